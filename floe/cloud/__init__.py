@@ -1,0 +1,1 @@
+"""The black box: an OpenAI-compatible endpoint, and a stand-in for one."""

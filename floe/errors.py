@@ -1,0 +1,28 @@
+"""Errors whose text is fit to show to a person: one clear sentence and a way out.
+
+Anything that is not a `FloeError` is a bug and surfaces with its trace.
+"""
+
+
+class FloeError(Exception):
+    """Something the user can cause, meet or mend; its text is shown as it stands."""
+
+
+class ModelError(FloeError):
+    """A model file is missing, broken, not a GGUF, or does not fit this device."""
+
+
+class FetchError(FloeError):
+    """A model could not be fetched; what has arrived is kept for the next try."""
+
+
+class CloudError(FloeError):
+    """The cloud could not be reached, refused, or broke off; the local model goes on."""
+
+
+class PromptError(FloeError):
+    """The prompt is empty or cannot be made to fit the model's context."""
+
+
+class StoreError(FloeError):
+    """The database cannot be opened or written."""

@@ -1,0 +1,159 @@
+"""Small frozen records shared by the decoder, the store, the page and the tests.
+
+They hold values only and know nothing of llama.cpp, HTTP, SQLite or gradio.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Mode = Literal["local", "fused", "cloud"]
+"""Who may answer: this device alone, both, or the cloud alone."""
+
+Source = Literal["local", "fused", "cloud", "late", "offline"]
+"""Who carried a token: the local model by choice; both; the cloud alone; the local
+model because the cloud missed the deadline; the local model because the cloud failed."""
+
+Rule = Literal["log-linear", "linear"]
+"""How the two distributions are pooled."""
+
+Role = Literal["system", "user", "assistant"]
+
+Status = Literal["streaming", "complete", "length", "stopped", "interrupted", "failed"]
+"""`length`: the token limit was reached; `interrupted`: the program ended in mid-answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are picked. `temperature` 0 is greedy; `top_p` in (0, 1] comes last."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 512
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of the cloud's proposals for a position.
+
+    `text_bytes` are exact (a piece of a UTF-8 character is possible); `logprob` is a natural
+    logarithm; `end` marks an end-of-text token, whose bytes are empty.
+    """
+
+    text_bytes: bytes
+    logprob: float
+    end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloudToken:
+    """One row of the cloud's stream: the token it chose and its candidates, chosen included."""
+
+    text_bytes: bytes
+    candidates: tuple[Candidate, ...]
+    end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A token that could have been picked. Probabilities in [0, 1]; None: not known."""
+
+    text_bytes: bytes
+    p_local: float | None
+    p_cloud: float | None
+    p_fused: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStep:
+    """One emitted token.
+
+    `token_id` is the local model's (-1 where the text came from the cloud alone). `weight` is
+    the local weight in force for this token (1 where the cloud had no part). Probabilities in
+    [0, 1]; None: that side was not asked. `at_ms`: milliseconds since the turn began.
+    """
+
+    token_id: int
+    text_bytes: bytes
+    p_local: float | None
+    p_cloud: float | None
+    p_fused: float
+    weight: float
+    source: Source
+    at_ms: float
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a turn may be answered, and why. `spans`: what decided it, as (start, end, kind)."""
+
+    kind: Mode
+    reason: str
+    spans: tuple[tuple[int, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message as a chat template and the OpenAI protocol know it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStats:
+    """What an answer took. Times in milliseconds, counts in the unit named."""
+
+    tokens: int = 0
+    seconds: float = 0.0
+    first_token_ms: float | None = None
+    cloud_tokens: int = 0
+    cloud_requests: int = 0
+    prompt_tokens: int = 0
+    dropped_messages: int = 0
+    cloud_prompt_tokens: int = 0
+    cloud_completion_tokens: int = 0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Emitted tokens over the whole turn, prompt included; 0 before the first."""
+        return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def cloud_share(self) -> float:
+        """Share of tokens the cloud took part in, in [0, 1]."""
+        return self.cloud_tokens / self.tokens if self.tokens else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A row of the conversation list. Times are seconds since the epoch (UTC)."""
+
+    id: int
+    title: str
+    created_at: float
+    updated_at: float
+    leaf_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A node of a conversation's tree: branch, edit and regenerate are new children.
+
+    `notices` are the plain sentences shown with the answer (the cloud was late, the oldest
+    turns were left out). `siblings` are the ids of all children of the same parent, in order
+    of creation, this one included.
+    """
+
+    id: int
+    conversation_id: int
+    parent_id: int | None
+    role: Role
+    content: str
+    created_at: float
+    status: Status = "complete"
+    route: Route | None = None
+    stats: AnswerStats | None = None
+    notices: tuple[str, ...] = ()
+    siblings: tuple[int, ...] = field(default=())
