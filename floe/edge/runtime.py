@@ -1,0 +1,303 @@
+"""The small model in llama.cpp: batches of tokens in, logits out, and back again.
+
+The low-level calls are used because verification needs logits at chosen positions of a batch
+and a cache that can be rolled back; the high-level class copies every row and fills its scores
+only when all are asked for. One thread may use a model at a time.
+"""
+
+import ctypes
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+from llama_cpp import llama_cpp as lib
+from numpy.typing import NDArray
+
+from floe.edge.device import choose_threads
+from floe.edge.vocabulary import Vocabulary
+from floe.errors import ModelError, PromptError
+
+logger = logging.getLogger(__name__)
+
+Logits = NDArray[np.float32]
+
+MAX_BATCH: Final = 512
+"""Tokens of one decode call."""
+MAX_OUTPUTS: Final = 64
+"""Positions of one decode call whose logits can be read."""
+_PROMPT_CHUNK: Final = 256
+"""Prompt tokens between two looks at the stop flag: about half a second on two small cores."""
+_EMBED_CONTEXT: Final = 512
+_MAGIC: Final = b"GGUF"
+# Its warnings are about the file or the build, nothing that a person could mend.
+_LOG_LEVELS: Final = {2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
+
+
+def _forward_log(level: int, text: bytes, _data: object) -> None:
+    # llama.cpp ends a line in several calls; what is not a line of its own is noise.
+    message = text.decode("utf-8", "replace").rstrip()
+    if message and level in _LOG_LEVELS:
+        logger.log(_LOG_LEVELS[level], "%s", message)
+
+
+# Kept by name: ctypes does not hold on to what it hands out.
+_LOG_CALLBACK = lib.llama_log_callback(_forward_log)
+lib.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
+
+
+def check_gguf(path: Path) -> None:
+    """Look at a file before llama.cpp does.
+
+    Raises:
+        ModelError: there is no such file, or it is not a GGUF.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        raise ModelError(
+            f"There is no model file at {path}. Check the path, or fetch one of the models that "
+            "`python -m floe.edge.catalog list` shows."
+        ) from None
+    except OSError as error:
+        raise ModelError(f"The model file {path} cannot be read: {error.strerror}.") from error
+    if magic != _MAGIC:
+        raise ModelError(
+            f"{path} is not a GGUF file. Floe runs models in llama.cpp's GGUF format; choose "
+            "another file, or fetch this one again if its download was broken."
+        )
+
+
+class LlamaModel:
+    """A GGUF model, its KV cache, and what has been evaluated into it.
+
+    Attributes:
+        vocabulary: the exact bytes of every token.
+        tokens: ids in the KV cache, in order.
+        context_size: how many tokens the cache holds.
+        metadata: the GGUF's key-value pairs as text.
+    """
+
+    def __init__(self, path: Path, *, context: int = 4096, threads: int = 0) -> None:
+        """Load `path`.
+
+        Args:
+            path: a GGUF file.
+            context: wished size in tokens; cut to what the model was trained on.
+            threads: 0 chooses for this device.
+
+        Raises:
+            ModelError: the file is missing, broken, of an unknown kind, or too large.
+        """
+        check_gguf(path)
+        _check_memory(path)
+        self.path = path
+        self._model: Any = None
+        self._context: Any = None
+        self._embedder: Any = None
+        self.threads, self.threads_reason = choose_threads(threads)
+        lib.llama_backend_init()
+        parameters = lib.llama_model_default_params()
+        self._model = lib.llama_model_load_from_file(str(path).encode(), parameters)
+        if not self._model:
+            raise ModelError(
+                f"llama.cpp cannot load {path}: the file is broken or of a kind this version does "
+                "not know. Fetch it again (`python -m floe.edge.catalog verify` checks the models "
+                "of the catalog), or choose another; the log has llama.cpp's own words."
+            )
+        self.metadata = self._read_metadata()
+        self.vocabulary = Vocabulary(lib.llama_model_get_vocab(self._model))
+        trained = lib.llama_model_n_ctx_train(self._model)
+        self.context_size = min(context, trained) if trained > 0 else context
+        self._context = self._new_context(self.context_size, MAX_OUTPUTS)
+        self._memory = lib.llama_get_memory(self._context)
+        self._batch = lib.llama_batch_init(MAX_BATCH, 0, 1)
+        self._batch_ids = np.ctypeslib.as_array(self._batch.token, (MAX_BATCH,))
+        self._batch_positions = np.ctypeslib.as_array(self._batch.pos, (MAX_BATCH,))
+        self._batch_outputs = np.ctypeslib.as_array(self._batch.logits, (MAX_BATCH,))
+        for i in range(MAX_BATCH):
+            self._batch.n_seq_id[i] = 1
+            self._batch.seq_id[i][0] = 0
+        self.tokens: list[int] = []
+        self.prompt_tokens_evaluated = 0
+
+    def close(self) -> None:
+        """Free everything; the object is of no use afterwards."""
+        if self._embedder is not None:
+            lib.llama_free(self._embedder)
+            self._embedder = None
+        if self._context is not None:
+            lib.llama_batch_free(self._batch)
+            lib.llama_free(self._context)
+            self._context = None
+        if self._model is not None:
+            lib.llama_model_free(self._model)
+            self._model = None
+
+    def __enter__(self) -> "LlamaModel":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """What the file calls itself."""
+        return self.metadata.get("general.name", self.path.stem)
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """Bytes of each token, `vocabulary.pieces`."""
+        return self.vocabulary.pieces
+
+    @property
+    def end_ids(self) -> Sequence[int]:
+        """End-of-generation tokens, `vocabulary.end_ids`."""
+        return self.vocabulary.end_ids
+
+    def tokenize(self, data: bytes) -> list[int]:
+        """Tokens that continue a text by exactly `data`."""
+        return self.vocabulary.tokenize(data)
+
+    def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> Logits:
+        """Append `tokens` to the cache.
+
+        Args:
+            tokens: 1 to MAX_BATCH ids.
+            outputs: at how many of the last positions logits are wanted, at most MAX_OUTPUTS.
+
+        Returns:
+            float32 of shape (outputs, vocabulary): row i holds the logits *after* the i-th of
+            the last `outputs` tokens. A view of llama.cpp's own buffer: valid until the next call.
+
+        Raises:
+            PromptError: the context is full.
+        """
+        count = len(tokens)
+        start = len(self.tokens)
+        if start + count > self.context_size:
+            raise PromptError(f"The model's context of {self.context_size} tokens is full.")
+        self._batch.n_tokens = count
+        self._batch_ids[:count] = tokens
+        self._batch_positions[:count] = np.arange(start, start + count)
+        self._batch_outputs[: count - outputs] = 0
+        self._batch_outputs[count - outputs : count] = 1
+        code = lib.llama_decode(self._context, self._batch)
+        if code != 0:
+            lib.llama_memory_seq_rm(self._memory, 0, start, -1)
+            raise RuntimeError(f"llama_decode failed with code {code} for {count} tokens")
+        self.tokens.extend(tokens)
+        pointer = lib.llama_get_logits(self._context)
+        return np.ctypeslib.as_array(pointer, (outputs, len(self.vocabulary)))
+
+    def roll_back(self, length: int) -> None:
+        """Forget all tokens from position `length` on."""
+        if length < len(self.tokens):
+            lib.llama_memory_seq_rm(self._memory, 0, length, -1)
+            del self.tokens[length:]
+
+    def prefill(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> Logits | None:
+        """Bring the cache to exactly `tokens`, evaluating only what differs from what it holds.
+
+        Args:
+            tokens: at least one id.
+            stopped: asked between batches.
+
+        Returns:
+            Logits after the last token, shape (1, vocabulary), or None if stopped.
+        """
+        common = 0
+        for have, want in zip(self.tokens, tokens[:-1], strict=False):
+            if have != want:
+                break
+            common += 1
+        self.roll_back(common)
+        self.prompt_tokens_evaluated = len(tokens) - common
+        logits: Logits | None = None
+        for start in range(common, len(tokens), _PROMPT_CHUNK):
+            if stopped():
+                return None
+            logits = self.evaluate(tokens[start : start + _PROMPT_CHUNK])
+        return logits
+
+    def embed(self, text: str) -> NDArray[np.float32]:
+        """Mean-pooled last hidden state of `text` under the base model.
+
+        A context of its own, so that neither the chat's cache nor adapters take part. Text
+        beyond 512 tokens is left out.
+
+        Returns:
+            float32 of shape (hidden size,), of unit length.
+        """
+        if self._embedder is None:
+            self._embedder = self._new_context(_EMBED_CONTEXT, 1, embeddings=True)
+        tokens = self.vocabulary.tokenize(text.encode())[:_EMBED_CONTEXT]
+        if not tokens:
+            raise PromptError("An empty text has no embedding.")
+        lib.llama_memory_clear(lib.llama_get_memory(self._embedder), True)
+        self._batch.n_tokens = len(tokens)
+        self._batch_ids[: len(tokens)] = tokens
+        self._batch_positions[: len(tokens)] = np.arange(len(tokens))
+        self._batch_outputs[: len(tokens)] = 1
+        if lib.llama_decode(self._embedder, self._batch) != 0:
+            raise RuntimeError("llama_decode failed while embedding")
+        pointer = lib.llama_get_embeddings_seq(self._embedder, 0)
+        vector: NDArray[np.float32] = np.ctypeslib.as_array(pointer, (lib.llama_model_n_embd(self._model),)).copy()
+        vector /= max(float(np.linalg.norm(vector)), 1e-12)
+        return vector
+
+    def _new_context(self, size: int, outputs: int, *, embeddings: bool = False) -> Any:
+        parameters = lib.llama_context_default_params()
+        parameters.n_ctx = size
+        parameters.n_batch = MAX_BATCH
+        parameters.n_ubatch = MAX_BATCH
+        parameters.n_seq_max = 1
+        parameters.n_outputs_max = parameters.n_outputs_max_per_seq = (
+            MAX_BATCH if embeddings else outputs
+        )
+        parameters.n_threads = parameters.n_threads_batch = self.threads
+        if embeddings:
+            parameters.embeddings = True
+            parameters.pooling_type = lib.LLAMA_POOLING_TYPE_MEAN
+        context = lib.llama_init_from_model(self._model, parameters)
+        if not context:
+            raise ModelError(
+                f"There is not enough memory for a context of {size} tokens with {self.path.name}. "
+                "Close other programs, or set a smaller `context`."
+            )
+        return context
+
+    def _read_metadata(self) -> dict[str, str]:
+        metadata = {}
+        for i in range(lib.llama_model_meta_count(self._model)):
+            key, value = (
+                _text(read, self._model, i)
+                for read in (
+                    lib.llama_model_meta_key_by_index,
+                    lib.llama_model_meta_val_str_by_index,
+                )
+            )
+            metadata[key] = value
+        return metadata
+
+
+def _text(read: Callable[..., int], model: Any, index: int) -> str:
+    buffer = ctypes.create_string_buffer(256)
+    length = read(model, index, buffer, len(buffer))
+    if length >= len(buffer):
+        buffer = ctypes.create_string_buffer(length + 1)
+        read(model, index, buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace")
+
+
+def _check_memory(path: Path) -> None:
+    needed = path.stat().st_size
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ModelError(
+            f"{path.name} needs at least {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB "
+            "are free. Close other programs or choose a smaller model."
+        )
