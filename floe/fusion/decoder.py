@@ -1,0 +1,235 @@
+"""The decoder: follows the cloud's stream with the local model and emits one fused token a time.
+
+Rows that have arrived are proposals: their text is tokenised for the local model, evaluated in
+one batch and checked position by position; the first token that differs rolls the cache back.
+Nothing here knows HTTP, llama.cpp, the store or the page.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+import numpy as np
+
+from floe.fusion.follower import Follower, FollowPolicy
+from floe.fusion.index import TokenIndex
+from floe.fusion.picking import Pick, Picker
+from floe.fusion.projection import Projector
+from floe.fusion.protocols import LocalModel, Logits, OpenStream
+from floe.records import Rule, Sampling, Source, TokenStep
+
+Ending = Literal["complete", "length", "stopped"]
+
+MAX_DRAFT: Final = 15
+"""Proposed tokens checked in one batch, besides the token that is evaluated anyway."""
+
+
+@dataclass(slots=True)
+class Controls:
+    """Read before each token; any thread may write.
+
+    Attributes:
+        weight: local weight in [0, 1]; at 1 the cloud is not asked at all.
+        deadline: longest wait for the cloud, seconds per token.
+        stopped: end after the token in hand.
+    """
+
+    weight: float = 0.5
+    deadline: float = 0.6
+    stopped: bool = False
+
+
+class Decoder:
+    """One answer, token by token.
+
+    Attributes:
+        ending: why the last run ended.
+    """
+
+    def __init__(
+        self,
+        local: LocalModel,
+        controls: Controls,
+        *,
+        open_stream: OpenStream | None = None,
+        rule: Rule = "log-linear",
+        shared_vocabulary: bool = False,
+        policy: FollowPolicy | None = None,
+        notify: Callable[[str], None] | None = None,
+        alone: Source = "local",
+    ) -> None:
+        """Nothing is evaluated or opened yet.
+
+        Args:
+            local: its cache holds the prompt when `run` is called.
+            controls: the user's hand on the run.
+            open_stream: the way to the cloud; None: local only.
+            rule: how the two distributions are pooled.
+            shared_vocabulary: both models have the same tokens.
+            policy: limits on cloud requests.
+            notify: is told in plain sentences what the user should know.
+            alone: how tokens are marked when there is no way to the cloud.
+        """
+        self._local = local
+        self._controls = controls
+        index = _index(local)
+        projector = Projector(index, shared_vocabulary=shared_vocabulary)
+        self._index = index
+        self._shared = shared_vocabulary
+        self._picker = Picker(tuple(local.pieces), index, projector, rule)
+        self._end_ids = frozenset(local.end_ids)
+        self._follower = (
+            Follower(
+                open_stream,
+                notify or (lambda _sentence: None),
+                policy=policy,
+                shared_vocabulary=shared_vocabulary,
+            )
+            if open_stream is not None
+            else None
+        )
+        self._alone: Source = alone
+        self._began = time.perf_counter()
+        self._room = 0
+        self.ending: Ending = "complete"
+
+    @property
+    def requests(self) -> int:
+        """Cloud requests so far."""
+        return self._follower.requests if self._follower is not None else 0
+
+    def begin(self) -> None:
+        """Start the clock and, unless the weight is 1, the first request."""
+        self._began = time.perf_counter()
+        if self._follower is not None and self._controls.weight < 1:
+            self._follower.begin()
+
+    def close(self) -> None:
+        """Cancel what is open."""
+        if self._follower is not None:
+            self._follower.close()
+
+    def run(self, logits: Logits, sampling: Sampling) -> Iterator[TokenStep]:
+        """Emit tokens until the answer ends.
+
+        Args:
+            logits: float32 of shape (1, vocabulary), after the last token of the prompt.
+            sampling: how tokens are picked, and how many at most.
+        """
+        local = self._local
+        self._picker.seed(sampling.seed)
+        self.ending = "complete"
+        self._room = sampling.max_tokens
+        base = len(local.tokens) - 1
+        drafts: list[int] = []
+        while True:
+            accepted = 0
+            for row in logits:
+                draft = drafts[accepted] if accepted < len(drafts) else None
+                if self._over():
+                    return
+                step = self._step(row, sampling, draft)
+                if step.token_id in self._end_ids:
+                    return
+                self._room -= 1
+                if self._follower is not None:
+                    self._follower.advance(step.text_bytes)
+                yield step
+                if step.token_id != draft:
+                    break
+                accepted += 1
+            local.roll_back(base + 1 + accepted)
+            if len(local.tokens) >= local.context_size:
+                self.ending = "length"
+                return
+            base = len(local.tokens)
+            drafts = self._drafts()
+            logits = local.evaluate([step.token_id, *drafts], 1 + len(drafts))
+
+    def _over(self) -> bool:
+        if self._controls.stopped:
+            self.ending = "stopped"
+        elif self._room <= 0:
+            self.ending = "length"
+        else:
+            return False
+        return True
+
+    def _step(self, logits: np.ndarray, sampling: Sampling, draft: int | None) -> TokenStep:
+        weight = self._controls.weight
+        follower = self._follower
+        if follower is None:
+            return self._emit(self._picker.local(logits, sampling), 1.0, self._alone)
+        if weight >= 1:
+            return self._emit(self._picker.local(logits, sampling), 1.0, "local")
+        row = follower.row(self._controls.deadline)
+        # Moved while the loop waited: the very next token follows the slider.
+        weight = self._controls.weight
+        if row is None or weight >= 1:
+            source: Source = "local" if weight >= 1 else follower.absence
+            return self._emit(self._picker.local(logits, sampling), 1.0, source)
+        if sampling.temperature > 0 and draft is None:
+            draft = self._proposed(logits)
+        pick = self._picker.fused(logits, row, follower.pending, weight, sampling, draft)
+        return self._emit(pick, weight, "fused")
+
+    def _emit(self, pick: Pick, weight: float, source: Source) -> TokenStep:
+        return TokenStep(
+            pick.token,
+            self._local.pieces[pick.token],
+            pick.p_local,
+            pick.p_cloud,
+            pick.p_fused,
+            weight,
+            source,
+            (time.perf_counter() - self._began) * 1000,
+            pick.alternatives,
+        )
+
+    def _proposed(self, logits: np.ndarray) -> int | None:
+        """The local token that begins what the cloud chose at this position."""
+        assert self._follower is not None
+        rows = self._follower.rows_ahead
+        if rows and rows[0].end:
+            return self._picker.draft_end(logits)
+        tokens = self._tokenize_stream()
+        return tokens[0] if tokens else None
+
+    def _drafts(self) -> list[int]:
+        """Proposals for the positions after the token that is evaluated next."""
+        if self._follower is None or self._controls.weight >= 1:
+            return []
+        self._follower.catch_up()
+        room = self._local.context_size - len(self._local.tokens) - 1
+        return self._tokenize_stream()[: max(0, min(MAX_DRAFT, room, self._room - 1))]
+
+    def _tokenize_stream(self) -> list[int]:
+        """Local tokens of what the stream has beyond the fused text."""
+        assert self._follower is not None
+        if self._shared:
+            tokens = []
+            for row in self._follower.rows_ahead:
+                token = None if row.end else self._index.spelled(row.text_bytes)
+                if token is None:
+                    break
+                tokens.append(token)
+            return tokens
+        text = self._follower.continuation
+        if not text:
+            return []
+        try:
+            return self._local.tokenize(text)
+        except ValueError:
+            return []
+
+
+@lru_cache(maxsize=4)
+def _index_of(pieces: tuple[bytes, ...], end_ids: tuple[int, ...]) -> TokenIndex:
+    return TokenIndex(pieces, end_ids)
+
+
+def _index(local: LocalModel) -> TokenIndex:
+    """The sorted vocabulary of a model; sorting 150,000 strings once is enough."""
+    return _index_of(tuple(local.pieces), tuple(local.end_ids))

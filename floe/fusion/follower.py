@@ -1,0 +1,198 @@
+"""Keeps a cloud stream open along the fused text: when to ask, how long to wait, when to give up.
+
+Knows time and streams, nothing of vocabularies or weights. A row that comes too late is not lost:
+it is held against what was written meanwhile, and used again if that agrees.
+"""
+
+import codecs
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Final, Literal
+
+from floe.fusion.cursor import Cursor
+from floe.fusion.protocols import CloudStream, OpenStream
+from floe.records import CloudToken
+
+Absence = Literal["late", "offline"]
+
+_FIRST_RETRY: Final = 1.0
+_LONGEST_RETRY: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class FollowPolicy:
+    """Limits on requests. Seconds; `max_requests` is a budget for one answer."""
+
+    min_spacing: float = 0.05
+    max_requests: int = 100
+
+
+class Follower:
+    """The cloud's side of one answer.
+
+    Attributes:
+        requests: requests made so far, cancelled ones included.
+        absence: why the last call of `row` brought none.
+    """
+
+    def __init__(
+        self,
+        open_stream: OpenStream,
+        notify: Callable[[str], None],
+        *,
+        policy: FollowPolicy | None = None,
+        shared_vocabulary: bool = False,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            open_stream: starts a request that continues the given text; returns at once.
+            notify: is told in plain sentences what the user should know.
+            policy: limits on requests.
+            shared_vocabulary: see `Cursor`.
+        """
+        self._open_stream = open_stream
+        self._notify = notify
+        self._policy = policy or FollowPolicy()
+        self._shared = shared_vocabulary
+        self._written = bytearray()
+        self._stream: CloudStream | None = None
+        self._cursor = Cursor(shared_vocabulary=shared_vocabulary)
+        self._opened_at = float("-inf")
+        self._answered = False
+        self._latency = 0.0
+        self._late = False
+        self._retry_at = float("-inf")
+        self._retry_delay = _FIRST_RETRY
+        self.requests = 0
+        self.absence: Absence = "late"
+
+    @property
+    def pending(self) -> bytes:
+        """Bytes of the fused text since the boundary of the current row."""
+        return self._cursor.pending
+
+    @property
+    def continuation(self) -> bytes:
+        """What the stream has beyond the fused text."""
+        return self._cursor.continuation
+
+    @property
+    def rows_ahead(self) -> list[CloudToken]:
+        """Rows that have arrived, from the current one on."""
+        return self._cursor.rows_ahead
+
+    def begin(self) -> None:
+        """Ask early, while the local model still reads the prompt."""
+        self._reopen(monotonic())
+
+    def close(self) -> None:
+        """Cancel what is open."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def advance(self, piece: bytes) -> None:
+        """The fused text has grown by `piece`."""
+        self._written += piece
+        self._cursor.advance(piece)
+
+    def row(self, deadline: float) -> CloudToken | None:
+        """The cloud's row for the next token.
+
+        Waits until `deadline` seconds from now at most. Not at all once the request has missed
+        it, nor where the last one took longer: what is late is taken when it comes.
+
+        Returns:
+            None if there is none in time; `absence` says why.
+        """
+        until = monotonic() + deadline
+        while True:
+            self._absorb()
+            row = self._cursor.row
+            if row is not None:
+                return row
+            now = monotonic()
+            if not self._usable() and not self._reopen(now):
+                wait = self._next_request_at() - now
+                if self.absence == "offline" or self._late or now + wait >= until:
+                    return None
+                sleep(max(wait, 0.0))
+                continue
+            if self._late or now >= until or self._expected_at() > until:
+                self._miss()
+                return None
+            assert self._stream is not None
+            self._stream.wait(until - now)
+
+    def catch_up(self) -> None:
+        """Take what has arrived, without waiting or asking."""
+        self._absorb()
+
+    def _usable(self) -> bool:
+        """Whether the open stream can still bring the next row."""
+        return self._stream is not None and not self._cursor.lost and not self._stream.ended
+
+    def _absorb(self) -> None:
+        if self._stream is None:
+            return
+        # Asked before polling: rows that arrive in between are not overlooked.
+        ended = self._stream.ended
+        rows = self._stream.poll()
+        if rows:
+            if not self._answered:
+                self._answered = True
+                self._latency = monotonic() - self._opened_at
+            self._late = False
+            self._retry_delay = _FIRST_RETRY
+            self._cursor.add(rows)
+        if ended and self._stream.error is not None and self._cursor.row is None:
+            self._fail(str(self._stream.error))
+
+    def _fail(self, sentence: str) -> None:
+        self._notify(sentence)
+        self.close()
+        self._retry_at = monotonic() + self._retry_delay
+        self._retry_delay = min(2 * self._retry_delay, _LONGEST_RETRY)
+
+    def _expected_at(self) -> float:
+        """When a request that has brought nothing yet should, going by the one before."""
+        return float("-inf") if self._answered else self._opened_at + self._latency
+
+    def _next_request_at(self) -> float:
+        return max(self._opened_at + self._policy.min_spacing, self._retry_at)
+
+    def _reopen(self, now: float) -> bool:
+        """Ask for the continuation of what is written, if a request is due."""
+        if self.requests >= self._policy.max_requests:
+            self._notify(
+                f"The budget of {self._policy.max_requests} cloud requests for one answer is "
+                "used up; this device went on alone."
+            )
+            self.absence = "offline"
+            return False
+        if now < self._next_request_at():
+            self.absence = "offline" if now < self._retry_at else "late"
+            return False
+        self.close()
+        text, rest = _whole_characters(bytes(self._written))
+        self._cursor = Cursor(rest, shared_vocabulary=self._shared)
+        self._opened_at = now
+        self._answered = False
+        self.requests += 1
+        self._stream = self._open_stream(text)
+        return True
+
+    def _miss(self) -> None:
+        if not self._late:
+            self._late = True
+            self._notify("The cloud was late; this device went on alone for a while.")
+        self.absence = "late"
+
+
+def _whole_characters(data: bytes) -> tuple[str, bytes]:
+    """The text that can be sent, and the bytes of a character that is not complete."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data)
+    return text, decoder.getstate()[0]

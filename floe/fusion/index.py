@@ -1,0 +1,70 @@
+"""The local vocabulary in byte order: which tokens begin, spell or extend a byte string.
+
+Knows bytes and ids only. In byte order all extensions of a string are neighbours, so a candidate
+of the cloud touches one range and a handful of shorter tokens instead of the whole vocabulary.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Reach(NamedTuple):
+    """What a byte string touches.
+
+    Attributes:
+        start, stop: its extensions (itself included) in `TokenIndex.order`.
+        prefixes: ids of all tokens that are a strict prefix of it, shortest first.
+        longest: id of the longest token that is a prefix of it or spells it; -1 without one.
+    """
+
+    start: int
+    stop: int
+    prefixes: tuple[int, ...]
+    longest: int
+
+
+class TokenIndex:
+    """Sorted view of a vocabulary.
+
+    Attributes:
+        order: int32 of shape (tokens with text,): ids in the order of their bytes.
+        end_ids: int32 of shape (end tokens,).
+        size: number of all tokens.
+    """
+
+    def __init__(self, pieces: Sequence[bytes], end_ids: Sequence[int]) -> None:
+        ids = sorted((i for i, piece in enumerate(pieces) if piece), key=pieces.__getitem__)
+        self.size = len(pieces)
+        self.order: NDArray[np.int32] = np.array(ids, np.int32)
+        self.end_ids: NDArray[np.int32] = np.array(sorted(end_ids), np.int32)
+        self._sorted = [pieces[i] for i in ids]
+        # Of tokens with the same bytes the first is the one that a tokenizer produces.
+        self._ids = {pieces[i]: i for i in reversed(ids)}
+        # A cloud proposes the same few thousand strings again and again.
+        self.reach = lru_cache(maxsize=1 << 15)(self._reach)
+
+    def spelled(self, text: bytes) -> int | None:
+        """Id of the token with exactly these bytes."""
+        return self._ids.get(text)
+
+    def _reach(self, text: bytes) -> Reach:
+        start = bisect_left(self._sorted, text)
+        after = _after(text)
+        stop = bisect_left(self._sorted, after, start) if after else len(self._sorted)
+        prefixes = [
+            token for end in range(1, len(text)) if (token := self._ids.get(text[:end])) is not None
+        ]
+        own = self._ids.get(text)
+        longest = own if own is not None else prefixes[-1] if prefixes else -1
+        return Reach(start, stop, tuple(prefixes), longest)
+
+
+def _after(text: bytes) -> bytes:
+    """The least byte string that is greater than every extension of `text`; empty if none is."""
+    text = text.rstrip(b"\xff")
+    return text[:-1] + bytes([text[-1] + 1]) if text else b""

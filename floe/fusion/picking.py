@@ -1,0 +1,236 @@
+"""One token from one distribution: greedy, sampled, or the cloud's own token taken as a draft."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from floe.fusion.index import TokenIndex
+from floe.fusion.pooling import LocalDistribution, Pooled, local_distribution, pool
+from floe.fusion.projection import Projector
+from floe.records import Alternative, CloudToken, Rule, Sampling
+
+ALTERNATIVES: Final = 5
+_NEAR: Final = math.exp(-8.0)
+"""Tokens below this share of the best one are looked at only if nothing else is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The token picked and what could have been; probabilities as in `TokenStep`."""
+
+    token: int
+    p_local: float
+    p_cloud: float | None
+    p_fused: float
+    alternatives: tuple[Alternative, ...]
+
+
+class Picker:
+    """Picks tokens of one answer; holds the random state and the work space."""
+
+    def __init__(
+        self, pieces: tuple[bytes, ...], index: TokenIndex, projector: Projector, rule: Rule
+    ) -> None:
+        self._pieces = pieces
+        self._end = frozenset(int(i) for i in index.end_ids)
+        self._index = index
+        self._projector = projector
+        self._rule: Rule = rule
+        self._work = np.empty(index.size, np.float32)
+        self._touched = np.zeros(index.size, np.bool_)
+        self._random = np.random.default_rng()
+
+    def seed(self, seed: int | None) -> None:
+        """Start the random numbers anew; None: from the operating system."""
+        self._random = np.random.default_rng(seed)
+
+    def local(self, logits: NDArray[np.float32], sampling: Sampling) -> Pick:
+        """A token of the local model alone."""
+        distribution = local_distribution(logits, self._work)
+        nothing = np.empty(0, np.float64)
+        alone = Pooled(np.empty(0, np.int32), nothing, nothing, 1 / distribution.total, 0.0)
+        if sampling.temperature <= 0:
+            token = int(logits.argmax())
+        else:
+            token = self._draw(self._target(logits, distribution, alone, sampling))
+        return self._describe(token, distribution, alone, with_cloud=False)
+
+    def fused(
+        self,
+        logits: NDArray[np.float32],
+        row: CloudToken,
+        pending: bytes,
+        weight: float,
+        sampling: Sampling,
+        draft: int | None,
+    ) -> Pick:
+        """A token of the fused distribution.
+
+        Sampling takes the cloud's own token as a draft (speculative sampling, Leviathan et al.
+        2023, section 2.3; Chen et al. 2023): x is accepted with probability min(1, r(x)/q(x)),
+        else the token comes from the normalised positive part of r - q. A draft outside the
+        candidates is never accepted, which keeps the result exact although q is not known
+        there. q is the candidates' distribution at the same temperature; its normaliser counts
+        the tail as the projection does, so it is exact at temperature 1 and wherever the
+        candidates are the whole vocabulary.
+
+        Args:
+            logits: float32 of shape (vocabulary,).
+            row: the cloud's candidates for the current cloud token.
+            pending: bytes of the fused text since that token began.
+            weight: local weight in [0, 1].
+            sampling: temperature 0 takes the most probable token.
+            draft: the local token that begins what the cloud itself chose, where known.
+        """
+        distribution = local_distribution(logits, self._work)
+        projection = self._projector.project(row, pending, distribution.mass)
+        pooled = pool(distribution, projection, weight, self._rule)
+        if sampling.temperature <= 0:
+            token = self._best(distribution, pooled)
+        else:
+            target = self._target(logits, distribution, pooled, sampling)
+            token = self._accept_or_draw(target, logits, distribution, pooled, sampling, draft)
+        return self._describe(token, distribution, pooled, with_cloud=True)
+
+    def draft_end(self, local: NDArray[np.float32]) -> int:
+        """An end token, drawn as the projection shares the cloud's end among them."""
+        share = np.exp(local[self._index.end_ids].astype(np.float64) - float(local.max()))
+        return int(self._index.end_ids[self._draw(share)])
+
+    def _best(self, local: LocalDistribution, pooled: Pooled) -> int:
+        token, best = -1, -1.0
+        if len(pooled.ids):
+            at = int(pooled.fused.argmax())
+            token, best = int(pooled.ids[at]), float(pooled.fused[at])
+        rest = self._untouched(local, pooled)
+        if not len(rest) and best < _NEAR * pooled.rest_fused:
+            masked = local.mass.copy()
+            masked[pooled.ids] = -1.0
+            rest = np.array([masked.argmax()])
+        if len(rest):
+            at = int(local.mass[rest].argmax())
+            if float(local.mass[rest[at]]) * pooled.rest_fused > best:
+                token = int(rest[at])
+        return token
+
+    def _untouched(self, local: LocalDistribution, pooled: Pooled) -> NDArray[np.intp]:
+        """Ids of the better tokens of the local model that the projection does not name."""
+        near = np.flatnonzero(local.mass > _NEAR)
+        self._touched[pooled.ids] = True
+        near = near[~self._touched[near]]
+        self._touched[pooled.ids] = False
+        return near
+
+    def _target(
+        self,
+        logits: NDArray[np.float32],
+        local: LocalDistribution,
+        pooled: Pooled,
+        sampling: Sampling,
+    ) -> NDArray[np.float64]:
+        """Fused distribution after temperature, then top-p; shape (vocabulary,), sums to 1."""
+        inverse = 1.0 / sampling.temperature
+        target = self._heated(logits, local, pooled.rest_fused, inverse)
+        target[pooled.ids] = pooled.fused**inverse
+        target /= target.sum()
+        return target if sampling.top_p >= 1 else _nucleus(target, sampling.top_p)
+
+    def _heated(
+        self,
+        logits: NDArray[np.float32],
+        local: LocalDistribution,
+        factor: float,
+        inverse: float,
+    ) -> NDArray[np.float64]:
+        """(factor x local mass)^(1/T) of every token."""
+        if inverse == 1.0:
+            return local.mass.astype(np.float64) * factor
+        heated: NDArray[np.float64] = np.exp(
+            (logits - logits.max()) * np.float32(inverse), dtype=np.float64
+        )
+        heated *= factor**inverse
+        return heated
+
+    def _accept_or_draw(
+        self,
+        target: NDArray[np.float64],
+        logits: NDArray[np.float32],
+        local: LocalDistribution,
+        pooled: Pooled,
+        sampling: Sampling,
+        draft: int | None,
+    ) -> int:
+        if draft is None:
+            return self._draw(target)
+        inverse = 1.0 / sampling.temperature
+        proposal = pooled.cloud**inverse
+        normaliser = float(proposal.sum())
+        if pooled.rest_cloud > 0:
+            rest = self._heated(logits, local, pooled.rest_cloud, inverse)
+            normaliser += float(rest.sum() - rest[pooled.ids].sum())
+        proposal /= normaliser
+        at = np.flatnonzero(pooled.ids == draft)
+        if len(at):
+            q = float(proposal[at[0]])
+            if self._random.random() * q < target[draft]:
+                return draft
+        residual = target.copy()
+        residual[pooled.ids] = np.maximum(target[pooled.ids] - proposal, 0.0)
+        total = residual.sum()
+        return self._draw(residual / total if total > 0 else target)
+
+    def _draw(self, probabilities: NDArray[np.float64]) -> int:
+        cumulative = np.cumsum(probabilities)
+        at = np.searchsorted(cumulative, self._random.random() * cumulative[-1], "right")
+        return min(int(at), len(probabilities) - 1)
+
+    def _describe(
+        self, token: int, local: LocalDistribution, pooled: Pooled, *, with_cloud: bool
+    ) -> Pick:
+        rest = self._untouched(local, pooled)
+        names = np.concatenate((pooled.ids, rest))
+        fused = np.concatenate((pooled.fused, local.mass[rest] * pooled.rest_fused))
+        cloud = np.concatenate((pooled.cloud, local.mass[rest] * pooled.rest_cloud))
+        if len(names) > ALTERNATIVES:
+            best = np.argpartition(fused, -ALTERNATIVES)[-ALTERNATIVES:]
+        else:
+            best = np.arange(len(names))
+        best = best[np.argsort(-fused[best])]
+        alternatives = tuple(
+            Alternative(
+                self._pieces[names[i]],
+                local.probability(int(names[i])),
+                float(cloud[i]) if with_cloud else None,
+                float(fused[i]),
+            )
+            for i in best
+        )
+        at = np.flatnonzero(pooled.ids == token)
+        if len(at):
+            p_fused, p_cloud = float(pooled.fused[at[0]]), float(pooled.cloud[at[0]])
+        else:
+            mass = float(local.mass[token])
+            p_fused, p_cloud = mass * pooled.rest_fused, mass * pooled.rest_cloud
+        return Pick(
+            token,
+            local.probability(token),
+            p_cloud if with_cloud else None,
+            p_fused,
+            alternatives,
+        )
+
+
+def _nucleus(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
+    """Keep the fewest best tokens that hold `top_p` together (Holtzman et al. 2020)."""
+    near = np.flatnonzero(probabilities > probabilities.max() * 1e-4)
+    if probabilities[near].sum() < top_p:
+        near = np.arange(len(probabilities))
+    near = near[np.argsort(-probabilities[near], kind="stable")]
+    cumulative = np.cumsum(probabilities[near])
+    kept = near[: int(np.searchsorted(cumulative, top_p * (1 - 1e-12))) + 1]
+    nucleus = np.zeros_like(probabilities)
+    nucleus[kept] = probabilities[kept] / probabilities[kept].sum()
+    return nucleus

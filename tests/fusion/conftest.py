@@ -1,0 +1,13 @@
+"""A fake clock for everything that waits."""
+
+import pytest
+
+from tests.fusion.fakes import FakeClock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    monkeypatch.setattr("floe.fusion.follower.monotonic", clock)
+    monkeypatch.setattr("floe.fusion.follower.sleep", clock.sleep)
+    return clock

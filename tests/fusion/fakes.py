@@ -1,0 +1,187 @@
+"""Small models whose every distribution can be worked out: fakes for tests of the algorithms."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from floe.errors import CloudError
+from floe.records import Candidate, CloudToken
+
+Distribution = Callable[[bytes], dict[bytes, float]]
+"""Next-token probabilities after a text; the key b"" is the end of the text."""
+
+
+def peaked(vocabulary: Sequence[bytes], salt: str, sharpness: float = 3.0) -> Distribution:
+    """A model of `vocabulary` (and the end) that is a fixed, uneven function of the text."""
+
+    def distribution(text: bytes) -> dict[bytes, float]:
+        seed = int.from_bytes(hashlib.sha256(salt.encode() + text).digest()[:8], "little")
+        scores = np.random.default_rng(seed).normal(size=len(vocabulary) + 1) * sharpness
+        scores[-1] -= 20.0
+        weights = np.exp(scores - scores.max())
+        weights /= weights.sum()
+        return dict(zip([*vocabulary, b""], map(float, weights), strict=True))
+
+    return distribution
+
+
+class FakeLocal:
+    """A LocalModel over a list of byte strings; id 0 is the end of a text."""
+
+    def __init__(
+        self, vocabulary: Sequence[bytes], distribution: Distribution, context: int = 10_000
+    ) -> None:
+        self.pieces: tuple[bytes, ...] = (b"", *vocabulary)
+        self.end_ids = (0,)
+        self.context_size = context
+        self.tokens: list[int] = []
+        self.batches: list[int] = []
+        self._distribution = distribution
+        self._ids = {piece: i for i, piece in enumerate(self.pieces)}
+
+    def text(self) -> bytes:
+        return b"".join(self.pieces[token] for token in self.tokens)
+
+    def tokenize(self, data: bytes) -> list[int]:
+        tokens = []
+        while data:
+            for end in range(len(data), 0, -1):
+                if data[:end] in self._ids:
+                    tokens.append(self._ids[data[:end]])
+                    data = data[end:]
+                    break
+            else:
+                raise ValueError("no token")
+        return tokens
+
+    def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> NDArray[np.float32]:
+        assert len(self.tokens) + len(tokens) <= self.context_size
+        self.batches.append(len(tokens))
+        rows = []
+        for token in tokens:
+            self.tokens.append(token)
+            probabilities = self._distribution(self.text())
+            rows.append([math.log(probabilities[piece]) for piece in self.pieces])
+        return np.array(rows[-outputs:], np.float32)
+
+    def roll_back(self, length: int) -> None:
+        del self.tokens[length:]
+
+    def start(self) -> NDArray[np.float32]:
+        """Logits after an empty prompt (one end token stands for it)."""
+        return self.evaluate([0])
+
+
+def row_after(
+    text: bytes,
+    distribution: Distribution,
+    top: int = 20,
+    pick: Callable[[dict[bytes, float]], bytes] | None = None,
+) -> CloudToken:
+    """The row a cloud gives after `text`: its best candidates and its own (greedy) choice."""
+    probabilities = distribution(text)
+    best = sorted(probabilities, key=lambda t: -probabilities[t])[:top]
+    own = pick(probabilities) if pick is not None else best[0]
+    if own not in best:
+        best.append(own)
+    return CloudToken(
+        own,
+        tuple(Candidate(t, math.log(probabilities[t]), end=not t) for t in best),
+        end=not own,
+    )
+
+
+class FakeClock:
+    """Time that passes only when somebody waits; takes the place of the follower's."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class FakeStream:
+    """A CloudStream whose rows arrive at given times of a fake clock."""
+
+    def __init__(
+        self,
+        rows: Iterable[tuple[float, CloudToken]],
+        clock: FakeClock,
+        error: tuple[float, CloudError] | None = None,
+        ends_at: float = math.inf,
+    ) -> None:
+        self._rows = list(rows)
+        self._clock = clock
+        self._error = error
+        self._ends_at = min(ends_at, error[0] if error else math.inf)
+        self.closed = False
+
+    def poll(self) -> list[CloudToken]:
+        arrived = [row for at, row in self._rows if at <= self._clock.now]
+        self._rows = [(at, row) for at, row in self._rows if at > self._clock.now]
+        return arrived
+
+    def wait(self, seconds: float) -> bool:
+        coming = min([at for at, _ in self._rows] + [self._ends_at])
+        limit = self._clock.now + seconds
+        self._clock.now = max(self._clock.now, min(coming, limit))
+        return coming <= limit
+
+    @property
+    def ended(self) -> bool:
+        return self.closed or self._clock.now >= self._ends_at
+
+    @property
+    def error(self) -> CloudError | None:
+        return self._error[1] if self._error and self._clock.now >= self._error[0] else None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeCloud:
+    """Opens streams over a distribution; rows come `round_trip` after the request, then evenly."""
+
+    def __init__(
+        self,
+        distribution: Distribution,
+        clock: FakeClock,
+        *,
+        round_trip: float = 0.0,
+        spacing: float = 0.0,
+        length: int = 200,
+        pick: Callable[[dict[bytes, float]], bytes] | None = None,
+        top: int = 20,
+    ) -> None:
+        self._distribution = distribution
+        self._clock = clock
+        self.round_trip = round_trip
+        self.spacing = spacing
+        self._length = length
+        self._pick = pick
+        self._top = top
+        self.opened: list[str] = []
+        self.streams: list[FakeStream] = []
+
+    def open(self, partial: str) -> FakeStream:
+        self.opened.append(partial)
+        text = partial.encode()
+        rows = []
+        at = self._clock.now + self.round_trip
+        for _ in range(self._length):
+            row = row_after(text, self._distribution, self._top, self._pick)
+            rows.append((at, row))
+            text += row.text_bytes
+            at += self.spacing
+            if row.end:
+                break
+        stream = FakeStream(rows, self._clock, ends_at=at)
+        self.streams.append(stream)
+        return stream

@@ -1,0 +1,275 @@
+"""The decoder against a reference that asks for one row at a time, on models worked out by hand."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from floe.fusion.decoder import Controls, Decoder
+from floe.fusion.follower import FollowPolicy
+from floe.fusion.index import TokenIndex
+from floe.fusion.pooling import local_distribution, pool
+from floe.fusion.projection import Projector
+from floe.records import Rule, Sampling, TokenStep
+from tests.fusion.fakes import (
+    Distribution,
+    FakeClock,
+    FakeCloud,
+    FakeLocal,
+    peaked,
+    row_after,
+)
+
+LOCAL_WORDS = [b"a", b"b", b"c", b"ab", b"bc", b" ", b" a", b"ca"]
+CLOUD_WORDS = [b"a", b"b", b"c", b" ", b"abc", b" ab", b"cab", b"b c"]
+SAMPLING = Sampling(max_tokens=60)
+
+
+def decode(
+    local: FakeLocal,
+    cloud: FakeCloud | None,
+    *,
+    weight: float,
+    rule: Rule = "log-linear",
+    shared: bool = False,
+    sampling: Sampling = SAMPLING,
+    on_step: Callable[[list[TokenStep], Controls], None] = lambda steps, controls: None,
+    deadline: float = 10.0,
+) -> tuple[list[TokenStep], Decoder]:
+    controls = Controls(weight=weight, deadline=deadline)
+    decoder = Decoder(
+        local,
+        controls,
+        open_stream=cloud.open if cloud is not None else None,
+        rule=rule,
+        shared_vocabulary=shared,
+        policy=FollowPolicy(min_spacing=0.0, max_requests=10_000),
+    )
+    decoder.begin()
+    steps: list[TokenStep] = []
+    for step in decoder.run(local.start(), sampling):
+        steps.append(step)
+        on_step(steps, controls)
+    decoder.close()
+    return steps, decoder
+
+
+def text_of(steps: list[TokenStep]) -> bytes:
+    return b"".join(step.text_bytes for step in steps)
+
+
+def one_row_at_a_time(
+    local: FakeLocal, cloud: Distribution, weight: float, rule: Rule, *, shared: bool, tokens: int
+) -> bytes:
+    """The slow, obviously right version: one evaluation and one row for every token."""
+    projector = Projector(TokenIndex(local.pieces, local.end_ids), shared_vocabulary=shared)
+    text = boundary = b""
+    logits = local.start()[0]
+    for _ in range(tokens):
+        row = row_after(boundary, cloud)
+        distribution = local_distribution(logits)
+        projection = projector.project(row, text[len(boundary) :], distribution.mass)
+        token = int(pool(distribution, projection, weight, rule).dense(distribution).argmax())
+        if token in local.end_ids:
+            break
+        text += local.pieces[token]
+        logits = local.evaluate([token])[0]
+        while len(boundary) < len(text):
+            own = row_after(boundary, cloud).text_bytes
+            pending = text[len(boundary) :]
+            if own and pending.startswith(own):
+                boundary += own
+                continue
+            if shared or not own.startswith(pending):
+                boundary = text
+            break
+    return text
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.2, 0.5, 0.8])
+@pytest.mark.parametrize("rule", ["linear", "log-linear"])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("round_trip", [0.0, 0.3])
+def test_following_the_stream_equals_asking_for_one_row_at_a_time(
+    clock: FakeClock, weight: float, rule: Rule, shared: bool, round_trip: float
+) -> None:
+    words = LOCAL_WORDS if shared else CLOUD_WORDS
+    for salt in range(3):
+        own = peaked(LOCAL_WORDS, f"local {salt}")
+        other = peaked(words, f"cloud {salt}")
+        cloud = FakeCloud(other, clock, round_trip=round_trip, spacing=0.01)
+        steps, _ = decode(
+            FakeLocal(LOCAL_WORDS, own), cloud, weight=weight, rule=rule, shared=shared
+        )
+        expected = one_row_at_a_time(
+            FakeLocal(LOCAL_WORDS, own), other, weight, rule, shared=shared, tokens=60
+        )
+        assert text_of(steps) == expected
+        assert {step.source for step in steps} <= {"fused"}
+
+
+def greedy_alone(local: FakeLocal, tokens: int) -> bytes:
+    logits = local.start()[0]
+    text = b""
+    for _ in range(tokens):
+        token = int(logits.argmax())
+        if token in local.end_ids:
+            break
+        text += local.pieces[token]
+        logits = local.evaluate([token])[0]
+    return text
+
+
+def test_at_weight_1_the_local_model_speaks_alone_and_nothing_is_opened(clock: FakeClock) -> None:
+    own = peaked(LOCAL_WORDS, "local")
+    cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock)
+    steps, _ = decode(FakeLocal(LOCAL_WORDS, own), cloud, weight=1.0)
+    assert text_of(steps) == greedy_alone(FakeLocal(LOCAL_WORDS, own), 60)
+    assert cloud.opened == []
+    assert {step.source for step in steps} == {"local"}
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 0.7])
+@pytest.mark.parametrize("rule", ["linear", "log-linear"])
+def test_two_equal_models_say_what_one_says(clock: FakeClock, weight: float, rule: Rule) -> None:
+    own = peaked(LOCAL_WORDS, "same")
+    cloud = FakeCloud(own, clock, round_trip=0.1, spacing=0.01)
+    steps, decoder = decode(
+        FakeLocal(LOCAL_WORDS, own), cloud, weight=weight, rule=rule, shared=True
+    )
+    assert text_of(steps) == greedy_alone(FakeLocal(LOCAL_WORDS, own), 60)
+    assert decoder.requests == 1
+
+
+def test_proposals_are_checked_in_batches(clock: FakeClock) -> None:
+    own = peaked(LOCAL_WORDS, "same")
+    local = FakeLocal(LOCAL_WORDS, own)
+    steps, _ = decode(local, FakeCloud(own, clock), weight=0.5, shared=True)
+    assert len(local.batches) < len(steps) / 3
+    assert max(local.batches) > 4
+
+
+def test_a_slider_moved_in_mid_answer_changes_the_next_token(clock: FakeClock) -> None:
+    own, other = peaked(LOCAL_WORDS, "local"), peaked(CLOUD_WORDS, "cloud")
+    moves = {5: 1.0, 10: 0.25}
+
+    def move(steps: list[TokenStep], controls: Controls) -> None:
+        controls.weight = moves.get(len(steps), controls.weight)
+
+    cloud = FakeCloud(other, clock)
+    steps, _ = decode(FakeLocal(LOCAL_WORDS, own), cloud, weight=0.5, on_step=move)
+    assert len(steps) > 12
+    assert [step.weight for step in steps[:12]] == [0.5] * 5 + [1.0] * 5 + [0.25] * 2
+    assert [step.source for step in steps[:12]] == ["fused"] * 5 + ["local"] * 5 + ["fused"] * 2
+
+
+def test_stop_ends_after_the_token_in_hand(clock: FakeClock) -> None:
+    def stop(steps: list[TokenStep], controls: Controls) -> None:
+        controls.stopped = len(steps) == 7
+
+    local = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
+    cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock)
+    steps, decoder = decode(local, cloud, weight=0.5, on_step=stop)
+    assert len(steps) == 7
+    assert decoder.ending == "stopped"
+    assert all(stream.closed for stream in cloud.streams)
+
+
+def test_a_stream_cut_in_mid_answer_goes_on_locally_at_once(clock: FakeClock) -> None:
+    own = peaked(LOCAL_WORDS, "same")
+    cloud = FakeCloud(own, clock)
+
+    def kill(steps: list[TokenStep], controls: Controls) -> None:
+        if len(steps) == 5:
+            cloud.open = lambda partial: FakeCloud(own, clock, round_trip=1e9).open(partial)  # type: ignore[method-assign]
+            cloud.streams[-1]._rows.clear()
+            cloud.streams[-1]._ends_at = clock.now
+
+    steps, _ = decode(FakeLocal(LOCAL_WORDS, own), cloud, weight=0.5, shared=True, on_step=kill)
+    assert text_of(steps) == greedy_alone(FakeLocal(LOCAL_WORDS, own), 60)
+
+
+def test_the_context_ends_the_answer(clock: FakeClock) -> None:
+    own = peaked(LOCAL_WORDS, "long", 1.0)
+
+    def endless(text: bytes) -> dict[bytes, float]:
+        probabilities = own(text)
+        probabilities[b""] = 1e-9
+        return probabilities
+
+    local = FakeLocal(LOCAL_WORDS, endless, context=20)
+    steps, decoder = decode(local, FakeCloud(endless, clock), weight=0.5, shared=True)
+    assert decoder.ending == "length"
+    assert len(steps) == 20  # one token of prompt, 19 evaluated, one more picked
+
+
+def test_the_token_limit_ends_the_answer(clock: FakeClock) -> None:
+    own = peaked(LOCAL_WORDS, "same")
+    steps, decoder = decode(
+        FakeLocal(LOCAL_WORDS, own),
+        FakeCloud(own, clock),
+        weight=0.5,
+        shared=True,
+        sampling=Sampling(max_tokens=9),
+    )
+    assert len(steps) == 9
+    assert decoder.ending == "length"
+
+
+SMILE = "😀漢".encode()
+
+
+def test_characters_split_on_either_side_come_out_whole(clock: FakeClock) -> None:
+    # The local vocabulary has single bytes, the cloud splits the same characters elsewhere.
+    local_words = [bytes([b]) for b in sorted(set(SMILE))] + [b"x"]
+    cloud_words = [SMILE[:3], SMILE[3:5], SMILE[5:], b"x"]
+
+    def cloud_says(text: bytes) -> dict[bytes, float]:
+        done = len(text)
+        wanted = next((w for w in cloud_words if SMILE[done:].startswith(w)), b"")
+        return {w: 0.91 if w == wanted else 0.02 for w in [*cloud_words, b""]}
+
+    def local_says(_: bytes) -> dict[bytes, float]:
+        return {w: 1 / (len(local_words) + 1) for w in [*local_words, b""]}
+
+    steps, _ = decode(FakeLocal(local_words, local_says), FakeCloud(cloud_says, clock), weight=0.3)
+    assert text_of(steps) == SMILE
+
+
+def test_sampled_text_follows_the_fused_distribution_of_two_equal_vocabularies(
+    clock: FakeClock,
+) -> None:
+    words = [b"a", b"b"]
+    local_p = {b"a": 0.6, b"b": 0.3, b"": 0.1}
+    cloud_p = {b"a": 0.2, b"b": 0.5, b"": 0.3}
+    fused = {k: math.sqrt(local_p[k] * cloud_p[k]) for k in local_p}
+    total = sum(fused.values())
+    random = np.random.default_rng(11)
+    counts: dict[bytes, int] = {}
+    draws = 1500
+
+    def draw(probabilities: dict[bytes, float]) -> bytes:
+        keys = list(probabilities)
+        return keys[random.choice(len(keys), p=list(probabilities.values()))]
+
+    for seed in range(draws):
+        cloud = FakeCloud(lambda _: cloud_p, clock, pick=draw, length=4)
+        steps, _ = decode(
+            FakeLocal(words, lambda _: local_p),
+            cloud,
+            weight=0.5,
+            shared=True,
+            sampling=Sampling(1.0, max_tokens=2, seed=seed),
+        )
+        text = text_of(steps)
+        counts[text] = counts.get(text, 0) + 1
+    r = {k: v / total for k, v in fused.items()}
+    expected = {b"": r[b""]}
+    for x in words:
+        expected[x] = r[x] * r[b""]
+        for y in words:
+            expected[x + y] = r[x] * r[y]
+    statistic = sum((counts.get(t, 0) - draws * p) ** 2 / (draws * p) for t, p in expected.items())
+    assert set(counts) <= set(expected)
+    assert statistic < 27.9  # 99.99 % quantile of chi-square with 6 degrees of freedom

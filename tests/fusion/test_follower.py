@@ -1,0 +1,140 @@
+"""When the follower asks, how long it waits, and what it says; time is a fake clock."""
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from floe.errors import CloudError
+from floe.fusion.follower import Follower, FollowPolicy
+from tests.fusion.fakes import FakeClock, FakeCloud, FakeStream, peaked, row_after
+
+WORDS = [b"a", b"b", b" c", b" d"]
+CLOUD = peaked(WORDS, "cloud")
+
+
+def make(cloud: FakeCloud, policy: FollowPolicy | None = None) -> tuple[Follower, list[str]]:
+    said: list[str] = []
+    return Follower(cloud.open, said.append, policy=policy), said
+
+
+def test_a_row_in_time_is_waited_for(clock: FakeClock) -> None:
+    follower, said = make(FakeCloud(CLOUD, clock, round_trip=0.2))
+    before = clock.now
+    assert follower.row(0.6) is not None
+    assert clock.now - before == pytest.approx(0.2)
+    assert not said
+
+
+def test_no_token_waits_longer_than_the_deadline(clock: FakeClock) -> None:
+    follower, said = make(FakeCloud(CLOUD, clock, round_trip=1e6))
+    follower.begin()
+    before = clock.now
+    assert follower.row(0.6) is None
+    assert clock.now - before == pytest.approx(0.6)
+    assert follower.absence == "late"
+    assert len(said) == 1
+    for _ in range(20):
+        follower.advance(b"a")
+        assert follower.row(0.6) is None
+    assert clock.now - before == pytest.approx(0.6), "a silent cloud costs the deadline once"
+
+
+def test_late_rows_are_used_again_where_they_agree(clock: FakeClock) -> None:
+    cloud = FakeCloud(CLOUD, clock, round_trip=1.0)
+    follower, _ = make(cloud)
+    text = b""
+    for _ in range(3):
+        assert follower.row(0.1) is None
+        piece = row_after(text, CLOUD).text_bytes
+        follower.advance(piece)
+        text += piece
+    clock.now += 2
+    row = follower.row(0.1)
+    assert row == row_after(text, CLOUD)
+    assert cloud.opened == [""]
+
+
+def test_late_rows_that_differ_lead_to_a_new_request_with_the_text_so_far(
+    clock: FakeClock,
+) -> None:
+    cloud = FakeCloud(CLOUD, clock, round_trip=1.0)
+    follower, _ = make(cloud)
+    assert follower.row(0.1) is None
+    follower.advance(b"zzz")
+    clock.now += 2
+    cloud.round_trip = 0.0
+    # The last answer took a second: this one is not waited for, but taken when it is there.
+    follower.row(0.1)
+    assert cloud.opened == ["", "zzz"]
+    assert follower.row(0.1) == row_after(b"zzz", CLOUD)
+
+
+def test_leaving_the_stream_reopens_and_cancels(clock: FakeClock) -> None:
+    cloud = FakeCloud(CLOUD, clock)
+    follower, _ = make(cloud, FollowPolicy(min_spacing=0.5))
+    assert follower.row(1.0) is not None
+    follower.advance(b"zzz")
+    before = clock.now
+    assert follower.row(1.0) == row_after(b"zzz", CLOUD)
+    assert clock.now - before == pytest.approx(0.5), "requests keep their distance"
+    assert cloud.streams[0].closed
+    assert follower.requests == 2
+
+
+def test_the_budget_ends_in_local_only_with_a_sentence(clock: FakeClock) -> None:
+    cloud = FakeCloud(CLOUD, clock)
+    follower, said = make(cloud, FollowPolicy(min_spacing=0.0, max_requests=2))
+    for i in range(5):
+        follower.row(1.0)
+        follower.advance(b"z")
+        assert follower.requests == min(i + 1, 2)
+    assert follower.row(1.0) is None
+    assert follower.absence == "offline"
+    assert "budget of 2 cloud requests" in said[-1]
+
+
+def test_an_error_is_told_and_tried_again_later_and_later(clock: FakeClock) -> None:
+    opened: list[float] = []
+
+    def refuse(partial: str) -> FakeStream:
+        opened.append(clock.now)
+        return FakeStream([], clock, error=(clock.now, CloudError("The cloud refused.")))
+
+    said: list[str] = []
+    follower = Follower(refuse, said.append)
+    start = clock.now
+    while clock.now < start + 100:
+        before = clock.now
+        assert follower.row(0.6) is None
+        assert clock.now == before, "an offline cloud costs no waiting"
+        assert follower.absence == "offline"
+        clock.now += 0.5
+    assert said[0] == "The cloud refused."
+    gaps = [b - a for a, b in pairwise(opened)]
+    assert gaps[:4] == pytest.approx([1, 2, 4, 8])
+    assert max(gaps) <= 30
+
+
+def test_rows_that_came_before_the_break_are_used(clock: FakeClock) -> None:
+    first = row_after(b"", CLOUD)
+    stream = FakeStream([(clock.now, first)], clock, error=(clock.now, CloudError("cut")))
+    follower = Follower(lambda _: stream, lambda _: None)
+    assert follower.row(0.6) == first
+    follower.advance(first.text_bytes)
+    assert follower.row(0.6) is None
+
+
+def test_half_a_character_is_kept_back_from_the_request(clock: FakeClock) -> None:
+    opened: list[str] = []
+    smile = "😀".encode()
+
+    def open_stream(partial: str) -> FakeStream:
+        opened.append(partial)
+        return FakeStream([], clock, ends_at=math.inf)
+
+    follower = Follower(open_stream, lambda _: None)
+    follower.advance("hé".encode() + smile[:2])
+    follower.row(0.0)
+    assert opened == ["hé"]
+    assert follower.pending == smile[:2]
