@@ -387,9 +387,7 @@ class _Recorder:
         if not self._unsaved:
             return
         try:
-            self._store.append_tokens(
-                self._turn.message_id, self._unsaved, self._turn.view().text
-            )
+            self._store.append_tokens(self._turn.message_id, self._unsaved, self._turn.view().text)
         except StoreError as error:
             # Kept for the next try: a disk can become free again before the answer ends.
             self._turn._notice(str(error))

@@ -4,6 +4,7 @@ Environment variables are the upper-case names with `FLOE_` before them (`FLOE_P
 user moves in the page (slider, temperature, mode) lives in the store instead.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,12 +31,22 @@ class Settings(BaseSettings):
     """How this run of Floe is set up; an unknown key in the file is an error at the door."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FLOE_", frozen=True, extra="forbid", toml_file="floe.toml"
+        env_prefix="FLOE_",
+        frozen=True,
+        extra="forbid",
+        toml_file="floe.toml",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_exit_on_error=False,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_prog_name="app.py",
     )
 
     data_dir: Path = Path("data")
     models_dir: Path = Path("models")
     port: int = Field(7860, ge=0, le=65535, description="0 picks a free one")
+    browser: bool = Field(True, description="open the page once it is there")
 
     model: str = Field("smollm2-135m-instruct", description="catalog id or path of a GGUF")
     context: int = Field(4096, ge=256, description="tokens; cut to what the model was trained on")
@@ -46,7 +57,7 @@ class Settings(BaseSettings):
     cloud_model: str = Field("", description="empty: the first model that the endpoint lists")
     cloud_key: SecretStr = SecretStr("")
     stand_in_model: str = "qwen2.5-coder-0.5b-instruct"
-    stand_in_args: tuple[str, ...] = Field((), description="flags for the stand-in, to slow it")
+    stand_in_args: str = Field("", description="its flags in one string, to slow or break it")
 
     rule: Rule = "log-linear"
     deadline_ms: float = Field(600.0, ge=0, description="longest wait for the cloud, per token")
@@ -65,14 +76,19 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @classmethod
-    def load(cls, **flags: Any) -> Self:
-        """Read every source; `flags` that are None count as not given.
+    def load(cls, flags: Sequence[str] | None = None, **values: Any) -> Self:
+        """Read every source.
+
+        Args:
+            flags: words of a command line (`--port 0`); None reads none.
+            values: settings by name, stronger than all sources; None counts as not given.
 
         Raises:
             FloeError: a value does not fit, with the key and what was expected.
         """
         try:
-            return cls(**{key: value for key, value in flags.items() if value is not None})
+            given = {key: value for key, value in values.items() if value is not None}
+            return cls(_cli_parse_args=None if flags is None else list(flags), **given)
         except ValidationError as error:
             # Not `str(error)`: it repeats the input, which could be a key.
             lines = [
@@ -81,7 +97,7 @@ class Settings(BaseSettings):
             ]
             raise FloeError("A setting does not fit. " + "; ".join(lines)) from None
         except (SettingsError, ValueError) as error:
-            raise FloeError(f"floe.toml or the environment cannot be read: {error}") from error
+            raise FloeError(f"The settings cannot be read: {error}") from error
 
     @property
     def database(self) -> Path:

@@ -17,6 +17,7 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from floe.edge.device import choose_threads
+from floe.edge.gguf_file import check_gguf
 from floe.edge.vocabulary import Vocabulary
 from floe.errors import ModelError, PromptError
 
@@ -31,7 +32,6 @@ MAX_OUTPUTS: Final = 64
 _PROMPT_CHUNK: Final = 256
 """Prompt tokens between two looks at the stop flag: about half a second on two small cores."""
 _EMBED_CONTEXT: Final = 512
-_MAGIC: Final = b"GGUF"
 # Its warnings are about the file or the build, nothing that a person could mend.
 _LOG_LEVELS: Final = {2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
 
@@ -46,29 +46,6 @@ def _forward_log(level: int, text: bytes, _data: object) -> None:
 # Kept by name: ctypes does not hold on to what it hands out.
 _LOG_CALLBACK = lib.llama_log_callback(_forward_log)
 lib.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
-
-
-def check_gguf(path: Path) -> None:
-    """Look at a file before llama.cpp does.
-
-    Raises:
-        ModelError: there is no such file, or it is not a GGUF.
-    """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        raise ModelError(
-            f"There is no model file at {path}. Check the path, or fetch one of the models that "
-            "`python -m floe.edge.catalog list` shows."
-        ) from None
-    except OSError as error:
-        raise ModelError(f"The model file {path} cannot be read: {error.strerror}.") from error
-    if magic != _MAGIC:
-        raise ModelError(
-            f"{path} is not a GGUF file. Floe runs models in llama.cpp's GGUF format; choose "
-            "another file, or fetch this one again if its download was broken."
-        )
 
 
 class LlamaModel:
@@ -245,7 +222,9 @@ class LlamaModel:
         if lib.llama_decode(self._embedder, self._batch) != 0:
             raise RuntimeError("llama_decode failed while embedding")
         pointer = lib.llama_get_embeddings_seq(self._embedder, 0)
-        vector: NDArray[np.float32] = np.ctypeslib.as_array(pointer, (lib.llama_model_n_embd(self._model),)).copy()
+        vector: NDArray[np.float32] = np.ctypeslib.as_array(
+            pointer, (lib.llama_model_n_embd(self._model),)
+        ).copy()
         vector /= max(float(np.linalg.norm(vector)), 1e-12)
         return vector
 

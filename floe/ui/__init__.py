@@ -1,1 +1,0 @@
-"""The page: the only place that imports gradio."""

@@ -1,0 +1,222 @@
+"""From the chunks of the OpenAI protocol to rows of bytes; knows nothing of HTTP.
+
+Servers spell a token in different ways (design.md section 5). What comes out of here is exact
+bytes, or nothing: a candidate whose bytes are lost is left to the tail of the distribution.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from floe.records import Candidate, CloudToken
+
+CONFIDENCE_WITHOUT_LOGPROBS: Final = 0.8
+"""Probability given to a token of a server that does not report any."""
+CONFIDENCE_OF_BARE_STOP: Final = 0.9
+"""Probability given to a stop that came as `finish_reason` alone, without a row."""
+
+_END_SPELLINGS: Final = frozenset(
+    {
+        "<|im_end|>",
+        "<|endoftext|>",
+        "</s>",
+        "<|eot_id|>",
+        "<|eom_id|>",
+        "<|end_of_text|>",
+        "<end_of_turn>",
+        "<|end|>",
+        "<eos>",
+        "<|return|>",
+        "<|end_of_turn|>",
+        "<|END_OF_TURN_TOKEN|>",
+        "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    }
+)
+_STOPS: Final = frozenset({"stop", "eos"})
+"""The model ended its answer; `eos` is what some servers say instead."""
+_LOST: Final = "�".encode()
+_HOPELESS: Final = -9998.0
+"""At or below it a log-probability is a placeholder: OpenAI writes -9999, others -inf."""
+_FLOOR: Final = -30.0
+"""Stands in for the placeholder of a chosen token, which has to stay among the candidates."""
+_ESCAPES: Final = re.compile(r"(?:\\x[89a-fA-F][0-9a-fA-F])+|(?:<0x[0-9a-fA-F]{2}>)+")
+_ESCAPE: Final = re.compile(rb"\\x([0-9a-fA-F]{2})|<0x([0-9a-fA-F]{2})>")
+
+
+def _gpt2_alphabet() -> dict[str, int]:
+    """The character that GPT-2's `bytes_to_unicode` writes for each byte, turned round."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {
+        chr(256 + i): byte for i, byte in enumerate(hidden)
+    }
+
+
+_GPT2: Final = _gpt2_alphabet()
+
+
+class RowReader:
+    """Reads the chunks of one stream in order.
+
+    Attributes:
+        finish_reason: what the server gave, None while it has not finished.
+        ended: an end row has been returned; there will be no more rows.
+    """
+
+    def __init__(self, partial: str) -> None:
+        """`partial`: the beginning of the answer, which some servers repeat as content."""
+        self.finish_reason: str | None = None
+        self.ended = False
+        self._partial = partial
+        self._has_logprobs = False
+        self._spelled = False
+        self._held = ""
+        self._lost: float | None = None
+
+    def read(self, choice: Mapping[str, Any]) -> list[CloudToken]:
+        """Rows that one chunk's choice adds.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is not what the protocol says.
+        """
+        content = (choice.get("delta") or {}).get("content") or ""
+        entries = (choice.get("logprobs") or {}).get("content") or []
+        rows: list[CloudToken] = []
+        if entries:
+            self._has_logprobs = True
+            for entry in entries:
+                row = self._row(entry)
+                if row is not None and not self.ended:
+                    rows.append(row)
+                    self.ended = row.end
+        elif content and not self._has_logprobs:
+            rows += self._read_plain(content)
+        if self._lost is not None and content and not self.ended:
+            rows += self._recover(content.encode().removeprefix(_joined(rows)))
+        if choice.get("finish_reason"):
+            self.finish_reason = str(choice["finish_reason"])
+            rows += self._finish()
+        return rows
+
+    def _row(self, entry: Mapping[str, Any]) -> CloudToken | None:
+        """One row, or None while the bytes of the chosen token are not known."""
+        tops = entry.get("top_logprobs") or []
+        self._look_at_spelling(entry, tops)
+        chosen = self._text(entry)
+        merged: dict[tuple[bytes, bool], float] = {}
+        seen = set()
+        for top in tops:
+            text, logprob = self._text(top), min(float(top["logprob"]), 0.0)
+            # Some servers list the chosen token twice; the same probability is not added again.
+            if text is None or logprob <= _HOPELESS or (top["token"], text, logprob) in seen:
+                continue
+            seen.add((top["token"], text, logprob))
+            known = merged.get(text)
+            merged[text] = logprob if known is None else _add(known, logprob)
+        chosen_logprob = float(entry["logprob"])
+        if chosen_logprob <= _HOPELESS:
+            chosen_logprob = _FLOOR
+        if chosen is None or (self._lost is not None and not chosen[1]):
+            self._lost = (self._lost or 0.0) + chosen_logprob
+            return None
+        merged.setdefault(chosen, min(chosen_logprob, 0.0))
+        ranked = sorted(merged.items(), key=lambda item: -item[1])
+        candidates = tuple(Candidate(key[0], logprob, key[1]) for key, logprob in ranked)
+        return CloudToken(chosen[0], candidates, chosen[1])
+
+    def _look_at_spelling(self, entry: Mapping[str, Any], tops: list[Mapping[str, Any]]) -> None:
+        """Find out whether tokens come in GPT-2's spelling, from rows that can tell.
+
+        `č` may be a letter or a carriage return; but that spelling has no white space, and among
+        twenty candidates there is nearly always one with a space. What a row says is remembered.
+        """
+        if entry.get("bytes") is not None and not _lost_bytes(entry["bytes"]):
+            return
+        tokens = [entry["token"], *(top["token"] for top in tops)]
+        if any(character in token for token in tokens for character in " \n\t"):
+            self._spelled = False
+        elif any(token.startswith("Ġ") or "Ċ" in token for token in tokens):
+            self._spelled = True
+
+    def _text(self, entry: Mapping[str, Any]) -> tuple[bytes, bool] | None:
+        """(bytes, whether it is an end) of a token; None if its bytes are lost."""
+        token, given = entry["token"], entry.get("bytes")
+        if token in _END_SPELLINGS:
+            return b"", True
+        if given is not None:
+            data = bytes(given)
+            if not data:
+                return b"", True
+            if _LOST not in data:
+                return data, False
+        data = self._undo(token)
+        # An empty token without bytes is a piece of a character that the server left out.
+        return None if not data or _LOST in data else (data, False)
+
+    def _undo(self, token: str) -> bytes:
+        # OpenAI's own spelling of pieces of characters: `bytes: \xf0\x9f`.
+        if token.startswith("bytes:") and "\\x" in token:
+            return _unescape(token.removeprefix("bytes:"))
+        if _ESCAPES.fullmatch(token):
+            return _unescape(token)
+        if self._spelled and all(character in _GPT2 for character in token):
+            return bytes(_GPT2[character] for character in token)
+        return token.encode("utf-8", "replace")
+
+    def _read_plain(self, content: str) -> list[CloudToken]:
+        """Rows of a server that has sent no log-probabilities so far.
+
+        The first content of a continuation is held back: if rows follow, it was the server's
+        repetition of the partial message.
+        """
+        if self._partial and not self._held:
+            self._held = content
+            return []
+        rows = self._release()
+        self._partial = ""
+        return [*rows, _plain_row(content)]
+
+    def _release(self) -> list[CloudToken]:
+        text = self._held.removeprefix(self._partial)
+        self._held = ""
+        return [_plain_row(text)] if text else []
+
+    def _recover(self, data: bytes) -> list[CloudToken]:
+        """The character whose pieces came as U+FFFD, once the server's text has it whole."""
+        if not data or _LOST in data or self._lost is None:
+            return []
+        logprob = min(self._lost, 0.0)
+        self._lost = None
+        return [CloudToken(data, (Candidate(data, logprob),))]
+
+    def _finish(self) -> list[CloudToken]:
+        rows = [] if self._has_logprobs else self._release()
+        if self.finish_reason in _STOPS and not self.ended:
+            self.ended = True
+            stop = Candidate(b"", math.log(CONFIDENCE_OF_BARE_STOP), end=True)
+            rows.append(CloudToken(b"", (stop,), end=True))
+        return rows
+
+
+def _plain_row(text: str) -> CloudToken:
+    data = text.encode("utf-8", "replace")
+    return CloudToken(data, (Candidate(data, math.log(CONFIDENCE_WITHOUT_LOGPROBS)),))
+
+
+def _unescape(token: str) -> bytes:
+    return _ESCAPE.sub(lambda found: bytes([int(found[1] or found[2], 16)]), token.encode())
+
+
+def _joined(rows: list[CloudToken]) -> bytes:
+    return b"".join(row.text_bytes for row in rows)
+
+
+def _lost_bytes(given: list[int]) -> bool:
+    return _LOST in bytes(given)
+
+
+def _add(first: float, second: float) -> float:
+    """Log of the sum of two probabilities."""
+    high, low = max(first, second), min(first, second)
+    return min(high + math.log1p(math.exp(low - high)), 0.0)

@@ -1,0 +1,204 @@
+"""The database file under `floe.store`: its tables, its connections, its errors as sentences.
+
+A new table is a new migration after the last one; one that has been released is never edited.
+Knows nothing of what the rows mean.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from floe.errors import StoreError
+
+BUSY_SECONDS = 5.0
+"""How long a writer waits for another process to finish its transaction."""
+
+GONE = "This conversation has been deleted. Choose another one or start a new chat."
+
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: "The disk is full: {path} cannot be written. Make room and try again.",
+    sqlite3.SQLITE_BUSY: (
+        "{path} is in use by another program for too long. Close that program and try again."
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        "{path} is not a database and has been left as it is. Move it away to start afresh, or "
+        "choose another data folder."
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "{path} is damaged and has been left as it is. Move it away to start afresh, or put a "
+        "copy in its place."
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "{path} cannot be written. Allow writing to it and its folder, or choose another data "
+        "folder."
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "{path} cannot be opened. See that it is a file you may write, or choose another data "
+        "folder."
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "{path} could not be read or written. See that the disk is there, sound and not full."
+    ),
+}
+
+MIGRATIONS = Migrations("floe")
+
+
+@MIGRATIONS(name="0001_chats")
+def _chats(db: Database) -> None:
+    """Conversations, their messages as a tree, the tokens of answers, settings, search.
+
+    - AUTOINCREMENT: a page left open on a deleted conversation must not meet a new one.
+    - The parent link has no cascade of its own: it would recurse down the chain, and SQLite
+      stops at a depth of 1,000. Messages only ever go with their conversation.
+    - Token rows are not WITHOUT ROWID: rows of 1.5 kB would each take an overflow page there,
+      which made the file more than twice as large.
+    - The search tables hold their own, segmented copy of the text (see `floe.store.segment`).
+    """
+    db.executescript("""
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            title TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            updated_at REAL NOT NULL,
+            leaf_id INTEGER REFERENCES messages(id) ON DELETE SET NULL
+        ) STRICT;
+        CREATE INDEX conversations_leaf ON conversations(leaf_id);
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
+            parent_id INTEGER,
+            role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
+            content TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            status TEXT NOT NULL CHECK (status IN
+                ('streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed')),
+            route TEXT,
+            stats TEXT,
+            notices TEXT NOT NULL DEFAULT '[]',
+            UNIQUE (conversation_id, id),
+            FOREIGN KEY (conversation_id, parent_id) REFERENCES messages(conversation_id, id)
+        ) STRICT;
+        CREATE INDEX messages_children ON messages(conversation_id, parent_id);
+        CREATE INDEX messages_streaming ON messages(status) WHERE status = 'streaming';
+        CREATE TABLE tokens (
+            message_id INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            token_id INTEGER NOT NULL,
+            text_bytes BLOB NOT NULL,
+            p_local REAL,
+            p_cloud REAL,
+            p_fused REAL NOT NULL,
+            weight REAL NOT NULL,
+            source TEXT NOT NULL CHECK (source IN
+                ('local', 'fused', 'cloud', 'late', 'offline')),
+            at_ms REAL NOT NULL,
+            alternatives TEXT NOT NULL,
+            PRIMARY KEY (message_id, position)
+        ) STRICT;
+        CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+        CREATE VIRTUAL TABLE message_search
+            USING fts5(content, tokenize = 'unicode61 remove_diacritics 2');
+        CREATE VIRTUAL TABLE title_search
+            USING fts5(title, tokenize = 'unicode61 remove_diacritics 2');
+        CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
+            DELETE FROM message_search WHERE rowid = old.id;
+        END;
+        CREATE TRIGGER conversations_deleted AFTER DELETE ON conversations BEGIN
+            DELETE FROM title_search WHERE rowid = old.id;
+        END;
+    """)
+
+
+def connect(path: Path) -> Database:
+    """A connection that any thread may use, one at a time."""
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        db = Database(connection, execute_plugins=False)
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a kill loses nothing
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+@contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite reports into a sentence; what nobody can cause or mend stays a bug.
+
+    Raises:
+        StoreError: the file cannot be used, or the row written to has gone meanwhile.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            raise StoreError(GONE) from error
+        sentence = _SENTENCES.get(code & 0xFF)  # the low byte names the kind, the rest details
+        if sentence is None:
+            raise
+        raise StoreError(sentence.format(path=path)) from error
+
+
+def prepare(db: Database, path: Path) -> None:
+    """Bring a new, empty or older database up to date; leave every other file as it is.
+
+    Raises:
+        StoreError: a newer Floe or another program wrote the file.
+        sqlite3.Error: it cannot be read or written, or is no database.
+    """
+    # Looked at before anything is switched or written: the file may not be ours.
+    _refuse_foreign(db, path)
+    _enable_wal(db)
+    if MIGRATIONS.pending(db):
+        # IMMEDIATE: of two processes that start together one migrates, the other waits.
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            _refuse_foreign(db, path)
+            MIGRATIONS.apply(db)
+            db.commit()
+        except BaseException:
+            db.rollback()
+            raise
+
+
+def _refuse_foreign(db: Database, path: Path) -> None:
+    # In this order: tables and their record appear together, perhaps between the two looks.
+    tables = db.table_names()
+    applied = {migration.name for migration in MIGRATIONS.applied(db)}
+    with Database(memory=True) as empty:
+        known = {migration.name for migration in MIGRATIONS.pending(empty)}
+    if applied - known:
+        raise StoreError(
+            f"{path} was written by a newer version of Floe. Update Floe, or choose another "
+            "data folder; the file has been left as it is."
+        )
+    if tables and not applied:
+        raise StoreError(
+            f"{path} is the database of another program. Choose another data folder; the file "
+            "has been left as it is."
+        )
+
+
+def _enable_wal(db: Database) -> None:
+    """Readers then never wait for the writer. SQLite does not wait for this one by itself."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,250 @@
+"""What the page does when something is pressed, moved or typed.
+
+A method returns the parts that change, with their new values. An error that a person can mend
+becomes a sentence above the controls; what they typed stays.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec
+
+import gradio as gr
+
+from floe.chat import Assistant, Turn, TurnView
+from floe.errors import FloeError, StoreError
+from floe.records import Message, Mode
+from floe.ui.conversations import conversation_list
+from floe.ui.figures import live_figures
+from floe.ui.layout import Parts
+from floe.ui.preferences import Preferences
+from floe.ui.thread import entry, facts, history
+
+FRAME_SECONDS: Final = 1 / 12
+"""Time between two looks at a running answer."""
+
+Changes = dict[Any, Any]
+_P = ParamSpec("_P")
+
+
+def _plainly(
+    action: Callable[Concatenate["Actions", _P], Changes],
+) -> Callable[Concatenate["Actions", _P], Changes]:
+    """Turn an error that is fit to show into a sentence in the page."""
+
+    @wraps(action)
+    def shown(self: "Actions", *args: _P.args, **kwargs: _P.kwargs) -> Changes:
+        try:
+            return action(self, *args, **kwargs)
+        except FloeError as error:
+            return {self.parts.notice: str(error)}
+
+    return shown
+
+
+class Actions:
+    """All handlers; `parts` are what they change."""
+
+    def __init__(self, assistant: Assistant, parts: Parts) -> None:
+        self._assistant = assistant
+        self._store = assistant.store
+        self.parts = parts
+
+    # Conversations
+
+    def load(self) -> Changes:
+        """A page was opened: what was last in view, the controls as they were left."""
+        kept = Preferences.load(self._store)
+        parts = self.parts
+        controls = [kept.mode, kept.weight, kept.temperature, kept.max_tokens]
+        return {
+            **self._show_if_there(kept.conversation),
+            **dict(zip(parts.controls, controls, strict=True)),
+            **self.look_at_cloud(),
+        }
+
+    def new(self) -> Changes:
+        """An empty conversation; it is kept once something has been asked."""
+        return self._show(None)
+
+    def open(self, event: gr.EventData) -> Changes:
+        """Show a conversation; with a message found in it, the branch that has the message."""
+        asked: dict[str, Any] = event._data
+        conversation_id, message_id = asked["id"], asked.get("message")
+        try:
+            messages = self._store.open_conversation(conversation_id)
+            if message_id and message_id not in {message.id for message in messages}:
+                self._store.select_branch(conversation_id, message_id)
+        except StoreError as error:
+            return {**self._show(None), self.parts.notice: str(error)}
+        return self._show_if_there(conversation_id, focus=message_id)
+
+    @_plainly
+    def rename(self, conversation_id: int | None, event: gr.EventData) -> Changes:
+        """Give a conversation a title of the user's own."""
+        self._store.rename_conversation(event._data["id"], event._data["title"])
+        return {self.parts.listing: conversation_list(self._assistant, conversation_id)}
+
+    @_plainly
+    def delete(self, conversation_id: int | None, event: gr.EventData) -> Changes:
+        """Remove a conversation for good; an answer still written in it ends first."""
+        doomed: int = event._data["id"]
+        turn = self._assistant.running(doomed)
+        if turn is not None:
+            turn.stop()
+            turn.wait(5)
+        self._store.delete_conversation(doomed)
+        return self._show(None if doomed == conversation_id else conversation_id)
+
+    # Turns
+
+    @_plainly
+    def send(
+        self,
+        text: str,
+        conversation_id: int | None,
+        mode: Mode,
+        weight: float,
+        temperature: float,
+        max_tokens: int,
+    ) -> Changes:
+        """Ask, in the conversation in view or a new one."""
+        options = Preferences(mode, weight, temperature, max_tokens).options()
+        turn = self._assistant.ask(conversation_id, text, options)
+        return {**self._show(turn.conversation_id), self.parts.prompt: ""}
+
+    @_plainly
+    def edit(
+        self,
+        mode: Mode,
+        weight: float,
+        temperature: float,
+        max_tokens: int,
+        event: gr.EventData,
+    ) -> Changes:
+        """Ask an earlier question in other words: a new branch."""
+        options = Preferences(mode, weight, temperature, max_tokens).options()
+        turn = self._assistant.edit(event._data["id"], event._data["text"], options)
+        return self._show(turn.conversation_id)
+
+    @_plainly
+    def regenerate(
+        self,
+        mode: Mode,
+        weight: float,
+        temperature: float,
+        max_tokens: int,
+        event: gr.EventData,
+    ) -> Changes:
+        """Answer the same question again: a new branch."""
+        options = Preferences(mode, weight, temperature, max_tokens).options()
+        turn = self._assistant.regenerate(event._data["id"], options)
+        return self._show(turn.conversation_id)
+
+    @_plainly
+    def branch(self, conversation_id: int, event: gr.EventData) -> Changes:
+        """Show another version of a message, with what followed it."""
+        self._store.select_branch(conversation_id, event._data["id"])
+        return self._show(conversation_id)
+
+    def stop(self, conversation_id: int | None) -> None:
+        """End the answer in view after the token in hand."""
+        turn = self._running(conversation_id)
+        if turn is not None:
+            turn.stop()
+
+    def set_weight(self, weight: float, conversation_id: int | None) -> None:
+        """Steer the answer in view, and keep the place of the slider."""
+        turn = self._running(conversation_id)
+        if turn is not None:
+            turn.set_weight(weight)
+        Preferences.update(self._store, weight=weight)
+
+    def keep(self, mode: Mode, weight: float, temperature: float, max_tokens: int) -> None:
+        """Keep the controls for the next start."""
+        Preferences.update(
+            self._store,
+            mode=mode,
+            weight=weight,
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+
+    def look_at_cloud(self) -> Changes:
+        """How the cloud is doing."""
+        state = self._assistant.cloud.state
+        return {self.parts.cloud: {"sentence": state.sentence, "usable": state.usable}}
+
+    # A running answer
+
+    def follow(self, watched: dict[str, Any] | None) -> Iterator[Changes]:
+        """Look at the answer that is being written until it ends, then show what was kept."""
+        if watched is None:
+            return
+        conversation_id: int = watched["conversation"]
+        turn = self._running(conversation_id)
+        if turn is not None:
+            yield from self._frames(turn)
+        last = self._show_if_there(conversation_id)
+        del last[self.parts.watched], last[self.parts.conversation], last[self.parts.notice]
+        yield last
+
+    def _frames(self, turn: Turn) -> Iterator[Changes]:
+        messages = self._messages(turn.conversation_id)
+        in_view = bool(messages) and messages[-1].id == turn.message_id
+        before = history(messages[:-1])
+        drawn: TurnView | None = None
+        while not turn.wait(FRAME_SECONDS):
+            view = turn.view()
+            if not in_view or (drawn is not None and view.stats == drawn.stats):
+                continue
+            parts = self.parts
+            changes: Changes = {parts.figures: live_figures(view.stats)}
+            if drawn is None or view.text != drawn.text:
+                changes[parts.chat] = [*before, entry("assistant", view.text)]
+            if drawn is None or view.notices != drawn.notices:
+                changes[parts.thread] = facts(turn.conversation_id, messages, view)
+            drawn = view
+            yield changes
+
+    # What is in view
+
+    def _show_if_there(self, conversation_id: int | None, focus: int | None = None) -> Changes:
+        """As `_show`; a new conversation where the old one has been deleted."""
+        try:
+            return self._show(conversation_id, focus)
+        except StoreError:
+            return self._show(None)
+
+    def _show(self, conversation_id: int | None, focus: int | None = None) -> Changes:
+        messages = self._messages(conversation_id)
+        turn = self._running(conversation_id)
+        view = turn.view() if turn else None
+        entries = history(messages)
+        stats = next((each.stats for each in reversed(messages) if each.stats), None)
+        if view and messages and messages[-1].id == view.message_id:
+            entries[-1] = entry("assistant", view.text)
+            stats = view.stats
+        Preferences.update(self._store, conversation=conversation_id)
+        watched = {"conversation": conversation_id, "since": time.monotonic()} if turn else None
+        parts = self.parts
+        return {
+            parts.conversation: conversation_id,
+            parts.watched: watched,
+            parts.listing: conversation_list(self._assistant, conversation_id),
+            parts.figures: live_figures(stats),
+            parts.chat: entries,
+            parts.thread: facts(conversation_id, messages, view, focus=focus),
+            parts.notice: "",
+            parts.send: gr.update(visible=turn is None),
+            parts.stop: gr.update(visible=turn is not None),
+        }
+
+    def _messages(self, conversation_id: int | None) -> list[Message]:
+        if conversation_id is None:
+            return []
+        found = self._store.open_conversation(conversation_id)
+        return [message for message in found if message.role != "system"]
+
+    def _running(self, conversation_id: int | None) -> Turn | None:
+        return None if conversation_id is None else self._assistant.running(conversation_id)

@@ -1,0 +1,46 @@
+"""The figures of an answer and the state of the cloud, in words and numbers for the page."""
+
+from typing import Final
+
+from floe.records import AnswerStats, Status
+
+ENDED: Final[dict[Status, str]] = {
+    "streaming": "",
+    "complete": "",
+    "length": "Cut at the chosen length.",
+    "stopped": "Stopped by you; what was written stays.",
+    "interrupted": "Floe ended in the middle of this answer; what had been written is here.",
+    "failed": "This answer could not be finished.",
+}
+"""How an answer ended, where that needs saying."""
+
+
+def duration(milliseconds: float | None) -> str:
+    """`340 ms`, `2.1 s` or, while unknown, a dash."""
+    if milliseconds is None:
+        return "–"
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def live_figures(stats: AnswerStats | None) -> list[list[str]]:
+    """Name and value of the figures above the chat; dashes before the first answer."""
+    if stats is None:
+        values = ["–", "–", "–", "–"]
+    else:
+        values = [
+            f"{stats.tokens_per_second:.1f}" if stats.tokens else "–",
+            duration(stats.first_token_ms),
+            f"{stats.cloud_share:.0%}" if stats.tokens else "–",
+            str(stats.cloud_requests),
+        ]
+    names = ["tokens per second", "first token", "with the cloud", "cloud requests"]
+    return [[name, value] for name, value in zip(names, values, strict=True)]
+
+
+def summary(stats: AnswerStats | None) -> str:
+    """One line under a finished answer; empty where nothing was counted."""
+    if stats is None or not stats.tokens:
+        return ""
+    tokens = "1 token" if stats.tokens == 1 else f"{stats.tokens} tokens"
+    speed = f"{stats.tokens_per_second:.1f} per second"
+    return f"{tokens} · {speed} · {stats.cloud_share:.0%} with the cloud"

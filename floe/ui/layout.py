@@ -1,0 +1,177 @@
+"""The parts of the page and where they stand; what they do is in `actions` and `page`.
+
+Parts that gradio has no component for are `gr.HTML` with an empty template: a script of ours
+builds them from a JSON value with text nodes alone. (Values put into a gradio template are
+evaluated as JavaScript, so nothing that a person or a model wrote may go there.)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gradio as gr
+
+from floe.ui.preferences import Preferences
+from floe.ui.thread import DELIMITERS
+
+MODES: Final = [("Local only", "local"), ("Fused", "fused"), ("Cloud only", "cloud")]
+CLOUD_SECONDS: Final = 2.0
+"""Time between two looks at the state of the cloud."""
+
+WELCOME: Final = """
+### Ask something
+**{model}** on this device answers, fused token by token with the cloud.
+Move the weight while it writes: the very next tokens follow.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Every component that an event reads or writes.
+
+    `conversation` is the id of the one in view (None: a new one); `watched` changes when there
+    is a running answer to look at; the four HTML parts take JSON.
+    """
+
+    conversation: gr.State
+    watched: gr.State
+    listing: gr.HTML
+    cloud: gr.HTML
+    figures: gr.HTML
+    chat: gr.Chatbot
+    thread: gr.HTML
+    notice: gr.HTML
+    weight: gr.Slider
+    mode: gr.Radio
+    temperature: gr.Slider
+    max_tokens: gr.Slider
+    prompt: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+    clock: gr.Timer
+
+    @property
+    def controls(self) -> list[gr.Slider | gr.Radio]:
+        """What the person sets for the answers to come, in the order of `Preferences`."""
+        return [self.mode, self.weight, self.temperature, self.max_tokens]
+
+
+def lay_out(
+    search: Callable[[str], Any],
+    tokens: Callable[[list[int]], Any],
+    text: Callable[[int], str],
+    model: str,
+) -> Parts:
+    """Build everything inside the current `gr.Blocks`.
+
+    Args:
+        search: gives the browser the places where words occur.
+        tokens: gives it rows of tokens.
+        text: gives it a message word for word, to copy or to edit.
+        model: name of the model on this device.
+    """
+    defaults = Preferences()
+    conversation, watched = gr.State(None), gr.State(None)
+    with gr.Row(elem_id="frame"):
+        with gr.Column(elem_id="drawer", min_width=0):
+            listing = _drawn("conversations", "new", "open", "rename", "delete", server=[search])
+        with gr.Column(elem_id="main", min_width=0):
+            with gr.Row(elem_id="top"):
+                cloud = _drawn("cloud")
+                figures = _drawn("figures")
+            chat = gr.Chatbot(
+                elem_id="chat",
+                show_label=False,
+                container=False,
+                height="100%",
+                layout="bubble",
+                buttons=[],
+                latex_delimiters=DELIMITERS,
+                group_consecutive_messages=False,
+                feedback_options=None,
+                allow_tags=False,
+                placeholder=WELCOME.format(model=model),
+            )
+            thread = _drawn("thread", "edit", "regenerate", "branch", server=[tokens, text])
+            with gr.Column(elem_id="dock", min_width=0):
+                notice = _drawn("notice")
+                with gr.Row(elem_id="controls"):
+                    weight = gr.Slider(
+                        0,
+                        1,
+                        defaults.weight,
+                        step=0.01,
+                        label="Weight of the local model",
+                        elem_id="weight",
+                        min_width=0,
+                        buttons=[],
+                    )
+                    mode = gr.Radio(
+                        MODES, value=defaults.mode, label="Who answers", elem_id="mode", min_width=0
+                    )
+                    temperature = gr.Slider(
+                        0,
+                        1.5,
+                        defaults.temperature,
+                        step=0.05,
+                        label="Temperature",
+                        elem_id="temperature",
+                        min_width=0,
+                        buttons=[],
+                    )
+                    max_tokens = gr.Slider(
+                        8,
+                        2048,
+                        defaults.max_tokens,
+                        step=8,
+                        precision=0,
+                        label="Length in tokens",
+                        elem_id="length",
+                        min_width=0,
+                        buttons=[],
+                    )
+                with gr.Row(elem_id="composer"):
+                    prompt = gr.Textbox(
+                        elem_id="prompt",
+                        label="Message",
+                        show_label=False,
+                        container=False,
+                        placeholder="Ask anything",
+                        lines=1,
+                        max_lines=8,
+                        autofocus=True,
+                    )
+                    send = gr.Button("Send", variant="primary", elem_id="send", min_width=0)
+                    stop = gr.Button(
+                        "Stop", variant="stop", elem_id="stop", min_width=0, visible=False
+                    )
+    return Parts(
+        conversation,
+        watched,
+        listing,
+        cloud,
+        figures,
+        chat,
+        thread,
+        notice,
+        weight,
+        mode,
+        temperature,
+        max_tokens,
+        prompt,
+        send,
+        stop,
+        gr.Timer(CLOUD_SECONDS),
+    )
+
+
+def _drawn(name: str, *events: str, server: list[Callable[..., Any]] | None = None) -> gr.HTML:
+    """A part drawn by `floe.NAME` of our scripts, which may trigger `events`."""
+    return gr.HTML(
+        value=None,
+        html_template="",
+        js_on_load=f"floe.{name}({{element, props, trigger, server, watch}}, {list(events)});",
+        apply_default_css=False,
+        server_functions=server,
+        elem_id=name,
+    )

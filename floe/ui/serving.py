@@ -1,0 +1,91 @@
+"""How the page is served: from this device alone, to this device alone, nothing from elsewhere."""
+
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from floe.config import Settings
+
+_HERE: Final = Path(__file__).parent
+_SCRIPTS: Final = ("shell.js", "conversations.js", "figures.js", "tokens.js", "thread.js")
+
+POLICY: Final = "; ".join(
+    (
+        "default-src 'self' data: blob:",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "frame-ancestors 'none'",
+        "form-action 'none'",
+        "base-uri 'self'",
+    )
+)
+"""The browser itself refuses all other hosts: an image in an answer cannot carry words away.
+
+Gradio needs the two `unsafe`: its page has scripts in line and makes functions from strings.
+"""
+
+SANS: Final = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+MONO: Final = ("ui-monospace", "SF Mono", "Cascadia Code", "DejaVu Sans Mono", "monospace")
+
+
+class ContentPolicy:
+    """ASGI middleware that adds `POLICY` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and the answer back with the header."""
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = POLICY
+                headers["Referrer-Policy"] = "no-referrer"
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
+
+
+def theme() -> gr.themes.Base:
+    """Slate and a deep blue on the fonts of the system; the rest is in `style.css`."""
+    return gr.themes.Base(
+        primary_hue="blue",
+        neutral_hue="slate",
+        font=[gr.themes.Font(name) for name in SANS],
+        font_mono=[gr.themes.Font(name) for name in MONO],
+        radius_size="md",
+        text_size="md",
+    )
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """The keyword arguments for `Blocks.launch`."""
+    scripts = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
+    return {
+        "server_name": "127.0.0.1",
+        "server_port": settings.port or _free_port(),
+        "share": False,
+        "run_history": False,
+        "footer_links": [],
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "enable_monitoring": False,
+        "theme": theme(),
+        "css_paths": [_HERE / "style.css"],
+        "head": f"<script>{scripts}</script>",
+        "app_kwargs": {"middleware": [Middleware(ContentPolicy)], "docs_url": None},
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,134 @@
+// What all parts share: building elements from text, the drawer, light and dark, the keyboard.
+"use strict";
+
+const floe = {
+  /** An element; `props` are properties, `attrs` in `aria`/`data` style names; text never HTML. */
+  el(tag, props = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(props)) {
+      if (name.includes("-") || name === "role") node.setAttribute(name, value);
+      else node[name] = value;
+    }
+    node.append(...children);
+    return node;
+  },
+
+  /** A button with an icon; its name is what a screen reader says and the tooltip shows. */
+  button(icon, name, onclick, className = "") {
+    const node = floe.el("button", { type: "button", title: name, className, onclick });
+    node.setAttribute("aria-label", name);
+    node.append(floe.icon(icon));
+    return node;
+  },
+
+  icon(name) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", floe.icons[name]);
+    svg.append(path);
+    return svg;
+  },
+
+  icons: {
+    menu: "M4 6h16M4 12h16M4 18h16",
+    plus: "M12 5v14M5 12h14",
+    pencil: "M4 20h4L19 9l-4-4L4 16v4z",
+    bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+    copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+    again: "M20 11a8 8 0 1 0-2 6M20 4v7h-7",
+    left: "M14 6l-6 6 6 6",
+    right: "M10 6l6 6-6 6",
+    tick: "M5 13l4 4L19 7",
+    half: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
+    tokens: "M4 7h6v4H4zM12 7h8v4h-8zM4 14h9v4H4zM15 14h5v4h-5z",
+    close: "M6 6l12 12M18 6L6 18",
+  },
+
+  remember(key, value) {
+    if (value === null) localStorage.removeItem(`floe.${key}`);
+    else localStorage.setItem(`floe.${key}`, value);
+  },
+
+  recall(key) {
+    return localStorage.getItem(`floe.${key}`);
+  },
+
+  /** A sentence above the controls, until the next action. */
+  notice({ element, props, watch }) {
+    const draw = () => {
+      element.replaceChildren(props.value ? floe.el("p", {}, props.value) : "");
+    };
+    element.setAttribute("role", "alert");
+    watch("value", draw);
+    draw();
+  },
+};
+
+// Light and dark: as the system has it, until the person chooses the other one.
+
+floe.systemDark = matchMedia("(prefers-color-scheme: dark)");
+
+floe.applyTheme = () => {
+  const chosen = floe.recall("theme");
+  document.body.classList.toggle("dark", chosen ? chosen === "dark" : floe.systemDark.matches);
+};
+
+floe.switchTheme = () => {
+  const dark = !document.body.classList.contains("dark");
+  floe.remember("theme", dark === floe.systemDark.matches ? null : dark ? "dark" : "light");
+  floe.applyTheme();
+};
+
+// The conversation list: beside the chat where there is room, over it where there is none.
+
+floe.narrow = matchMedia("(max-width: 860px)");
+
+floe.setDrawer = (open) => {
+  document.documentElement.classList.toggle("drawer-open", open);
+  document.getElementById("open-drawer")?.setAttribute("aria-expanded", String(open));
+};
+
+floe.toggleDrawer = () => {
+  const open = !document.documentElement.classList.contains("drawer-open");
+  floe.setDrawer(open);
+  if (!floe.narrow.matches) floe.remember("drawer", open ? null : "closed");
+};
+
+floe.setDrawer(!floe.narrow.matches && floe.recall("drawer") !== "closed");
+
+floe.startTheme = () => {
+  floe.applyTheme();
+  // Gradio sets its own idea of the theme when it has loaded.
+  new MutationObserver(() => {
+    const chosen = floe.recall("theme");
+    const dark = chosen ? chosen === "dark" : floe.systemDark.matches;
+    if (document.body.classList.contains("dark") !== dark) floe.applyTheme();
+  }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+};
+
+// Gradio puts these scripts into the page before or after its body is there.
+if (document.body) floe.startTheme();
+else document.addEventListener("DOMContentLoaded", floe.startTheme);
+
+floe.systemDark.addEventListener("change", floe.applyTheme);
+floe.narrow.addEventListener("change", () => floe.setDrawer(!floe.narrow.matches));
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && floe.narrow.matches) floe.setDrawer(false);
+});
+
+document.addEventListener("pointerdown", (event) => {
+  const outside = !event.target.closest("#drawer, #open-drawer");
+  if (floe.narrow.matches && outside) floe.setDrawer(false);
+});
+
+// Enter that ends an input method's composition (Chinese, Japanese, Korean) is not a send.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (event.isComposing && event.key === "Enter") event.stopPropagation();
+  },
+  true,
+);
