@@ -228,6 +228,8 @@ class Assistant:
             return Route("local", "you chose this device only")
         state = self.cloud.state
         if not state.usable:
+            # For the next turn: an endpoint that was down, a stand-in that has died.
+            self.cloud.connect()
             return Route("local", state.sentence)
         if mode == "cloud":
             return Route("cloud", "you chose the cloud only")
@@ -293,7 +295,9 @@ class Assistant:
             )
             return self._decode(turn, prompt, replace(options, sampling=sampling), record, None)
         requests = (
-            self.cloud.requests(prompt.kept, options.sampling) if route.kind == "fused" else None
+            CloudRequests(self.cloud, prompt.kept, options.sampling)
+            if route.kind == "fused"
+            else None
         )
         return self._decode(turn, prompt, options, record, requests)
 
@@ -334,7 +338,7 @@ class Assistant:
         self, turn: Turn, prompt: Prompt, options: TurnOptions, record: "_Recorder"
     ) -> tuple[Status | None, str]:
         """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
-        requests = self.cloud.requests(prompt.kept, options.sampling)
+        requests = CloudRequests(self.cloud, prompt.kept, options.sampling)
         stream = requests.open("")
         relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
         try:

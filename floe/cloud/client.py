@@ -137,6 +137,8 @@ class CloudClient:
 
     Attributes:
         model: id as the endpoint lists it; may be set after a look at `models()`.
+        vocabularies: fingerprint of the vocabulary by model id, as far as `models()` has told
+            (the stand-in does; other servers have no such field).
     """
 
     def __init__(
@@ -161,6 +163,7 @@ class CloudClient:
             CloudError: `base_url` is not an http or https address.
         """
         self.model = model
+        self.vocabularies: dict[str, str] = {}
         self._endpoint = Endpoint(base_url, key)
         self._silence_seconds = silence_seconds
         # A proxy that is set for the network has no business between two local processes.
@@ -245,6 +248,10 @@ class CloudClient:
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
                 listed: Any = await self._client.get("/models", cast_to=object)
+            for entry in listed["data"]:
+                meta = entry.get("meta")
+                if isinstance(meta, dict) and "vocabulary" in meta:
+                    self.vocabularies[str(entry["id"])] = str(meta["vocabulary"])
             return [str(entry["id"]) for entry in listed["data"]]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")

@@ -23,6 +23,8 @@ MAX_CANDIDATES: Final = 20
 _WINDOW: Final = 12.0
 """Candidates are looked for among the logits this close to the best one first."""
 
+_BLOCK: Final = 512
+
 FinishReason = Literal["stop", "length"]
 
 
@@ -116,22 +118,36 @@ def _largest(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np
 
 def _sample(logits: NDArray[np.float32], job: Job, rng: np.random.Generator) -> int:
     """Draw at the job's temperature from the smallest set that holds `top_p` of the mass."""
-    weights = logits.astype(np.float64)
-    weights -= weights.max()
-    weights /= job.temperature
-    np.exp(weights, out=weights)
-    ids: NDArray[np.intp] | None = None
-    if job.top_p < 1:
-        # Tokens below this bound hold less than 1 - top_p together: no need to sort them.
-        total = weights.sum()
-        ids = np.flatnonzero(weights >= (1 - job.top_p) * total / len(weights))
-        ids = ids[np.argsort(-weights[ids], kind="stable")]
-        mass = np.cumsum(weights[ids])
-        ids = ids[: int(np.searchsorted(mass, job.top_p * total)) + 1]
-        weights = weights[ids]
-    mass = np.cumsum(weights)
-    place = min(int(np.searchsorted(mass, rng.random() * mass[-1], "right")), len(mass) - 1)
-    return place if ids is None else int(ids[place])
+    weights = logits - logits.max()
+    weights /= np.float32(job.temperature)
+    np.exp(weights, out=weights)  # float64 would take ten times as long; the sums are float64
+    if job.top_p == 1:
+        return draw(weights, rng.random())
+    # Tokens below this bound hold less than 1 - top_p together: no need to sort them.
+    total = weights.sum(dtype=np.float64)
+    ids = np.flatnonzero(weights >= (1 - job.top_p) * total / len(weights))
+    ids = ids[np.argsort(-weights[ids], kind="stable")]
+    mass = np.cumsum(weights[ids], dtype=np.float64)
+    ids = ids[: int(np.searchsorted(mass, job.top_p * total)) + 1]
+    return int(ids[draw(weights[ids], rng.random())])
+
+
+def draw(weights: NDArray[np.float32], u: float) -> int:
+    """Index where the cumulative weight passes the share `u` of all, 0 <= u < 1.
+
+    First the block, then the place in it: a running sum over 152k weights takes 2 ms.
+    """
+    blocks = np.cumsum(
+        np.add.reduceat(weights, np.arange(0, len(weights), _BLOCK), dtype=np.float64)
+    )
+    aim = u * blocks[-1]
+    block = min(int(np.searchsorted(blocks, aim, "right")), len(blocks) - 1)
+    start = block * _BLOCK
+    before = blocks[block - 1] if block else 0.0
+    mass = before + np.cumsum(weights[start : start + _BLOCK], dtype=np.float64)
+    # The last digits of the two sums may differ: stay on what has a weight.
+    place = min(int(np.searchsorted(mass, aim, "right")), int(np.searchsorted(mass, mass[-1])))
+    return start + place
 
 
 class Worker:

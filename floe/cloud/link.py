@@ -16,7 +16,7 @@ from floe.cloud.process import StandIn
 from floe.config import OFF, STAND_IN, Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import CloudError, FloeError
-from floe.records import ChatMessage, Sampling
+from floe.records import ChatMessage, CloudToken, Sampling
 
 logger = logging.getLogger(__name__)
 
@@ -36,22 +36,43 @@ class CloudState:
         return self.kind == "ready"
 
 
+class Unavailable:
+    """A stream that has ended before it began: the cloud was lost in mid-answer."""
+
+    ended = True
+    prompt_tokens = 0
+    completion_tokens = 0
+
+    def __init__(self, error: CloudError) -> None:
+        self.error = error
+
+    def poll(self) -> list[CloudToken]:
+        """Nothing."""
+        return []
+
+    def wait(self, seconds: float) -> bool:
+        """Does not wait: there is nothing to come."""
+        del seconds
+        return True
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
 class CloudRequests:
     """The requests of one answer, counted."""
 
     def __init__(
-        self, client: CloudClient, messages: Sequence[ChatMessage], sampling: Sampling
+        self, link: "CloudLink", messages: Sequence[ChatMessage], sampling: Sampling
     ) -> None:
-        self._client = client
+        self._link = link
         self._messages = messages
         self._sampling = sampling
-        self._streams: list[Stream] = []
+        self._streams: list[Stream | Unavailable] = []
 
-    def open(self, partial: str) -> Stream:
+    def open(self, partial: str) -> Stream | Unavailable:
         """Ask for the continuation of `partial`; returns at once."""
-        stream = self._client.open(
-            self._messages, partial, self._sampling, self._sampling.max_tokens
-        )
+        stream = self._link.open(self._messages, partial, self._sampling)
         self._streams.append(stream)
         return stream
 
@@ -76,7 +97,6 @@ class CloudLink:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._tried_at = float("-inf")
-        self.vocabulary = ""
         self._state = (
             CloudState("off", "The cloud is switched off; this device answers alone.")
             if settings.cloud == OFF
@@ -88,9 +108,15 @@ class CloudLink:
         """How things stand; a stand-in that has died is found out here."""
         if self._state.usable and self._stand_in is not None and not self._stand_in.alive:
             self._state = CloudState(
-                "failed", "The stand-in cloud has ended; this device answers alone."
+                "failed", "The stand-in cloud has ended; the next question starts it again."
             )
         return self._state
+
+    @property
+    def vocabulary(self) -> str:
+        """Fingerprint of the cloud model's vocabulary; empty where the endpoint does not tell."""
+        client = self._client
+        return client.vocabularies.get(client.model, "") if client is not None else ""
 
     def connect(self) -> None:
         """Start connecting, unless that is under way, done, or was tried a moment ago."""
@@ -112,15 +138,14 @@ class CloudLink:
             self._thread.join(seconds)
         return self.state
 
-    def requests(self, messages: Sequence[ChatMessage], sampling: Sampling) -> CloudRequests:
-        """The way to the cloud for one answer.
-
-        Raises:
-            CloudError: the cloud is not usable now.
-        """
-        if self._client is None or not self.state.usable:
-            raise CloudError(self.state.sentence)
-        return CloudRequests(self._client, messages, sampling)
+    def open(
+        self, messages: Sequence[ChatMessage], partial: str, sampling: Sampling
+    ) -> Stream | Unavailable:
+        """One request; what is wrong with it is told by its stream."""
+        with self._lock:
+            if self._client is None:
+                return Unavailable(CloudError(self._state.sentence))
+            return self._client.open(messages, partial, sampling, sampling.max_tokens)
 
     def close(self) -> None:
         """End the client and the stand-in."""
@@ -133,9 +158,10 @@ class CloudLink:
         self._drop()
 
     def _drop(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
         if self._stand_in is not None:
             self._stand_in.stop()
             self._stand_in = None
@@ -162,12 +188,19 @@ class CloudLink:
         self._reach(self._stand_in.wait_ready(), "", "the stand-in cloud on this device")
 
     def _reach(self, base_url: str, model: str, name: str) -> None:
-        self._client = CloudClient(base_url, model, self._settings.cloud_key)
-        listed = self._client.models()
-        if not model:
-            if not listed:
-                raise CloudError(f"{name.capitalize()} lists no models; set `cloud_model`.")
-            self._client.model = listed[0]
+        client = CloudClient(base_url, model, self._settings.cloud_key)
+        try:
+            listed = client.models()
+            if not model:
+                if not listed:
+                    raise CloudError(f"{base_url} lists no models; set `cloud_model`.")
+                client.model = listed[0]
+        except CloudError:
+            client.close()
+            raise
+        with self._lock:
+            self._client = client
+            self._tried_at = float("-inf")
         self._state = CloudState(
-            "ready", f"{name[0].upper()}{name[1:]} takes part: {self._client.model}."
+            "ready", f"{name[0].upper()}{name[1:]} takes part: {client.model}."
         )

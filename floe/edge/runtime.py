@@ -8,6 +8,7 @@ only when all are asked for. One thread may use a model at a time.
 import ctypes
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,14 @@ def _forward_log(level: int, text: bytes, _data: object) -> None:
 # Kept by name: ctypes does not hold on to what it hands out.
 _LOG_CALLBACK = lib.llama_log_callback(_forward_log)
 lib.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adapter:
+    """A LoRA adapter loaded beside one model; it lives as long as the model."""
+
+    path: Path
+    handle: Any
 
 
 class LlamaModel:
@@ -99,7 +108,7 @@ class LlamaModel:
             self._batch.n_seq_id[i] = 1
             self._batch.seq_id[i][0] = 0
         self.tokens: list[int] = []
-        self.prompt_tokens_evaluated = 0
+        self._adapters: list[Adapter] = []
 
     def close(self) -> None:
         """Free everything; the object is of no use afterwards."""
@@ -110,6 +119,8 @@ class LlamaModel:
             lib.llama_batch_free(self._batch)
             lib.llama_free(self._context)
             self._context = None
+        # Adapters go with their model.
+        self._adapters.clear()
         if self._model is not None:
             lib.llama_model_free(self._model)
             self._model = None
@@ -119,6 +130,11 @@ class LlamaModel:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @property
+    def context(self) -> Any:
+        """llama.cpp's own handle, for measurements beside this class."""
+        return self._context
 
     @property
     def name(self) -> str:
@@ -192,13 +208,44 @@ class LlamaModel:
                 break
             common += 1
         self.roll_back(common)
-        self.prompt_tokens_evaluated = len(tokens) - common
         logits: Logits | None = None
         for start in range(common, len(tokens), _PROMPT_CHUNK):
             if stopped():
                 return None
             logits = self.evaluate(tokens[start : start + _PROMPT_CHUNK])
         return logits
+
+    def load_adapter(self, path: Path) -> Adapter:
+        """Read a GGUF LoRA adapter; it acts only once `use_adapters` names it.
+
+        Raises:
+            ModelError: it is missing, broken, or was made for another model.
+        """
+        check_gguf(path)
+        handle = lib.llama_adapter_lora_init(self._model, str(path).encode())
+        if not handle:
+            raise ModelError(
+                f"The adapter {path.name} does not fit {self.path.name}: it is broken or was made "
+                "for another model."
+            )
+        adapter = Adapter(path, handle)
+        self._adapters.append(adapter)
+        return adapter
+
+    def use_adapters(self, scaled: Sequence[tuple[Adapter, float]]) -> None:
+        """Put exactly these adapters to work, each with its scale; none takes all off.
+
+        What was evaluated before no longer holds, so the cache is cleared.
+        """
+        count = len(scaled)
+        handles = (lib.llama_adapter_lora_p_ctypes * count)(*(a.handle for a, _ in scaled))
+        scales = (ctypes.c_float * count)(*(scale for _, scale in scaled))
+        code = lib.llama_set_adapters_lora(
+            self._context, handles if count else None, count, scales if count else None
+        )
+        if code != 0:
+            raise RuntimeError(f"llama_set_adapters_lora failed with code {code}")
+        self.roll_back(0)
 
     def embed(self, text: str) -> NDArray[np.float32]:
         """Mean-pooled last hidden state of `text` under the base model.

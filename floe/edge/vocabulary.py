@@ -74,12 +74,8 @@ class Vocabulary:
 
     @cached_property
     def _ids(self) -> dict[bytes, int]:
-        """First id of each byte string."""
-        ids: dict[bytes, int] = {}
-        for token, piece in enumerate(self.pieces):
-            if piece:
-                ids.setdefault(piece, token)
-        return ids
+        """Id of each byte string; of several the last, as in `fusion.index.TokenIndex`."""
+        return {piece: token for token, piece in enumerate(self.pieces) if piece}
 
     @cached_property
     def _longest(self) -> int:

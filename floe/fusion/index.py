@@ -43,8 +43,9 @@ class TokenIndex:
         self.order: NDArray[np.int32] = np.array(ids, np.int32)
         self.end_ids: NDArray[np.int32] = np.array(sorted(end_ids), np.int32)
         self._sorted = [pieces[i] for i in ids]
-        # Of tokens with the same bytes the first is the one that a tokenizer produces.
-        self._ids = {pieces[i]: i for i in reversed(ids)}
+        # Of tokens with the same bytes the last is the one that a tokenizer produces: in
+        # SentencePiece files the 256 byte tokens come before the pieces that spell them.
+        self._ids = {pieces[i]: i for i in ids}
         # A cloud proposes the same few thousand strings again and again.
         self.reach = lru_cache(maxsize=1 << 15)(self._reach)
 

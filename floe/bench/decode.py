@@ -1,0 +1,140 @@
+"""The `decode` bench: what Floe's loop costs beside llama.cpp's own, and what an adapter costs.
+
+`local_tok_s` is the decoder at local weight 1, token records and alternatives included;
+`raw_tok_s` is nothing but `llama_decode` over the same tokens at the same positions. Both run in
+turn, and the ratios are medians over the pairs, so that a machine whose speed drifts does not
+decide.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import gguf
+import numpy as np
+from llama_cpp import llama_cpp as lib
+
+from floe.config import Settings
+from floe.edge.catalog import resolve_model
+from floe.edge.prompt import PromptBuilder
+from floe.edge.runtime import LlamaModel
+from floe.fusion.decoder import Controls, Decoder
+from floe.records import ChatMessage, Sampling
+
+_TOKENS: Final = 128
+_ROUNDS: Final = 9
+_RANK: Final = 8
+_QUESTION: Final = "Tell me a long story about a lighthouse keeper and the sea."
+
+
+def run() -> dict[str, object]:
+    """Measure with the default model; tokens per second are medians."""
+    settings = Settings.load()
+    with LlamaModel(
+        resolve_model(settings.model, settings.models_dir), threads=settings.threads
+    ) as model:
+        prompt = PromptBuilder(model).build([ChatMessage("user", _QUESTION)]).tokens
+        answer = _floe(model, prompt)
+        tokens = list(answer)
+        local: list[float] = []
+        raw: list[float] = []
+        for i in range(_ROUNDS):
+            print(f"decode: round {i + 1} of {_ROUNDS}", file=sys.stderr)
+            local.append(_rate(lambda: len(_floe(model, prompt)), model, prompt))
+            raw.append(_rate(lambda: _raw(model, tokens), model, prompt))
+        adapted, bare = _with_and_without_adapter(model, prompt, tokens)
+        return {
+            "local_tok_s": round(statistics.median(local), 1),
+            "raw_tok_s": round(statistics.median(raw), 1),
+            "ratio": round(_ratio(local, raw), 4),
+            "adapter_ratio": round(_ratio(adapted, bare), 4),
+            "adapter_rank": _RANK,
+            "tokens": len(tokens),
+            "threads": model.threads,
+            "model": model.path.name,
+        }
+
+
+def _ratio(ours: list[float], reference: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(ours, reference, strict=True))
+
+
+def _rate(work: Callable[[], int], model: LlamaModel, prompt: list[int]) -> float:
+    """Tokens per second of `work`, the prompt already read."""
+    model.prefill(prompt, lambda: False)
+    began = time.perf_counter()
+    count = work()
+    return count / (time.perf_counter() - began)
+
+
+def _floe(model: LlamaModel, prompt: list[int]) -> list[int]:
+    logits = model.prefill(prompt, lambda: False)
+    assert logits is not None
+    decoder = Decoder(model, Controls(weight=1.0))
+    return [step.token_id for step in decoder.run(logits, Sampling(max_tokens=_TOKENS))]
+
+
+def _raw(model: LlamaModel, tokens: list[int]) -> int:
+    """As many single-token decodes as the answer has.
+
+    One for the prompt's last token, and one for each but the last, whose successor nobody wants.
+    """
+    memory = lib.llama_get_memory(model.context)
+    position = len(model.tokens) - 1
+    lib.llama_memory_seq_rm(memory, 0, position, -1)
+    batch = lib.llama_batch_init(1, 0, 1)
+    try:
+        batch.n_tokens = batch.n_seq_id[0] = 1
+        batch.seq_id[0][0] = 0
+        batch.logits[0] = 1
+        for i, token in enumerate([model.tokens[-1], *tokens[:-1]]):
+            batch.token[0] = token
+            batch.pos[0] = position + i
+            if lib.llama_decode(model.context, batch) != 0:
+                raise RuntimeError("llama_decode failed")
+    finally:
+        lib.llama_batch_free(batch)
+    lib.llama_memory_seq_rm(memory, 0, position + 1, -1)
+    return len(tokens)
+
+
+def _with_and_without_adapter(
+    model: LlamaModel, prompt: list[int], tokens: list[int]
+) -> tuple[list[float], list[float]]:
+    """Rates of the raw loop with a rank-8 adapter on all seven projections, and without."""
+    adapted: list[float] = []
+    bare: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.gguf"
+        write_random_adapter(model, path, _RANK)
+        adapter = model.load_adapter(path)
+        for i in range(_ROUNDS):
+            print(f"adapter: round {i + 1} of {_ROUNDS}", file=sys.stderr)
+            model.use_adapters([(adapter, 1.0)])
+            adapted.append(_rate(lambda: _raw(model, tokens), model, prompt))
+            model.use_adapters([])
+            bare.append(_rate(lambda: _raw(model, tokens), model, prompt))
+    return adapted, bare
+
+
+def write_random_adapter(model: LlamaModel, path: Path, rank: int) -> None:
+    """A GGUF adapter of small random numbers on every projection of every layer."""
+    random = np.random.default_rng(0)
+    writer = gguf.GGUFWriter(str(path), model.metadata["general.architecture"])
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(rank))
+    for tensor in gguf.GGUFReader(str(model.path)).tensors:
+        if len(tensor.shape) == 2 and tensor.name.startswith("blk."):
+            inputs, outputs = (int(n) for n in tensor.shape)
+            for suffix, shape in (("lora_a", (rank, inputs)), ("lora_b", (outputs, rank))):
+                values = random.normal(scale=0.01, size=shape).astype(np.float32)
+                writer.add_tensor(f"{tensor.name}.{suffix}", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

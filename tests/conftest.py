@@ -1,0 +1,40 @@
+"""What all tests share: the two models of the catalog, loaded once, and a home of their own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from floe.edge.catalog import resolve_model
+from floe.edge.runtime import LlamaModel
+
+MODELS = Path(__file__).parents[1] / "models"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the developer's environment nor their key decides a test."""
+    for name in ("FLOE_CLOUD", "FLOE_CLOUD_KEY", "FLOE_MODEL", "FLOE_PORT", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def smollm_path() -> Path:
+    return resolve_model("smollm2-135m-instruct", MODELS)
+
+
+@pytest.fixture(scope="session")
+def qwen_path() -> Path:
+    return resolve_model("qwen2.5-coder-0.5b-instruct", MODELS)
+
+
+@pytest.fixture(scope="session")
+def smollm(smollm_path: Path) -> Iterator[LlamaModel]:
+    with LlamaModel(smollm_path, context=2048) as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def qwen(qwen_path: Path) -> Iterator[LlamaModel]:
+    with LlamaModel(qwen_path, context=1024) as model:
+        yield model
