@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from floe.cloud.link import CloudLink, CloudRequests
@@ -45,7 +45,7 @@ class TurnOptions:
 
     mode: Mode = "fused"
     weight: float = 0.5
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
 
 
 @dataclass(frozen=True, slots=True)

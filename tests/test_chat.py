@@ -105,7 +105,7 @@ def test_at_weight_1_no_connection_is_opened(
         [ChatMessage("system", Settings.load().system_prompt), ChatMessage("user", QUESTION)]
     )
     logits = assistant.model.prefill(prompt.tokens, lambda: False)
-    expected = []
+    expected: list[int] = []
     while logits is not None and len(expected) < SHORT.max_tokens:
         token = int(logits[-1].argmax())
         if token in assistant.model.end_ids:
@@ -300,7 +300,7 @@ def test_regenerate_and_edit_are_branches(make: Make) -> None:
 def test_a_conversation_that_outgrows_the_context_says_so(make: Make) -> None:
     assistant = make(context=512)
     options = TurnOptions("local", 1.0, Sampling(max_tokens=8))
-    question = "What is this? " + "word " * 150
+    question = "Who lives by the sea? " + "The keeper of the lighthouse watches ships. " * 20
     view = answer(assistant.ask(None, question, options))
     conversation = assistant.store.message(view.message_id).conversation_id
     for _ in range(2):

@@ -191,10 +191,7 @@ class CloudLink:
         client = CloudClient(base_url, model, self._settings.cloud_key)
         try:
             listed = client.models()
-            if not model:
-                if not listed:
-                    raise CloudError(f"{base_url} lists no models; set `cloud_model`.")
-                client.model = listed[0]
+            client.model = model or _first(listed, base_url)
         except CloudError:
             client.close()
             raise
@@ -204,3 +201,9 @@ class CloudLink:
         self._state = CloudState(
             "ready", f"{name[0].upper()}{name[1:]} takes part: {client.model}."
         )
+
+
+def _first(models: Sequence[str], base_url: str) -> str:
+    if not models:
+        raise CloudError(f"{base_url} lists no models; name one with --cloud-model.")
+    return models[0]

@@ -37,7 +37,7 @@ def test_the_decoder_at_weight_1_says_what_llama_cpp_says(smollm: LlamaModel) ->
         str(smollm.path), n_ctx=2048, n_threads=smollm.threads, verbose=False, flash_attn=True
     )
     try:
-        expected = []
+        expected: list[int] = []
         for token in reference.generate(prompt, temp=0.0, top_k=1):
             if token in smollm.end_ids or len(expected) == 60:
                 break
@@ -90,9 +90,12 @@ def test_the_common_prefix_is_not_evaluated_again(
     smollm.prefill(prompt, never)
     evaluated: list[list[int]] = []
     evaluate = smollm.evaluate
-    monkeypatch.setattr(
-        smollm, "evaluate", lambda tokens: evaluated.append(list(tokens)) or evaluate(tokens)
-    )
+
+    def spy(tokens: list[int]) -> np.ndarray:
+        evaluated.append(list(tokens))
+        return evaluate(tokens)
+
+    monkeypatch.setattr(smollm, "evaluate", spy)
     longer = prompt + smollm.tokenize(b" Rome.")
     smollm.prefill(longer, never)
     assert evaluated == [longer[len(prompt) :]]
