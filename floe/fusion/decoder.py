@@ -75,10 +75,9 @@ class Decoder:
         self._local = local
         self._controls = controls
         index = _index(local)
-        projector = Projector(index, shared_vocabulary=shared_vocabulary)
         self._index = index
         self._shared = shared_vocabulary
-        self._picker = Picker(tuple(local.pieces), index, projector, rule)
+        self._picker = Picker(tuple(local.pieces), index, Projector(index), rule)
         self._end_ids = frozenset(local.end_ids)
         self._follower = (
             Follower(

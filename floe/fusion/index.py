@@ -19,13 +19,13 @@ class Reach(NamedTuple):
     Attributes:
         start, stop: its extensions (itself included) in `TokenIndex.order`.
         prefixes: ids of all tokens that are a strict prefix of it, shortest first.
-        longest: id of the longest token that is a prefix of it or spells it; -1 without one.
+        own: id of the token that spells it; -1 without one.
     """
 
     start: int
     stop: int
     prefixes: tuple[int, ...]
-    longest: int
+    own: int
 
 
 class TokenIndex:
@@ -60,9 +60,7 @@ class TokenIndex:
         prefixes = [
             token for end in range(1, len(text)) if (token := self._ids.get(text[:end])) is not None
         ]
-        own = self._ids.get(text)
-        longest = own if own is not None else prefixes[-1] if prefixes else -1
-        return Reach(start, stop, tuple(prefixes), longest)
+        return Reach(start, stop, tuple(prefixes), self._ids.get(text, -1))
 
 
 def _after(text: bytes) -> bytes:

@@ -1,14 +1,19 @@
 """The cloud's candidates, byte strings of another tokenizer, as a distribution over local tokens.
 
-Two attributions are averaged (Floe's own; the paper's mapping between vocabularies is not public):
+A candidate that is spelled exactly like a local token gives it all its mass, so that between two
+models with one vocabulary the projection is exact. The others' mass is the mean of two
+attributions (Floe's own; the paper's mapping between vocabularies is not public):
 
-- *longest prefix*: a candidate's mass goes to the longest local token that is a prefix of it;
-- *consistent*: it is spread over all local tokens that are a prefix of it or extend it, in
-  proportion to the local model; an extension belongs only to the longest candidate before it.
+- *longest prefix*: to the longest local token that is a prefix of the candidate;
+- *consistent*: spread over all local tokens that are a prefix of it or extend it, in proportion
+  to the local model; an extension belongs only to the longest of these candidates before it.
+
+Spreading every candidate, exact ones included, was tried: alone (weight 0) it costs 2 % fewer bits
+per byte, fused at weights 0.4 and 0.6 0.2 % and 0.4 % more (five texts of 4,000 bytes), and the
+candidate " " alone touches half a vocabulary.
 
 What the cloud left unsaid (the tail) goes to all local tokens that got nothing, in proportion to
-the local model: it is a constant factor on them and never needs to be written out. With one
-shared vocabulary every candidate is a token, and the projection is exact.
+the local model: it is a constant factor on them and never needs to be written out.
 """
 
 import math
@@ -47,10 +52,9 @@ class Projection:
 class Projector:
     """Projects rows onto one local vocabulary; keeps its work space between calls."""
 
-    def __init__(self, index: TokenIndex, *, shared_vocabulary: bool = False) -> None:
+    def __init__(self, index: TokenIndex) -> None:
         self._index = index
-        self._shared = shared_vocabulary
-        self._accumulator = np.zeros(index.size, np.float64)
+        self._named = np.zeros(index.size, np.bool_)
 
     def project(self, row: CloudToken, pending: bytes, local: NDArray[np.float32]) -> Projection:
         """The cloud's row as a distribution over local tokens.
@@ -64,74 +68,89 @@ class Projector:
             A projection whose mass and tail sum to 1.
         """
         texts, masses, end_mass, tail = _condition(row.candidates, pending)
-        ids, values, lost = (
-            self._exact(texts, masses) if self._shared else self._spread(texts, masses, local)
+        single: dict[int, float] = {}
+        vague: list[tuple[bytes, float, Reach]] = []
+        for text, mass in zip(texts, masses, strict=True):
+            reach = self._index.reach(text)
+            if reach.own >= 0:
+                single[reach.own] = single.get(reach.own, 0.0) + mass
+            else:
+                vague.append((text, mass, reach))
+        if end_mass > 0:
+            tail += self._share_end(end_mass, local, single)
+        if vague:
+            extended, values, lost = self._spread(vague, local, single)
+            tail += lost
+            return self._join(extended, values, single, tail)
+        return Projection(
+            np.fromiter(single, np.int32, len(single)),
+            np.fromiter(single.values(), np.float64, len(single)),
+            tail,
         )
-        if end_mass > 0 and len(self._index.end_ids):
-            share = local[self._index.end_ids].astype(np.float64)
-            total = share.sum()
-            share = share / total if total > 0 else np.full(len(share), 1 / len(share))
-            ids = np.concatenate((ids, self._index.end_ids))
-            values = np.concatenate((values, end_mass * share))
-        elif end_mass > 0:
-            lost += end_mass
-        return Projection(ids, values, tail + lost)
 
-    def _exact(self, texts: list[bytes], masses: list[float]) -> tuple[Ids, Mass, float]:
-        found = [
-            (self._index.spelled(text), mass) for text, mass in zip(texts, masses, strict=True)
-        ]
-        known = [(token, mass) for token, mass in found if token is not None]
-        lost = sum(mass for token, mass in found if token is None)
-        ids = np.array([token for token, _ in known], np.int32)
-        return ids, np.array([mass for _, mass in known], np.float64), lost
+    def _share_end(
+        self, mass: float, local: NDArray[np.float32], single: dict[int, float]
+    ) -> float:
+        """Give the cloud's end to the local end tokens; returns what could not be given."""
+        ends = self._index.end_ids
+        if not len(ends):
+            return mass
+        share = local[ends].astype(np.float64)
+        total = share.sum()
+        share = share / total if total > 0 else np.full(len(ends), 1 / len(ends))
+        single.update(zip(ends.tolist(), (mass * share).tolist(), strict=True))
+        return 0.0
 
     def _spread(
-        self, texts: list[bytes], masses: list[float], local: NDArray[np.float32]
+        self,
+        vague: list[tuple[bytes, float, Reach]],
+        local: NDArray[np.float32],
+        single: dict[int, float],
     ) -> tuple[Ids, Mass, float]:
-        """Mean of both attributions. Returns ids, mass, and mass that fits no token."""
-        index = self._index
-        reaches = [index.reach(text) for text in texts]
-        mass = np.array(masses, np.float64)
-        owners, spans = _disjoint(reaches, [len(text) for text in texts])
-        sizes = np.array([stop - start for start, stop in spans], np.intp)
-        extended = (
-            np.concatenate([index.order[start:stop] for start, stop in spans])
-            if spans
-            else np.empty(0, np.int32)
-        )
-        extended_owner = np.repeat(np.array(owners, np.intp), sizes)
-        shorter = np.array([i for reach in reaches for i in reach.prefixes], np.int32)
-        counts = np.array([len(reach.prefixes) for reach in reaches], np.intp)
-        shorter_owner = np.repeat(np.arange(len(reaches)), counts)
+        """Mean of both attributions for candidates that are no local token.
 
-        extended_p = local[extended].astype(np.float64)
-        shorter_p = local[shorter].astype(np.float64)
-        weight = np.zeros(len(texts))
-        np.add.at(weight, extended_owner, extended_p)
-        np.add.at(weight, shorter_owner, shorter_p)
-        longest = np.array([reach.longest for reach in reaches], np.int32)
-        reached = longest >= 0
-        # No local probability at all to share by: that half goes the way of the other.
-        blank = weight <= 0
-        scale = np.divide(0.5 * mass, weight, out=np.zeros_like(mass), where=~blank)
-        direct = np.where(blank, mass, 0.5 * mass)
-        lost = float(direct[~reached].sum())
+        Returns:
+            Extensions and their mass, and mass that fits no token; prefixes go to `single`.
+        """
+        order = self._index.order
+        spans = _disjoint([(reach.start, reach.stop, len(text)) for text, _, reach in vague])
+        parts: list[Ids] = []
+        values: list[Mass] = []
+        lost = 0.0
+        for (_, mass, reach), owned in zip(vague, spans, strict=True):
+            shorter = [(token, float(local[token])) for token in reach.prefixes]
+            extended = [order[start:stop] for start, stop in owned]
+            weights = [local[ids].astype(np.float64) for ids in extended]
+            total = sum(p for _, p in shorter) + sum(float(p.sum()) for p in weights)
+            # No local probability at all to share by: that half goes the way of the other.
+            direct, scale = (0.5 * mass, 0.5 * mass / total) if total > 0 else (mass, 0.0)
+            if reach.prefixes:
+                longest = reach.prefixes[-1]
+                single[longest] = single.get(longest, 0.0) + direct
+            else:
+                lost += direct
+            for token, p in shorter:
+                single[token] = single.get(token, 0.0) + p * scale
+            parts += extended
+            values += [p * scale for p in weights]
+        if not parts:
+            return np.empty(0, np.int32), np.empty(0, np.float64), lost
+        return np.concatenate(parts), np.concatenate(values), lost
 
-        accumulator = self._accumulator
-        accumulator[extended] = extended_p * scale[extended_owner]
-        extra = np.concatenate((shorter, longest[reached]))
-        np.add.at(
-            accumulator,
-            extra,
-            np.concatenate((shorter_p * scale[shorter_owner], direct[reached])),
+    def _join(
+        self, extended: Ids, values: Mass, single: dict[int, float], tail: float
+    ) -> Projection:
+        """Both sets of tokens in one, those in both added up; `extended` repeats nothing."""
+        self._named[extended] = True
+        both = [token for token in single if self._named[token]]
+        self._named[extended] = False
+        for token in both:
+            values[extended == token] += single.pop(token)
+        return Projection(
+            np.concatenate((extended, np.fromiter(single, np.int32, len(single)))),
+            np.concatenate((values, np.fromiter(single.values(), np.float64, len(single)))),
+            tail,
         )
-        # `extended` repeats nothing; of the rest only what it does not hold is new.
-        new = np.setdiff1d(extra, extended) if len(extra) else extra
-        ids = np.concatenate((extended, new))
-        values = accumulator[ids]
-        accumulator[ids] = 0.0
-        return ids, values, lost
 
 
 def _condition(
@@ -171,40 +190,41 @@ def _condition(
     )
 
 
-def _disjoint(reaches: list[Reach], lengths: list[int]) -> tuple[list[int], list[tuple[int, int]]]:
-    """Ranges of extensions, each cut down to what no longer candidate owns.
+def _disjoint(ranges: list[tuple[int, int, int]]) -> list[list[tuple[int, int]]]:
+    """Ranges of extensions, each cut down to what no longer string owns.
 
-    Ranges of byte strings are nested or apart, never crossed; of two equal ones the longer
-    string (`lengths`, in bytes) is the inner.
+    Ranges of byte strings are nested or apart, never crossed.
+
+    Args:
+        ranges: (start, stop, length of the string in bytes); of two equal ranges the longer
+            string's is the inner.
 
     Returns:
-        For each span the position of its owner in `reaches`, and the spans (start, stop).
+        For each range the spans (start, stop) that are left of it.
     """
-    owners: list[int] = []
-    spans: list[tuple[int, int]] = []
-
-    def close(owner: int, start: int, stop: int) -> None:
-        if start < stop:
-            owners.append(owner)
-            spans.append((start, stop))
-
-    open_ranges: list[tuple[int, int]] = []  # (owner, stop), outermost first
+    spans: list[list[tuple[int, int]]] = [[] for _ in ranges]
+    open_ranges: list[tuple[int, int]] = []  # (position, stop), outermost first
     at = 0
-    by_start = sorted(
-        range(len(reaches)), key=lambda i: (reaches[i].start, -reaches[i].stop, lengths[i])
+
+    def reach(position: int, until: int) -> None:
+        if at < until:
+            spans[position].append((at, until))
+
+    inner_last = sorted(
+        range(len(ranges)), key=lambda i: (ranges[i][0], -ranges[i][1], ranges[i][2])
     )
-    for i in by_start:
-        start, stop = reaches[i].start, reaches[i].stop
+    for i in inner_last:
+        start, stop, _ = ranges[i]
         while open_ranges and open_ranges[-1][1] <= start:
-            owner, end = open_ranges.pop()
-            close(owner, at, end)
+            outer, end = open_ranges.pop()
+            reach(outer, end)
             at = max(at, end)
         if open_ranges:
-            close(open_ranges[-1][0], at, start)
+            reach(open_ranges[-1][0], start)
         at = start
         open_ranges.append((i, stop))
     while open_ranges:
-        owner, end = open_ranges.pop()
-        close(owner, at, end)
+        outer, end = open_ranges.pop()
+        reach(outer, end)
         at = max(at, end)
-    return owners, spans
+    return spans

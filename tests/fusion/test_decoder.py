@@ -63,7 +63,7 @@ def one_row_at_a_time(
     local: FakeLocal, cloud: Distribution, weight: float, rule: Rule, *, shared: bool, tokens: int
 ) -> bytes:
     """The slow, obviously right version: one evaluation and one row for every token."""
-    projector = Projector(TokenIndex(local.pieces, local.end_ids), shared_vocabulary=shared)
+    projector = Projector(TokenIndex(local.pieces, local.end_ids))
     text = boundary = b""
     logits = local.start()[0]
     for _ in range(tokens):

@@ -16,9 +16,9 @@ from floe.records import Candidate, CloudToken, Rule, Sampling
 PIECES = (b"", b"a", b"b", b"ab", b"abc", b"ba", b"c")
 
 
-def picker(*, shared: bool = False, rule: Rule = "log-linear", seed: int = 1) -> Picker:
+def picker(*, rule: Rule = "log-linear", seed: int = 1) -> Picker:
     index = TokenIndex(PIECES, [0])
-    made = Picker(PIECES, index, Projector(index, shared_vocabulary=shared), rule)
+    made = Picker(PIECES, index, Projector(index), rule)
     made.seed(seed)
     return made
 
@@ -87,7 +87,7 @@ def test_speculative_samples_follow_the_fused_distribution(temperature: float, r
     r /= r.sum()
     draws = 20_000
     counts = np.zeros(7)
-    sampler = picker(shared=True, rule=rule)
+    sampler = picker(rule=rule)
     sampling = Sampling(temperature=temperature)
     accepted = 0
     for draft in random.choice(7, size=draws, p=heated):
@@ -107,9 +107,9 @@ def test_a_draft_outside_the_candidates_leaves_the_result_exact() -> None:
     hidden = np.array([0, 0.5, 0.2, 0.25, 0.05, 0, 0])
     local = local_distribution(logits)
     index = TokenIndex(PIECES, [0])
-    projection = Projector(index, shared_vocabulary=True).project(cloud, b"", local.mass)
+    projection = Projector(index).project(cloud, b"", local.mass)
     r = pool(local, projection, 0.5, "linear").dense(local)
-    sampler = picker(shared=True, rule="linear")
+    sampler = picker(rule="linear")
     draws = 20_000
     counts = np.zeros(7)
     for draft in random.choice(7, size=draws, p=hidden):

@@ -56,14 +56,22 @@ def slow_projection(
     tail += mass.pop(b"", 0.0)
     q = np.zeros(len(pieces))
     got = np.zeros(len(pieces), bool)
+    vague = []
     for text, m in mass.items():
+        if text in pieces:
+            q[pieces.index(text)] += m
+            got[pieces.index(text)] = True
+        else:
+            vague.append(text)
+    for text in vague:
+        m = mass[text]
         begins = [t for t, piece in enumerate(pieces) if piece and text.startswith(piece)]
         longest = max(begins, key=lambda t: len(pieces[t]), default=None)
         extends = [
             t
             for t, piece in enumerate(pieces)
             if piece.startswith(text)
-            and text == max((s for s in mass if piece.startswith(s)), key=len)
+            and text == max((s for s in vague if piece.startswith(s)), key=len)
         ]
         related = sorted(set(begins) | set(extends))
         weight = sum(p[t] for t in related)
@@ -125,7 +133,6 @@ def test_projection_equals_the_slow_one(
     candidate_lists,
     st.floats(0, 1),
     st.sampled_from(["linear", "log-linear"]),
-    st.booleans(),
     st.integers(0, 2**32 - 1),
 )
 def test_pooled_is_a_distribution_and_follows_the_formula(
@@ -133,13 +140,12 @@ def test_pooled_is_a_distribution_and_follows_the_formula(
     pairs: list[tuple[bytes, float]],
     weight: float,
     rule: Rule,
-    shared: bool,
     seed: int,
 ) -> None:
     pieces = [b"", *vocabulary]
     logits = np.random.default_rng(seed).normal(size=len(pieces)).astype(np.float32) * 3
     local = local_distribution(logits)
-    projector = Projector(TokenIndex(pieces, [0]), shared_vocabulary=shared)
+    projector = Projector(TokenIndex(pieces, [0]))
     projection = projector.project(row_of(pairs, 0.1), b"", local.mass)
     fused = pool(local, projection, weight, rule).dense(local)
     assert fused.min() >= 0
@@ -156,11 +162,11 @@ def test_pooled_is_a_distribution_and_follows_the_formula(
     np.testing.assert_allclose(fused, expected / expected.sum(), rtol=1e-4, atol=1e-6)
 
 
-def test_a_shared_vocabulary_is_projected_onto_itself() -> None:
+def test_candidates_that_are_tokens_keep_their_mass() -> None:
     pieces = [b"", b"a", b"ab", b"abc", b"b"]
     row = row_of([(b"ab", 0.5), (b"a", 0.3)])
     local = np.array([0.1, 0.2, 0.3, 0.3, 0.1], np.float32)
-    projector = Projector(TokenIndex(pieces, [0]), shared_vocabulary=True)
+    projector = Projector(TokenIndex(pieces, [0]))
     projection = projector.project(row, b"", local)
     assert dict(zip(projection.ids.tolist(), projection.mass.tolist(), strict=True)) == {
         2: pytest.approx(0.5),
@@ -199,8 +205,7 @@ def test_reach_equals_a_look_at_every_token(vocabulary: list[bytes], text: bytes
     prefixes = {t for t, piece in enumerate(pieces) if piece and text.startswith(piece)}
     assert set(index.order[reach.start : reach.stop].tolist()) == extensions
     assert set(reach.prefixes) == {t for t in prefixes if pieces[t] != text}
-    longest = max(prefixes, key=lambda t: len(pieces[t]), default=-1)
-    assert reach.longest == longest
+    assert reach.own == (pieces.index(text) if text in pieces else -1)
 
 
 def test_local_alone_is_its_softmax() -> None:
