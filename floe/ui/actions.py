@@ -4,9 +4,11 @@ A method returns the parts that change, with their new values. An error that a p
 becomes a sentence above the controls; what they typed stays.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from functools import wraps
+from dataclasses import dataclass
+from functools import update_wrapper
 from typing import Any, Concatenate, Final, ParamSpec
 
 import gradio as gr
@@ -20,8 +22,14 @@ from floe.ui.layout import Parts
 from floe.ui.preferences import Preferences
 from floe.ui.thread import entry, facts, history
 
+logger = logging.getLogger(__name__)
+
 FRAME_SECONDS: Final = 1 / 12
 """Time between two looks at a running answer."""
+
+SMOOTH_MESSAGES: Final = 50
+"""The chatbot goes through all messages at each frame (0.1 s for 200 on one slow core): beyond
+this many, frames come more slowly in proportion, so that drawing leaves time for decoding."""
 
 Changes = dict[Any, Any]
 _P = ParamSpec("_P")
@@ -30,16 +38,33 @@ _P = ParamSpec("_P")
 def _plainly(
     action: Callable[Concatenate["Actions", _P], Changes],
 ) -> Callable[Concatenate["Actions", _P], Changes]:
-    """Turn an error that is fit to show into a sentence in the page."""
+    """Turn an error that is fit to show into a sentence in the page; log any other one."""
 
-    @wraps(action)
-    def shown(self: "Actions", *args: _P.args, **kwargs: _P.kwargs) -> Changes:
+    def shown(self: "Actions", /, *args: _P.args, **kwargs: _P.kwargs) -> Changes:
         try:
             return action(self, *args, **kwargs)
         except FloeError as error:
             return {self.parts.notice: str(error)}
+        except Exception:
+            logger.exception("%s failed", action.__name__)
+            raise
 
+    # Gradio reads the signature to see which handlers want the event's data.
+    update_wrapper(shown, action)
     return shown
+
+
+@dataclass(slots=True)
+class Seat:
+    """One open page: the conversation in view (None: a new one), and which look is the current.
+
+    Gradio keeps one for each page and gives all handlers the same object, so that a running
+    `follow` sees that the person has turned to something else.
+    """
+
+    conversation: int | None = None
+    look: int = 0
+    following: bool = False
 
 
 class Actions:
@@ -52,22 +77,24 @@ class Actions:
 
     # Conversations
 
-    def load(self) -> Changes:
+    @_plainly
+    def load(self, seat: Seat) -> Changes:
         """A page was opened: what was last in view, the controls as they were left."""
         kept = Preferences.load(self._store)
-        parts = self.parts
         controls = [kept.mode, kept.weight, kept.temperature, kept.max_tokens]
         return {
-            **self._show_if_there(kept.conversation),
-            **dict(zip(parts.controls, controls, strict=True)),
+            **self._show_if_there(seat, kept.conversation),
+            **dict(zip(self.parts.controls, controls, strict=True)),
             **self.look_at_cloud(),
         }
 
-    def new(self) -> Changes:
+    @_plainly
+    def new(self, seat: Seat) -> Changes:
         """An empty conversation; it is kept once something has been asked."""
-        return self._show(None)
+        return self._show(seat, None)
 
-    def open(self, event: gr.EventData) -> Changes:
+    @_plainly
+    def open(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show a conversation; with a message found in it, the branch that has the message."""
         asked: dict[str, Any] = event._data
         conversation_id, message_id = asked["id"], asked.get("message")
@@ -75,18 +102,18 @@ class Actions:
             messages = self._store.open_conversation(conversation_id)
             if message_id and message_id not in {message.id for message in messages}:
                 self._store.select_branch(conversation_id, message_id)
+            return self._show(seat, conversation_id, message_id)
         except StoreError as error:
-            return {**self._show(None), self.parts.notice: str(error)}
-        return self._show_if_there(conversation_id, focus=message_id)
+            return {**self._show(seat, None), self.parts.notice: str(error)}
 
     @_plainly
-    def rename(self, conversation_id: int | None, event: gr.EventData) -> Changes:
+    def rename(self, seat: Seat, event: gr.EventData) -> Changes:
         """Give a conversation a title of the user's own."""
         self._store.rename_conversation(event._data["id"], event._data["title"])
-        return {self.parts.listing: conversation_list(self._assistant, conversation_id)}
+        return {self.parts.listing: conversation_list(self._assistant, seat.conversation)}
 
     @_plainly
-    def delete(self, conversation_id: int | None, event: gr.EventData) -> Changes:
+    def delete(self, seat: Seat, event: gr.EventData) -> Changes:
         """Remove a conversation for good; an answer still written in it ends first."""
         doomed: int = event._data["id"]
         turn = self._assistant.running(doomed)
@@ -94,15 +121,15 @@ class Actions:
             turn.stop()
             turn.wait(5)
         self._store.delete_conversation(doomed)
-        return self._show(None if doomed == conversation_id else conversation_id)
+        return self._show(seat, None if doomed == seat.conversation else seat.conversation)
 
     # Turns
 
     @_plainly
     def send(
         self,
+        seat: Seat,
         text: str,
-        conversation_id: int | None,
         mode: Mode,
         weight: float,
         temperature: float,
@@ -110,12 +137,13 @@ class Actions:
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
         options = Preferences(mode, weight, temperature, max_tokens).options()
-        turn = self._assistant.ask(conversation_id, text, options)
-        return {**self._show(turn.conversation_id), self.parts.prompt: ""}
+        turn = self._assistant.ask(seat.conversation, text, options)
+        return {**self._show(seat, turn.conversation_id), self.parts.prompt: ""}
 
     @_plainly
     def edit(
         self,
+        seat: Seat,
         mode: Mode,
         weight: float,
         temperature: float,
@@ -125,11 +153,12 @@ class Actions:
         """Ask an earlier question in other words: a new branch."""
         options = Preferences(mode, weight, temperature, max_tokens).options()
         turn = self._assistant.edit(event._data["id"], event._data["text"], options)
-        return self._show(turn.conversation_id)
+        return self._show(seat, turn.conversation_id)
 
     @_plainly
     def regenerate(
         self,
+        seat: Seat,
         mode: Mode,
         weight: float,
         temperature: float,
@@ -139,23 +168,24 @@ class Actions:
         """Answer the same question again: a new branch."""
         options = Preferences(mode, weight, temperature, max_tokens).options()
         turn = self._assistant.regenerate(event._data["id"], options)
-        return self._show(turn.conversation_id)
+        return self._show(seat, turn.conversation_id)
 
     @_plainly
-    def branch(self, conversation_id: int, event: gr.EventData) -> Changes:
+    def branch(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show another version of a message, with what followed it."""
-        self._store.select_branch(conversation_id, event._data["id"])
-        return self._show(conversation_id)
+        assert seat.conversation is not None
+        self._store.select_branch(seat.conversation, event._data["id"])
+        return self._show(seat, seat.conversation)
 
-    def stop(self, conversation_id: int | None) -> None:
+    def stop(self, seat: Seat) -> None:
         """End the answer in view after the token in hand."""
-        turn = self._running(conversation_id)
+        turn = self._running(seat.conversation)
         if turn is not None:
             turn.stop()
 
-    def set_weight(self, weight: float, conversation_id: int | None) -> None:
+    def set_weight(self, seat: Seat, weight: float) -> None:
         """Steer the answer in view, and keep the place of the slider."""
-        turn = self._running(conversation_id)
+        turn = self._running(seat.conversation)
         if turn is not None:
             turn.set_weight(weight)
         Preferences.update(self._store, weight=weight)
@@ -177,28 +207,33 @@ class Actions:
 
     # A running answer
 
-    def follow(self, watched: dict[str, Any] | None) -> Iterator[Changes]:
-        """Look at the answer that is being written until it ends, then show what was kept."""
-        if watched is None:
-            return
-        conversation_id: int = watched["conversation"]
-        turn = self._running(conversation_id)
-        if turn is not None:
-            yield from self._frames(turn)
-        last = self._show_if_there(conversation_id)
-        del last[self.parts.watched], last[self.parts.conversation], last[self.parts.notice]
-        yield last
+    def follow(self, seat: Seat, look: int | None) -> Iterator[Changes]:
+        """Look at the answer that is being written until it ends, then show what was kept.
 
-    def _frames(self, turn: Turn) -> Iterator[Changes]:
+        The last frame is sent again by gradio when a generator ends, and no frame at all empties
+        every part: one that has been turned away from ends with a frame that changes nothing.
+        """
+        turn = self._running(seat.conversation)
+        if turn is not None and look == seat.look:
+            seat.following = True
+            yield from self._frames(turn, seat, look)
+        if look == seat.look:
+            seat.following = False
+            yield self._show_if_there(seat, seat.conversation)
+        else:
+            yield {self.parts.figures: gr.skip()}
+
+    def _frames(self, turn: Turn, seat: Seat, look: int) -> Iterator[Changes]:
         messages = self._messages(turn.conversation_id)
         in_view = bool(messages) and messages[-1].id == turn.message_id
         before = history(messages[:-1])
+        parts = self.parts
+        pause = FRAME_SECONDS * max(1.0, len(messages) / SMOOTH_MESSAGES)
         drawn: TurnView | None = None
-        while not turn.wait(FRAME_SECONDS):
+        while not turn.wait(pause) and look == seat.look:
             view = turn.view()
             if not in_view or (drawn is not None and view.stats == drawn.stats):
                 continue
-            parts = self.parts
             changes: Changes = {parts.figures: live_figures(view.stats)}
             if drawn is None or view.text != drawn.text:
                 changes[parts.chat] = [*before, entry("assistant", view.text)]
@@ -209,15 +244,19 @@ class Actions:
 
     # What is in view
 
-    def _show_if_there(self, conversation_id: int | None, focus: int | None = None) -> Changes:
+    def _show_if_there(self, seat: Seat, conversation_id: int | None) -> Changes:
         """As `_show`; a new conversation where the old one has been deleted."""
         try:
-            return self._show(conversation_id, focus)
+            return self._show(seat, conversation_id)
         except StoreError:
-            return self._show(None)
+            return self._show(seat, None)
 
-    def _show(self, conversation_id: int | None, focus: int | None = None) -> Changes:
+    def _show(self, seat: Seat, conversation_id: int | None, focus: int | None = None) -> Changes:
         messages = self._messages(conversation_id)
+        seat.look += 1
+        if seat.following:
+            seat.following = False
+            time.sleep(FRAME_SECONDS)  # a frame that is on its way arrives before what replaces it
         turn = self._running(conversation_id)
         view = turn.view() if turn else None
         entries = history(messages)
@@ -225,12 +264,11 @@ class Actions:
         if view and messages and messages[-1].id == view.message_id:
             entries[-1] = entry("assistant", view.text)
             stats = view.stats
+        seat.conversation = conversation_id
         Preferences.update(self._store, conversation=conversation_id)
-        watched = {"conversation": conversation_id, "since": time.monotonic()} if turn else None
         parts = self.parts
         return {
-            parts.conversation: conversation_id,
-            parts.watched: watched,
+            parts.look: seat.look if turn else None,
             parts.listing: conversation_list(self._assistant, conversation_id),
             parts.figures: live_figures(stats),
             parts.chat: entries,

@@ -18,22 +18,22 @@ ENDED: Final[dict[Status, str]] = {
 def duration(milliseconds: float | None) -> str:
     """`340 ms`, `2.1 s` or, while unknown, a dash."""
     if milliseconds is None:
-        return "–"
+        return "—"
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
 def live_figures(stats: AnswerStats | None) -> list[list[str]]:
     """Name and value of the figures above the chat; dashes before the first answer."""
     if stats is None:
-        values = ["–", "–", "–", "–"]
+        values = ["—", "—", "—", "—"]
     else:
         values = [
-            f"{stats.tokens_per_second:.1f}" if stats.tokens else "–",
+            f"{stats.tokens_per_second:.1f}" if stats.tokens else "—",
             duration(stats.first_token_ms),
-            f"{stats.cloud_share:.0%}" if stats.tokens else "–",
+            f"{stats.cloud_share:.0%}" if stats.tokens else "—",
             str(stats.cloud_requests),
         ]
-    names = ["tokens per second", "first token", "with the cloud", "cloud requests"]
+    names = ["tokens/s", "first token", "with the cloud", "cloud requests"]
     return [[name, value] for name, value in zip(names, values, strict=True)]
 
 

@@ -29,12 +29,10 @@ Move the weight while it writes: the very next tokens follow.
 class Parts:
     """Every component that an event reads or writes.
 
-    `conversation` is the id of the one in view (None: a new one); `watched` changes when there
-    is a running answer to look at; the four HTML parts take JSON.
+    `look` changes when there is a running answer to look at; the five HTML parts take JSON.
     """
 
-    conversation: gr.State
-    watched: gr.State
+    look: gr.State
     listing: gr.HTML
     cloud: gr.HTML
     figures: gr.HTML
@@ -71,7 +69,7 @@ def lay_out(
         model: name of the model on this device.
     """
     defaults = Preferences()
-    conversation, watched = gr.State(None), gr.State(None)
+    look = gr.State(None)
     with gr.Row(elem_id="frame"):
         with gr.Column(elem_id="drawer", min_width=0):
             listing = _drawn("conversations", "new", "open", "rename", "delete", server=[search])
@@ -146,8 +144,7 @@ def lay_out(
                         "Stop", variant="stop", elem_id="stop", min_width=0, visible=False
                     )
     return Parts(
-        conversation,
-        watched,
+        look,
         listing,
         cloud,
         figures,

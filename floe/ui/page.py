@@ -14,7 +14,7 @@ import gradio as gr
 
 from floe.chat import Assistant
 from floe.config import Settings
-from floe.ui.actions import Actions
+from floe.ui.actions import Actions, Seat
 from floe.ui.conversations import find
 from floe.ui.layout import Parts, lay_out
 from floe.ui.serving import launch_options
@@ -39,6 +39,7 @@ def build_page(assistant: Assistant, settings: Settings) -> gr.Blocks:
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
+    page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         model = Path(settings.model).stem if "/" in settings.model else settings.model
         parts = lay_out(search, tokens, text, model)
@@ -47,9 +48,9 @@ def build_page(assistant: Assistant, settings: Settings) -> gr.Blocks:
 
 
 def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
+    seat = gr.State(Seat())
     shown = [
-        parts.conversation,
-        parts.watched,
+        parts.look,
         parts.listing,
         parts.figures,
         parts.chat,
@@ -58,38 +59,34 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         parts.send,
         parts.stop,
     ]
-    follow = parts.watched.change(
+    parts.look.change(
         actions.follow,
-        parts.watched,
+        [seat, parts.look],
         shown,
         concurrency_limit=None,
         trigger_mode="multiple",
         **_SILENT,
     )
-    leave: dict[str, Any] = {**_SILENT, "cancels": [follow]}
-
-    page.load(actions.load, None, [*shown, *parts.controls, parts.cloud], **_SILENT)
-    parts.listing.new(actions.new, None, shown, **leave)
-    parts.listing.open(actions.open, None, shown, **leave)
-    parts.listing.delete(actions.delete, parts.conversation, shown, **leave)
-    parts.listing.rename(
-        actions.rename, parts.conversation, [parts.listing, parts.notice], **_SILENT
-    )
+    page.load(actions.load, seat, [*shown, *parts.controls, parts.cloud], **_SILENT)
+    parts.listing.new(actions.new, seat, shown, **_SILENT)
+    parts.listing.open(actions.open, seat, shown, **_SILENT)
+    parts.listing.delete(actions.delete, seat, shown, **_SILENT)
+    parts.listing.rename(actions.rename, seat, [parts.listing, parts.notice], **_SILENT)
 
     gr.on(
         [parts.send.click, parts.prompt.submit],
         actions.send,
-        [parts.prompt, parts.conversation, *parts.controls],
+        [seat, parts.prompt, *parts.controls],
         [*shown, parts.prompt],
         **_SILENT,
     )
-    parts.thread.edit(actions.edit, parts.controls, shown, **_SILENT)
-    parts.thread.regenerate(actions.regenerate, parts.controls, shown, **_SILENT)
-    parts.thread.branch(actions.branch, parts.conversation, shown, **leave)
-    parts.stop.click(actions.stop, parts.conversation, None, **_AT_ONCE)
+    parts.thread.edit(actions.edit, [seat, *parts.controls], shown, **_SILENT)
+    parts.thread.regenerate(actions.regenerate, [seat, *parts.controls], shown, **_SILENT)
+    parts.thread.branch(actions.branch, seat, shown, **_SILENT)
+    parts.stop.click(actions.stop, seat, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.weight.input(actions.set_weight, [parts.weight, parts.conversation], None, **latest)
+    parts.weight.input(actions.set_weight, [seat, parts.weight], None, **latest)
     gr.on(
         [parts.mode.input, parts.temperature.input, parts.max_tokens.input],
         actions.keep,

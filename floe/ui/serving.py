@@ -1,5 +1,6 @@
 """How the page is served: from this device alone, to this device alone, nothing from elsewhere."""
 
+import re
 import socket
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from floe.config import Settings
 
 _HERE: Final = Path(__file__).parent
+_STYLES: Final = (
+    "frame.css",
+    "conversations.css",
+    "figures.css",
+    "chat.css",
+    "tokens.css",
+    "controls.css",
+)
 _SCRIPTS: Final = ("shell.js", "conversations.js", "figures.js", "tokens.js", "thread.js")
 
 POLICY: Final = "; ".join(
@@ -33,27 +42,42 @@ SANS: Final = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", 
 MONO: Final = ("ui-monospace", "SF Mono", "Cascadia Code", "DejaVu Sans Mono", "monospace")
 
 
-class ContentPolicy:
-    """ASGI middleware that adds `POLICY` to every answer."""
+_CARDS: Final = re.compile(rb"<meta\s+(?:property=\"og:|name=\"twitter:)[^>]*>\s*")
+"""Gradio's own advertisement for social networks, with addresses of its site."""
+
+
+class ThisDeviceOnly:
+    """ASGI middleware: `POLICY` on every answer, and no address of another host in the page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and the answer back with the header."""
+        start: Message = {}
 
-        async def send_with_policy(message: Message) -> None:
+        async def send_ours(message: Message) -> None:
+            nonlocal start
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = POLICY
                 headers["Referrer-Policy"] = "no-referrer"
+                if scope["path"] == "/":
+                    start = message  # its length is known once the body is
+                    return
+            elif start:
+                # Gradio renders the page in one piece.
+                message["body"] = _CARDS.sub(b"", message["body"])
+                MutableHeaders(scope=start)["Content-Length"] = str(len(message["body"]))
+                await send(start)
+                start = {}
             await send(message)
 
-        await self._app(scope, receive, send_with_policy)
+        await self._app(scope, receive, send_ours)
 
 
 def theme() -> gr.themes.Base:
-    """Slate and a deep blue on the fonts of the system; the rest is in `style.css`."""
+    """Slate and a deep blue on the fonts of the system; the rest is in the style sheets."""
     return gr.themes.Base(
         primary_hue="blue",
         neutral_hue="slate",
@@ -71,6 +95,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "server_name": "127.0.0.1",
         "server_port": settings.port or _free_port(),
         "share": False,
+        "quiet": True,
         "run_history": False,
         "footer_links": [],
         "ssr_mode": False,
@@ -78,9 +103,9 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "mcp_server": False,
         "enable_monitoring": False,
         "theme": theme(),
-        "css_paths": [_HERE / "style.css"],
+        "css_paths": [_HERE / name for name in _STYLES],
         "head": f"<script>{scripts}</script>",
-        "app_kwargs": {"middleware": [Middleware(ContentPolicy)], "docs_url": None},
+        "app_kwargs": {"middleware": [Middleware(ThisDeviceOnly)], "docs_url": None},
     }
 
 

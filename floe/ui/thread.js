@@ -55,7 +55,9 @@ floe.thread = ({ element, props, trigger, server, watch }) => {
 
   const startEdit = async (id) => {
     editing = { id, text: await server.text(id) };
+    follows = false;
     decorate();
+    chat.querySelector(".editor")?.scrollIntoView({ block: "center" });
   };
 
   const editor = (fact) => {

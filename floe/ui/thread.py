@@ -12,7 +12,7 @@ from floe.chat import TurnView
 from floe.records import Message, Mode, Status
 from floe.ui.figures import ENDED, summary
 
-DELIMITERS: Final = [
+DELIMITERS: Final[list[dict[str, str | bool]]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": r"\[", "right": r"\]", "display": True},
     {"left": r"\(", "right": r"\)", "display": False},

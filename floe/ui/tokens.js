@@ -19,28 +19,30 @@ floe.percent = (p) => {
 floe.visible = (text) =>
   text.replace(/ /g, "·").replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/\r/g, "␍");
 
-/** How much of a fused token the cloud stood for, in [0, 1]. */
-floe.cloudPart = ([, , , source, , local, cloud]) => {
-  if (source === "cloud") return 1;
-  if (source !== "fused") return 0;
-  return local + cloud > 0 ? cloud / (local + cloud) : 0.5;
+/** Colour a token: orange for this device, blue for the cloud, and green between them for both,
+    leaning to the side that gave the token the greater probability. */
+floe.paint = (node, source, local, cloud) => {
+  const cloudPart = { cloud: 1, fused: local + cloud > 0 ? cloud / (local + cloud) : 0.5 };
+  const lean = 2 * (cloudPart[source] ?? 0) - 1;
+  node.style.setProperty("--lean", Math.abs(lean));
+  node.style.setProperty("--side", lean > 0 ? "var(--cloud)" : "var(--local)");
 };
 
 floe.legend = () => {
-  const entry = (className, text, share) => {
-    const swatch = floe.el("i", { className: `floe-token ${className}` });
-    swatch.style.setProperty("--share", share);
+  const entry = (source, text) => {
+    const swatch = floe.el("i", { className: `floe-token ${source}` });
+    floe.paint(swatch, source);
     return floe.el("span", {}, swatch, text);
   };
   const scale = floe.el("span", {}, floe.el("i", { className: "scale" }), "both: device → cloud");
   return floe.el(
     "div",
     { className: "legend" },
-    entry("local", "this device", 0),
+    entry("local", "this device"),
     scale,
-    entry("cloud", "cloud", 1),
-    entry("late", "cloud late", 0),
-    entry("offline", "cloud failed", 0),
+    entry("cloud", "cloud"),
+    entry("late", "cloud late"),
+    entry("offline", "cloud failed"),
   );
 };
 
@@ -129,7 +131,7 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
   const add = (row, number) => {
     const [shown, part, , source, , local, cloud, fused] = row;
     const node = floe.el("span", { className: `floe-token ${source}`, tabIndex: number ? -1 : 0 });
-    node.style.setProperty("--share", floe.cloudPart(row));
+    floe.paint(node, source, local, cloud);
     node.dataset.number = number;
     node.textContent = shown.replace(/\n/g, "↵\n");
     node.setAttribute("role", "button");
@@ -178,8 +180,13 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
 
   const pull = async () => {
     if (!panel.isConnected) return;
-    const { rows, live } = await fetchRows([conversation, message, known.length]);
+    const reply = await fetchRows([conversation, message, known.length]);
     if (!panel.isConnected) return;
+    if (!reply) {
+      setTimeout(pull, 2000); // Floe itself has ended; it may come back
+      return;
+    }
+    const { rows, live } = reply;
     const follows = text.scrollTop + text.clientHeight > text.scrollHeight - 40;
     for (const row of rows) {
       add(row, known.length);

@@ -15,7 +15,7 @@ from floe.records import Alternative, TokenStep
 ALTERNATIVES: Final = 8
 """Alternatives shown for a token, the most probable first."""
 
-END: Final = "‹end›"
+END: Final = "\u2039end\u203a"
 """Drawn for an end-of-text token, whose bytes are empty."""
 
 
@@ -29,12 +29,12 @@ codecs.register_error("floe.hex", _hexed)
 
 
 def hex_bytes(piece: bytes) -> str:
-    """Bytes that are no whole character: `‹F0 9F›`, with spaces that do not break."""
-    return f"‹{piece.hex(' ').upper()}›".replace(" ", "\u202f")
+    """Bytes that are no whole character, like F0 9F, in guillemets and with firm spaces."""
+    return "\u2039" + piece.hex(" ").upper().replace(" ", "\u202f") + "\u203a"
 
 
 def shown(text_bytes: bytes) -> str:
-    """A token on its own: text, bytes of broken characters in hex, `‹end›` for the end."""
+    """A token on its own: text, bytes of broken characters in hex, `END` for the end."""
     return text_bytes.decode("utf-8", "floe.hex") if text_bytes else END
 
 
@@ -42,10 +42,10 @@ def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
     """The rows from number `have` on.
 
     A row is `[text, part, bytes, source, weight, p_local, p_cloud, p_fused, at_ms,
-    alternatives]`: `text` reads on from the row before, so that the token which completes a
+    alternatives]`. `text` reads on from the row before, so that the token which completes a
     character carries it whole; `part` is 0 for a token of whole characters, 1 where a character
-    is begun and 2 where it is completed, and `bytes` then names this token's own; probabilities are rounded to four digits, or None. Each of the
-    alternatives is `[text, p_local, p_cloud, p_fused]`.
+    is begun and 2 where it is completed, and `bytes` then names this token's own. Probabilities
+    are rounded to four digits, or None. An alternative is `[text, p_local, p_cloud, p_fused]`.
     """
     utf8 = codecs.getincrementaldecoder("utf-8")("replace")
     rows = []
@@ -76,7 +76,7 @@ def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
 
 
 def token_page(assistant: Assistant, request: Sequence[int]) -> dict[str, Any]:
-    """Answer the browser's `[conversation, message, have]`: the rows it lacks, and whether more come.
+    """Answer the browser's `[conversation, message, have]`: new rows, and whether more come.
 
     A message that was deleted meanwhile has no rows.
     """

@@ -1,0 +1,113 @@
+"""The real app in a process of its own, and a browser that sees nothing but it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from floe.store import Store
+
+REPOSITORY = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+WAIT = 60_000
+"""Milliseconds that a model on a busy machine may take; nothing passes or fails by speed."""
+
+expect.set_options(timeout=WAIT)
+
+
+class App:
+    """`app.py` with a data folder of its own; it can be ended and started again."""
+
+    def __init__(self, data_dir: Path, **preferences: Any) -> None:
+        self.data_dir = data_dir
+        with self.store() as store:
+            store.set_setting("page", preferences)
+        self.url = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def store(self) -> Store:
+        """The app's database, seen from outside."""
+        return Store(self.data_dir / "floe.db")
+
+    def start(self) -> None:
+        command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
+        with (self.data_dir / "terminal.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [*command, "--data-dir", str(self.data_dir)],
+                cwd=REPOSITORY,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                self.url = found.group()
+                return
+        raise AssertionError((self.data_dir / "terminal.log").read_text())
+
+    def end(self, with_signal: signal.Signals) -> None:
+        """Send the signal to the app alone, then see to it that nothing of it is left."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.send_signal(with_signal)
+        try:
+            self._process.wait(30)
+        finally:
+            self._end_group()
+        self._process.stdout.close()
+
+    def _end_group(self) -> None:
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        finally:
+            self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One app for all tests that need not restart it."""
+    running = App(tmp_path_factory.mktemp("data"))
+    running.start()
+    yield running
+    running.end(signal.SIGINT)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM if Path(CHROMIUM).exists() else None, args=flags
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty tab; at the end, it must have met no script error and no other host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(WAIT)
+    tab = context.new_page()
+    errors: list[str] = []
+    hosts: set[str | None] = set()
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    yield tab
+    context.close()
+    assert errors == []
+    assert hosts - {None} == {"127.0.0.1"}

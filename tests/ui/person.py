@@ -1,0 +1,66 @@
+"""What a person does with the page, in the words of a person."""
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.ui.conftest import App
+
+
+class Person:
+    """Sits before one tab of one app. `length`: the longest answer they want, in tokens."""
+
+    def __init__(self, page: Page, app: App, *, length: int = 40, mode: str = "fused") -> None:
+        self.page = page
+        self.app = app
+        with app.store() as store:
+            kept = {"mode": mode, "weight": 0.5, "temperature": 0.0, "max_tokens": length}
+            store.set_setting("page", kept)
+        self.come()
+
+    def come(self) -> None:
+        """Open the page, and wait until it is ready and the cloud takes part."""
+        self.page.goto(self.app.url)
+        expect(self.page.locator("#cloud .usable")).to_be_visible()
+        expect(self.page.locator("#conversations nav > *").first).to_be_attached()
+
+    def send(self, text: str) -> None:
+        self.prompt.fill(text)
+        self.prompt.press("Enter")
+
+    def ask(self, text: str) -> None:
+        """Send, and wait for the whole answer."""
+        self.send(text)
+        self.wait_for_the_end()
+
+    def wait_for_the_end(self) -> None:
+        expect(self.prompt).to_have_value("")
+        expect(self.page.locator("#chat .message-row.live")).to_have_count(0)
+        expect(self.page.locator("#send")).to_be_visible()
+
+    def wait_for_tokens(self, count: int) -> None:
+        """Wait until the newest answer shows that many, while it is written."""
+        expect(self.tokens.nth(count - 1)).to_be_attached()
+        expect(self.page.locator("#stop")).to_be_visible()
+
+    @property
+    def prompt(self) -> Locator:
+        return self.page.locator("#prompt textarea")
+
+    @property
+    def tokens(self) -> Locator:
+        return self.page.locator(".tokens .floe-token")
+
+    @property
+    def answer(self) -> Locator:
+        """The newest answer."""
+        return self.page.locator("#chat .bot-row").last
+
+    @property
+    def answer_text(self) -> str:
+        return self.answer.locator(".prose").inner_text().strip("\u200b\n ")
+
+    @property
+    def notice(self) -> Locator:
+        return self.page.locator("#notice p")
+
+    def in_list(self, title: str) -> Locator:
+        return self.page.locator("#conversations li", has_text=title)

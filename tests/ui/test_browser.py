@@ -1,0 +1,328 @@
+"""The page in Chromium, on the real models: what a person does, and what they then see."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from floe.records import Message, TokenStep
+from tests.ui.conftest import App
+from tests.ui.person import Person
+
+pytestmark = pytest.mark.browser
+
+LONG_QUESTION = "Tell me a long story about a ship that sails far to the north."
+
+RICH = r"""Some **bold** words, `<code>` and \(E = mc^2\), for $5 or $10 but $a<b$.
+
+$$\int_0^1 x^2\,dx = \frac{1}{3}$$
+
+```python
+def a_function_with_a_long_name(argument_one, argument_two, argument_three, argument_four):
+    return argument_one + argument_two + argument_three + argument_four  # wider than a phone
+```
+
+| one | two | three | four | five | six | seven | eight | nine | ten | eleven | twelve |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+| 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 |
+
+<script>document.title = "taken"</script> <img src="https://example.com/a.png">
+![picture](https://example.com/b.png)
+"""
+
+
+def newest(app: App) -> tuple[Message, list[TokenStep]]:
+    """The last message of the newest conversation, with its tokens."""
+    with app.store() as store:
+        message = store.open_conversation(store.conversations()[0].id)[-1]
+        return message, store.token_steps(message.id)
+
+
+def add_rich_conversation(app: App, title: str) -> None:
+    with app.store() as store:
+        conversation = store.create_conversation(title)
+        question = store.add_message(conversation.id, None, "user", "Show me everything")
+        store.add_message(conversation.id, question.id, "assistant", RICH)
+
+
+def test_a_typed_question_streams_an_answer_fused_with_the_cloud(page: Page, app: App) -> None:
+    person = Person(page, app)
+    person.send("Why is the sky blue?")
+    person.wait_for_tokens(3)
+    expect(person.answer.locator(".prose")).to_have_text(re.compile(r"\w"))
+    person.wait_for_the_end()
+    message, steps = newest(app)
+    assert person.answer_text.split()[0] in message.content
+    assert person.tokens.count() == len(steps)
+    assert page.locator(".tokens .floe-token.fused").count() > 0
+    figures = page.locator("#figures dl > div")
+    share = figures.filter(has_text="with the cloud").locator("dd").inner_text()
+    assert int(share.rstrip("%")) > 0
+    assert int(figures.filter(has_text="cloud requests").locator("dd").inner_text()) > 0
+
+
+def test_the_slider_moved_in_mid_answer_changes_the_next_tokens(page: Page, app: App) -> None:
+    person = Person(page, app, length=160)
+    person.send(LONG_QUESTION)
+    expect(page.locator(".tokens .floe-token.fused").nth(4)).to_be_attached()
+    page.locator("#weight input[type=range]").press("End")
+    expect(page.locator(".tokens .floe-token.local").nth(4)).to_be_attached()
+    page.click("#stop")
+    person.wait_for_the_end()
+    _, steps = newest(app)
+    fused = [number for number, step in enumerate(steps) if step.source == "fused"]
+    local = [number for number, step in enumerate(steps) if step.source == "local"]
+    assert {steps[number].weight for number in fused} == {0.5}
+    assert {steps[number].weight for number in local} == {1.0}
+    assert max(fused) < min(local)
+
+
+def test_stop_keeps_what_is_there(page: Page, app: App) -> None:
+    person = Person(page, app, length=400)
+    person.send(LONG_QUESTION)
+    person.wait_for_tokens(5)
+    page.click("#stop")
+    person.wait_for_the_end()
+    expect(person.answer).to_contain_text("Stopped by you")
+    kept = person.answer_text
+    message, steps = newest(app)
+    assert message.status == "stopped"
+    assert 5 <= len(steps) < 400
+    assert kept.split()[0] in message.content
+    page.reload()
+    expect(person.tokens).to_have_count(len(steps))
+    assert person.answer_text == kept
+
+
+def test_a_reload_in_mid_answer_comes_back_to_it(page: Page, app: App) -> None:
+    person = Person(page, app, length=200)
+    person.send(LONG_QUESTION)
+    person.wait_for_tokens(5)
+    person.come()
+    person.wait_for_tokens(8)
+    page.click("#stop")
+    person.wait_for_the_end()
+    assert person.tokens.count() == len(newest(app)[1])
+
+
+def test_another_conversation_can_be_opened_while_one_is_written(page: Page, app: App) -> None:
+    person = Person(page, app, length=400)
+    person.send("Tell me a long story about a lighthouse and its keeper.")
+    person.wait_for_tokens(3)
+    page.click(".new-chat")
+    expect(page.locator("#chat .message-row")).to_have_count(0)
+    expect(page.locator("#send")).to_be_visible()
+    seen = len(newest(app)[1])
+    assert newest(app)[0].status == "streaming"
+    person.in_list("lighthouse").first.locator(".title").click()
+    person.wait_for_tokens(seen + 3)
+    page.click("#stop")
+    person.wait_for_the_end()
+    assert newest(app)[0].status == "stopped"
+
+
+def test_a_restart_finds_the_conversation_and_its_tokens(page: Page, tmp_path: Path) -> None:
+    own = App(tmp_path)
+    own.start()
+    try:
+        person = Person(page, own, length=400)
+        person.send(LONG_QUESTION)
+        person.wait_for_tokens(30)
+        own.end(signal.SIGKILL)
+        shown = newest(own)[1]
+        assert shown
+        for ended_by in (signal.SIGINT, signal.SIGTERM):
+            own.start()
+            person.come()
+            expect(person.tokens).to_have_count(len(shown))
+            expect(person.answer).to_contain_text("Floe ended in the middle of this answer")
+            assert page.locator(".tokens .floe-token.fused").count() > 0
+            own.end(ended_by)
+    finally:
+        own.end(signal.SIGKILL)
+
+
+def test_regenerate_makes_a_branch_and_the_switch_goes_back(page: Page, app: App) -> None:
+    person = Person(page, app, length=16)
+    person.ask("Name three rivers.")
+    page.get_by_label("Local only").check()
+    person.answer.get_by_label("Answer again").click()
+    expect(person.answer.locator(".switcher")).to_have_text("2/2")
+    person.wait_for_the_end()
+    assert {step.source for step in newest(app)[1]} == {"local"}
+    expect(page.locator(".tokens .floe-token.local").first).to_be_attached()
+    person.answer.get_by_label("Earlier version").click()
+    expect(person.answer.locator(".switcher")).to_have_text("1/2")
+    expect(page.locator(".tokens .floe-token.fused").first).to_be_attached()
+    assert "fused" in {step.source for step in newest(app)[1]}
+
+
+def test_an_edited_question_is_a_branch_of_its_own(page: Page, app: App) -> None:
+    person = Person(page, app, length=16)
+    person.ask("How many legs has a horse?")
+    question = page.locator("#chat .user-row")
+    question.get_by_label("Edit", exact=True).click()
+    editor = question.locator(".editor textarea")
+    expect(editor).to_have_value("How many legs has a horse?")
+    editor.fill("  ")
+    editor.press("Enter")
+    expect(person.notice).to_contain_text("nothing to answer")
+    editor.fill("How many legs has a spider?")
+    editor.press("Enter")
+    expect(question.locator(".message")).to_have_text("How many legs has a spider?")
+    expect(question.locator(".switcher")).to_have_text("2/2")
+    person.wait_for_the_end()
+    question.get_by_label("Earlier version").click()
+    expect(question.locator(".message")).to_have_text("How many legs has a horse?")
+
+
+def test_rename_search_and_delete(page: Page, app: App) -> None:
+    add_rich_conversation(app, "An old chat about everything")
+    person = Person(page, app)
+    row = person.in_list("An old chat about everything")
+    row.hover()
+    row.get_by_label("Rename").click()
+    page.locator("#conversations .renaming input").fill("Cabbages and kings")
+    page.keyboard.press("Enter")
+    expect(person.in_list("Cabbages and kings")).to_have_count(1)
+
+    page.get_by_label("Search all chats").fill("cabb")
+    expect(page.locator("#conversations .hit")).to_have_count(1)
+    expect(page.locator("#conversations mark")).to_have_text("Cabb")
+    page.locator("#conversations .hit").click()
+    expect(page.locator("#chat .user-row")).to_contain_text("Show me everything")
+    page.get_by_label("Search all chats").fill("")
+
+    row = person.in_list("Cabbages and kings")
+    row.hover()
+    row.get_by_label("Delete").click()
+    page.get_by_role("button", name="Keep").click()
+    expect(row).to_have_count(1)
+    row.hover()
+    row.get_by_label("Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(row).to_have_count(0)
+    expect(page.locator("#chat .message-row")).to_have_count(0)
+    with app.store() as store:
+        assert "Cabbages and kings" not in {each.title for each in store.conversations()}
+
+
+def test_characters_of_many_bytes_come_out_whole(page: Page, app: App) -> None:
+    person = Person(page, app, length=24, mode="cloud")
+    question = "Repeat exactly: 你好世界 🙂🎉 नमस्ते"
+    person.ask(question)
+    expect(page.locator("#chat .user-row .message")).to_have_text(question)
+    content = newest(app)[0].content
+    assert "你好" in content
+    emoji = re.compile("[\U0001f300-\U0001faff]")
+    assert emoji.search(content)
+    assert "\ufffd" not in content
+    assert "你好" in person.answer_text
+    drawn = person.tokens.all_inner_texts()
+    assert emoji.search("".join(drawn))
+    assert any("\u2039F0" in text for text in drawn)
+
+
+def test_a_token_tells_its_probabilities_to_pointer_and_keyboard(page: Page, app: App) -> None:
+    person = Person(page, app, length=16)
+    person.ask("Name a colour.")
+    card = page.locator("#token-card")
+    page.locator(".tokens .floe-token.fused").first.hover()
+    expect(card).to_be_visible()
+    expect(card.locator("thead")).to_have_text(re.compile("device.*cloud.*fused"))
+    expect(card.locator("tbody tr.chosen td.cloud")).to_have_text(re.compile(r"\d %"))
+    assert card.locator("tbody tr").count() > 1
+    page.mouse.move(5, 5)
+    expect(card).to_be_hidden()
+    person.tokens.first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(person.tokens.nth(1)).to_be_focused()
+    expect(card).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+
+
+def test_markdown_code_and_formulas_are_drawn_and_html_is_not(page: Page, app: App) -> None:
+    add_rich_conversation(app, "Rich")
+    person = Person(page, app)
+    person.in_list("Rich").first.locator(".title").click()
+    answer = person.answer
+    expect(answer.locator("strong")).to_have_text("bold")
+    expect(answer.locator("pre code")).to_contain_text("def a_function")
+    expect(answer.locator("pre code .token.keyword").first).to_have_text("def")
+    expect(answer.locator(".katex-display")).to_have_count(1)
+    expect(answer.locator(".katex")).to_have_count(3)
+    expect(answer).to_contain_text("for $5 or $10 but")
+    expect(answer).to_contain_text('<script>document.title = "taken"</script>')
+    assert answer.locator("script, img").count() == 0
+    assert page.title() == "Floe"
+    answer.get_by_label("Copy", exact=True).click()
+    page.wait_for_function(
+        "async (text) => await navigator.clipboard.readText() === text", arg=RICH
+    )
+
+
+def test_an_empty_prompt_gives_a_sentence(page: Page, app: App) -> None:
+    person = Person(page, app, length=8)
+    person.send("   ")
+    expect(person.notice).to_contain_text("type a question")
+    person.ask("Say yes.")
+    expect(person.notice).to_have_count(0)
+
+
+def test_100_kb_pasted_give_a_sentence_and_the_app_goes_on(page: Page, app: App) -> None:
+    person = Person(page, app, length=8)
+    person.send("word " * 20_000)
+    sentence = page.locator("#notice p, #chat .aside")
+    expect(sentence.first).to_have_text(re.compile("context|long", re.IGNORECASE))
+    page.click(".new-chat")
+    expect(page.locator("#chat .message-row")).to_have_count(0)
+    person.ask("Say yes.")
+    assert person.answer_text
+
+
+def test_controls_are_found_again(page: Page, app: App) -> None:
+    person = Person(page, app)
+    page.locator("#weight input[type=range]").press("ArrowRight")
+    page.get_by_label("Cloud only").check()
+    page.wait_for_timeout(300)
+    person.come()
+    expect(page.locator("#weight input[type=number]")).to_have_value("0.51")
+    expect(page.locator("#mode .selected")).to_have_text("Cloud only")
+
+
+def test_dark_follows_the_system_until_the_person_chooses(page: Page, app: App) -> None:
+    page.emulate_media(color_scheme="dark")
+    Person(page, app)
+    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
+    expect(page.locator("#top")).to_have_css("color", "rgb(230, 234, 240)")
+    page.get_by_label("Light or dark").click()
+    expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))
+    page.reload()
+    expect(page.locator("#prompt")).to_be_visible()
+    expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everything_is_at_hand_without_scrolling_sideways(page: Page, app: App, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    add_rich_conversation(app, "Wide")
+    person = Person(page, app)
+    if width < 860:
+        expect(page.locator("#drawer")).to_be_hidden()
+        page.click("#open-drawer")
+    person.in_list("Wide").first.locator(".title").click()
+    expect(person.answer.locator(".katex-display")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    log = page.locator("#chat [role=log]")
+    assert log.evaluate("node => node.scrollWidth <= node.clientWidth")
+    for part in ("#weight", "#mode", "#temperature", "#length", "#prompt", "#send", "#figures"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= 844

@@ -1,0 +1,59 @@
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from floe.chat import Assistant
+from floe.records import Conversation
+from floe.store import Store
+from floe.ui.conversations import age, conversation_list, find
+from floe.ui.preferences import Preferences
+
+NOON = time.mktime((2026, 3, 10, 12, 0, 0, 0, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("hours", "heading"),
+    [
+        (0, "Today"),
+        (11.9, "Today"),
+        (12.1, "Yesterday"),
+        (37, "Last 7 days"),
+        (24 * 6, "Last 7 days"),
+        (24 * 7, "Earlier"),
+        (-1, "Today"),
+    ],
+)
+def test_headings_follow_the_calendar(hours: float, heading: str) -> None:
+    conversation = Conversation(1, "", 0.0, NOON - hours * 3600)
+    assert age(conversation, NOON) == heading
+
+
+def test_the_list_names_what_is_open_and_what_is_running(tmp_path: Path) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        first = store.create_conversation("Rivers")
+        second = store.create_conversation()
+        running = {first.id: object()}
+        assistant = cast(Assistant, SimpleNamespace(store=store, running=running.get))
+        drawn = conversation_list(assistant, first.id)
+        assert drawn["open"] == first.id
+        assert [(row["id"], row["title"], row["running"]) for row in drawn["rows"]] == [
+            (second.id, "New chat", False),
+            (first.id, "Rivers", True),
+        ]
+        (hit,) = find(assistant, "river")
+        assert (hit["id"], hit["message"], hit["title"]) == (first.id, None, "Rivers")
+
+
+def test_preferences_survive_and_ignore_what_they_do_not_know(tmp_path: Path) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        assert Preferences.load(store) == Preferences()
+        Preferences.update(store, weight=0.25, mode="cloud")
+        Preferences.update(store, conversation=7)
+        kept = Preferences.load(store)
+        assert (kept.weight, kept.mode, kept.conversation) == (0.25, "cloud", 7)
+        assert kept.options().weight == 0.25
+        store.set_setting("page", {"max_tokens": 8, "colour": "red"})
+        assert Preferences.load(store) == Preferences(max_tokens=8)

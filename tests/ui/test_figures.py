@@ -1,0 +1,30 @@
+import pytest
+
+from floe.records import AnswerStats
+from floe.ui.figures import duration, live_figures, summary
+
+STATS = AnswerStats(tokens=40, seconds=2.0, first_token_ms=340.2, cloud_tokens=30, cloud_requests=3)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(None, "—"), (0.4, "0 ms"), (999.4, "999 ms"), (1000, "1.0 s"), (2140, "2.1 s")],
+)
+def test_durations_read_well_at_any_size(milliseconds: float | None, text: str) -> None:
+    assert duration(milliseconds) == text
+
+
+def test_figures_of_an_answer() -> None:
+    assert [value for _, value in live_figures(STATS)] == ["20.0", "340 ms", "75%", "3"]
+
+
+def test_figures_before_the_first_token_and_before_the_first_answer() -> None:
+    assert [value for _, value in live_figures(AnswerStats())] == ["—", "—", "—", "0"]
+    assert [value for _, value in live_figures(None)] == ["—"] * 4
+
+
+def test_a_summary_is_one_line() -> None:
+    assert summary(STATS) == "40 tokens · 20.0 per second · 75% with the cloud"
+    assert summary(AnswerStats(tokens=1, seconds=1.0)).startswith("1 token ·")
+    assert summary(AnswerStats()) == ""
+    assert summary(None) == ""
