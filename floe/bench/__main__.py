@@ -5,11 +5,12 @@ import json
 import sys
 from collections.abc import Callable
 
-from floe.bench import decode, store
+from floe.bench import decode, fusion, store
 from floe.errors import FloeError
 
 BENCHES: dict[str, Callable[[], dict[str, object]]] = {
     "decode": decode.run,
+    "fusion": fusion.run,
     "store": store.run,
 }
 
