@@ -159,6 +159,8 @@ class Assistant:
         self.cloud = cloud
         self._settings = settings
         self._prompts = PromptBuilder(model)
+        # Found out now, not while the first answer is waited for.
+        logger.info("batches of up to %d tokens are exact", model.exact_batch)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._turns: dict[int, Turn] = {}
 

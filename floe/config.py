@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     stand_in_args: str = Field("", description="its flags in one string, to slow or break it")
 
     rule: Rule = "log-linear"
-    deadline_ms: float = Field(600.0, ge=0, description="longest wait for the cloud, per token")
+    deadline_ms: float = Field(1000.0, ge=0, description="longest wait for the cloud, per token")
 
     @classmethod
     def settings_customise_sources(

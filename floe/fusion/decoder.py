@@ -22,8 +22,11 @@ from floe.records import Rule, Sampling, Source, TokenStep
 
 Ending = Literal["complete", "length", "stopped"]
 
-MAX_DRAFT: Final = 15
-"""Proposed tokens checked in one batch, besides the token that is evaluated anyway."""
+MAX_BATCH: Final = 16
+"""Tokens of one batch: the one that is evaluated anyway, and proposals."""
+MIN_EXACT: Final = 3
+"""A model whose exact batches are smaller is checked in batches all the same: then a tie may be
+decided by the last digits, but the proposals still pay."""
 
 
 @dataclass(slots=True)
@@ -79,6 +82,8 @@ class Decoder:
         self._shared = shared_vocabulary
         self._picker = Picker(tuple(local.pieces), index, Projector(index), rule)
         self._end_ids = frozenset(local.end_ids)
+        exact = local.exact_batch
+        self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
         self._follower = (
             Follower(
                 open_stream,
@@ -202,7 +207,7 @@ class Decoder:
             return []
         self._follower.catch_up()
         room = self._local.context_size - len(self._local.tokens) - 1
-        return self._tokenize_stream()[: max(0, min(MAX_DRAFT, room, self._room - 1))]
+        return self._tokenize_stream()[: max(0, min(self._batch - 1, room, self._room - 1))]
 
     def _tokenize_stream(self) -> list[int]:
         """Local tokens of what the stream has beyond the fused text."""

@@ -31,6 +31,11 @@ class LocalModel(Protocol):
         ...
 
     @property
+    def exact_batch(self) -> int:
+        """Most tokens of one batch whose logits are those of single steps, to the last digit."""
+        ...
+
+    @property
     def tokens(self) -> Sequence[int]:
         """Ids in the cache, in order."""
         ...

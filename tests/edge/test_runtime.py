@@ -65,6 +65,20 @@ def test_a_batch_gives_the_logits_of_single_steps(smollm: LlamaModel) -> None:
         assert single.argmax() == row.argmax()
 
 
+@pytest.mark.parametrize("name", ["smollm", "qwen"])
+def test_batches_up_to_the_exact_size_have_the_digits_of_single_steps(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    model: LlamaModel = request.getfixturevalue(name)
+    size = model.exact_batch
+    tokens = model.tokenize(TEXT * 8)
+    model.roll_back(0)
+    model.evaluate(tokens[:32])
+    single = np.stack([model.evaluate([token])[0].copy() for token in tokens[32 : 32 + size]])
+    model.roll_back(32)
+    np.testing.assert_array_equal(model.evaluate(tokens[32 : 32 + size], size), single)
+
+
 def test_only_the_last_positions_are_returned(smollm: LlamaModel) -> None:
     tokens = smollm.tokenize(TEXT)
     smollm.roll_back(0)

@@ -37,6 +37,7 @@ class FakeLocal:
         self.pieces: tuple[bytes, ...] = (b"", *vocabulary)
         self.end_ids = (0,)
         self.context_size = context
+        self.exact_batch = 16
         self.tokens: list[int] = []
         self.batches: list[int] = []
         self._distribution = distribution
