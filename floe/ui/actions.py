@@ -216,7 +216,11 @@ class Actions:
         turn = self._running(seat.conversation)
         if turn is not None and look == seat.look:
             seat.following = True
-            yield from self._frames(turn, seat, look)
+            try:
+                yield from self._frames(turn, seat, look)
+            except Exception:
+                logger.exception("following an answer failed")
+                raise
         if look == seat.look:
             seat.following = False
             yield self._show_if_there(seat, seat.conversation)

@@ -14,13 +14,15 @@ KEY: Final = "page"
 class Preferences:
     """The controls, and the conversation in view (None: a new one).
 
-    `weight` is the local weight in [0, 1]; `max_tokens` the longest answer.
+    `weight` is the local weight in [0, 1]; `max_tokens` the longest answer; `top_p` has no part
+    in greedy answers.
     """
 
     mode: Mode = "fused"
     weight: float = 0.5
     temperature: float = 0.0
     max_tokens: int = 512
+    top_p: float = 0.95
     conversation: int | None = None
 
     @classmethod
@@ -39,5 +41,5 @@ class Preferences:
 
     def options(self) -> TurnOptions:
         """The same for a turn."""
-        sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
+        sampling = Sampling(self.temperature, self.top_p, self.max_tokens)
         return TurnOptions(self.mode, self.weight, sampling)

@@ -103,6 +103,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "mcp_server": False,
         "enable_monitoring": False,
         "theme": theme(),
+        "favicon_path": _HERE / "icon.svg",
         "css_paths": [_HERE / name for name in _STYLES],
         "head": f"<script>{scripts}</script>",
         "app_kwargs": {"middleware": [Middleware(ThisDeviceOnly)], "docs_url": None},

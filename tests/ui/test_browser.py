@@ -55,7 +55,7 @@ def test_a_typed_question_streams_an_answer_fused_with_the_cloud(page: Page, app
     person.wait_for_the_end()
     message, steps = newest(app)
     assert person.answer_text.split()[0] in message.content
-    assert person.tokens.count() == len(steps)
+    expect(person.tokens).to_have_count(len(steps))
     assert page.locator(".tokens .floe-token.fused").count() > 0
     figures = page.locator("#figures dl > div")
     share = figures.filter(has_text="with the cloud").locator("dd").inner_text()
@@ -104,7 +104,7 @@ def test_a_reload_in_mid_answer_comes_back_to_it(page: Page, app: App) -> None:
     person.wait_for_tokens(8)
     page.click("#stop")
     person.wait_for_the_end()
-    assert person.tokens.count() == len(newest(app)[1])
+    expect(person.tokens).to_have_count(len(newest(app)[1]))
 
 
 def test_another_conversation_can_be_opened_while_one_is_written(page: Page, app: App) -> None:
@@ -198,7 +198,7 @@ def test_rename_search_and_delete(page: Page, app: App) -> None:
     row = person.in_list("Cabbages and kings")
     row.hover()
     row.get_by_label("Delete").click()
-    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Keep", exact=True).click()
     expect(row).to_have_count(1)
     row.hover()
     row.get_by_label("Delete").click()
