@@ -145,6 +145,8 @@ class Decoder:
                     break
                 accepted += 1
             local.roll_back(base + 1 + accepted)
+            if self._over():
+                return
             if len(local.tokens) >= local.context_size:
                 self.ending = "length"
                 return

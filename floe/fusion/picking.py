@@ -41,6 +41,9 @@ class Picker:
         self._rule: Rule = rule
         self._work = np.empty(index.size, np.float32)
         self._touched = np.zeros(index.size, np.bool_)
+        # Arrays of this size made anew for each token would come from the operating system and
+        # go back to it each time, which stops all threads for a moment.
+        self._near = np.empty(index.size, np.bool_)
         self._random = np.random.default_rng()
 
     def seed(self, seed: int | None) -> None:
@@ -50,13 +53,24 @@ class Picker:
     def local(self, logits: NDArray[np.float32], sampling: Sampling) -> Pick:
         """A token of the local model alone."""
         distribution = local_distribution(logits, self._work)
-        nothing = np.empty(0, np.float64)
-        alone = Pooled(np.empty(0, np.int32), nothing, nothing, 1 / distribution.total, 0.0)
         if sampling.temperature <= 0:
             token = int(logits.argmax())
         else:
+            nothing = np.empty(0, np.float64)
+            alone = Pooled(np.empty(0, np.int32), nothing, nothing, 1 / distribution.total, 0.0)
             token = self._draw(self._target(logits, distribution, alone, sampling))
-        return self._describe(token, distribution, alone, with_cloud=False)
+        # The hottest path of the program, and shorter than `_describe`: nothing is touched.
+        near = np.flatnonzero(np.greater(distribution.mass, _NEAR, out=self._near))
+        mass = distribution.mass[near]
+        best = _largest(mass)
+        alternatives = tuple(
+            Alternative(self._pieces[i], p, None, p)
+            for i, p in zip(
+                near[best].tolist(), (mass[best] / distribution.total).tolist(), strict=True
+            )
+        )
+        probability = distribution.probability(token)
+        return Pick(token, probability, None, probability, alternatives)
 
     def fused(
         self,
@@ -93,7 +107,7 @@ class Picker:
         else:
             target = self._target(logits, distribution, pooled, sampling)
             token = self._accept_or_draw(target, logits, distribution, pooled, sampling, draft)
-        return self._describe(token, distribution, pooled, with_cloud=True)
+        return self._describe(token, distribution, pooled)
 
     def draft_end(self, local: NDArray[np.float32]) -> int:
         """An end token, drawn as the projection shares the cloud's end among them."""
@@ -118,7 +132,7 @@ class Picker:
 
     def _untouched(self, local: LocalDistribution, pooled: Pooled) -> NDArray[np.intp]:
         """Ids of the better tokens of the local model that the projection does not name."""
-        near = np.flatnonzero(local.mass > _NEAR)
+        near = np.flatnonzero(np.greater(local.mass, _NEAR, out=self._near))
         self._touched[pooled.ids] = True
         near = near[~self._touched[near]]
         self._touched[pooled.ids] = False
@@ -187,40 +201,38 @@ class Picker:
         at = np.searchsorted(cumulative, self._random.random() * cumulative[-1], "right")
         return min(int(at), len(probabilities) - 1)
 
-    def _describe(
-        self, token: int, local: LocalDistribution, pooled: Pooled, *, with_cloud: bool
-    ) -> Pick:
+    def _describe(self, token: int, local: LocalDistribution, pooled: Pooled) -> Pick:
         rest = self._untouched(local, pooled)
         names = np.concatenate((pooled.ids, rest))
-        fused = np.concatenate((pooled.fused, local.mass[rest] * pooled.rest_fused))
-        cloud = np.concatenate((pooled.cloud, local.mass[rest] * pooled.rest_cloud))
-        if len(names) > ALTERNATIVES:
-            best = np.argpartition(fused, -ALTERNATIVES)[-ALTERNATIVES:]
-        else:
-            best = np.arange(len(names))
-        best = best[np.argsort(-fused[best])]
+        mass = local.mass[names].astype(np.float64)
+        fused = np.concatenate((pooled.fused, mass[len(pooled.ids) :] * pooled.rest_fused))
+        cloud = np.concatenate((pooled.cloud, mass[len(pooled.ids) :] * pooled.rest_cloud))
+        best = _largest(fused)
         alternatives = tuple(
-            Alternative(
-                self._pieces[names[i]],
-                local.probability(int(names[i])),
-                float(cloud[i]) if with_cloud else None,
-                float(fused[i]),
+            Alternative(self._pieces[i], p, q, r)
+            for i, p, q, r in zip(
+                names[best].tolist(),
+                (mass[best] / local.total).tolist(),
+                cloud[best].tolist(),
+                fused[best].tolist(),
+                strict=True,
             )
-            for i in best
         )
         at = np.flatnonzero(pooled.ids == token)
         if len(at):
             p_fused, p_cloud = float(pooled.fused[at[0]]), float(pooled.cloud[at[0]])
         else:
-            mass = float(local.mass[token])
-            p_fused, p_cloud = mass * pooled.rest_fused, mass * pooled.rest_cloud
-        return Pick(
-            token,
-            local.probability(token),
-            p_cloud if with_cloud else None,
-            p_fused,
-            alternatives,
-        )
+            own = float(local.mass[token])
+            p_fused, p_cloud = own * pooled.rest_fused, own * pooled.rest_cloud
+        return Pick(token, local.probability(token), p_cloud, p_fused, alternatives)
+
+
+def _largest(values: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Positions of the `ALTERNATIVES` largest values, largest first."""
+    if len(values) <= ALTERNATIVES:
+        return np.argsort(-values)
+    best = np.argpartition(values, -ALTERNATIVES)[-ALTERNATIVES:]
+    return best[np.argsort(-values[best])]
 
 
 def _nucleus(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
