@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from floe.fusion.drafting import DraftLength
 from floe.fusion.follower import Follower, FollowPolicy
 from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Pick, Picker
@@ -83,7 +84,8 @@ class Decoder:
         self._picker = Picker(tuple(local.pieces), index, Projector(index), rule)
         self._end_ids = frozenset(local.end_ids)
         exact = local.exact_batch
-        self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
+        batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
+        self._draft_length = DraftLength(batch - 1)
         self._follower = (
             Follower(
                 open_stream,
@@ -127,32 +129,40 @@ class Decoder:
         self.ending = "complete"
         self._room = sampling.max_tokens
         base = len(local.tokens) - 1
-        drafts: list[int] = []
+        proposals: list[int] = []
+        checked = 0  # so many of them are in the batch
         while True:
             accepted = 0
             for row in logits:
-                draft = drafts[accepted] if accepted < len(drafts) else None
+                proposal = proposals[accepted] if accepted < len(proposals) else None
                 if self._over():
                     return
-                step = self._step(row, sampling, draft)
+                step = self._step(row, sampling, proposal)
                 if step.token_id in self._end_ids:
                     return
                 self._room -= 1
                 if self._follower is not None:
                     self._follower.advance(step.text_bytes)
                 yield step
-                if step.token_id != draft:
+                if proposal is not None:
+                    # Also beyond the batch: a cloud that has come to agree is noticed.
+                    self._draft_length.checked(accepted=step.token_id == proposal)
+                if step.token_id != proposal:
                     break
                 accepted += 1
-            local.roll_back(base + 1 + accepted)
+            local.roll_back(base + 1 + min(accepted, checked))
             if self._over():
                 return
             if len(local.tokens) >= local.context_size:
                 self.ending = "length"
                 return
             base = len(local.tokens)
-            drafts = self._drafts()
-            logits = local.evaluate([step.token_id, *drafts], 1 + len(drafts))
+            proposals = self._proposals()
+            room = min(local.context_size - base, self._room) - 1
+            checked = self._draft_length.choose(max(0, min(len(proposals), room)))
+            began = time.perf_counter()
+            logits = local.evaluate([step.token_id, *proposals[:checked]], 1 + checked)
+            self._draft_length.evaluated(1 + checked, time.perf_counter() - began)
 
     def _over(self) -> bool:
         if self._controls.stopped:
@@ -203,13 +213,12 @@ class Decoder:
         tokens = self._tokenize_stream()
         return tokens[0] if tokens else None
 
-    def _drafts(self) -> list[int]:
-        """Proposals for the positions after the token that is evaluated next."""
+    def _proposals(self) -> list[int]:
+        """The stream's tokens for the positions after the one that is evaluated next."""
         if self._follower is None or self._controls.weight >= 1:
             return []
         self._follower.catch_up()
-        room = self._local.context_size - len(self._local.tokens) - 1
-        return self._tokenize_stream()[: max(0, min(self._batch - 1, room, self._room - 1))]
+        return self._tokenize_stream()
 
     def _tokenize_stream(self) -> list[int]:
         """Local tokens of what the stream has beyond the fused text."""

@@ -1,0 +1,45 @@
+"""Draft lengths against the formula, tried for every length."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from floe.fusion.drafting import DraftLength
+
+
+def taught(acceptance: float, cost: float, most: int = 15) -> DraftLength:
+    """One that has seen so much that it has forgotten what it began with."""
+    lengths = DraftLength(most)
+    for _ in range(200):
+        lengths.evaluated(1, 1.0)
+        lengths.evaluated(5, 1.0 + 4 * cost)
+    # The average of a memory of ten is drawn to the right value, not by chance.
+    lengths._acceptance = acceptance
+    return lengths
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(0.01, 0.99), st.floats(0.02, 1.5), st.integers(0, 15))
+def test_the_length_is_the_best_of_all(acceptance: float, cost: float, available: int) -> None:
+    def rate(count: int) -> float:
+        tokens = (1 - acceptance ** (count + 1)) / (1 - acceptance)
+        return tokens / (1 + cost * count)
+
+    chosen = taught(acceptance, cost).choose(available)
+    assert 0 <= chosen <= available
+    assert rate(chosen) == pytest.approx(max(rate(k) for k in range(available + 1)))
+
+
+def test_a_cloud_that_is_never_right_is_not_drafted() -> None:
+    lengths = taught(0.8, 0.4)
+    before = lengths.choose(15)
+    for _ in range(50):
+        lengths.checked(accepted=False)
+    assert lengths.choose(15) == 0 < before
+    for _ in range(50):
+        lengths.checked(accepted=True)
+    assert lengths.choose(15) > before
+
+
+def test_batches_that_cost_nothing_are_used_to_the_full() -> None:
+    assert taught(0.9, 0.001, most=7).choose(15) == 7
