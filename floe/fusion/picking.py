@@ -13,7 +13,7 @@ from floe.fusion.projection import Projector
 from floe.records import Alternative, CloudToken, Rule, Sampling
 
 ALTERNATIVES: Final = 5
-_NEAR: Final = math.exp(-8.0)
+_NEAR: Final = math.exp(-6.0)
 """Tokens below this share of the best one are looked at only if nothing else is left."""
 
 
@@ -54,13 +54,13 @@ class Picker:
         """A token of the local model alone."""
         distribution = local_distribution(logits, self._work)
         if sampling.temperature <= 0:
-            token = int(logits.argmax())
+            token = distribution.best
         else:
             nothing = np.empty(0, np.float64)
             alone = Pooled(np.empty(0, np.int32), nothing, nothing, 1 / distribution.total, 0.0)
             token = self._draw(self._target(logits, distribution, alone, sampling))
         # The hottest path of the program, and shorter than `_describe`: nothing is touched.
-        near = np.flatnonzero(np.greater(distribution.mass, _NEAR, out=self._near))
+        near = self._near_best(distribution)
         mass = distribution.mass[near]
         best = _largest(mass)
         alternatives = tuple(
@@ -120,7 +120,8 @@ class Picker:
             at = int(pooled.fused.argmax())
             token, best = int(pooled.ids[at]), float(pooled.fused[at])
         rest = self._untouched(local, pooled)
-        if not len(rest) and best < _NEAR * pooled.rest_fused:
+        unseen = _NEAR * float(local.mass[local.best]) * pooled.rest_fused
+        if not len(rest) and best < unseen:
             masked = local.mass.copy()
             masked[pooled.ids] = -1.0
             rest = np.array([masked.argmax()])
@@ -132,11 +133,15 @@ class Picker:
 
     def _untouched(self, local: LocalDistribution, pooled: Pooled) -> NDArray[np.intp]:
         """Ids of the better tokens of the local model that the projection does not name."""
-        near = np.flatnonzero(np.greater(local.mass, _NEAR, out=self._near))
+        near = self._near_best(local)
         self._touched[pooled.ids] = True
         near = near[~self._touched[near]]
         self._touched[pooled.ids] = False
         return near
+
+    def _near_best(self, local: LocalDistribution) -> NDArray[np.intp]:
+        threshold = local.mass[local.best] * np.float32(_NEAR)
+        return np.flatnonzero(np.greater(local.mass, threshold, out=self._near))
 
     def _target(
         self,
@@ -163,9 +168,9 @@ class Picker:
         if inverse == 1.0:
             return local.mass.astype(np.float64) * factor
         heated: NDArray[np.float64] = np.exp(
-            (logits - logits.max()) * np.float32(inverse), dtype=np.float64
+            (logits - logits[local.best]) * np.float32(inverse), dtype=np.float64
         )
-        heated *= factor**inverse
+        heated *= (factor * float(local.mass[local.best])) ** inverse
         return heated
 
     def _accept_or_draw(

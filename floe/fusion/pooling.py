@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from floe.fusion.projection import Ids, Mass, Projection
 from floe.records import Rule
 
+_SAFE_LOGIT = 50.0
 _NO_REST = 1e-9
 """Below this the untouched tokens are the rounding of the local softmax, and get nothing."""
 
@@ -23,12 +24,14 @@ class LocalDistribution:
     """The local model's next-token distribution, not normalised.
 
     Attributes:
-        mass: float32 of shape (vocabulary,): exp(logit - largest logit).
-        total: float64 sum of `mass`.
+        mass: float32 of shape (vocabulary,), proportional to the probabilities.
+        total: sum of `mass`.
+        best: the most probable token.
     """
 
     mass: NDArray[np.float32]
     total: float
+    best: int
 
     def probability(self, token: int) -> float:
         """Probability of one token."""
@@ -68,10 +71,15 @@ def local_distribution(
         logits: float32 of shape (vocabulary,).
         work: space of the same shape to write into.
     """
-    mass = np.subtract(logits, logits.max(), out=work)
-    np.exp(mass, out=mass)
+    best = int(logits.argmax())
+    # One pass less wherever no exponential can overflow or vanish, which is nearly always.
+    if abs(float(logits[best])) < _SAFE_LOGIT:
+        mass = np.exp(logits, out=work)
+    else:
+        mass = np.subtract(logits, logits[best], out=work)
+        np.exp(mass, out=mass)
     # In float64: what the candidates leave over is a small difference of large sums.
-    return LocalDistribution(mass, float(mass.sum(dtype=np.float64)))
+    return LocalDistribution(mass, float(mass.sum(dtype=np.float64)), best)
 
 
 def pool(local: LocalDistribution, projection: Projection, weight: float, rule: Rule) -> Pooled:
