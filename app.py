@@ -59,14 +59,14 @@ def log_to(settings: Settings) -> None:
 
 def serve(settings: Settings) -> None:
     """Put the house together, and keep the page open until Ctrl-C."""
-    stand_in = settings.cloud == STAND_IN
-    wanted = [settings.model, *([settings.stand_in_model] if stand_in else [])]
-    fetch_missing(wanted, settings.models_dir)
     store = Store(settings.database)
     store.recover()
+    cloud = CloudLink(settings, store)
+    stand_in = cloud.choice.base_url == STAND_IN
+    wanted = [settings.model, *([settings.stand_in_model] if stand_in else [])]
+    fetch_missing(wanted, settings.models_dir)
     threads, reason = choose_threads(settings.threads, shared=stand_in)
     logger.info("%d threads for the local model: %s", threads, reason)
-    cloud = CloudLink(settings)
     # Starts loading its model in a process of its own while this one loads and imports.
     cloud.connect()
     model = LlamaModel(

@@ -18,6 +18,7 @@ from floe.edge.prompt import Prompt, PromptBuilder
 from floe.edge.runtime import LlamaModel
 from floe.errors import FloeError, PromptError, StoreError
 from floe.fusion.decoder import Controls, Decoder
+from floe.fusion.follower import DEFAULT_MAX_REQUESTS, FollowPolicy
 from floe.fusion.relay import Relay
 from floe.records import (
     AnswerStats,
@@ -35,17 +36,32 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS: Final = 0.5
 """Longest time that shown tokens are not yet in the database."""
+_DAY_SECONDS: Final = 86_400
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """What the page chose for a turn. `weight` is the local weight in [0, 1]."""
+    """What the page chose for a turn.
+
+    Attributes:
+        mode: who may answer.
+        weight: local weight in [0, 1].
+        sampling: how tokens are picked.
+        deadline: longest wait for the cloud, seconds per token; None: as the settings say.
+        tolerance: see `Controls`.
+        max_requests: budget of cloud requests for this answer.
+        daily_requests: budget for all answers of a day (UTC); None: no such limit.
+    """
 
     mode: Mode = "fused"
     weight: float = 0.5
     sampling: Sampling = field(default_factory=Sampling)
+    deadline: float | None = None
+    tolerance: float = 0.0
+    max_requests: int = DEFAULT_MAX_REQUESTS
+    daily_requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +80,12 @@ class TurnView:
 class Turn:
     """One answer while it is made. The worker writes, any thread reads or steers."""
 
-    def __init__(self, conversation_id: int, message_id: int, route: Route, weight: float) -> None:
+    def __init__(
+        self, conversation_id: int, message_id: int, route: Route, controls: Controls
+    ) -> None:
         self.conversation_id = conversation_id
         self.message_id = message_id
-        self.controls = Controls(weight=weight)
+        self.controls = controls
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
@@ -225,7 +243,8 @@ class Assistant:
             [ChatMessage("system", self._settings.system_prompt), ChatMessage("user", text.strip())]
         )
 
-    def _route(self, mode: Mode) -> Route:
+    def _route(self, options: TurnOptions) -> Route:
+        mode = options.mode
         if mode == "local":
             return Route("local", "you chose this device only")
         state = self.cloud.state
@@ -233,12 +252,26 @@ class Assistant:
             # For the next turn: an endpoint that was down, a stand-in that has died.
             self.cloud.connect()
             return Route("local", state.sentence)
+        if self._left_today(options) <= 0:
+            return Route(
+                "local",
+                f"The budget of {options.daily_requests} cloud requests a day is used up; this "
+                "device answers alone until midnight (UTC).",
+            )
         if mode == "cloud":
             return Route("cloud", "you chose the cloud only")
         return Route("fused", "nothing speaks against the cloud")
 
+    def _left_today(self, options: TurnOptions) -> int:
+        """Cloud requests that this turn may make."""
+        if options.daily_requests is None:
+            return options.max_requests
+        midnight = time.time() // _DAY_SECONDS * _DAY_SECONDS
+        spent = self.store.cloud_requests_since(midnight)
+        return min(options.max_requests, options.daily_requests - spent)
+
     def _start(self, question: Message, options: TurnOptions) -> Turn:
-        route = self._route(options.mode)
+        route = self._route(options)
         answer = self.store.add_message(
             question.conversation_id,
             question.id,
@@ -247,8 +280,11 @@ class Assistant:
             status="streaming",
             route=route,
         )
-        turn = Turn(answer.conversation_id, answer.id, route, options.weight)
-        turn.controls.deadline = self._settings.deadline_ms / 1000
+        deadline = options.deadline
+        if deadline is None:
+            deadline = self._settings.deadline_ms / 1000
+        controls = Controls(options.weight, deadline, options.tolerance)
+        turn = Turn(answer.conversation_id, answer.id, route, controls)
         if route.kind == "local" and options.mode != "local":
             turn._notice(route.reason)
         self._turns[answer.conversation_id] = turn
@@ -318,6 +354,7 @@ class Assistant:
             open_stream=requests.open if requests is not None else None,
             rule=self._settings.rule,
             shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint,
+            policy=FollowPolicy(max_requests=self._left_today(options)),
             notify=turn._notice,
             alone="local" if options.mode == turn.view().route.kind == "local" else "offline",
         )
@@ -340,7 +377,9 @@ class Assistant:
         self, turn: Turn, prompt: Prompt, options: TurnOptions, record: "_Recorder"
     ) -> tuple[Status | None, str]:
         """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
-        requests = CloudRequests(self.cloud, prompt.kept, options.sampling)
+        requests = CloudRequests(
+            self.cloud, prompt.kept, options.sampling, top_p=options.sampling.top_p
+        )
         stream = requests.open("")
         relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
         try:

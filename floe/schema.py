@@ -115,6 +115,20 @@ def _chats(db: Database) -> None:
     """)
 
 
+@MIGRATIONS(name="0002_endpoints")
+def _endpoints(db: Database) -> None:
+    """What was found out about a model at an endpoint, as JSON, and when (seconds, UTC)."""
+    db.executescript("""
+        CREATE TABLE endpoints (
+            base_url TEXT NOT NULL,
+            model TEXT NOT NULL,
+            tested_at REAL NOT NULL,
+            profile TEXT NOT NULL,
+            PRIMARY KEY (base_url, model)
+        ) STRICT;
+    """)
+
+
 def connect(path: Path) -> Database:
     """A connection that any thread may use, one at a time."""
     connection = sqlite3.connect(

@@ -337,6 +337,16 @@ class Store:
             for conversation_id, message_id, title, snippet in rows[:limit]
         ]
 
+    def cloud_requests_since(self, moment: float) -> int:
+        """Requests of all answers since `moment` (seconds since the epoch, UTC)."""
+        with self._read() as db:
+            row = db.execute(
+                "SELECT sum(json_extract(stats, '$.cloud_requests')) FROM messages "
+                "WHERE created_at >= ? AND stats IS NOT NULL",
+                [moment],
+            ).fetchone()
+        return int(row[0] or 0)
+
     def setting(self, key: str, default: Any) -> Any:
         """A value that the user set in the page, or `default`."""
         with self._read() as db:
@@ -347,6 +357,23 @@ class Store:
         """Keep any JSON value under `key`."""
         with self._write() as db:
             db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", [key, json.dumps(value)])
+
+    def endpoint(self, base_url: str, model: str) -> tuple[dict[str, Any], float] | None:
+        """What was found out about a model at an endpoint, and when (seconds, UTC)."""
+        with self._read() as db:
+            row = db.execute(
+                "SELECT profile, tested_at FROM endpoints WHERE base_url = ? AND model = ?",
+                [base_url, model],
+            ).fetchone()
+            return (json.loads(row[0]), row[1]) if row else None
+
+    def save_endpoint(self, base_url: str, model: str, profile: dict[str, Any]) -> None:
+        """Keep what was found out just now in place of what was known before."""
+        with self._write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?)",
+                [base_url, model, time.time(), json.dumps(profile)],
+            )
 
     # Connections
 

@@ -1,10 +1,12 @@
 """What all tests share: the two models of the catalog, loaded once, and a home of their own."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from floe.cloud.presets import PRESETS
 from floe.edge.catalog import resolve_model
 from floe.edge.runtime import LlamaModel
 
@@ -14,8 +16,11 @@ MODELS = Path(__file__).parents[1] / "models"
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the developer's environment nor their key decides a test."""
-    for name in ("FLOE_CLOUD", "FLOE_CLOUD_KEY", "FLOE_MODEL", "FLOE_PORT", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [*os.environ]:
+        if name.startswith("FLOE_"):
+            monkeypatch.delenv(name)
+    for preset in PRESETS:
+        monkeypatch.delenv(preset.key_variable, raising=False)
 
 
 @pytest.fixture(scope="session")

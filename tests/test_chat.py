@@ -297,6 +297,23 @@ def test_regenerate_and_edit_are_branches(make: Make) -> None:
     assert len(path[0].siblings) == 2
 
 
+def test_budgets_end_in_local_only_with_a_sentence(make: Make, qwen_path: Path) -> None:
+    assistant = make(qwen_path)
+    sampling = Sampling(max_tokens=60)
+    first = answer(
+        assistant.ask(None, QUESTION, TurnOptions("fused", 0.8, sampling, max_requests=2))
+    )
+    assert first.stats.cloud_requests == 2
+    assert "budget of 2 cloud requests for this answer" in first.notices[0]
+    assert {first.steps[0].source, first.steps[-1].source} == {"fused", "offline"}
+    second = answer(
+        assistant.ask(None, QUESTION, TurnOptions("fused", 0.5, SHORT, daily_requests=2))
+    )
+    assert second.route.kind == "local"
+    assert "a day is used up" in second.notices[0]
+    assert second.stats.cloud_requests == 0
+
+
 def test_a_conversation_that_outgrows_the_context_says_so(make: Make) -> None:
     assistant = make(context=512)
     options = TurnOptions("local", 1.0, Sampling(max_tokens=8))

@@ -124,6 +124,8 @@ def test_schema_is_exactly_this(store: Store, path: Path) -> None:
         "source TEXT NOT NULL CHECK (source IN ('local', 'fused', 'cloud', 'late', 'offline')), "
         "at_ms REAL NOT NULL, alternatives TEXT NOT NULL, "
         "PRIMARY KEY (message_id, position) ) STRICT",
+        "endpoints": "CREATE TABLE endpoints ( base_url TEXT NOT NULL, model TEXT NOT NULL, "
+        "tested_at REAL NOT NULL, profile TEXT NOT NULL, PRIMARY KEY (base_url, model) ) STRICT",
         "settings": "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
         "message_search": "CREATE VIRTUAL TABLE message_search "
         "USING fts5(content, tokenize = 'unicode61 remove_diacritics 2')",
@@ -137,6 +139,20 @@ def test_schema_is_exactly_this(store: Store, path: Path) -> None:
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
 
 
+def test_cloud_requests_are_added_up_from_a_moment_on(store: Store) -> None:
+    assert store.cloud_requests_since(0) == 0
+    conversation = store.create_conversation()
+    moments = []
+    for requests in (3, 4):
+        answer = store.add_message(conversation.id, None, "assistant", "", status="streaming")
+        stats = AnswerStats(tokens=9, cloud_requests=requests)
+        store.finish_answer(answer.id, content="x", status="complete", stats=stats, notices=())
+        moments.append(answer.created_at)
+    assert store.cloud_requests_since(0) == 7
+    assert store.cloud_requests_since(moments[1]) == 4
+    assert store.cloud_requests_since(moments[1] + 60) == 0
+
+
 def test_migrations_are_applied_once_and_reopening_changes_nothing(path: Path) -> None:
     with Store(path) as store:
         chat(store, "kept")
@@ -145,7 +161,8 @@ def test_migrations_are_applied_once_and_reopening_changes_nothing(path: Path) -
         assert texts(store.open_conversation(1)) == ["kept"]
     assert path.read_bytes() == before
     assert rows(path, "SELECT migration_set, name FROM _sqlite_migrations") == [
-        ("floe", "0001_chats")
+        ("floe", "0001_chats"),
+        ("floe", "0002_endpoints"),
     ]
 
 

@@ -3,30 +3,44 @@
 All requests live as tasks on one event loop in a thread of its own. Cancelling a task closes its
 connection wherever it stands, in a read as well as while connecting; a thread blocked in a
 socket could not be called back like that. Nothing here knows of tokenizers or fusion.
+
+What leaves the device is the body that `floe.cloud.request` builds, and these headers: Host,
+Authorization (the key), Content-Type and -Length, Accept, Accept-Encoding, Connection, and
+"floe" as User-Agent. What the `openai` package would tell of system and versions is taken out.
 """
 
 import asyncio
 import threading
-import time
-from collections import deque
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
+from urllib.parse import urljoin
 
 import httpx2
+import openai
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import SecretStr
 
-from floe.cloud.endpoint import LOOPBACK, Endpoint, NotAnApiError, RateLimited
-from floe.cloud.rows import RowReader
+from floe.cloud.endpoint import (
+    LOOPBACK,
+    Endpoint,
+    NotAnApiError,
+    RateLimited,
+    is_refusal,
+    refusal_of,
+)
+from floe.cloud.profile import EndpointProfile, concede
+from floe.cloud.request import Ask, Request, build_request
+from floe.cloud.rows import RowReader, as_chat_choice
+from floe.cloud.stream import Stream
 from floe.errors import CloudError
-from floe.records import ChatMessage, CloudToken, Sampling
+from floe.records import ChatMessage, Sampling
 
 __all__ = ["CloudClient", "RateLimited", "Stream"]
 
 Result = TypeVar("Result")
 
-TOP_LOGPROBS: Final = 20
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 30.0
 _MODELS_SECONDS: Final = 5.0
@@ -37,99 +51,29 @@ _IDLE_SECONDS: Final = 120.0
 _NO_KEY: Final = "no-key"
 """Sent where none is set: the package would look for one in the environment, and that one may
 belong to another service."""
+_DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+_MOST_CHUNKS: Final = 200
+"""Of one exchange: its answer is a few tokens long, but the server may not know an end."""
+_LOOK_SECONDS: Final = 0.05
 
 
-class Stream:
-    """One streaming request, a `CloudStream` of the decoder.
+@dataclass(slots=True)
+class Exchange:
+    """One small request of the probe and all that came back.
 
     Attributes:
-        opened_at: seconds, `time.monotonic()`.
-        first_row_ms: from there to the first row; None before it.
-        prompt_tokens: 0 until the server has said; it may never do so if cancelled early.
-        completion_tokens: rows received, or what the server counts if that is more.
+        chunks: as the server sent them.
+        at_ms: when each arrived, milliseconds since the request.
+        error: what went wrong, in a sentence.
+        refusal: the server's own words if they may name what it does not like, else empty.
+        refused: it was this request that failed; another one may not.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.opened_at = time.monotonic()
-        self.first_row_ms: float | None = None
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self._loop = loop
-        self._rows: deque[CloudToken] = deque()
-        self._changed = threading.Condition()
-        self._ended = False
-        self._error: CloudError | None = None
-        self._farewell = False
-        self._task: asyncio.Task[None] | None = None
-
-    def poll(self) -> list[CloudToken]:
-        """Rows that have arrived since the last call, in order."""
-        with self._changed:
-            rows = list(self._rows)
-            self._rows.clear()
-            return rows
-
-    def wait(self, seconds: float) -> bool:
-        """Sleep until a row is there to poll or the stream has ended, at most `seconds`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: bool(self._rows) or self._ended, seconds)
-
-    @property
-    def ended(self) -> bool:
-        """Nothing will arrive any more (what has arrived may still be there to poll)."""
-        return self._ended
-
-    @property
-    def error(self) -> CloudError | None:
-        """Why the stream broke off; None while it runs, after a proper end, or after `close`."""
-        return self._error
-
-    def close(self) -> None:
-        """Cancel: the connection is closed, wherever the request stands. Returns at once.
-
-        A stream whose last row has come is left alone for a moment, so that its connection can
-        be used again.
-        """
-        self.end(None)
-        with suppress(RuntimeError):  # the client was closed before its streams
-            self._loop.call_soon_threadsafe(self._cancel)
-
-    def _cancel(self) -> None:
-        if self._task is not None and not self._farewell:
-            self._task.cancel()
-
-    def run(self, task: asyncio.Task[None]) -> None:
-        """Belong to `task`, on its loop."""
-        self._task = task
-        if self._ended:
-            task.cancel()
-
-    def extend(self, rows: Sequence[CloudToken]) -> None:
-        """Add rows that have arrived."""
-        if self.first_row_ms is None:
-            self.first_row_ms = (time.monotonic() - self.opened_at) * 1000
-        self.completion_tokens += len(rows)
-        with self._changed:
-            self._rows.extend(rows)
-            self._changed.notify_all()
-
-    def count(self, usage: dict[str, Any]) -> None:
-        """Take over what the server has counted."""
-        self.prompt_tokens = int(usage.get("prompt_tokens") or 0)
-        counted = int(usage.get("completion_tokens") or 0)
-        self.completion_tokens = max(self.completion_tokens, counted)
-
-    def say_farewell(self) -> None:
-        """The last row has come: what is left of the response is not worth cancelling."""
-        self._farewell = True
-
-    def end(self, error: CloudError | None) -> None:
-        """Nothing more will come; the first word counts."""
-        with self._changed:
-            if not self._ended:
-                self._ended = True
-                self._error = error
-            self._changed.notify_all()
+    chunks: list[dict[str, Any]] = field(default_factory=list)
+    at_ms: list[float] = field(default_factory=list)
+    error: CloudError | None = None
+    refusal: str = ""
+    refused: bool = False
 
 
 class CloudClient:
@@ -137,6 +81,7 @@ class CloudClient:
 
     Attributes:
         model: id as the endpoint lists it; may be set after a look at `models()`.
+        profile: what requests go by; a refused parameter is left out of it from then on.
         vocabularies: fingerprint of the vocabulary by model id, as far as `models()` has told
             (the stand-in does; other servers have no such field).
     """
@@ -146,6 +91,7 @@ class CloudClient:
         base_url: str,
         model: str,
         key: SecretStr,
+        profile: EndpointProfile | None = None,
         *,
         connect_seconds: float = CONNECT_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
@@ -156,6 +102,7 @@ class CloudClient:
             base_url: the part before `/chat/completions`, usually ending in `/v1`.
             model: see above.
             key: empty if the endpoint needs none.
+            profile: what is known of the endpoint; None: what is assumed of any.
             connect_seconds: longest wait for a connection.
             silence_seconds: longest wait for the first row, and between two of them.
 
@@ -163,6 +110,7 @@ class CloudClient:
             CloudError: `base_url` is not an http or https address.
         """
         self.model = model
+        self.profile = profile or EndpointProfile(model=model)
         self.vocabularies: dict[str, str] = {}
         self._endpoint = Endpoint(base_url, key)
         self._silence_seconds = silence_seconds
@@ -176,11 +124,17 @@ class CloudClient:
                 timeout=httpx2.Timeout(None, connect=connect_seconds),
                 limits=httpx2.Limits(keepalive_expiry=_IDLE_SECONDS),
                 trust_env=not local,
+                event_hooks={"request": [_say_less]},
             ),
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cloud", daemon=True)
         self._thread.start()
+
+    @property
+    def host(self) -> str:
+        """How sentences name the endpoint."""
+        return self._endpoint.host
 
     def models(self) -> list[str]:
         """Ids of the models that the endpoint lists.
@@ -191,37 +145,60 @@ class CloudClient:
         return self._call(self._models())
 
     def open(
-        self, messages: Sequence[ChatMessage], partial: str, sampling: Sampling, max_tokens: int
+        self,
+        messages: Sequence[ChatMessage],
+        partial: str,
+        sampling: Sampling,
+        max_tokens: int,
+        *,
+        top_p: float = 1.0,
     ) -> Stream:
         """Start a request and return at once; nothing is raised here, see `Stream.error`.
 
-        Only the temperature of `sampling` is sent: top-p comes last, after pooling, and a seed
-        would make each reopened stream draw the same numbers as the one before it.
+        Only the temperature of `sampling` is sent: in fusion top-p comes last, after pooling,
+        and a seed would make each reopened stream draw the same numbers as the one before it.
 
         Args:
             messages: the conversation, user last.
-            partial: the beginning of the answer, sent as a trailing assistant message.
+            partial: the beginning of the answer, to be continued as `profile` knows how.
             sampling: see above.
             max_tokens: how much more of the answer is wanted, in the cloud's tokens.
+            top_p: for an answer of the cloud alone, where nothing comes after.
         """
-        sent = [{"role": message.role, "content": message.content} for message in messages]
-        if partial:
-            sent.append({"role": "assistant", "content": partial})
-        body = {
-            "model": self.model,
-            "messages": sent,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "logprobs": True,
-            "top_logprobs": TOP_LOGPROBS,
-            "temperature": sampling.temperature,
-            "top_p": 1,
-            "max_tokens": max_tokens,
-        }
+        ask = Ask(self.model, messages, partial, sampling.temperature, top_p, max_tokens)
         stream = Stream(self._loop)
-        reading = self._read(stream, RowReader(partial), body)
+        reading = self._read(stream, ask)
         self._loop.call_soon_threadsafe(lambda: stream.run(self._loop.create_task(reading)))
         return stream
+
+    def exchange(
+        self, request: Request, *, seconds: float, cancelled: Callable[[], bool]
+    ) -> Exchange:
+        """Send one request just as it is, wait for the whole answer, and judge nothing.
+
+        Args:
+            request: a streaming one.
+            seconds: longest time it may take.
+            cancelled: looked at many times a second; the connection is closed when it is true.
+        """
+        stopped = Exchange(error=CloudError("The test was stopped."))
+        if cancelled():
+            return stopped
+        work = self._exchange(request, seconds)
+        future: Future[Exchange] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        while not future.done():
+            if cancelled():
+                future.cancel()
+                return stopped
+            try:
+                return future.result(_LOOK_SECONDS)
+            except TimeoutError:
+                continue
+        return future.result()
+
+    def properties(self) -> Mapping[str, Any]:
+        """What llama-server tells of itself at `/props`; empty if there is no such thing."""
+        return self._call(self._properties())
 
     def close(self) -> None:
         """Cancel all streams, close all connections, end the thread."""
@@ -248,57 +225,153 @@ class CloudClient:
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
                 listed: Any = await self._client.get("/models", cast_to=object)
-            for entry in listed["data"]:
+            for entry in _listed(listed):
                 meta = entry.get("meta")
                 if isinstance(meta, dict) and "vocabulary" in meta:
                     self.vocabularies[str(entry["id"])] = str(meta["vocabulary"])
-            return [str(entry["id"]) for entry in listed["data"]]
+            return [str(entry["id"]) for entry in _listed(listed)]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")
         # Outside of `except`: the original, which may repeat the key, is not to be chained.
         raise failure
 
-    async def _read(self, stream: Stream, reader: RowReader, body: dict[str, Any]) -> None:
-        failure: CloudError | None = None
+    async def _properties(self) -> Mapping[str, Any]:
+        # Beside the API's own address, not below it.
+        address = urljoin(str(self._client.base_url).rstrip("/"), "props")
         try:
-            await self._follow(stream, reader, body)
-            if reader.finish_reason is None and not reader.ended:
-                failure = CloudError(
-                    f"{self._endpoint.host} broke off in the middle of the answer."
-                )
+            async with asyncio.timeout(_MODELS_SECONDS):
+                told: Any = await self._client.get(address, cast_to=object)
+        except Exception:  # a foreign server that has no such page may say so in any way
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    async def _exchange(self, request: Request, seconds: float) -> Exchange:
+        done = Exchange()
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        accepted = over = False
+        try:
+            async with asyncio.timeout(seconds) as limit, await self._post(request) as response:
+                accepted = True
+                chunk: Any
+                async for chunk in response:
+                    done.chunks.append(chunk)
+                    done.at_ms.append((clock() - began) * 1000)
+                    if not over and any(c.get("finish_reason") for c in chunk.get("choices") or ()):
+                        over = True
+                        limit.reschedule(min(began + seconds, clock() + _FAREWELL_SECONDS))
+                    if len(done.chunks) >= _MOST_CHUNKS:
+                        break
+        except Exception as error:  # every way in which a foreign server can fail
+            if not over:
+                done.error = self._endpoint.explain(error, self.model)
+                done.refusal = refusal_of(error)
+                done.refused = is_refusal(error)
+        if done.error is None and not over and len(done.chunks) < _MOST_CHUNKS:
+            done.error = self._broke_off()
+        if done.error is not None and accepted and not done.chunks and clock() < began + seconds:
+            # llama-cpp-python's server without --logits_all, asked for log-probabilities.
+            done.refusal, done.refused = "nothing came", True
+        return done
+
+    async def _post(self, request: Request) -> AsyncStream[object]:
+        try:
+            response = await self._send(request)
+        except openai.APIConnectionError as error:
+            # The server may have closed an idle connection just when it was used again.
+            if not isinstance(error.__cause__, _DROPPED):
+                raise
+            response = await self._send(request)
+        kind = response.response.headers.get("content-type", "")
+        if kind.startswith(("text/html", "application/json")):
+            await response.close()
+            raise NotAnApiError
+        return response
+
+    async def _send(self, request: Request) -> AsyncStream[object]:
+        return await self._client.post(
+            request.path,
+            cast_to=object,
+            body=request.body,
+            stream=True,
+            # Plain dictionaries: typed chunks take three times as long (34 µs against 114),
+            # in a process that has better things to do.
+            stream_cls=AsyncStream[object],
+        )
+
+    async def _read(self, stream: Stream, ask: Ask) -> None:
+        failure: CloudError | None = None
+        reader = RowReader(ask.partial)
+        try:
+            async with asyncio.timeout(self._silence_seconds) as limit:
+                await self._follow(stream, reader, ask, limit)
+            if not reader.finished:
+                failure = self._broke_off()
         except asyncio.CancelledError:
             stream.end(None)
             raise
         except Exception as error:  # as above
-            if reader.finish_reason is None and not reader.ended:
+            if not reader.finished:
                 failure = self._endpoint.explain(error, self.model)
         stream.end(failure)
 
-    async def _follow(self, stream: Stream, reader: RowReader, body: dict[str, Any]) -> None:
+    def _broke_off(self) -> CloudError:
+        return CloudError(f"{self.host} broke off in the middle of the answer.")
+
+    async def _follow(
+        self, stream: Stream, reader: RowReader, ask: Ask, limit: asyncio.Timeout
+    ) -> None:
         clock = asyncio.get_running_loop().time
-        async with (
-            asyncio.timeout(self._silence_seconds) as limit,
-            await self._client.post(
-                "/chat/completions",
-                cast_to=object,
-                body=body,
-                stream=True,
-                # Plain dictionaries: typed chunks take three times as long (34 µs against 114),
-                # in a process that has better things to do.
-                stream_cls=AsyncStream[object],
-            ) as response,
-        ):
-            kind = response.response.headers.get("content-type", "")
-            if kind.startswith(("text/html", "application/json")):
-                raise NotAnApiError
+        count = 0
+        over = False
+        async with await self._answer(ask) as response:
             chunk: Any
             async for chunk in response:
                 if chunk.get("usage"):
                     stream.count(chunk["usage"])
-                rows = [row for choice in chunk.get("choices") or () for row in reader.read(choice)]
+                if over:
+                    continue
+                choices = [as_chat_choice(choice) for choice in chunk.get("choices") or ()]
+                rows = [row for choice in choices for row in reader.read(choice)]
                 if rows:
                     limit.reschedule(clock() + self._silence_seconds)
                     stream.extend(rows)
-                if reader.ended or reader.finish_reason is not None:
+                    count += len(rows)
+                if count > ask.max_tokens:
+                    reader.finish_reason = "length"  # the server was told, but goes on
+                over = reader.finished
+                if over:
                     stream.say_farewell()
+                    # Once: a server that keeps talking does not keep its listener.
                     limit.reschedule(clock() + _FAREWELL_SECONDS)
+
+    async def _answer(self, ask: Ask) -> AsyncStream[object]:
+        """Ask, and ask for less where the server refuses; what it accepts is remembered."""
+        profile = self.profile
+        while True:
+            try:
+                response = await self._post(build_request(ask, profile))
+            except openai.APIStatusError as error:
+                refusal = refusal_of(error)
+                humbler = concede(profile, refusal) if refusal else None
+                if humbler is None:
+                    raise
+                profile = humbler
+            else:
+                self.profile = profile
+                return response
+
+
+def _listed(models: Any) -> list[dict[str, Any]]:
+    """The entries of a list of models."""
+    if not isinstance(models, dict):  # a page of HTML comes as its text
+        raise NotAnApiError
+    entries: list[dict[str, Any]] = models["data"]
+    return entries
+
+
+async def _say_less(request: httpx2.Request) -> None:
+    """Take out of a request what the endpoint need not know of this device."""
+    for name in [name for name in request.headers if name.startswith("x-stainless-")]:
+        del request.headers[name]
+    request.headers["User-Agent"] = "floe"

@@ -1,11 +1,14 @@
 """What a person reads when an endpoint fails: its host, a plain sentence, a way out, no key."""
 
 import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
+from jinja2 import TemplateError
 from pydantic import SecretStr
 
 from floe.errors import CloudError
@@ -25,6 +28,14 @@ class RateLimited(CloudError):
     def __init__(self, message: str, retry_after: float | None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class KeyRefused(CloudError):
+    """The endpoint does not accept the key, or wants one."""
+
+
+class NotServed(CloudError):
+    """The address answers, but not with what was asked for."""
 
 
 class NotAnApiError(Exception):
@@ -62,7 +73,9 @@ class Endpoint:
             case openai.APIError():
                 words = f"reports an error: {self._own_words(error)}"
             case NotAnApiError():
-                words = _NO_API
+                return NotServed(f"{self.host} {_NO_API}")
+            case TemplateError():
+                words = "has a chat template that refuses this conversation."
             case json.JSONDecodeError() | UnicodeDecodeError():
                 words = "sent a line that is not JSON; the answer broke off there."
             case _:
@@ -75,14 +88,14 @@ class Endpoint:
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
         status, host, words = error.status_code, self.host, self._own_words(error)
         if status in (401, 403):
-            return CloudError(f"{host} does not accept the key. Check it in the settings.")
+            return KeyRefused(f"{host} does not accept the key. Check it in the settings.")
         if status == 404:
             if model and isinstance(error.body, dict) and "model" in words.lower():
                 return CloudError(f"{host} does not know the model {model!r}. Choose another.")
-            return CloudError(f"{self.host} {_NO_API}")
+            return NotServed(f"{self.host} {_NO_API}")
         if status == 429:
-            wait = _seconds(error.response.headers.get("retry-after"))
-            after = f" in {wait:g} seconds" if wait is not None else " later"
+            wait = _seconds(error.response.headers)
+            after = f" in {wait:.0f} seconds" if wait is not None else " later"
             return RateLimited(f"{host} has had enough requests for now; try again{after}.", wait)
         if status >= 500:
             return CloudError(f"{host} has a problem of its own (status {status}); try later.")
@@ -109,8 +122,37 @@ class Endpoint:
         return (text.replace(key, "•••") if key else text)[:_MESSAGE_LENGTH]
 
 
-def _seconds(text: str | None) -> float | None:
+def refusal_of(error: Exception) -> str:
+    """The server's words if it refused a request for what was in it; empty for other errors.
+
+    Some servers call the refusal of log-probabilities an error of their own (500).
+    """
+    if not isinstance(error, openai.APIStatusError):
+        return ""
+    words = str(error.body or error.message or error.status_code)
+    if error.status_code in (400, 422, 501) or "logprob" in words.lower():
+        return words
+    return ""
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether it was the request that failed, and not the endpoint, the key or the network."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code not in (401, 403, 408, 429, 502, 503, 504)
+    # An error in the middle of a stream, or a page in place of one.
+    return type(error) is openai.APIError or isinstance(error, NotAnApiError)
+
+
+def _seconds(headers: httpx2.Headers) -> float | None:
+    """What `Retry-After` says: a number of seconds, or a date by the server's own clock."""
+    text = headers.get("retry-after", "")
     try:
-        return max(float(text), 0.0) if text else None
+        return max(float(text), 0.0)
     except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        return max((then - now).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # no date, or one with a time zone and one without
         return None

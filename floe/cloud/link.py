@@ -7,16 +7,27 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from floe.cloud.client import CloudClient, Stream
+from pydantic import SecretStr
+
+from floe.cloud.choice import EndpointChoice, first_choice, keep_choice
+from floe.cloud.client import CloudClient
+from floe.cloud.continuation import Continuation
+from floe.cloud.endpoint import Endpoint
+from floe.cloud.keys import Keys
+from floe.cloud.presets import preset_by_id
+from floe.cloud.probe import greet, probe
 from floe.cloud.process import StandIn
+from floe.cloud.profile import EndpointProfile
+from floe.cloud.stream import Stream, Unavailable
 from floe.config import OFF, STAND_IN, Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import CloudError, FloeError
-from floe.records import ChatMessage, CloudToken, Sampling
+from floe.records import ChatMessage, Sampling
+from floe.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -36,72 +47,88 @@ class CloudState:
         return self.kind == "ready"
 
 
-class Unavailable:
-    """A stream that has ended before it began: the cloud was lost in mid-answer."""
-
-    ended = True
-    prompt_tokens = 0
-    completion_tokens = 0
-
-    def __init__(self, error: CloudError) -> None:
-        self.error = error
-
-    def poll(self) -> list[CloudToken]:
-        """Nothing."""
-        return []
-
-    def wait(self, seconds: float) -> bool:
-        """Does not wait: there is nothing to come."""
-        del seconds
-        return True
-
-    def close(self) -> None:
-        """Nothing to close."""
+_OFF: Final = CloudState("off", "The cloud is switched off; this device answers alone.")
+_NOT_YET: Final = CloudState("starting", "The cloud is not connected yet.")
+_STARTING: Final = CloudState("starting", "The cloud is starting; this device answers alone.")
 
 
 class CloudRequests:
     """The requests of one answer, counted."""
 
     def __init__(
-        self, link: "CloudLink", messages: Sequence[ChatMessage], sampling: Sampling
+        self,
+        link: "CloudLink",
+        messages: Sequence[ChatMessage],
+        sampling: Sampling,
+        *,
+        top_p: float = 1.0,
     ) -> None:
+        """`top_p` is for the cloud alone; in fusion it comes after pooling."""
         self._link = link
+        self._top_p = top_p
         self._messages = messages
         self._sampling = sampling
         self._streams: list[Stream | Unavailable] = []
 
     def open(self, partial: str) -> Stream | Unavailable:
         """Ask for the continuation of `partial`; returns at once."""
-        stream = self._link.open(self._messages, partial, self._sampling)
+        stream = self._link.open(self._messages, partial, self._sampling, top_p=self._top_p)
         self._streams.append(stream)
         return stream
 
     def usage(self) -> dict[str, int]:
         """Figures of `AnswerStats`, cancelled requests included."""
         return {
-            "cloud_requests": len(self._streams),
+            "cloud_requests": sum(isinstance(stream, Stream) for stream in self._streams),
             "cloud_prompt_tokens": sum(stream.prompt_tokens for stream in self._streams),
             "cloud_completion_tokens": sum(stream.completion_tokens for stream in self._streams),
         }
 
 
 class CloudLink:
-    """Owns the client and, where the settings say so, the stand-in's process."""
+    """Owns the client and, where that is the choice, the stand-in's process.
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is started yet."""
+    Attributes:
+        keys: where keys are kept.
+    """
+
+    def __init__(self, settings: Settings, store: Store | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            settings: a cloud that is set in them (flag, environment, file) is the one to use.
+            store: has what was chosen in the page otherwise, and what tests have found out.
+        """
+        self.keys = Keys()
         self._settings = settings
+        self._store = store
+        self._choice = first_choice(settings, store)
+        self._key: SecretStr | None = None
+        self._profile: EndpointProfile | None = None
+        self._tested_at: float | None = None
+        self._found: dict[tuple[str, str], tuple[EndpointProfile, float]] = {}
         self._lock = threading.Lock()
         self._client: CloudClient | None = None
         self._stand_in: StandIn | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
         self._tried_at = float("-inf")
-        self._state = (
-            CloudState("off", "The cloud is switched off; this device answers alone.")
-            if settings.cloud == OFF
-            else CloudState("starting", "The cloud is not connected yet.")
-        )
+        self._state = _OFF if self._choice.base_url == OFF else _NOT_YET
+
+    @property
+    def choice(self) -> EndpointChoice:
+        """Which cloud is asked, connected or not."""
+        return self._choice
+
+    @property
+    def profile(self) -> EndpointProfile | None:
+        """What a test has found out about the cloud in use; None before one."""
+        return self._profile
+
+    @property
+    def tested_at(self) -> float | None:
+        """When that was, in seconds since the epoch."""
+        return self._tested_at
 
     @property
     def state(self) -> CloudState:
@@ -125,12 +152,92 @@ class CloudLink:
             recent = time.monotonic() - self._tried_at < _RETRY_SECONDS
             if self._closed or busy or recent or self.state.kind in ("off", "ready"):
                 return
-            self._tried_at = time.monotonic()
-            self._state = CloudState(
-                "starting", "The cloud is starting; this device answers alone."
-            )
-            self._thread = threading.Thread(target=self._connect, name="cloud link", daemon=True)
-            self._thread.start()
+            self._start(None)
+
+    def configure(
+        self,
+        base_url: str,
+        model: str = "",
+        key: SecretStr | None = None,
+        profile: EndpointProfile | None = None,
+        *,
+        preset: str = "custom",
+    ) -> None:
+        """Use another cloud from now on and after the next start; connects at once.
+
+        Args:
+            base_url: an address, "stand-in" or "off".
+            model: empty: the first that is listed.
+            key: for this run; None: the one that `keys` has. It is not stored here.
+            profile: what a test has just found out; None: what is known from an earlier one.
+            preset: id of the preset that the page shows.
+
+        Raises:
+            CloudError: `base_url` is not an http or https address.
+            StoreError: the choice cannot be kept.
+        """
+        if base_url not in (STAND_IN, OFF):
+            Endpoint(base_url, SecretStr(""))
+        choice = EndpointChoice(base_url, model, preset)
+        if self._store is not None:
+            keep_choice(self._store, choice)
+        if profile is not None and profile.complete:
+            self._keep(base_url, profile)
+        with self._lock:
+            if self._closed:
+                return
+            self._choice = choice
+            self._key = key
+            self._profile = self._tested_at = None
+            self._start(self._thread)
+
+    def test(
+        self,
+        base_url: str,
+        model: str = "",
+        key: SecretStr | None = None,
+        *,
+        preset: str = "custom",
+        progress: Callable[[str], None] = lambda _sentence: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> EndpointProfile:
+        """Find out what an endpoint can do, and keep it; takes seconds, so call it in a thread.
+
+        It need not be the one in use; if it is, what was found applies from the next request on.
+
+        Args:
+            base_url: as all that is not named here, see `configure`.
+            model: the one to test.
+            key: for this test.
+            preset: what to try first.
+            progress: is told what is being done, a sentence a step.
+            cancelled: looked at many times a second; true ends the test.
+
+        Returns:
+            What was found; `findings` are the lines to show, also of a test that failed.
+
+        Raises:
+            StoreError: what was found cannot be kept.
+        """
+        try:
+            address = self._address(base_url)
+            found = CloudClient(address, model, self._key_for(base_url, key))
+        except CloudError as error:
+            return EndpointProfile(model=model, findings=(str(error),))
+        try:
+            hint = preset_by_id(preset).assumed
+            profile = probe(found, hint, progress=progress, cancelled=cancelled)
+        finally:
+            found.close()
+        if profile.complete:
+            self._keep(base_url, profile)
+            with self._lock:
+                client = self._client
+                in_use = client is not None and client.model == profile.model
+                if client is not None and in_use and self._choice.base_url == base_url:
+                    client.profile = profile
+                    self._profile, self._tested_at = self._found[base_url, profile.model]
+        return profile
 
     def wait(self, seconds: float) -> CloudState:
         """Sleep until connecting has ended one way or the other, at most `seconds`."""
@@ -139,13 +246,25 @@ class CloudLink:
         return self.state
 
     def open(
-        self, messages: Sequence[ChatMessage], partial: str, sampling: Sampling
+        self,
+        messages: Sequence[ChatMessage],
+        partial: str,
+        sampling: Sampling,
+        *,
+        top_p: float = 1.0,
     ) -> Stream | Unavailable:
-        """One request; what is wrong with it is told by its stream."""
+        """One request; what is wrong with it is told by its stream.
+
+        Where answers cannot be continued there is no request: the cloud would begin a new turn.
+        """
         with self._lock:
-            if self._client is None:
+            client = self._client
+            if client is None:
                 return Unavailable(CloudError(self._state.sentence))
-            return self._client.open(messages, partial, sampling, sampling.max_tokens)
+            if partial and client.profile.continuation is Continuation.NONE:
+                sentence = f"{client.host} cannot continue an answer; this device finishes alone."
+                return Unavailable(CloudError(sentence))
+            return client.open(messages, partial, sampling, sampling.max_tokens, top_p=top_p)
 
     def close(self) -> None:
         """End the client and the stand-in."""
@@ -166,13 +285,30 @@ class CloudLink:
             self._stand_in.stop()
             self._stand_in = None
 
-    def _connect(self) -> None:
+    def _start(self, previous: threading.Thread | None) -> None:
+        """Connect in a thread; the lock is held."""
+        self._tried_at = time.monotonic()
+        self._state = _STARTING
+        self._thread = threading.Thread(
+            target=self._connect, args=[previous], name="cloud link", daemon=True
+        )
+        self._thread.start()
+
+    def _connect(self, previous: threading.Thread | None) -> None:
+        while previous is not None and previous.is_alive():
+            if self._stand_in is not None:
+                self._stand_in.stop()  # what `previous` may be waiting for
+            previous.join(0.1)
+        choice = self._choice
+        self._state = _STARTING
         try:
             self._drop()
-            if self._settings.cloud == STAND_IN:
-                self._start_stand_in()
+            if choice.base_url == OFF:
+                self._state = _OFF
+            elif choice.base_url == STAND_IN:
+                self._start_stand_in(choice)
             else:
-                self._reach(self._settings.cloud, self._settings.cloud_model, "the cloud")
+                self._reach(choice.base_url, choice, self._key_for(choice.base_url, self._key))
         except FloeError as error:
             self._state = CloudState("failed", f"{error} This device answers alone.")
         except Exception:
@@ -181,29 +317,72 @@ class CloudLink:
                 "failed", "The cloud could not be connected; the log has the trace."
             )
 
-    def _start_stand_in(self) -> None:
+    def _start_stand_in(self, choice: EndpointChoice) -> None:
         path = resolve_model(self._settings.stand_in_model, self._settings.models_dir)
         self._stand_in = StandIn(path, shlex.split(self._settings.stand_in_args))
         self._stand_in.start()
-        self._reach(self._stand_in.wait_ready(), "", "the stand-in cloud on this device")
+        self._reach(self._stand_in.wait_ready(), choice, SecretStr(""))
 
-    def _reach(self, base_url: str, model: str, name: str) -> None:
-        client = CloudClient(base_url, model, self._settings.cloud_key)
+    def _reach(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
+        client = CloudClient(base_url, choice.model, key)
         try:
-            listed = client.models()
-            client.model = model or _first(listed, base_url)
+            greet(client)
         except CloudError:
             client.close()
             raise
+        self._profile, self._tested_at = self._recall(choice.base_url, client.model)
+        client.profile = self._profile or replace(
+            preset_by_id(choice.preset).assumed, model=client.model
+        )
         with self._lock:
             self._client = client
             self._tried_at = float("-inf")
-        self._state = CloudState(
-            "ready", f"{name[0].upper()}{name[1:]} takes part: {client.model}."
-        )
+        if choice.base_url == STAND_IN:
+            words = f"The stand-in cloud on this device takes part: {client.model}."
+        elif self._tested_at is None:
+            words = f"The cloud takes part: {client.model}. It has not been tested yet."
+        else:
+            words = f"The cloud takes part: {client.model}. Tested {_ago(self._tested_at)}."
+        self._state = CloudState("ready", words)
+
+    def _keep(self, base_url: str, profile: EndpointProfile) -> None:
+        self._found[base_url, profile.model] = profile, time.time()
+        if self._store is not None:
+            self._store.save_endpoint(base_url, profile.model, profile.to_json())
+
+    def _recall(
+        self, base_url: str, model: str
+    ) -> tuple[EndpointProfile, float] | tuple[None, None]:
+        if (base_url, model) in self._found:
+            return self._found[base_url, model]
+        kept = self._store.endpoint(base_url, model) if self._store is not None else None
+        profile = EndpointProfile.from_json(kept[0]) if kept is not None else None
+        return (profile, kept[1]) if profile is not None and kept is not None else (None, None)
+
+    def _address(self, base_url: str) -> str:
+        if base_url == OFF:
+            raise CloudError("The cloud is switched off: there is nothing to test.")
+        if base_url != STAND_IN:
+            return base_url
+        if self._stand_in is None or not self._stand_in.base_url:
+            raise CloudError("The stand-in cloud does not run yet: choose it, then test it.")
+        return self._stand_in.base_url
+
+    def _key_for(self, base_url: str, given: SecretStr | None) -> SecretStr:
+        if given is not None:
+            return given
+        if base_url == STAND_IN:
+            return SecretStr("")
+        if base_url == self._settings.cloud and self._settings.cloud_key.get_secret_value():
+            return self._settings.cloud_key
+        return self.keys.load(base_url)
 
 
-def _first(models: Sequence[str], base_url: str) -> str:
-    if not models:
-        raise CloudError(f"{base_url} lists no models; name one with --cloud-model.")
-    return models[0]
+def _ago(then: float) -> str:
+    """`5 minutes ago`, for a time in seconds since the epoch."""
+    seconds = max(time.time() - then, 0)
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        count = int(seconds // size)
+        if count:
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"

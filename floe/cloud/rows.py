@@ -56,6 +56,39 @@ def _gpt2_alphabet() -> dict[str, int]:
 _GPT2: Final = _gpt2_alphabet()
 
 
+def as_chat_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A choice of a raw completion, or of a chat in another dialect, as one of OpenAI's chat.
+
+    Raw completions have `text` for the delta and parallel lists for the log-probabilities;
+    Together writes such lists in a chat too, or in a stream the chosen token's number alone.
+    """
+    given = choice.get("logprobs")
+    listed = isinstance(given, Mapping) and given.get("content") is None and "tokens" in given
+    if "text" not in choice and not listed and not isinstance(given, int | float):
+        return choice
+    content = choice.get("text") if "text" in choice else (choice.get("delta") or {}).get("content")
+    rows: list[dict[str, Any]] = []
+    if isinstance(given, int | float):
+        rows = [_entry(content, given)] if content else []
+    elif isinstance(given, Mapping) and listed:
+        tokens = given["tokens"] or []
+        tops = given.get("top_logprobs") or [None] * len(tokens)
+        for token, logprob, top in zip(tokens, given["token_logprobs"], tops, strict=True):
+            others = [_entry(other, value) for other, value in (top or {}).items()]
+            rows.append({**_entry(token, logprob), "top_logprobs": others})
+    elif isinstance(given, Mapping):
+        rows = list(given.get("content") or ())  # llama-server: the same rows as in its chat
+    return {
+        "delta": {"content": content},
+        "logprobs": {"content": rows},
+        "finish_reason": choice.get("finish_reason"),
+    }
+
+
+def _entry(token: Any, logprob: Any) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": None}
+
+
 class RowReader:
     """Reads the chunks of one stream in order.
 
@@ -73,6 +106,11 @@ class RowReader:
         self._spelled = False
         self._held = ""
         self._lost: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        """No more rows will come from here, whatever the server sends."""
+        return self.ended or self.finish_reason is not None
 
     def read(self, choice: Mapping[str, Any]) -> list[CloudToken]:
         """Rows that one chunk's choice adds.

@@ -37,11 +37,14 @@ class Controls:
     Attributes:
         weight: local weight in [0, 1]; at 1 the cloud is not asked at all.
         deadline: longest wait for the cloud, seconds per token.
+        tolerance: a greedy answer takes the cloud's own token if its fused probability is within
+            this of the best: fewer requests, at the price of some faithfulness. 0: never.
         stopped: end after the token in hand.
     """
 
     weight: float = 0.5
-    deadline: float = 0.6
+    deadline: float = 1.0
+    tolerance: float = 0.0
     stopped: bool = False
 
 
@@ -186,9 +189,10 @@ class Decoder:
         if row is None or weight >= 1:
             source: Source = "local" if weight >= 1 else follower.absence
             return self._emit(self._picker.local(logits, sampling), 1.0, source)
-        if sampling.temperature > 0 and draft is None:
+        tolerance = self._controls.tolerance
+        if draft is None and (sampling.temperature > 0 or tolerance > 0):
             draft = self._proposed(logits)
-        pick = self._picker.fused(logits, row, follower.pending, weight, sampling, draft)
+        pick = self._picker.fused(logits, row, follower.pending, weight, sampling, draft, tolerance)
         return self._emit(pick, weight, "fused")
 
     def _emit(self, pick: Pick, weight: float, source: Source) -> TokenStep:

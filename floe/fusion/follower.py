@@ -16,6 +16,7 @@ from floe.records import CloudToken
 
 Absence = Literal["late", "offline"]
 
+DEFAULT_MAX_REQUESTS: Final = 100
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 30.0
 
@@ -25,7 +26,7 @@ class FollowPolicy:
     """Limits on requests. Seconds; `max_requests` is a budget for one answer."""
 
     min_spacing: float = 0.05
-    max_requests: int = 100
+    max_requests: int = DEFAULT_MAX_REQUESTS
 
 
 class Follower:
@@ -167,7 +168,7 @@ class Follower:
         """Ask for the continuation of what is written, if a request is due."""
         if self.requests >= self._policy.max_requests:
             self._notify(
-                f"The budget of {self._policy.max_requests} cloud requests for one answer is "
+                f"The budget of {self._policy.max_requests} cloud requests for this answer is "
                 "used up; this device went on alone."
             )
             self.absence = "offline"

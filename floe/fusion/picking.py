@@ -80,6 +80,7 @@ class Picker:
         weight: float,
         sampling: Sampling,
         draft: int | None,
+        tolerance: float = 0.0,
     ) -> Pick:
         """A token of the fused distribution.
 
@@ -98,12 +99,17 @@ class Picker:
             weight: local weight in [0, 1].
             sampling: temperature 0 takes the most probable token.
             draft: the local token that begins what the cloud itself chose, where known.
+            tolerance: a greedy pick is the draft if its probability is within this of the best.
         """
         distribution = local_distribution(logits, self._work)
         projection = self._projector.project(row, pending, distribution.mass)
         pooled = pool(distribution, projection, weight, self._rule)
         if sampling.temperature <= 0:
             token = self._best(distribution, pooled)
+            if tolerance > 0 and draft is not None and draft != token:
+                best, own = (_probabilities(t, distribution, pooled)[1] for t in (token, draft))
+                if best - own <= tolerance:
+                    token = draft
         else:
             target = self._target(logits, distribution, pooled, sampling)
             token = self._accept_or_draw(target, logits, distribution, pooled, sampling, draft)
@@ -223,13 +229,17 @@ class Picker:
                 strict=True,
             )
         )
-        at = np.flatnonzero(pooled.ids == token)
-        if len(at):
-            p_fused, p_cloud = float(pooled.fused[at[0]]), float(pooled.cloud[at[0]])
-        else:
-            own = float(local.mass[token])
-            p_fused, p_cloud = own * pooled.rest_fused, own * pooled.rest_cloud
+        p_cloud, p_fused = _probabilities(token, local, pooled)
         return Pick(token, local.probability(token), p_cloud, p_fused, alternatives)
+
+
+def _probabilities(token: int, local: LocalDistribution, pooled: Pooled) -> tuple[float, float]:
+    """Of one token: the cloud's and the fused."""
+    at = np.flatnonzero(pooled.ids == token)
+    if len(at):
+        return float(pooled.cloud[at[0]]), float(pooled.fused[at[0]])
+    mass = float(local.mass[token])
+    return mass * pooled.rest_cloud, mass * pooled.rest_fused
 
 
 def _largest(values: NDArray[np.floating]) -> NDArray[np.intp]:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from floe.cloud.client import CloudClient, Stream
 from floe.cloud.process import StandIn
+from floe.cloud.profile import EndpointProfile
 from floe.edge.runtime import LlamaModel
 from floe.records import CloudToken
 
@@ -49,8 +50,14 @@ def server(running: Server) -> Iterator[Server]:
 def connect() -> Iterator[Callable[..., CloudClient]]:
     clients = []
 
-    def make(url: str, model: str = MODEL.stem, key: str = "", **limits: float) -> CloudClient:
-        clients.append(CloudClient(url, model, SecretStr(key), **limits))
+    def make(
+        url: str,
+        model: str = MODEL.stem,
+        key: str = "",
+        profile: EndpointProfile | None = None,
+        **limits: float,
+    ) -> CloudClient:
+        clients.append(CloudClient(url, model, SecretStr(key), profile, **limits))
         return clients[-1]
 
     yield make

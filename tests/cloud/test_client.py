@@ -360,6 +360,128 @@ def test_rate_limit_says_how_long(connect: Connect, said: str, wait: float | Non
     assert error.retry_after == wait
 
 
+@pytest.mark.parametrize("clock", ["", "Date: Sun, 06 Nov 1994 08:49:00 GMT\r\n"])
+def test_rate_limit_may_name_a_date(connect: Connect, clock: str) -> None:
+    def limit(connection: scripted.Connection) -> None:
+        header = f"429 Slow\r\n{clock}Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"
+        connection.answer(b"{}", status=header, kind="application/json")
+
+    with ScriptedServer(limit) as server:
+        error = failure_of(ask(connect(server.url)))
+    assert isinstance(error, RateLimited)
+    # By the server's own clock, or by this device's, on which that date is long gone.
+    assert error.retry_after == (37.0 if clock else 0.0)
+
+
+def refuse(words: str, status: str = "400 No") -> Play:
+    body = json.dumps({"error": {"message": words}}).encode()
+    return say(body, status=status, kind="application/json")
+
+
+ANSWER = say(row_event("x"), STOP, DONE)
+
+
+def test_refused_logprobs_are_left_out_from_then_on(connect: Connect) -> None:
+    plain = say(event("x"), STOP, DONE)
+    with ScriptedServer(refuse("'logprobs' is not supported with this model"), plain) as server:
+        client = connect(server.url)
+        assert text_of(read_all(ask(client))) == "x"
+        assert text_of(read_all(ask(client))) == "x"
+    bodies = [json.loads(request.body) for request in server.requests]
+    assert ["logprobs" in body for body in bodies] == [True, False, False]
+    assert ["top_logprobs" in body for body in bodies] == [True, False, False]
+
+
+def test_fewer_candidates_are_asked_for_until_it_agrees(connect: Connect) -> None:
+    no = refuse("top_logprobs must be less than or equal to 5")
+    with ScriptedServer(no, no, ANSWER) as server:
+        client = connect(server.url)
+        for _ in range(2):
+            assert text_of(read_all(ask(client))) == "x"
+    tops = [json.loads(request.body)["top_logprobs"] for request in server.requests]
+    assert tops == [20, 10, 5, 5]
+
+
+def test_connection_that_was_just_closed_is_made_anew_once(connect: Connect) -> None:
+    with ScriptedServer(lambda connection: None, ANSWER) as server:
+        stream = ask(connect(server.url))
+        assert text_of(read_all(stream)) == "x"
+        assert stream.error is None
+    with ScriptedServer(lambda connection: None) as server:
+        assert "broke off" in str(failure_of(ask(connect(server.url))))
+        assert len(server.requests) == 2
+
+
+def test_refusal_that_leaving_out_does_not_mend_is_not_remembered(connect: Connect) -> None:
+    no = refuse("your prompt is too long")
+    with ScriptedServer(no, no, ANSWER) as server:
+        client = connect(server.url)
+        assert "your prompt is too long" in str(failure_of(ask(client)))
+        assert text_of(read_all(ask(client))) == "x"
+    assert "logprobs" in json.loads(server.requests[-1].body)
+
+
+def test_error_of_the_server_is_not_asked_about_again(connect: Connect) -> None:
+    with ScriptedServer(refuse("out of order", "500 No"), ANSWER) as server:
+        assert "status 500" in str(failure_of(ask(connect(server.url))))
+        assert len(server.requests) == 1
+
+
+def test_nothing_of_this_device_is_in_the_headers(connect: Connect) -> None:
+    with ScriptedServer(ANSWER) as server:
+        client = connect(server.url, key=KEY)
+        read_all(ask(client))
+        with pytest.raises(CloudError):
+            client.models()
+    for request in server.requests:
+        lines = [line.partition(": ") for line in request.head.split("\r\n")[1:]]
+        headers = {name.lower(): value for name, _, value in lines}
+        assert headers.pop("user-agent") == "floe"
+        assert headers.keys() <= {
+            "host",
+            "authorization",
+            "content-type",
+            "content-length",
+            "accept",
+            "accept-encoding",
+            "connection",
+        }
+
+
+@pytest.mark.parametrize("last", [STOP, b""])
+def test_stream_that_never_ends_is_left(connect: Connect, last: bytes) -> None:
+    def talk(connection: scripted.Connection) -> None:
+        connection.answer(row_event("a"), row_event("b"), last)
+        try:
+            while True:
+                connection.peer.sendall(row_event("more"))
+                time.sleep(0.01)
+        except OSError:
+            left.set()
+
+    left = threading.Event()
+    with ScriptedServer(talk) as server:
+        stream = ask(connect(server.url), max_tokens=2)
+        rows = read_all(stream)
+        assert left.wait(10)
+    assert stream.error is None
+    # Without its own stop it is heard one row too many: that is how one knows.
+    assert text_of(rows) == ("ab" if last else "abmore")
+
+
+def test_chunked_stream_cut_in_the_middle_of_a_line(connect: Connect) -> None:
+    def cut(connection: scripted.Connection) -> None:
+        data = row_event("kept") + row_event("lost")[:30]
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        head += f"Transfer-Encoding: chunked\r\n\r\n{len(data) + 9:x}\r\n"
+        connection.peer.sendall(head.encode() + data)
+
+    with ScriptedServer(cut) as server:
+        stream = ask(connect(server.url))
+        assert text_of(read_all(stream)) == "kept"
+    assert "broke off" in str(stream.error)
+
+
 @pytest.mark.parametrize(
     ("fail", "sentence"),
     [("429", "try again in 1 seconds"), ("500", "status 500"), ("cut", "broke off")],

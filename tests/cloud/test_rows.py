@@ -9,6 +9,7 @@ from floe.cloud.rows import (
     CONFIDENCE_OF_BARE_STOP,
     CONFIDENCE_WITHOUT_LOGPROBS,
     RowReader,
+    as_chat_choice,
 )
 from floe.records import CloudToken
 
@@ -205,3 +206,38 @@ def test_candidates_are_distinct_sorted_and_keep_their_mass(
 def test_what_is_not_the_protocol_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
         RowReader("").read(broken)
+
+
+def read_raw(choice: dict[str, Any]) -> list[CloudToken]:
+    return RowReader("").read(as_chat_choice(choice))
+
+
+def test_raw_completion_is_read_as_a_chat() -> None:
+    listed = {
+        "tokens": [" a", "b"],
+        "token_logprobs": [math.log(0.5), math.log(0.9)],
+        "top_logprobs": [{" a": math.log(0.5), " c": math.log(0.2)}, None],
+    }
+    rows = read_raw({"text": " ab", "logprobs": listed, "finish_reason": "stop"})
+    assert [row.text_bytes for row in rows] == [b" a", b"b", b""]
+    assert shares(rows[0]) == pytest.approx({b" a": 0.5, b" c": 0.2})
+    assert shares(rows[1]) == pytest.approx({b"b": 0.9})
+    assert rows[2].end
+
+
+def test_raw_completion_of_llama_server_has_the_rows_of_a_chat() -> None:
+    given = {"content": [chosen(entry("é", -0.5, b"\xc3"), entry("é", -0.5, b"\xc3"))]}
+    [row] = read_raw({"text": "", "logprobs": given})
+    assert row.text_bytes == b"\xc3"
+
+
+def test_raw_completion_without_logprobs_has_its_text() -> None:
+    [row] = read_raw({"text": "plain", "logprobs": None})
+    assert row.text_bytes == b"plain"
+
+
+def test_number_alone_is_the_logprob_of_the_piece() -> None:
+    [row] = read_raw({"delta": {"content": "one"}, "logprobs": math.log(0.7)})
+    assert shares(row) == pytest.approx({b"one": 0.7})
+    [row] = read_raw({"delta": {"content": None}, "logprobs": 0, "finish_reason": "stop"})
+    assert row.end

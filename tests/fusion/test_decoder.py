@@ -36,8 +36,9 @@ def decode(
     sampling: Sampling = SAMPLING,
     on_step: Callable[[list[TokenStep], Controls], None] = lambda steps, controls: None,
     deadline: float = 10.0,
+    tolerance: float = 0.0,
 ) -> tuple[list[TokenStep], Decoder]:
-    controls = Controls(weight=weight, deadline=deadline)
+    controls = Controls(weight, deadline, tolerance)
     decoder = Decoder(
         local,
         controls,
@@ -162,6 +163,23 @@ def test_a_slider_moved_in_mid_answer_changes_the_next_token(clock: FakeClock) -
     assert len(steps) > 12
     assert [step.weight for step in steps[:12]] == [0.5] * 5 + [1.0] * 5 + [0.25] * 2
     assert [step.source for step in steps[:12]] == ["fused"] * 5 + ["local"] * 5 + ["fused"] * 2
+
+
+def test_tolerance_takes_the_clouds_token_where_it_is_nearly_as_good(clock: FakeClock) -> None:
+    own, other = peaked(LOCAL_WORDS, "local", 1.0), peaked(LOCAL_WORDS, "cloud", 1.0)
+
+    def requests(tolerance: float) -> int:
+        cloud = FakeCloud(other, clock)
+        steps, decoder = decode(
+            FakeLocal(LOCAL_WORDS, own), cloud, weight=0.5, shared=True, tolerance=tolerance
+        )
+        for step in steps:
+            best = step.alternatives[0].p_fused
+            assert best - step.p_fused <= tolerance + 1e-9
+        return decoder.requests
+
+    assert requests(1.0) == 1, "whatever the cloud says is within 1 of the best"
+    assert requests(0.0) > requests(0.1) > 1
 
 
 def test_stop_ends_after_the_token_in_hand(clock: FakeClock) -> None:

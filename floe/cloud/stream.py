@@ -1,0 +1,128 @@
+"""One streaming request as the decoder sees it: rows to poll, an end, a way to cancel."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from floe.errors import CloudError
+from floe.records import CloudToken
+
+
+class Stream:
+    """One streaming request, a `CloudStream` of the decoder.
+
+    Attributes:
+        opened_at: seconds, `time.monotonic()`.
+        first_row_ms: from there to the first row; None before it.
+        prompt_tokens: 0 until the server has said; it may never do so if cancelled early.
+        completion_tokens: rows received, or what the server counts if that is more.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.opened_at = time.monotonic()
+        self.first_row_ms: float | None = None
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self._loop = loop
+        self._rows: deque[CloudToken] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._error: CloudError | None = None
+        self._farewell = False
+        self._task: asyncio.Task[None] | None = None
+
+    def poll(self) -> list[CloudToken]:
+        """Rows that have arrived since the last call, in order."""
+        with self._changed:
+            rows = list(self._rows)
+            self._rows.clear()
+            return rows
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until a row is there to poll or the stream has ended, at most `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._rows) or self._ended, seconds)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will arrive any more (what has arrived may still be there to poll)."""
+        return self._ended
+
+    @property
+    def error(self) -> CloudError | None:
+        """Why the stream broke off; None while it runs, after a proper end, or after `close`."""
+        return self._error
+
+    def close(self) -> None:
+        """Cancel: the connection is closed, wherever the request stands. Returns at once.
+
+        A stream whose last row has come is left alone for a moment, so that its connection can
+        be used again.
+        """
+        self.end(None)
+        with suppress(RuntimeError):  # the client was closed before its streams
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._farewell:
+            self._task.cancel()
+
+    def run(self, task: asyncio.Task[None]) -> None:
+        """Belong to `task`, on its loop."""
+        self._task = task
+        if self._ended:
+            task.cancel()
+
+    def extend(self, rows: Sequence[CloudToken]) -> None:
+        """Add rows that have arrived."""
+        if self.first_row_ms is None:
+            self.first_row_ms = (time.monotonic() - self.opened_at) * 1000
+        self.completion_tokens += len(rows)
+        with self._changed:
+            self._rows.extend(rows)
+            self._changed.notify_all()
+
+    def count(self, usage: dict[str, Any]) -> None:
+        """Take over what the server has counted."""
+        self.prompt_tokens = int(usage.get("prompt_tokens") or 0)
+        counted = int(usage.get("completion_tokens") or 0)
+        self.completion_tokens = max(self.completion_tokens, counted)
+
+    def say_farewell(self) -> None:
+        """The last row has come: what is left of the response is not worth cancelling."""
+        self._farewell = True
+
+    def end(self, error: CloudError | None) -> None:
+        """Nothing more will come; the first word counts."""
+        with self._changed:
+            if not self._ended:
+                self._ended = True
+                self._error = error
+            self._changed.notify_all()
+
+
+class Unavailable:
+    """A stream that has ended before it began: the cloud was lost in mid-answer."""
+
+    ended = True
+    prompt_tokens = 0
+    completion_tokens = 0
+
+    def __init__(self, error: CloudError) -> None:
+        self.error = error
+
+    def poll(self) -> list[CloudToken]:
+        """Nothing."""
+        return []
+
+    def wait(self, seconds: float) -> bool:
+        """Does not wait: there is nothing to come."""
+        del seconds
+        return True
+
+    def close(self) -> None:
+        """Nothing to close."""

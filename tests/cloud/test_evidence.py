@@ -1,0 +1,57 @@
+import math
+
+import pytest
+
+from floe.cloud.evidence import Answer, alike, share_of_gaps
+from floe.records import Candidate, CloudToken
+
+
+def answer(*rows: dict[bytes, float], logprobs: bool = True) -> Answer:
+    """One whose tokens have these probabilities; the first of each was chosen."""
+    tokens = [
+        CloudToken(next(iter(row)), tuple(Candidate(t, math.log(p)) for t, p in row.items()))
+        for row in rows
+    ]
+    text = b"".join(token.text_bytes for token in tokens).decode()
+    tops = [
+        {"top_logprobs": [{"token": t.decode(), "logprob": math.log(p)} for t, p in row.items()]}
+        for row in rows
+    ]
+    return Answer(rows=tokens, entries=tops if logprobs else [], text=text)
+
+
+SURE = {b"one": 0.9, b"two": 0.1}
+
+
+def test_another_template_shows_in_the_probabilities_though_the_text_is_the_same() -> None:
+    assert alike(answer(SURE, SURE), answer(SURE, {b"one": 0.92, b"two": 0.08}))
+    assert not alike(answer(SURE, SURE), answer(SURE, {b"one": 0.7, b"two": 0.3}))
+    assert not alike(answer(SURE), answer({b"one": 0.9, b"ten": 0.1}))
+
+
+def test_after_a_near_tie_two_answers_may_differ() -> None:
+    left = answer({b"a": 0.5, b"b": 0.499}, SURE)
+    right = answer({b"b": 0.5, b"a": 0.499}, {b"ten": 1.0})
+    assert alike(left, right)
+
+
+def test_without_logprobs_the_text_has_to_do() -> None:
+    assert alike(answer(SURE, logprobs=False), answer(SURE, logprobs=False))
+    assert not alike(answer(SURE, logprobs=False), answer({b"two": 1.0}, logprobs=False))
+    assert not alike(Answer(), Answer())
+
+
+@pytest.mark.parametrize("temperature", [1, 2])
+def test_temperature_shrinks_the_gaps_between_candidates(temperature: int) -> None:
+    cold = {b"a": 0.9, b"b": 0.09, b"c": 0.01}
+    warm = {token: p ** (1 / temperature) for token, p in cold.items()}
+    share = share_of_gaps(
+        answer(cold), answer({t: p / sum(warm.values()) for t, p in warm.items()})
+    )
+    assert share == pytest.approx(1 / temperature)
+
+
+def test_gaps_that_are_too_small_tell_nothing() -> None:
+    even = answer({b"a": 0.5, b"b": 0.5})
+    assert share_of_gaps(even, even) is None
+    assert share_of_gaps(Answer(), even) is None

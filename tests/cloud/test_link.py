@@ -1,0 +1,274 @@
+"""Choosing, testing and changing the cloud, as the page does."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from floe.cloud.choice import EndpointChoice
+from floe.cloud.continuation import Continuation
+from floe.cloud.link import CloudLink, CloudRequests
+from floe.cloud.probe import probe
+from floe.cloud.profile import EndpointProfile
+from floe.config import OFF, Settings
+from floe.errors import CloudError
+from floe.records import ChatMessage, Sampling
+from floe.store import Store
+from tests.cloud.quirky import MODEL, Quirks, QuirkyServer
+from tests.cloud.scripted import DONE, STOP, ScriptedServer, event, say
+
+Make = Callable[..., CloudLink]
+KEY = "sk-very-secret-0123456789"
+QUESTION = [ChatMessage("user", "Count to ten.")]
+VLLM = Quirks(continues="continue_final_message")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "floe.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def make(store: Store, tmp_path: Path) -> Iterator[Make]:
+    """Links on one store, each a new start of the program."""
+    made: list[CloudLink] = []
+
+    def link(**settings: Any) -> CloudLink:
+        made.append(CloudLink(Settings.load(data_dir=tmp_path, **settings), store))
+        return made[-1]
+
+    yield link
+    for each in made:
+        each.close()
+
+
+def count(link: CloudLink, partial: str, top_p: float = 1.0) -> str:
+    """Text that the cloud adds to `partial`."""
+    requests = CloudRequests(link, QUESTION, Sampling(max_tokens=60), top_p=top_p)
+    stream = requests.open(partial)
+    rows = []
+    while not stream.ended:
+        stream.wait(10)
+        rows += stream.poll()
+    rows += stream.poll()
+    assert stream.error is None
+    return b"".join(row.text_bytes for row in rows).decode()
+
+
+def test_endpoint_chosen_in_the_page_is_used_at_once_and_after_a_restart(
+    make: Make, store: Store
+) -> None:
+    with QuirkyServer(Quirks(key=KEY)) as server, QuirkyServer(Quirks()) as other:
+        link = make()
+        link.configure(server.url, key=SecretStr(KEY), preset="llama-server")
+        assert link.wait(20).usable
+        assert count(link, "one, two") == ", three, four, five, six, seven, eight, nine, ten"
+        assert "not been tested yet" in link.state.sentence
+        link.configure(other.url, MODEL)
+        assert link.wait(20).usable
+        assert count(link, "one, two, three, four, five, six") == ", seven, eight, nine, ten"
+        assert len(other.asked) == 1
+        link.close()
+        again = make()
+        assert again.choice == EndpointChoice(other.url, MODEL, "custom")
+        again.connect()
+        assert again.wait(20).usable
+    kept = store.path.read_bytes() + store.path.with_name("floe.db-wal").read_bytes()
+    assert other.url.encode() in kept
+    assert KEY.encode() not in kept
+
+
+def test_cloud_set_from_outside_comes_before_the_one_remembered(make: Make) -> None:
+    with QuirkyServer(Quirks()) as server:
+        make().configure(server.url, MODEL)
+        assert make(cloud=OFF).choice.base_url == OFF
+        assert make().choice.base_url == server.url
+
+
+def test_switching_off_ends_the_connection(make: Make) -> None:
+    with QuirkyServer(Quirks()) as server:
+        link = make()
+        link.configure(server.url)
+        assert link.wait(20).usable
+        link.configure(OFF)
+        assert link.wait(20).kind == "off"
+        assert link.open(QUESTION, "", Sampling()).error is not None
+        assert server.asked == []
+
+
+def test_wrong_address_changes_nothing(make: Make) -> None:
+    link = make(cloud=OFF)
+    with pytest.raises(CloudError, match="must begin with http"):
+        link.configure("api.example.com")
+    assert link.choice.base_url == OFF
+    assert "must begin with http" in link.test("api.example.com").findings[0]
+    assert "nothing to test" in link.test(OFF).findings[0]
+    assert "does not run" in link.test("stand-in").findings[0]
+
+
+def test_result_of_a_test_applies_at_once_and_after_a_restart(make: Make, store: Store) -> None:
+    with QuirkyServer(VLLM) as server:
+        link = make()
+        link.configure(server.url, MODEL)
+        assert link.wait(20).usable
+        assert count(link, "one").startswith("one, two")  # a new turn: it is not known yet
+        steps: list[str] = []
+        profile = link.test(server.url, MODEL, progress=steps.append)
+        assert len(steps) >= 4
+        assert link.profile == profile
+        assert count(link, "one").startswith(", two")
+        link.close()
+        before = len(server.asked)
+        again = make()
+        again.connect()
+        assert again.wait(20).usable
+        assert len(server.asked) == before
+        assert again.profile == profile
+        assert again.tested_at is not None
+        assert again.state.sentence.endswith("Tested just now.")
+        assert count(again, "one").startswith(", two")
+        again.close()
+    found = store.endpoint(server.url, MODEL)
+    assert found is not None
+    assert found[0]["continuation"] == "continue_final_message"
+    assert abs(found[1] - time.time()) < 600
+    assert store.endpoint(server.url, "other") is None
+
+
+def test_profile_of_another_version_is_not_used(make: Make, store: Store) -> None:
+    with QuirkyServer(Quirks()) as server:
+        store.save_endpoint(server.url, MODEL, {"continuation": "telepathy"})
+        link = make()
+        link.configure(server.url, MODEL)
+        assert link.wait(20).usable
+        assert link.profile is None
+
+
+def test_profile_survives_json() -> None:
+    profile = EndpointProfile(
+        model="m", models=("m", "n"), continuation=Continuation.PREFIX, findings=("Fine.",)
+    )
+    assert EndpointProfile.from_json(json.loads(json.dumps(profile.to_json()))) == profile
+
+
+def test_failed_test_is_not_kept(make: Make, store: Store) -> None:
+    with QuirkyServer(Quirks(limited="7")) as server:
+        profile = make(cloud=OFF).test(server.url, MODEL)
+    assert not profile.complete
+    assert store.endpoint(server.url, MODEL) is None
+
+
+def test_without_continuation_no_request_is_made(make: Make) -> None:
+    with QuirkyServer(Quirks(continues="none")) as server:
+        link = make()
+        profile = link.test(server.url, MODEL)
+        link.configure(server.url, MODEL, profile=profile)
+        assert link.wait(20).usable
+        before = len(server.asked)
+        requests = CloudRequests(link, QUESTION, Sampling())
+        stream = requests.open("one, two")
+        assert stream.ended
+        assert stream.poll() == []
+        assert "cannot continue an answer; this device finishes alone" in str(stream.error)
+        assert len(server.asked) == before
+        assert requests.usage()["cloud_requests"] == 0
+
+
+def test_top_p_is_sent_for_the_cloud_alone(make: Make) -> None:
+    with QuirkyServer(Quirks()) as server:
+        link = make()
+        link.configure(server.url)
+        link.wait(20)
+        count(link, "", top_p=0.4)
+        count(link, "")
+    assert [body["top_p"] for body in server.asked] == [0.4, 1.0]
+
+
+def test_change_while_connecting_ends_in_the_last_choice(make: Make) -> None:
+    with QuirkyServer(Quirks()) as server:
+        link = make()
+        for _ in range(3):
+            link.configure("http://127.0.0.1:9/v1")
+            link.configure(server.url)
+        assert link.wait(20).usable
+        assert link.choice.base_url == server.url
+
+
+def test_key_that_is_refused_is_said_and_repeated_nowhere(make: Make) -> None:
+    with QuirkyServer(Quirks(key="right", models=False)) as server:
+        link = make()
+        link.configure(server.url, MODEL, SecretStr(KEY))
+        state = link.wait(20)
+        profile = link.test(server.url, MODEL, SecretStr(KEY))
+    assert "does not accept the key" in state.sentence
+    assert any("does not accept the key" in finding for finding in profile.findings)
+    assert KEY not in state.sentence + repr(profile) + repr(vars(link))
+
+
+def test_cancelled_test_says_so(make: Make) -> None:
+    cancelled = threading.Event()
+    sentences: list[str] = []
+
+    def progress(sentence: str) -> None:
+        sentences.append(sentence)
+        if "continue" in sentence:
+            cancelled.set()
+
+    with QuirkyServer(Quirks()) as server:
+        link = make(cloud=OFF)
+        profile = link.test(server.url, MODEL, progress=progress, cancelled=cancelled.is_set)
+    assert profile.findings[-1] == "The test was stopped."
+    assert profile.answers
+    assert not profile.complete
+
+
+def test_time_limit_ends_the_test(connect: Callable[..., Any]) -> None:
+    with QuirkyServer(Quirks()) as server:
+        profile = probe(connect(server.url, MODEL), seconds=0)
+    assert "longer than 0 seconds" in profile.findings[-1]
+    assert not profile.complete
+
+
+def test_answer_in_no_protocol_ends_the_test_with_a_sentence(connect: Callable[..., Any]) -> None:
+    rows = [{"token": "x"}]
+    with ScriptedServer(say(event("x", logprobs={"content": rows}), STOP, DONE)) as server:
+        profile = probe(connect(server.url, MODEL))
+    assert "does not speak the OpenAI protocol" in profile.findings[-1]
+    assert not profile.complete
+
+
+def test_hint_saves_requests_and_changes_no_result(connect: Callable[..., Any]) -> None:
+    with QuirkyServer(VLLM) as server:
+        client = connect(server.url, MODEL)
+        plain = probe(client)
+        first = len(server.asked)
+        hinted = probe(client, EndpointProfile(continuation=Continuation.FINAL_MESSAGE))
+        assert len(server.asked) - first < first <= 6
+    same = {"round_trip_ms": None, "tokens_per_second": None, "findings": ()}
+    assert replace(hinted, **same) == replace(plain, **same)  # type: ignore[arg-type]
+
+
+def test_stand_in_gets_no_key_and_can_be_tested(make: Make, smollm_path: Path) -> None:
+    link = make(
+        cloud="stand-in",
+        stand_in_model=str(smollm_path),
+        stand_in_args="--context 512",
+        cloud_key=SecretStr(KEY),
+    )
+    link.connect()
+    assert link.wait(60).usable
+    client = link._client
+    assert client is not None
+    assert client._client.api_key != KEY
+    profile = link.test("stand-in")
+    assert profile.complete
+    assert profile.continuation is Continuation.PREFILL
+    assert profile.before_temperature
+    assert link.profile == profile
