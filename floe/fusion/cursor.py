@@ -39,15 +39,9 @@ class Cursor:
             return None
         return self._rows[self._at]
 
-    @property
-    def rows_ahead(self) -> list[CloudToken]:
-        """Rows from the current one on."""
-        return [] if self.lost else self._rows[self._at :]
-
-    @property
-    def continuation(self) -> bytes:
-        """What the stream has beyond the fused text."""
-        return b"".join(row.text_bytes for row in self.rows_ahead)[len(self.pending) :]
+    def ahead(self, count: int) -> list[CloudToken]:
+        """The next rows from the current one on, at most `count`."""
+        return [] if self.lost else self._rows[self._at : self._at + count]
 
     def add(self, rows: Iterable[CloudToken]) -> None:
         """Take rows that have arrived, and hold them against what was written meanwhile."""

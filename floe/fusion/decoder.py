@@ -1,12 +1,12 @@
 """The decoder: follows the cloud's stream with the local model and emits one fused token a time.
 
-Rows that have arrived are proposals: their text is tokenised for the local model, evaluated in
-one batch and checked position by position; the first token that differs rolls the cache back.
+Rows that have arrived are proposals: their text is spelled in local tokens, evaluated in one
+batch and checked position by position; the first token that differs rolls the cache back.
 Nothing here knows HTTP, llama.cpp, the store or the page.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
@@ -19,7 +19,7 @@ from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Pick, Picker
 from floe.fusion.projection import Projector
 from floe.fusion.protocols import LocalModel, Logits, OpenStream
-from floe.records import Rule, Sampling, Source, TokenStep
+from floe.records import CloudToken, Rule, Sampling, Source, TokenStep
 
 Ending = Literal["complete", "length", "stopped"]
 
@@ -211,10 +211,10 @@ class Decoder:
     def _proposed(self, logits: np.ndarray) -> int | None:
         """The local token that begins what the cloud chose at this position."""
         assert self._follower is not None
-        rows = self._follower.rows_ahead
+        rows = self._follower.ahead(1)
         if rows and rows[0].end:
             return self._picker.draft_end(logits)
-        tokens = self._tokenize_stream()
+        tokens = self._spell(rows)
         return tokens[0] if tokens else None
 
     def _proposals(self) -> list[int]:
@@ -222,26 +222,24 @@ class Decoder:
         if self._follower is None or self._controls.weight >= 1:
             return []
         self._follower.catch_up()
-        return self._tokenize_stream()
+        return self._spell(self._follower.ahead(MAX_BATCH))
 
-    def _tokenize_stream(self) -> list[int]:
-        """Local tokens of what the stream has beyond the fused text."""
+    def _spell(self, rows: Sequence[CloudToken]) -> list[int]:
+        """Local tokens of the next rows beyond the fused text.
+
+        Row by row, as the projection sees them: a row that is a local token is that token. The
+        model's own tokenizer would often join rows, and is the dearest step but the model itself.
+        """
         assert self._follower is not None
-        if self._shared:
-            tokens = []
-            for row in self._follower.rows_ahead:
-                token = None if row.end else self._index.spelled(row.text_bytes)
-                if token is None:
-                    break
-                tokens.append(token)
-            return tokens
-        text = self._follower.continuation
-        if not text:
-            return []
-        try:
-            return self._local.tokenize(text)
-        except ValueError:
-            return []
+        tokens: list[int] = []
+        skip = len(self._follower.pending)
+        for row in rows:
+            spelled = self._index.spell(row.text_bytes[skip:])
+            skip = 0
+            if row.end or not spelled:
+                break
+            tokens += spelled
+        return tokens
 
 
 @lru_cache(maxsize=4)

@@ -74,15 +74,9 @@ class Follower:
         """Bytes of the fused text since the boundary of the current row."""
         return self._cursor.pending
 
-    @property
-    def continuation(self) -> bytes:
-        """What the stream has beyond the fused text."""
-        return self._cursor.continuation
-
-    @property
-    def rows_ahead(self) -> list[CloudToken]:
-        """Rows that have arrived, from the current one on."""
-        return self._cursor.rows_ahead
+    def ahead(self, count: int) -> list[CloudToken]:
+        """Rows that have arrived, from the current one on, at most `count`."""
+        return self._cursor.ahead(count)
 
     def begin(self) -> None:
         """Ask early, while the local model still reads the prompt."""

@@ -42,6 +42,7 @@ class TokenIndex:
         self.size = len(pieces)
         self.order: NDArray[np.int32] = np.array(ids, np.int32)
         self.end_ids: NDArray[np.int32] = np.array(sorted(end_ids), np.int32)
+        self._pieces = pieces
         self._sorted = [pieces[i] for i in ids]
         # Of tokens with the same bytes the last is the one that a tokenizer produces: in
         # SentencePiece files the 256 byte tokens come before the pieces that spell them.
@@ -49,9 +50,18 @@ class TokenIndex:
         # A cloud proposes the same few thousand strings again and again.
         self.reach = lru_cache(maxsize=1 << 15)(self._reach)
 
-    def spelled(self, text: bytes) -> int | None:
-        """Id of the token with exactly these bytes."""
-        return self._ids.get(text)
+    def spell(self, text: bytes) -> list[int]:
+        """The longest token first, again and again; empty if some bytes have no token."""
+        tokens = []
+        while text:
+            reach = self.reach(text)
+            if reach.own >= 0:
+                return [*tokens, reach.own]
+            if not reach.prefixes:
+                return []
+            tokens.append(reach.prefixes[-1])
+            text = text[len(self._pieces[reach.prefixes[-1]]) :]
+        return tokens
 
     def _reach(self, text: bytes) -> Reach:
         start = bisect_left(self._sorted, text)

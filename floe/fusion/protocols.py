@@ -40,14 +40,6 @@ class LocalModel(Protocol):
         """Ids in the cache, in order."""
         ...
 
-    def tokenize(self, data: bytes) -> list[int]:
-        """Ids that continue a text by exactly `data`, which may begin or end in mid-character.
-
-        Raises:
-            ValueError: the vocabulary cannot spell some of the bytes.
-        """
-        ...
-
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> Logits:
         """Append `tokens`; logits after each of the last `outputs` of them.
 

@@ -41,22 +41,9 @@ class FakeLocal:
         self.tokens: list[int] = []
         self.batches: list[int] = []
         self._distribution = distribution
-        self._ids = {piece: i for i, piece in enumerate(self.pieces)}
 
     def text(self) -> bytes:
         return b"".join(self.pieces[token] for token in self.tokens)
-
-    def tokenize(self, data: bytes) -> list[int]:
-        tokens = []
-        while data:
-            for end in range(len(data), 0, -1):
-                if data[:end] in self._ids:
-                    tokens.append(self._ids[data[:end]])
-                    data = data[end:]
-                    break
-            else:
-                raise ValueError("no token")
-        return tokens
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> NDArray[np.float32]:
         assert len(self.tokens) + len(tokens) <= self.context_size

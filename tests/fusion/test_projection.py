@@ -208,6 +208,14 @@ def test_reach_equals_a_look_at_every_token(vocabulary: list[bytes], text: bytes
     assert reach.own == (pieces.index(text) if text in pieces else -1)
 
 
+def test_spelling_takes_the_longest_token_first() -> None:
+    index = TokenIndex([b"", b"a", b"ab", b"abc", b"d"], [0])
+    assert index.spell(b"abc") == [3]
+    assert index.spell(b"abdabc") == [2, 4, 3]
+    assert index.spell(b"abx") == []
+    assert index.spell(b"") == []
+
+
 def test_local_alone_is_its_softmax() -> None:
     logits = np.array([1.0, 2.0, 3.0], np.float32)
     local: LocalDistribution = local_distribution(logits)
