@@ -4,160 +4,34 @@ A turn runs in one worker thread, the only one that touches llama.cpp, and goes 
 looks: a page that was reloaded finds it again by its conversation.
 """
 
-import codecs
 import logging
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from floe.cloud.link import CloudLink, CloudRequests
 from floe.config import Settings
 from floe.edge.prompt import Prompt, PromptBuilder
 from floe.edge.runtime import LlamaModel
-from floe.errors import FloeError, PromptError, StoreError
+from floe.errors import FloeError, PromptError
 from floe.fusion.decoder import Controls, Decoder
-from floe.fusion.follower import DEFAULT_MAX_REQUESTS, FollowPolicy
+from floe.fusion.follower import FollowPolicy
 from floe.fusion.relay import Relay
 from floe.records import (
-    AnswerStats,
     ChatMessage,
     Message,
-    Mode,
     Route,
-    Sampling,
     Status,
-    TokenStep,
 )
 from floe.store import Store
+from floe.turn import Recorder, Turn, TurnOptions
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS: Final = 0.5
-"""Longest time that shown tokens are not yet in the database."""
 _DAY_SECONDS: Final = 86_400
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnOptions:
-    """What the page chose for a turn.
-
-    Attributes:
-        mode: who may answer.
-        weight: local weight in [0, 1].
-        sampling: how tokens are picked.
-        deadline: longest wait for the cloud, seconds per token; None: as the settings say.
-        tolerance: see `Controls`.
-        max_requests: budget of cloud requests for this answer.
-        daily_requests: budget for all answers of a day (UTC); None: no such limit.
-    """
-
-    mode: Mode = "fused"
-    weight: float = 0.5
-    sampling: Sampling = field(default_factory=Sampling)
-    deadline: float | None = None
-    tolerance: float = 0.0
-    max_requests: int = DEFAULT_MAX_REQUESTS
-    daily_requests: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TurnView:
-    """A turn as it stands: what the page draws, 10 to 15 times a second."""
-
-    message_id: int
-    text: str
-    steps: tuple[TokenStep, ...]
-    stats: AnswerStats
-    notices: tuple[str, ...]
-    status: Status
-    route: Route
-
-
-class Turn:
-    """One answer while it is made. The worker writes, any thread reads or steers."""
-
-    def __init__(
-        self, conversation_id: int, message_id: int, route: Route, controls: Controls
-    ) -> None:
-        self.conversation_id = conversation_id
-        self.message_id = message_id
-        self.controls = controls
-        self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        self._began = time.perf_counter()
-        self._text = ""
-        self._steps: list[TokenStep] = []
-        self._stats = AnswerStats()
-        self._notices: list[str] = []
-        self._status: Status = "streaming"
-        self._route = route
-
-    def set_weight(self, weight: float) -> None:
-        """Local weight in [0, 1] for all tokens from the next one on."""
-        self.controls.weight = weight
-
-    def stop(self) -> None:
-        """End after the token in hand; what is there stays."""
-        self.controls.stopped = True
-
-    @property
-    def running(self) -> bool:
-        """Whether tokens may still come."""
-        return not self._done.is_set()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Sleep until the turn has ended, at most `seconds`; whether it has."""
-        return self._done.wait(seconds)
-
-    def view(self) -> TurnView:
-        """Everything known now, consistent in itself."""
-        with self._lock:
-            return TurnView(
-                self.message_id,
-                self._text,
-                tuple(self._steps),
-                self._stats,
-                tuple(self._notices),
-                self._status,
-                self._route,
-            )
-
-    def _add(self, step: TokenStep) -> None:
-        text = self._utf8.decode(step.text_bytes)
-        with self._lock:
-            self._text += text
-            self._steps.append(step)
-            self._stats = replace(
-                self._stats,
-                tokens=self._stats.tokens + 1,
-                seconds=self._elapsed(),
-                first_token_ms=(
-                    step.at_ms if self._stats.first_token_ms is None else self._stats.first_token_ms
-                ),
-                cloud_tokens=self._stats.cloud_tokens + (step.source in ("fused", "cloud")),
-            )
-
-    def _count(self, **figures: int) -> None:
-        with self._lock:
-            self._stats = replace(self._stats, **figures)
-
-    def _notice(self, sentence: str) -> None:
-        with self._lock:
-            if sentence not in self._notices:
-                self._notices.append(sentence)
-
-    def _finish(self, status: Status) -> None:
-        with self._lock:
-            self._status = status
-            self._stats = replace(self._stats, seconds=self._elapsed())
-
-    def _elapsed(self) -> float:
-        return time.perf_counter() - self._began
 
 
 class Assistant:
@@ -286,28 +160,28 @@ class Assistant:
         controls = Controls(options.weight, deadline, options.tolerance)
         turn = Turn(answer.conversation_id, answer.id, route, controls)
         if route.kind == "local" and options.mode != "local":
-            turn._notice(route.reason)
+            turn.notice(route.reason)
         self._turns[answer.conversation_id] = turn
         self._worker.submit(self._run, turn, question.id, options)
         return turn
 
     def _run(self, turn: Turn, question_id: int, options: TurnOptions) -> None:
         """Worker thread: answer, record, and never leave a turn without an end."""
-        record = _Recorder(self.store, turn)
+        record = Recorder(self.store, turn)
         status: Status = "failed"
         try:
             status = self._answer(turn, question_id, options, record)
         except FloeError as error:
-            turn._notice(str(error))
+            turn.notice(str(error))
         except Exception:
             logger.exception("answer %d failed", turn.message_id)
-            turn._notice("Something went wrong inside Floe; the log has the trace.")
+            turn.notice("Something went wrong inside Floe; the log has the trace.")
         finally:
             record.finish(status)
-            turn._done.set()
+            turn.end()
 
     def _answer(
-        self, turn: Turn, question_id: int, options: TurnOptions, record: "_Recorder"
+        self, turn: Turn, question_id: int, options: TurnOptions, record: Recorder
     ) -> Status:
         system = ChatMessage("system", self._settings.system_prompt)
         history = [
@@ -315,9 +189,9 @@ class Assistant:
             for message in self.store.path_to(question_id)
         ]
         prompt = self._prompts.build([system, *history])
-        turn._count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
+        turn.count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
         if prompt.dropped:
-            turn._notice(
+            turn.notice(
                 f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
                 "messages were left out of this answer."
             )
@@ -344,7 +218,7 @@ class Assistant:
         turn: Turn,
         prompt: Prompt,
         options: TurnOptions,
-        record: "_Recorder",
+        record: Recorder,
         requests: CloudRequests | None,
     ) -> Status:
         """The fused answer, or the local one where there is no way to the cloud."""
@@ -355,7 +229,7 @@ class Assistant:
             rule=self._settings.rule,
             shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint,
             policy=FollowPolicy(max_requests=self._left_today(options)),
-            notify=turn._notice,
+            notify=turn.notice,
             alone="local" if options.mode == turn.view().route.kind == "local" else "offline",
         )
         try:
@@ -366,15 +240,15 @@ class Assistant:
             for step in decoder.run(logits, options.sampling):
                 record.add(step)
                 if requests is not None:
-                    turn._count(**requests.usage())
+                    turn.count(**requests.usage())
             return decoder.ending
         finally:
             decoder.close()
             if requests is not None:
-                turn._count(**requests.usage())
+                turn.count(**requests.usage())
 
     def _cloud_alone(
-        self, turn: Turn, prompt: Prompt, options: TurnOptions, record: "_Recorder"
+        self, turn: Turn, prompt: Prompt, options: TurnOptions, record: Recorder
     ) -> tuple[Status | None, str]:
         """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
         requests = CloudRequests(
@@ -385,56 +259,12 @@ class Assistant:
         try:
             for step in relay.run(options.sampling.max_tokens):
                 record.add(step)
-                turn._count(**requests.usage())
+                turn.count(**requests.usage())
         finally:
             stream.close()
-            turn._count(**requests.usage())
+            turn.count(**requests.usage())
         if relay.ending != "broken":
             return relay.ending, ""
         reason = str(stream.error) if stream.error else "The cloud fell silent."
-        turn._notice(f"{reason} This device went on alone.")
+        turn.notice(f"{reason} This device went on alone.")
         return None, turn.view().text
-
-
-class _Recorder:
-    """Carries the steps of one turn to the page at once and to the database twice a second."""
-
-    def __init__(self, store: Store, turn: Turn) -> None:
-        self._store = store
-        self._turn = turn
-        self._unsaved: list[TokenStep] = []
-        self._saved_at = time.monotonic()
-
-    def add(self, step: TokenStep) -> None:
-        self._turn._add(step)
-        self._unsaved.append(step)
-        if time.monotonic() - self._saved_at >= FLUSH_SECONDS:
-            self._flush()
-
-    def finish(self, status: Status) -> None:
-        """Save the rest. The page is told even if the disk is full."""
-        self._turn._finish(status)
-        self._flush()
-        view = self._turn.view()
-        try:
-            self._store.finish_answer(
-                view.message_id,
-                content=view.text,
-                status=status,
-                stats=view.stats,
-                notices=view.notices,
-            )
-        except StoreError as error:
-            self._turn._notice(str(error))
-
-    def _flush(self) -> None:
-        self._saved_at = time.monotonic()
-        if not self._unsaved:
-            return
-        try:
-            self._store.append_tokens(self._turn.message_id, self._unsaved, self._turn.view().text)
-        except StoreError as error:
-            # Kept for the next try: a disk can become free again before the answer ends.
-            self._turn._notice(str(error))
-        else:
-            self._unsaved.clear()

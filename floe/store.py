@@ -6,7 +6,6 @@ survives a kill -9. Knows nothing of models, clouds or the page.
 """
 
 import json
-import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,20 +18,12 @@ from sqlite_utils import Database
 
 from floe import schema
 from floe.errors import StoreError
-from floe.records import (
-    Alternative,
-    AnswerStats,
-    Conversation,
-    Message,
-    Role,
-    Route,
-    Status,
-    TokenStep,
-)
+from floe.records import AnswerStats, Conversation, Message, Role, Route, Status, TokenStep
+from floe.rows import message_of, route_json, token_row, token_step_of
+from floe.words import clean, match_query, one_line, segment, title_of
 
 _T = TypeVar("_T")
 
-_TITLE_LENGTH = 60
 _SNIPPET_TOKENS = 24
 
 _CONVERSATION = "SELECT id, title, created_at, updated_at, leaf_id FROM conversations"
@@ -83,13 +74,6 @@ _SEARCH_MESSAGES = """
     JOIN conversations c ON c.id = m.conversation_id
     WHERE message_search MATCH :query ORDER BY message_search.rank LIMIT :limit
 """
-
-_SEPARATOR = "\x1f"
-_UNSPACED = (  # Thai to Lao, Myanmar, Khmer, CJK with kana, Hangul, compatibility forms
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af"
-    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
-_BOUNDARY = re.compile(f"(?<={_UNSPACED})|(?={_UNSPACED})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +146,16 @@ class Store:
         with self._write() as db:
             row = db.execute(
                 "INSERT INTO conversations (title, created_at, updated_at) VALUES (?, ?, ?)",
-                [_clean(title), now, now],
+                [clean(title), now, now],
             )
             assert row.lastrowid is not None
-            _set_title(db, row.lastrowid, title)
-            return Conversation(row.lastrowid, _clean(title), now, now)
+            _settitle_of(db, row.lastrowid, title)
+            return Conversation(row.lastrowid, clean(title), now, now)
 
     def rename_conversation(self, conversation_id: int, title: str) -> None:
         """Give it a title of the user's own."""
         with self._write() as db:
-            _set_title(db, conversation_id, title)
+            _settitle_of(db, conversation_id, title)
 
     def delete_conversation(self, conversation_id: int) -> None:
         """Remove it with its messages, tokens and search entries, from the file's bytes too.
@@ -191,7 +175,7 @@ class Store:
             row = db.execute(
                 "SELECT leaf_id FROM conversations WHERE id = ?", [conversation_id]
             ).fetchone()
-            return [_message(found) for found in db.execute(_PATH, _found(row))]
+            return [message_of(found) for found in db.execute(_PATH, _found(row))]
 
     def select_branch(self, conversation_id: int, message_id: int) -> int:
         """Show the branch through this message down to its newest leaf; returns the leaf's id."""
@@ -221,35 +205,35 @@ class Store:
         An edit or another answer is a further child of the same parent.
         """
         now = time.time()
-        content = _clean(content)
+        content = clean(content)
         with self._write() as db:
             message_id = db.execute(
                 "INSERT INTO messages"
                 " (conversation_id, parent_id, role, content, created_at, status, route)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [conversation_id, parent_id, role, content, now, status, _route_json(route)],
+                [conversation_id, parent_id, role, content, now, status, route_json(route)],
             ).lastrowid
             (title,) = db.execute(
                 "UPDATE conversations SET leaf_id = ?, updated_at = ? WHERE id = ? RETURNING title",
                 [message_id, now, conversation_id],
             ).fetchall()[0]
             if role == "user" and not title:
-                _set_title(db, conversation_id, _title(content))
+                _settitle_of(db, conversation_id, title_of(content))
             assert message_id is not None
             _index(db, message_id)
-            return _message(db.execute(_MESSAGE, [message_id]).fetchone())
+            return message_of(db.execute(_MESSAGE, [message_id]).fetchone())
 
     def message(self, message_id: int) -> Message:
         """One message, without its tokens."""
         with self._read() as db:
             row = db.execute(_MESSAGE, [message_id]).fetchone()
-            return _message(_found(row))
+            return message_of(_found(row))
 
     def path_to(self, message_id: int) -> list[Message]:
         """From the root down to this message."""
         with self._read() as db:
             rows = db.execute(_PATH, [message_id]).fetchall()
-            return [_message(row) for row in _found(rows)]
+            return [message_of(row) for row in _found(rows)]
 
     def append_tokens(self, message_id: int, steps: Sequence[TokenStep], content: str) -> None:
         """Add the newest tokens of an answer; `content` is its whole text so far."""
@@ -261,13 +245,11 @@ class Store:
             db.conn.executemany(
                 "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (message_id, place, *_token_row(step))
+                    (message_id, place, *token_row(step))
                     for place, step in enumerate(steps, position)
                 ),
             )
-            db.execute(
-                "UPDATE messages SET content = ? WHERE id = ?", [_clean(content), message_id]
-            )
+            db.execute("UPDATE messages SET content = ? WHERE id = ?", [clean(content), message_id])
 
     def token_steps(self, message_id: int) -> list[TokenStep]:
         """The tokens of an answer as they were appended, to the last bit."""
@@ -277,7 +259,7 @@ class Store:
                 " alternatives FROM tokens WHERE message_id = ? ORDER BY position",
                 [message_id],
             )
-            return [_token_step(row) for row in rows]
+            return [token_step_of(row) for row in rows]
 
     def finish_answer(
         self,
@@ -294,7 +276,7 @@ class Store:
                 "UPDATE messages SET content = ?, status = ?, stats = ?, notices = ?"
                 " WHERE id = ? RETURNING conversation_id",
                 [
-                    _clean(content),
+                    clean(content),
                     status,
                     json.dumps(asdict(stats)),
                     json.dumps(notices),
@@ -325,7 +307,7 @@ class Store:
         Case and accents do not matter, the last word may be unfinished, and any text is a
         query: operators and quotes are words like others.
         """
-        query = _match(text)
+        query = match_query(text)
         if not query:
             return []
         with self._read() as db:
@@ -333,7 +315,7 @@ class Store:
             rows = db.execute(_SEARCH_TITLES, values).fetchall()
             rows += db.execute(_SEARCH_MESSAGES, values).fetchall()
         return [
-            SearchHit(conversation_id, message_id, title, _one_line(snippet))
+            SearchHit(conversation_id, message_id, title, one_line(snippet))
             for conversation_id, message_id, title, snippet in rows[:limit]
         ]
 
@@ -417,31 +399,6 @@ class Store:
             self._idle.append(db)
 
 
-def segment(text: str) -> str:
-    """Set every character of a script without spaces apart, so that it is a word of its own.
-
-    A query in such a script then is a phrase of characters, found anywhere and in the same
-    index as all else. Measured on 10,000 messages (6 MB): 0.1 ms a query. SQLite's trigram
-    tokenizer cannot find words of one or two characters, which most Chinese words are, and its
-    index is three times the text; scanning with LIKE took 10 ms, grows with the history and
-    gives neither rank nor snippet.
-    """
-    return _BOUNDARY.sub(_SEPARATOR, text)
-
-
-def _match(text: str) -> str:
-    """The words as an FTS5 query: quoted, so that nothing in them is an operator."""
-    words = [
-        word for word in _clean(text).replace("\0", " ").split() if any(map(str.isalnum, word))
-    ]
-    phrases = ['"' + segment(word).replace('"', '""') + '"' for word in words]
-    return " ".join(phrases) + "*" if phrases else ""
-
-
-def _one_line(snippet: str) -> str:
-    return " ".join(snippet.replace(_SEPARATOR, "").split())
-
-
 def _index(db: Database, message_id: int) -> None:
     """Let search find a message, once it is whole and if someone said it."""
     role, status, content = db.execute(
@@ -454,10 +411,10 @@ def _index(db: Database, message_id: int) -> None:
         )
 
 
-def _set_title(db: Database, conversation_id: int, title: str) -> None:
+def _settitle_of(db: Database, conversation_id: int, title: str) -> None:
     rows = db.execute(
         "UPDATE conversations SET title = ? WHERE id = ? RETURNING title",
-        [_clean(title), conversation_id],
+        [clean(title), conversation_id],
     ).fetchall()
     db.execute(
         "INSERT OR REPLACE INTO title_search (rowid, title) VALUES (?, ?)",
@@ -465,66 +422,7 @@ def _set_title(db: Database, conversation_id: int, title: str) -> None:
     )
 
 
-def _title(content: str) -> str:
-    """The first line with something on it, cut on a word unless that leaves too little."""
-    lines = (" ".join(line.split()) for line in content.splitlines())
-    line = next(filter(None, lines), "")
-    if len(line) <= _TITLE_LENGTH:
-        return line
-    head = line[:_TITLE_LENGTH]
-    words = head.rpartition(" ")[0]
-    return (words if len(words) > _TITLE_LENGTH // 2 else head[:-1]) + "…"
-
-
-def _clean(text: str) -> str:
-    """Halves of a surrogate pair, which a browser may send, are joined or made U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _found(row: _T | None) -> _T:
     if not row:
         raise StoreError(schema.GONE)
     return row
-
-
-def _message(row: tuple[Any, ...]) -> Message:
-    route, stats, notices, siblings = row[7:]
-    if route is not None:
-        kind, reason, spans = json.loads(route)
-        route = Route(kind, reason, tuple((start, end, name) for start, end, name in spans))
-    if stats is not None:
-        stats = AnswerStats(**json.loads(stats))
-    values = [*row[:7], route, stats, tuple(json.loads(notices)), tuple(json.loads(siblings))]
-    return Message(*values)
-
-
-def _route_json(route: Route | None) -> str | None:
-    return json.dumps([route.kind, route.reason, route.spans]) if route else None
-
-
-def _token_row(step: TokenStep) -> tuple[Any, ...]:
-    """Alternatives as JSON with a byte a character: half the size of base64 for most tokens."""
-    alternatives = [
-        (other.text_bytes.decode("latin-1"), other.p_local, other.p_cloud, other.p_fused)
-        for other in step.alternatives
-    ]
-    return (
-        step.token_id,
-        step.text_bytes,
-        step.p_local,
-        step.p_cloud,
-        step.p_fused,
-        step.weight,
-        step.source,
-        step.at_ms,
-        json.dumps(alternatives, ensure_ascii=False, separators=(",", ":")),
-    )
-
-
-def _token_step(row: tuple[Any, ...]) -> TokenStep:
-    alternatives = tuple(
-        Alternative(text.encode("latin-1"), p_local, p_cloud, p_fused)
-        for text, p_local, p_cloud, p_fused in json.loads(row[8])
-    )
-    values = [*row[:8], alternatives]
-    return TokenStep(*values)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from floe.chat import Assistant, Turn, TurnOptions, TurnView
+from floe.chat import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import OFF, Settings
 from floe.edge.prompt import PromptBuilder
@@ -21,6 +21,7 @@ from floe.edge.runtime import LlamaModel
 from floe.errors import PromptError
 from floe.records import ChatMessage, Sampling
 from floe.store import Store
+from floe.turn import Turn, TurnOptions, TurnView
 
 SHORT = Sampling(max_tokens=40)
 QUESTION = "Why is the sky blue?"
@@ -346,13 +347,14 @@ def test_a_disk_that_is_full_loses_no_answer_on_the_page(
 
 
 KILLED = """
-import sys, threading
+import sys
 from pathlib import Path
-from floe.chat import *
+from floe.chat import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import OFF, Settings
 from floe.edge.runtime import LlamaModel
 from floe.store import Store
+from floe.turn import TurnOptions
 settings = Settings.load(cloud=OFF, data_dir=sys.argv[1])
 model = LlamaModel(Path(sys.argv[2]), threads=1)
 assistant = Assistant(settings, Store(settings.database), model, CloudLink(settings))

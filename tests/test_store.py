@@ -20,7 +20,8 @@ from sqlite_utils.migrations import Migrations
 from floe import schema
 from floe.errors import StoreError
 from floe.records import Alternative, AnswerStats, Message, Route, TokenStep
-from floe.store import Store, segment
+from floe.store import Store
+from floe.words import segment
 
 STEP = TokenStep(
     token_id=7,

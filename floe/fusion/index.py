@@ -52,7 +52,7 @@ class TokenIndex:
 
     def spell(self, text: bytes) -> list[int]:
         """The longest token first, again and again; empty if some bytes have no token."""
-        tokens = []
+        tokens: list[int] = []
         while text:
             reach = self.reach(text)
             if reach.own >= 0:

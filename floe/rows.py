@@ -1,0 +1,55 @@
+"""Records as rows of the database and back."""
+
+import json
+from typing import Any
+
+from floe.records import Alternative, AnswerStats, Message, Route, TokenStep
+
+
+def message_of(row: tuple[Any, ...]) -> Message:
+    """A row of the store's message query."""
+    route, stats, notices, siblings = row[7:]
+    if route is not None:
+        kind, reason, spans = json.loads(route)
+        route = Route(kind, reason, tuple((start, end, name) for start, end, name in spans))
+    if stats is not None:
+        stats = AnswerStats(**json.loads(stats))
+    values = [*row[:7], route, stats, tuple(json.loads(notices)), tuple(json.loads(siblings))]
+    return Message(*values)
+
+
+def route_json(route: Route | None) -> str | None:
+    """A route as it is kept."""
+    return json.dumps([route.kind, route.reason, route.spans]) if route else None
+
+
+def token_row(step: TokenStep) -> tuple[Any, ...]:
+    """Columns of `tokens` but the first two.
+
+    Alternatives as JSON with a byte a character: half the size of base64 for most tokens.
+    """
+    alternatives = [
+        (other.text_bytes.decode("latin-1"), other.p_local, other.p_cloud, other.p_fused)
+        for other in step.alternatives
+    ]
+    return (
+        step.token_id,
+        step.text_bytes,
+        step.p_local,
+        step.p_cloud,
+        step.p_fused,
+        step.weight,
+        step.source,
+        step.at_ms,
+        json.dumps(alternatives, ensure_ascii=False, separators=(",", ":")),
+    )
+
+
+def token_step_of(row: tuple[Any, ...]) -> TokenStep:
+    """The inverse of `token_row`."""
+    alternatives = tuple(
+        Alternative(text.encode("latin-1"), p_local, p_cloud, p_fused)
+        for text, p_local, p_cloud, p_fused in json.loads(row[8])
+    )
+    values = [*row[:8], alternatives]
+    return TokenStep(*values)

@@ -1,0 +1,55 @@
+"""Words as the store keeps them: for titles and for search, in scripts with spaces and without.
+
+Knows strings only, neither the database nor what the words are about.
+"""
+
+import re
+
+_TITLE_LENGTH = 60
+
+_SEPARATOR = "\x1f"
+_UNSPACED = (  # Thai to Lao, Myanmar, Khmer, CJK with kana, Hangul, compatibility forms
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+_BOUNDARY = re.compile(f"(?<={_UNSPACED})|(?={_UNSPACED})")
+
+
+def segment(text: str) -> str:
+    """Set every character of a script without spaces apart, so that it is a word of its own.
+
+    A query in such a script then is a phrase of characters, found anywhere and in the same
+    index as all else. Measured on 10,000 messages (6 MB): 0.1 ms a query. SQLite's trigram
+    tokenizer cannot find words of one or two characters, which most Chinese words are, and its
+    index is three times the text; scanning with LIKE took 10 ms, grows with the history and
+    gives neither rank nor snippet.
+    """
+    return _BOUNDARY.sub(_SEPARATOR, text)
+
+
+def match_query(text: str) -> str:
+    """The words as an FTS5 query: quoted, so that nothing in them is an operator."""
+    words = [word for word in clean(text).replace("\0", " ").split() if any(map(str.isalnum, word))]
+    phrases = ['"' + segment(word).replace('"', '""') + '"' for word in words]
+    return " ".join(phrases) + "*" if phrases else ""
+
+
+def one_line(snippet: str) -> str:
+    """A piece of the search index as people read it."""
+    return " ".join(snippet.replace(_SEPARATOR, "").split())
+
+
+def title_of(content: str) -> str:
+    """The first line with something on it, cut on a word unless that leaves too little."""
+    lines = (" ".join(line.split()) for line in content.splitlines())
+    line = next(filter(None, lines), "")
+    if len(line) <= _TITLE_LENGTH:
+        return line
+    head = line[:_TITLE_LENGTH]
+    words = head.rpartition(" ")[0]
+    return (words if len(words) > _TITLE_LENGTH // 2 else head[:-1]) + "…"
+
+
+def clean(text: str) -> str:
+    """Halves of a surrogate pair, which a browser may send, are joined or made U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
