@@ -17,7 +17,12 @@ class FetchError(FloeError):
 
 
 class CloudError(FloeError):
-    """The cloud could not be reached, refused, or broke off; the local model goes on."""
+    """The cloud could not be reached, refused, or broke off; the local model goes on.
+
+    `retry_after`: seconds that the cloud asked to be left alone; None if it did not.
+    """
+
+    retry_after: float | None = None
 
 
 class PromptError(FloeError):

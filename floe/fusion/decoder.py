@@ -95,6 +95,7 @@ class Decoder:
                 notify or (lambda _sentence: None),
                 policy=policy,
                 shared_vocabulary=shared_vocabulary,
+                stopped=lambda: controls.stopped,
             )
             if open_stream is not None
             else None

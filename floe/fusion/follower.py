@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Final, Literal
 
+from floe.errors import CloudError
 from floe.fusion.cursor import Cursor
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.records import CloudToken
@@ -17,6 +18,8 @@ from floe.records import CloudToken
 Absence = Literal["late", "offline"]
 
 DEFAULT_MAX_REQUESTS: Final = 100
+_LOOK: Final = 0.1
+"""Seconds between two looks at the stop flag."""
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 30.0
 
@@ -44,6 +47,7 @@ class Follower:
         *,
         policy: FollowPolicy | None = None,
         shared_vocabulary: bool = False,
+        stopped: Callable[[], bool] | None = None,
     ) -> None:
         """Nothing is opened yet.
 
@@ -52,11 +56,13 @@ class Follower:
             notify: is told in plain sentences what the user should know.
             policy: limits on requests.
             shared_vocabulary: see `Cursor`.
+            stopped: asked while waiting; True ends the wait.
         """
         self._open_stream = open_stream
         self._notify = notify
         self._policy = policy or FollowPolicy()
         self._shared = shared_vocabulary
+        self._stopped = stopped or (lambda: False)
         self._written = bytearray()
         self._stream: CloudStream | None = None
         self._cursor = Cursor(shared_vocabulary=shared_vocabulary)
@@ -119,7 +125,9 @@ class Follower:
                 self._miss()
                 return None
             assert self._stream is not None
-            self._stream.wait(until - now)
+            self._stream.wait(min(until - now, _LOOK))
+            if self._stopped():
+                return None
 
     def catch_up(self) -> None:
         """Take what has arrived, without waiting or asking."""
@@ -143,12 +151,12 @@ class Follower:
             self._retry_delay = _FIRST_RETRY
             self._cursor.add(rows)
         if ended and self._stream.error is not None and self._cursor.row is None:
-            self._fail(str(self._stream.error))
+            self._fail(self._stream.error)
 
-    def _fail(self, sentence: str) -> None:
-        self._notify(sentence)
+    def _fail(self, error: CloudError) -> None:
+        self._notify(str(error))
         self.close()
-        self._retry_at = monotonic() + self._retry_delay
+        self._retry_at = monotonic() + max(self._retry_delay, error.retry_after or 0.0)
         self._retry_delay = min(2 * self._retry_delay, _LONGEST_RETRY)
 
     def _expected_at(self) -> float:

@@ -116,6 +116,32 @@ def test_an_error_is_told_and_tried_again_later_and_later(clock: FakeClock) -> N
     assert max(gaps) <= 30
 
 
+def test_a_cloud_that_asks_to_be_left_alone_is(clock: FakeClock) -> None:
+    opened: list[float] = []
+
+    class Busy(CloudError):
+        retry_after = 7.0
+
+    def refuse(partial: str) -> FakeStream:
+        opened.append(clock.now)
+        return FakeStream([], clock, error=(clock.now, Busy("Too many requests.")))
+
+    follower = Follower(refuse, lambda _: None)
+    start = clock.now
+    while clock.now < start + 10:
+        follower.row(0.6)
+        clock.now += 0.5
+    assert [at - start for at in opened] == pytest.approx([0, 7])
+
+
+def test_stop_ends_the_wait(clock: FakeClock) -> None:
+    cloud = FakeCloud(CLOUD, clock, round_trip=1e6)
+    pressed = clock.now + 0.25
+    follower = Follower(cloud.open, lambda _: None, stopped=lambda: clock.now >= pressed)
+    assert follower.row(5.0) is None
+    assert clock.now < pressed + 0.2
+
+
 def test_rows_that_came_before_the_break_are_used(clock: FakeClock) -> None:
     first = row_after(b"", CLOUD)
     stream = FakeStream([(clock.now, first)], clock, error=(clock.now, CloudError("cut")))
