@@ -6,19 +6,20 @@ becomes a sentence above the controls; what they typed stays.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import update_wrapper
-from typing import Any, Concatenate, Final, ParamSpec
+from typing import Any, Final
 
 import gradio as gr
 
-from floe.chat import Assistant, Turn, TurnView
-from floe.errors import FloeError, StoreError
+from floe.chat import Assistant
+from floe.errors import StoreError
 from floe.records import Message, Mode
+from floe.turn import Turn, TurnOptions, TurnView
 from floe.ui.conversations import conversation_list
 from floe.ui.figures import live_figures
 from floe.ui.layout import Parts
+from floe.ui.plainly import Changes, plainly
 from floe.ui.preferences import Preferences
 from floe.ui.thread import entry, facts, history
 
@@ -30,28 +31,6 @@ FRAME_SECONDS: Final = 1 / 12
 SMOOTH_MESSAGES: Final = 50
 """The chatbot goes through all messages at each frame (0.1 s for 200 on one slow core): beyond
 this many, frames come more slowly in proportion, so that drawing leaves time for decoding."""
-
-Changes = dict[Any, Any]
-_P = ParamSpec("_P")
-
-
-def _plainly(
-    action: Callable[Concatenate["Actions", _P], Changes],
-) -> Callable[Concatenate["Actions", _P], Changes]:
-    """Turn an error that is fit to show into a sentence in the page; log any other one."""
-
-    def shown(self: "Actions", /, *args: _P.args, **kwargs: _P.kwargs) -> Changes:
-        try:
-            return action(self, *args, **kwargs)
-        except FloeError as error:
-            return {self.parts.notice: str(error)}
-        except Exception:
-            logger.exception("%s failed", action.__name__)
-            raise
-
-    # Gradio reads the signature to see which handlers want the event's data.
-    update_wrapper(shown, action)
-    return shown
 
 
 @dataclass(slots=True)
@@ -75,9 +54,14 @@ class Actions:
         self._store = assistant.store
         self.parts = parts
 
+    @property
+    def notice(self) -> gr.HTML:
+        """Where an error becomes a sentence."""
+        return self.parts.notice
+
     # Conversations
 
-    @_plainly
+    @plainly
     def load(self, seat: Seat) -> Changes:
         """A page was opened: what was last in view, the controls as they were left."""
         kept = Preferences.load(self._store)
@@ -88,12 +72,12 @@ class Actions:
             **self.look_at_cloud(),
         }
 
-    @_plainly
+    @plainly
     def new(self, seat: Seat) -> Changes:
         """An empty conversation; it is kept once something has been asked."""
         return self._show(seat, None)
 
-    @_plainly
+    @plainly
     def open(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show a conversation; with a message found in it, the branch that has the message."""
         asked: dict[str, Any] = event._data
@@ -106,13 +90,13 @@ class Actions:
         except StoreError as error:
             return {**self._show(seat, None), self.parts.notice: str(error)}
 
-    @_plainly
+    @plainly
     def rename(self, seat: Seat, event: gr.EventData) -> Changes:
         """Give a conversation a title of the user's own."""
         self._store.rename_conversation(event._data["id"], event._data["title"])
         return {self.parts.listing: conversation_list(self._assistant, seat.conversation)}
 
-    @_plainly
+    @plainly
     def delete(self, seat: Seat, event: gr.EventData) -> Changes:
         """Remove a conversation for good; an answer still written in it ends first."""
         doomed: int = event._data["id"]
@@ -125,7 +109,7 @@ class Actions:
 
     # Turns
 
-    @_plainly
+    @plainly
     def send(
         self,
         seat: Seat,
@@ -136,11 +120,11 @@ class Actions:
         max_tokens: int,
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
-        options = Preferences(mode, weight, temperature, max_tokens).options()
+        options = self._options(mode, weight, temperature, max_tokens)
         turn = self._assistant.ask(seat.conversation, text, options)
         return {**self._show(seat, turn.conversation_id), self.parts.prompt: ""}
 
-    @_plainly
+    @plainly
     def edit(
         self,
         seat: Seat,
@@ -151,11 +135,11 @@ class Actions:
         event: gr.EventData,
     ) -> Changes:
         """Ask an earlier question in other words: a new branch."""
-        options = Preferences(mode, weight, temperature, max_tokens).options()
+        options = self._options(mode, weight, temperature, max_tokens)
         turn = self._assistant.edit(event._data["id"], event._data["text"], options)
         return self._show(seat, turn.conversation_id)
 
-    @_plainly
+    @plainly
     def regenerate(
         self,
         seat: Seat,
@@ -166,16 +150,28 @@ class Actions:
         event: gr.EventData,
     ) -> Changes:
         """Answer the same question again: a new branch."""
-        options = Preferences(mode, weight, temperature, max_tokens).options()
+        options = self._options(mode, weight, temperature, max_tokens)
         turn = self._assistant.regenerate(event._data["id"], options)
         return self._show(seat, turn.conversation_id)
 
-    @_plainly
+    @plainly
     def branch(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show another version of a message, with what followed it."""
         assert seat.conversation is not None
         self._store.select_branch(seat.conversation, event._data["id"])
         return self._show(seat, seat.conversation)
+
+    def _options(
+        self, mode: Mode, weight: float, temperature: float, max_tokens: int
+    ) -> TurnOptions:
+        """The controls as they stand in this page, the rest as it was last set in any."""
+        return Preferences.load(
+            self._store,
+            mode=mode,
+            weight=weight,
+            temperature=temperature,
+            max_tokens=max_tokens,
+        ).options()
 
     def stop(self, seat: Seat) -> None:
         """End the answer in view after the token in hand."""

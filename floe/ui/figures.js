@@ -6,12 +6,16 @@ floe.cloud = ({ element, props, watch }) => {
   menu.id = "open-drawer";
   menu.setAttribute("aria-controls", "drawer");
   const sentence = floe.el("span", { className: "sentence" });
-  const state = floe.el("p", { role: "status" }, floe.el("i", { className: "dot" }), sentence);
+  const opener = floe.el("button", { type: "button", id: "open-cloud", onclick: floe.toggleCloud });
+  opener.setAttribute("aria-controls", "panel");
+  opener.setAttribute("aria-expanded", "false");
+  opener.append(floe.el("i", { className: "dot" }), sentence, floe.icon("sliders"));
+  const state = floe.el("p", { role: "status" }, opener);
   element.append(menu, state);
   const draw = () => {
     if (!props.value || sentence.textContent === props.value.sentence) return;
     sentence.textContent = props.value.sentence;
-    state.title = props.value.sentence;
+    opener.title = `${props.value.sentence} Press to choose, test and limit it.`;
     state.classList.toggle("usable", props.value.usable);
   };
   watch("value", draw);
@@ -22,8 +26,8 @@ floe.figures = ({ element, props, watch }) => {
   const list = floe.el("dl");
   element.append(list, floe.button("half", "Light or dark", floe.switchTheme));
   const draw = () => {
-    const rows = (props.value || []).map(([name, value]) =>
-      floe.el("div", {}, floe.el("dt", {}, name), floe.el("dd", {}, value)),
+    const rows = (props.value || []).map(([name, value, title]) =>
+      floe.el("div", { title }, floe.el("dt", {}, name), floe.el("dd", {}, value)),
     );
     list.replaceChildren(...rows);
   };

@@ -23,7 +23,8 @@ def duration(milliseconds: float | None) -> str:
 
 
 def live_figures(stats: AnswerStats | None) -> list[list[str]]:
-    """Name and value of the figures above the chat; dashes before the first answer."""
+    """Name, value and tooltip of the figures above the chat; dashes before the first answer."""
+    cost = ""
     if stats is None:
         values = ["—", "—", "—", "—"]
     else:
@@ -33,8 +34,16 @@ def live_figures(stats: AnswerStats | None) -> list[list[str]]:
             f"{stats.cloud_share:.0%}" if stats.tokens else "—",
             str(stats.cloud_requests),
         ]
+        cost = cloud_tokens(stats)
     names = ["tokens/s", "first token", "with the cloud", "cloud requests"]
-    return [[name, value] for name, value in zip(names, values, strict=True)]
+    hints = ["", "", "", cost]
+    return [list(figure) for figure in zip(names, values, hints, strict=True)]
+
+
+def cloud_tokens(stats: AnswerStats) -> str:
+    """What the cloud may charge for, cancelled requests included; empty where nothing was asked."""
+    asked, written = stats.cloud_prompt_tokens, stats.cloud_completion_tokens
+    return f"cloud tokens: {asked:,} in, {written:,} out" if asked or written else ""
 
 
 def summary(stats: AnswerStats | None) -> str:
@@ -43,4 +52,5 @@ def summary(stats: AnswerStats | None) -> str:
         return ""
     tokens = "1 token" if stats.tokens == 1 else f"{stats.tokens} tokens"
     speed = f"{stats.tokens_per_second:.1f} per second"
-    return f"{tokens} · {speed} · {stats.cloud_share:.0%} with the cloud"
+    share = f"{stats.cloud_share:.0%} with the cloud"
+    return " · ".join(filter(None, [tokens, speed, share, cloud_tokens(stats)]))

@@ -1,9 +1,4 @@
-"""The parts of the page and where they stand; what they do is in `actions` and `page`.
-
-Parts that gradio has no component for are `gr.HTML` with an empty template: a script of ours
-builds them from a JSON value with text nodes alone. (Values put into a gradio template are
-evaluated as JavaScript, so nothing that a person or a model wrote may go there.)
-"""
+"""The parts of the page and where they stand; what they do is in `actions` and `page`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +6,8 @@ from typing import Any, Final
 
 import gradio as gr
 
+from floe.ui.cloud_panel import CloudParts, lay_out_cloud
+from floe.ui.drawn import drawn
 from floe.ui.preferences import Preferences
 from floe.ui.thread import DELIMITERS
 
@@ -47,6 +44,7 @@ class Parts:
     send: gr.Button
     stop: gr.Button
     clock: gr.Timer
+    panel: CloudParts
 
     @property
     def controls(self) -> list[gr.Slider | gr.Radio]:
@@ -59,6 +57,7 @@ def lay_out(
     tokens: Callable[[list[int]], Any],
     text: Callable[[int], str],
     model: str,
+    deadline_ms: float,
 ) -> Parts:
     """Build everything inside the current `gr.Blocks`.
 
@@ -67,16 +66,18 @@ def lay_out(
         tokens: gives it rows of tokens.
         text: gives it a message word for word, to copy or to edit.
         model: name of the model on this device.
+        deadline_ms: longest wait for the cloud, per token, until the person chooses another.
     """
     defaults = Preferences()
     look = gr.State(None)
     with gr.Row(elem_id="frame"):
         with gr.Column(elem_id="drawer", min_width=0):
-            listing = _drawn("conversations", "new", "open", "rename", "delete", server=[search])
+            listing = drawn("conversations", "new", "open", "rename", "delete", server=[search])
         with gr.Column(elem_id="main", min_width=0):
             with gr.Row(elem_id="top"):
-                cloud = _drawn("cloud")
-                figures = _drawn("figures")
+                cloud = drawn("cloud")
+                figures = drawn("figures")
+            panel = lay_out_cloud(deadline_ms)
             chat = gr.Chatbot(
                 elem_id="chat",
                 show_label=False,
@@ -90,9 +91,9 @@ def lay_out(
                 allow_tags=False,
                 placeholder=WELCOME.format(model=model),
             )
-            thread = _drawn("thread", "edit", "regenerate", "branch", server=[tokens, text])
+            thread = drawn("thread", "edit", "regenerate", "branch", server=[tokens, text])
             with gr.Column(elem_id="dock", min_width=0):
-                notice = _drawn("notice")
+                notice = drawn("notice")
                 with gr.Row(elem_id="controls"):
                     weight = gr.Slider(
                         0,
@@ -159,16 +160,5 @@ def lay_out(
         send,
         stop,
         gr.Timer(CLOUD_SECONDS),
-    )
-
-
-def _drawn(name: str, *events: str, server: list[Callable[..., Any]] | None = None) -> gr.HTML:
-    """A part drawn by `floe.NAME` of our scripts, which may trigger `events`."""
-    return gr.HTML(
-        value=None,
-        html_template="",
-        js_on_load=f"floe.{name}({{element, props, trigger, server, watch}}, {list(events)});",
-        apply_default_css=False,
-        server_functions=server,
-        elem_id=name,
+        panel,
     )

@@ -15,6 +15,8 @@ import gradio as gr
 from floe.chat import Assistant
 from floe.config import Settings
 from floe.ui.actions import Actions, Seat
+from floe.ui.cloud_actions import CloudActions
+from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
 from floe.ui.layout import Parts, lay_out
 from floe.ui.serving import launch_options
@@ -42,8 +44,11 @@ def build_page(assistant: Assistant, settings: Settings) -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         model = Path(settings.model).stem if "/" in settings.model else settings.model
-        parts = lay_out(search, tokens, text, model)
+        parts = lay_out(search, tokens, text, model, settings.deadline_ms)
         _wire(page, parts, Actions(assistant, parts))
+        panel = CloudActions(assistant, settings, parts.panel)
+        _wire_panel(page, parts.panel, panel)
+        parts.clock.tick(panel.look, None, parts.panel.in_use, **_AT_ONCE)
     return page
 
 
@@ -95,3 +100,29 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         **latest,
     )
     parts.clock.tick(actions.look_at_cloud, None, parts.cloud, **_AT_ONCE)
+
+
+def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> None:
+    named = [parts.preset, parts.base_url]
+    page.load(actions.load, None, parts.all, **_AT_ONCE)
+    parts.preset.input(actions.choose, parts.preset, parts.all, **_AT_ONCE)
+    keys = [parts.key, parts.where, parts.notice]
+    parts.base_url.blur(actions.look_for_key, named, keys, **_AT_ONCE)
+    parts.test.click(actions.test, parts.form, parts.all, **_AT_ONCE)
+    parts.cancel.click(actions.cancel, None, None, **_AT_ONCE)
+    parts.use.click(actions.use, parts.form, parts.all, **_AT_ONCE)
+    parts.forget.click(actions.forget, named, parts.all, **_AT_ONCE)
+    parts.clock.tick(actions.watch, None, parts.all, **_AT_ONCE)
+    gr.on(
+        [
+            parts.deadline.input,
+            parts.fewer_requests.input,
+            parts.max_requests.input,
+            parts.daily_requests.input,
+        ],
+        actions.keep,
+        parts.limits,
+        parts.notice,
+        trigger_mode="always_last",
+        **_AT_ONCE,
+    )

@@ -1,13 +1,17 @@
 """What the person last set in the page, kept in the store and found again after a restart."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Self
 
-from floe.chat import TurnOptions
+from floe.fusion.follower import DEFAULT_MAX_REQUESTS
 from floe.records import Mode, Sampling
 from floe.store import Store
+from floe.turn import TurnOptions
 
 KEY: Final = "page"
+
+TOLERANCE: Final = 0.1
+"""How much less probable than the best a token of the cloud may be, where few requests count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,8 @@ class Preferences:
     """The controls, and the conversation in view (None: a new one).
 
     `weight` is the local weight in [0, 1]; `max_tokens` the longest answer; `top_p` has no part
-    in greedy answers.
+    in greedy answers. `deadline_ms` is the longest wait for the cloud, per token (None: as the
+    settings say); `max_requests` the budget of an answer, `daily_requests` that of a day (0: none).
     """
 
     mode: Mode = "fused"
@@ -24,22 +29,37 @@ class Preferences:
     max_tokens: int = 512
     top_p: float = 0.95
     conversation: int | None = None
+    deadline_ms: float | None = None
+    fewer_requests: bool = False
+    max_requests: int = DEFAULT_MAX_REQUESTS
+    daily_requests: int = 0
 
     @classmethod
-    def load(cls, store: Store) -> Self:
-        """What was kept; a field that an older or newer Floe did not know takes its default."""
+    def load(cls, store: Store, **changes: Any) -> Self:
+        """What was kept, with some changes that are not.
+
+        A field that an older or newer Floe did not know takes its default.
+        """
         kept: dict[str, Any] = store.setting(KEY, {})
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in kept.items() if name in known})
+        return cls(**{name: value for name, value in kept.items() if name in known} | changes)
 
     @classmethod
     def update(cls, store: Store, **changes: Any) -> Self:
         """Change some fields, and keep all."""
-        changed = replace(cls.load(store), **changes)
+        changed = cls.load(store, **changes)
         store.set_setting(KEY, asdict(changed))
         return changed
 
     def options(self) -> TurnOptions:
         """The same for a turn."""
         sampling = Sampling(self.temperature, self.top_p, self.max_tokens)
-        return TurnOptions(self.mode, self.weight, sampling)
+        return TurnOptions(
+            self.mode,
+            self.weight,
+            sampling,
+            deadline=None if self.deadline_ms is None else self.deadline_ms / 1000,
+            tolerance=TOLERANCE if self.fewer_requests else 0.0,
+            max_requests=self.max_requests,
+            daily_requests=self.daily_requests or None,
+        )

@@ -20,8 +20,16 @@ _STYLES: Final = (
     "chat.css",
     "tokens.css",
     "controls.css",
+    "cloud.css",
 )
-_SCRIPTS: Final = ("shell.js", "conversations.js", "figures.js", "tokens.js", "thread.js")
+_SCRIPTS: Final = (
+    "shell.js",
+    "conversations.js",
+    "figures.js",
+    "cloud.js",
+    "tokens.js",
+    "thread.js",
+)
 
 POLICY: Final = "; ".join(
     (

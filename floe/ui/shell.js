@@ -43,6 +43,8 @@ const floe = {
     tick: "M5 13l4 4L19 7",
     half: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
     tokens: "M4 7h6v4H4zM12 7h8v4h-8zM4 14h9v4H4zM15 14h5v4h-5z",
+    wave: "M4 13c3-5 5-5 8-1s5 4 8-1",
+    sliders: "M4 8h9M17 8h3M4 16h3M11 16h9M15 6v4M9 14v4",
     close: "M6 6l12 12M18 6L6 18",
   },
 
@@ -113,7 +115,13 @@ if (document.body) floe.startTheme();
 else document.addEventListener("DOMContentLoaded", floe.startTheme);
 
 floe.systemDark.addEventListener("change", floe.applyTheme);
-floe.narrow.addEventListener("change", () => floe.setDrawer(!floe.narrow.matches));
+floe.fitWidth = () => document.documentElement.classList.toggle("narrow", floe.narrow.matches);
+floe.fitWidth();
+
+floe.narrow.addEventListener("change", () => {
+  floe.fitWidth();
+  floe.setDrawer(!floe.narrow.matches);
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && floe.narrow.matches) floe.setDrawer(false);

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, TypedDict
 
-from floe.chat import TurnView
 from floe.records import Message, Mode, Status
+from floe.turn import TurnView
 from floe.ui.figures import ENDED, summary
 
 DELIMITERS: Final[list[dict[str, str | bool]]] = [

@@ -57,3 +57,18 @@ def test_preferences_survive_and_ignore_what_they_do_not_know(tmp_path: Path) ->
         assert kept.options().weight == 0.25
         store.set_setting("page", {"max_tokens": 8, "colour": "red"})
         assert Preferences.load(store) == Preferences(max_tokens=8)
+
+
+def test_limits_on_the_cloud_reach_the_turn(tmp_path: Path) -> None:
+    plain = Preferences().options()
+    assert (plain.deadline, plain.tolerance) == (None, 0.0)
+    assert (plain.max_requests, plain.daily_requests) == (100, None)
+    with Store(tmp_path / "floe.db") as store:
+        Preferences.update(
+            store, deadline_ms=250, fewer_requests=True, max_requests=7, daily_requests=50
+        )
+        options = Preferences.load(store, weight=0.75).options()
+        assert (options.deadline, options.tolerance) == (0.25, 0.1)
+        assert (options.max_requests, options.daily_requests) == (7, 50)
+        assert options.weight == 0.75
+        assert Preferences.load(store).weight == 0.5

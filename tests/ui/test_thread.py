@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from floe.chat import TurnView
 from floe.records import AnswerStats, Message, Route
+from floe.turn import TurnView
 from floe.ui.thread import WAITING, facts, history, markdown
 
 QUESTION = Message(1, 9, None, "user", "Why <b>?", 0.0, siblings=(1,))

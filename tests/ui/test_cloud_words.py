@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from floe.cloud.choice import EndpointChoice
+from floe.cloud.keys import Keys
+from floe.cloud.link import CloudLink
+from floe.cloud.profile import EndpointProfile
+from floe.config import OFF, STAND_IN, Settings
+from floe.ui import cloud_words as words
+from floe.ui.trial import TrialView
+from tests.cloud.quirky import Quirks, QuirkyServer
+
+
+def profile_of(quirks: Quirks) -> EndpointProfile:
+    with QuirkyServer(quirks) as server:
+        link = CloudLink(Settings())
+        try:
+            return link.test(server.url)
+        finally:
+            link.close()
+
+
+def test_a_good_endpoint_has_good_marks_alone() -> None:
+    profile = profile_of(Quirks())
+    assert profile.complete
+    assert {mark for mark, _ in words.marked(profile)} == {"good"}
+
+
+def test_what_is_missing_is_marked_as_a_limit_or_as_not_possible() -> None:
+    found = words.marked(
+        profile_of(Quirks(continues="none", logprobs="refused", usage=False, models=True))
+    )
+    marks = {sentence.split()[1]: mark for mark, sentence in found}
+    assert marks["refuses"] == "impossible"
+    assert marks["cannot"] == "impossible"
+    assert marks["does"] == "limited"
+    nulls = words.marked(profile_of(Quirks(spelling="null")))
+    assert [mark for mark, _ in nulls].count("limited") == 1
+
+
+def test_a_test_that_ended_early_ends_in_what_stood_in_the_way() -> None:
+    refused = words.marked(profile_of(Quirks(key="sk-other")))
+    assert refused[-1][0] == "impossible"
+    assert "key" in refused[-1][1]
+    stopped = EndpointProfile(findings=("Reachable; 2 models.", "The test was stopped."))
+    assert [mark for mark, _ in words.marked(stopped)] == ["good", "limited"]
+    assert words.marked(EndpointProfile()) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "just now"),
+        (59, "just now"),
+        (60, "1 minute ago"),
+        (7_300, "2 hours ago"),
+        (86_400, "1 day ago"),
+        (9 * 86_400, "9 days ago"),
+    ],
+)
+def test_ages_read_well(seconds: float, text: str) -> None:
+    assert words.ago(1_000_000, 1_000_000 + seconds) == text
+
+
+def test_every_choice_has_a_note_and_an_address() -> None:
+    for _, preset_id in words.CHOICES:
+        assert words.hint(preset_id)["note"].endswith(".")
+    assert words.hint("openai")["link"].startswith("https://")
+    assert words.hint(STAND_IN)["link"] == words.hint(OFF)["link"] == ""
+    assert words.address(STAND_IN, "http://elsewhere") == STAND_IN
+    assert words.address(OFF, "") == OFF
+    assert words.address("custom", " http://127.0.0.1:1/v1/ ") == "http://127.0.0.1:1/v1"
+
+
+def test_where_a_key_is_never_tells_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    openai = "https://api.openai.com/v1"
+    kept, where = words.key_place(Settings(), Keys(), openai)
+    assert kept
+    assert "environment" in where
+    assert "sk-secret" not in where
+    kept, where = words.key_place(Settings(), Keys(), "http://127.0.0.1:1/v1")
+    assert not kept
+    assert where
+    for no_address in (STAND_IN, OFF, "", "http://[::"):
+        assert words.key_place(Settings(), Keys(), no_address) == (False, "")
+    given = Settings(cloud=openai, cloud_key=SecretStr("sk-given"))
+    assert "floe.toml" in words.key_place(given, Keys(), openai)[1]
+
+
+def test_who_decides_at_the_next_start(tmp_path: Path) -> None:
+    outside = words.who_decides(Settings.load(data_dir=tmp_path, cloud=OFF))
+    assert "until Floe ends" in outside
+    assert "found again" in words.who_decides(Settings.load(data_dir=tmp_path))
+
+
+def test_the_cloud_in_use_names_its_test_or_the_lack_of_one() -> None:
+    settings = Settings(cloud="http://127.0.0.1:1/v1", cloud_model="m")
+    link = CloudLink(settings)
+    shown = words.in_use(link, settings)
+    assert shown["tested"] == "http://127.0.0.1:1/v1, m. Not tested yet."
+    assert shown["findings"] == []
+    assert shown["usable"] is False
+    assert words.in_use(CloudLink(Settings(cloud=OFF)), settings)["tested"] == ""
+
+
+def test_a_test_shows_steps_while_it_runs_and_findings_after() -> None:
+    assert words.trial(None)["title"] == ""
+    choice = EndpointChoice("https://api.openai.com/v1", "gpt-4.1-mini", "openai")
+    running = words.trial(TrialView(choice, ("Asking.",)))
+    assert running["title"] == "Testing OpenAI, gpt-4.1-mini"
+    assert running["lines"] == ["Asking."]
+    profile = EndpointProfile(complete=True, findings=("A streamed answer came.",))
+    ended = words.trial(TrialView(choice, ("Asking.",), profile, running=False))
+    assert ended["lines"] == []
+    assert ended["findings"] == [("good", "A streamed answer came.")]
+    lost = words.trial(TrialView(choice, ("The disk is full.",), running=False))
+    assert lost["lines"] == ["The disk is full."]
