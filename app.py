@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import webbrowser
 
@@ -23,6 +24,8 @@ logger = logging.getLogger("floe")
 
 def main() -> int:
     """Run until Ctrl-C; 1 if something that a person can mend stands in the way."""
+    # A service manager's way to say Ctrl-C: what runs is ended in order, and kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = Settings.load(sys.argv[1:])
         log_to(settings)
