@@ -185,9 +185,9 @@ class LlamaModel:
         count = len(tokens)
         self._batch.n_tokens = count
         self._batch_ids[:count] = tokens
-        self._batch_positions[:count] = np.arange(start, start + count)
+        self._batch_positions[:count] = range(start, start + count)
+        self._batch_outputs[:count] = 1
         self._batch_outputs[: count - outputs] = 0
-        self._batch_outputs[count - outputs : count] = 1
         code = lib.llama_decode(context, self._batch)
         if code != 0:
             lib.llama_memory_seq_rm(lib.llama_get_memory(context), 0, start, -1)

@@ -1,8 +1,7 @@
 """One token from one distribution: greedy, sampled, or the cloud's own token taken as a draft."""
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,13 @@ from floe.fusion.projection import Projector
 from floe.records import Alternative, CloudToken, Rule, Sampling
 
 ALTERNATIVES: Final = 5
+_CERTAIN: Final = 0.99
+"""A local token above this is shown alone: all others together have less than a hundredth."""
 _NEAR: Final = math.exp(-6.0)
 """Tokens below this share of the best one are looked at only if nothing else is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(NamedTuple):
     """The token picked and what could have been; probabilities as in `TokenStep`."""
 
     token: int
@@ -52,14 +52,18 @@ class Picker:
 
     def local(self, logits: NDArray[np.float32], sampling: Sampling) -> Pick:
         """A token of the local model alone."""
-        distribution = local_distribution(logits, self._work)
+        distribution = local_distribution(logits, self._work, exact=False)
         if sampling.temperature <= 0:
             token = distribution.best
         else:
             nothing = np.empty(0, np.float64)
-            alone = Pooled(np.empty(0, np.int32), nothing, nothing, 1 / distribution.total, 0.0)
-            token = self._draw(self._target(logits, distribution, alone, sampling))
+            bare = Pooled(np.empty(0, np.int32), nothing, nothing, 1 / distribution.total, 0.0)
+            token = self._draw(self._target(logits, distribution, bare, sampling))
         # The hottest path of the program, and shorter than `_describe`: nothing is touched.
+        probability = distribution.probability(token)
+        if probability > _CERTAIN:
+            alone = Alternative(self._pieces[token], probability, None, probability)
+            return Pick(token, probability, None, probability, (alone,))
         near = self._near_best(distribution)
         mass = distribution.mass[near]
         best = _largest(mass)
@@ -69,7 +73,6 @@ class Picker:
                 near[best].tolist(), (mass[best] / distribution.total).tolist(), strict=True
             )
         )
-        probability = distribution.probability(token)
         return Pick(token, probability, None, probability, alternatives)
 
     def fused(

@@ -63,13 +63,15 @@ class Pooled:
 
 
 def local_distribution(
-    logits: NDArray[np.float32], work: NDArray[np.float32] | None = None
+    logits: NDArray[np.float32], work: NDArray[np.float32] | None = None, *, exact: bool = True
 ) -> LocalDistribution:
     """Softmax without the division.
 
     Args:
         logits: float32 of shape (vocabulary,).
         work: space of the same shape to write into.
+        exact: add up in float64. Pooling needs it: what the candidates leave over is a small
+            difference of large sums. In float32 the total is right to six digits.
     """
     best = int(logits.argmax())
     # One pass less wherever no exponential can overflow or vanish, which is nearly always.
@@ -78,8 +80,8 @@ def local_distribution(
     else:
         mass = np.subtract(logits, logits[best], out=work)
         np.exp(mass, out=mass)
-    # In float64: what the candidates leave over is a small difference of large sums.
-    return LocalDistribution(mass, float(mass.sum(dtype=np.float64)), best)
+    total = mass.sum(dtype=np.float64 if exact else np.float32)
+    return LocalDistribution(mass, float(total), best)
 
 
 def pool(local: LocalDistribution, projection: Projection, weight: float, rule: Rule) -> Pooled:
