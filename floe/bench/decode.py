@@ -26,7 +26,7 @@ from floe.fusion.decoder import Controls, Decoder
 from floe.records import ChatMessage, Sampling
 
 _TOKENS: Final = 128
-_ROUNDS: Final = 9
+_ROUNDS: Final = 16
 _RANK: Final = 8
 _QUESTION: Final = "Tell me a long story about a lighthouse keeper and the sea."
 
@@ -44,8 +44,13 @@ def run() -> dict[str, object]:
         raw: list[float] = []
         for i in range(_ROUNDS):
             print(f"decode: round {i + 1} of {_ROUNDS}", file=sys.stderr)
-            local.append(_rate(lambda: len(_floe(model, prompt)), model, prompt))
-            raw.append(_rate(lambda: _raw(model, tokens), model, prompt))
+            both = [
+                (local, lambda: len(_floe(model, prompt))),
+                (raw, lambda: _raw(model, tokens)),
+            ]
+            # Each comes first as often as second: what the one leaves behind is the other's too.
+            for rates, work in both if i % 2 else reversed(both):
+                rates.append(_rate(work, model, prompt))
         adapted, bare = _with_and_without_adapter(model, prompt, tokens)
         return {
             "local_tok_s": round(statistics.median(local), 1),
