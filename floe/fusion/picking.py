@@ -107,8 +107,9 @@ class Picker:
         distribution = local_distribution(logits, self._work)
         projection = self._projector.project(row, pending, distribution.mass)
         pooled = pool(distribution, projection, weight, self._rule)
+        rest = self._untouched(distribution, pooled)
         if sampling.temperature <= 0:
-            token = self._best(distribution, pooled)
+            token = self._best(distribution, pooled, rest)
             if tolerance > 0 and draft is not None and draft != token:
                 best, own = (_probabilities(t, distribution, pooled)[1] for t in (token, draft))
                 if best - own <= tolerance:
@@ -116,19 +117,18 @@ class Picker:
         else:
             target = self._target(logits, distribution, pooled, sampling)
             token = self._accept_or_draw(target, logits, distribution, pooled, sampling, draft)
-        return self._describe(token, distribution, pooled)
+        return self._describe(token, distribution, pooled, rest)
 
     def draft_end(self, local: NDArray[np.float32]) -> int:
         """An end token, drawn as the projection shares the cloud's end among them."""
         share = np.exp(local[self._index.end_ids].astype(np.float64) - float(local.max()))
         return int(self._index.end_ids[self._draw(share)])
 
-    def _best(self, local: LocalDistribution, pooled: Pooled) -> int:
+    def _best(self, local: LocalDistribution, pooled: Pooled, rest: NDArray[np.intp]) -> int:
         token, best = -1, -1.0
         if len(pooled.ids):
             at = int(pooled.fused.argmax())
             token, best = int(pooled.ids[at]), float(pooled.fused[at])
-        rest = self._untouched(local, pooled)
         unseen = _NEAR * float(local.mass[local.best]) * pooled.rest_fused
         if not len(rest) and best < unseen:
             masked = local.mass.copy()
@@ -215,8 +215,9 @@ class Picker:
         at = np.searchsorted(cumulative, self._random.random() * cumulative[-1], "right")
         return min(int(at), len(probabilities) - 1)
 
-    def _describe(self, token: int, local: LocalDistribution, pooled: Pooled) -> Pick:
-        rest = self._untouched(local, pooled)
+    def _describe(
+        self, token: int, local: LocalDistribution, pooled: Pooled, rest: NDArray[np.intp]
+    ) -> Pick:
         names = np.concatenate((pooled.ids, rest))
         mass = local.mass[names].astype(np.float64)
         fused = np.concatenate((pooled.fused, mass[len(pooled.ids) :] * pooled.rest_fused))
