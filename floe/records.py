@@ -128,13 +128,20 @@ class AnswerStats:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A row of the conversation list. Times are seconds since the epoch (UTC)."""
+    """A row of the conversation list. Times are seconds since the epoch (UTC).
+
+    `local_only`: nothing of it may leave the device. `train`, `federate`: whether it may be used
+    for that; None: as the person's general consent says.
+    """
 
     id: int
     title: str
     created_at: float
     updated_at: float
     leaf_id: int | None = None
+    local_only: bool = False
+    train: bool | None = None
+    federate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,9 @@ class Message:
 
     `notices` are the plain sentences shown with the answer (the cloud was late, the oldest
     turns were left out). `siblings` are the ids of all children of the same parent, in order
-    of creation, this one included.
+    of creation, this one included. `rating`: -1 disliked, 1 liked. `edited_from`: the answer
+    that the person rewrote into this one. `private`: kinds found in the text; None: nobody
+    has looked.
     """
 
     id: int
@@ -156,4 +165,37 @@ class Message:
     route: Route | None = None
     stats: AnswerStats | None = None
     notices: tuple[str, ...] = ()
+    rating: int = 0
+    edited_from: int | None = None
+    private: tuple[str, ...] | None = None
     siblings: tuple[int, ...] = field(default=())
+
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPlan:
+    """How an adapter is trained on this device, what that is expected to take, and why so.
+
+    `modules` are projections as peft names them (`q_proj`); `layers` of the upper end get
+    adapters (the backward pass stops below them); `batch_tokens` is the tokens of one optimiser
+    step, `sequence_length` the longest row; `seconds` and `peak_mb` (10^6 bytes, of the whole
+    process) are predictions for `rows_tokens` tokens an epoch.
+    """
+
+    rank: int
+    alpha: float
+    modules: tuple[str, ...]
+    layers: int
+    batch_tokens: int
+    sequence_length: int
+    checkpointing: bool
+    precision: Precision
+    epochs: int
+    learning_rate: float
+    threads: int
+    rows_tokens: int
+    seconds: float
+    peak_mb: float
+    reason: str

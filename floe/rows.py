@@ -3,19 +3,32 @@
 import json
 from typing import Any
 
-from floe.records import Alternative, AnswerStats, Message, Route, TokenStep
+from floe.records import Alternative, AnswerStats, Conversation, Message, Route, TokenStep
 
 
 def message_of(row: tuple[Any, ...]) -> Message:
     """A row of the store's message query."""
-    route, stats, notices, siblings = row[7:]
+    route, stats, notices, rating, edited_from, private, siblings = row[7:]
     if route is not None:
         kind, reason, spans = json.loads(route)
         route = Route(kind, reason, tuple((start, end, name) for start, end, name in spans))
     if stats is not None:
         stats = AnswerStats(**json.loads(stats))
-    values = [*row[:7], route, stats, tuple(json.loads(notices)), tuple(json.loads(siblings))]
+    looked = tuple(json.loads(private)) if private is not None else None
+    values = [*row[:7], route, stats, tuple(json.loads(notices)), rating, edited_from, looked]
+    values.append(tuple(json.loads(siblings)))
     return Message(*values)
+
+
+def conversation_of(row: tuple[Any, ...]) -> Conversation:
+    """A row of the store's conversation query."""
+    local_only, train, federate = row[5:]
+    values = [*row[:5], bool(local_only), _maybe(train), _maybe(federate)]
+    return Conversation(*values)
+
+
+def _maybe(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
 
 
 def route_json(route: Route | None) -> str | None:

@@ -129,6 +129,131 @@ def _endpoints(db: Database) -> None:
     """)
 
 
+@MIGRATIONS(name="0003_privacy")
+def _privacy(db: Database) -> None:
+    """What was found private, what the person allows, and what has left the device.
+
+    - `messages.private`: JSON list of kinds found in the text; NULL: nobody has looked.
+    - `conversations.train`, `.federate`: NULL: as the person's general consent says.
+    - `sent` outlives the conversation: deleting a chat does not unsend it. `route` tells for
+      what it was sent; `body` is the request's body, word for word.
+    """
+    db.executescript("""
+        ALTER TABLE messages ADD COLUMN private TEXT;
+        ALTER TABLE messages ADD COLUMN rating INTEGER NOT NULL DEFAULT 0
+            CHECK (rating IN (-1, 0, 1));
+        ALTER TABLE messages ADD COLUMN edited_from INTEGER;
+        ALTER TABLE conversations ADD COLUMN local_only INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE conversations ADD COLUMN train INTEGER;
+        ALTER TABLE conversations ADD COLUMN federate INTEGER;
+        CREATE TABLE sent (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            message_id INTEGER,
+            sent_at REAL NOT NULL,
+            endpoint TEXT NOT NULL,
+            model TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            body TEXT NOT NULL,
+            size INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX sent_time ON sent(sent_at);
+        CREATE TABLE pseudonyms (
+            conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
+            placeholder TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (conversation_id, placeholder)
+        ) STRICT;
+    """)
+
+
+@MIGRATIONS(name="0004_personal")
+def _personal(db: Database) -> None:
+    """Adapters, the runs that trained them, and what a run reported while it went.
+
+    Files lie below the data folder; `folder` is relative to it. `base_sha256` is that of the
+    GGUF: an adapter never loads onto another base. Times are seconds since the epoch (UTC).
+    """
+    db.executescript("""
+        CREATE TABLE training_runs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            created_at REAL NOT NULL,
+            status TEXT NOT NULL CHECK (status IN ('waiting', 'running', 'cancelled',
+                'interrupted', 'failed', 'complete')),
+            folder TEXT NOT NULL,
+            base_path TEXT NOT NULL,
+            base_sha256 TEXT NOT NULL,
+            plan TEXT NOT NULL,
+            data_sha256 TEXT NOT NULL,
+            rows INTEGER NOT NULL,
+            pid INTEGER,
+            started_at REAL,
+            ended_at REAL,
+            sentence TEXT NOT NULL DEFAULT '',
+            metrics TEXT
+        ) STRICT;
+        CREATE TABLE training_steps (
+            run_id INTEGER NOT NULL REFERENCES training_runs(id) ON DELETE CASCADE,
+            step INTEGER NOT NULL,
+            steps INTEGER NOT NULL,
+            at REAL NOT NULL,
+            train_loss REAL,
+            held_out_loss REAL,
+            seconds_left REAL,
+            PRIMARY KEY (run_id, step)
+        ) STRICT;
+        CREATE TABLE adapters (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('personal', 'expert')),
+            created_at REAL NOT NULL,
+            folder TEXT NOT NULL,
+            base_sha256 TEXT NOT NULL,
+            rank INTEGER NOT NULL,
+            scale REAL NOT NULL DEFAULT 1,
+            in_use INTEGER NOT NULL DEFAULT 0,
+            run_id INTEGER REFERENCES training_runs(id) ON DELETE SET NULL,
+            plan TEXT,
+            data_sha256 TEXT,
+            metrics TEXT
+        ) STRICT;
+        CREATE INDEX adapters_run ON adapters(run_id);
+    """)
+
+
+@MIGRATIONS(name="0005_federation")
+def _federation(db: Database) -> None:
+    """Rounds this device took part in or simulated, and what a router knows of each expert."""
+    db.executescript("""
+        CREATE TABLE federations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            started_at REAL NOT NULL,
+            ended_at REAL,
+            kind TEXT NOT NULL CHECK (kind IN ('joined', 'simulated')),
+            status TEXT NOT NULL CHECK (status IN ('running', 'left', 'failed', 'complete')),
+            settings TEXT NOT NULL,
+            sentence TEXT NOT NULL DEFAULT '',
+            pid INTEGER
+        ) STRICT;
+        CREATE TABLE rounds (
+            federation_id INTEGER NOT NULL REFERENCES federations(id) ON DELETE CASCADE,
+            round INTEGER NOT NULL,
+            at REAL NOT NULL,
+            report TEXT NOT NULL,
+            PRIMARY KEY (federation_id, round)
+        ) STRICT;
+        CREATE TABLE experts (
+            adapter_id INTEGER PRIMARY KEY REFERENCES adapters(id) ON DELETE CASCADE,
+            federation_id INTEGER REFERENCES federations(id) ON DELETE SET NULL,
+            cluster TEXT NOT NULL,
+            centroid BLOB NOT NULL,
+            radius REAL NOT NULL,
+            samples TEXT NOT NULL DEFAULT '[]'
+        ) STRICT;
+        CREATE INDEX experts_federation ON experts(federation_id);
+    """)
+
+
 def connect(path: Path) -> Database:
     """A connection that any thread may use, one at a time."""
     connection = sqlite3.connect(

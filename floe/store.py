@@ -19,18 +19,21 @@ from sqlite_utils import Database
 from floe import schema
 from floe.errors import StoreError
 from floe.records import AnswerStats, Conversation, Message, Role, Route, Status, TokenStep
-from floe.rows import message_of, route_json, token_row, token_step_of
+from floe.rows import conversation_of, message_of, route_json, token_row, token_step_of
 from floe.words import clean, match_query, one_line, segment, title_of
 
 _T = TypeVar("_T")
 
 _SNIPPET_TOKENS = 24
 
-_CONVERSATION = "SELECT id, title, created_at, updated_at, leaf_id FROM conversations"
+_CONVERSATION = (
+    "SELECT id, title, created_at, updated_at, leaf_id, local_only, train, federate"
+    " FROM conversations"
+)
 
 _MESSAGES = """
     SELECT m.id, m.conversation_id, m.parent_id, m.role, m.content, m.created_at, m.status,
-           m.route, m.stats, m.notices,
+           m.route, m.stats, m.notices, m.rating, m.edited_from, m.private,
            (SELECT json_group_array(id) FROM (
                 SELECT s.id FROM messages s
                 WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
@@ -130,20 +133,20 @@ class Store:
 
     def conversations(self, limit: int = 200) -> list[Conversation]:
         """The most recently used first."""
-        with self._read() as db:
+        with self.reading() as db:
             rows = db.execute(f"{_CONVERSATION} ORDER BY updated_at DESC, id DESC LIMIT ?", [limit])
-            return [Conversation(*row) for row in rows]
+            return [conversation_of(row) for row in rows]
 
     def conversation(self, conversation_id: int) -> Conversation:
         """One row of the list."""
-        with self._read() as db:
+        with self.reading() as db:
             row = db.execute(f"{_CONVERSATION} WHERE id = ?", [conversation_id]).fetchone()
-            return Conversation(*_found(row))
+            return conversation_of(_found(row))
 
     def create_conversation(self, title: str = "") -> Conversation:
         """An empty one; without a title it takes that of its first user message."""
         now = time.time()
-        with self._write() as db:
+        with self.writing() as db:
             row = db.execute(
                 "INSERT INTO conversations (title, created_at, updated_at) VALUES (?, ?, ?)",
                 [clean(title), now, now],
@@ -154,7 +157,7 @@ class Store:
 
     def rename_conversation(self, conversation_id: int, title: str) -> None:
         """Give it a title of the user's own."""
-        with self._write() as db:
+        with self.writing() as db:
             _settitle_of(db, conversation_id, title)
 
     def delete_conversation(self, conversation_id: int) -> None:
@@ -162,7 +165,7 @@ class Store:
 
         Merging the search index and emptying the log is what takes the last copies out.
         """
-        with self._write() as db:
+        with self.writing() as db:
             db.execute("DELETE FROM conversations WHERE id = ?", [conversation_id])
             db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
             db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
@@ -171,7 +174,7 @@ class Store:
 
     def open_conversation(self, conversation_id: int) -> list[Message]:
         """The branch in view, root first; empty while nothing has been said."""
-        with self._read() as db:
+        with self.reading() as db:
             row = db.execute(
                 "SELECT leaf_id FROM conversations WHERE id = ?", [conversation_id]
             ).fetchone()
@@ -179,7 +182,7 @@ class Store:
 
     def select_branch(self, conversation_id: int, message_id: int) -> int:
         """Show the branch through this message down to its newest leaf; returns the leaf's id."""
-        with self._write() as db:
+        with self.writing() as db:
             leaf: int | None = db.execute(
                 _NEWEST_BELOW, {"conversation": conversation_id, "message": message_id}
             ).fetchone()[0]
@@ -206,7 +209,7 @@ class Store:
         """
         now = time.time()
         content = clean(content)
-        with self._write() as db:
+        with self.writing() as db:
             message_id = db.execute(
                 "INSERT INTO messages"
                 " (conversation_id, parent_id, role, content, created_at, status, route)"
@@ -225,19 +228,35 @@ class Store:
 
     def message(self, message_id: int) -> Message:
         """One message, without its tokens."""
-        with self._read() as db:
+        with self.reading() as db:
             row = db.execute(_MESSAGE, [message_id]).fetchone()
             return message_of(_found(row))
 
     def path_to(self, message_id: int) -> list[Message]:
         """From the root down to this message."""
-        with self._read() as db:
+        with self.reading() as db:
             rows = db.execute(_PATH, [message_id]).fetchall()
             return [message_of(row) for row in _found(rows)]
 
+    def rate_message(self, message_id: int, rating: int) -> None:
+        """Like (1), dislike (-1) or neither (0)."""
+        with self.writing() as db:
+            rows = db.execute(
+                "UPDATE messages SET rating = ? WHERE id = ? RETURNING id", [rating, message_id]
+            ).fetchall()
+            _found(rows)
+
+    def rewrite_answer(self, message_id: int, content: str) -> Message:
+        """The person's own wording of an answer: a sibling that remembers what it replaces."""
+        old = self.message(message_id)
+        new = self.add_message(old.conversation_id, old.parent_id, "assistant", content)
+        with self.writing() as db:
+            db.execute("UPDATE messages SET edited_from = ? WHERE id = ?", [message_id, new.id])
+        return self.message(new.id)
+
     def append_tokens(self, message_id: int, steps: Sequence[TokenStep], content: str) -> None:
         """Add the newest tokens of an answer; `content` is its whole text so far."""
-        with self._write() as db:
+        with self.writing() as db:
             (position,) = db.execute(
                 "SELECT coalesce(max(position) + 1, 0) FROM tokens WHERE message_id = ?",
                 [message_id],
@@ -253,7 +272,7 @@ class Store:
 
     def token_steps(self, message_id: int) -> list[TokenStep]:
         """The tokens of an answer as they were appended, to the last bit."""
-        with self._read() as db:
+        with self.reading() as db:
             rows = db.execute(
                 "SELECT token_id, text_bytes, p_local, p_cloud, p_fused, weight, source, at_ms,"
                 " alternatives FROM tokens WHERE message_id = ? ORDER BY position",
@@ -271,7 +290,7 @@ class Store:
         notices: Sequence[str],
     ) -> None:
         """Close an answer; from now on search finds it."""
-        with self._write() as db:
+        with self.writing() as db:
             row = db.execute(
                 "UPDATE messages SET content = ?, status = ?, stats = ?, notices = ?"
                 " WHERE id = ? RETURNING conversation_id",
@@ -291,7 +310,7 @@ class Store:
 
     def recover(self) -> int:
         """At start: mark the answers that a crash cut off; returns how many there were."""
-        with self._write() as db:
+        with self.writing() as db:
             rows = db.execute(
                 "UPDATE messages SET status = 'interrupted' WHERE status = 'streaming' RETURNING id"
             ).fetchall()
@@ -310,7 +329,7 @@ class Store:
         query = match_query(text)
         if not query:
             return []
-        with self._read() as db:
+        with self.reading() as db:
             values = {"query": query, "limit": limit, "tokens": _SNIPPET_TOKENS}
             rows = db.execute(_SEARCH_TITLES, values).fetchall()
             rows += db.execute(_SEARCH_MESSAGES, values).fetchall()
@@ -321,7 +340,7 @@ class Store:
 
     def cloud_requests_since(self, moment: float) -> int:
         """Requests of all answers since `moment` (seconds since the epoch, UTC)."""
-        with self._read() as db:
+        with self.reading() as db:
             row = db.execute(
                 "SELECT sum(json_extract(stats, '$.cloud_requests')) FROM messages "
                 "WHERE created_at >= ? AND stats IS NOT NULL",
@@ -331,18 +350,18 @@ class Store:
 
     def setting(self, key: str, default: Any) -> Any:
         """A value that the user set in the page, or `default`."""
-        with self._read() as db:
+        with self.reading() as db:
             row = db.execute("SELECT value FROM settings WHERE key = ?", [key]).fetchone()
             return json.loads(row[0]) if row else default
 
     def set_setting(self, key: str, value: Any) -> None:
         """Keep any JSON value under `key`."""
-        with self._write() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", [key, json.dumps(value)])
 
     def endpoint(self, base_url: str, model: str) -> tuple[dict[str, Any], float] | None:
         """What was found out about a model at an endpoint, and when (seconds, UTC)."""
-        with self._read() as db:
+        with self.reading() as db:
             row = db.execute(
                 "SELECT profile, tested_at FROM endpoints WHERE base_url = ? AND model = ?",
                 [base_url, model],
@@ -351,7 +370,7 @@ class Store:
 
     def save_endpoint(self, base_url: str, model: str, profile: dict[str, Any]) -> None:
         """Keep what was found out just now in place of what was known before."""
-        with self._write() as db:
+        with self.writing() as db:
             db.execute(
                 "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?)",
                 [base_url, model, time.time(), json.dumps(profile)],
@@ -360,7 +379,7 @@ class Store:
     # Connections
 
     @contextmanager
-    def _read(self) -> Iterator[Database]:
+    def reading(self) -> Iterator[Database]:
         """One snapshot for all that is read within."""
         with self._connection() as db:
             db.execute("BEGIN")
@@ -370,7 +389,7 @@ class Store:
                 db.rollback()
 
     @contextmanager
-    def _write(self) -> Iterator[Database]:
+    def writing(self) -> Iterator[Database]:
         """One transaction, kept whole or not at all.
 
         IMMEDIATE, because a transaction that starts by reading cannot wait for the lock.

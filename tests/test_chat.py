@@ -334,7 +334,7 @@ def test_a_disk_that_is_full_loses_no_answer_on_the_page(
 ) -> None:
     assistant = make()
     # What SQLite reports is the same: the file may not grow any more.
-    with assistant.store._write() as db:
+    with assistant.store.writing() as db:
         pages = next(iter(db.query("pragma page_count")))["page_count"]
         db.execute(f"pragma max_page_count = {pages + 8}")
     view = answer(

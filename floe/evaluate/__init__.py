@@ -1,0 +1,1 @@
+"""Measured quality: bits per byte of the local, personal, cloud and fused models."""

@@ -1,0 +1,1 @@
+"""Learning from the person on this device: data, plan, training, adapters, router."""
