@@ -31,3 +31,19 @@ class PromptError(FloeError):
 
 class StoreError(FloeError):
     """The database cannot be opened or written."""
+
+
+class DataError(FloeError):
+    """A file of chats cannot be read or written, or there is too little to learn from."""
+
+
+class PrivacyError(FloeError):
+    """What is private cannot be told apart at the moment, so nothing may leave."""
+
+
+class FederationError(FloeError):
+    """A group cannot be joined, a round cannot be finished, or an update cannot be used."""
+
+
+class TrainingError(FloeError):
+    """A training run cannot start or go on, or what it made cannot be used here."""

@@ -4,13 +4,17 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from floe.bench import decode, fusion, store
+from floe.bench import decode, federate, fusion, privacy, store
 from floe.errors import FloeError
 
 BENCHES: dict[str, Callable[[], dict[str, object]]] = {
     "decode": decode.run,
+    "federate": federate.run,
     "fusion": fusion.run,
+    "privacy": partial(privacy.run, None),
     "store": store.run,
 }
 
@@ -19,13 +23,17 @@ def main() -> int:
     """Run one bench; 1 after an error that was explained."""
     parser = argparse.ArgumentParser(prog="python -m floe.bench", description=__doc__)
     parser.add_argument("name", choices=sorted(BENCHES))
-    name = parser.parse_args().name
+    parser.add_argument("--data", type=Path, metavar="FILE.jsonl", help="labelled texts: privacy")
+    given = parser.parse_args()
+    if given.data is not None and given.name != "privacy":
+        parser.error("--data belongs to privacy")
+    bench = partial(privacy.run, given.data) if given.name == "privacy" else BENCHES[given.name]
     try:
-        result = BENCHES[name]()
+        result = bench()
     except FloeError as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps({"bench": name, **result}))
+    print(json.dumps({"bench": given.name, **result}))
     return 0
 
 

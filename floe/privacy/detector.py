@@ -1,0 +1,127 @@
+"""Finds what is private in a text: Presidio with spaCy's names, and our own rules.
+
+Loads in the background and works offline; knows neither the route nor what happens to a text.
+It raises rather than guesses: whoever asks keeps the text here when it does.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from floe.errors import PrivacyError
+from floe.privacy.verdict import Verdict
+
+if TYPE_CHECKING:
+    from floe.privacy.analysis import Analysis
+
+State = Literal["not loaded", "loading", "ready", "failed"]
+
+_SENTENCES: dict[State, str] = {
+    "not loaded": "The privacy check has not started yet, so this answer stays on this device.",
+    "loading": "The privacy check is still loading, so this answer stays on this device.",
+    "ready": "The privacy check is ready.",
+    "failed": "The privacy check could not be loaded, so answers stay on this device. "
+    "Install what requirements.txt lists and start Floe again.",
+}
+
+_HEAVY = ("torch", "transformers")
+"""What spaCy and Presidio would import if they can, for models that are not used here."""
+
+_log = logging.getLogger(__name__)
+
+
+class Detector:
+    """Examines texts, one at a time; safe to share between threads.
+
+    own_words: the person's own names, contacts and projects, private wherever they stand.
+    """
+
+    def __init__(self, own_words: Sequence[str] = ()) -> None:
+        self._own_words = tuple(own_words)
+        self._analysis: Analysis | None = None
+        self._state: State = "not loaded"
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="privacy")
+
+    @property
+    def state(self) -> State:
+        """Whether texts can be examined."""
+        return self._state
+
+    @property
+    def sentence(self) -> str:
+        """The state in words for a person."""
+        return _SENTENCES[self._state]
+
+    def load(self) -> None:
+        """Load spaCy and Presidio once; takes 1 to 2 s. Raises PrivacyError."""
+        with self._lock:
+            if self._analysis is not None:
+                return
+            self._state = "loading"
+            try:
+                with _imported_without(_HEAVY):
+                    from floe.privacy.analysis import Analysis  # noqa: PLC0415 (slow)
+
+                    self._analysis = Analysis(self._own_words)
+            except Exception as error:
+                self._state = "failed"
+                raise PrivacyError(_SENTENCES["failed"]) from error
+            self._state = "ready"
+
+    def load_in_background(self) -> None:
+        """Load on a thread of its own; `state` tells how it went."""
+        threading.Thread(target=self._load_quietly, name="privacy-load", daemon=True).start()
+
+    def learn_words(self, own_words: Sequence[str]) -> None:
+        """Replace the person's own words."""
+        with self._lock:
+            self._own_words = tuple(own_words)
+            if self._analysis is not None:
+                self._analysis.learn_words(self._own_words)
+
+    def examine(self, text: str, timeout: float = 2.0) -> Verdict:
+        """Say whether the text is private; timeout in seconds.
+
+        Raises PrivacyError if the detector is not ready, fails or is too slow.
+        """
+        analysis = self._analysis
+        if analysis is None:
+            raise PrivacyError(self.sentence)
+        try:
+            return self._worker.submit(analysis.examine, text).result(timeout)
+        except TimeoutError as error:
+            raise PrivacyError(
+                "The privacy check took too long, so this answer stays on this device. "
+                "A shorter message is checked faster."
+            ) from error
+        except Exception as error:
+            raise PrivacyError(
+                "The privacy check failed on this message, so this answer stays on this device."
+            ) from error
+
+    def _load_quietly(self) -> None:
+        try:
+            self.load()
+        except PrivacyError as error:
+            _log.warning("Privacy check: %r", error.__cause__)
+
+
+@contextmanager
+def _imported_without(names: Sequence[str]) -> Iterator[None]:
+    """Make imports of these modules fail for a while, unless they are there already.
+
+    spaCy's own models need numpy alone; torch and transformers would add seconds and 350 MB.
+    """
+    absent = [name for name in names if name not in sys.modules]
+    blocked: Any = dict.fromkeys(absent)  # None makes an import fail
+    sys.modules.update(blocked)
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)

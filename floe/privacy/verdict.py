@@ -1,0 +1,93 @@
+"""What the detector says about a text: whether it is private, and which words make it so.
+
+Knows positions and plain words only: neither how they were found nor what is done about them.
+"""
+
+from dataclasses import dataclass
+
+IMPORTANCE = (
+    "password",
+    "private key",
+    "API key",
+    "card number",
+    "bank account",
+    "social security number",
+    "licence number",
+    "passport number",
+    "identity number",
+    "account number",
+    "name",
+    "phone",
+    "e-mail",
+    "address",
+    "postcode",
+    "IP address",
+    "birth date",
+    "health",
+    "belief",
+    "politics",
+    "origin",
+    "love life",
+    "legal matter",
+    "own words",
+)
+"""The kinds that can decide, the most important first."""
+
+_RANK = {kind: rank for rank, kind in enumerate(IMPORTANCE)}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some characters of a text and what they are.
+
+    start, end: characters, half open. kind: plain words that are shown to the person. score: 0
+    to 1. decides: makes the text private by itself or in this company; False for a place, an
+    organisation, a date or a well-known person alone.
+    """
+
+    start: int
+    end: int
+    kind: str
+    score: float
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a text is private; spans are sorted and do not overlap."""
+
+    private: bool
+    spans: tuple[Span, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of the deciding spans, each once, the most important first."""
+        found = {span.kind for span in self.spans if span.decides}
+        return tuple(sorted(found, key=lambda kind: (_RANK.get(kind, len(_RANK)), kind)))
+
+
+def without_overlap(spans: list[Span]) -> tuple[Span, ...]:
+    """Join what overlaps and is of one kind; of other kinds keep what decides, then the surer."""
+    kept: list[Span] = []
+    ranked = sorted(
+        _joined(spans),
+        key=lambda span: (not span.decides, -span.score, span.start - span.end, span.start),
+    )
+    for span in ranked:
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return tuple(sorted(kept, key=lambda span: span.start))
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    """Spans of one kind that overlap, and both decide or both do not, become one."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.kind, span.decides, span.start)):
+        last = joined[-1] if joined else None
+        alike = last and last.kind == span.kind and last.decides == span.decides
+        if last and alike and span.start < last.end:
+            end, score = max(last.end, span.end), max(last.score, span.score)
+            joined[-1] = Span(last.start, end, span.kind, score, span.decides)
+        else:
+            joined.append(span)
+    return joined
