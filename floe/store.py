@@ -169,6 +169,10 @@ class Store:
             db.execute("DELETE FROM conversations WHERE id = ?", [conversation_id])
             db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
             db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
+        self.fold()
+
+    def fold(self) -> None:
+        """Fold the log file into the database: what was deleted then stands in neither."""
         with self._connection() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 

@@ -9,6 +9,7 @@ import pytest
 from floe.cloud.presets import PRESETS
 from floe.edge.catalog import resolve_model
 from floe.edge.runtime import LlamaModel
+from floe.privacy.detector import Detector
 
 MODELS = Path(__file__).parents[1] / "models"
 
@@ -31,6 +32,14 @@ def smollm_path() -> Path:
 @pytest.fixture(scope="session")
 def qwen_path() -> Path:
     return resolve_model("qwen2.5-coder-0.5b-instruct", MODELS)
+
+
+@pytest.fixture(scope="session")
+def detector() -> Detector:
+    """The real one, with nobody's own words; it takes seconds to load."""
+    loaded = Detector()
+    loaded.load()
+    return loaded
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,14 @@ socket could not be called back like that. Nothing here knows of tokenizers or f
 What leaves the device is the body that `floe.cloud.request` builds, and these headers: Host,
 Authorization (the key), Content-Type and -Length, Accept, Accept-Encoding, Connection, and
 "floe" as User-Agent. What the `openai` package would tell of system and versions is taken out.
+Each body is handed to the log of what was sent before it leaves; what cannot be logged stays.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
@@ -35,6 +37,7 @@ from floe.cloud.request import Ask, Request, build_request
 from floe.cloud.rows import RowReader, as_chat_choice
 from floe.cloud.stream import Stream
 from floe.errors import CloudError
+from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, Sampling
 
 __all__ = ["CloudClient", "RateLimited", "Stream"]
@@ -55,6 +58,8 @@ _DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteErr
 _MOST_CHUNKS: Final = 200
 """Of one exchange: its answer is a few tokens long, but the server may not know an end."""
 _LOOK_SECONDS: Final = 0.05
+_PURPOSE: ContextVar[tuple[Purpose, int | None]] = ContextVar("purpose", default=("probe", None))
+"""For what the task at hand sends its requests, and for which answer."""
 
 
 @dataclass(slots=True)
@@ -93,6 +98,7 @@ class CloudClient:
         key: SecretStr,
         profile: EndpointProfile | None = None,
         *,
+        log: SentLog | None = None,
         connect_seconds: float = CONNECT_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
@@ -103,6 +109,7 @@ class CloudClient:
             model: see above.
             key: empty if the endpoint needs none.
             profile: what is known of the endpoint; None: what is assumed of any.
+            log: is given every request before it leaves.
             connect_seconds: longest wait for a connection.
             silence_seconds: longest wait for the first row, and between two of them.
 
@@ -113,6 +120,7 @@ class CloudClient:
         self.profile = profile or EndpointProfile(model=model)
         self.vocabularies: dict[str, str] = {}
         self._endpoint = Endpoint(base_url, key)
+        self._log = log
         self._silence_seconds = silence_seconds
         # A proxy that is set for the network has no business between two local processes.
         local = self._endpoint.hostname in LOOPBACK
@@ -124,7 +132,7 @@ class CloudClient:
                 timeout=httpx2.Timeout(None, connect=connect_seconds),
                 limits=httpx2.Limits(keepalive_expiry=_IDLE_SECONDS),
                 trust_env=not local,
-                event_hooks={"request": [_say_less]},
+                event_hooks={"request": [_say_less, self._write_down]},
             ),
         )
         self._loop = asyncio.new_event_loop()
@@ -152,6 +160,7 @@ class CloudClient:
         max_tokens: int,
         *,
         top_p: float = 1.0,
+        message_id: int | None = None,
     ) -> Stream:
         """Start a request and return at once; nothing is raised here, see `Stream.error`.
 
@@ -164,10 +173,11 @@ class CloudClient:
             sampling: see above.
             max_tokens: how much more of the answer is wanted, in the cloud's tokens.
             top_p: for an answer of the cloud alone, where nothing comes after.
+            message_id: the answer that is asked for; None: it is a test.
         """
         ask = Ask(self.model, messages, partial, sampling.temperature, top_p, max_tokens)
         stream = Stream(self._loop)
-        reading = self._read(stream, ask)
+        reading = self._read(stream, ask, message_id)
         self._loop.call_soon_threadsafe(lambda: stream.run(self._loop.create_task(reading)))
         return stream
 
@@ -220,7 +230,16 @@ class CloudClient:
         await self._client.close()
         await self._loop.shutdown_asyncgens()
 
+    async def _write_down(self, request: httpx2.Request) -> None:
+        """Log a request that is about to leave, word for word; an error here keeps it back."""
+        if self._log is not None:
+            purpose, message_id = _PURPOSE.get()
+            address, body = str(request.url), request.content
+            # In a thread: the disk may make it wait, and all streams live on this loop.
+            await asyncio.to_thread(self._log.write, address, self.model, purpose, body, message_id)
+
     async def _models(self) -> list[str]:
+        _PURPOSE.set(("models", None))
         failure: CloudError
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
@@ -299,7 +318,8 @@ class CloudClient:
             stream_cls=AsyncStream[object],
         )
 
-    async def _read(self, stream: Stream, ask: Ask) -> None:
+    async def _read(self, stream: Stream, ask: Ask, message_id: int | None) -> None:
+        _PURPOSE.set(("probe" if message_id is None else "answer", message_id))
         failure: CloudError | None = None
         reader = RowReader(ask.partial)
         try:

@@ -11,7 +11,7 @@ import openai
 from jinja2 import TemplateError
 from pydantic import SecretStr
 
-from floe.errors import CloudError
+from floe.errors import CloudError, StoreError
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _MESSAGE_LENGTH: Final = 300
@@ -72,6 +72,8 @@ class Endpoint:
                 return self._explain_connection(error)
             case openai.APIError():
                 words = f"reports an error: {self._own_words(error)}"
+            case StoreError():
+                return CloudError(f"{error} What cannot be written down here is not sent.")
             case NotAnApiError():
                 return NotServed(f"{self.host} {_NO_API}")
             case TemplateError():

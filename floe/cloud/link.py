@@ -26,6 +26,7 @@ from floe.cloud.stream import Stream, Unavailable
 from floe.config import OFF, STAND_IN, Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import CloudError, FloeError
+from floe.privacy.sent import SentLog
 from floe.records import ChatMessage, Sampling
 from floe.store import Store
 
@@ -52,39 +53,6 @@ _NOT_YET: Final = CloudState("starting", "The cloud is not connected yet.")
 _STARTING: Final = CloudState("starting", "The cloud is starting; this device answers alone.")
 
 
-class CloudRequests:
-    """The requests of one answer, counted."""
-
-    def __init__(
-        self,
-        link: "CloudLink",
-        messages: Sequence[ChatMessage],
-        sampling: Sampling,
-        *,
-        top_p: float = 1.0,
-    ) -> None:
-        """`top_p` is for the cloud alone; in fusion it comes after pooling."""
-        self._link = link
-        self._top_p = top_p
-        self._messages = messages
-        self._sampling = sampling
-        self._streams: list[Stream | Unavailable] = []
-
-    def open(self, partial: str) -> Stream | Unavailable:
-        """Ask for the continuation of `partial`; returns at once."""
-        stream = self._link.open(self._messages, partial, self._sampling, top_p=self._top_p)
-        self._streams.append(stream)
-        return stream
-
-    def usage(self) -> dict[str, int]:
-        """Figures of `AnswerStats`, cancelled requests included."""
-        return {
-            "cloud_requests": sum(isinstance(stream, Stream) for stream in self._streams),
-            "cloud_prompt_tokens": sum(stream.prompt_tokens for stream in self._streams),
-            "cloud_completion_tokens": sum(stream.completion_tokens for stream in self._streams),
-        }
-
-
 class CloudLink:
     """Owns the client and, where that is the choice, the stand-in's process.
 
@@ -97,11 +65,13 @@ class CloudLink:
 
         Args:
             settings: a cloud that is set in them (flag, environment, file) is the one to use.
-            store: has what was chosen in the page otherwise, and what tests have found out.
+            store: has what was chosen in the page otherwise, what tests have found out, and the
+                log of what was sent; None: nothing is kept.
         """
         self.keys = Keys()
         self._settings = settings
         self._store = store
+        self._log = SentLog(store) if store is not None else None
         self._choice = first_choice(settings, store)
         self._key: SecretStr | None = None
         self._profile: EndpointProfile | None = None
@@ -221,7 +191,7 @@ class CloudLink:
         """
         try:
             address = self._address(base_url)
-            found = CloudClient(address, model, self._key_for(base_url, key))
+            found = CloudClient(address, model, self._key_for(base_url, key), log=self._log)
         except CloudError as error:
             return EndpointProfile(model=model, findings=(str(error),))
         try:
@@ -252,6 +222,7 @@ class CloudLink:
         sampling: Sampling,
         *,
         top_p: float = 1.0,
+        message_id: int | None = None,
     ) -> Stream | Unavailable:
         """One request; what is wrong with it is told by its stream.
 
@@ -264,7 +235,14 @@ class CloudLink:
             if partial and client.profile.continuation is Continuation.NONE:
                 sentence = f"{client.host} cannot continue an answer; this device finishes alone."
                 return Unavailable(CloudError(sentence))
-            return client.open(messages, partial, sampling, sampling.max_tokens, top_p=top_p)
+            return client.open(
+                messages,
+                partial,
+                sampling,
+                sampling.max_tokens,
+                top_p=top_p,
+                message_id=message_id,
+            )
 
     def close(self) -> None:
         """End the client and the stand-in."""
@@ -324,7 +302,7 @@ class CloudLink:
         self._reach(self._stand_in.wait_ready(), choice, SecretStr(""))
 
     def _reach(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
-        client = CloudClient(base_url, choice.model, key)
+        client = CloudClient(base_url, choice.model, key, log=self._log)
         try:
             greet(client)
         except CloudError:

@@ -1,12 +1,13 @@
 """From a conversation to the tokens the model reads: its own chat template, cut to its context."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from jinja2 import TemplateError
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-from floe.edge.runtime import LlamaModel
+from floe.edge.vocabulary import Vocabulary
 from floe.errors import ModelError, PromptError
 from floe.records import ChatMessage
 
@@ -28,10 +29,26 @@ class Prompt:
     dropped: int
 
 
+class Templated(Protocol):
+    """What a prompt needs of a model; the weights are not part of it."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Text to tokens."""
+
+    @property
+    def context_size(self) -> int:
+        """How many tokens the model reads at once."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The GGUF's key-value pairs as text."""
+
+
 class PromptBuilder:
     """Renders conversations for one model."""
 
-    def __init__(self, model: LlamaModel) -> None:
+    def __init__(self, model: Templated) -> None:
         self._vocabulary = model.vocabulary
         self._context_size = model.context_size
         self._bos_text = self._vocabulary.bos_text

@@ -15,7 +15,7 @@ from floe.fusion.cursor import Cursor
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.records import CloudToken
 
-Absence = Literal["late", "offline"]
+Absence = Literal["late", "offline", "local"]
 
 DEFAULT_MAX_REQUESTS: Final = 100
 _LOOK: Final = 0.1
@@ -37,7 +37,7 @@ class Follower:
 
     Attributes:
         requests: requests made so far, cancelled ones included.
-        absence: why the last call of `row` brought none.
+        absence: why the last call of `row` brought none; `local`: the text must not leave.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Follower:
             now = monotonic()
             if not self._usable() and not self._reopen(now):
                 wait = self._next_request_at() - now
-                if self.absence == "offline" or self._late or now + wait >= until:
+                if self.absence != "late" or self._late or now + wait >= until:
                     return None
                 sleep(max(wait, 0.0))
                 continue
@@ -180,11 +180,15 @@ class Follower:
             return False
         self.close()
         text, rest = _whole_characters(bytes(self._written))
+        stream = self._open_stream(text)
+        if stream is None:
+            self.absence = "local"
+            return False
+        self._stream = stream
         self._cursor = Cursor(rest, shared_vocabulary=self._shared)
         self._opened_at = now
         self._answered = False
         self.requests += 1
-        self._stream = self._open_stream(text)
         return True
 
     def _miss(self) -> None:

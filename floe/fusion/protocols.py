@@ -86,5 +86,7 @@ class CloudStream(Protocol):
         ...
 
 
-OpenStream = Callable[[str], CloudStream]
-"""Starts a request that continues the given partial answer; returns at once."""
+OpenStream = Callable[[str], CloudStream | None]
+"""Starts a request that continues the given partial answer; returns at once.
+
+None: this text must not leave the device; one that has grown may."""

@@ -55,7 +55,7 @@ def connect() -> Iterator[Callable[..., CloudClient]]:
         model: str = MODEL.stem,
         key: str = "",
         profile: EndpointProfile | None = None,
-        **limits: float,
+        **limits: Any,
     ) -> CloudClient:
         clients.append(CloudClient(url, model, SecretStr(key), profile, **limits))
         return clients[-1]

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from floe.cloud.answer import CloudRequests
 from floe.cloud.choice import EndpointChoice
 from floe.cloud.continuation import Continuation
-from floe.cloud.link import CloudLink, CloudRequests
+from floe.cloud.link import CloudLink
 from floe.cloud.probe import probe
 from floe.cloud.profile import EndpointProfile
 from floe.config import OFF, Settings

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from floe.cloud.answer import CloudRequests
 from floe.cloud.client import CloudClient
 from floe.cloud.continuation import Continuation
-from floe.cloud.link import CloudLink, CloudRequests
+from floe.cloud.link import CloudLink
 from floe.cloud.probe import probe
 from floe.cloud.profile import EndpointProfile
 from floe.config import Settings

@@ -1,0 +1,56 @@
+"""What one answer asks of the cloud: each request goes by the same messages, all are counted."""
+
+from collections.abc import Sequence
+
+from floe.cloud.link import CloudLink
+from floe.cloud.stream import Stream, Unavailable
+from floe.records import ChatMessage, Sampling
+
+
+class CloudRequests:
+    """The requests of one answer, counted."""
+
+    def __init__(
+        self,
+        link: CloudLink,
+        messages: Sequence[ChatMessage],
+        sampling: Sampling,
+        *,
+        top_p: float = 1.0,
+        message_id: int | None = None,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            link: the way there.
+            messages: what the cloud may see of the conversation, user last.
+            sampling: see `CloudClient.open`.
+            top_p: for the cloud alone; in fusion it comes after pooling.
+            message_id: the answer they are for, as the log of what was sent names it.
+        """
+        self._message_id = message_id
+        self._link = link
+        self._top_p = top_p
+        self._messages = messages
+        self._sampling = sampling
+        self._streams: list[Stream | Unavailable] = []
+
+    def open(self, partial: str) -> Stream | Unavailable:
+        """Ask for the continuation of `partial`; returns at once."""
+        stream = self._link.open(
+            self._messages,
+            partial,
+            self._sampling,
+            top_p=self._top_p,
+            message_id=self._message_id,
+        )
+        self._streams.append(stream)
+        return stream
+
+    def usage(self) -> dict[str, int]:
+        """Figures of `AnswerStats`, cancelled requests included."""
+        return {
+            "cloud_requests": sum(isinstance(stream, Stream) for stream in self._streams),
+            "cloud_prompt_tokens": sum(stream.prompt_tokens for stream in self._streams),
+            "cloud_completion_tokens": sum(stream.completion_tokens for stream in self._streams),
+        }

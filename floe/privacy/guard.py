@@ -1,0 +1,201 @@
+"""Stands between an answer in the making and the cloud.
+
+Each time a stream is reopened the text so far leaves the device, and a local model that knows
+private facts can utter them. Examines what is new and a little before it, in the decoder's
+thread. What cannot be examined does not leave. Knows streams, neither HTTP nor the models.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+from floe.errors import FloeError
+from floe.fusion.protocols import CloudStream, OpenStream
+from floe.privacy.choices import Policy
+from floe.privacy.lexicon import Found, bare
+from floe.privacy.pseudonyms import Pseudonyms
+from floe.privacy.unmask import UnmaskedStream
+from floe.privacy.verdict import Verdict
+
+SECONDS: Final = 0.5
+"""Longest examination while an answer is written: the decoder waits for it."""
+_OVERLAP: Final = 120
+"""Characters before the new ones that are examined with them, from the start of a sentence."""
+_SENTENCE_START: Final = re.compile(r"[.!?:]\s+|\n")
+_UNSETTLED: Final = re.compile(
+    r"(?:\d[\s().\-/]{0,3}){3,}$"  # a number of three digits or more
+    r"|@\S*$"  # an e-mail address
+    r"|[^\W\d]\w*\d\w*\s?$|\d[^\W\d]\w*\s?$"  # letters and digits in one word: a code, a key
+    r"|\d[a-z]?(?:\s+[A-Z][\w'\u2019-]*){1,3}\.?\s?$"  # a number and names: a street
+)
+"""How something begins of which nobody can tell yet what it will be; it is over soon."""
+_RUN: Final = 5
+"""Words in a row that count as words of a text that is kept here."""
+_WORDS: Final = re.compile(r"\w+")
+
+
+class Examiner(Protocol):
+    """What the gate needs of a detector."""
+
+    @property
+    def state(self) -> str:
+        """The word "ready" once texts can be examined."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """Why they cannot."""
+        ...
+
+    def examine(self, text: str, timeout: float = ...) -> Verdict:
+        """Look at a text; raises PrivacyError on any doubt."""
+        ...
+
+
+class Guard:
+    """Over one answer.
+
+    Attributes:
+        policy: what happens to an answer that has become private.
+        closed: nothing more of this answer leaves.
+    """
+
+    def __init__(
+        self,
+        examiner: Examiner,
+        pseudonyms: Pseudonyms,
+        policy: Policy,
+        *,
+        sent: Sequence[str],
+        kept: Sequence[str],
+    ) -> None:
+        """Nothing has been said yet.
+
+        Args:
+            examiner: looks at what is new.
+            pseudonyms: what is known to be private in this conversation.
+            policy: what happens to an answer that has become private.
+            sent: texts that the cloud gets with each request: what they say is no secret.
+            kept: texts that the local model reads and the cloud must not.
+        """
+        self._examiner = examiner
+        self._pseudonyms = pseudonyms
+        self.policy = policy
+        self._known_there = "\n".join(sent)
+        self._kept = _runs(kept) - _runs(sent)
+        self._notify: Callable[[str], None] = lambda _sentence: None
+        self._cleared = 0
+        self.closed = False
+
+    def around(self, open_stream: OpenStream, notify: Callable[[str], None]) -> OpenStream:
+        """`open_stream` as the decoder may use it: None where nothing may leave (now).
+
+        `notify` is told, once, why the cloud takes no further part.
+        """
+        self._notify = notify
+
+        def opened(partial: str) -> CloudStream | None:
+            outgoing = self.outgoing(partial)
+            if outgoing is None:
+                return None
+            stream = open_stream(outgoing)
+            if stream is None:
+                return None
+            return UnmaskedStream(stream, self._pseudonyms.values(), self._hear)
+
+        return opened
+
+    def close(self, sentence: str) -> None:
+        """Let nothing more out; any thread may call. `sentence` says why."""
+        self.closed = True
+        self._notify(sentence)
+
+    def outgoing(self, partial: str) -> str | None:
+        """The answer so far as it may leave; None: not at all, or not before it has gone on."""
+        if self.closed:
+            return None
+        try:
+            return self._outgoing(partial)
+        except FloeError as error:
+            self.close(f"{error} The cloud takes no further part in this answer.")
+            return None
+
+    def kinds_in(self, text: str) -> tuple[str, ...]:
+        """What is private in the finished answer.
+
+        Raises:
+            PrivacyError: it cannot be examined.
+        """
+        verdict = self._examiner.examine(text)
+        found = [*self._new(text, verdict, 0), *self._pseudonyms.lexicon.find(text)]
+        kinds = {each.kind for each in found} | ({"private"} if _vague(verdict) else set())
+        ranked = [kind for kind in verdict.kinds if kind in kinds]
+        return (*ranked, *sorted(kinds - set(ranked)))
+
+    def _outgoing(self, partial: str) -> str | None:
+        if not partial:
+            return partial
+        if _UNSETTLED.search(partial[-80:]) or self._pseudonyms.lexicon.breaks_off(partial):
+            return None
+        start = self._start(partial)
+        verdict = self._examiner.examine(partial[start:], SECONDS)
+        found = self._new(partial, verdict, start)
+        known = self._pseudonyms.lexicon.find(partial)
+        if _vague(verdict) or not self._kept.isdisjoint(_runs([partial[start:]])):
+            self.close(_stopped("words that are kept here"))
+            return None
+        if (found or known) and self.policy == "local only":
+            self._pseudonyms.learn(partial, found)
+            kinds = dict.fromkeys(each.kind for each in [*found, *known])
+            self.close(_stopped(", ".join(kinds)))
+            return None
+        self._cleared = len(partial)
+        return self._pseudonyms.mask(partial, found)
+
+    def _start(self, partial: str) -> int:
+        """From where to look: a sentence or a word that begins well before what is new."""
+        latest = max(0, self._cleared - _OVERLAP)
+        floor = max(0, latest - _OVERLAP)
+        starts = [found.end() for found in _SENTENCE_START.finditer(partial, floor, latest)]
+        return starts[-1] if starts else partial.rfind(" ", 0, floor) + 1
+
+    def _new(self, text: str, verdict: Verdict, start: int) -> list[Found]:
+        """What the verdict on `text[start:]` found, but for what the cloud has said itself."""
+        found = []
+        for span in verdict.spans:
+            if not span.decides:
+                continue
+            core = bare(text, Found(start + span.start, start + span.end, span.kind))
+            if not self._from_there(text[core.start : core.end]):
+                found.append(core)
+        return found
+
+    def _from_there(self, words: str) -> bool:
+        """Whether the cloud knows these words already: it wrote them, or was asked with them."""
+        if words in self._pseudonyms.lexicon:
+            return False
+        return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", self._known_there) is not None
+
+    def _hear(self, data: bytes) -> None:
+        self._known_there += data.decode("utf-8", "replace")
+
+
+def _vague(verdict: Verdict) -> bool:
+    """Private as a whole, without words that could be taken out."""
+    return verdict.private and not any(span.decides for span in verdict.spans)
+
+
+def _stopped(what: str) -> str:
+    return (
+        f"The answer has come to hold something private ({what}). No more of it is sent; this "
+        "device goes on alone."
+    )
+
+
+def _runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
+    """All runs of `_RUN` words."""
+    found: set[tuple[str, ...]] = set()
+    for text in texts:
+        words = [word.casefold() for word in _WORDS.findall(text)]
+        found |= {tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
+    return found

@@ -1,0 +1,184 @@
+"""Finds private words that are known already: another case, a part of a name, other spacing.
+
+A detector sees a text for the first time each time, and a name without its surroundings may
+escape it; what has been found once is looked for as it stands. Knows neither store nor cloud.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+NAME: Final = "name"
+_NUMBER: Final = re.compile(r"\+?\d(?:[\s().\-/]{0,3}\d)+")
+_WORD: Final = re.compile(r"\w+")
+_FEWEST_DIGITS: Final = 5
+_SHORTEST_PART: Final = 2
+_SHORTEST_PREFIX: Final = 3
+_PREFIX_WORDS: Final = 8
+_TITLES: Final = "dr|prof|professor|mr|mrs|ms|miss|mx|sir|madam|herr|frau|doctor|nurse"
+_TITLE: Final = re.compile(rf"(?:(?:{_TITLES})\b\.?\s*)+", re.IGNORECASE)
+_POSSESSIVE: Final = re.compile(r"['\u2019]s?$", re.IGNORECASE)
+_EDGES: Final = " \t\r\n.,;:!?\"'()[]{}<>*\u2018\u2019\u201c\u201d"
+_ALSO_WORDS: Final = frozenset(
+    _WORD.findall(
+        "an and april art august bay best bill bird black blue bob brown bush chase chip "
+        "church cliff cook dale dawn day dean do drew earl else faith field fisher flora ford "
+        "fox frank gene grace grant gray green grey hall hand heath hill holly hope hunter in "
+        "iris ivy jack jade jasmine jean jim joy june king lake lane lee lily long love mark "
+        "mason may miles mill miller moon nick norm olive or page park pat pearl penny pepper "
+        "pierce pool porter price rain ray reed rich rob robin rock rose ruby rush rusty sage "
+        "sand sandy sky smith so star stone storm sue summer sun the to van victor violet von "
+        "walker ward wells west white will win wolf wood woods young "
+    )
+)
+"""Names that are words, too: found as they are written, not in small letters."""
+
+
+class Found(NamedTuple):
+    """Characters start to end (half open) of a text, and what they are."""
+
+    start: int
+    end: int
+    kind: str
+
+
+class _Entry(NamedTuple):
+    """Compiled only when its first word is met: there may be thousands."""
+
+    pattern: str
+    flags: re.RegexFlag
+    kind: str
+
+
+class Lexicon:
+    """Known private values of one conversation, or of the person."""
+
+    def __init__(self) -> None:
+        self._by_first_word: dict[str, list[_Entry]] = {}
+        self._numbers: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+
+    def __contains__(self, value: str) -> bool:
+        return value.casefold() in self._values
+
+    def add(self, value: str, kind: str) -> None:
+        """Look for `value` from now on; for a name, for each of its parts too."""
+        if value.casefold() in self._values or not _WORD.search(value):
+            return
+        self._values[value.casefold()] = kind
+        digits = _digits(value)
+        if len(digits) >= _FEWEST_DIGITS and len(digits) * 2 >= len("".join(value.split())):
+            self._numbers[digits] = kind
+        self._add_pattern(value, kind)
+        if kind == NAME:
+            for part in name_parts(value):
+                self._add_pattern(part, kind)
+
+    def find(self, text: str) -> list[Found]:
+        """Where known values stand; sorted, without overlap."""
+        found = []
+        for word in _WORD.finditer(text):
+            for entry in self._by_first_word.get(word.group().casefold(), ()):
+                pattern = re.compile(entry.pattern, entry.flags)
+                if match := pattern.match(text, word.start()):
+                    found.append(Found(match.start(), match.end(), entry.kind))
+        if self._numbers:
+            for run in _NUMBER.finditer(text):
+                digits = _digits(run.group())
+                kinds = [kind for known, kind in self._numbers.items() if known in digits]
+                if kinds:
+                    found.append(Found(run.start(), run.end(), kinds[0]))
+        return united(found)
+
+    def breaks_off(self, text: str) -> bool:
+        """Whether `text` ends in the middle of a known value: what comes next may complete it."""
+        ends = [word.start() for word in _WORD.finditer(text, max(0, len(text) - 200))]
+        for start in ends[-_PREFIX_WORDS:]:
+            tail = " ".join(text[start:].split()).casefold()
+            if len(tail) < _SHORTEST_PREFIX:
+                continue
+            if any(value.startswith(tail) and value != tail for value in self._values):
+                return True
+        run = re.search(r"\d(?:[\s().\-/]{0,3}\d)*[\s().\-/]{0,3}$", text)
+        digits = _digits(run.group()) if run else ""
+        return len(digits) >= _SHORTEST_PREFIX and any(
+            known.startswith(digits) and known != digits for known in self._numbers
+        )
+
+    def _add_pattern(self, value: str, kind: str) -> None:
+        first = _WORD.search(value)
+        assert first is not None
+        words = value[first.start() :].split()
+        body = r"\s+".join(re.escape(word) for word in words)
+        if len(words) == 1 and (len(value) <= _SHORTEST_PART or value.casefold() in _ALSO_WORDS):
+            entry = _Entry(rf"(?<!\w)(?:{body}|{body.upper()})(?!\w)", re.NOFLAG, kind)
+        else:
+            entry = _Entry(rf"(?<!\w){body}(?!\w)", re.IGNORECASE, kind)
+        entries = self._by_first_word.setdefault(first.group().casefold(), [])
+        if entry not in entries:
+            entries.append(entry)
+
+
+def name_parts(name: str) -> list[str]:
+    """First names and surnames of a full name, without initials, particles and titles."""
+    parts = [part.strip(_EDGES) for part in name.split()]
+    if len(parts) < 2:
+        return []
+    return [
+        part
+        for part in parts
+        if len(part) >= _SHORTEST_PART
+        and (part[0].isupper() or part.casefold() not in _ALSO_WORDS)
+        and not _TITLE.fullmatch(part)
+    ]
+
+
+def bare(text: str, found: Found) -> Found:
+    """`found` without the title, possessive and punctuation around it, if anything is left.
+
+    A name in another sentence has none of them; the cloud may see "Dr. PERSON_1's".
+    """
+    start, end = found.start, found.end
+    if found.kind == NAME:
+        if (title := _TITLE.match(text, start)) and title.end() < end:
+            start = title.end()
+        if possessive := _POSSESSIVE.search(text[start:end]):
+            end = start + possessive.start()
+    while start < end and text[start] in _EDGES:
+        start += 1
+    while end > start and text[end - 1] in _EDGES:
+        end -= 1
+    return Found(start, end, found.kind) if start < end else found
+
+
+def is_title(text: str) -> bool:
+    """Whether nothing is there but titles and punctuation."""
+    core = text.strip(_EDGES)
+    return not core or _TITLE.fullmatch(core) is not None
+
+
+def united(found: Iterable[Found]) -> list[Found]:
+    """Sorted, and what overlaps made one, of the kind of its longest part."""
+    result: list[Found] = []
+    longest = 0
+    for each in sorted(found, key=lambda f: (f.start, -f.end)):
+        if not result or each.start >= result[-1].end:
+            result.append(each)
+            longest = each.end - each.start
+            continue
+        last = result[-1]
+        kind = each.kind if each.end - each.start > longest else last.kind
+        longest = max(longest, each.end - each.start)
+        result[-1] = Found(last.start, max(last.end, each.end), kind)
+    return result
+
+
+def identifies(value: str, kind: str) -> bool:
+    """Whether a value points to somebody wherever it stands: a full name, a number, an address."""
+    if kind == NAME:
+        return len(name_parts(value)) >= 2
+    return len(_digits(value)) >= _FEWEST_DIGITS or "@" in value
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())
