@@ -17,6 +17,8 @@ from floe.edge.catalog import fetch_missing, resolve_model
 from floe.edge.device import choose_threads
 from floe.edge.runtime import LlamaModel
 from floe.errors import FloeError
+from floe.privacy.choices import own_words
+from floe.privacy.detector import Detector
 from floe.store import Store
 
 logger = logging.getLogger("floe")
@@ -72,12 +74,14 @@ def serve(settings: Settings) -> None:
     logger.info("%d threads for the local model: %s", threads, reason)
     # Starts loading its model in a process of its own while this one loads and imports.
     cloud.connect()
+    detector = Detector(own_words(store))
+    detector.load_in_background()
     model = LlamaModel(
         resolve_model(settings.model, settings.models_dir),
         context=settings.context,
         threads=threads,
     )
-    assistant = Assistant(settings, store, model, cloud)
+    assistant = Assistant(settings, store, model, cloud, detector)
     try:
         show(assistant, settings)
     finally:

@@ -6,11 +6,14 @@ looks: a page that was reloaded finds it again by its conversation.
 
 import logging
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from floe.cloud.link import CloudLink, CloudRequests
+from floe.cloud.answer import CloudRequests
+from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.edge.prompt import Prompt, PromptBuilder
 from floe.edge.runtime import LlamaModel
@@ -18,18 +21,21 @@ from floe.errors import FloeError, PromptError
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.relay import Relay
-from floe.records import (
-    ChatMessage,
-    Message,
-    Route,
-    Status,
-)
+from floe.personal.adapters import Adapters
+from floe.personal.live import LiveAdapters
+from floe.privacy import choices
+from floe.privacy.detector import Detector
+from floe.privacy.gate import KEPT, Gate, Passage
+from floe.privacy.guard import Guard
+from floe.privacy.sent import SentLog
+from floe.records import ChatMessage, Message, Route, Status
 from floe.store import Store
 from floe.turn import Recorder, Turn, TurnOptions
 
 logger = logging.getLogger(__name__)
 
 _DAY_SECONDS: Final = 86_400
+_SWITCHED: Final = "You have made this conversation local only; no more of it is sent."
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
 
@@ -41,20 +47,35 @@ class Assistant:
         store: all that is kept.
         cloud: what is known of the cloud, and the way to it.
         model: the small model on this device.
+        detector: finds what is private; until it is ready, all answers stay here.
+        gate: decides what may leave.
+        sent: what was sent.
+        adapters: what was learnt; those in use act from the next answer on.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, model: LlamaModel, cloud: CloudLink
+        self,
+        settings: Settings,
+        store: Store,
+        model: LlamaModel,
+        cloud: CloudLink,
+        detector: Detector,
     ) -> None:
         self.store = store
         self.model = model
         self.cloud = cloud
+        self.detector = detector
+        self.gate = Gate(store, detector)
+        self.sent = SentLog(store)
+        self.adapters = Adapters(store, settings.data_dir)
         self._settings = settings
+        self._live = LiveAdapters(model, store, self.adapters)
         self._prompts = PromptBuilder(model)
         # Found out now, not while the first answer is waited for.
         logger.info("batches of up to %d tokens are exact", model.exact_batch)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._turns: dict[int, Turn] = {}
+        self._guards: dict[int, Guard | None] = {}
 
     def close(self) -> None:
         """Stop what runs, keep what is there, free the model."""
@@ -107,34 +128,79 @@ class Assistant:
         self._check(question.content, question.conversation_id)
         return self._start(question, options)
 
+    def set_local_only(self, conversation_id: int, on: bool) -> None:
+        """Keep all of a conversation on this device, at once: an answer in the making, too."""
+        choices.set_local_only(self.store, conversation_id, on)
+        guard = self._guards.get(conversation_id)
+        if on and guard is not None and self.running(conversation_id):
+            guard.close(_SWITCHED)
+
+    def set_own_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """What the person calls private wherever it stands, from now on; returns what is kept."""
+        kept = choices.set_own_words(self.store, words)
+        self.detector.learn_words(kept)
+        return kept
+
+    def answer(self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]) -> str:
+        """A short answer with exactly these adapters (GGUF, scale), between two turns.
+
+        Raises:
+            ModelError: an adapter does not fit.
+            PromptError: the prompt does not fit.
+        """
+        tokens = self._prompts.build(prompt).tokens
+        return self._worker.submit(self._live.answer, tokens, adapters).result()
+
     def _check(self, text: str, conversation_id: int | None) -> None:
         if not text.strip():
             raise PromptError("There is nothing to answer yet: type a question first.")
         if conversation_id is not None and self.running(conversation_id):
             raise PromptError("An answer is still being written here. Stop it, or wait for it.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
-        self._prompts.build(
-            [ChatMessage("system", self._settings.system_prompt), ChatMessage("user", text.strip())]
-        )
+        self._prompts.build([self._system(), ChatMessage("user", text.strip())])
 
-    def _route(self, options: TurnOptions) -> Route:
-        mode = options.mode
-        if mode == "local":
-            return Route("local", "you chose this device only")
+    def _system(self) -> ChatMessage:
+        """What the local model is told, and the cloud is not: who it talks to."""
+        about, context = choices.about_me(self.store), choices.personal_context(self.store)
+        parts = [
+            self._settings.system_prompt,
+            f"About the person you talk to: {about}" if about else "",
+            context,
+        ]
+        return ChatMessage("system", "\n\n".join(filter(None, parts)))
+
+    def _passage(self, options: TurnOptions, path: Sequence[Message], dropped: int) -> Passage:
+        """What this turn may do. Nothing is asked of the network before the gate has looked."""
+        conversation = self.store.conversation(path[-1].conversation_id)
+        route = self.gate.closed(options.mode, local_only=conversation.local_only, path=path)
+        if route is not None:
+            return Passage(route)
         state = self.cloud.state
+        if state.kind == "off":
+            return Passage(Route("local", state.sentence))
+        passage = self.gate.examine(
+            options.mode,
+            path[dropped:],
+            self._settings.system_prompt,
+            policy=choices.policy(self.store),
+            own_words=choices.own_words(self.store),
+            kept=(choices.about_me(self.store), choices.personal_context(self.store)),
+        )
+        if passage.route.kind == "local":
+            return passage
         if not state.usable:
             # For the next turn: an endpoint that was down, a stand-in that has died.
             self.cloud.connect()
-            return Route("local", state.sentence)
+            return Passage(Route("local", state.sentence))
         if self._left_today(options) <= 0:
-            return Route(
-                "local",
-                f"The budget of {options.daily_requests} cloud requests a day is used up; this "
-                "device answers alone until midnight (UTC).",
+            return Passage(
+                Route(
+                    "local",
+                    f"The budget of {options.daily_requests} cloud requests a day is used up; "
+                    "this device answers alone until midnight (UTC).",
+                )
             )
-        if mode == "cloud":
-            return Route("cloud", "you chose the cloud only")
-        return Route("fused", "nothing speaks against the cloud")
+        return passage
 
     def _left_today(self, options: TurnOptions) -> int:
         """Cloud requests that this turn may make."""
@@ -145,7 +211,11 @@ class Assistant:
         return min(options.max_requests, options.daily_requests - spent)
 
     def _start(self, question: Message, options: TurnOptions) -> Turn:
-        route = self._route(options)
+        path = self.store.path_to(question.id)
+        history = [ChatMessage(message.role, message.content) for message in path]
+        prompt = self._prompts.build([self._system(), *history])
+        passage = self._passage(options, path, prompt.dropped)
+        route = passage.route
         answer = self.store.add_message(
             question.conversation_id,
             question.id,
@@ -159,18 +229,22 @@ class Assistant:
             deadline = self._settings.deadline_ms / 1000
         controls = Controls(options.weight, deadline, options.tolerance)
         turn = Turn(answer.conversation_id, answer.id, route, controls)
-        if route.kind == "local" and options.mode != "local":
+        if route.kind == "local" and not _stays_here(options, route):
             turn.notice(route.reason)
         self._turns[answer.conversation_id] = turn
-        self._worker.submit(self._run, turn, question.id, options)
+        self._guards[answer.conversation_id] = passage.guard
+        # Once more: the switch may have been turned while the gate looked.
+        if passage.guard is not None and self.store.conversation(turn.conversation_id).local_only:
+            passage.guard.close(_SWITCHED)
+        self._worker.submit(self._run, turn, prompt, passage, options)
         return turn
 
-    def _run(self, turn: Turn, question_id: int, options: TurnOptions) -> None:
+    def _run(self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions) -> None:
         """Worker thread: answer, record, and never leave a turn without an end."""
         record = Recorder(self.store, turn)
         status: Status = "failed"
         try:
-            status = self._answer(turn, question_id, options, record)
+            status = self._answer(turn, prompt, passage, options, record)
         except FloeError as error:
             turn.notice(str(error))
         except Exception:
@@ -178,59 +252,70 @@ class Assistant:
             turn.notice("Something went wrong inside Floe; the log has the trace.")
         finally:
             record.finish(status)
-            turn.end()
+            try:
+                if passage.guard is not None:
+                    self.gate.remember(turn.message_id, turn.view().text, passage.guard)
+            finally:
+                turn.end()
 
     def _answer(
-        self, turn: Turn, question_id: int, options: TurnOptions, record: Recorder
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+        record: Recorder,
     ) -> Status:
-        system = ChatMessage("system", self._settings.system_prompt)
-        history = [
-            ChatMessage(message.role, message.content)
-            for message in self.store.path_to(question_id)
-        ]
-        prompt = self._prompts.build([system, *history])
+        try:
+            question = next(m.content for m in reversed(prompt.kept) if m.role == "user")
+            turn.count(adapters=self._live.follow(question))
+        except FloeError as error:
+            self._live.put_on([])
+            turn.notice(f"{error} This answer does without what was learnt.")
         turn.count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
         if prompt.dropped:
             turn.notice(
                 f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
                 "messages were left out of this answer."
             )
-        route = turn.view().route
-        if route.kind == "cloud":
-            status, text = self._cloud_alone(turn, prompt, options, record)
+        if passage.route.kind == "cloud":
+            status, text = self._cloud_alone(turn, passage, options, record)
             if status is not None:
                 return status
-            prompt = self._prompts.build([system, *history], text)
+            prompt = self._prompts.build(prompt.kept, text)
             sampling = replace(
                 options.sampling,
                 max_tokens=options.sampling.max_tokens - turn.view().stats.tokens,
             )
-            return self._decode(turn, prompt, replace(options, sampling=sampling), record, None)
-        requests = (
-            CloudRequests(self.cloud, prompt.kept, options.sampling)
-            if route.kind == "fused"
-            else None
-        )
-        return self._decode(turn, prompt, options, record, requests)
+            alone = Passage(passage.route)
+            return self._decode(turn, prompt, alone, replace(options, sampling=sampling), record)
+        return self._decode(turn, prompt, passage, options, record)
 
     def _decode(
         self,
         turn: Turn,
         prompt: Prompt,
+        passage: Passage,
         options: TurnOptions,
         record: Recorder,
-        requests: CloudRequests | None,
     ) -> Status:
-        """The fused answer, or the local one where there is no way to the cloud."""
+        """The fused answer, or the local one where nothing may leave."""
+        guard = passage.guard
+        requests = self._requests(turn, passage, options) if guard is not None else None
+        open_stream = None
+        if guard is not None and requests is not None:
+            open_stream = guard.around(requests.open, turn.notice)
         decoder = Decoder(
             self.model,
             turn.controls,
-            open_stream=requests.open if requests is not None else None,
+            open_stream=open_stream,
             rule=self._settings.rule,
-            shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint,
+            # Rows in which a placeholder was replaced are no tokens any more.
+            shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint
+            and (guard is None or guard.policy == "local only"),
             policy=FollowPolicy(max_requests=self._left_today(options)),
             notify=turn.notice,
-            alone="local" if options.mode == turn.view().route.kind == "local" else "offline",
+            alone="local" if _stays_here(options, passage.route) else "offline",
         )
         try:
             decoder.begin()
@@ -247,14 +332,25 @@ class Assistant:
             if requests is not None:
                 turn.count(**requests.usage())
 
+    def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:
+        alone = passage.route.kind == "cloud"
+        return CloudRequests(
+            self.cloud,
+            passage.messages,
+            options.sampling,
+            top_p=options.sampling.top_p if alone else 1.0,
+            message_id=turn.message_id,
+        )
+
     def _cloud_alone(
-        self, turn: Turn, prompt: Prompt, options: TurnOptions, record: Recorder
+        self, turn: Turn, passage: Passage, options: TurnOptions, record: Recorder
     ) -> tuple[Status | None, str]:
         """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
-        requests = CloudRequests(
-            self.cloud, prompt.kept, options.sampling, top_p=options.sampling.top_p
-        )
-        stream = requests.open("")
+        requests = self._requests(turn, passage, options)
+        assert passage.guard is not None
+        stream = passage.guard.around(requests.open, turn.notice)("")
+        if stream is None:
+            return None, ""
         relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
         try:
             for step in relay.run(options.sampling.max_tokens):
@@ -268,3 +364,8 @@ class Assistant:
         reason = str(stream.error) if stream.error else "The cloud fell silent."
         turn.notice(f"{reason} This device went on alone.")
         return None, turn.view().text
+
+
+def _stays_here(options: TurnOptions, route: Route) -> bool:
+    """Whether the local route is the person's choice or the gate's, not a want of the cloud."""
+    return route.kind == "local" and (options.mode == "local" or route.reason.startswith(KEPT))

@@ -103,7 +103,10 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class AnswerStats:
-    """What an answer took. Times in milliseconds, counts in the unit named."""
+    """What an answer took. Times in milliseconds, counts in the unit named.
+
+    `adapters`: which of them acted and why, in words; empty if none was switched on.
+    """
 
     tokens: int = 0
     seconds: float = 0.0
@@ -114,6 +117,7 @@ class AnswerStats:
     dropped_messages: int = 0
     cloud_prompt_tokens: int = 0
     cloud_completion_tokens: int = 0
+    adapters: str = ""
 
     @property
     def tokens_per_second(self) -> float:

@@ -7,7 +7,7 @@ import codecs
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from floe.errors import StoreError
 from floe.fusion.decoder import Controls
@@ -121,7 +121,7 @@ class Turn:
                 cloud_tokens=self._stats.cloud_tokens + (step.source in ("fused", "cloud")),
             )
 
-    def count(self, **figures: int) -> None:
+    def count(self, **figures: Any) -> None:
         """Set figures of the `AnswerStats` by name."""
         with self._lock:
             self._stats = replace(self._stats, **figures)

@@ -19,6 +19,7 @@ from floe.config import OFF, Settings
 from floe.edge.prompt import PromptBuilder
 from floe.edge.runtime import LlamaModel
 from floe.errors import PromptError
+from floe.privacy.detector import Detector
 from floe.records import ChatMessage, Sampling
 from floe.store import Store
 from floe.turn import Turn, TurnOptions, TurnView
@@ -30,7 +31,7 @@ Make = Callable[..., Assistant]
 
 
 @pytest.fixture
-def make(tmp_path: Path, smollm_path: Path) -> Iterator[Make]:
+def make(tmp_path: Path, smollm_path: Path, detector: Detector) -> Iterator[Make]:
     """Assistants on the small model; the stand-in runs the model that is named."""
     made: list[Assistant] = []
 
@@ -39,10 +40,11 @@ def make(tmp_path: Path, smollm_path: Path) -> Iterator[Make]:
         if stand_in is not None:
             values |= {"cloud": "stand-in", "stand_in_model": str(stand_in)}
         loaded = Settings.load(**values)
-        link = CloudLink(loaded)
+        store = Store(loaded.database)
+        link = CloudLink(loaded, store)
         link.connect()
         model = LlamaModel(smollm_path, context=loaded.context, threads=1)
-        made.append(Assistant(loaded, Store(loaded.database), model, link))
+        made.append(Assistant(loaded, store, model, link, detector))
         link.wait(60)
         return made[-1]
 
@@ -346,6 +348,29 @@ def test_a_disk_that_is_full_loses_no_answer_on_the_page(
     assert any("full" in notice or "space" in notice for notice in view.notices)
 
 
+def test_a_private_prompt_stays_here_and_a_plain_one_does_not(
+    make: Make, smollm_path: Path
+) -> None:
+    assistant = make(smollm_path)
+    private = "Draft a mail to my doctor Anna Weber, 0171 5550123, about my test results."
+    view = answer(assistant.ask(None, private, TurnOptions("fused", 0.5, SHORT)))
+    assert view.route.kind == "local"
+    assert view.route.reason == "kept on this device: name, phone, health"
+    assert {step.source for step in view.steps} == {"local"}
+    kept = assistant.store.message(view.message_id)
+    assert kept.route == view.route
+    assert assistant.store.path_to(view.message_id)[0].private == ("name", "phone", "health")
+    assert assistant.sent.page("messages") == []
+    plain = answer(
+        assistant.ask(kept.conversation_id, "Who wrote Hamlet?", TurnOptions("fused", 0.5, SHORT))
+    )
+    assert plain.route.kind == "fused"
+    sent = assistant.sent.page("messages")
+    assert len(sent) == plain.stats.cloud_requests > 0
+    assert "Hamlet" in sent[-1].body
+    assert not [entry for entry in sent if "Weber" in entry.body or "5550123" in entry.body]
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -353,11 +378,12 @@ from floe.chat import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import OFF, Settings
 from floe.edge.runtime import LlamaModel
+from floe.privacy.detector import Detector
 from floe.store import Store
 from floe.turn import TurnOptions
 settings = Settings.load(cloud=OFF, data_dir=sys.argv[1])
 model = LlamaModel(Path(sys.argv[2]), threads=1)
-assistant = Assistant(settings, Store(settings.database), model, CloudLink(settings))
+assistant = Assistant(settings, Store(settings.database), model, CloudLink(settings), Detector())
 turn = assistant.ask(None, "Tell me a very long story.", TurnOptions("local", 1.0))
 while turn.running:
     print(turn.message_id, len(turn.view().steps), flush=True)

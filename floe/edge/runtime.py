@@ -97,7 +97,7 @@ class LlamaModel:
                 "not know. Fetch it again (`python -m floe.edge.catalog verify` checks the models "
                 "of the catalog), or choose another; the log has llama.cpp's own words."
             )
-        self.metadata = self._read_metadata()
+        self.metadata = read_metadata(self._model)
         self.vocabulary = Vocabulary(lib.llama_model_get_vocab(self._model))
         trained = lib.llama_model_n_ctx_train(self._model)
         self.context_size = min(context, trained) if trained > 0 else context
@@ -334,18 +334,17 @@ class LlamaModel:
             )
         return context
 
-    def _read_metadata(self) -> dict[str, str]:
-        metadata = {}
-        for i in range(lib.llama_model_meta_count(self._model)):
-            key, value = (
-                _text(read, self._model, i)
-                for read in (
-                    lib.llama_model_meta_key_by_index,
-                    lib.llama_model_meta_val_str_by_index,
-                )
-            )
-            metadata[key] = value
-        return metadata
+
+def read_metadata(model: Any) -> dict[str, str]:
+    """A GGUF's key-value pairs as text; `model` is llama.cpp's handle."""
+    metadata = {}
+    for i in range(lib.llama_model_meta_count(model)):
+        key, value = (
+            _text(read, model, i)
+            for read in (lib.llama_model_meta_key_by_index, lib.llama_model_meta_val_str_by_index)
+        )
+        metadata[key] = value
+    return metadata
 
 
 def _text(read: Callable[..., int], model: Any, index: int) -> str:

@@ -1,0 +1,200 @@
+"""What a plan takes on a device: seconds and peak memory, predicted from the work it means.
+
+Both are sums of kinds of work, each counted from the sizes of the base model and the plan, times a
+constant. The constants below are those of one machine; `python -m floe.personal.plan calibrate`
+fits them to another by non-negative least squares of the relative error. Matrix products are
+counted in seconds at the measured peak, so that even without that the speed of the device is
+accounted for.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from floe.personal.architecture import Architecture
+from floe.personal.device import Device
+from floe.personal.packing import BIN_TOKENS
+from floe.personal.shape import MODULES
+from floe.records import TrainPlan
+
+_GROUPS: Final = (MODULES[:3], MODULES[3:4], MODULES[4:6], MODULES[6:])
+"""Projections that share an input: their factors are multiplied together."""
+_TRUNK_BYTES: Final = 256e6
+_HEAD_ROWS: Final = 128
+
+TIME_FACTORS: Final[dict[str, float]] = {
+    "start": 1.0, "load": 3.5, "products": 0.5, "factors": 1.0, "attention": 1.0,
+    "values": 1.6, "calls": 0.3,
+}  # fmt: skip
+MEMORY_FACTORS: Final[dict[str, float]] = {
+    "process": 1.2, "weights": 1.0, "kept": 1.0, "passing": 1.5, "adapter": 1.0,
+    "variety": 1.5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What there is to learn and to measure, in tokens.
+
+    `targets`: those of `tokens` that are learnt; `held_out`, `held_out_targets` likewise;
+    `longest`: tokens of the longest row.
+    """
+
+    tokens: int
+    targets: int
+    held_out: int
+    held_out_targets: int
+    longest: int
+
+    @classmethod
+    def of_tokens(cls, tokens: int) -> "Workload":
+        """The usual proportions, where no more than the number of tokens is known."""
+        return cls(tokens, tokens * 3 // 4, tokens // 4, tokens * 3 // 16, 256)
+
+
+def seconds(
+    device: Device, architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> float:
+    """From the start of the trainer to its end, every epoch used."""
+    work = time_work(device, architecture, plan, workload)
+    return _sum(work, TIME_FACTORS, device.time_factors)
+
+
+def peak_mb(
+    device: Device, architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> float:
+    """The most memory of the trainer's process, 10^6 bytes."""
+    work = memory_work(architecture, plan, workload)
+    return _sum(work, MEMORY_FACTORS, device.memory_factors)
+
+
+def _sum(
+    work: Mapping[str, float], usual: Mapping[str, float], fitted: Mapping[str, float]
+) -> float:
+    factors = fitted or usual
+    return sum(amount * factors[kind] for kind, amount in work.items())
+
+
+def time_work(
+    device: Device, architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> dict[str, float]:
+    """Kinds of work that take time.
+
+    Returns:
+        `start`: seconds until torch is there; `load`: 10^8 parameters to read;
+        `products`, `factors`, `attention`: operations with the base's weights, with the
+        adapter's factors, and within attention, in seconds at the measured peak;
+        `values`: 10^9 numbers for each core that pass through the rest of a layer; `calls`: 10^3
+        layers.
+    """
+    peak = device.gflops(plan.precision) * 1e9
+    layers, total = min(plan.layers, architecture.layers), architecture.layers
+    weights = _layer_parameters(architecture)
+    # Tokens times layers: passes without and with a gradient, counted in forward passes.
+    below = (workload.tokens + workload.held_out) * (total - layers)
+    if not _trunk_is_kept(architecture, plan, workload):
+        below = (workload.tokens * plan.epochs + workload.held_out * (plan.epochs + 1)) * (
+            total - layers
+        )
+    looks = workload.held_out * (plan.epochs + 1) * layers
+    learnt = workload.tokens * plan.epochs * layers * (3 if plan.checkpointing else 2)
+    passes = below + looks + learnt
+    head = architecture.hidden * architecture.vocabulary
+    rows = workload.held_out_targets * (plan.epochs + 1) + 2 * workload.targets * plan.epochs
+    length = _bin_length(plan, workload)
+    queries = architecture.heads * architecture.head_size
+    steps = _steps(plan, workload)
+    numbers = 4 * architecture.hidden + 2 * queries + 5 * architecture.intermediate
+    calls = passes / plan.batch_tokens + steps * layers
+    return {
+        "start": device.load_seconds,
+        "load": _parameters(architecture) / 1e8,
+        "products": 2 * (passes * weights + rows * head) / peak,
+        # A gradient of the factors costs as much as one of the inputs.
+        "factors": 2 * _factors(architecture, plan) / layers * (looks + 1.5 * learnt) / peak,
+        "attention": 4 * length * queries * passes / peak,
+        "values": (passes * numbers + rows * architecture.vocabulary) / 1e9 / device.cores,
+        "calls": calls / 1e3,
+    }
+
+
+def memory_work(
+    architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> dict[str, float]:
+    """Kinds of memory, 10^6 bytes.
+
+    Returns:
+        `process`: the libraries; `weights`: of the base; `kept`: what a backward pass needs of
+        all layers, and what the frozen layers made of the rows; `passing`: within one layer and
+        the head; `adapter`: factors, gradient and the optimiser's state; `variety`: what the
+        allocator and the kernels' caches keep of batches of ever new lengths, which grows slowly.
+    """
+    size = 2 if plan.precision == "bfloat16" else 4
+    layers = min(plan.layers, architecture.layers)
+    tokens = min(max(plan.batch_tokens, _longest(plan, workload)), workload.tokens)
+    length = _bin_length(plan, workload)
+    queries = architecture.heads * architecture.head_size
+    keys = architecture.kv_heads * architecture.head_size
+    inside = (
+        2 * architecture.hidden
+        + 2 * queries
+        + 2 * keys
+        + 2 * architecture.intermediate
+        + architecture.heads * length
+    )
+    trunk = (workload.tokens + workload.held_out) * architecture.hidden * size
+    kept = tokens * (architecture.hidden if plan.checkpointing else inside) * layers * size
+    if _trunk_is_kept(architecture, plan, workload):
+        kept += trunk
+    return {
+        "process": 300.0,
+        "weights": _parameters(architecture) * size / 1e6,
+        "kept": kept / 1e6,
+        "passing": (tokens * inside + 2 * _HEAD_ROWS * architecture.vocabulary) * size / 1e6,
+        "adapter": _factors(architecture, plan) * 32 / 1e6,
+        "variety": 50 * math.log2(1 + _steps(plan, workload)),
+    }
+
+
+def _steps(plan: TrainPlan, workload: Workload) -> int:
+    return math.ceil(workload.tokens / plan.batch_tokens) * plan.epochs
+
+
+def _longest(plan: TrainPlan, workload: Workload) -> int:
+    return min(workload.longest, plan.sequence_length)
+
+
+def _bin_length(plan: TrainPlan, workload: Workload) -> int:
+    """Tokens of a usual bin: an attention matrix is as wide as that."""
+    return max(min(BIN_TOKENS, workload.tokens), _longest(plan, workload))
+
+
+def _trunk_is_kept(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
+    size = 2 if plan.precision == "bfloat16" else 4
+    return plan.layers < architecture.layers and (
+        workload.tokens * architecture.hidden * size <= _TRUNK_BYTES
+    )
+
+
+def _layer_parameters(architecture: Architecture) -> int:
+    return sum(math.prod(architecture.module_shape(module)) for module in MODULES)
+
+
+def _parameters(architecture: Architecture) -> int:
+    return (
+        architecture.layers * _layer_parameters(architecture)
+        + architecture.vocabulary * architecture.hidden
+    )
+
+
+def _factors(architecture: Architecture, plan: TrainPlan) -> int:
+    """Numbers in all factors, zeros of the block-diagonal ones included."""
+    total = 0
+    for group in _GROUPS:
+        used = sum(module in plan.modules for module in group)
+        if used:
+            inputs = architecture.module_shape(group[0])[1]
+            outputs = sum(architecture.module_shape(module)[0] for module in group)
+            total += plan.rank * used * (inputs + outputs)
+    return total * min(plan.layers, architecture.layers)

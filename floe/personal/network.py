@@ -1,0 +1,236 @@
+"""A frozen base with one adapter: losses, and the gradients of the adapter.
+
+The layers below the lowest adapter never change, so what they make of each example can be
+computed once and kept for all epochs. Knows nothing of text, optimisers or files.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from floe.personal import layers
+from floe.personal.base import Base
+from floe.personal.layers import Activations, Layout
+from floe.personal.lora import Lora
+from floe.personal.packing import Example, Packed, pack
+
+HEAD_BYTES: Final = 25 * 10**6
+"""Of the logits over the whole vocabulary that are held at once; their softmax takes as much."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Tokens of a packed batch, and where among them something is learned.
+
+    `tokens` (n,), `positions` (t,) of the targets `targets` (t,) with `weights` float32 (t,);
+    `members`: the examples in the order of their tokens.
+    """
+
+    tokens: Tensor
+    layout: Layout
+    positions: Tensor
+    targets: Tensor
+    weights: Tensor
+    members: tuple[int, ...]
+
+
+class Network:
+    """`base` with the factors of `lora`.
+
+    `watch` is told before each layer and each part of the head how many bytes it will take at
+    most; what it raises ends the step.
+    """
+
+    def __init__(
+        self, base: Base, lora: Lora, watch: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self.base, self.lora = base, lora
+        self._watch = watch
+        architecture = base.architecture
+        size = architecture.head_size
+        exponents = torch.arange(0, size, 2, dtype=torch.float32) / size
+        self._frequencies = architecture.rope_theta**-exponents
+        if base.rope_factors is not None:
+            self._frequencies /= base.rope_factors.float()
+
+    def batch(self, examples: Sequence[Example], packed: Packed) -> Batch:
+        """The tensors of one batch."""
+        members = tuple(i for members in packed for i in members)
+        chosen = [examples[i] for i in members]
+        places = np.concatenate([np.arange(len(example)) for example in chosen])
+        angles = torch.from_numpy(places).float()[:, None] * self._frequencies
+        dtype = self.base.dtype
+        bins = []
+        start = 0
+        for indices in packed:
+            lengths = [len(examples[i]) for i in indices]
+            end = start + sum(lengths)
+            bins.append((start, end, self._mask(lengths)))
+            start = end
+        weights = torch.from_numpy(np.concatenate([example.weights for example in chosen]))
+        positions = weights.nonzero()[:, 0]
+        targets = torch.from_numpy(np.concatenate([example.targets for example in chosen]))
+        return Batch(
+            tokens=torch.from_numpy(np.concatenate([example.tokens for example in chosen])),
+            layout=Layout(
+                angles.cos().to(dtype)[:, None], angles.sin().to(dtype)[:, None], tuple(bins)
+            ),
+            positions=positions,
+            targets=targets[positions].long(),
+            weights=weights[positions],
+            members=members,
+        )
+
+    def _mask(self, lengths: Sequence[int]) -> Tensor:
+        """0 where a token may look, minus infinity elsewhere, once for each query of a group."""
+        architecture = self.base.architecture
+        owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+        allowed = (owner[:, None] == owner[None]).tril_()
+        mask = torch.zeros(allowed.shape, dtype=self.base.dtype)
+        mask.masked_fill_(~allowed, -torch.inf)
+        return mask.repeat(architecture.heads // architecture.kv_heads, 1)
+
+    def trunk(self, batch: Batch) -> Tensor:
+        """Hidden states (n, hidden) below the lowest adapter."""
+        x = self.base.embedding[batch.tokens]
+        for layer in self.base.layers[: self.lora.first_layer]:
+            self._watch(self._layer_bytes(batch))
+            x, _ = layers.forward(self.base.architecture, layer, {}, x, batch.layout)
+        return x
+
+    def trunks(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
+        """`trunk` of every example."""
+        kept: list[Tensor] = [torch.empty(0)] * len(examples)
+        for packed in pack([len(example) for example in examples], batch_tokens):
+            batch = self.batch(examples, packed)
+            sizes = [len(examples[i]) for i in batch.members]
+            for i, states in zip(batch.members, torch.split(self.trunk(batch), sizes), strict=True):
+                kept[i] = states.clone()
+        return kept
+
+    def loss(self, batch: Batch, x: Tensor) -> tuple[float, int]:
+        """Sum of the loss over all targets in nats, unweighted, and how many there are.
+
+        `x` (n, hidden) are the states of `trunk`.
+        """
+        for i in range(self.lora.first_layer, self.base.architecture.layers):
+            self._watch(self._layer_bytes(batch))
+            x, _ = layers.forward(
+                self.base.architecture,
+                self.base.layers[i],
+                self.lora.layers.get(i, {}),
+                x,
+                batch.layout,
+            )
+        hidden, _ = self._final(x[batch.positions])
+        losses, _ = self._cross_entropy(hidden, batch, backward=False)
+        return float(losses.sum()), len(losses)
+
+    def step(
+        self, batch: Batch, x: Tensor, *, dropout: float = 0.0, checkpointing: bool = False
+    ) -> float:
+        """Add the gradient of the weighted mean loss to the adapter's.
+
+        Args:
+            batch: what to learn.
+            x: states of `trunk` (n, hidden).
+            dropout: share of the adapter's inner values set to zero.
+            checkpointing: keep only the input of each layer and compute the rest again.
+
+        Returns:
+            The weighted mean loss in nats.
+        """
+        architecture, first = self.base.architecture, self.lora.first_layer
+        kept: list[tuple[Tensor, Tensor | None] | Activations] = []
+        for i in range(first, architecture.layers):
+            self._watch(self._layer_bytes(batch))
+            state = torch.get_rng_state() if checkpointing and dropout else None
+            inputs = x
+            x, activations = self._layer(i, inputs, batch, dropout)
+            kept.append((inputs, state) if checkpointing else activations)
+            del activations
+        rows = x[batch.positions]
+        hidden, norm = self._final(rows)
+        losses, dhidden = self._cross_entropy(hidden, batch, backward=True)
+        dx = torch.zeros_like(x)
+        dx[batch.positions] = layers.norm_backward(dhidden, rows, norm, self.base.final_norm)
+        del rows, hidden, dhidden, x
+        after = torch.get_rng_state()
+        for i in range(architecture.layers - 1, first - 1, -1):
+            self._watch(self._layer_bytes(batch))
+            top = kept.pop()
+            if isinstance(top, tuple):
+                inputs, state = top
+                if state is not None:
+                    torch.set_rng_state(state)
+                _, top = self._layer(i, inputs, batch, dropout)
+            gradient = layers.backward(
+                architecture,
+                self.base.layers[i],
+                self.lora.layers.get(i, {}),
+                top,
+                batch.layout,
+                dx,
+                need_input=i > first,
+            )
+            if gradient is not None:
+                dx = gradient
+        torch.set_rng_state(after)
+        return float((losses * batch.weights).sum() / batch.weights.sum())
+
+    def _layer_bytes(self, batch: Batch) -> int:
+        """What one layer takes at most while it works, kept activations included."""
+        a = self.base.architecture
+        queries, keys = a.heads * a.head_size, a.kv_heads * a.head_size
+        numbers = len(batch.tokens) * (6 * a.hidden + 4 * queries + 4 * keys + 6 * a.intermediate)
+        numbers += sum(3 * a.heads * (end - start) ** 2 for start, end, _ in batch.layout.bins)
+        return numbers * self.base.dtype.itemsize
+
+    def _layer(self, i: int, x: Tensor, batch: Batch, dropout: float) -> tuple[Tensor, Activations]:
+        return layers.forward(
+            self.base.architecture,
+            self.base.layers[i],
+            self.lora.layers.get(i, {}),
+            x,
+            batch.layout,
+            dropout,
+        )
+
+    def _final(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        norm = layers.inverse_rms(rows, self.base.architecture.norm_epsilon)
+        return layers.normed(rows, norm, self.base.final_norm), norm
+
+    def _cross_entropy(
+        self, hidden: Tensor, batch: Batch, *, backward: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Losses float32 (t,), and the gradient of their weighted mean for `hidden` (t, hidden).
+
+        A few rows at a time: all logits at once would outweigh everything else in memory.
+        """
+        head = self.base.head
+        rows = max(1, min(len(hidden), HEAD_BYTES // (len(head) * head.dtype.itemsize)))
+        self._watch(2 * HEAD_BYTES)
+        logits = torch.empty(rows, len(head), dtype=head.dtype)
+        probabilities = torch.empty_like(logits)
+        losses = torch.empty(len(hidden))
+        gradient = torch.empty_like(hidden)
+        for start in range(0, len(hidden), rows):
+            part = slice(start, start + rows)
+            targets = batch.targets[part, None]
+            count = len(targets)
+            torch.mm(hidden[part], head.T, out=logits[:count])
+            torch.softmax(logits[:count], dim=-1, out=probabilities[:count])
+            chosen = probabilities[:count].gather(1, targets)
+            losses[part] = -chosen[:, 0].float().clamp_min(1e-38).log()
+            if backward:
+                # The derivative of the cross-entropy for the logits: p - one-hot.
+                probabilities[:count].scatter_(1, targets, chosen - 1)
+                torch.mm(probabilities[:count], head, out=gradient[part])
+        if backward:
+            share = batch.weights / batch.weights.sum()
+            gradient *= share[:, None].to(gradient.dtype)
+        return losses, gradient

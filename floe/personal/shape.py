@@ -1,0 +1,38 @@
+"""The shape of the default adapter: which projections, of which layers, at which rank.
+
+Plain numbers, so that the planner, the benches and the page can read them without torch.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+MODULES: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""All projections of a layer, as peft names them, in the order of their use."""
+
+GGUF_NAMES: Final = {
+    "q_proj": "attn_q",
+    "k_proj": "attn_k",
+    "v_proj": "attn_v",
+    "o_proj": "attn_output",
+    "gate_proj": "ffn_gate",
+    "up_proj": "ffn_up",
+    "down_proj": "ffn_down",
+}
+"""The same projections as a GGUF file names them, `blk.N.<name>.weight`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`layer_share`: the part of all layers, counted from the top, that gets adapters."""
+
+    rank: int
+    alpha: float
+    modules: tuple[str, ...]
+    layer_share: float
+
+    def layers(self, total: int) -> int:
+        """How many of `total` layers get adapters, at least one."""
+        return max(1, round(self.layer_share * total))
+
+
+DEFAULT_SHAPE: Final = Shape(rank=8, alpha=16.0, modules=MODULES, layer_share=0.5)
