@@ -13,9 +13,13 @@ from typing import Any, Final
 import gradio as gr
 
 from floe.chat import Assistant
-from floe.errors import StoreError
+from floe.config import Settings
+from floe.errors import FloeError, PromptError, StoreError
+from floe.personal.weight import kept_weight
 from floe.records import Message, Mode
 from floe.turn import Turn, TurnOptions, TurnView
+from floe.ui.about import about, allow
+from floe.ui.auto import auto_value, fit_soon
 from floe.ui.conversations import conversation_list
 from floe.ui.figures import live_figures
 from floe.ui.layout import Parts
@@ -37,11 +41,14 @@ this many, frames come more slowly in proportion, so that drawing leaves time fo
 class Seat:
     """One open page: the conversation in view (None: a new one), and which look is the current.
 
+    `keep_here`: the new conversation is not to leave this device, once there is one.
+
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `follow` sees that the person has turned to something else.
     """
 
     conversation: int | None = None
+    keep_here: bool = False
     look: int = 0
     following: bool = False
 
@@ -49,8 +56,9 @@ class Seat:
 class Actions:
     """All handlers; `parts` are what they change."""
 
-    def __init__(self, assistant: Assistant, parts: Parts) -> None:
+    def __init__(self, assistant: Assistant, settings: Settings, parts: Parts) -> None:
         self._assistant = assistant
+        self._rule = settings.rule
         self._store = assistant.store
         self.parts = parts
 
@@ -70,11 +78,13 @@ class Actions:
             **self._show_if_there(seat, kept.conversation),
             **dict(zip(self.parts.controls, controls, strict=True)),
             **self.look_at_cloud(),
+            **self.look_at_weight(seat),
         }
 
     @plainly
     def new(self, seat: Seat) -> Changes:
         """An empty conversation; it is kept once something has been asked."""
+        seat.keep_here = False
         return self._show(seat, None)
 
     @plainly
@@ -107,6 +117,22 @@ class Actions:
         self._store.delete_conversation(doomed)
         return self._show(seat, None if doomed == seat.conversation else seat.conversation)
 
+    @plainly
+    def keep_here(self, seat: Seat, event: gr.EventData) -> Changes:
+        """Keep the conversation in view on this device, or let the cloud take part again."""
+        seat.keep_here = event._data["on"]
+        if seat.conversation is not None:
+            self._assistant.set_local_only(seat.conversation, seat.keep_here)
+        return {self.parts.about: self._about(seat), self.parts.notice: ""}
+
+    @plainly
+    def allow(self, seat: Seat, event: gr.EventData) -> Changes:
+        """What the conversation in view may be used for; None: as in general."""
+        if seat.conversation is not None:
+            asked: dict[str, Any] = event._data
+            allow(self._store, seat.conversation, asked["use"], asked["allowed"])
+        return {self.parts.about: self._about(seat), self.parts.notice: ""}
+
     # Turns
 
     @plainly
@@ -121,8 +147,20 @@ class Actions:
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
         options = self._options(mode, weight, temperature, max_tokens)
-        turn = self._assistant.ask(seat.conversation, text, options)
+        turn = self._ask(seat, text, options)
         return {**self._show(seat, turn.conversation_id), self.parts.prompt: ""}
+
+    def _ask(self, seat: Seat, text: str, options: TurnOptions) -> Turn:
+        if seat.conversation is not None or not seat.keep_here:
+            return self._assistant.ask(seat.conversation, text, options)
+        # Marked before anything is asked, so that not a word of it leaves.
+        fresh = self._store.create_conversation().id
+        try:
+            self._assistant.set_local_only(fresh, True)
+            return self._assistant.ask(fresh, text, options)
+        except FloeError:
+            self._store.delete_conversation(fresh)
+            raise
 
     @plainly
     def edit(
@@ -161,6 +199,25 @@ class Actions:
         self._store.select_branch(seat.conversation, event._data["id"])
         return self._show(seat, seat.conversation)
 
+    @plainly
+    def rate(self, seat: Seat, event: gr.EventData) -> Changes:
+        """Like an answer, dislike it, or take that back."""
+        self._store.rate_message(event._data["id"], event._data["rating"])
+        messages = self._messages(seat.conversation)
+        turn = self._running(seat.conversation)
+        drawn = facts(seat.conversation, messages, turn.view() if turn else None)
+        return {self.parts.thread: drawn, self.parts.notice: ""}
+
+    @plainly
+    def rewrite(self, seat: Seat, event: gr.EventData) -> Changes:
+        """Put the person's own words beside an answer, and show those."""
+        text: str = event._data["text"].strip()
+        if not text:
+            raise PromptError("An answer cannot be empty: write it, or press Cancel.")
+        self._store.rewrite_answer(event._data["id"], text)
+        fit_soon(self._store, self._rule)
+        return self._show(seat, seat.conversation)
+
     def _options(
         self, mode: Mode, weight: float, temperature: float, max_tokens: int
     ) -> TurnOptions:
@@ -179,12 +236,33 @@ class Actions:
         if turn is not None:
             turn.stop()
 
-    def set_weight(self, seat: Seat, weight: float) -> None:
-        """Steer the answer in view, and keep the place of the slider."""
+    def set_weight(self, seat: Seat, weight: float) -> Changes:
+        """Steer the answer in view, and keep the place of the slider: the person's own from now."""
+        self._steer(seat, weight)
+        Preferences.update(self._store, weight=weight, auto=False)
+        return {self.parts.auto: auto_value(self._store, self._rule)}
+
+    @plainly
+    def set_auto(self, seat: Seat, event: gr.EventData) -> Changes:
+        """Let the weight follow what the person rewrote, or leave it where it is."""
+        Preferences.update(self._store, auto=event._data["on"])
+        return {**self.look_at_weight(seat), self.parts.notice: ""}
+
+    def look_at_weight(self, seat: Seat) -> Changes:
+        """The automatic weight and its reason; a new fit moves the slider and what runs."""
+        kept = Preferences.load(self._store)
+        shown: Changes = {self.parts.auto: auto_value(self._store, self._rule)}
+        fitted = kept_weight(self._store, self._rule).weight
+        if kept.auto and round(fitted, 2) != kept.weight:
+            Preferences.update(self._store, weight=round(fitted, 2))
+            self._steer(seat, round(fitted, 2))
+            shown[self.parts.weight] = round(fitted, 2)
+        return shown
+
+    def _steer(self, seat: Seat, weight: float) -> None:
         turn = self._running(seat.conversation)
         if turn is not None:
             turn.set_weight(weight)
-        Preferences.update(self._store, weight=weight)
 
     def keep(self, mode: Mode, weight: float, temperature: float, max_tokens: int) -> None:
         """Keep the controls for the next start."""
@@ -197,9 +275,12 @@ class Actions:
         )
 
     def look_at_cloud(self) -> Changes:
-        """How the cloud is doing."""
-        state = self._assistant.cloud.state
-        return {self.parts.cloud: {"sentence": state.sentence, "usable": state.usable}}
+        """How the cloud is doing; it takes no part before the privacy check can look."""
+        state, detector = self._assistant.cloud.state, self._assistant.detector
+        sentence, usable = state.sentence, state.usable
+        if usable and detector.state != "ready":
+            sentence, usable = detector.sentence, False
+        return {self.parts.cloud: {"sentence": sentence, "usable": usable}}
 
     # A running answer
 
@@ -271,12 +352,18 @@ class Actions:
             parts.look: seat.look if turn else None,
             parts.listing: conversation_list(self._assistant, conversation_id),
             parts.figures: live_figures(stats),
+            parts.about: self._about(seat),
             parts.chat: entries,
             parts.thread: facts(conversation_id, messages, view, focus=focus),
             parts.notice: "",
             parts.send: gr.update(visible=turn is None),
             parts.stop: gr.update(visible=turn is not None),
         }
+
+    def _about(self, seat: Seat) -> dict[str, Any]:
+        if seat.conversation is None:
+            return about(None, self._store, keep_here=seat.keep_here)
+        return about(self._store.conversation(seat.conversation), self._store)
 
     def _messages(self, conversation_id: int | None) -> list[Message]:
         if conversation_id is None:

@@ -14,15 +14,11 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   fresh.append(floe.icon("plus"), "New chat");
   fresh.onclick = () => {
     leave();
+    floe.setView("chat");
     trigger("new");
     document.querySelector("#prompt textarea")?.focus();
   };
-  element.append(
-    floe.el("div", { className: "brand" }, floe.el("strong", {}, "Floe")),
-    fresh,
-    search,
-    list,
-  );
+  element.append(fresh, search, list);
 
   const leave = () => {
     if (floe.narrow.matches) floe.setDrawer(false);
@@ -46,6 +42,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
 
   const open = (row) => {
     leave();
+    floe.setView("chat");
     trigger("open", row);
   };
 

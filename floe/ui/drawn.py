@@ -16,6 +16,7 @@ def drawn(
     *events: str,
     server: list[Callable[..., Any]] | None = None,
     elem_id: str = "",
+    elem_classes: str = "",
 ) -> gr.HTML:
     """A part drawn by `floe.NAME`, which may trigger `events`; `elem_id` is the name if empty."""
     return gr.HTML(
@@ -25,4 +26,5 @@ def drawn(
         apply_default_css=False,
         server_functions=server,
         elem_id=elem_id or name,
+        elem_classes=elem_classes,
     )

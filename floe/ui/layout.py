@@ -6,9 +6,13 @@ from typing import Any, Final
 
 import gradio as gr
 
+from floe.privacy.sent import SentLog
 from floe.ui.cloud_panel import CloudParts, lay_out_cloud
 from floe.ui.drawn import drawn
+from floe.ui.federate_panel import FederateParts, lay_out_federate
+from floe.ui.personal_panel import PersonalParts, lay_out_personal
 from floe.ui.preferences import Preferences
+from floe.ui.privacy_panel import PrivacyParts, lay_out_privacy
 from floe.ui.thread import DELIMITERS
 
 MODES: Final = [("Local only", "local"), ("Fused", "fused"), ("Cloud only", "cloud")]
@@ -26,17 +30,22 @@ Move the weight while it writes: the very next tokens follow.
 class Parts:
     """Every component that an event reads or writes.
 
-    `look` changes when there is a running answer to look at; the five HTML parts take JSON.
+    `look` changes when there is a running answer to look at; the HTML parts take JSON. `save`
+    takes the address of a file for the browser.
     """
 
     look: gr.State
+    views: gr.HTML
+    save: gr.HTML
     listing: gr.HTML
     cloud: gr.HTML
     figures: gr.HTML
+    about: gr.HTML
     chat: gr.Chatbot
     thread: gr.HTML
     notice: gr.HTML
     weight: gr.Slider
+    auto: gr.HTML
     mode: gr.Radio
     temperature: gr.Slider
     max_tokens: gr.Slider
@@ -45,6 +54,9 @@ class Parts:
     stop: gr.Button
     clock: gr.Timer
     panel: CloudParts
+    privacy: PrivacyParts
+    personal: PersonalParts
+    federate: FederateParts
 
     @property
     def controls(self) -> list[gr.Slider | gr.Radio]:
@@ -58,6 +70,8 @@ def lay_out(
     text: Callable[[int], str],
     model: str,
     deadline_ms: float,
+    sent_log: SentLog,
+    rows: Callable[[int], Any],
 ) -> Parts:
     """Build everything inside the current `gr.Blocks`.
 
@@ -67,17 +81,22 @@ def lay_out(
         text: gives it a message word for word, to copy or to edit.
         model: name of the model on this device.
         deadline_ms: longest wait for the cloud, per token, until the person chooses another.
+        sent_log: what was sent.
+        rows: gives the browser the answers of a conversation to learn from.
     """
     defaults = Preferences()
     look = gr.State(None)
     with gr.Row(elem_id="frame"):
         with gr.Column(elem_id="drawer", min_width=0):
+            views = drawn("views", "go")
             listing = drawn("conversations", "new", "open", "rename", "delete", server=[search])
+            save = drawn("save")
         with gr.Column(elem_id="main", min_width=0):
             with gr.Row(elem_id="top"):
                 cloud = drawn("cloud")
                 figures = drawn("figures")
             panel = lay_out_cloud(deadline_ms)
+            about = drawn("about", "keep", "allow")
             chat = gr.Chatbot(
                 elem_id="chat",
                 show_label=False,
@@ -91,20 +110,30 @@ def lay_out(
                 allow_tags=False,
                 placeholder=WELCOME.format(model=model),
             )
-            thread = drawn("thread", "edit", "regenerate", "branch", server=[tokens, text])
+            thread = drawn(
+                "thread",
+                "edit",
+                "regenerate",
+                "branch",
+                "rate",
+                "rewrite",
+                server=[tokens, text],
+            )
             with gr.Column(elem_id="dock", min_width=0):
                 notice = drawn("notice")
                 with gr.Row(elem_id="controls"):
-                    weight = gr.Slider(
-                        0,
-                        1,
-                        defaults.weight,
-                        step=0.01,
-                        label="Weight of the local model",
-                        elem_id="weight",
-                        min_width=0,
-                        buttons=[],
-                    )
+                    with gr.Column(elem_id="weighing", min_width=0):
+                        weight = gr.Slider(
+                            0,
+                            1,
+                            defaults.weight,
+                            step=0.01,
+                            label="Weight of the local model",
+                            elem_id="weight",
+                            min_width=0,
+                            buttons=[],
+                        )
+                        auto = drawn("auto", "set")
                     mode = gr.Radio(
                         MODES, value=defaults.mode, label="Who answers", elem_id="mode", min_width=0
                     )
@@ -144,15 +173,22 @@ def lay_out(
                     stop = gr.Button(
                         "Stop", variant="stop", elem_id="stop", min_width=0, visible=False
                     )
+            privacy = lay_out_privacy(sent_log)
+            personal = lay_out_personal(rows)
+            federate = lay_out_federate()
     return Parts(
         look,
+        views,
+        save,
         listing,
         cloud,
         figures,
+        about,
         chat,
         thread,
         notice,
         weight,
+        auto,
         mode,
         temperature,
         max_tokens,
@@ -161,4 +197,7 @@ def lay_out(
         stop,
         gr.Timer(CLOUD_SECONDS),
         panel,
+        privacy,
+        personal,
+        federate,
     )

@@ -18,7 +18,11 @@ from floe.ui.actions import Actions, Seat
 from floe.ui.cloud_actions import CloudActions
 from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
+from floe.ui.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
+from floe.ui.learning import dataset, rows_of
+from floe.ui.personal_actions import PersonalActions
+from floe.ui.privacy_actions import PrivacyActions
 from floe.ui.serving import launch_options
 from floe.ui.tokens import token_page
 
@@ -27,6 +31,9 @@ __all__ = ["build_page", "launch_options"]
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
 """For events that must not wait behind an answer that streams."""
+_EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
+"""For events of which none may be lost: by default gradio drops those that come while an earlier
+one is being answered."""
 
 
 def build_page(assistant: Assistant, settings: Settings) -> gr.Blocks:
@@ -41,13 +48,20 @@ def build_page(assistant: Assistant, settings: Settings) -> gr.Blocks:
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
+    def rows(conversation_id: int) -> list[dict[str, Any]]:
+        return rows_of(dataset(assistant.store, settings.system_prompt), conversation_id)
+
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         model = Path(settings.model).stem if "/" in settings.model else settings.model
-        parts = lay_out(search, tokens, text, model, settings.deadline_ms)
-        _wire(page, parts, Actions(assistant, parts))
+        parts = lay_out(search, tokens, text, model, settings.deadline_ms, assistant.sent, rows)
+        _wire(page, parts, Actions(assistant, settings, parts))
         panel = CloudActions(assistant, settings, parts.panel)
         _wire_panel(page, parts.panel, panel)
+        _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
+        personal = PersonalActions(assistant, settings, parts.personal, parts.listing, parts.save)
+        _wire_personal(parts, personal)
+        _wire_federate(parts, FederateActions(assistant, settings, parts.federate))
         parts.clock.tick(panel.look, None, parts.panel.in_use, **_AT_ONCE)
     return page
 
@@ -58,6 +72,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         parts.look,
         parts.listing,
         parts.figures,
+        parts.about,
         parts.chat,
         parts.thread,
         parts.notice,
@@ -72,11 +87,14 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         trigger_mode="multiple",
         **_SILENT,
     )
-    page.load(actions.load, seat, [*shown, *parts.controls, parts.cloud], **_SILENT)
+    page.load(actions.load, seat, [*shown, *parts.controls, parts.cloud, parts.auto], **_SILENT)
     parts.listing.new(actions.new, seat, shown, **_SILENT)
     parts.listing.open(actions.open, seat, shown, **_SILENT)
     parts.listing.delete(actions.delete, seat, shown, **_SILENT)
     parts.listing.rename(actions.rename, seat, [parts.listing, parts.notice], **_SILENT)
+
+    parts.about.keep(actions.keep_here, seat, [parts.about, parts.notice], **_EACH)
+    parts.about.allow(actions.allow, seat, [parts.about, parts.notice], **_EACH)
 
     gr.on(
         [parts.send.click, parts.prompt.submit],
@@ -87,11 +105,16 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
     )
     parts.thread.edit(actions.edit, [seat, *parts.controls], shown, **_SILENT)
     parts.thread.regenerate(actions.regenerate, [seat, *parts.controls], shown, **_SILENT)
+    parts.thread.rate(actions.rate, seat, [parts.thread, parts.notice], **_EACH)
+    parts.thread.rewrite(actions.rewrite, seat, shown, **_SILENT)
     parts.thread.branch(actions.branch, seat, shown, **_SILENT)
     parts.stop.click(actions.stop, seat, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.weight.input(actions.set_weight, [seat, parts.weight], None, **latest)
+    parts.weight.input(actions.set_weight, [seat, parts.weight], parts.auto, **latest)
+    weighing = [parts.auto, parts.weight]
+    parts.auto.set(actions.set_auto, seat, [*weighing, parts.notice], **_EACH)
+    parts.clock.tick(actions.look_at_weight, seat, weighing, **_AT_ONCE)
     gr.on(
         [parts.mode.input, parts.temperature.input, parts.max_tokens.input],
         actions.keep,
@@ -126,3 +149,48 @@ def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> No
         trigger_mode="always_last",
         **_AT_ONCE,
     )
+
+
+def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
+    room = parts.privacy
+    parts.views.go(actions.come, None, [room.rules, room.consent, room.notice], **_EACH)
+    room.rules.set(actions.set, None, [room.rules, room.notice], **_EACH)
+    room.consent.allow(actions.allow, None, [room.consent, room.notice], **_EACH)
+    room.log.clear(actions.clear, None, [room.log, room.notice], **_EACH)
+    room.log.export(actions.export, None, [parts.save, room.notice], **_EACH)
+
+
+def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
+    room = parts.personal
+    parts.views.go(actions.come, None, room.all, **_EACH)
+    learning = room.learning
+    learning.allow(actions.allow, None, room.all, **_EACH)
+    learning.choose(actions.choose, None, room.all, **_EACH)
+    learning.leave(actions.leave, None, room.all, **_EACH)
+    learning.privately(actions.privately, None, room.all, **_EACH)
+    learning.bring(actions.bring, None, [*room.all, parts.listing], **_EACH)
+    learning.example(actions.example, None, [*room.all, parts.listing], **_EACH)
+    learning.export(actions.export, None, [parts.save, room.notice], **_EACH)
+    room.plan.limit(actions.limit, None, room.all, **_EACH)
+    room.plan.begin(actions.begin, None, room.all, **_EACH)
+    room.run.cancel(actions.cancel, None, room.all, **_EACH)
+    room.run.resume(actions.resume, None, room.all, **_EACH)
+    room.clock.tick(actions.watch, None, room.all, **_AT_ONCE)
+    adapters = room.adapters
+    adapters.rename(actions.rename, None, room.all, **_EACH)
+    adapters.switch(actions.switch, None, room.all, **_EACH)
+    adapters.strengthen(actions.scale, None, room.all, **_EACH)
+    adapters.delete(actions.delete, None, room.all, **_EACH)
+    adapters.export(actions.export_adapter, None, [parts.save, room.notice], **_EACH)
+
+
+def _wire_federate(parts: Parts, actions: FederateActions) -> None:
+    room = parts.federate
+    parts.views.go(actions.come, None, room.all, **_EACH)
+    room.group.allow(actions.allow, None, room.all, **_EACH)
+    room.group.join(actions.join, None, room.all, **_EACH)
+    room.group.leave(actions.leave, None, room.all, **_EACH)
+    room.simulation.start(actions.start, None, room.all, **_EACH)
+    room.simulation.stop(actions.stop, None, room.all, **_EACH)
+    room.experts.switch(actions.switch, None, room.all, **_EACH)
+    room.clock.tick(actions.look, None, room.all, **_AT_ONCE)

@@ -18,13 +18,15 @@ TOLERANCE: Final = 0.1
 class Preferences:
     """The controls, and the conversation in view (None: a new one).
 
-    `weight` is the local weight in [0, 1]; `max_tokens` the longest answer; `top_p` has no part
-    in greedy answers. `deadline_ms` is the longest wait for the cloud, per token (None: as the
-    settings say); `max_requests` the budget of an answer, `daily_requests` that of a day (0: none).
+    `weight` is the local weight in [0, 1], `auto` whether it follows what the person rewrote;
+    `max_tokens` the longest answer; `top_p` has no part in greedy answers. `deadline_ms` is the
+    longest wait for the cloud, per token (None: as the settings say); `max_requests` the budget
+    of an answer, `daily_requests` that of a day (0: none).
     """
 
     mode: Mode = "fused"
     weight: float = 0.5
+    auto: bool = False
     temperature: float = 0.0
     max_tokens: int = 512
     top_p: float = 0.95

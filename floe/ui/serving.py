@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from floe.config import Settings
+from floe.ui.downloads import ROUTES
 
 _HERE: Final = Path(__file__).parent
 _STYLES: Final = (
@@ -21,14 +22,26 @@ _STYLES: Final = (
     "tokens.css",
     "controls.css",
     "cloud.css",
+    "forms.css",
+    "rooms.css",
+    "chart.css",
+    "privacy.css",
+    "personal.css",
+    "federate.css",
 )
 _SCRIPTS: Final = (
     "shell.js",
+    "forms.js",
+    "views.js",
     "conversations.js",
     "figures.js",
     "cloud.js",
     "tokens.js",
     "thread.js",
+    "chart.js",
+    "privacy.js",
+    "personal.js",
+    "federate.js",
 )
 
 POLICY: Final = "; ".join(
@@ -114,7 +127,11 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "favicon_path": _HERE / "icon.svg",
         "css_paths": [_HERE / name for name in _STYLES],
         "head": f"<script>{scripts}</script>",
-        "app_kwargs": {"middleware": [Middleware(ThisDeviceOnly)], "docs_url": None},
+        "app_kwargs": {
+            "middleware": [Middleware(ThisDeviceOnly)],
+            "routes": ROUTES,
+            "docs_url": None,
+        },
     }
 
 

@@ -26,8 +26,16 @@ floe.thread = ({ element, props, trigger, server, watch }) => {
     return floe.el("span", { className: "switcher" }, back, count, forth);
   };
 
+  const rate = (fact, icon, name, rating) => {
+    const given = fact.rating === rating;
+    const id = fact.id;
+    const button = floe.button(icon, name, () => trigger("rate", { id, rating: given ? 0 : rating }));
+    button.setAttribute("aria-pressed", String(given));
+    return button;
+  };
+
   const isOpen = (fact, last) =>
-    open.get(fact.id) ?? (last && floe.recall("tokens") !== "closed");
+    !fact.rewritten && (open.get(fact.id) ?? (last && floe.recall("tokens") !== "closed"));
 
   const bar = (fact, last) => {
     const tools = floe.el("div", { className: "tools" });
@@ -40,6 +48,12 @@ floe.thread = ({ element, props, trigger, server, watch }) => {
     }
     if (!fact.live) {
       tools.append(floe.button("again", "Answer again", () => trigger("regenerate", { id: fact.id })));
+      tools.append(floe.button("pencil", "Rewrite in your own words", () => startEdit(fact.id)));
+      tools.append(rate(fact, "like", "A good answer", 1), rate(fact, "dislike", "A bad answer", -1));
+    }
+    if (fact.rewritten) {
+      tools.append(floe.el("span", { className: "summary" }, "rewritten by you"));
+      return tools;
     }
     const shown = isOpen(fact, last);
     const toggle = floe.button("tokens", "Tokens: who carried each", () => {
@@ -49,7 +63,9 @@ floe.thread = ({ element, props, trigger, server, watch }) => {
     }, "with-text");
     toggle.append("Tokens");
     toggle.setAttribute("aria-expanded", String(shown));
-    tools.append(toggle, floe.el("span", { className: "summary" }, fact.summary || fact.route));
+    const summary = floe.el("span", { className: "summary" }, fact.summary || fact.route);
+    summary.title = [fact.route, fact.reason].filter(Boolean).join(": ");
+    tools.append(toggle, summary);
     return tools;
   };
 
@@ -61,12 +77,14 @@ floe.thread = ({ element, props, trigger, server, watch }) => {
   };
 
   const editor = (fact) => {
-    const area = floe.el("textarea", { value: editing.text, "aria-label": "Edit your message" });
+    const own = fact.role === "user";
+    const name = own ? "Edit your message" : "The answer in your own words";
+    const area = floe.el("textarea", { value: editing.text, "aria-label": name });
     area.rows = Math.min(12, editing.text.split("\n").length + 1);
-    const send = floe.el("button", { type: "button", className: "primary" }, "Send");
+    const send = floe.el("button", { type: "button", className: "primary" }, own ? "Send" : "Keep this wording");
     const cancel = floe.el("button", { type: "button" }, "Cancel");
     // The editor stays until the new branch is in view: a refusal loses nothing.
-    send.onclick = () => trigger("edit", { id: fact.id, text: area.value });
+    send.onclick = () => trigger(own ? "edit" : "rewrite", { id: fact.id, text: area.value });
     cancel.onclick = () => {
       editing = null;
       decorate();
@@ -76,7 +94,8 @@ floe.thread = ({ element, props, trigger, server, watch }) => {
     };
     area.onkeydown = (event) => {
       if (event.key === "Escape") cancel.onclick();
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      const enter = event.key === "Enter" && (own ? !event.shiftKey : event.ctrlKey || event.metaKey);
+      if (enter && !event.isComposing) {
         event.preventDefault();
         send.onclick();
       }
@@ -86,8 +105,45 @@ floe.thread = ({ element, props, trigger, server, watch }) => {
     return floe.el("div", { className: "editor" }, area, buttons);
   };
 
+  /** What was decided about a question; pressed, it shows the words that decided it. */
+  const chip = ({ kept, reason, spans }, id) => {
+    const line = floe.el("div", { className: "chip-line" });
+    const words = floe.el("span", {}, reason);
+    if (!spans.length) {
+      line.append(floe.el("span", { className: "chip" }, floe.icon(kept ? "lock" : "mask"), words));
+      return line;
+    }
+    const marked = floe.el("p", { className: "marked", hidden: true });
+    const button = floe.el("button", { type: "button", className: "chip" });
+    button.append(floe.icon(kept ? "lock" : "mask"), words, floe.chevron());
+    button.title = "Show the words that decided it";
+    button.setAttribute("aria-expanded", "false");
+    button.onclick = async () => {
+      if (!marked.hasChildNodes()) marked.append(...highlighted(await server.text(id), spans));
+      marked.hidden = !marked.hidden;
+      button.setAttribute("aria-expanded", String(!marked.hidden));
+    };
+    line.append(button, marked);
+    return line;
+  };
+
+  /** The text with marks; places count characters as Python does, not halves of them. */
+  const highlighted = (text, spans) => {
+    const characters = Array.from(text);
+    const pieces = [];
+    let at = 0;
+    for (const [start, end, kind] of spans) {
+      const mark = floe.el("mark", { title: kind }, characters.slice(start, end).join(""));
+      mark.append(floe.el("sup", {}, kind));
+      pieces.push(characters.slice(at, start).join(""), mark);
+      at = end;
+    }
+    return [...pieces, characters.slice(at).join("")];
+  };
+
   const around = (fact, last) => {
     const foot = floe.el("div", { className: "around" });
+    if (fact.chip) foot.append(chip(fact.chip, fact.id));
     if (editing?.id === fact.id) foot.append(editor(fact));
     for (const notice of fact.notices) {
       foot.append(floe.el("p", { className: "aside", role: "status" }, notice));

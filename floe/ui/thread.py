@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, TypedDict
 
-from floe.records import Message, Mode, Status
+from floe.privacy.gate import CHOSEN, KEPT
+from floe.records import Message, Mode, Route, Status
 from floe.turn import TurnView
 from floe.ui.figures import ENDED, summary
 
@@ -78,28 +79,57 @@ def facts(
     `live` replaces what the store knows of the answer in the making; `focus` is the message to
     scroll to.
     """
+    routes = [
+        live.route if live and live.message_id == message.id else message.route
+        for message in messages
+    ]
     return {
         "conversation": conversation_id,
         "focus": focus,
         "messages": [
-            _around(message, live if live and live.message_id == message.id else None)
-            for message in messages
+            _around(
+                message,
+                live if live and live.message_id == message.id else None,
+                routes[place],
+                chip(routes[place + 1]) if place + 1 < len(messages) else None,
+            )
+            for place, message in enumerate(messages)
         ],
     }
 
 
-def _around(message: Message, live: TurnView | None) -> dict[str, Any]:
+def chip(route: Route | None) -> dict[str, Any] | None:
+    """What was decided about a question, where that needs saying; `spans` are what decided it."""
+    if route is None or route.reason == CHOSEN:
+        return None
+    kept = route.kind == "local" and KEPT in route.reason
+    if not kept and not route.spans:
+        return None
+    return {"kept": kept, "reason": route.reason, "spans": route.spans}
+
+
+def _around(
+    message: Message,
+    live: TurnView | None,
+    route: Route | None,
+    decided: dict[str, Any] | None,
+) -> dict[str, Any]:
     status: Status = live.status if live else message.status
     stats = live.stats if live else message.stats
     notices = list(live.notices if live else message.notices)
     ended = ENDED[status]
+    asked = message.role == "user"
     return {
         "id": message.id,
         "role": message.role,
         "siblings": list(message.siblings),
         "live": status == "streaming",
         "notices": notices + ([ended] if ended and ended not in notices else []),
-        "route": _route(message.route.kind) if message.route else "",
+        "rating": message.rating,
+        "rewritten": message.edited_from is not None,
+        "chip": decided if asked else None,
+        "route": _route(route.kind) if route else "",
+        "reason": route.reason if route else "",
         "summary": "" if status == "streaming" else summary(stats),
     }
 

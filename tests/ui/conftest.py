@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -68,6 +70,11 @@ class App:
 
     def _end_group(self) -> None:
         assert self._process is not None
+        # A training run outlives its app on purpose, in a group of its own.
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if any(str(self.data_dir) in word for word in process.cmdline()):
+                    process.kill()
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:

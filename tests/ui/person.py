@@ -41,6 +41,18 @@ class Person:
         expect(self.tokens.nth(count - 1)).to_be_attached()
         expect(self.page.locator("#stop")).to_be_visible()
 
+    def go(self, view: str) -> Locator:
+        """Open a view by its name, as it stands beside the chats."""
+        if not self.page.locator("#drawer").is_visible():
+            self.page.click("#open-drawer")
+        self.page.locator("#views").get_by_role("button", name=view, exact=True).click()
+        return self.page.locator(f"#{view.lower()}")
+
+    @property
+    def chip(self) -> Locator:
+        """What was decided about the newest question."""
+        return self.page.locator("#chat .user-row").last.locator(".chip")
+
     @property
     def prompt(self) -> Locator:
         return self.page.locator("#prompt textarea")

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from floe.privacy.gate import CHOSEN
 from floe.records import AnswerStats, Message, Route
 from floe.turn import TurnView
-from floe.ui.thread import WAITING, facts, history, markdown
+from floe.ui.thread import WAITING, chip, facts, history, markdown
 
 QUESTION = Message(1, 9, None, "user", "Why <b>?", 0.0, siblings=(1,))
 ANSWER = Message(
@@ -69,3 +70,30 @@ def test_a_running_answer_is_told_by_its_turn() -> None:
     assert answer["summary"] == ""
     elsewhere = replace(view, message_id=77)
     assert facts(9, [QUESTION, ANSWER], elsewhere) == facts(9, [QUESTION, ANSWER])
+
+
+def test_a_question_says_why_it_stayed_here() -> None:
+    kept = Route("local", "kept on this device: name", ((4, 8, "name"),))
+    answer = replace(ANSWER, route=kept)
+    question, answered = facts(9, [QUESTION, answer])["messages"]
+    assert question["chip"] == {"kept": True, "reason": kept.reason, "spans": kept.spans}
+    assert answered["chip"] is None
+    assert answered["reason"] == kept.reason
+    running = TurnView(3, "", (), AnswerStats(), (), "streaming", kept)
+    assert facts(9, [QUESTION, replace(ANSWER, route=None)], running)["messages"][0]["chip"]
+
+
+def test_only_what_the_gate_decided_gets_a_chip() -> None:
+    assert chip(None) is None
+    assert chip(Route("local", CHOSEN)) is None
+    assert chip(Route("local", "The cloud is not connected yet.")) is None
+    assert chip(Route("fused", "nothing private found")) is None
+    masked = chip(Route("fused", "pseudonyms stand for: name", ((0, 4, "name"),)))
+    assert masked is not None
+    assert masked["kept"] is False
+
+
+def test_a_rewritten_answer_and_its_rating_are_told() -> None:
+    own = replace(ANSWER, edited_from=2, rating=1)
+    _, answer = facts(9, [QUESTION, own])["messages"]
+    assert (answer["rewritten"], answer["rating"]) == (True, 1)

@@ -1,0 +1,152 @@
+// A line chart in SVG: it takes its colours from the style sheet, so light and dark follow.
+"use strict";
+
+floe.svg = (tag, attributes = {}, ...children) => {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+};
+
+/** Round steps (1, 2, 5 times a power of ten) that divide a range into about `count` parts. */
+floe.ticks = (low, high, count) => {
+  const rough = (high - low) / count || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough * 0.999);
+  const ticks = [];
+  for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-6; at += step) {
+    ticks.push(Math.abs(at) < step * 1e-6 ? 0 : at);
+  }
+  return { ticks, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+};
+
+floe.dashes = ["", "6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 2 1 2", "3 6"];
+
+/**
+ * A chart with a legend and a reading under the pointer; `update(series)` draws anew. A series has
+ * `name` and `points` ([x, y], x growing), and may say `dots` to mark each point.
+ */
+floe.chart = (xName, yName) => {
+  const HEIGHT = 230;
+  const EDGE = { left: 46, right: 12, top: 10, bottom: 34 };
+  const svg = floe.svg("svg", { role: "img", height: HEIGHT });
+  const legend = floe.el("div", { className: "chart-legend" });
+  const reading = floe.el("p", { className: "chart-reading" });
+  const node = floe.el("figure", { className: "chart" }, legend, svg, reading);
+  let series = [];
+  let scale = null;
+
+  const path = (points) =>
+    points.map(([x, y], i) => `${i ? "L" : "M"}${scale.x(x).toFixed(1)} ${scale.y(y).toFixed(1)}`).join("");
+
+  const measure = (width) => {
+    const points = series.flatMap((each) => each.points);
+    const xs = points.map(([x]) => x);
+    const ys = points.map(([, y]) => y);
+    const [left, right] = [Math.min(...xs), Math.max(...xs)];
+    let [low, high] = [Math.min(...ys), Math.max(...ys)];
+    const room = (high - low || Math.abs(high) || 1) * 0.08;
+    [low, high] = [low - room, high + room];
+    const wide = width - EDGE.left - EDGE.right;
+    const tall = HEIGHT - EDGE.top - EDGE.bottom;
+    scale = {
+      x: (x) => EDGE.left + (right > left ? (x - left) / (right - left) : 0.5) * wide,
+      y: (y) => EDGE.top + ((high - y) / (high - low)) * tall,
+    };
+    return { left, right, low, high };
+  };
+
+  const axes = (width, { left, right, low, high }) => {
+    const rows = floe.ticks(low, high, 4);
+    const columns = floe.ticks(left, right, Math.max(2, Math.min(8, Math.floor(width / 90))));
+    const text = (x, y, anchor, words) => floe.svg("text", { x, y, "text-anchor": anchor }, words);
+    return [
+      ...rows.ticks.flatMap((tick) => [
+        floe.svg("line", {
+          x1: EDGE.left,
+          x2: width - EDGE.right,
+          y1: scale.y(tick),
+          y2: scale.y(tick),
+          class: "grid",
+        }),
+        text(EDGE.left - 7, scale.y(tick) + 4, "end", tick.toFixed(rows.digits)),
+      ]),
+      ...columns.ticks
+        .filter((tick) => Math.abs(tick - Math.round(tick)) < 1e-6)
+        .map((tick) =>
+          text(scale.x(tick), HEIGHT - EDGE.bottom + 16, "middle", String(Math.round(tick))),
+        ),
+      text(width - EDGE.right, HEIGHT - 3, "end", xName),
+      floe.svg(
+        "text",
+        { x: 11, y: EDGE.top + 70, transform: `rotate(-90 11 ${EDGE.top + 70})`, "text-anchor": "middle" },
+        yName,
+      ),
+    ];
+  };
+
+  const line = (each, number) => {
+    const group = floe.svg("g", { class: `line-${number % 8}` });
+    group.append(
+      floe.svg("path", { d: path(each.points), "stroke-dasharray": floe.dashes[number % 8] }),
+    );
+    if (each.dots || each.points.length === 1) {
+      for (const [x, y] of each.points) {
+        group.append(floe.svg("circle", { cx: scale.x(x), cy: scale.y(y), r: 3 }));
+      }
+    }
+    return group;
+  };
+
+  const draw = () => {
+    const width = Math.max(260, Math.floor(node.clientWidth));
+    const drawn = series.filter((each) => each.points.length);
+    svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    svg.setAttribute("width", width);
+    node.classList.toggle("waiting", !drawn.length);
+    if (!drawn.length) {
+      svg.replaceChildren(
+        floe.svg("text", { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No figures yet"),
+      );
+      return;
+    }
+    const box = measure(width);
+    const lines = series.map((each, number) => (each.points.length ? line(each, number) : ""));
+    svg.replaceChildren(...axes(width, box), ...lines);
+    const last = drawn.map((each) => `${each.name} ${each.points.at(-1)[1].toFixed(3)}`);
+    svg.setAttribute("aria-label", `${yName} by ${xName}: at the end ${last.join(", ")}`);
+  };
+
+  svg.onpointermove = (event) => {
+    const points = series.flatMap((each) => each.points);
+    if (!points.length || !scale) return;
+    const at = event.clientX - svg.getBoundingClientRect().left;
+    const near = points.reduce((best, each) =>
+      Math.abs(scale.x(each[0]) - at) < Math.abs(scale.x(best[0]) - at) ? each : best,
+    )[0];
+    const values = series
+      .map((each) => [each.name, each.points.filter(([x]) => x <= near).at(-1)])
+      .filter(([, point]) => point)
+      .map(([name, point]) => `${name} ${point[1].toFixed(3)}`);
+    reading.textContent = `${xName} ${near}: ${values.join(" · ")}`;
+  };
+  svg.onpointerleave = () => {
+    reading.textContent = "";
+  };
+
+  new ResizeObserver(() => requestAnimationFrame(draw)).observe(node);
+
+  node.update = (fresh) => {
+    series = fresh;
+    legend.replaceChildren(
+      ...series.map((each, number) => {
+        const sample = floe.svg("svg", { viewBox: "0 0 26 8", class: `line-${number % 8}` });
+        sample.setAttribute("aria-hidden", "true");
+        sample.append(floe.svg("path", { d: "M1 4h24", "stroke-dasharray": floe.dashes[number % 8] }));
+        return floe.el("span", {}, sample, each.name);
+      }),
+    );
+    draw();
+  };
+  return node;
+};

@@ -1,0 +1,189 @@
+"""What the federate view does: join and leave a group, simulate one, switch experts."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+from floe.chat import Assistant
+from floe.config import Settings
+from floe.errors import FederationError, FloeError
+from floe.federation.history import Federation, History
+from floe.federation.membership import (
+    GroupSettings,
+    Membership,
+    Simulation,
+    check_address,
+    check_certificate,
+    device_key,
+)
+from floe.personal.adapters import model_sha256
+from floe.personal.architecture import read_architecture
+from floe.personal.cost import Workload
+from floe.personal.device import measured_device
+from floe.personal.plan import choose_plan
+from floe.privacy.consent import consent
+from floe.ui.experts import expert_rows
+from floe.ui.federate_panel import FederateParts
+from floe.ui.plainly import Changes, plainly
+from floe.ui.privacy_actions import keep_consent
+from floe.ui.rounds import NOTHING, rounds_value
+
+logger = logging.getLogger(__name__)
+
+BLUR: Final[dict[str, float | None]] = {"nothing": None, "roughly": 0.02, "exactly": 0.0}
+"""Deviation of the noise on each of several hundred coordinates of a vector of length 1."""
+
+_TOKENS_A_ROUND: Final = 10_000
+"""For the rank of this device, before anybody knows how much there will be to learn."""
+
+
+class FederateActions:
+    """All handlers of the view; `parts` are what they change."""
+
+    def __init__(self, assistant: Assistant, settings: Settings, parts: FederateParts) -> None:
+        self._store = assistant.store
+        self._adapters = assistant.adapters
+        self._base = assistant.model.path
+        self._folder = settings.data_dir / "flower"
+        self._history = History(assistant.store)
+        self._membership = Membership(assistant.store, settings.data_dir)
+        self._simulation = Simulation(assistant.store, settings.data_dir)
+        self._joining: threading.Thread | None = None
+        self._problem = ""
+        self.parts = parts
+        try:
+            self._membership.resume()
+        except FloeError as error:
+            self._problem = str(error)
+
+    @property
+    def notice(self) -> gr.HTML:
+        """Where an error becomes a sentence."""
+        return self.parts.notice
+
+    @plainly
+    def come(self, event: gr.EventData) -> Changes:
+        """Another view was opened: this one, perhaps."""
+        return self.look() if event._data["view"] == "federate" else {self.parts.notice: ""}
+
+    @plainly
+    def look(self) -> Changes:
+        """Everything as it stands; a problem met meanwhile is told once."""
+        group, simulation = self._membership.current(), self._simulation.current()
+        joining = self._joining is not None and self._joining.is_alive()
+        running = [each for each in (group, simulation) if each and each.status == "running"]
+        problem, self._problem = self._problem, ""
+        shown: Changes = {
+            self.parts.group: self._group(group, joining=joining),
+            self.parts.group_rounds: self._rounds("The group's rounds", group),
+            self.parts.simulation: {"running": bool(simulation and simulation in running)},
+            self.parts.simulation_rounds: self._rounds("Simulated rounds", simulation),
+            self.parts.experts: {"rows": expert_rows(self._store)},
+            self.parts.clock: gr.update(active=joining or bool(running)),
+        }
+        return shown | ({self.parts.notice: problem} if problem else {})
+
+    @plainly
+    def allow(self, event: gr.EventData) -> Changes:
+        """Keep the general answer: may a group learn from what was learnt here."""
+        keep_consent(self._store, event)
+        return self._done()
+
+    @plainly
+    def join(self, event: gr.EventData) -> Changes:
+        """Take part in a group: measure this device, if need be, then connect."""
+        asked: dict[str, Any] = event._data
+        certificate = self._certificate(str(asked["certificate"]))
+        check_address(asked["address"])
+        check_certificate(certificate)
+        if self._joining is not None and self._joining.is_alive():
+            raise FederationError("This device is joining already.")
+        wish = (asked["address"], certificate, BLUR[asked["level"]])
+        self._joining = threading.Thread(target=self._join, args=wish, name="join", daemon=True)
+        self._joining.start()
+        return self._done()
+
+    @plainly
+    def leave(self) -> Changes:
+        """Take no part any more."""
+        self._membership.leave()
+        return self._done()
+
+    @plainly
+    def start(self) -> Changes:
+        """Simulate a group."""
+        self._simulation.start(self._base)
+        return self._done()
+
+    @plainly
+    def stop(self) -> Changes:
+        """End the simulation."""
+        self._simulation.stop()
+        return self._done()
+
+    @plainly
+    def switch(self, event: gr.EventData) -> Changes:
+        """Let prompts be led to an expert, or not."""
+        base = model_sha256(self._store, self._base)
+        self._adapters.switch(event._data["id"], event._data["on"], base)
+        return self._done()
+
+    def _done(self) -> Changes:
+        return {self.parts.notice: "", **self.look()}
+
+    def _certificate(self, text: str) -> Path:
+        """The file that was picked, kept with the group's files; the last one if none was."""
+        path = self._folder / "group.pem"
+        if text:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists():
+            raise FederationError(
+                "The group's certificate is missing. Choose the file that its host gave you."
+            )
+        return path
+
+    def _join(self, address: str, certificate: Path, blur: float | None) -> None:
+        """In a thread: the first time, the device is measured, which takes seconds."""
+        try:
+            device = measured_device(self._store)
+            work = Workload.of_tokens(_TOKENS_A_ROUND)
+            plan = choose_plan(device, read_architecture(self._base), work)
+            self._membership.join(
+                GroupSettings(
+                    address=address,
+                    certificate=str(certificate.resolve()),
+                    key=str(device_key(self._folder)[0].resolve()),
+                    base=str(self._base.resolve()),
+                    base_sha256=model_sha256(self._store, self._base),
+                    rank=plan.rank,
+                    rank_reason=plan.reason,
+                    precision=plan.precision,
+                    blur=blur,
+                )
+            )
+        except FloeError as error:
+            self._problem = str(error)
+        except Exception:
+            logger.exception("joining a group failed")
+            self._problem = "Something went wrong inside Floe; the log has the trace."
+
+    def _group(self, group: Federation | None, *, joining: bool) -> dict[str, Any]:
+        kept = group.settings if group else {}
+        sentence = group.sentence if group else ""
+        return {
+            "consent": consent(self._store).federate,
+            "running": joining or bool(group and group.status == "running"),
+            "sentence": "Looking at what this device can do." if joining else sentence,
+            "address": kept.get("address", ""),
+            "certificate": (self._folder / "group.pem").exists(),
+            "public_key": self._membership.public_key(),
+        }
+
+    def _rounds(self, title: str, federation: Federation | None) -> dict[str, Any]:
+        if federation is None:
+            return NOTHING
+        return rounds_value(title, federation, self._history.rounds(federation.id))

@@ -1,0 +1,153 @@
+// Small controls that the views share: switches, choices, questions in place.
+"use strict";
+
+/** A switch with its label; `set(on)` moves it without telling. */
+floe.toggle = (label, onchange, className = "") => {
+  const node = floe.el("button", { type: "button", role: "switch", className: `toggle ${className}` });
+  node.append(floe.el("span", {}, label), floe.el("i"));
+  node.set = (on) => node.setAttribute("aria-checked", String(Boolean(on)));
+  node.set(false);
+  node.onclick = () => {
+    const on = node.getAttribute("aria-checked") !== "true";
+    node.set(on);
+    onchange(on);
+  };
+  return node;
+};
+
+floe.choices = 0;
+
+/** One of a few; `options` are pairs of value and label; `set(value)` chooses without telling. */
+floe.choice = (legend, options, onchange) => {
+  const name = `choice-${++floe.choices}`;
+  const inputs = options.map(([value]) => {
+    const input = floe.el("input", { type: "radio", name, value });
+    input.onchange = () => onchange(value);
+    return input;
+  });
+  const labels = options.map(([, label], i) => floe.el("label", {}, inputs[i], floe.el("span", {}, label)));
+  const row = floe.el("div", { className: "options" }, ...labels);
+  const node = floe.el("fieldset", { className: "choice" }, floe.el("legend", {}, legend), row);
+  node.set = (value) => {
+    for (const input of inputs) input.checked = input.value === value;
+  };
+  return node;
+};
+
+/** A button with words; `kind` is `primary`, `danger` or nothing. */
+floe.press = (text, onclick, kind = "", icon = "") => {
+  const node = floe.el("button", { type: "button", className: `press ${kind}`, onclick });
+  if (icon) node.append(floe.icon(icon));
+  node.append(text);
+  return node;
+};
+
+/** A button that asks once more, in its own place, before it acts. */
+floe.ask = (button, question, yes, act) => {
+  const place = floe.el("span", { className: "ask" }, button);
+  button.onclick = () => {
+    const keep = floe.press("Keep", () => {
+      place.replaceChildren(button);
+      button.focus();
+    });
+    const drop = floe.press(
+      yes,
+      () => {
+        place.replaceChildren(button);
+        act();
+      },
+      "danger",
+    );
+    place.onkeydown = (event) => {
+      if (event.key === "Escape") keep.click();
+    };
+    const asked = floe.el("span", { role: "group", className: "asking" });
+    asked.setAttribute("aria-label", question);
+    asked.append(floe.el("span", {}, question), drop, keep);
+    place.replaceChildren(asked);
+    keep.focus();
+  };
+  return place;
+};
+
+/** A label above a field, with a line of explanation below where there is one. */
+floe.field = (label, input, note = "") => {
+  const node = floe.el("label", { className: "field" }, floe.el("span", {}, label), input);
+  if (note) node.append(floe.el("small", {}, note));
+  return node;
+};
+
+floe.closeOutside = (details) => {
+  document.addEventListener("pointerdown", (event) => {
+    if (details.open && !details.contains(event.target)) details.open = false;
+  });
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    details.open = false;
+    details.querySelector("summary").focus();
+  });
+};
+
+/** A file that the person picks, as text; nothing of it lies in a temporary folder. */
+floe.pickText = (accept, take) => {
+  const input = floe.el("input", { type: "file", accept });
+  input.onchange = async () => {
+    if (input.files[0]) take(await input.files[0].text(), input.files[0].name);
+  };
+  input.click();
+};
+
+floe.bytes = (count) => {
+  if (count < 1000) return `${count} bytes`;
+  const [size, unit] = count < 1e6 ? [count / 1e3, "kB"] : [count / 1e6, "MB"];
+  return `${size < 10 ? size.toFixed(1) : size.toFixed(0)} ${unit}`;
+};
+
+floe.moment = (seconds) =>
+  new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+/** `about 40 s`, `about 3 min`. */
+floe.span = (seconds) => {
+  if (seconds < 90) return `about ${Math.max(1, Math.round(seconds))} s`;
+  return `about ${Math.round(seconds / 60)} min`;
+};
+
+floe.heading = (title, lead) =>
+  floe.el("header", {}, floe.el("h1", {}, title), floe.el("p", { className: "lead" }, lead));
+
+floe.sheet = (title, ...children) => {
+  const head = floe.el("header", {}, floe.el("h2", {}, title));
+  const sheet = floe.el("section", { className: "sheet" }, head, ...children);
+  sheet.setAttribute("aria-label", title);
+  sheet.head = head;
+  return sheet;
+};
+
+/** Tell a change of text once the person pauses or leaves the field. */
+floe.whenTyped = (field, tell) => {
+  let timer = null;
+  let told = field.value;
+  const now = () => {
+    clearTimeout(timer);
+    if (field.value === told) return;
+    told = field.value;
+    tell(field.value);
+  };
+  field.oninput = () => {
+    clearTimeout(timer);
+    timer = setTimeout(now, 900);
+  };
+  field.onblur = now;
+  /** Put a text there, unless the person is in the middle of typing. */
+  field.put = (text) => {
+    if (document.activeElement === field || field.value === text) return;
+    field.value = told = text;
+  };
+};
+
+/** The arrow of something that opens. */
+floe.chevron = () => {
+  const icon = floe.icon("chevron");
+  icon.classList.add("chevron");
+  return icon;
+};

@@ -1,0 +1,299 @@
+// The personalise view: what is learnt from, the plan, the run while it goes, the adapters.
+"use strict";
+
+/** Asked once, where it acts: a card in the view, until it is answered. */
+floe.consentCard = (question, note, answer) => {
+  const card = floe.el("section", { className: "sheet asks" });
+  card.setAttribute("aria-label", question);
+  card.append(
+    floe.el("h2", {}, question),
+    floe.el("p", {}, note),
+    floe.el(
+      "div",
+      { className: "row" },
+      floe.press("Yes", () => answer(true), "primary"),
+      floe.press("No", () => answer(false)),
+    ),
+  );
+  return card;
+};
+
+floe.learning = (part) => {
+  const { element, trigger, server } = part;
+  const card = floe.consentCard(
+    "May your chats train an adapter of your own?",
+    "It happens on this device and nothing is sent. Each chat's menu can say otherwise for that one.",
+    (allowed) => trigger("allow", { use: "train", allowed }),
+  );
+  const sentence = floe.el("p", { role: "status" });
+  const list = floe.el("ul", { className: "plain-list chats" });
+  const privately = floe.toggle("Learn from private messages, too", (on) => trigger("privately", { on }));
+  const bring = floe.press(
+    "Import",
+    () => floe.pickText(".jsonl,application/jsonl", (text, name) => trigger("bring", { text, name })),
+    "",
+    "load",
+  );
+  bring.title = "Add chats from a JSONL file";
+  const save = floe.press("Export", () => trigger("export"), "", "save");
+  save.title = "Save the chosen chats as a JSONL file";
+  const examples = floe.el("div", { className: "row" });
+  const sheet = floe.sheet("What it learns from", sentence, list, privately, examples);
+  sheet.head.append(floe.el("div", { className: "row" }, bring, save));
+  element.append(
+    floe.heading(
+      "Personalise",
+      "Train a small adapter on your own chats, so that the model on this device answers more like " +
+        "you want it to. All of it happens here.",
+    ),
+    card,
+    sheet,
+  );
+  const open = new Set();
+
+  const rowLine = (row) => {
+    const use = floe.el("input", { type: "checkbox", checked: !row.left_out });
+    use.disabled = Boolean(row.left_out) && !row.by_hand;
+    use.onchange = () => trigger("leave", { message: row.message, out: !use.checked });
+    use.setAttribute("aria-label", `Use this answer: ${row.answer.slice(0, 60)}`);
+    const marks = [
+      row.left_out && `left out: ${row.left_out}`,
+      !row.left_out && row.split === "held_out" && "kept to judge by",
+      row.rewritten && "your own words",
+      row.weight > 1 && "liked, counts more",
+    ].filter(Boolean);
+    const words = floe.el(
+      "div",
+      {},
+      floe.el("p", { className: "asked" }, row.question),
+      floe.el("p", { className: "told" }, row.answer),
+    );
+    if (marks.length) words.append(floe.el("small", {}, marks.join(" · ")));
+    return floe.el("li", { className: row.left_out ? "out" : "" }, use, words);
+  };
+
+  const fill = async (id, place) => {
+    const rows = await server.rows(id);
+    place.replaceChildren(...rows.map(rowLine));
+  };
+
+  const chatLine = (chat) => {
+    const use = floe.el("input", { type: "checkbox", checked: chat.chosen });
+    use.setAttribute("aria-label", `Learn from “${chat.title}”`);
+    use.onchange = () => trigger("choose", { id: chat.id, on: use.checked });
+    const rows = floe.el("ul", { className: "plain-list answers" });
+    const details = floe.el("details", { open: open.has(chat.id) });
+    const facts = floe.el("span", { className: "facts" }, chat.facts);
+    const title = floe.el("b", {}, chat.title);
+    details.append(floe.el("summary", {}, floe.chevron(), title, facts), rows);
+    details.ontoggle = () => {
+      if (!details.open) return open.delete(chat.id);
+      open.add(chat.id);
+      return fill(chat.id, rows);
+    };
+    if (details.open) fill(chat.id, rows);
+    return floe.el("li", { className: chat.chosen ? "" : "out" }, use, details);
+  };
+
+  floe.onChange(part, (value) => {
+    card.hidden = value.consent !== null;
+    sentence.textContent = value.sentence;
+    privately.set(value.with_private);
+    save.disabled = !value.chats.length;
+    list.replaceChildren(...value.chats.map(chatLine));
+    examples.hidden = !value.examples.length;
+    examples.replaceChildren(
+      floe.el("span", { className: "faint" }, "Or try it with chats of a made-up person:"),
+      ...value.examples.map((each) => floe.press(each, () => trigger("example", { name: each }))),
+    );
+  });
+};
+
+floe.adapters = (part) => {
+  const { element, trigger } = part;
+  const list = floe.el("ul", { className: "plain-list adapters" });
+  const none = floe.el("p", { className: "empty" }, "No adapters yet: the first training makes one.");
+  element.append(floe.sheet("Adapters", none, list));
+
+  const line = (each) => {
+    const name = floe.el("input", { value: each.name, maxLength: 60, className: "name" });
+    name.setAttribute("aria-label", "Name of the adapter");
+    name.onchange = () => trigger("rename", { id: each.id, name: name.value });
+    name.onkeydown = (event) => {
+      if (event.key === "Enter") name.blur();
+    };
+    const use = floe.toggle("In use", (on) => trigger("switch", { id: each.id, on }));
+    use.set(each.in_use);
+    use.disabled = !each.fits && !each.in_use;
+    const scale = floe.el("input", {
+      type: "range",
+      min: 0,
+      max: each.largest_scale,
+      step: 0.05,
+      value: each.scale,
+    });
+    scale.setAttribute("aria-label", `How strongly “${each.name}” acts`);
+    const shown = floe.el("output", {}, each.scale.toFixed(2));
+    scale.oninput = () => {
+      shown.textContent = Number(scale.value).toFixed(2);
+    };
+    scale.onchange = () => trigger("strengthen", { id: each.id, scale: Number(scale.value) });
+    const drop = floe.ask(
+      floe.press("Delete", null, "", "bin"),
+      "Delete for good?",
+      "Delete",
+      () => trigger("delete", { id: each.id }),
+    );
+    const buttons = floe.el(
+      "div",
+      { className: "row" },
+      floe.press("PEFT", () => trigger("export", { id: each.id, kind: "peft" }), "", "save"),
+      floe.press("GGUF", () => trigger("export", { id: each.id, kind: "gguf" }), "", "save"),
+      drop,
+    );
+    buttons.children[0].title = "Save as a zip that peft loads";
+    buttons.children[1].title = "Save as a GGUF adapter that llama.cpp loads";
+    return floe.el(
+      "li",
+      { className: each.in_use ? "" : "off" },
+      floe.el("div", { className: "row between" }, name, use),
+      floe.el("p", {}, each.facts),
+      floe.el(
+        "div",
+        { className: "row between" },
+        floe.el("label", { className: "scale" }, "Strength", scale, shown),
+        buttons,
+      ),
+    );
+  };
+
+  floe.onChange(part, (value) => {
+    none.hidden = value.rows.length > 0;
+    list.replaceChildren(...value.rows.map(line));
+  });
+};
+
+floe.select = (label, options, onchange) => {
+  const select = floe.el("select");
+  for (const [value, text] of options) select.append(floe.el("option", { value }, text));
+  select.onchange = () => onchange(select.value);
+  const field = floe.field(label, select);
+  field.set = (value) => {
+    select.value = value === null ? "" : String(value);
+  };
+  return field;
+};
+
+floe.plan = (part) => {
+  const { element, trigger } = part;
+  const number = (name) => (value) => trigger("limit", { name, value: value ? Number(value) : null });
+  const memory = floe.select(
+    "Memory it may take",
+    [
+      ["", "What is free"],
+      ["1000", "1 GB"],
+      ["1500", "1.5 GB"],
+      ["2000", "2 GB"],
+      ["4000", "4 GB"],
+    ],
+    number("memory_mb"),
+  );
+  const deadline = floe.select(
+    "Time it may take",
+    [
+      ["20", "20 seconds"],
+      ["60", "1 minute"],
+      ["300", "5 minutes"],
+      ["1800", "30 minutes"],
+      ["", "As long as it needs"],
+    ],
+    number("deadline_s"),
+  );
+  const start = floe.select(
+    "Start",
+    [
+      ["", "From what is in use"],
+      ["1", "Afresh"],
+    ],
+    (value) => trigger("limit", { name: "afresh", value: Boolean(value) }),
+  );
+  const reason = floe.el("p", { role: "status", className: "reason" });
+  const begin = floe.press("Train", () => trigger("begin"), "primary");
+  begin.id = "train";
+  element.append(
+    floe.sheet(
+      "Plan",
+      floe.el("div", { className: "pair three" }, memory, deadline, start),
+      reason,
+      floe.el("div", { className: "row" }, begin),
+    ),
+  );
+  floe.onChange(part, (value) => {
+    memory.set(value.memory_mb);
+    deadline.set(value.deadline_s);
+    start.hidden = !value.can_go_on;
+    start.set(value.afresh ? "1" : null);
+    reason.textContent = value.reason;
+    begin.disabled = !value.ready;
+  });
+};
+
+floe.run = (part) => {
+  const { element, trigger } = part;
+  const title = floe.el("p", { role: "status", className: "state" });
+  const bar = floe.el("progress", { max: 1 });
+  bar.setAttribute("aria-label", "Progress of the training");
+  const left = floe.el("span", { className: "faint" });
+  const cancel = floe.press("Cancel", () => trigger("cancel"));
+  const resume = floe.press("Resume", () => trigger("resume"), "primary");
+  const chart = floe.chart("step", "loss");
+  const figures = floe.el("dl", { className: "figures" });
+  const result = floe.el("div", { className: "result" });
+  const sheet = floe.sheet(
+    "Training",
+    title,
+    floe.el("div", { className: "row progress" }, bar, left, cancel, resume),
+    figures,
+    chart,
+    result,
+  );
+  element.append(sheet);
+
+  const sample = (each) => {
+    const side = (name, text) =>
+      floe.el("div", {}, floe.el("h3", {}, name), floe.el("p", { className: "told" }, text));
+    return floe.el(
+      "section",
+      { className: "sample" },
+      floe.el("p", { className: "asked" }, each.question),
+      floe.el(
+        "div",
+        { className: "pair" },
+        side("Before", each.before),
+        side("With the new adapter", each.after),
+      ),
+      floe.el("small", { className: "faint" }, `Your own answer was: ${each.own}`),
+    );
+  };
+
+  floe.onChange(part, (value) => {
+    sheet.hidden = !value.status;
+    if (!value.status) return;
+    title.textContent = value.sentence;
+    bar.hidden = !value.running;
+    if (value.progress === null) bar.removeAttribute("value");
+    else bar.value = value.progress;
+    left.textContent = value.left;
+    left.parentElement.hidden = !value.running && !value.can_resume;
+    cancel.hidden = !value.running || value.stopping;
+    resume.hidden = !value.can_resume;
+    chart.hidden = !value.series.some((each) => each.points.length);
+    chart.update(value.series);
+    figures.replaceChildren(
+      ...value.figures.map(([name, text]) =>
+        floe.el("div", {}, floe.el("dt", {}, name), floe.el("dd", {}, text)),
+      ),
+    );
+    result.replaceChildren(...value.samples.map(sample));
+  });
+};

@@ -1,0 +1,160 @@
+// The privacy view: what stays here and why, the person's own words, what was sent.
+"use strict";
+
+floe.privacyRules = (part) => {
+  const { element, trigger } = part;
+  const tell = (name) => (value) => trigger("set", { name, value });
+  const state = floe.el("p", { role: "status" });
+  const policy = floe.choice(
+    "Where the cloud takes part, a private message",
+    [
+      ["local only", "stays on this device"],
+      ["pseudonyms", "is sent with pseudonyms"],
+    ],
+    tell("policy"),
+  );
+  const meaning = floe.el("small");
+  policy.append(meaning);
+  const area = (name, placeholder) => {
+    const field = floe.el("textarea", { rows: 4, placeholder });
+    floe.whenTyped(field, tell(name));
+    return field;
+  };
+  const fields = {
+    own_words: area("own_words", "Anna Weber\nProject Bluebird"),
+    about_me: area("about_me", "I live in Bern and teach physics."),
+    personal_context: area("personal_context", "On Thursdays I have choir practice."),
+  };
+  fields.own_words.spellcheck = false;
+  element.append(
+    floe.heading(
+      "Privacy",
+      "Every message is looked at on this device before anything is sent. What is private stays here.",
+    ),
+    floe.sheet("What stays here", state, policy),
+    floe.sheet(
+      "In your own words",
+      floe.el(
+        "div",
+        { className: "pair three" },
+        floe.field("Always private", fields.own_words, "Names, contacts and projects, one a line."),
+        floe.field("About you", fields.about_me, "Told to the model on this device, never sent."),
+        floe.field("Good to know", fields.personal_context, "Plans and notes; likewise never sent."),
+      ),
+    ),
+  );
+  floe.onChange(part, (value) => {
+    state.textContent = value.detector;
+    policy.set(value.policy);
+    meaning.textContent =
+      value.policy === "local only"
+        ? "The model on this device answers alone; no connection is opened."
+        : "The cloud sees PERSON_1 in place of a name; the model on this device sees the name.";
+    for (const [name, field] of Object.entries(fields)) field.put(value[name]);
+  });
+};
+
+floe.consent = (part) => {
+  const { element, trigger } = part;
+  const sheet = floe.sheet(
+    "What your chats may be used for",
+    floe.el("p", {}, "For all chats; the menu of a chat says otherwise for that one."),
+  );
+  const pair = floe.el("div", { className: "pair" });
+  sheet.append(pair);
+  const uses = [
+    ["train", "Train your own adapter, on this device"],
+    ["federate", "Share what was learnt, never the chats, with a group you join"],
+  ].map(([use, label]) => {
+    const choice = floe.choice(
+      label,
+      [
+        ["yes", "Yes"],
+        ["no", "No"],
+      ],
+      (value) => trigger("allow", { use, allowed: value === "yes" }),
+    );
+    pair.append(choice);
+    return [use, choice];
+  });
+  element.append(sheet);
+  floe.onChange(part, (value) => {
+    for (const [use, choice] of uses) {
+      choice.set(value[use] === null ? "" : value[use] ? "yes" : "no");
+    }
+  });
+};
+
+/** Every request word for word: read in pages from the server while this view is open. */
+floe.sentLog = ({ element, trigger, server, watch }) => {
+  const search = floe.el("input", { type: "search", placeholder: "Search what was sent" });
+  search.setAttribute("aria-label", "Search what was sent");
+  const list = floe.el("ul", { className: "plain-list sent" });
+  const more = floe.press("Show more", () => read(true), "more");
+  const total = floe.el("p", { role: "status" });
+  const clear = floe.ask(
+    floe.press("Clear", null, "", "bin"),
+    "Delete this list for good?",
+    "Delete",
+    () => trigger("clear"),
+  );
+  const save = floe.press("Export", () => trigger("export", { query: search.value }), "", "save");
+  const sheet = floe.sheet(
+    "What was sent",
+    floe.el("div", { className: "row" }, floe.field("", search), save, clear),
+    total,
+    list,
+    more,
+  );
+  element.append(sheet);
+  let shown = [];
+  let asked = 0;
+
+  const line = (each) => {
+    const body = floe.el("pre", { tabIndex: 0 });
+    const details = floe.el("details");
+    const facts = [each.model, each.purpose, floe.bytes(each.size)].filter(Boolean).join(" · ");
+    details.append(
+      floe.el(
+        "summary",
+        {},
+        floe.chevron(),
+        floe.el("b", {}, floe.moment(each.at)),
+        floe.el("span", { className: "where" }, each.endpoint),
+        floe.el("span", { className: "facts" }, facts),
+      ),
+      body,
+    );
+    details.ontoggle = async () => {
+      if (details.open && !body.textContent) body.textContent = await server.body(each.id);
+    };
+    return floe.el("li", {}, details);
+  };
+
+  const read = async (further = false) => {
+    const number = ++asked;
+    const before = further ? shown.at(-1).id : 0;
+    const page = await server.sent([search.value.trim(), before]);
+    if (number !== asked) return;
+    const ids = (rows) => rows.map((row) => row.id).join();
+    const newest = ids(shown.slice(0, page.rows.length));
+    const same = !further && page.rows.length > 0 && ids(page.rows) === newest;
+    if (!same) {
+      shown = further ? [...shown, ...page.rows] : page.rows;
+      if (further) list.append(...page.rows.map(line));
+      else list.replaceChildren(...page.rows.map(line));
+    }
+    more.hidden = shown.length >= page.found;
+    save.disabled = !page.found;
+    const requests = page.found === 1 ? "1 request" : `${page.found} requests`;
+    const none = search.value.trim() ? "Nothing of that kind was sent." : "Nothing has been sent yet.";
+    total.textContent = page.found ? `${requests}, ${floe.bytes(page.size)}, newest first.` : none;
+  };
+
+  const here = () => document.documentElement.dataset.view === "privacy" && !document.hidden;
+  search.oninput = () => read();
+  watch("value", () => read());
+  document.addEventListener("floe:view", () => here() && read());
+  setInterval(() => here() && read(), 3000);
+  if (here()) read();
+};

@@ -1,0 +1,69 @@
+"""The privacy view: what stays here, the person's own words, consent, what was sent.
+
+Drawn by `privacy.js`; what it does is in `privacy_actions`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gradio as gr
+
+from floe.privacy.sent import SentLog
+from floe.ui.drawn import drawn
+
+PAGE: Final = 30
+"""Requests that the browser reads at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyParts:
+    """Every component of the view that an event reads or writes; all take JSON."""
+
+    notice: gr.HTML
+    rules: gr.HTML
+    consent: gr.HTML
+    log: gr.HTML
+
+
+def lay_out_privacy(log: SentLog) -> PrivacyParts:
+    """Build the view inside the current `gr.Blocks`; the browser reads the log by itself."""
+
+    def sent(request: list[Any]) -> dict[str, Any]:
+        return sent_page(log, str(request[0]), int(request[1]))
+
+    def body(sent_id: int) -> str:
+        return sent_body(log, sent_id)
+
+    with gr.Column(elem_id="privacy", elem_classes="room", min_width=0):
+        rules = drawn("privacyRules", "set")
+        notice = drawn("notice", elem_id="privacy-notice", elem_classes="notice")
+        consent = drawn("consent", "allow")
+        sent_log = drawn("sentLog", "clear", "export", server=[sent, body])
+    return PrivacyParts(notice, rules, consent, sent_log)
+
+
+def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:
+    """Some requests in which the words occur, older than the one with that id (0: the newest)."""
+    found, size = log.count(words)
+    rows = log.page(words, before=before or None, limit=PAGE)
+    return {
+        "found": found,
+        "size": size,
+        "rows": [
+            {
+                "id": each.id,
+                "at": each.sent_at,
+                "endpoint": each.endpoint,
+                "model": each.model,
+                "purpose": each.purpose,
+                "size": each.size,
+            }
+            for each in rows
+        ],
+    }
+
+
+def sent_body(log: SentLog, sent_id: int) -> str:
+    """A request word for word; empty if the log has been cleared since."""
+    found = log.page(before=sent_id + 1, limit=1)
+    return found[0].body if found and found[0].id == sent_id else ""

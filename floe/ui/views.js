@@ -1,0 +1,117 @@
+// The four views of the page, the way between them, and the chat in view with its own rules.
+"use strict";
+
+floe.viewNames = [
+  ["chat", "chat", "Chat"],
+  ["personalise", "person", "Personalise"],
+  ["privacy", "shield", "Privacy"],
+  ["federate", "nodes", "Federate"],
+];
+
+/** Show a view. Whatever runs goes on: views are only hidden. Kept for this tab, over reloads. */
+floe.setView = (name) => {
+  const root = document.documentElement;
+  if (root.dataset.view === name) return;
+  root.dataset.view = name;
+  sessionStorage.setItem("floe.view", name);
+  document.dispatchEvent(new CustomEvent("floe:view", { detail: name }));
+};
+
+floe.recallView = () => {
+  const kept = sessionStorage.getItem("floe.view");
+  return floe.viewNames.some(([name]) => name === kept) ? kept : "chat";
+};
+
+document.documentElement.dataset.view = floe.recallView();
+
+floe.views = ({ element, trigger }) => {
+  const buttons = floe.viewNames.map(([name, icon, title]) => {
+    const button = floe.el("button", { type: "button" }, floe.icon(icon), title);
+    button.onclick = () => {
+      if (floe.narrow.matches) floe.setDrawer(false);
+      floe.setView(name);
+    };
+    return [name, button];
+  });
+  const nav = floe.el("nav", { "aria-label": "Views" }, ...buttons.map(([, button]) => button));
+  element.append(floe.el("div", { className: "brand" }, floe.el("strong", {}, "Floe")), nav);
+  const mark = () => {
+    for (const [name, button] of buttons) {
+      if (name === document.documentElement.dataset.view) button.setAttribute("aria-current", "page");
+      else button.removeAttribute("aria-current");
+    }
+  };
+  document.addEventListener("floe:view", (event) => {
+    mark();
+    trigger("go", { view: event.detail });
+  });
+  mark();
+  // A view that was kept over a reload is filled once gradio is there.
+  const kept = document.documentElement.dataset.view;
+  if (kept !== "chat") setTimeout(() => trigger("go", { view: kept }), 0);
+};
+
+/** What holds for the chat in view: its title, whether it stays here, what it may be used for. */
+floe.about = (part) => {
+  const { element, trigger } = part;
+  const title = floe.el("h1");
+  const keep = floe.toggle("Keep on this device", (on) => trigger("keep", { on }));
+  keep.prepend(floe.icon("lock"));
+  keep.title = "Nothing of this chat is sent anywhere while this is on.";
+  const uses = [
+    ["train", "May this chat be used for training?"],
+    ["federate", "May what was trained on it be shared with a group?"],
+  ].map(([use, question]) => {
+    const general = floe.el("small");
+    const choice = floe.choice(
+      question,
+      [
+        ["general", "As in general"],
+        ["yes", "Yes"],
+        ["no", "No"],
+      ],
+      (value) => trigger("allow", { use, allowed: { general: null, yes: true, no: false }[value] }),
+    );
+    choice.append(general);
+    return { use, choice, general };
+  });
+  const menu = floe.el("details", { className: "menu" });
+  const opener = floe.el("summary", { title: "What this chat may be used for" }, floe.icon("more"));
+  opener.setAttribute("aria-label", opener.title);
+  menu.append(opener, floe.el("div", {}, ...uses.map(({ choice }) => choice)));
+  floe.closeOutside(menu);
+  element.append(title, keep, menu);
+  floe.onChange(part, (value) => {
+    title.textContent = value.title;
+    title.title = value.title;
+    keep.set(value.local_only);
+    menu.hidden = value.conversation === null;
+    for (const { use, choice, general } of uses) {
+      const own = value[use];
+      choice.set(own === null ? "general" : own ? "yes" : "no");
+      const said = { true: "yes", false: "no", null: "not answered yet" }[value.general[use]];
+      general.textContent = own === null ? `In general: ${said}.` : "";
+    }
+  });
+};
+
+/** Hands the browser a file that an action has put ready for it, once. */
+floe.save = ({ props, watch }) => {
+  watch("value", () => {
+    if (props.value) floe.el("a", { href: props.value, download: "" }).click();
+  });
+};
+
+/** Beside the weight: whether it follows what the person rewrote, and why it stands where it does. */
+floe.auto = (part) => {
+  const reason = floe.el("p", { role: "status" });
+  const toggle = floe.toggle("auto", (on) => part.trigger("set", { on }));
+  toggle.setAttribute("aria-label", "Automatic weight");
+  part.element.append(toggle, reason);
+  floe.onChange(part, (value) => {
+    toggle.set(value.on);
+    toggle.title = `Fitted to the answers you rewrote: ${value.reason}`;
+    reason.hidden = !value.on;
+    reason.textContent = value.reason;
+  });
+};

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+from floe.personal.process import TrainingStep
+from floe.privacy.consent import Consent, give_consent
+from floe.store import Store
+from floe.ui.learning import LearningChoices, dataset, learning_value, rows_of, toggled
+from floe.ui.training import span, thinned
+
+
+def chats(store: Store, count: int) -> list[int]:
+    made = []
+    for number in range(count):
+        conversation = store.create_conversation(f"Chat {number}")
+        question = store.add_message(conversation.id, None, "user", f"What is {number}?")
+        store.add_message(
+            conversation.id, question.id, "assistant", f"It is number {number} of {'x' * number}."
+        )
+        made.append(conversation.id)
+    return made
+
+
+def test_without_consent_nothing_is_learnt_from(tmp_path: Path) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        chats(store, 3)
+        value = learning_value(store, dataset(store, ""))
+        assert value["consent"] is None
+        assert value["sentence"] == "Nothing to learn from yet."
+        assert {chat["facts"] for chat in value["chats"]} == {
+            "left out: you did not allow learning from this chat"
+        }
+
+
+def test_chats_and_answers_can_be_left_out_and_taken_in_again(tmp_path: Path) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        give_consent(store, Consent(train=True))
+        first, second, third = chats(store, 3)
+        LearningChoices.update(store, except_chats=(first,))
+        data = dataset(store, "")
+        value = learning_value(store, data)
+        assert {chat["id"]: chat["chosen"] for chat in value["chats"]} == {
+            first: False,
+            second: True,
+            third: True,
+        }
+        assert rows_of(data, first) == []
+        (row,) = rows_of(data, second)
+        LearningChoices.update(store, without=(row["message"],))
+        (row,) = rows_of(dataset(store, ""), second)
+        assert (row["left_out"], row["by_hand"]) == ("you left it out", True)
+
+
+def test_toggled_ids_are_sets_in_order() -> None:
+    assert toggled((3, 1), 2, True) == (1, 2, 3)
+    assert toggled((3, 1), 3, False) == (1,)
+    assert toggled((), 3, False) == ()
+
+
+def test_a_curve_of_many_steps_keeps_its_last_point() -> None:
+    steps = [TrainingStep(i, 1000, 0.0, 1.0 / i, None, None) for i in range(1, 1001)]
+    points = thinned([(step.step, step.train_loss) for step in steps])
+    assert len(points) <= 301
+    assert points[-1] == [1000.0, 0.001]
+    assert thinned([(1, None), (2, 0.5)]) == [[2.0, 0.5]]
+    assert thinned([]) == []
+
+
+def test_spans_of_time_are_short() -> None:
+    assert [span(seconds) for seconds in (0.2, 41.7, 89.4, 150, 3600)] == [
+        "1 s",
+        "42 s",
+        "89 s",
+        "2 min",
+        "60 min",
+    ]

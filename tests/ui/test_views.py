@@ -1,0 +1,195 @@
+"""The views beside the chat: privacy, personalise, federate, as a person uses them."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from floe.federation.history import History
+from floe.federation.report import ClientLine, ClusterLine, RoundReport
+from tests.ui.conftest import App
+from tests.ui.person import Person
+
+pytestmark = pytest.mark.browser
+
+
+def test_an_answer_goes_on_while_another_view_is_open(page: Page, app: App) -> None:
+    person = Person(page, app, length=200)
+    person.send("Tell me a long story about a river.")
+    person.wait_for_tokens(3)
+    expect(person.go("Privacy")).to_be_visible()
+    expect(page.locator("#chat")).to_be_hidden()
+    page.reload()
+    expect(page.get_by_role("heading", name="Privacy")).to_be_visible()
+    person.go("Chat")
+    person.wait_for_tokens(10)
+    page.click("#stop")
+    person.wait_for_the_end()
+
+
+def test_what_was_sent_is_read_exported_and_cleared(page: Page, app: App) -> None:
+    person = Person(page, app, length=12)
+    page.click(".new-chat")
+    person.ask("Who wrote the play Hamlet?")
+    person.go("Privacy")
+    page.get_by_label("Search what was sent").fill("play Hamlet")
+    requests = page.locator(".sent > li")
+    expect(requests.first).to_contain_text("/chat/completions")
+    requests.first.locator("summary").click()
+    expect(requests.first.locator("pre")).to_contain_text('"Who wrote the play Hamlet?"')
+    with page.expect_download() as fetched:
+        page.locator("#sentLog").get_by_role("button", name="Export").click()
+    lines = Path(fetched.value.path()).read_text().splitlines()
+    assert "Who wrote the play Hamlet?" in json.loads(lines[0])["body"]
+    page.get_by_label("Search what was sent").fill("nothing like that")
+    expect(page.locator("#sentLog")).to_contain_text("Nothing of that kind was sent.")
+    page.get_by_label("Search what was sent").fill("")
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(requests.first).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("#sentLog")).to_contain_text("Nothing has been sent yet.")
+    expect(requests).to_have_count(0)
+
+
+def test_own_words_and_the_policy_are_kept(page: Page, app: App) -> None:
+    person = Person(page, app, length=8)
+    person.go("Privacy")
+    page.get_by_label("Always private").fill("Project Bluebird")
+    page.get_by_label("is sent with pseudonyms").check()
+    expect(page.locator("#privacyRules")).to_contain_text("The cloud sees PERSON_1")
+    page.reload()
+    expect(page.get_by_label("Always private")).to_have_value("Project Bluebird")
+    expect(page.get_by_label("is sent with pseudonyms")).to_be_checked()
+    page.get_by_label("stays on this device").check()
+    expect(page.locator("#privacyRules")).to_contain_text("no connection is opened")
+    person.go("Chat")
+    page.click(".new-chat")
+    person.ask("What should Project Bluebird do first?")
+    expect(person.chip).to_contain_text("own words")
+
+
+def few_chats(app: App, *, but: list[int], with_one: str) -> None:
+    """Choose six of the chats that were imported, so that training takes seconds."""
+    with app.store() as store:
+        fresh = [each for each in store.conversations(1000) if each.id not in but]
+        fresh.sort(key=lambda each: with_one not in each.title)
+        rest = [each.id for each in fresh[6:]]
+        store.set_setting("personalise", {"except_chats": [*but, *rest], "deadline_s": 5})
+
+
+def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
+    with app.store() as store:
+        others = [each.id for each in store.conversations(1000)]
+        store.set_setting("personalise", {"except_chats": others})
+    person = Person(page, app, length=8)
+    person.go("Personalise")
+    page.get_by_role("button", name="Yes", exact=True).click()
+    page.get_by_role("button", name="harbour").click()
+    chats = page.locator(".chats > li")
+    expect(chats.filter(has_text="taking the boat out")).to_be_visible()
+    expect(person.in_list("taking the boat out")).to_be_visible()
+    few_chats(app, but=others, with_one="taking the boat out")
+    page.reload()
+    train = page.get_by_role("button", name="Train", exact=True)
+    expect(train).to_be_enabled()
+    expect(page.locator("#plan .reason")).to_contain_text("rank", ignore_case=True)
+
+    first = chats.filter(has_text="taking the boat out")
+    first.locator("summary").click()
+    first.locator(".answers input").first.uncheck()
+    expect(first.locator(".answers small").first).to_contain_text("you left it out")
+    expect(train).to_be_enabled()
+
+    train.click()
+    expect(page.locator("#run progress")).to_be_visible()
+    page.reload()
+    run = page.locator("#run")
+    expect(run.locator(".state")).to_contain_text(re.compile("model is being read|Step"))
+    expect(run.locator(".state")).to_contain_text("Loss on the answers kept aside", timeout=240_000)
+    expect(run.locator(".chart path").first).to_be_attached()
+    expect(run.locator(".sample").first).to_contain_text("With the new adapter")
+    adapter = page.locator(".adapters > li")
+    expect(adapter).to_have_count(1)
+
+    name = adapter.get_by_label("Name of the adapter")
+    name.fill("Harbour")
+    name.press("Enter")
+    adapter.get_by_label("How strongly").fill("0.5")
+    with page.expect_download() as fetched:
+        adapter.get_by_role("button", name="GGUF").click()
+    assert fetched.value.suggested_filename == "Harbour.gguf"
+    assert Path(fetched.value.path()).read_bytes()[:4] == b"GGUF"
+    page.reload()
+    expect(name).to_have_value("Harbour")
+    expect(adapter.locator("output")).to_have_text("0.50")
+    adapter.get_by_role("button", name="Delete").click()
+    adapter.get_by_role("button", name="Delete", exact=True).click()
+    expect(adapter).to_have_count(0)
+    assert not list((app.data_dir / "adapters").glob("*/*"))
+
+
+def test_an_import_that_does_not_fit_is_a_sentence(page: Page, app: App, tmp_path: Path) -> None:
+    broken = tmp_path / "chats.jsonl"
+    broken.write_text('{"messages": "none"}\n')
+    person = Person(page, app)
+    person.go("Personalise")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(broken)
+    expect(page.locator("#personal-notice p")).to_contain_text("Line 1 of chats.jsonl")
+
+
+def report(number: int) -> RoundReport:
+    clients = tuple(
+        ClientLine(f"c{i}", f"device {i}", 4 + 4 * (i % 2), "AB"[i % 2], 10, bytes_in=1000)
+        for i in range(4)
+    )
+    clusters = tuple(
+        ClusterLine(label, (f"c{i}", f"c{i + 2}"), 8, 3.0 - number / 10 - i / 5)
+        for i, label in enumerate("AB")
+    )
+    places = tuple((f"c{i}", float(i % 2), i / 3) for i in range(4))
+    return RoundReport(number, 2, time.time(), 3.0, clients, clusters, positions=places)
+
+
+def test_rounds_are_drawn_with_clusters_and_bytes(page: Page, app: App) -> None:
+    with app.store() as store:
+        history = History(store)
+        federation = history.begin("simulated", {}, "Starting.")
+        history.add_round(federation, report(1))
+        history.add_round(federation, report(2))
+        history.end(federation, "complete", "Two clusters were found.")
+    person = Person(page, app)
+    person.go("Federate")
+    rounds = page.locator("#simulation-rounds")
+    expect(rounds.locator(".state")).to_have_text("Two clusters were found.")
+    expect(rounds.locator(".chart-legend span")).to_have_text(["A", "B"])
+    expect(rounds.locator(".scatter .dot")).to_have_count(4)
+    expect(rounds.locator(".figures")).to_contain_text("8 kB")
+    rounds.locator("summary").click()
+    expect(rounds.locator("tbody tr")).to_have_count(2)
+
+
+def test_joining_with_a_wrong_address_is_a_sentence(page: Page, app: App) -> None:
+    person = Person(page, app)
+    person.go("Federate")
+    expect(page.locator("#group pre")).to_contain_text("ecdsa-sha2-nistp256")
+    page.get_by_role("button", name="Join", exact=True).click()
+    expect(page.locator("#federate-notice p")).to_contain_text("certificate is missing")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("view", ["Personalise", "Privacy", "Federate"])
+def test_no_view_scrolls_sideways(page: Page, app: App, view: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    person = Person(page, app)
+    room = person.go(view)
+    expect(room.get_by_role("heading", name=view)).to_be_visible()
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert room.evaluate("node => node.scrollWidth <= node.clientWidth")
