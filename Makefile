@@ -2,11 +2,12 @@
 # make test   set up and run all tests
 # make lint   style, types and the direction of imports
 # make bench  measured speed, one JSON line a benchmark
+# make report measured quality: figures and plots into docs/
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test lint format bench setup setup-dev models clean
+.PHONY: run test lint format bench report setup setup-dev models clean
 
 run: setup
 	$(BIN)/python app.py $(ARGS)
@@ -25,7 +26,10 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 
 bench: setup-dev models
-	@for name in decode fusion store; do $(BIN)/python -m floe.bench $$name || exit 1; done
+	@for name in decode store privacy adapter train federate fusion; do $(BIN)/python -m floe.bench $$name || exit 1; done
+
+report: setup-dev models
+	$(BIN)/python -m floe.evaluate report
 
 models: setup
 	$(BIN)/python -m floe.edge.catalog fetch smollm2-135m-instruct qwen2.5-coder-0.5b-instruct

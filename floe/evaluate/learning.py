@@ -1,0 +1,113 @@
+"""A personal adapter for an evaluation, by the trainer that the page uses too.
+
+The trainer runs as a process of its own, as always: torch never enters this one. The plan is the
+same on every machine, so that figures of two machines can be compared.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+import floe
+from floe.edge.device import choose_threads
+from floe.errors import FloeError
+from floe.personal.architecture import read_architecture
+from floe.personal.exchange import write_lines
+from floe.personal.process import TRAINER, RunFolder
+from floe.personal.shape import DEFAULT_SHAPE
+from floe.records import ChatMessage, TrainPlan
+
+Chat = Sequence[ChatMessage]
+
+HELD_OUT_SHARE: Final = 0.25
+EPOCHS: Final = 4
+_BATCH_TOKENS: Final = 256
+_SEQUENCE_LENGTH: Final = 512
+_LEARNING_RATE: Final = 2e-3
+_ROOT: Final = Path(floe.__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A trained adapter.
+
+    Attributes:
+        adapter: the GGUF; None if training made nothing better.
+        result: what the trainer reported.
+    """
+
+    adapter: Path | None
+    result: dict[str, Any]
+
+
+def hold_out(chats: Sequence[Chat]) -> tuple[list[Chat], list[Chat]]:
+    """Chats to learn from, and a quarter of them, spread evenly, to judge and weigh by."""
+    count = max(1, round(HELD_OUT_SHARE * len(chats))) if len(chats) > 1 else 0
+    chosen = {round((i + 1) * len(chats) / (count + 1)) for i in range(count)}
+    chosen = {min(place, len(chats) - 1) for place in chosen}
+    return (
+        [chat for i, chat in enumerate(chats) if i not in chosen],
+        [chat for i, chat in enumerate(chats) if i in chosen],
+    )
+
+
+def plan_for(base: Path) -> TrainPlan:
+    """The default adapter, four passes, on as many threads as this device is good for.
+
+    Raises:
+        ModelError: the model is of a kind that cannot be trained.
+    """
+    return TrainPlan(
+        rank=DEFAULT_SHAPE.rank,
+        alpha=DEFAULT_SHAPE.alpha,
+        modules=DEFAULT_SHAPE.modules,
+        layers=DEFAULT_SHAPE.layers(read_architecture(base).layers),
+        batch_tokens=_BATCH_TOKENS,
+        sequence_length=_SEQUENCE_LENGTH,
+        checkpointing=False,
+        precision="bfloat16",
+        epochs=EPOCHS,
+        learning_rate=_LEARNING_RATE,
+        threads=choose_threads(0)[0],
+        rows_tokens=0,
+        seconds=0.0,
+        peak_mb=0.0,
+        reason="the plan of every evaluation",
+    )
+
+
+def learn(
+    base: Path, train: Sequence[Chat], held_out: Sequence[Chat], folder: Path, *, seed: int = 0
+) -> Learnt:
+    """Train in `folder`.
+
+    Raises:
+        FloeError: the trainer failed; its own sentence.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    run = RunFolder(folder)
+    free = psutil.virtual_memory().available / 1e6
+    run.request(base.resolve(), plan_for(base), seed, None, free)
+    write_lines(
+        run.rows, [_row(c, "train") for c in train] + [_row(c, "held_out") for c in held_out]
+    )
+    with (folder / "trainer.log").open("wb") as log:
+        subprocess.run(
+            [*TRAINER, "--folder", str(folder)], check=False, stdout=log, stderr=log, cwd=_ROOT
+        )
+    result = run.result()
+    if result is None:
+        raise FloeError(f"The trainer ended without a word. Its last line: {run.last_words()}")
+    if result["status"] != "complete":
+        raise FloeError(result["sentence"])
+    better = not held_out or result["best_step"] > 0
+    return Learnt(folder / "adapter.gguf" if better else None, result)
+
+
+def _row(chat: Chat, split: str) -> dict[str, Any]:
+    messages = [{"role": message.role, "content": message.content} for message in chat]
+    return {"messages": messages, "split": split}

@@ -1,0 +1,82 @@
+"""Scores of a set of answers: the local model, with and without an adapter, against the cloud.
+
+The expensive part, done once; every weight and rule is then arithmetic on `Scores`. All systems
+are measured in bits per byte of the answers' text: the sum of -log2 of the probabilities that a
+system gave to the tokens of the text, over its bytes. A text has many spellings in tokens; each
+system is charged for the one that its own tokenizer makes (the fused one for the local model's,
+as it would be written), which makes the figure an upper bound of -log2 of the text's probability.
+The token that ends an answer is no text and is not counted, for no system.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from floe.edge.forced import forced_logits
+from floe.edge.runtime import LlamaModel
+from floe.evaluate.reading import Answer, Cloud, LocalReader
+from floe.fusion.forcing import force
+from floe.fusion.index import TokenIndex
+from floe.fusion.projection import Projector
+from floe.fusion.scores import Scores
+
+LN2: Final = math.log(2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One answer.
+
+    Attributes:
+        answer: what was read.
+        scores: the local model and the projected cloud, position by position.
+        local_bits: of the local model alone.
+        cloud_bits: of the cloud by its own tokens, over its whole vocabulary; None: not shown.
+    """
+
+    answer: Answer
+    scores: Scores
+    local_bits: float
+    cloud_bits: float | None
+
+    @property
+    def bytes(self) -> int:
+        """Length of what was scored."""
+        return self.scores.bytes
+
+
+class Scorer:
+    """Both models, and the projection between them."""
+
+    def __init__(self, local: LlamaModel, cloud: Cloud) -> None:
+        self._local = LocalReader(local)
+        self._cloud = cloud
+        self._shared = local.vocabulary.fingerprint == cloud.vocabulary
+        self._projector = Projector(TokenIndex(local.pieces, local.end_ids))
+
+    def score(self, answers: Sequence[Answer]) -> list[Scored]:
+        """Those that fit both contexts, with the adapters that are in use now.
+
+        A live cloud whose requests are used up leaves out the rest of an answer and all after.
+        """
+        fitting = [a for a in answers if self._local.fits(a) and self._cloud.fits(a)]
+        scored = [self._score(answer) for answer in fitting]
+        return [one for one in scored if one.bytes]
+
+    def _score(self, answer: Answer) -> Scored:
+        reading = self._cloud.read(answer)
+        model = self._local.model
+        prompt, tokens = self._local.tokens(answer)
+        scores = force(
+            forced_logits(model, prompt, tokens),
+            tokens,
+            model.pieces,
+            reading.row,
+            self._projector,
+            shared_vocabulary=self._shared,
+        )
+        local_bits = -float(np.log(scores.own_local).sum()) / LN2
+        return Scored(answer, scores, local_bits, reading.bits)

@@ -1,0 +1,108 @@
+"""The quality of one or several writers: train, score, measure."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from floe.cloud.client import CloudClient
+from floe.cloud.probe import greet
+from floe.config import Settings
+from floe.edge.catalog import resolve_model
+from floe.edge.runtime import LlamaModel
+from floe.evaluate.learning import Chat, Learnt, hold_out, learn
+from floe.evaluate.quality import Material, measure, summary
+from floe.evaluate.reading import Cloud, GgufCloud, LiveCloud, answers_of
+from floe.evaluate.scoring import Scorer
+from floe.personal.exchange import read_chats
+from floe.records import Rule
+
+_CONTEXT: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Someone's chats to learn from and to be measured on."""
+
+    name: str
+    train: Sequence[Chat]
+    test: Sequence[Chat]
+
+
+def run_quality(options: argparse.Namespace) -> dict[str, Any]:
+    """The `quality` command.
+
+    Raises:
+        FloeError: a file, a model or the cloud is of no use.
+    """
+    writers = [
+        Writer(test.stem, read_chats(train), read_chats(test))
+        for train, test in zip(options.train, options.test, strict=True)
+    ]
+    with opened_cloud(options) as cloud:
+        result = measure_writers(writers, cloud, options.weight, options.rule)
+        if isinstance(cloud, LiveCloud):
+            cloud.close()
+            result["requests"] = cloud.requests
+        return result
+
+
+@contextmanager
+def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
+    """The cloud that the options name."""
+    settings = Settings.load()
+    with ExitStack() as stack:
+        if options.live:
+            client = CloudClient(options.live, options.cloud_model, settings.cloud_key)
+            stack.callback(client.close)
+            greet(client)
+            yield LiveCloud(client, options.max_requests)
+        else:
+            model = stack.enter_context(
+                LlamaModel(options.cloud_gguf, context=_CONTEXT, threads=settings.threads)
+            )
+            yield GgufCloud(model)
+
+
+def measure_writers(
+    writers: Sequence[Writer], cloud: Cloud, weight: float, rule: Rule
+) -> dict[str, Any]:
+    """All figures: of each writer and, in the first place, over all of them."""
+    settings = Settings.load()
+    base = resolve_model(settings.model, settings.models_dir)
+    with LlamaModel(base, context=_CONTEXT, threads=settings.threads) as local:
+        scorer = Scorer(local, cloud)
+        materials = []
+        reports = []
+        for writer in writers:
+            learnt, material = _material(writer, local, scorer)
+            materials.append(material)
+            reports.append(measure(material, weight, rule) | {"training": learnt.result})
+    return summary(materials, reports, weight, rule)
+
+
+def _material(writer: Writer, local: LlamaModel, scorer: Scorer) -> tuple[Learnt, Material]:
+    train, held_out = hold_out(writer.train)
+    test = answers_of(writer.test)
+    own = answers_of(held_out)
+    with tempfile.TemporaryDirectory() as folder:
+        _say(f"{writer.name}: an adapter learns from {len(train)} chats")
+        learnt = learn(local.path, train, held_out, Path(folder))
+        _say(f"{writer.name}: {learnt.result['sentence']}")
+        _say(f"{writer.name}: {len(test)} answers are scored")
+        base = scorer.score(test)
+        if learnt.adapter is None:
+            return learnt, Material(writer.name, base, base, scorer.score(own))
+        local.use_adapters([(local.load_adapter(learnt.adapter), 1.0)])
+        try:
+            return learnt, Material(writer.name, base, scorer.score(test), scorer.score(own))
+        finally:
+            local.use_adapters([])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
