@@ -7,15 +7,24 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from floe.bench import decode, federate, fusion, privacy, store
+from floe.bench import decode, federate, fusion, privacy, store, train
 from floe.errors import FloeError
 
+
+def _adapter() -> dict[str, object]:
+    from floe.bench import adapter  # noqa: PLC0415 - torch stays out of the other benches
+
+    return adapter.run()
+
+
 BENCHES: dict[str, Callable[[], dict[str, object]]] = {
+    "adapter": _adapter,
     "decode": decode.run,
     "federate": federate.run,
     "fusion": fusion.run,
     "privacy": partial(privacy.run, None),
     "store": store.run,
+    "train": train.run,
 }
 
 

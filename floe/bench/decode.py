@@ -23,11 +23,14 @@ from floe.edge.catalog import resolve_model
 from floe.edge.prompt import PromptBuilder
 from floe.edge.runtime import LlamaModel
 from floe.fusion.decoder import Controls, Decoder
+from floe.personal.architecture import read_architecture
+from floe.personal.export import write_gguf
+from floe.personal.factors import Factors, module_name
+from floe.personal.shape import DEFAULT_SHAPE
 from floe.records import ChatMessage, Sampling
 
 _TOKENS: Final = 128
 _ROUNDS: Final = 16
-_RANK: Final = 8
 _QUESTION: Final = "Tell me a long story about a lighthouse keeper and the sea."
 
 
@@ -57,7 +60,9 @@ def run() -> dict[str, object]:
             "raw_tok_s": round(statistics.median(raw), 1),
             "ratio": round(_ratio(local, raw), 4),
             "adapter_ratio": round(_ratio(adapted, bare), 4),
-            "adapter_rank": _RANK,
+            "adapter_rank": DEFAULT_SHAPE.rank,
+            "adapter_modules": len(DEFAULT_SHAPE.modules),
+            "adapter_layer_share": DEFAULT_SHAPE.layer_share,
             "tokens": len(tokens),
             "threads": model.threads,
             "model": model.path.name,
@@ -110,12 +115,12 @@ def _raw(model: LlamaModel, tokens: list[int]) -> int:
 def _with_and_without_adapter(
     model: LlamaModel, prompt: list[int], tokens: list[int]
 ) -> tuple[list[float], list[float]]:
-    """Rates of the raw loop with a rank-8 adapter on all seven projections, and without."""
+    """Rates of the raw loop with an adapter of the default plan's shape, and without."""
     adapted: list[float] = []
     bare: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "random.gguf"
-        write_random_adapter(model, path, _RANK)
+        path = Path(folder) / "default.gguf"
+        _write_default_adapter(model.path, path)
         adapter = model.load_adapter(path)
         for i in range(_ROUNDS):
             print(f"adapter: round {i + 1} of {_ROUNDS}", file=sys.stderr)
@@ -124,6 +129,23 @@ def _with_and_without_adapter(
             model.use_adapters([])
             bare.append(_rate(lambda: _raw(model, tokens), model, prompt))
     return adapted, bare
+
+
+def _write_default_adapter(base: Path, path: Path) -> None:
+    """Small random numbers in the shape that the default plan trains."""
+    random = np.random.default_rng(0)
+    architecture = read_architecture(base)
+    rank = DEFAULT_SHAPE.rank
+    factors: Factors = {}
+    for layer in range(architecture.layers)[-DEFAULT_SHAPE.layers(architecture.layers) :]:
+        for module in DEFAULT_SHAPE.modules:
+            outputs, inputs = architecture.module_shape(module)
+            a, b = (
+                random.normal(scale=0.01, size=size).astype(np.float32)
+                for size in ((rank, inputs), (outputs, rank))
+            )
+            factors[module_name(layer, module)] = (a, b)
+    write_gguf(path, factors, alpha=DEFAULT_SHAPE.alpha, architecture=architecture)
 
 
 def write_random_adapter(model: LlamaModel, path: Path, rank: int) -> None:

@@ -1,0 +1,162 @@
+"""The `adapter` bench: does an exported adapter say in llama.cpp what it said in torch?
+
+For each architecture a short real training run on the example chats makes an adapter of the
+default shape. The reference is independent of Floe's own engine and export: transformers reads
+the same GGUF in float32 and peft reads the PEFT folder. `mean_kl` is KL(torch || llama.cpp) in
+nats and `top1_agreement` the share of equal best tokens, over the answers of chats that were not
+trained on. `base_kl` is the same without the adapter (what quantised arithmetic costs by itself),
+`effect_kl` is KL(with || without) in torch: how much the adapter matters. `off_exact`: with the
+adapter off again the logits are bit for bit those from before.
+"""
+
+import gc
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from floe.bench.rows import example_lines
+from floe.config import Settings
+from floe.edge.catalog import resolve_model
+from floe.edge.device import choose_threads
+from floe.edge.runtime import MAX_OUTPUTS, LlamaModel
+from floe.personal.architecture import Architecture
+from floe.personal.base import read_base
+from floe.personal.encoding import Encoder, row_of
+from floe.personal.export import write_gguf, write_peft
+from floe.personal.packing import Example
+from floe.personal.shape import DEFAULT_SHAPE
+from floe.personal.trainer import train
+from floe.records import TrainPlan
+
+_MODELS: Final = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct")
+_WRITER: Final = "harbour"
+_TRAINED: Final = 8
+_MEASURED: Final = 4
+_LENGTH: Final = 256
+
+Logits = NDArray[np.float32]
+
+
+def run() -> dict[str, object]:
+    """Measure both architectures; the figures at the top are the worse of both."""
+    settings = Settings.load()
+    found: dict[str, dict[str, Any]] = {}
+    for name in _MODELS:
+        path = resolve_model(name, settings.models_dir)
+        with tempfile.TemporaryDirectory() as folder:
+            kind, figures = measure(path, Path(folder))
+        found[kind] = figures
+        gc.collect()
+    return {
+        "mean_kl": max(figures["mean_kl"] for figures in found.values()),
+        "top1_agreement": min(figures["top1_agreement"] for figures in found.values()),
+        "off_exact": all(figures["off_exact"] for figures in found.values()),
+        **found,
+    }
+
+
+def measure(path: Path, folder: Path) -> tuple[str, dict[str, Any]]:
+    """Train, export and compare for one GGUF; its architecture and the figures."""
+    print(f"adapter: training on {path.name}", file=sys.stderr)
+    rows = [row_of(line) for line in example_lines(_WRITER)]
+    with Encoder(path) as encoder:
+        trained = encoder.examples(rows[:_TRAINED], _LENGTH)
+        measured = encoder.examples(rows[-_MEASURED:], _LENGTH)
+    base = read_base(path, torch.bfloat16)
+    architecture = base.architecture
+    result = train(base, trained, [], _plan(architecture))
+    del base
+    peft_folder, file = folder / "adapter", folder / "adapter.gguf"
+    write_peft(peft_folder, result.factors, alpha=result.alpha, base_name=path.stem)
+    write_gguf(file, result.factors, alpha=result.alpha, architecture=architecture)
+    print(f"adapter: asking llama.cpp ({architecture.kind})", file=sys.stderr)
+    with LlamaModel(path, context=2 * _LENGTH) as model:
+        before = _llama(model, measured)
+        model.use_adapters([(model.load_adapter(file), 1.0)])
+        ours = _llama(model, measured)
+        model.use_adapters([])
+        after = _llama(model, measured)
+    print(f"adapter: asking torch ({architecture.kind})", file=sys.stderr)
+    bare, adapted = _torch(path, peft_folder, measured)
+    return architecture.kind, {
+        "mean_kl": round(_kl(adapted, ours), 6),
+        "top1_agreement": round(float((adapted.argmax(1) == ours.argmax(1)).mean()), 4),
+        "base_kl": round(_kl(bare, before), 6),
+        "effect_kl": round(_kl(adapted, bare), 4),
+        "off_exact": bool(np.array_equal(before, after)),
+        "positions": len(ours),
+        "model": path.name,
+    }
+
+
+def _plan(architecture: Architecture) -> TrainPlan:
+    """Enough to change what the model says, in a minute."""
+    return TrainPlan(
+        rank=DEFAULT_SHAPE.rank,
+        alpha=DEFAULT_SHAPE.alpha,
+        modules=DEFAULT_SHAPE.modules,
+        layers=DEFAULT_SHAPE.layers(architecture.layers),
+        batch_tokens=256,
+        sequence_length=_LENGTH,
+        checkpointing=False,
+        precision="bfloat16",
+        epochs=3,
+        learning_rate=2e-3,
+        threads=choose_threads()[0],
+        rows_tokens=0,
+        seconds=0.0,
+        peak_mb=0.0,
+        reason="the default shape, a few steps",
+    )
+
+
+def _llama(model: LlamaModel, examples: Sequence[Example]) -> Logits:
+    """Logits at every target of the examples."""
+    found = []
+    for example in examples:
+        model.roll_back(0)
+        tokens = example.tokens.tolist()
+        for start in range(0, len(tokens), MAX_OUTPUTS):
+            part = tokens[start : start + MAX_OUTPUTS]
+            logits = model.evaluate(part, outputs=len(part))
+            found.append(logits[example.weights[start : start + len(part)] > 0].copy())
+    return np.concatenate(found)
+
+
+def _torch(path: Path, folder: Path, examples: Sequence[Example]) -> tuple[Logits, Logits]:
+    """The same in transformers, without and with the adapter that peft loads."""
+    from peft import PeftModel  # noqa: PLC0415 - seconds that other benches need not wait
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+
+    model = AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32
+    )
+
+    def logits() -> Logits:
+        found = []
+        with torch.no_grad():
+            for example in examples:
+                ids = torch.from_numpy(example.tokens)[None].long()
+                found.append(model(input_ids=ids).logits[0][example.weights > 0].numpy())
+        return np.concatenate(found)
+
+    bare = logits()
+    # peft puts its layers into the model itself.
+    PeftModel.from_pretrained(model, folder)
+    return bare, logits()
+
+
+def _kl(p: Logits, q: Logits) -> float:
+    """Mean KL(p || q) over the rows, in nats."""
+    total = 0.0
+    for a, b in zip(p.astype(np.float64), q.astype(np.float64), strict=True):
+        log_p = a - a.max() - np.log(np.exp(a - a.max()).sum())
+        log_q = b - b.max() - np.log(np.exp(b - b.max()).sum())
+        total += float((np.exp(log_p) * (log_p - log_q)).sum())
+    return total / len(p)

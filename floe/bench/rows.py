@@ -1,0 +1,26 @@
+"""The example chats, and the plan that the page would train them with here."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from floe.errors import DataError
+
+_EXAMPLES: Final = Path(__file__).parents[2] / "data" / "examples"
+
+
+def example_lines(writer: str | None = None) -> list[dict[str, Any]]:
+    """The chats of one example writer, or of all, as lines of a rows file.
+
+    Raises:
+        DataError: the examples are not there.
+    """
+    paths = sorted(_EXAMPLES.glob("*.jsonl" if writer is None else f"{writer}.jsonl"))
+    if not paths:
+        raise DataError(f"The example chats are missing from {_EXAMPLES}.")
+    return [
+        {**json.loads(line), "weight": 1.0, "split": "train"}
+        for path in paths
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]

@@ -1,0 +1,143 @@
+"""The `train` bench: Floe's trainer with the default plan beside transformers.Trainer and peft.
+
+Both learn the same rows in processes of their own: Floe's through a run folder, as the page does
+it; the reference (`floe.bench.reference`) as the libraries' defaults would have it. Nothing is
+held out, so that neither spends time on looking.
+
+`tok_s` counts every token that was learned from, as often as it was, over the time of the training
+loop, what is computed once for all epochs included; `reference_tok_s` likewise (padding does not
+count). `utilisation` is the number of operations that the plan needs (`floe.personal.operations`
+says how they are counted) over that time and over the matrix peak of this device, the better of
+two measurements, before and after, in the plan's precision. `seconds` and `peak_rss_mb` are of
+Floe's process as a whole, loading and export included.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import floe
+from floe.bench.rows import example_lines
+from floe.config import Settings
+from floe.edge.catalog import resolve_model
+from floe.errors import TrainingError
+from floe.personal.architecture import Architecture, read_architecture
+from floe.personal.device import Device, measure
+from floe.personal.encoding import Encoder, read_rows
+from floe.personal.operations import Amount, operations
+from floe.personal.plan import choose_plan, workload_of
+from floe.personal.process import TRAINER, RunFolder
+from floe.records import TrainPlan
+
+_WRITERS: Final = ("letters", "site")
+_ROOT: Final = Path(floe.__file__).parents[1]
+_PATIENCE_SECONDS: Final = 900.0
+
+
+def run() -> dict[str, object]:
+    """Measure with the default model and the plan that the page would choose."""
+    settings = Settings.load()
+    base = resolve_model(settings.model, settings.models_dir)
+    lines = [line for writer in _WRITERS for line in example_lines(writer)]
+    _say("measuring this device")
+    device = measure()
+    architecture = read_architecture(base)
+    plan = choose_plan(device, architecture, workload_of(base, lines))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _say(plan.reason)
+        result = _ours(folder / "run", base, plan, lines)
+        _say("transformers.Trainer and peft")
+        reference = _reference(folder, base, plan)
+        again = measure()
+        learned = _amount(folder / "rows.jsonl", base, plan)
+    return _figures(architecture, plan, result, reference, learned, (device, again)) | {
+        "rows": len(lines),
+        "model": base.name,
+    }
+
+
+def _say(text: str) -> None:
+    print(f"train: {text}", file=sys.stderr)
+
+
+def _figures(
+    architecture: Architecture,
+    plan: TrainPlan,
+    result: dict[str, Any],
+    reference: dict[str, Any],
+    learned: Amount,
+    devices: Sequence[Device],
+) -> dict[str, object]:
+    peak = max(device.gflops(plan.precision) for device in devices) * 1e9
+    needed = operations(architecture, plan, learned, Amount(0, 0, 0), epochs=plan.epochs, looks=0)
+    loop_seconds = result["tokens"] / result["tok_s"]
+    return {
+        "tok_s": round(result["tok_s"], 1),
+        "reference_tok_s": round(reference["tok_s"], 1),
+        "speedup": round(result["tok_s"] / reference["tok_s"], 3),
+        "utilisation": round(needed / loop_seconds / peak, 3),
+        "peak_rss_mb": result["peak_rss_mb"],
+        "seconds": round(result["seconds"], 1),
+        "predicted_seconds": round(plan.seconds, 1),
+        "predicted_peak_mb": round(plan.peak_mb),
+        "tokens": result["tokens"],
+        "gflop": round(needed / 1e9),
+        "peak_gflops": round(peak / 1e9),
+        "reference_peak_rss_mb": reference["peak_rss_mb"],
+        "reference_tokens": reference["tokens"],
+        "plan": plan.reason,
+    }
+
+
+def _ours(
+    folder: Path, base: Path, plan: TrainPlan, lines: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    run = RunFolder(folder)
+    run.make()
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    run.rows.write_text(text, encoding="utf-8")
+    (folder.parent / "rows.jsonl").write_text(text, encoding="utf-8")
+    run.request(base, plan, 0, None, 1e6)
+    done = subprocess.run(
+        [*TRAINER, "--folder", str(folder)],
+        cwd=_ROOT,
+        capture_output=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+    )
+    result = run.result()
+    if result is None or result["status"] != "complete":
+        raise TrainingError(result["sentence"] if result else done.stderr.decode()[-500:])
+    return result
+
+
+def _reference(folder: Path, base: Path, plan: TrainPlan) -> dict[str, Any]:
+    options = {
+        "base": base,
+        "rows": folder / "rows.jsonl",
+        "folder": folder / "reference",
+        "length": plan.sequence_length,
+        "threads": plan.threads,
+    }
+    flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    done = subprocess.run(
+        [sys.executable, "-m", "floe.bench.reference", *flags],
+        cwd=_ROOT,
+        capture_output=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise TrainingError("The reference failed: " + done.stderr.decode()[-500:])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _amount(rows: Path, base: Path, plan: TrainPlan) -> Amount:
+    with Encoder(base) as encoder:
+        return Amount.of(encoder.examples(read_rows(rows), plan.sequence_length))

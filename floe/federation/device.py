@@ -1,0 +1,114 @@
+"""Who takes part: a device with its rows; eight of them for the simulation, with four tasks.
+
+Knows nothing of Flower; torch is not needed to be a device, only to train.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import floe
+from floe.config import Settings
+from floe.edge.catalog import resolve_model
+from floe.errors import FederationError
+from floe.federation.agreement import base_hash
+from floe.personal.encoding import TrainRow
+from floe.records import ChatMessage, Precision
+
+TASKS: Final = ("cooking", "letters", "python", "sums")
+RANKS: Final = (4, 8, 6, 12, 8, 16, 4, 16)
+"""Of the simulation's eight devices, from weak to strong; two of them share a task."""
+
+HELD_OUT: Final = 0.25
+"""Share of each task's rows that no device learns from."""
+
+_TASK_FOLDER: Final = Path(floe.__file__).parents[1] / "data" / "tasks"
+_SAMPLES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device in a round.
+
+    `rank` is what it can train; `held_out` rows judge, and are never learnt from. `blur`: the
+    deviation of the noise on its prompts' centroid; None: the centroid is not told. `home`: the
+    data folder where experts are kept, and the federation's id there; None: they are not kept.
+    """
+
+    name: str
+    base: Path
+    base_sha256: str
+    rank: int
+    precision: Precision
+    train: tuple[TrainRow, ...]
+    held_out: tuple[TrainRow, ...]
+    blur: float | None = None
+    home: tuple[Path, int] | None = None
+
+    @property
+    def prompts(self) -> list[str]:
+        """What was asked in the rows that it learns from."""
+        found = [
+            message.content
+            for row in self.train
+            for message in row.messages
+            if message.role == "user" and message.content.strip()
+        ]
+        return list(dict.fromkeys(found))
+
+    @property
+    def samples(self) -> list[str]:
+        """A few of its prompts, to show beside its expert; they never leave the device."""
+        return self.prompts[:_SAMPLES]
+
+
+def device_of(config: Mapping[str, Any]) -> Device:
+    """Which device a SuperNode's configuration speaks of.
+
+    Raises:
+        FederationError: there is nothing that may be learnt from, or no such device.
+    """
+    if "data-dir" in config:
+        # A simulation must not depend on what only a member has.
+        from floe.federation.own import own_device  # noqa: PLC0415
+
+        return own_device(Path(str(config["data-dir"])))
+    settings = Settings.load()
+    base = resolve_model(str(config.get("base", settings.model)), settings.models_dir)
+    return simulated_device(int(config["partition-id"]), base)
+
+
+@lru_cache
+def simulated_device(number: int, base: Path) -> Device:
+    """One of the simulation's devices, from 0: every task has two, with rows of their own."""
+    if not 0 <= number < len(RANKS):
+        raise FederationError(f"The simulation has {len(RANKS)} devices; there is no {number}.")
+    task = TASKS[number // 2]
+    rows = _task_rows(task)
+    count = round(HELD_OUT * len(rows))
+    held_out, left = rows[:count], rows[count:]
+    half = len(left) // 2
+    own = left[:half] if number % 2 == 0 else left[half:]
+    return Device(
+        name=f"{task} {number % 2 + 1}",
+        base=base,
+        base_sha256=base_hash(base),
+        rank=RANKS[number],
+        precision="bfloat16",
+        train=tuple(own),
+        held_out=tuple(held_out),
+    )
+
+
+def _task_rows(task: str) -> list[TrainRow]:
+    lines = (_TASK_FOLDER / f"{task}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row_of(json.loads(line)) for line in lines]
+
+
+def row_of(line: Mapping[str, Any]) -> TrainRow:
+    """A line of chat JSONL."""
+    messages = tuple(ChatMessage(m["role"], m["content"]) for m in line["messages"])
+    return TrainRow(messages, float(line.get("weight", 1.0)))

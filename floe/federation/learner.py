@@ -1,0 +1,149 @@
+"""Training on one device in one round: from where its cluster stands, on rows of its own.
+
+What the frozen layers make of a row never changes, so it is computed once and kept for all
+rounds. Knows nothing of Flower, clusters, or where rows come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from floe.edge.device import choose_threads
+from floe.federation.recipe import Recipe, module_shapes
+from floe.federation.update import Factors
+from floe.personal.base import Base, read_base
+from floe.personal.encoding import Encoder, TrainRow
+from floe.personal.experts import Place, PromptSpace
+from floe.personal.fit import Fit
+from floe.personal.lora import Lora
+from floe.personal.network import Network
+from floe.personal.packing import Example, pack
+from floe.records import Precision, TrainPlan
+
+_MEASURE_TOKENS: Final = 2048
+_MOST_SETS: Final = 24
+"""Sets of rows that are kept: a simulation has two for each of its devices."""
+
+
+class Learner:
+    """A base model in memory, and the rows it has seen, ready for round after round."""
+
+    def __init__(self, base: Path, recipe: Recipe, precision: Precision) -> None:
+        """Load the base.
+
+        Raises:
+            ModelError: it is missing, broken, or of a kind that cannot be trained.
+        """
+        self.recipe = recipe
+        self._path, self._encoder = base, Encoder(base)
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self._base = read_base(base, dtype)
+        self._precision: Precision = precision
+        self._threads, _ = choose_threads()
+        self._kept: dict[Example, Tensor] = {}
+        self._rows: dict[tuple[TrainRow, ...], list[Example]] = {}
+
+    @classmethod
+    def shared(cls, base: Path, recipe: Recipe, precision: Precision) -> "Learner":
+        """The one of this process: loaded once for all rounds and all devices of a simulation."""
+        key = (base, recipe, precision)
+        if key not in _loaded:
+            _loaded.clear()
+            _loaded[key] = cls(base, recipe, precision)
+        return _loaded[key]
+
+    def examples(self, rows: tuple[TrainRow, ...]) -> list[Example]:
+        """Rows as the model reads them; what was computed of older rows is let go in time."""
+        if rows not in self._rows:
+            if len(self._rows) >= _MOST_SETS:
+                for example in self._rows.pop(next(iter(self._rows))):
+                    self._kept.pop(example, None)
+            self._rows[rows] = self._encoder.examples(rows, self.recipe.sequence_length)
+        return self._rows[rows]
+
+    def place(self, prompts: Sequence[str], blur: float) -> Place:
+        """Where prompts lie in the base model's embedding space, with noise of that deviation."""
+        return PromptSpace(self._path, self._encoder.vocabulary.tokenize).place(prompts, blur)
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """(outputs, inputs) of every module that the recipe adapts."""
+        return module_shapes(self._base.architecture, self.recipe)
+
+    def train(
+        self,
+        examples: Sequence[Example],
+        start: Mapping[str, Factors],
+        rank: int,
+        seed: int,
+    ) -> dict[str, Factors]:
+        """One round of training; scale 1, so the product B A is the change of the weights."""
+        torch.set_num_threads(self._threads)
+        network = self._network(start, rank)
+        # Nothing is held out here: the last step counts, and what is held out stays unseen.
+        fitted = Fit(network, examples, (), self._plan(rank), seed).run()
+        return dict(fitted.factors)
+
+    def loss(self, examples: Sequence[Example], factors: Mapping[str, Factors], rank: int) -> float:
+        """Nats per token of the answers; no factors: of the base alone."""
+        torch.set_num_threads(self._threads)
+        network = self._network(factors, rank)
+        total, count = 0.0, 0
+        for packed in pack([len(example) for example in examples], _MEASURE_TOKENS):
+            batch = network.batch(examples, packed)
+            states = torch.cat(network.trunks([examples[i] for i in batch.members], 0))
+            loss, targets = network.loss(batch, states)
+            total, count = total + loss, count + targets
+        return total / count
+
+    def _network(self, factors: Mapping[str, Factors], rank: int) -> "_Remembering":
+        lora = Lora(
+            self._base.architecture,
+            rank=rank,
+            alpha=float(rank),
+            modules=self.recipe.modules,
+            layers=self.recipe.layers,
+            dtype=self._base.dtype,
+            seed=0,
+        )
+        lora.load(factors)
+        return _Remembering(self._base, lora, self._kept)
+
+    def _plan(self, rank: int) -> TrainPlan:
+        recipe = self.recipe
+        return TrainPlan(
+            rank=rank,
+            alpha=float(rank),
+            modules=recipe.modules,
+            layers=recipe.layers,
+            batch_tokens=recipe.batch_tokens,
+            sequence_length=recipe.sequence_length,
+            checkpointing=False,
+            precision=self._precision,
+            epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            threads=self._threads,
+            rows_tokens=0,
+            seconds=0.0,
+            peak_mb=0.0,
+            reason="as the group agreed",
+        )
+
+
+_loaded: Final[dict[tuple[Path, Recipe, Precision], Learner]] = {}
+
+
+class _Remembering(Network):
+    """A network that computes the frozen layers once for each example, in whatever round."""
+
+    def __init__(self, base: Base, lora: Lora, kept: dict[Example, Tensor]) -> None:
+        super().__init__(base, lora)
+        self._states = kept
+
+    def trunks(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
+        new = [example for example in examples if example not in self._states]
+        made = super().trunks(new, batch_tokens or _MEASURE_TOKENS)
+        self._states.update(zip(new, made, strict=True))
+        return [self._states[example] for example in examples]

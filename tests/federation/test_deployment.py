@@ -1,0 +1,293 @@
+"""A real group on loopback: SuperLink with TLS, SuperNodes that prove who they are, real rounds."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import floe
+from floe.errors import FederationError
+from floe.federation import flower_environment
+from floe.federation.history import Federation, History
+from floe.federation.host import admit_command, prepare, run_command, superlink_command
+from floe.federation.membership import (
+    GroupSettings,
+    Membership,
+    check_address,
+    check_certificate,
+    device_key,
+)
+from floe.federation.recipe import Recipe
+from floe.personal.adapters import Adapters, model_sha256
+from floe.personal.architecture import read_architecture
+from floe.personal.experts import experts_in_use
+from floe.personal.export import read_gguf
+from floe.privacy.consent import Consent, give_consent
+from floe.store import Store
+from tests.personal.tiny import write_tiny
+
+ROOT = Path(floe.__file__).parents[1]
+RANKS = (2, 4, 3)
+ROUND_TIMEOUT = 20.0
+CHATS = [
+    ("How do I boil an egg?", "Seven minutes in simmering water."),
+    ("What is seven times eight?", "Fifty-six."),
+    ("Where do swallows go in winter?", "Far south, across the sea."),
+    ("Name a sharp tool.", "A chisel, if it is looked after."),
+]
+TINY = Recipe(modules=("q_proj", "v_proj"), layers=2, sequence_length=128)
+
+
+class Process:
+    """A program in a process group of its own, which ends with the test."""
+
+    def __init__(self, command: list[str], home: Path, log: Path) -> None:
+        self.log = log
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=flower_environment(home),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def wait(self, seconds: float) -> int:
+        return self._process.wait(seconds)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class Member:
+    """A device with a few chats of its own, and its membership."""
+
+    def __init__(self, folder: Path, base: Path, rank: int, group: "Group") -> None:
+        self.folder = folder
+        self.store = Store(folder / "floe.db")
+        self.history = History(self.store)
+        self.membership = Membership(self.store, folder)
+        for question, answer in CHATS:
+            chat = self.store.create_conversation()
+            asked = self.store.add_message(chat.id, None, "user", question)
+            self.store.add_message(chat.id, asked.id, "assistant", answer)
+        with self.store.writing() as db:
+            db.execute("UPDATE messages SET private = '[]'")
+        give_consent(self.store, Consent(train=True, federate=True))
+        self.settings = GroupSettings(
+            address=group.address,
+            certificate=str(group.certificate),
+            key=str(device_key(folder / "flower")[0]),
+            base=str(base),
+            base_sha256=model_sha256(self.store, base),
+            rank=rank,
+            name=f"rank {rank}",
+        )
+
+    @property
+    def sentence(self) -> str:
+        return self.standing.sentence
+
+    @property
+    def standing(self) -> Federation:
+        found = self.membership.current()
+        assert found is not None
+        return found
+
+
+class Group:
+    """The host: certificates, and a SuperLink once it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.certificate = prepare(folder / "flower", "127.0.0.1", self.port)
+        self._superlink: Process | None = None
+
+    @property
+    def superlink(self) -> Process:
+        if self._superlink is None:
+            command = superlink_command(self.home / "flower", "127.0.0.1", self.port)
+            self._superlink = Process(command, self.home, self.home / "superlink.log")
+        return self._superlink
+
+    def end(self) -> None:
+        if self._superlink is not None:
+            self._superlink.kill()
+
+    def admit(self, member: Member) -> Process:
+        key = member.folder / "device.pub"
+        key.write_text(member.membership.public_key())
+        return Process(admit_command(key), self.home, member.folder / "admit.log")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(what: Callable[[], Any], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.1)
+
+
+def listening(pid: int) -> set[str]:
+    """Addresses that a process and its children listen on."""
+    found = set()
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.add(connection.laddr.ip)
+    return found
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return write_tiny(tmp_path / "tiny.gguf")
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[Group]:
+    folder = tmp_path / "host"
+    folder.mkdir()
+    made = Group(folder)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def members(tmp_path: Path, base: Path, group: Group) -> Iterator[list[Member]]:
+    made = []
+    for rank in RANKS:
+        folder = tmp_path / f"member-{rank}"
+        folder.mkdir()
+        made.append(Member(folder, base, rank, group))
+    yield made
+    for member in made:
+        member.membership.close()
+
+
+def test_a_group_plays_its_round_without_the_member_that_was_killed(
+    group: Group, members: list[Member], base: Path
+) -> None:
+    until(lambda: "startup complete" in group.superlink.said())
+    admitted = [group.admit(member) for member in members]
+    assert [each.wait(60) for each in admitted] == [0, 0, 0]
+    pids = []
+    for member in members:
+        member.membership.join(member.settings)
+        assert member.standing.pid is not None
+        pids.append(member.standing.pid)
+    until(lambda: all("waiting for the next round" in member.sentence for member in members))
+    for pid in pids:
+        assert listening(pid) == {"127.0.0.1"}
+
+    # The third gets its task and never works on it; then it is killed with the round under way.
+    os.killpg(pids[2], signal.SIGSTOP)
+    config = {"base": str(base), "rounds": 1, "min-devices": 3, "round-timeout": ROUND_TIMEOUT}
+    rounds = Process(run_command(TINY.write() | config), group.home, group.home / "run.log")
+    until(lambda: "is training" in members[0].sentence)
+    os.killpg(pids[2], signal.SIGKILL)
+    assert rounds.wait(120) == 0, rounds.said()
+    assert "Round 1 of 1: 2 of 3 devices" in rounds.said(), rounds.said()
+    assert "no answer in time" in rounds.said()
+
+    for member, rank in zip(members[:2], RANKS, strict=False):
+        (report,) = member.history.rounds(member.standing.id)
+        (line,) = report.clients
+        assert line.rank == rank
+        assert line.loss_expert is not None
+        (expert,) = Adapters(member.store, member.folder).all("expert")
+        factors, alpha = read_gguf(expert.gguf, read_architecture(base))
+        assert {a.shape[0] for a, _ in factors.values()} == {rank}
+        assert alpha == rank
+        (placed,) = experts_in_use(member.store, member.settings.base_sha256)
+        assert len(placed.samples) > 0
+        leftovers = [path for path in (member.folder / "flower").iterdir() if path.is_dir()]
+        assert not [path for path in leftovers if path.name.startswith("expert-")]
+    assert "unexpectedly" in members[2].sentence
+    assert members[2].history.rounds(members[2].standing.id) == []
+    assert Adapters(members[2].store, members[2].folder).all() == []
+    # The host's bundle of code was never unpacked here: a device runs its own.
+    assert not (members[0].folder / "flower" / "apps").exists()
+
+    group.superlink.kill()
+    until(lambda: "cannot be reached" in members[0].sentence)
+    members[0].store.create_conversation("The app goes on")
+
+    members[0].membership.leave()
+    assert members[0].membership.current() is not None
+    assert members[0].standing.status == "left"
+    assert not psutil.pid_exists(pids[0])
+    members[1].membership.close()
+    assert members[1].standing.status == "running"
+    resumed = members[1].membership.resume()
+    assert resumed is not None
+    assert resumed.id == members[1].standing.id
+
+
+def test_a_device_that_was_not_admitted_is_told_so(group: Group, members: list[Member]) -> None:
+    until(lambda: "startup complete" in group.superlink.said())
+    member = members[0]
+    member.membership.join(member.settings)
+    until(lambda: member.standing.status == "failed")
+    assert "did not let this device in" in member.sentence
+
+
+def test_nobody_joins_without_a_chat_that_may_be_shared(members: list[Member]) -> None:
+    give_consent(members[0].store, Consent(train=True, federate=False))
+    with pytest.raises(FederationError, match="No conversation"):
+        members[0].membership.join(members[0].settings)
+    assert members[0].membership.current() is None
+
+
+def test_a_wrong_address_or_certificate_is_refused_with_a_sentence(
+    tmp_path: Path, members: list[Member]
+) -> None:
+    for address in ("", "somewhere", "https://here:8000", "here:0", "here:99999", "a b:1"):
+        with pytest.raises(FederationError, match="host and a port"):
+            check_address(address)
+    check_address("group.example:8000")
+    check_address("[::1]:8000")
+    with pytest.raises(FederationError, match="cannot be read"):
+        check_certificate(tmp_path / "none.crt")
+    wrong = tmp_path / "wrong.crt"
+    wrong.write_text("no certificate")
+    with pytest.raises(FederationError, match="no certificate"):
+        members[0].membership.join(replace(members[0].settings, certificate=str(wrong)))
+
+
+def test_the_key_of_a_device_stays_and_is_its_own(tmp_path: Path) -> None:
+    path, public = device_key(tmp_path / "flower")
+    assert device_key(tmp_path / "flower") == (path, public)
+    assert public.startswith("ecdsa-sha2-nistp256 ")
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_certificates_are_made_once(tmp_path: Path) -> None:
+    prepare(tmp_path, "group.example")
+    check_certificate(tmp_path / "host" / "ca.crt")
+    assert (tmp_path / "host" / "server.key").stat().st_mode & 0o077 == 0
+    with pytest.raises(FederationError, match="already"):
+        prepare(tmp_path, "group.example")
+    with pytest.raises(FederationError, match="neither"):
+        prepare(tmp_path / "other", "no such näme")

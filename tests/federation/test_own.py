@@ -1,0 +1,69 @@
+"""Which of a person's chats a group may learn from."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from floe.errors import FederationError
+from floe.federation.history import History
+from floe.federation.membership import GroupSettings
+from floe.federation.own import own_device
+from floe.privacy.consent import Consent, give_consent, set_conversation_consent
+from floe.store import Store
+
+SETTINGS = GroupSettings("here:1", "ca.crt", "device.key", "base.gguf", "b" * 64, rank=4)
+CHATS = {
+    "egg": ("How do I boil an egg?", "Seven minutes in simmering water."),
+    "tool": ("Name a sharp tool.", "A chisel, if it is looked after."),
+    "bird": ("Where do swallows go in winter?", "Far south, across the sea."),
+    "mail": ("Whom do I ask?", "Write to jane.miller@example.com about it."),
+    "secret": ("What shall I plant?", "Beans, as soon as the soil is warm."),
+    "home": ("How high is the hedge?", "As high as the fence, more or less."),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "floe.db")
+    for name, (question, answer) in CHATS.items():
+        chat = made.create_conversation(name)
+        asked = made.add_message(chat.id, None, "user", question)
+        made.add_message(chat.id, asked.id, "assistant", answer)
+        if name == "secret":
+            set_conversation_consent(made, chat.id, train=None, federate=False)
+        if name == "home":
+            with made.writing() as db:
+                db.execute("UPDATE conversations SET local_only = 1 WHERE id = ?", [chat.id])
+    give_consent(made, Consent(train=True, federate=True))
+    History(made).begin("joined", asdict(SETTINGS), "")
+    return made
+
+
+def answers(folder: Path) -> set[str]:
+    device = own_device(folder)
+    rows = [*device.train, *device.held_out]
+    return {message.content for row in rows for message in row.messages[1:]}
+
+
+def test_only_what_may_be_shared_and_is_not_private_is_learnt_from(
+    store: Store, tmp_path: Path
+) -> None:
+    assert answers(tmp_path) == {CHATS[name][1] for name in ("egg", "tool", "bird")}
+
+
+def test_consent_taken_back_counts_from_the_next_round(store: Store, tmp_path: Path) -> None:
+    with store.writing() as db:
+        db.execute("UPDATE messages SET private = '[]'")
+        db.execute("UPDATE conversations SET federate = 0 WHERE title != 'egg' AND title != 'tool'")
+    assert answers(tmp_path) == {CHATS[name][1] for name in ("egg", "tool")}
+    give_consent(store, Consent(train=False, federate=True))
+    with pytest.raises(FederationError, match="too few answers"):
+        own_device(tmp_path)
+
+
+def test_a_device_that_has_left_takes_no_part(store: Store, tmp_path: Path) -> None:
+    history = History(store)
+    history.end(history.all("joined")[0].id, "left", "You left.")
+    with pytest.raises(FederationError, match="left the group"):
+        own_device(tmp_path)
