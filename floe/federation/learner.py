@@ -4,6 +4,7 @@ What the frozen layers make of a row never changes, so it is computed once and k
 rounds. Knows nothing of Flower, clusters, or where rows come from.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,11 @@ from floe.personal.lora import Lora
 from floe.personal.network import Network
 from floe.personal.packing import Example, pack
 from floe.records import Precision, TrainPlan
+
+RATED_RANK: Final = 16
+"""The rank that a recipe's learning rate is for. Of a smaller adapter each step moves the product
+less, by about the root of the rank (Kalajdzievski, rsLoRA, arXiv 2312.03732), and weak devices
+would hold the strong ones of their cluster back: their rate is raised by as much."""
 
 _MEASURE_TOKENS: Final = 2048
 _MOST_SETS: Final = 24
@@ -123,7 +129,7 @@ class Learner:
             checkpointing=False,
             precision=self._precision,
             epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate,
+            learning_rate=recipe.learning_rate * math.sqrt(RATED_RANK / rank),
             threads=self._threads,
             rows_tokens=0,
             seconds=0.0,

@@ -21,6 +21,7 @@ class Recipe:
     """`modules` are projections (`q_proj`), adapted in the upper `layers` layers.
 
     `epochs` are those of one round; `batch_tokens` and `sequence_length` as in a `TrainPlan`.
+    `learning_rate` is that of a device of rank 16; weaker ones take a higher one.
     """
 
     modules: tuple[str, ...] = ("q_proj", "v_proj", "o_proj", "down_proj")
