@@ -8,8 +8,8 @@ levelled, by what public prompts show (`public_prompts.txt`).
 
 Why not the mean of the last hidden state: it takes an evaluation of its own, 28 ms for 8 tokens
 on two cores. Between four tasks that lie apart it chose as well (0.94 against 0.94); where tasks
-are diffuse it was better at saying "none" (0.84 against 0.73). Knows neither torch nor llama.cpp, nor how an
-adapter is put to use.
+are diffuse it was better at saying "none" (0.84 against 0.73). Knows neither torch nor llama.cpp,
+nor how an adapter is put to use.
 """
 
 import json
