@@ -6,7 +6,6 @@ timed. `seconds` is for factors as Floe's devices send them (`canonical`), `seco
 for factors as training leaves them. No model is needed.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from floe.federation.aggregate import (
 )
 from floe.federation.cluster import cluster, similarity
 from floe.federation.update import Factors, Update
+from floe.personal.memory import peak_rss_mb
 
 Real = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def run() -> dict[str, object]:
     growth = {n: round(min(run[n] for run in runs), 2) for n in counts}
     whole = _seconds(_CLIENTS, _shapes(_LAYERS), stocks[True])
     any_form = _seconds(_CLIENTS, _shapes(_LAYERS), stocks[False])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    peak = peak_rss_mb()
     many_seconds, many_ari = _many_clients()
     return {
         "clients": _CLIENTS,

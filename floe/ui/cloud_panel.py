@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import gradio as gr
 
-from floe.config import STAND_IN
 from floe.ui.cloud_words import CHOICES
 from floe.ui.drawn import drawn
 from floe.ui.preferences import Preferences
@@ -78,7 +77,7 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
             with gr.Column(min_width=0):
                 _heading("Endpoint")
                 preset = gr.Dropdown(
-                    CHOICES, value=STAND_IN, label="Cloud", elem_id="preset", min_width=0
+                    CHOICES, value=None, label="Cloud", elem_id="preset", min_width=0
                 )
                 hint = drawn("hint")
                 base_url = gr.Textbox(

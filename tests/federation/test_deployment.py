@@ -36,7 +36,7 @@ from tests.personal.tiny import write_tiny
 
 ROOT = Path(floe.__file__).parents[1]
 RANKS = (2, 4, 3)
-ROUND_TIMEOUT = 20.0
+ROUND_TIMEOUT = 15.0
 CHATS = [
     ("How do I boil an egg?", "Seven minutes in simmering water."),
     ("What is seven times eight?", "Fifty-six."),

@@ -38,6 +38,8 @@ def panel_for(page: Page, app: App, url: str) -> Person:
     person = Person(page, app, length=16)
     page.click("#open-cloud")
     expect(page.locator("#inUse .usable")).to_be_visible()
+    # Filled by the page's first look: what is typed before it would be overwritten by it.
+    expect(page.locator("#preset input")).not_to_have_value("")
     choose(page, "Another address")
     page.locator("#base-url input").fill(url)
     return person
