@@ -109,12 +109,8 @@ class TaskExperts(Strategy):
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Guards, clusters, experts. Arrays stay here: Flower's own place for them is for one."""
-        rules = Rules(
-            self.agreement.shapes,
-            self.agreement.base_sha256,
-            server_round,
-            self.agreement.max_rank,
-        )
+        agreed = self.agreement
+        rules = Rules(agreed.shapes, agreed.base_sha256, server_round, agreed.max_rank)
         answered: set[int] = set()
         updates: dict[int, Update] = {}
         for reply in sorted(replies, key=lambda reply: reply.metadata.src_node_id):
