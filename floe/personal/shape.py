@@ -35,12 +35,4 @@ class Shape:
         return max(1, round(self.layer_share * total))
 
 
-DEFAULT_SHAPE: Final = Shape(
-    rank=8, alpha=16.0, modules=("v_proj", "o_proj", "down_proj"), layer_share=1.0
-)
-"""What learned the most while decoding keeps at least 0.85 of its speed: llama.cpp pays for each
-adapted projection, hardly for its rank. Held-out loss of SmolLM2-135M, two writers, four epochs at
-the best of the rates tried: -17.9 and -24.3 % (90 projections); q_proj in addition -17.7 and -24.2;
-o_proj and down_proj alone -17.8 and -23.8; v_proj, o_proj, down_proj of the upper two thirds -16.1
-and -22.2; all seven projections of the upper two thirds -16.2 and -22.7, of the upper half -15.2
-and -21.3, there with rank 16 -14.7 and -21.4."""
+DEFAULT_SHAPE: Final = Shape(rank=8, alpha=16.0, modules=MODULES, layer_share=0.5)
