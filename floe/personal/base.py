@@ -19,6 +19,7 @@ from torch import Tensor
 from floe.edge.gguf_file import check_gguf
 from floe.errors import ModelError
 from floe.personal.architecture import Architecture, Header, architecture_of
+from floe.personal.frozen import Frozen
 from floe.personal.shape import GGUF_NAMES, MODULES
 
 _SLICE: Final = 4096
@@ -34,23 +35,23 @@ class LayerWeights:
     """
 
     attention_norm: Tensor
-    qkv: Tensor
+    qkv: Frozen
     qkv_bias: Tensor | None
-    output: Tensor
+    output: Frozen
     mlp_norm: Tensor
-    gate_up: Tensor
-    down: Tensor
+    gate_up: Frozen
+    down: Frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Base:
-    """A frozen base model. `head` is the same tensor as `embedding` where the file ties them."""
+    """A frozen base model. `head` holds what `embedding` does where the file ties them."""
 
     architecture: Architecture
     embedding: Tensor
     layers: tuple[LayerWeights, ...]
     final_norm: Tensor
-    head: Tensor
+    head: Frozen
     rope_factors: Tensor | None
 
     @property
@@ -128,12 +129,16 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
         layers.append(
             LayerWeights(
                 attention_norm=need(f"{at}.input_layernorm.weight"),
-                qkv=torch.cat([need(f"{at}.self_attn.{name}.weight") for name in MODULES[:3]]),
+                qkv=Frozen(
+                    torch.cat([need(f"{at}.self_attn.{name}.weight") for name in MODULES[:3]])
+                ),
                 qkv_bias=torch.cat(present) if len(present) == 3 else None,
-                output=need(f"{at}.self_attn.o_proj.weight"),
+                output=Frozen(need(f"{at}.self_attn.o_proj.weight")),
                 mlp_norm=need(f"{at}.post_attention_layernorm.weight"),
-                gate_up=torch.cat([need(f"{at}.mlp.{name}.weight") for name in MODULES[4:6]]),
-                down=need(f"{at}.mlp.down_proj.weight"),
+                gate_up=Frozen(
+                    torch.cat([need(f"{at}.mlp.{name}.weight") for name in MODULES[4:6]])
+                ),
+                down=Frozen(need(f"{at}.mlp.down_proj.weight")),
             )
         )
     return Base(
@@ -141,7 +146,7 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
         embedding=embedding,
         layers=tuple(layers),
         final_norm=need("model.norm.weight"),
-        head=embedding if head is None else head,
+        head=Frozen(embedding if head is None else head),
         rope_factors=read("model.rope_factors.weight"),
     )
 

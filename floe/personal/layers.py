@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from floe.personal.architecture import Architecture
 from floe.personal.base import LayerWeights
+from floe.personal.frozen import Frozen
 from floe.personal.lora import Group
 
 Saved = tuple[Tensor, Tensor | None]
@@ -64,8 +65,8 @@ def forward(
     """One layer over the hidden states `x` (n, hidden); `x` itself is left alone."""
     saved: dict[str, Saved] = {}
 
-    def project(name: str, inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        y = F.linear(inputs, weight, bias)
+    def project(name: str, inputs: Tensor, weight: Frozen, bias: Tensor | None = None) -> Tensor:
+        y = weight.forward(inputs, bias)
         if name in lora:
             saved[name] = lora[name].forward(inputs, y, dropout)
         return y
@@ -107,8 +108,8 @@ def backward(
         The gradient of the input; those of the factors are added to their own views.
     """
 
-    def back(name: str, grad: Tensor, inputs: Tensor, weight: Tensor) -> Tensor:
-        dx = grad @ weight
+    def back(name: str, grad: Tensor, inputs: Tensor, weight: Frozen) -> Tensor:
+        dx = weight.backward(grad)
         if name in lora:
             lora[name].backward(grad, inputs, kept.lora[name], dx)
         return dx

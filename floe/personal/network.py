@@ -211,25 +211,22 @@ class Network:
 
         A few rows at a time: all logits at once would outweigh everything else in memory.
         """
-        head = self.base.head
-        rows = max(1, min(len(hidden), HEAD_BYTES // (len(head) * head.dtype.itemsize)))
-        self._watch(2 * HEAD_BYTES)
-        logits = torch.empty(rows, len(head), dtype=head.dtype)
-        probabilities = torch.empty_like(logits)
+        head, words = self.base.head, len(self.base.embedding)
+        rows = max(1, min(len(hidden), HEAD_BYTES // (words * hidden.itemsize)))
+        self._watch(2 * HEAD_BYTES + (head.coming if backward else 0))
         losses = torch.empty(len(hidden))
         gradient = torch.empty_like(hidden)
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
-            targets = batch.targets[part, None]
-            count = len(targets)
-            torch.mm(hidden[part], head.T, out=logits[:count])
-            torch.softmax(logits[:count], dim=-1, out=probabilities[:count])
-            chosen = probabilities[:count].gather(1, targets)
-            losses[part] = -chosen[:, 0].float().clamp_min(1e-38).log()
+            targets = batch.targets[part]
+            probabilities = torch.softmax(head.forward(hidden[part]), dim=-1)
+            places = torch.arange(len(targets)), targets
+            chosen = probabilities[places]
+            losses[part] = -chosen.float().clamp_min(1e-38).log()
             if backward:
                 # The derivative of the cross-entropy for the logits: p - one-hot.
-                probabilities[:count].scatter_(1, targets, chosen - 1)
-                torch.mm(probabilities[:count], head, out=gradient[part])
+                probabilities[places] = chosen - 1
+                gradient[part] = head.backward(probabilities)
         if backward:
             share = batch.weights / batch.weights.sum()
             gradient *= share[:, None].to(gradient.dtype)
