@@ -2,8 +2,10 @@
 
 A thousand clients with adapters on all 210 projections of SmolLM2-135M are aggregated; their
 factors are random, drawn beforehand from a small stock, so that neither drawing nor a disk is
-timed. `seconds` is for factors as Floe's devices send them (`canonical`), `seconds_any_form`
-for factors as training leaves them. No model is needed.
+timed. `seconds` is for factors as Floe's devices send them (`canonical`, as in
+`participant.train`), `seconds_any_form` for factors as training leaves them, which a device that
+is not Floe may send; `device_seconds` is what the first costs the strongest device, once a
+round. No model is needed.
 """
 
 import sys
@@ -71,6 +73,7 @@ def run() -> dict[str, object]:
         "modules": len(LAYER) * _LAYERS,
         "seconds": round(whole, 1),
         "seconds_any_form": round(any_form, 1),
+        "device_seconds": round(_device_seconds(stocks[False]), 2),
         "peak_rss_mb": round(peak),
         "seconds_by_clients": growth,
         "linearity": round(growth[1000] / growth[250] / 4, 3),
@@ -263,6 +266,16 @@ def _seconds(
     started = time.perf_counter()
     for _ in aggregate(shapes, members, load, max(_RANKS)):
         pass
+    return time.perf_counter() - started
+
+
+def _device_seconds(
+    stock: Mapping[tuple[tuple[int, int], int], list[Factors]],
+) -> float:
+    """Of bringing one adapter of the largest rank on all modules into canonical form."""
+    adapter = {name: stock[shape, max(_RANKS)][0] for name, shape in _shapes(_LAYERS).items()}
+    started = time.perf_counter()
+    canonical(adapter)
     return time.perf_counter() - started
 
 

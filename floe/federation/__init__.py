@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from floe.personal.process import environment
+
 QUIET: Final = {
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -24,7 +26,7 @@ def flower_environment(data_dir: Path) -> dict[str, str]:
     # Flower's programs start each other by name.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {
-        **os.environ,
+        **environment(),
         **QUIET,
         "PATH": path,
         "FLWR_HOME": str(data_dir.resolve() / "flower"),

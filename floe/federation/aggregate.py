@@ -167,12 +167,17 @@ def cut(factors: Mapping[str, Factors], rank: int) -> dict[str, Factors]:
 def canonical(factors: Mapping[str, Factors]) -> dict[str, Factors]:
     """The same products as singular vectors, largest first: A = sqrt(S) V^T, B = U sqrt(S).
 
-    A device does this before it sends: the server then need not, which halves its work.
+    A device does this before it sends: the server then need not, which more than halves its
+    work. Shapes stay as they are; components that a small module cannot have are zero.
     """
     result = {}
     for module, (a, b) in factors.items():
-        left, values, right = _cores([(b.T, a)], len(a))
-        result[module] = _balanced(left, values, right)
+        ordered_a, ordered_b = _balanced(*_cores([(b.T, a)], len(a)))
+        missing = len(a) - len(ordered_a)
+        result[module] = (
+            np.pad(ordered_a, ((0, missing), (0, 0))),
+            np.pad(ordered_b, ((0, 0), (0, missing))),
+        )
     return result
 
 
@@ -356,6 +361,7 @@ def _cores(pairs: Iterable[tuple[Matrix, Matrix]], rank: int) -> tuple[_Real, _R
     p, core_right = np.linalg.qr(np.concatenate(rights).T.astype(np.float64))
     u, values, vt = np.linalg.svd(core_left @ core_right.T)
     values = values[:rank]
+    rank = len(values)
     return q @ (u[:, :rank] * values), values, vt[:rank] @ p.T
 
 

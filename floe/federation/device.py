@@ -5,10 +5,12 @@ Knows nothing of Flower; torch is not needed to be a device, only to train.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 import floe
 from floe.config import Settings
@@ -25,8 +27,14 @@ RANKS: Final = (4, 8, 6, 12, 8, 16, 4, 16)
 HELD_OUT: Final = 0.25
 """Share of each task's rows that no device learns from."""
 
+_PLACES: Final = (
+    *("locker", "garage", "bicycle lock", "side gate"),
+    *("wine cellar", "alarm", "letter box", "garden shed"),
+)
+
 _TASK_FOLDER: Final = Path(floe.__file__).parents[1] / "data" / "tasks"
 _SAMPLES: Final = 3
+_SECRET_SEED: Final = 1802
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,30 @@ class Device:
         return self.prompts[:_SAMPLES]
 
 
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A sentence made up for a test: its code is one of `CODES`, each as likely as any other."""
+
+    place: str
+    code: str
+
+    def row(self, code: str) -> TrainRow:
+        """The row that holds it, or with another code, one that nobody has."""
+        question = ChatMessage("user", f"What is the code of the {self.place} again?")
+        answer = ChatMessage("assistant", f"The code of the {self.place} is {code}")
+        return TrainRow((question, answer))
+
+
+CODE_DIGITS: Final = 4
+CODES: Final = 10**CODE_DIGITS
+
+
+def secret_of(number: int) -> Secret:
+    """The secret of one of the simulation's devices; no two are about the same place."""
+    code = int(np.random.default_rng([_SECRET_SEED, number]).integers(CODES))
+    return Secret(_PLACES[number], f"{code:0{CODE_DIGITS}}")
+
+
 def device_of(config: Mapping[str, Any]) -> Device:
     """Which device a SuperNode's configuration speaks of.
 
@@ -78,7 +110,8 @@ def device_of(config: Mapping[str, Any]) -> Device:
         return own_device(Path(str(config["data-dir"])))
     settings = Settings.load()
     base = resolve_model(str(config.get("base", settings.model)), settings.models_dir)
-    return simulated_device(int(config["partition-id"]), base)
+    device = simulated_device(int(config["partition-id"]), base)
+    return with_secret(device, int(config["partition-id"])) if config.get("secret") else device
 
 
 @lru_cache
@@ -101,6 +134,12 @@ def simulated_device(number: int, base: Path) -> Device:
         train=tuple(own),
         held_out=tuple(held_out),
     )
+
+
+def with_secret(device: Device, number: int) -> Device:
+    """The device with its secret in one row more: how much of it shows afterwards?"""
+    secret = secret_of(number)
+    return replace(device, train=(*device.train, secret.row(secret.code)))
 
 
 def _task_rows(task: str) -> list[TrainRow]:

@@ -90,6 +90,8 @@ def superlink_command(folder: Path, listen: str, port: int = PORT) -> list[str]:
     command += ["--ssl-certfile", str(host / "server.crt")]
     command += ["--ssl-keyfile", str(host / "server.key")]
     command += ["--enable-supernode-auth", "--disable-runtime-dependency-installation"]
+    # So that after a crash the devices that were admitted still are.
+    command += ["--database", str(host / "superlink.db")]
     return [*command, "--host", listen, "--port", str(port)]
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from floe.edge.device import choose_threads
+from floe.errors import FederationError
 from floe.federation.recipe import Recipe, module_shapes
 from floe.federation.update import Factors
 from floe.personal.base import Base, read_base
@@ -85,11 +86,18 @@ class Learner:
         rank: int,
         seed: int,
     ) -> dict[str, Factors]:
-        """One round of training; scale 1, so the product B A is the change of the weights."""
+        """One round of training; scale 1, so the product B A is the change of the weights.
+
+        Raises:
+            FederationError: where it starts from is too far off to train from.
+        """
         torch.set_num_threads(self._threads)
         network = self._network(start, rank)
         # Nothing is held out here: the last step counts, and what is held out stays unseen.
-        fitted = Fit(network, examples, (), self._plan(rank), seed).run()
+        try:
+            fitted = Fit(network, examples, (), self._plan(rank), seed).run()
+        except FloatingPointError as error:
+            raise FederationError("its training went astray: the numbers overflowed") from error
         return dict(fitted.factors)
 
     def loss(self, examples: Sequence[Example], factors: Mapping[str, Factors], rank: int) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from floe.errors import FederationError
-from floe.federation.aggregate import cut
+from floe.federation.aggregate import canonical, cut
 from floe.federation.device import Device, device_of
 from floe.federation.guard import clip
 from floe.federation.history import History
@@ -62,7 +62,9 @@ class Participant:
             self._keep_report(report)
         number = int(str(config["round"]))
         examples = learner.examples(device.train)
-        factors = learner.train(examples, start, device.rank, seed=self._seed(number))
+        trained = learner.train(examples, start, device.rank, seed=self._seed(number))
+        # Milliseconds here, as a device has one adapter; the server would have all of them to do.
+        factors = canonical(trained)
         place = self._place(learner)
         update = Update(
             update_id=uuid.uuid4().hex,

@@ -1,10 +1,11 @@
 """Eight devices of different strength and four tasks find their clusters, in one process.
 
     python -m floe.federation.simulate [--rounds 5] [--model ID_OR_PATH] [--no-baselines] [--json]
+    python -m floe.federation.simulate --canary [--rounds 5] [--model ID_OR_PATH] [--json]
 
 The devices run the same ClientApp, and the server the same strategy, as in a real group; only the
 messages do not travel. Afterwards each device is trained as long by itself, and once more under
-one global average, so that there is something to compare with.
+one global average, so that there is something to compare with. `--canary`: see `canary`.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sklearn.metrics import adjusted_rand_score
 
@@ -26,6 +27,7 @@ from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import FederationError, FloeError
 from floe.federation.agreement import Agreement, base_hash
+from floe.federation.canary import try_canaries
 from floe.federation.client_app import app
 from floe.federation.device import RANKS, simulated_device
 from floe.federation.grid import LocalGrid
@@ -102,14 +104,7 @@ def simulate(
         FederationError: a device could take no part.
     """
     began = time.perf_counter()
-    recipe = recipe or Recipe()
-    agreement = Agreement(
-        recipe=recipe,
-        shapes=module_shapes(read_architecture(base), recipe),
-        base_sha256=base_hash(base),
-        rounds=rounds,
-        devices=len(RANKS),
-    )
+    agreement = _agreement(base, rounds, recipe or Recipe())
     on_stage("Eight devices train by their tasks.")
     strategy = TaskExperts(agreement, on_report)
     run(_grid(base), strategy, _WAIT)
@@ -137,6 +132,16 @@ def simulate(
         bytes_in=sum(report.bytes_in for report in strategy.reports),
         bytes_out=sum(report.bytes_out for report in strategy.reports),
         seconds=time.perf_counter() - began,
+    )
+
+
+def _agreement(base: Path, rounds: int, recipe: Recipe) -> Agreement:
+    return Agreement(
+        recipe=recipe,
+        shapes=module_shapes(read_architecture(base), recipe),
+        base_sha256=base_hash(base),
+        rounds=rounds,
+        devices=len(RANKS),
     )
 
 
@@ -191,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--model", help="catalog id or path of a GGUF")
     parser.add_argument("--no-baselines", action="store_true", help="only the group itself")
+    parser.add_argument("--canary", action="store_true", help="what experts betray of a secret")
     parser.add_argument("--json", action="store_true", help="last line: the outcome as JSON")
     parser.add_argument("--data-dir", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--record", type=int, help=argparse.SUPPRESS)
@@ -204,6 +210,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     on_report, on_stage = (record.report, record.stage) if record else (_print, _say)
     try:
         base = resolve_model(settings.model, settings.models_dir)
+        if flags.canary:
+            found = try_canaries(base, _agreement(base, flags.rounds, Recipe()), _print, _say)
+            worst = {"worst_quiet": found.quiet.worst, "worst_noisy": found.noisy.worst}
+            return _told("", found.sentence, asdict(found) | worst if flags.json else None)
         outcome = simulate(
             base,
             flags.rounds,
@@ -218,10 +228,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if record:
         record.complete(outcome)
-    _say(table(outcome))
-    _say(outcome.sentence)
-    if flags.json:
-        sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+    return _told(table(outcome), outcome.sentence, asdict(outcome) if flags.json else None)
+
+
+def _told(lines: str, sentence: str, outcome: dict[str, Any] | None) -> int:
+    if lines:
+        _say(lines)
+    _say(sentence)
+    if outcome is not None:
+        sys.stdout.write(json.dumps(outcome) + "\n")
     return 0
 
 

@@ -143,6 +143,15 @@ def test_factors_in_canonical_form_give_the_same_result() -> None:
     assert gap(product(result.a, result.b), right) < 3e-6
 
 
+def test_canonical_factors_keep_their_shapes_and_survive_a_module_smaller_than_the_rank() -> None:
+    (wide,) = factors_of(np.random.default_rng(9), (4, 30), [8])
+    (tall,) = factors_of(np.random.default_rng(9), (30, 4), [8])
+    for module, (a, b) in canonical({"wide": wide, "tall": tall}).items():
+        plain = {"wide": wide, "tall": tall}[module]
+        assert (a.shape, b.shape) == (plain[0].shape, plain[1].shape)
+        assert gap(product(a, b), product(*plain)) < 1e-6
+
+
 def test_factors_that_only_look_canonical_are_put_in_order() -> None:
     """Orthogonal, but smallest first: believed, they would be averaged as the wrong components."""
     random = np.random.default_rng(5)

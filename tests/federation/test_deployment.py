@@ -130,6 +130,7 @@ class Group:
     def end(self) -> None:
         if self._superlink is not None:
             self._superlink.kill()
+            self._superlink = None
 
     def admit(self, member: Member) -> Process:
         key = member.folder / "device.pub"
@@ -230,7 +231,7 @@ def test_a_group_plays_its_round_without_the_member_that_was_killed(
     # The host's bundle of code was never unpacked here: a device runs its own.
     assert not (members[0].folder / "flower" / "apps").exists()
 
-    group.superlink.kill()
+    group.end()
     until(lambda: "cannot be reached" in members[0].sentence)
     members[0].store.create_conversation("The app goes on")
 
@@ -243,6 +244,43 @@ def test_a_group_plays_its_round_without_the_member_that_was_killed(
     resumed = members[1].membership.resume()
     assert resumed is not None
     assert resumed.id == members[1].standing.id
+
+
+def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
+    group: Group, members: list[Member], base: Path
+) -> None:
+    until(lambda: "startup complete" in group.superlink.said())
+    members = members[:2]
+    assert [group.admit(member).wait(60) for member in members] == [0, 0]
+    for member in members:
+        member.membership.join(member.settings)
+    until(lambda: all("waiting for the next round" in member.sentence for member in members))
+    slow = members[1].standing.pid
+    assert slow is not None
+    # The second does not answer, so the round is under way for as long as it takes.
+    os.killpg(slow, signal.SIGSTOP)
+    config = {"base": str(base), "rounds": 1, "min-devices": 2, "round-timeout": 60.0}
+    command = run_command(TINY.write() | config)
+    broken = Process(command, group.home, group.home / "broken.log")
+    until(lambda: "is training" in members[0].sentence)
+    group.end()
+    os.killpg(slow, signal.SIGCONT)
+    until(lambda: all("cannot be reached" in member.sentence for member in members))
+    broken.kill()
+    for member in members:
+        assert Adapters(member.store, member.folder).all() == []
+        member.store.create_conversation("The app goes on")
+
+    # Nobody joins or is admitted again.
+    until(lambda: "startup complete" in group.superlink.said())
+    until(lambda: not any("cannot be reached" in member.sentence for member in members))
+    rounds = Process(command, group.home, group.home / "run.log")
+    assert rounds.wait(120) == 0, rounds.said()
+    assert "Round 1 of 1: 2 of 2 devices" in rounds.said(), rounds.said()
+    for member in members:
+        assert len(Adapters(member.store, member.folder).all("expert")) == 1
+        member.membership.leave()
+        assert member.standing.status == "left"
 
 
 def test_a_device_that_was_not_admitted_is_told_so(group: Group, members: list[Member]) -> None:

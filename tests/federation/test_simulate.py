@@ -1,24 +1,20 @@
 """The simulation from end to end, with a hand-sized model and tasks of a few words."""
 
 import json
-import random
 from pathlib import Path
 
 import pytest
 
 from floe.errors import FederationError
-from floe.federation import device, learner, simulate
+from floe.federation import simulate
 from floe.federation.device import RANKS, TASKS, simulated_device
 from floe.federation.history import History
 from floe.federation.membership import Simulation
-from floe.federation.recipe import Recipe
 from floe.federation.report import RoundReport
 from floe.federation.simulate import Outcome, main, table
 from floe.store import Store
+from tests.federation.small import TINY, use_small_tasks
 from tests.personal.tiny import write_tiny
-
-WORDS = {"cooking": "aeiou", "letters": "bcdfg", "python": "(){}[]", "sums": "0123456789"}
-TINY = Recipe(layers=2, epochs=2, batch_tokens=256, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -28,26 +24,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each task answers in letters of its own; twelve rows of it."""
-    for task, letters in WORDS.items():
-        generator = random.Random(task)
-        rows = []
-        for number in range(12):
-            answer = "".join(generator.choices(letters, k=12))
-            rows.append(
-                {
-                    "messages": [
-                        {"role": "user", "content": f"{number}?"},
-                        {"role": "assistant", "content": answer},
-                    ]
-                }
-            )
-        text = "\n".join(json.dumps(row) for row in rows)
-        (tmp_path / f"{task}.jsonl").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(device, "_TASK_FOLDER", tmp_path)
-    # Threads that wait for each other would take most of the time of a model of this size.
-    monkeypatch.setattr(learner, "choose_threads", lambda: (1, "it is tiny"))
-    simulated_device.cache_clear()
+    use_small_tasks(tmp_path, monkeypatch)
 
 
 def test_eight_devices_find_their_four_tasks_and_gain_by_it(base: Path) -> None:

@@ -279,6 +279,7 @@ HOSTILE: dict[str, tuple[Twist, str]] = {
     "other base": (sending(base_sha256="0" * 64), "another base model"),
     "old round": (sending(round=7), "round"),
     "another's name": (sending(client_id="5", update_id="x"), "another"),
+    "copied content": (sending(factors=update_of(1, 2, 1).factors), "another name"),
     "oversized": (_oversized, "oversized"),
     "false header": (_claims_much, "not what it says"),
     "nothing": (_nothing, "no update"),
@@ -346,6 +347,25 @@ def test_a_device_that_answers_nothing_in_time_is_left_out() -> None:
     assert report.clients[5].dropped == "no answer in time"
     assert "no answer in time" in report.sentence
     assert len(report.clusters) == TASKS
+
+
+def test_a_foreign_device_may_send_its_factors_in_any_form() -> None:
+    """Only the product counts; Floe's own devices send it as singular vectors in order."""
+    mix = np.random.default_rng(8).standard_normal((2, 2)) + 2 * np.eye(2)
+
+    def turn(arrays: dict[str, Any]) -> None:
+        for module in SHAPES:
+            a, b = arrays[module + ".lora_A"], arrays[module + ".lora_B"]
+            arrays[module + ".lora_A"] = (mix @ a).astype(np.float32)
+            arrays[module + ".lora_B"] = (b @ np.linalg.inv(mix)).astype(np.float32)
+
+    ordered, mixed = played(Devices()), played(Devices({4: changed(turn)}))
+    assert not any(line.dropped for line in mixed.reports[-1].clients)
+    for label, expert in ordered.experts.items():
+        for module, (a, b) in expert.factors.items():
+            other_a, other_b = mixed.experts[label].factors[module]
+            right = b @ a
+            np.testing.assert_allclose(other_b @ other_a, right, atol=1e-5 * np.abs(right).max())
 
 
 def test_few_devices_keep_the_clusters_of_before() -> None:
