@@ -30,6 +30,7 @@ from floe.personal.base import read_base
 from floe.personal.encoding import Encoder, row_of
 from floe.personal.export import write_gguf, write_peft
 from floe.personal.packing import Example
+from floe.personal.plan import EPOCHS, LEARNING_RATE
 from floe.personal.shape import DEFAULT_SHAPE
 from floe.personal.trainer import train
 from floe.records import TrainPlan
@@ -106,8 +107,8 @@ def _plan(architecture: Architecture) -> TrainPlan:
         sequence_length=_LENGTH,
         checkpointing=False,
         precision="bfloat16",
-        epochs=3,
-        learning_rate=2e-3,
+        epochs=EPOCHS,
+        learning_rate=LEARNING_RATE,
         threads=choose_threads()[0],
         rows_tokens=0,
         seconds=0.0,

@@ -30,7 +30,7 @@ from floe.personal.device import Device, measure
 from floe.personal.encoding import Encoder, read_rows
 from floe.personal.operations import Amount, operations
 from floe.personal.plan import choose_plan, workload_of
-from floe.personal.process import TRAINER, RunFolder
+from floe.personal.process import TRAINER, RunFolder, environment
 from floe.records import TrainPlan
 
 _WRITERS: Final = ("letters", "site")
@@ -106,6 +106,7 @@ def _ours(
     done = subprocess.run(
         [*TRAINER, "--folder", str(folder)],
         cwd=_ROOT,
+        env=environment(),
         capture_output=True,
         timeout=_PATIENCE_SECONDS,
         check=False,

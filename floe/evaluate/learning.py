@@ -17,17 +17,16 @@ from floe.edge.device import choose_threads
 from floe.errors import FloeError
 from floe.personal.architecture import read_architecture
 from floe.personal.exchange import write_lines
-from floe.personal.process import TRAINER, RunFolder
+from floe.personal.plan import EPOCHS, LEARNING_RATE
+from floe.personal.process import TRAINER, RunFolder, environment
 from floe.personal.shape import DEFAULT_SHAPE
 from floe.records import ChatMessage, TrainPlan
 
 Chat = Sequence[ChatMessage]
 
 HELD_OUT_SHARE: Final = 0.25
-EPOCHS: Final = 4
 _BATCH_TOKENS: Final = 256
 _SEQUENCE_LENGTH: Final = 512
-_LEARNING_RATE: Final = 2e-3
 _ROOT: Final = Path(floe.__file__).parents[1]
 
 
@@ -56,7 +55,7 @@ def hold_out(chats: Sequence[Chat]) -> tuple[list[Chat], list[Chat]]:
 
 
 def plan_for(base: Path) -> TrainPlan:
-    """The default adapter, four passes, on as many threads as this device is good for.
+    """The default adapter and passes, on as many threads as this device is good for.
 
     Raises:
         ModelError: the model is of a kind that cannot be trained.
@@ -71,7 +70,7 @@ def plan_for(base: Path) -> TrainPlan:
         checkpointing=False,
         precision="bfloat16",
         epochs=EPOCHS,
-        learning_rate=_LEARNING_RATE,
+        learning_rate=LEARNING_RATE,
         threads=choose_threads(0)[0],
         rows_tokens=0,
         seconds=0.0,
@@ -97,7 +96,12 @@ def learn(
     )
     with (folder / "trainer.log").open("wb") as log:
         subprocess.run(
-            [*TRAINER, "--folder", str(folder)], check=False, stdout=log, stderr=log, cwd=_ROOT
+            [*TRAINER, "--folder", str(folder)],
+            check=False,
+            stdout=log,
+            stderr=log,
+            cwd=_ROOT,
+            env=environment(),
         )
     result = run.result()
     if result is None:

@@ -27,9 +27,10 @@ from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.edge.forced import forced_logits
 from floe.edge.runtime import LlamaModel
-from floe.evaluate.learning import EPOCHS, Chat, hold_out, learn
+from floe.evaluate.learning import Chat, hold_out, learn
 from floe.evaluate.reading import Answer, LocalReader, answers_of
 from floe.personal.exchange import read_chats
+from floe.personal.plan import EPOCHS
 from floe.records import ChatMessage
 
 Values = NDArray[np.float64]

@@ -66,6 +66,18 @@ class Scorer:
         scored = [self._score(answer) for answer in fitting]
         return [one for one in scored if one.bytes]
 
+    def local_bits_per_byte(self, answers: Sequence[Answer]) -> float:
+        """Of the local model alone, with the adapters that are in use now, over all answers."""
+        bits = 0.0
+        for answer in answers:
+            prompt, tokens = self._local.tokens(answer)
+            for row, token in zip(
+                forced_logits(self._local.model, prompt, tokens), tokens, strict=False
+            ):
+                top = float(row.max())
+                bits += (top - float(row[token]) + math.log(float(np.exp(row - top).sum()))) / LN2
+        return bits / sum(len(answer.text.encode()) for answer in answers)
+
     def _score(self, answer: Answer) -> Scored:
         reading = self._cloud.read(answer)
         model = self._local.model

@@ -40,6 +40,11 @@ def _writer(report: dict[str, Any]) -> str:
     )
     lines.append(f"  fusion against {rival} alone: {_percent(gain)}")
     lines.append(f"  adapter against the local model: {_percent(report['personal_gain'])}")
+    if "general" in report:
+        change = report["general_personal"] / report["general"] - 1
+        lines.append(
+            f"  text of nobody in particular, with the adapter: {100 * change:+.1f} % bits"
+        )
     if isinstance(report["reason"], str):
         lines.append(f"  automatic weight {report['reason']}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import floe
 from floe.cloud.client import CloudClient
 from floe.cloud.probe import greet
 from floe.config import Settings
@@ -16,12 +17,14 @@ from floe.edge.catalog import resolve_model
 from floe.edge.runtime import LlamaModel
 from floe.evaluate.learning import Chat, Learnt, hold_out, learn
 from floe.evaluate.quality import Material, measure, summary
-from floe.evaluate.reading import Cloud, GgufCloud, LiveCloud, answers_of
+from floe.evaluate.reading import Answer, Cloud, GgufCloud, LiveCloud, answers_of
 from floe.evaluate.scoring import Scorer
 from floe.personal.exchange import read_chats
 from floe.records import Rule
 
 _CONTEXT: Final = 2048
+_TASKS: Final = Path(floe.__file__).parents[1] / "data" / "tasks"
+_ANSWERS_A_TASK: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +79,33 @@ def measure_writers(
     base = resolve_model(settings.model, settings.models_dir)
     with LlamaModel(base, context=_CONTEXT, threads=settings.threads) as local:
         scorer = Scorer(local, cloud)
+        general = scorer.local_bits_per_byte(general_answers())
         materials = []
         reports = []
         for writer in writers:
-            learnt, material = _material(writer, local, scorer)
+            learnt, material, after = _material(writer, local, scorer)
             materials.append(material)
-            reports.append(measure(material, weight, rule) | {"training": learnt.result})
+            reports.append(
+                measure(material, weight, rule)
+                | {"general": round(general, 4), "general_personal": round(after or general, 4)}
+                | {"training": learnt.result}
+            )
     return summary(materials, reports, weight, rule)
 
 
-def _material(writer: Writer, local: LlamaModel, scorer: Scorer) -> tuple[Learnt, Material]:
+def general_answers() -> list[Answer]:
+    """Text of nobody in particular, which no training sees, to measure forgetting by."""
+    return [
+        answer
+        for path in sorted(_TASKS.glob("*.jsonl"))
+        for answer in answers_of(read_chats(path))[:_ANSWERS_A_TASK]
+    ]
+
+
+def _material(
+    writer: Writer, local: LlamaModel, scorer: Scorer
+) -> tuple[Learnt, Material, float | None]:
+    """Also: bits per byte of general text with the adapter; None without one."""
     train, held_out = hold_out(writer.train)
     test = answers_of(writer.test)
     own = answers_of(held_out)
@@ -96,10 +116,11 @@ def _material(writer: Writer, local: LlamaModel, scorer: Scorer) -> tuple[Learnt
         _say(f"{writer.name}: {len(test)} answers are scored")
         base = scorer.score(test)
         if learnt.adapter is None:
-            return learnt, Material(writer.name, base, base, scorer.score(own))
+            return learnt, Material(writer.name, base, base, scorer.score(own)), None
         local.use_adapters([(local.load_adapter(learnt.adapter), 1.0)])
         try:
-            return learnt, Material(writer.name, base, scorer.score(test), scorer.score(own))
+            material = Material(writer.name, base, scorer.score(test), scorer.score(own))
+            return learnt, material, scorer.local_bits_per_byte(general_answers())
         finally:
             local.use_adapters([])
 

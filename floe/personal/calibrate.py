@@ -19,7 +19,7 @@ from floe.personal.cost import Workload, memory_work, time_work
 from floe.personal.device import Device
 from floe.personal.encoding import Encoder, read_rows
 from floe.personal.process import RunFolder, environment
-from floe.personal.shape import MODULES
+from floe.personal.shape import DEFAULT_SHAPE, MODULES
 from floe.records import Precision, TrainPlan
 
 _PATIENCE_SECONDS: Final = 300.0
@@ -36,8 +36,8 @@ class Trial:
     """A plan to try and how much to learn with it: `rows` an epoch, each of about `sentences`."""
 
     rank: int = 8
-    modules: tuple[str, ...] = MODULES
-    layers: int = 15
+    modules: tuple[str, ...] = DEFAULT_SHAPE.modules
+    layers: int = 30
     batch_tokens: int = 512
     sequence_length: int = 512
     checkpointing: bool = False
@@ -81,12 +81,12 @@ _QV: Final = ("q_proj", "v_proj")
 _ATTENTION: Final = MODULES[:4]
 
 PROBES: Final = (
-    Trial(rows=3, sentences=3),
+    Trial(layers=2, modules=_QV, rank=2, batch_tokens=128, rows=10),
     Trial(rows=24),
-    Trial(epochs=2, batch_tokens=256),
-    Trial(rank=32, batch_tokens=128),
-    Trial(layers=30, batch_tokens=1024, rows=16),
-    Trial(layers=30, batch_tokens=1024, rows=16, checkpointing=True),
+    Trial(layers=15, modules=MODULES, epochs=2, batch_tokens=256),
+    Trial(rank=32, modules=MODULES, batch_tokens=128),
+    Trial(batch_tokens=1024, rows=16),
+    Trial(batch_tokens=1024, rows=16, checkpointing=True),
     Trial(layers=4, modules=_QV, rank=2, rows=40),
     Trial(sentences=30, rows=8, batch_tokens=1024),
     Trial(layers=8, precision="float32", rows=8),
@@ -98,14 +98,14 @@ GRID: Final = (
     Trial(epochs=2),
     Trial(epochs=2, checkpointing=True),
     Trial(rank=16, batch_tokens=1024, rows=20),
-    Trial(rank=4, batch_tokens=256, epochs=3),
-    Trial(layers=30, rows=14),
-    Trial(layers=30, batch_tokens=256, rows=10, checkpointing=True),
+    Trial(layers=15, rank=4, batch_tokens=256, epochs=3),
+    Trial(layers=15, modules=MODULES, rows=14),
+    Trial(batch_tokens=256, rows=10, checkpointing=True),
     Trial(layers=8, epochs=3),
     Trial(layers=8, modules=_ATTENTION, rank=4, epochs=2),
     Trial(layers=3, modules=_QV, rank=2, batch_tokens=128, epochs=2),
     Trial(sequence_length=128, sentences=20, rows=10),
-    Trial(sentences=3, rows=60, batch_tokens=512),
+    Trial(sentences=3, rows=60),
     Trial(layers=15, precision="float32", rows=8),
     Trial(layers=22, modules=_ATTENTION, rank=16, sentences=20, rows=10),
 )

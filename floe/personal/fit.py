@@ -6,7 +6,8 @@ kept state ends exactly where an uninterrupted one would. Knows nothing of text 
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from floe.personal.factors import Factors
 from floe.personal.network import Batch, Network
 from floe.personal.packing import Example, Packed, pack
+from floe.personal.soften import Softened, soften
 from floe.records import TrainPlan
 
 DROPOUT: Final = 0.1
@@ -49,7 +51,9 @@ class Fitted:
     """What came of it. Held-out losses in nats per token; None without held-out rows.
 
     `held_out_before` is the base alone, `held_out_start` the adapter that training began with,
-    `held_out_after` the factors returned. `complete` is False where it was stopped.
+    `held_out_after` the factors returned. `complete` is False where it was stopped; where it is
+    True and there is general text, `softened` says how strong the adapter was left, which is in
+    the factors already.
     """
 
     factors: Factors
@@ -61,6 +65,7 @@ class Fitted:
     best_step: int
     tokens: int
     seconds: float
+    softened: Softened
 
 
 class Fit:
@@ -73,10 +78,14 @@ class Fit:
         held_out: Sequence[Example],
         plan: TrainPlan,
         seed: int,
+        general: Sequence[Example] = (),
     ) -> None:
-        """Lay out all batches; nothing is computed yet."""
+        """Lay out all batches; nothing is computed yet.
+
+        `general`: text of no person, by which the finished adapter's strength is chosen.
+        """
         self._network, self._plan, self._seed = network, plan, seed
-        self._train, self._held_out = train, held_out
+        self._train, self._held_out, self._general = train, held_out, general
         self._epochs = _schedule(train, plan, seed)
         self._packed = [packed for epoch in self._epochs for packed in epoch]
         self._ends = set(np.cumsum([len(epoch) for epoch in self._epochs]).tolist())
@@ -130,7 +139,7 @@ class Fit:
                 )
             )
         self._seconds = time.perf_counter() - began
-        return self._fitted(complete)
+        return self._fitted(complete, measured)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on, for `torch.save`."""
@@ -184,7 +193,7 @@ class Fit:
         if lora.is_zero():
             self._before = self._start
             return
-        lora.switch_off()
+        lora.refresh(0.0)
         self._before = measured.loss()
         lora.refresh()
 
@@ -197,32 +206,57 @@ class Fit:
             self._bad += 1
         return loss
 
-    def _fitted(self, complete: bool) -> Fitted:
-        factors = self._best_factors()
+    def _fitted(self, complete: bool, measured: "_Trunk") -> Fitted:
+        best_step = self._step if self._best is None else self._best_step
+        softened = Softened(held_out=self._best_loss)
+        if complete and self._general and best_step:
+            softened = self._soften(measured)
+        factors = {name: (a, b * softened.scale) for name, (a, b) in self._best_factors().items()}
         return Fitted(
             factors=factors,
             complete=complete,
             held_out_before=self._before,
             held_out_start=self._start,
-            held_out_after=self._best_loss,
+            held_out_after=softened.held_out,
             steps=self._step,
-            best_step=self._best_step,
+            best_step=best_step,
             tokens=self._tokens,
             seconds=self._seconds,
+            softened=softened,
         )
 
-    def _best_factors(self) -> Factors:
-        """Those of the best step; where training stands is left as it is."""
+    def _soften(self, measured: "_Trunk") -> Softened:
         lora = self._network.lora
-        if self._best is None:
-            self._best_step = self._step
-            return lora.factors()
+        general = _Trunk(self._network, self._general, self._plan.batch_tokens)
+
+        def at(trunk: "_Trunk") -> Callable[[float], float]:
+            def loss(strength: float) -> float:
+                lora.refresh(strength)
+                return trunk.loss()
+
+            return loss
+
+        with self._as_best():
+            return soften(at(general), at(measured) if self._held_out else None, self._start)
+
+    def _best_factors(self) -> Factors:
+        with self._as_best():
+            return self._network.lora.factors()
+
+    @contextmanager
+    def _as_best(self) -> Iterator[None]:
+        """The parameters of the best step; where training stands comes back afterwards."""
+        lora = self._network.lora
         here = lora.parameters.detach().clone()
-        with torch.no_grad():
-            lora.parameters.copy_(self._best)
-            factors = lora.factors()
-            lora.parameters.copy_(here)
-        return factors
+        if self._best is not None:
+            with torch.no_grad():
+                lora.parameters.copy_(self._best)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                lora.parameters.copy_(here)
+            lora.refresh()
 
 
 _NUMBERS: Final = (

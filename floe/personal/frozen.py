@@ -25,7 +25,7 @@ class Frozen:
     __slots__ = ("_back", "_forward", "nbytes")
 
     def __init__(self, weight: Tensor) -> None:
-        """Lay out a copy of `weight`; the caller may let go of its own."""
+        """Lay out `weight`, which must not be changed any more."""
         self._forward = _laid_out(weight)
         self._back: Tensor | None = None
         self.nbytes = weight.nbytes
@@ -51,7 +51,7 @@ class Frozen:
 
 
 def _laid_out(weight: Tensor) -> Tensor:
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return weight
     laid_out: Tensor = _operations()._reorder_linear_weight(weight, _ROWS)
     return laid_out

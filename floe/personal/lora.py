@@ -145,17 +145,20 @@ class Lora:
             a.uniform_(-1 / math.sqrt(a.shape[1]), 1 / math.sqrt(a.shape[1]), generator=generator)
         self.refresh()
 
-    def refresh(self) -> None:
-        """Carry the parameters over into the copies that the layers multiply with."""
+    def refresh(self, strength: float = 1.0) -> None:
+        """Carry the parameters over into the copies that the layers multiply with.
+
+        Args:
+            strength: of the adapter as a whole, >= 0; other than 1 it is for measuring alone.
+        """
         torch.mul(self.parameters, self._scales, out=self._low)
+        if strength != 1:
+            # Each product has one factor A and one B, and their roots make the whole.
+            self._low.mul_(math.sqrt(strength))
 
     def is_zero(self) -> bool:
         """Whether the adapter as it stands changes nothing."""
         return not any(bool(b.any()) for _, b in self._views.values())
-
-    def switch_off(self) -> None:
-        """Let the base speak alone, until `refresh`."""
-        self._low.zero_()
 
     def clean_gradient(self) -> None:
         """Zero the gradient outside the blocks of the block-diagonal B."""

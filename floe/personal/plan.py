@@ -24,7 +24,7 @@ from floe.personal.calibrate import GRID, calibrated, probe
 from floe.personal.cost import Workload, peak_mb, seconds
 from floe.personal.device import Device, free_mb, keep_device, measured_device
 from floe.personal.encoding import Encoder, TrainRow
-from floe.personal.shape import DEFAULT_SHAPE, MODULES, Shape
+from floe.personal.shape import DEFAULT_SHAPE, Shape
 from floe.records import ChatMessage, TrainPlan
 from floe.store import Store
 
@@ -34,22 +34,23 @@ MOST_MB: Final = 2000.0
 _FREE_SHARE: Final = 0.6
 _MARGIN: Final = 1.1
 """Predictions are trusted to so much."""
-_LEARNING_RATE: Final = 2e-3
+LEARNING_RATE: Final = 3e-3
 _SEQUENCE: Final = 512
 _FEW_STEPS: Final = 6
 """Steps an epoch should have at least: fewer learn little, so batches of few rows are smaller."""
 
-_ATTENTION: Final = MODULES[:4]
+_SMALL: Final = replace(DEFAULT_SHAPE, rank=4, alpha=8.0)
 _SHAPES: Final[tuple[tuple[Shape, float], ...]] = (
     (DEFAULT_SHAPE, 1.0),
-    (replace(DEFAULT_SHAPE, layer_share=0.25), 0.9),
-    (replace(DEFAULT_SHAPE, rank=4, alpha=8.0, layer_share=0.25), 0.87),
-    (replace(DEFAULT_SHAPE, rank=4, alpha=8.0, modules=_ATTENTION, layer_share=0.25), 0.7),
-    (replace(DEFAULT_SHAPE, rank=4, alpha=8.0, modules=_ATTENTION, layer_share=0.1), 0.5),
-    (Shape(2, 4.0, ("q_proj", "v_proj"), 0.1), 0.3),
+    (replace(DEFAULT_SHAPE, layer_share=0.5), 0.93),
+    (replace(DEFAULT_SHAPE, layer_share=0.25), 0.85),
+    (replace(_SMALL, layer_share=0.25), 0.8),
+    (replace(_SMALL, modules=("v_proj", "o_proj"), layer_share=0.25), 0.6),
+    (Shape(2, 4.0, ("v_proj", "o_proj"), 0.1), 0.3),
 )
 """From the default down, with what each learns compared to it: an order more than a measure."""
-_EPOCHS: Final = {1: 0.55, 2: 0.8, 3: 0.93, 4: 1.0}
+EPOCHS: Final = 3
+_PASSES: Final = {1: 0.6, 2: 0.85, EPOCHS: 1.0}
 """Passes over the rows, with what they teach. Held-out loss ends training earlier by itself."""
 _BATCHES: Final = (512, 256, 128)
 
@@ -92,7 +93,7 @@ def choose_plan(
     assert limit is not None
     limits = Limits(limit, deadline_s, free)
     priced = list(_priced(device, architecture, workload, max_rank))
-    return _best(priced, limits, device)
+    return _best(priced, limits, device, architecture.layers)
 
 
 def smaller_plan(
@@ -112,7 +113,8 @@ def smaller_plan(
         if plan.peak_mb < 0.85 * failed.peak_mb
     ]
     try:
-        return _best(priced, Limits(limit_mb / excess, failed.seconds * 1.5), device)
+        limits = Limits(limit_mb / excess, failed.seconds * 1.5)
+        return _best(priced, limits, device, architecture.layers)
     except TrainingError:
         return None
 
@@ -148,7 +150,7 @@ def _priced(
 ) -> Iterator[tuple[float, TrainPlan]]:
     """Every plan of the table with its price, and how much it is expected to learn."""
     wanted = next((b for b in _BATCHES if workload.tokens >= _FEW_STEPS * b), _BATCHES[-1])
-    table = product(_SHAPES, _EPOCHS.items(), _BATCHES, (False, True), (_SEQUENCE, 256))
+    table = product(_SHAPES, _PASSES.items(), _BATCHES, (False, True), (_SEQUENCE, 256))
     for (shape, size), (epochs, passes), batch, checkpointing, length in table:
         rank = min(shape.rank, max_rank or shape.rank)
         plan = TrainPlan(
@@ -161,7 +163,7 @@ def _priced(
             checkpointing,
             device.precision,
             epochs,
-            _LEARNING_RATE,
+            LEARNING_RATE,
             device.cores,
             workload.tokens,
             0.0,
@@ -181,7 +183,10 @@ def _priced(
         )
 
 
-def _best(priced: Sequence[tuple[float, TrainPlan]], limits: Limits, device: Device) -> TrainPlan:
+def _best(
+    priced: Sequence[tuple[float, TrainPlan]], limits: Limits, device: Device, layers: int
+) -> TrainPlan:
+    """The plan that learns the most; `layers`: how many the base has, for the reason."""
     fitting = [(q, plan) for q, plan in priced if plan.peak_mb * _MARGIN <= limits.memory_mb]
     if not fitting:
         least = min((plan.peak_mb for _, plan in priced), default=0.0) * _MARGIN
@@ -194,14 +199,11 @@ def _best(priced: Sequence[tuple[float, TrainPlan]], limits: Limits, device: Dev
         _, plan = max(in_time, key=lambda pair: (pair[0], -pair[1].seconds))
     else:
         _, plan = min(fitting, key=lambda pair: pair[1].seconds)
-    return replace(plan, reason=_reason(plan, limits, device, in_time=bool(in_time)))
+    return replace(plan, reason=_reason(plan, limits, device, layers, in_time=bool(in_time)))
 
 
-def _reason(plan: TrainPlan, limits: Limits, device: Device, *, in_time: bool) -> str:
+def _reason(plan: TrainPlan, limits: Limits, device: Device, layers: int, *, in_time: bool) -> str:
     """As a sentence for a person."""
-    modules = {MODULES: "attention and MLP", _ATTENTION: "attention"}.get(
-        plan.modules, " and ".join(plan.modules)
-    )
     memory = (
         f"{_gb(limits.free_mb)} are free"
         if limits.free_mb is not None
@@ -215,10 +217,20 @@ def _reason(plan: TrainPlan, limits: Limits, device: Device, *, in_time: bool) -
     passes = "one pass" if plan.epochs == 1 else f"{plan.epochs} passes"
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
     return (
-        f"rank {plan.rank} on {modules} of the upper {plan.layers} layers, {plan.batch_tokens} "
-        f"tokens a batch, {passes}, about {_duration(plan.seconds)} and {_gb(plan.peak_mb)} on "
-        f"{cores}: {memory} and {deadline}"
+        f"rank {plan.rank} on {_places(plan, layers)}, {plan.batch_tokens} tokens a batch, "
+        f"{passes}, about {_duration(plan.seconds)} and {_gb(plan.peak_mb)} on {cores}: {memory} "
+        f"and {deadline}"
     )
+
+
+def _places(plan: TrainPlan, layers: int) -> str:
+    """Which projections of which layers: "the v, o and down projections of all 30 layers"."""
+    *names, last = (module.removesuffix("_proj") for module in plan.modules)
+    projections = (
+        f"the {', '.join(names)} and {last} projections" if names else f"the {last} projection"
+    )
+    which = f"all {layers}" if plan.layers >= layers else f"the upper {plan.layers}"
+    return f"{projections} of {which} layers"
 
 
 def _gb(megabytes: float) -> str:

@@ -35,4 +35,8 @@ class Shape:
         return max(1, round(self.layer_share * total))
 
 
-DEFAULT_SHAPE: Final = Shape(rank=8, alpha=16.0, modules=MODULES, layer_share=0.5)
+DEFAULT_SHAPE: Final = Shape(
+    rank=8, alpha=16.0, modules=("v_proj", "o_proj", "down_proj"), layer_share=1.0
+)
+"""In all layers the values and what writes into the stream of hidden states. Held out of four
+writers' chats this lowers the loss by a tenth more than all seven projections of the upper half."""

@@ -5,6 +5,8 @@ Reads `run.json` (base, plan, seed, continue_from, memory_limit_mb) and `rows.js
 `checkpoint/state.pt`, and at the end `adapter/` (PEFT), `adapter.gguf` and `result.json`. A file
 `stop` ends it in order after the step under way, with the checkpoint kept. Knows nothing of the
 database or the page.
+
+What the finished adapter does to text of nobody in particular is measured on `data/general.jsonl`.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from typing import Any, Final, Literal
 
 import torch
 
+import floe
 from floe.edge.download import ignore, sha256_of
 from floe.errors import FloeError, ModelError
 from floe.personal.architecture import Architecture
@@ -41,6 +44,7 @@ from floe.records import TrainPlan
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Why a run failed, for a program; "" if it did not."""
 
+GENERAL: Final = Path(floe.__file__).parents[1] / "data" / "general.jsonl"
 _CHECKPOINT_SECONDS: Final = 10.0
 _NICENESS: Final = 10
 
@@ -112,8 +116,9 @@ def prepare(
     seed: int,
     start: tuple[Factors, float] | None,
     watch: Callable[[int], None] = lambda _: None,
+    general: Sequence[Example] = (),
 ) -> tuple[Fit, Lora]:
-    """A fit that is ready to run; arguments and errors as in `train`."""
+    """A fit that is ready to run; arguments and errors as in `train`, `general` as in `Fit`."""
     if not train_examples:
         raise RowsError("There are no answers to learn from. Choose some conversations.")
     lora = Lora(
@@ -130,7 +135,8 @@ def prepare(
         _check_fit(factors, base.architecture)
         scale = (alpha / rank_of(factors)) / (plan.alpha / plan.rank)
         lora.load({name: (a, b * scale) for name, (a, b) in factors.items()})
-    return Fit(Network(base, lora, watch), train_examples, held_out, plan, seed), lora
+    network = Network(base, lora, watch)
+    return Fit(network, train_examples, held_out, plan, seed, general), lora
 
 
 def finish(fitted: Fitted, lora: Lora, held_out: Sequence[Example]) -> Result:
@@ -183,7 +189,7 @@ class Run:
         """Train, from the checkpoint if there is one; `on_step` is told after the files are."""
         base_path = Path(self.settings["base"])
         rows = read_rows(self.folder / "rows.jsonl")
-        train_examples, held_out = self._encode(base_path, rows)
+        train_examples, held_out, general = self._encode(base_path, rows)
         if not train_examples:
             raise RowsError("There are no answers to learn from. Choose some conversations.")
         base = read_base(base_path, dtype_of(self.plan), self._watch)
@@ -197,6 +203,7 @@ class Run:
             seed=self.seed,
             start=start,
             watch=self._watch,
+            general=general,
         )
         identity = self._identity(base_path)
         self._resume(fit, identity)
@@ -219,13 +226,15 @@ class Run:
             self._export(result, base.architecture, base_path)
         return result
 
-    def _encode(self, base: Path, rows: Sequence[TrainRow]) -> tuple[list[Example], list[Example]]:
+    def _encode(self, base: Path, rows: Sequence[TrainRow]) -> tuple[list[Example], ...]:
+        """What is learned, what is held out, and general text."""
+        parts = (
+            [row for row in rows if not row.held_out],
+            [row for row in rows if row.held_out],
+            read_rows(GENERAL),
+        )
         with Encoder(base) as encoder:
-            length = self.plan.sequence_length
-            return (
-                encoder.examples([row for row in rows if not row.held_out], length),
-                encoder.examples([row for row in rows if row.held_out], length),
-            )
+            return tuple(encoder.examples(part, self.plan.sequence_length) for part in parts)
 
     def _identity(self, base: Path) -> dict[str, str]:
         """What a checkpoint is a checkpoint of."""
@@ -292,6 +301,9 @@ def _summary(result: Result, seconds: float) -> dict[str, Any]:
         "tok_s": fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
         "steps": fitted.steps,
         "best_step": fitted.best_step,
+        "strength": fitted.softened.scale,
+        "general_before": fitted.softened.general_before,
+        "general_after": fitted.softened.general_after,
     }
 
 
@@ -303,7 +315,12 @@ def _sentence(fitted: Fitted) -> str:
     if fitted.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
     change = 1 - fitted.held_out_after / fitted.held_out_start
-    return f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}."
+    softened = ""
+    if fitted.softened.scale < 1:
+        softened = f", at {fitted.softened.scale:.0%} of its strength to spare other text"
+    return (
+        f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{softened}."
+    )
 
 
 def _failure(error: BaseException) -> tuple[Code, str]:

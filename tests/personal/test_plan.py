@@ -19,6 +19,7 @@ from floe.personal.dataset import Selection, build_dataset
 from floe.personal.device import Device, keep_device, known_device, measured_device
 from floe.personal.exchange import import_chats
 from floe.personal.plan import choose_plan, smaller_plan, workload_of
+from floe.personal.shape import MODULES
 from floe.records import TrainPlan
 from floe.store import Store
 
@@ -43,9 +44,9 @@ def plan_for(
 def test_the_reason_names_shape_time_memory_and_both_limits() -> None:
     plan = plan_for()
     assert plan.reason == (
-        f"rank 8 on attention and MLP of the upper 15 layers, 512 tokens a batch, 4 passes, about "
-        f"{plan.seconds:.0f} s and {plan.peak_mb / 1000:.1f} GB on 2 cores: 2.0 GB may be used and "
-        "you asked for under a minute"
+        "rank 8 on the v, o and down projections of all 30 layers, 512 tokens a batch, 3 passes, "
+        f"about {plan.seconds:.0f} s and {plan.peak_mb / 1000:.1f} GB on 2 cores: "
+        "2.0 GB may be used and you asked for under a minute"
     )
 
 
@@ -127,7 +128,7 @@ def test_a_group_may_cap_the_rank() -> None:
 def test_prices_follow_the_work(
     change: dict[str, object], more_time: bool, more_memory: bool
 ) -> None:
-    plan = Trial(epochs=4).plan(2)
+    plan = Trial(epochs=4, layers=15, modules=MODULES).plan(2)
     dearer = dataclasses.replace(plan, **change)  # type: ignore[arg-type]
     took, takes = (seconds(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
     held, holds = (peak_mb(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
@@ -167,7 +168,7 @@ def test_tokens_are_counted_as_the_trainer_counts_them(store: Store, smollm_path
 def test_the_header_of_the_base_is_enough_to_plan(smollm_path: Path) -> None:
     architecture = read_architecture(smollm_path)
     assert (architecture.layers, architecture.hidden) == (SMOLLM.layers, SMOLLM.hidden)
-    assert choose_plan(DEVICE, architecture, WORK, memory_limit_mb=2000).layers == 15
+    assert choose_plan(DEVICE, architecture, WORK, memory_limit_mb=2000).layers == 30
 
 
 def test_the_device_is_measured_once_and_again_when_its_cores_change(

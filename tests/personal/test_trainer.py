@@ -20,6 +20,7 @@ from floe.personal.export import read_peft
 from floe.personal.factors import Factors
 from floe.personal.fit import Step, rate
 from floe.personal.memory import rss_mb
+from floe.personal.soften import RISE, SCALES
 from floe.personal.trainer import Run, prepare, run_folder, train
 from tests.personal.runs_of_tiny import plan, result_of, rows, write_run
 from tests.personal.tiny import write_tiny
@@ -57,6 +58,19 @@ def test_a_run_lowers_the_held_out_loss_and_leaves_an_adapter(tmp_path: Path, ba
     assert [line["step"] for line in lines] == list(range(1, result["steps"] + 1))
     assert lines[-1]["held_out_loss"] is not None
     assert all(line["seconds_left"] >= 0 for line in lines)
+
+
+def test_the_adapter_is_left_as_strong_as_general_text_bears(tmp_path: Path, base: Path) -> None:
+    folder = write_run(tmp_path / "run", base, epochs=8, learning_rate=0.03)
+    assert run_folder(folder) == 0
+    result = result_of(folder)
+    assert result["general_before"] > 0
+    gentle = result["general_after"] <= (1 + RISE) * result["general_before"]
+    assert gentle or result["strength"] == SCALES[-1]
+    again = write_run(tmp_path / "again", base, epochs=1, continue_from=str(folder / "adapter"))
+    assert run_folder(again) == 0
+    # What was exported is what was measured.
+    assert result_of(again)["held_out_start"] == pytest.approx(result["held_out_after"], rel=1e-5)
 
 
 def test_stopped_and_resumed_is_the_same_as_uninterrupted(tmp_path: Path, base: Path) -> None:
@@ -279,7 +293,9 @@ def test_the_best_step_is_kept_and_overfitting_ends_the_run(base: Path, tmp_path
     result = result_of(folder)
     looks = [line for line in progress(folder) if line["held_out_loss"] is not None]
     best = min([result["held_out_before"], *(line["held_out_loss"] for line in looks)])
-    assert result["held_out_after"] == best
+    at_best = [line["held_out_loss"] for line in looks if line["step"] == result["best_step"]]
+    assert at_best == [best]
+    assert result["held_out_after"] < result["held_out_before"]
     assert result["steps"] < looks[-1]["steps"]
 
 

@@ -1,0 +1,67 @@
+"""How strong a new adapter may be, so that other text loses little by it.
+
+What an adapter learns of a person's words it pays for elsewhere, and the price falls faster than
+the gain when the adapter is made weaker; at first the gain does not fall at all.
+Knows nothing of models: it is given losses to ask for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+RISE: Final = 0.01
+"""By how much the loss on general text may rise, as a share of what it is without the adapter."""
+FREE: Final = 0.005
+"""By how much the loss on held-out rows may be above its least, as a share of that: so much is
+given for other text without being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Softened:
+    """The strength that was chosen, and what was measured at it. Losses in nats per token.
+
+    `general_before`, `general_after`: without and with the adapter at `scale`; None where there
+    was no general text. `held_out`: at `scale`; None without held-out rows.
+    """
+
+    scale: float = 1.0
+    general_before: float | None = None
+    general_after: float | None = None
+    held_out: float | None = None
+
+
+def soften(
+    general: Callable[[float], float],
+    held_out: Callable[[float], float] | None,
+    start: float | None,
+) -> Softened:
+    """As weak as costs the person nothing, and weaker where general text asks for it.
+
+    Args:
+        general: loss on general text at a scale; 0 is without the adapter.
+        held_out: loss on the person's held-out rows at a scale; None: there are none.
+        start: the held-out loss before training, which must not be reached again: before that
+            happens the last scale is kept, whatever general text says.
+    """
+    before = general(0.0)
+    tried: list[Softened] = []
+    for scale in SCALES:
+        own = None if held_out is None else held_out(scale)
+        if tried and own is not None and start is not None and own >= start:
+            break
+        tried.append(Softened(scale, before, general(scale), own))
+        first, beyond = _free(tried)
+        gentle = [one for one in tried[first:] if (one.general_after or 0.0) <= before * (1 + RISE)]
+        if gentle and beyond:
+            return gentle[0]
+    return gentle[0] if gentle else tried[-1]
+
+
+def _free(tried: Sequence[Softened]) -> tuple[int, bool]:
+    """The last place that costs the person nothing, and whether what follows it does."""
+    own = [one.held_out for one in tried if one.held_out is not None]
+    if not own:
+        return 0, True
+    free = [place for place, loss in enumerate(own) if loss <= min(own) * (1 + FREE)]
+    return free[-1], free[-1] < len(own) - 1
