@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from floe.cloud.link import CloudLink
 from floe.cloud.stream import Stream, Unavailable
+from floe.privacy.sent import Purpose
 from floe.records import ChatMessage, Sampling
 
 
@@ -18,6 +19,7 @@ class CloudRequests:
         *,
         top_p: float = 1.0,
         message_id: int | None = None,
+        purpose: Purpose = "answer",
     ) -> None:
         """Ask nothing yet.
 
@@ -27,8 +29,10 @@ class CloudRequests:
             sampling: see `CloudClient.open`.
             top_p: for the cloud alone; in fusion it comes after pooling.
             message_id: the answer they are for, as the log of what was sent names it.
+            purpose: why, as the log says it.
         """
         self._message_id = message_id
+        self._purpose = purpose
         self._link = link
         self._top_p = top_p
         self._messages = messages
@@ -43,6 +47,7 @@ class CloudRequests:
             self._sampling,
             top_p=self._top_p,
             message_id=self._message_id,
+            purpose=self._purpose,
         )
         self._streams.append(stream)
         return stream

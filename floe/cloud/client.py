@@ -161,6 +161,7 @@ class CloudClient:
         *,
         top_p: float = 1.0,
         message_id: int | None = None,
+        purpose: Purpose = "answer",
     ) -> Stream:
         """Start a request and return at once; nothing is raised here, see `Stream.error`.
 
@@ -174,10 +175,11 @@ class CloudClient:
             max_tokens: how much more of the answer is wanted, in the cloud's tokens.
             top_p: for an answer of the cloud alone, where nothing comes after.
             message_id: the answer that is asked for; None: it is a test.
+            purpose: for what, if it is no test.
         """
         ask = Ask(self.model, messages, partial, sampling.temperature, top_p, max_tokens)
         stream = Stream(self._loop)
-        reading = self._read(stream, ask, message_id)
+        reading = self._read(stream, ask, ("probe" if message_id is None else purpose, message_id))
         self._loop.call_soon_threadsafe(lambda: stream.run(self._loop.create_task(reading)))
         return stream
 
@@ -318,8 +320,8 @@ class CloudClient:
             stream_cls=AsyncStream[object],
         )
 
-    async def _read(self, stream: Stream, ask: Ask, message_id: int | None) -> None:
-        _PURPOSE.set(("probe" if message_id is None else "answer", message_id))
+    async def _read(self, stream: Stream, ask: Ask, reason: tuple[Purpose, int | None]) -> None:
+        _PURPOSE.set(reason)
         failure: CloudError | None = None
         reader = RowReader(ask.partial)
         try:

@@ -26,7 +26,7 @@ from floe.cloud.stream import Stream, Unavailable
 from floe.config import OFF, STAND_IN, Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import CloudError, FloeError
-from floe.privacy.sent import SentLog
+from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, Sampling
 from floe.store import Store
 
@@ -223,6 +223,7 @@ class CloudLink:
         *,
         top_p: float = 1.0,
         message_id: int | None = None,
+        purpose: Purpose = "answer",
     ) -> Stream | Unavailable:
         """One request; what is wrong with it is told by its stream.
 
@@ -242,6 +243,7 @@ class CloudLink:
                 sampling.max_tokens,
                 top_p=top_p,
                 message_id=message_id,
+                purpose=purpose,
             )
 
     def close(self) -> None:

@@ -28,6 +28,11 @@ class Prompt:
     kept: tuple[ChatMessage, ...]
     dropped: int
 
+    @property
+    def question(self) -> str:
+        """What the user said last."""
+        return next(each.content for each in reversed(self.kept) if each.role == "user")
+
 
 class Templated(Protocol):
     """What a prompt needs of a model; the weights are not part of it."""

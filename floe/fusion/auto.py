@@ -47,7 +47,12 @@ class AutoWeight:
 
 
 def fit_weight(
-    scores: Scores, rule: Rule, *, answers: int, default: float = DEFAULT_WEIGHT
+    scores: Scores,
+    rule: Rule,
+    *,
+    answers: int,
+    evidence: str = "",
+    default: float = DEFAULT_WEIGHT,
 ) -> AutoWeight:
     """The weight under which the person's words are the most probable.
 
@@ -55,35 +60,37 @@ def fit_weight(
         scores: of texts that the person wrote or corrected.
         rule: how the two distributions are pooled.
         answers: how many answers the scores are of, for the sentence.
+        evidence: what they are of, in other words for the sentence.
         default: what to stay with if there is too little to go by.
     """
     tokens = len(scores)
     if tokens < FEWEST_TOKENS:
-        reason = (
-            f"{default:.2f}, the middle way: only {_count(answers, 'answer')} of yours so far "
-            "show how you write; correct or rewrite some more."
-        )
+        shown = f"only {_count(answers, 'answer')} of yours so far show how you write"
+        if not answers:
+            shown = "no answer of yours shows how you write yet"
+        reason = f"{default:.2f}, the middle way: {shown}; correct or rewrite some more."
         return AutoWeight(default, reason, tokens, 0.0)
     weight = best_weight(scores, rule, default)
+    verdict, gain = _worth(scores, weight, rule)
+    on = f", fitted on {evidence}:" if evidence else f": on {_count(answers, 'answer')} of yours"
+    return AutoWeight(weight, f"{weight:.2f}{on} {verdict}.", tokens, gain)
+
+
+def _worth(scores: Scores, weight: float, rule: Rule) -> tuple[str, float]:
+    """What the weight does for the scores, in words and as `AutoWeight.gain`."""
     alone = {"this device": _nats(scores, 1.0, rule), "the cloud": _nats(scores, 0.0, rule)}
     better = min(alone, key=alone.__getitem__)
     if weight in (0.0, 1.0):
         other = "the cloud" if better == "this device" else "this device"
         share = 1 - alone[better] / max(alone.values())
-        reason = (
-            f"{weight:.2f}: on {_count(answers, 'answer')} of yours {better} alone is "
-            f"{100 * share:.0f} % better than {other}, and no mixture is better still."
-        )
-        return AutoWeight(weight, reason, tokens, 0.0)
+        return (
+            f"{better} alone is {100 * share:.0f} % better than {other}, and no mixture is better "
+            "still"
+        ), 0.0
     gain = 1 - _nats(scores, weight, rule) / alone[better]
-    reason = (
-        f"{weight:.2f}: on {_count(answers, 'answer')} of yours this mixture is "
-        f"{100 * gain:.0f} % better than either model alone."
-        if gain >= 0.005
-        else f"{weight:.2f}: on {_count(answers, 'answer')} of yours no mixture is much better "
-        f"than {better} alone."
-    )
-    return AutoWeight(weight, reason, tokens, gain)
+    if gain >= 0.005:
+        return f"this mixture is {100 * gain:.0f} % better than either model alone", gain
+    return f"no mixture is much better than {better} alone", gain
 
 
 def best_weight(

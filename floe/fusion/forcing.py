@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from floe.errors import CloudError
 from floe.fusion.pooling import local_distribution
 from floe.fusion.projection import Projector
 from floe.fusion.protocols import CloudStream, OpenStream
@@ -91,6 +92,41 @@ def force(
     return sheet.scores()
 
 
+def rows_along(
+    tokens: Sequence[int],
+    pieces: Sequence[bytes],
+    row_after: RowAfter,
+    *,
+    shared_vocabulary: bool = False,
+) -> tuple[dict[bytes, CloudToken], CloudError | None]:
+    """All rows that `force` will ask for along a text, by the text before each.
+
+    For a cloud that takes its time: no model has to wait for it.
+
+    Returns:
+        The rows, as far as they came, and what went wrong then, if anything did.
+    """
+    rows: dict[bytes, CloudToken] = {}
+
+    def kept(text: bytes) -> CloudToken | None:
+        row = row_after(text)
+        if row is not None:
+            rows[text] = row
+        return row
+
+    try:
+        boundary = Boundary(kept, shared_vocabulary=shared_vocabulary)
+        text = b""
+        for token in tokens:
+            boundary.follow(text)
+            if boundary.row is None:
+                break
+            text += pieces[token]
+    except CloudError as error:
+        return rows, error
+    return rows, None
+
+
 class AskedRows:
     """Rows from a real endpoint along a given text, with as few requests as a stream allows.
 
@@ -121,7 +157,7 @@ class AskedRows:
         self.requests = 0
 
     def after(self, text: bytes) -> CloudToken | None:
-        """The row after `text`; None once the budget is spent or a stream brings nothing.
+        """The row after `text`; None: the budget is spent, it must not leave, or nothing comes.
 
         Raises:
             CloudError: the cloud refused or broke off.
@@ -130,8 +166,7 @@ class AskedRows:
         if row is None:
             if self._left <= 0:
                 return None
-            self._reopen(text)
-            row = self._next()
+            row = self._next() if self._reopen(text) else None
         if row is not None:
             self._expected = text + row.text_bytes
         return row
@@ -142,14 +177,17 @@ class AskedRows:
             self._stream.close()
             self._stream = None
 
-    def _reopen(self, text: bytes) -> None:
+    def _reopen(self, text: bytes) -> bool:
         self.close()
         if self.requests and self._spacing:
             time.sleep(self._spacing)
         self._rows = []
+        self._stream = self._open(text.decode("utf-8"))
+        if self._stream is None:
+            return False
         self._left -= 1
         self.requests += 1
-        self._stream = self._open(text.decode("utf-8"))
+        return True
 
     def _next(self) -> CloudToken | None:
         assert self._stream is not None

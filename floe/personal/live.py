@@ -9,7 +9,13 @@ from typing import Final
 
 import numpy as np
 
+from floe.edge.forced import forced_logits
+from floe.edge.prompt import Prompt
 from floe.edge.runtime import Adapter, LlamaModel
+from floe.fusion.forcing import RowAfter, force
+from floe.fusion.index import TokenIndex
+from floe.fusion.projection import Projector
+from floe.fusion.scores import Scores
 from floe.personal.adapters import Adapters, model_sha256
 from floe.personal.experts import PromptSpace, choose, experts_in_use
 from floe.store import Store
@@ -34,6 +40,7 @@ class LiveAdapters:
         self._loaded: dict[Path, Adapter] = {}
         self._acting: list[tuple[Path, float]] = []
         self._space: PromptSpace | None = None
+        self._projector: Projector | None = None
 
     def follow(self, prompt: str) -> str:
         """Let those act that are meant for this prompt, as they stand now.
@@ -80,6 +87,32 @@ class LiveAdapters:
                 self._loaded[path] = self._model.load_adapter(path)
         self._model.use_adapters([(self._loaded[path], scale) for path, scale in wanted])
         self._acting = wanted
+
+    def score(
+        self, prompt: Prompt, tokens: Sequence[int], row_after: RowAfter, *, shared: bool
+    ) -> Scores:
+        """Both models along a given answer, with what acts on its question.
+
+        Args:
+            prompt: what comes before it.
+            tokens: the answer.
+            row_after: the cloud's rows, there already.
+            shared: both models have the same tokens.
+
+        Raises:
+            PromptError: both together are longer than the model's context.
+        """
+        self.follow(prompt.question)
+        if self._projector is None:
+            self._projector = Projector(TokenIndex(self._model.pieces, self._model.end_ids))
+        return force(
+            forced_logits(self._model, prompt.tokens, tokens),
+            tokens,
+            self._model.pieces,
+            row_after,
+            self._projector,
+            shared_vocabulary=shared,
+        )
 
     def answer(self, tokens: Sequence[int], scaled: Sequence[tuple[Path, float]]) -> str:
         """A short greedy answer to a prompt, with exactly these files."""

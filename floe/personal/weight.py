@@ -12,42 +12,64 @@ by up to 0.04 with answers of three. Each answer is judged by the model that wro
 not yet learnt from the rewritten one: the local side is never flattered.
 
 Whole answers of the person (rows held out from training) say more, at the price of requests:
-`fit_on_answers` asks the cloud about them.
+`fit_on_answers` asks the cloud about them, a share of the requests for each, so that one long
+answer does not use them all up. What was fitted on them stays until rewritten answers say enough.
 
-Knows no torch; with `fit_on_rewritten` no model either.
+Knows neither torch nor the way to the cloud.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from typing import Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal
 
-from floe.edge.forced import forced_logits
-from floe.edge.prompt import PromptBuilder
+from floe.edge.prompt import Prompt
 from floe.edge.runtime import LlamaModel
-from floe.fusion.auto import DEFAULT_WEIGHT, AutoWeight, fit_weight
-from floe.fusion.forcing import AskedRows, force
-from floe.fusion.index import TokenIndex
+from floe.errors import CloudError, DataError, PromptError
+from floe.fusion.auto import DEFAULT_WEIGHT, FEWEST_TOKENS, AutoWeight, fit_weight
+from floe.fusion.follower import FollowPolicy
+from floe.fusion.forcing import AskedRows, RowAfter, rows_along
 from floe.fusion.partial import add_step
-from floe.fusion.projection import Projector
 from floe.fusion.protocols import OpenStream
 from floe.fusion.scores import Scores, ScoreSheet, join
-from floe.records import ChatMessage, Rule, TokenStep
+from floe.records import Rule, TokenStep
 from floe.store import Store
 
 SETTING: Final = "auto_weight"
 REFIT_AFTER: Final = 5
 """Rewritten answers since the last fit after which it is done again."""
 MAX_REQUESTS: Final = 60
+MOST_ANSWERS: Final = 12
+MOST_TOKENS: Final = 200
+"""Of one answer: the chat waits as long as this device takes to read so many."""
 PATIENCE: Final = 10.0
 _LATEST: Final = 400
 """Rewritten answers looked at, newest first: an adapter changes the local model with time."""
+_DAY_SECONDS: Final = 86_400
+_NOTE: Final = "auto_weight_note"
+_REQUESTS: Final = "auto_weight_requests"
+_SILENT: Final = "The cloud was asked and sent no probabilities."
 
-AskAbout = Callable[[Sequence[ChatMessage]], OpenStream]
-"""The way to the cloud for a conversation, past the privacy gate."""
+Source = Literal["rewritten", "whole answers"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAnswer:
+    """One that the adapter in use has not learnt from, with the way to the cloud, past the gate."""
+
+    prompt: Prompt
+    text: str
+    open_stream: OpenStream
+
+
+Score = Callable[[Prompt, Sequence[int], RowAfter], Scores]
+"""Reads an answer (its tokens) with the model and the adapters that would answer."""
 
 
 def fit_on_rewritten(store: Store, rule: Rule) -> AutoWeight:
     """Fit on the answers that the person rewrote, keep the result, and return it.
+
+    Where those are too few, a weight that was fitted on whole answers stays.
 
     Raises:
         StoreError: the store cannot be read or written.
@@ -58,64 +80,71 @@ def fit_on_rewritten(store: Store, rule: Rule) -> AutoWeight:
         for original, text in _rewritten(store)
     )
     auto = fit_weight(sheet.scores(), rule, answers=answers)
-    _keep(store, auto, rule)
-    return auto
+    if auto.tokens < FEWEST_TOKENS and fitted_on_answers(store, rule):
+        return _keep(store, AutoWeight(**_kept(store, rule)["auto"]), rule, "whole answers")
+    return _keep(store, auto, rule, "rewritten")
 
 
 def fit_on_answers(
     store: Store,
     rule: Rule,
     model: LlamaModel,
-    answers: Sequence[tuple[Sequence[ChatMessage], str]],
-    ask_about: AskAbout,
+    answers: Sequence[OwnAnswer],
+    score: Score,
     *,
     max_requests: int = MAX_REQUESTS,
     shared_vocabulary: bool = False,
 ) -> AutoWeight:
-    """Fit on whole answers that the adapter in use has not learnt from, keep and return it.
+    """Fit on whole answers of the person, keep the result, and return it.
 
-    Call it in the thread that owns the model. Answers that the requests do not reach are left
-    out, the last one from where they end.
+    Waits for the cloud first and for the model then, so that an answer in the making waits for
+    neither.
 
     Args:
         store: where the result is kept.
         rule: how the two distributions are pooled.
-        model: with the adapters that will answer.
-        answers: each as the messages before it and its text.
-        ask_about: the way to the cloud.
+        model: spells the answers.
+        answers: what to ask about, at most.
+        score: reads them.
         max_requests: for all answers together.
         shared_vocabulary: both models have the same tokens.
 
     Raises:
-        CloudError: the cloud refused or broke off.
+        CloudError: the cloud refused or broke off before there was enough to go by.
+        DataError: there is too little to go by.
+        ModelError: an adapter does not fit.
         StoreError: the result cannot be kept.
     """
-    prompts = PromptBuilder(model)
-    projector = Projector(TokenIndex(model.pieces, model.end_ids))
     parts: list[Scores] = []
-    for messages, text in answers:
-        if max_requests <= 0:
+    requests = 0
+    problem: CloudError | None = None
+    # Before anything is waited for: the model may be gone then.
+    spelled = [model.tokenize(answer.text.encode())[:MOST_TOKENS] for answer in answers]
+    pieces = model.pieces
+    for place, (answer, tokens) in enumerate(zip(answers, spelled, strict=True)):
+        share = -(-(max_requests - requests) // (len(answers) - place))
+        if share <= 0 or problem is not None:
             break
-        rows = AskedRows(ask_about(messages), max_requests=max_requests, patience=PATIENCE)
-        prompt = prompts.build(messages).tokens
-        tokens = model.tokenize(text.encode())
+        asked = _asked(answer.open_stream, share)
         try:
-            scores = force(
-                forced_logits(model, prompt, tokens),
-                tokens,
-                model.pieces,
-                rows.after,
-                projector,
-                shared_vocabulary=shared_vocabulary,
+            rows, problem = rows_along(
+                tokens, pieces, asked.after, shared_vocabulary=shared_vocabulary
             )
         finally:
-            rows.close()
-        max_requests -= rows.requests
-        parts.append(scores)
-    used = sum(len(part) > 0 for part in parts)
-    auto = fit_weight(join(parts), rule, answers=used)
-    _keep(store, auto, rule)
-    return auto
+            asked.close()
+        requests += asked.requests
+        if asked.requests and not rows and problem is None:
+            problem = CloudError(_SILENT)
+        parts += _scores(score, answer, tokens, rows.get)
+    scores, used = join(parts), sum(len(part) > 0 for part in parts)
+    if len(scores) < FEWEST_TOKENS:
+        raise problem or DataError(
+            f"What could be asked about is {len(scores)} tokens long, and it takes "
+            f"{FEWEST_TOKENS} to tell. Chat some more, then train again."
+        )
+    evidence = f"{used} of your own answers ({len(scores)} tokens), {_requests(requests)}"
+    auto = fit_weight(scores, rule, answers=used, evidence=evidence)
+    return _keep(store, auto, rule, "whole answers")
 
 
 def kept_weight(store: Store, rule: Rule) -> AutoWeight:
@@ -124,11 +153,49 @@ def kept_weight(store: Store, rule: Rule) -> AutoWeight:
     Raises:
         StoreError: the store cannot be read.
     """
-    kept: dict[str, Any] | None = store.setting(SETTING, None)
-    if kept is None or kept["rule"] != rule:
-        reason = f"{DEFAULT_WEIGHT:.2f}, the middle way: you have not rewritten any answer yet."
-        return AutoWeight(DEFAULT_WEIGHT, reason, 0, 0.0)
-    return AutoWeight(**kept["auto"])
+    kept = _kept(store, rule)
+    reason = f"{DEFAULT_WEIGHT:.2f}, the middle way: you have not rewritten any answer yet."
+    auto = AutoWeight(**kept["auto"]) if kept else AutoWeight(DEFAULT_WEIGHT, reason, 0, 0.0)
+    note: str = store.setting(_NOTE, "")
+    return replace(auto, reason=f"{auto.reason} {note}") if note else auto
+
+
+def fitted_on_answers(store: Store, rule: Rule) -> bool:
+    """Whether the weight in force rests on whole answers.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    return _kept(store, rule).get("source") == "whole answers"
+
+
+def keep_note(store: Store, sentence: str) -> None:
+    """What to say beside the reason until the next fit; empty: nothing.
+
+    Raises:
+        StoreError: it cannot be kept.
+    """
+    store.set_setting(_NOTE, sentence)
+
+
+def add_request(store: Store) -> None:
+    """Count a request that belongs to no answer in the making to those of today (UTC).
+
+    Raises:
+        StoreError: it cannot be counted.
+    """
+    midnight = time.time() // _DAY_SECONDS * _DAY_SECONDS
+    store.set_setting(_REQUESTS, [midnight, requests_since(store, midnight) + 1])
+
+
+def requests_since(store: Store, moment: float) -> int:
+    """How many were counted for days that began at `moment` or later.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    day, count = store.setting(_REQUESTS, (0.0, 0))
+    return int(count) if day >= moment else 0
 
 
 def fit_is_due(store: Store) -> bool:
@@ -141,9 +208,37 @@ def fit_is_due(store: Store) -> bool:
     return _count(store) - int(kept["rewritten"]) >= REFIT_AFTER
 
 
-def _keep(store: Store, auto: AutoWeight, rule: Rule) -> None:
-    kept = {"auto": asdict(auto), "rule": rule, "rewritten": _count(store)}
+def _asked(open_stream: OpenStream, max_requests: int) -> AskedRows:
+    spacing = FollowPolicy().min_spacing
+    return AskedRows(open_stream, max_requests=max_requests, patience=PATIENCE, spacing=spacing)
+
+
+def _scores(
+    score: Score, answer: OwnAnswer, tokens: Sequence[int], row_after: RowAfter
+) -> list[Scores]:
+    if row_after(b"") is None:
+        return []
+    try:
+        return [score(answer.prompt, tokens, row_after)]
+    except PromptError:
+        return []  # longer than the context
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
+
+
+def _kept(store: Store, rule: Rule) -> dict[str, Any]:
+    """What was kept for this rule; empty before the first fit."""
+    kept: dict[str, Any] = store.setting(SETTING, {})
+    return kept if kept.get("rule") == rule else {}
+
+
+def _keep(store: Store, auto: AutoWeight, rule: Rule, source: Source) -> AutoWeight:
+    kept = {"auto": asdict(auto), "rule": rule, "rewritten": _count(store), "source": source}
     store.set_setting(SETTING, kept)
+    keep_note(store, "")
+    return auto
 
 
 def _count(store: Store) -> int:

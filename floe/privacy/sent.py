@@ -14,8 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 from floe.errors import StoreError
 from floe.store import Store
 
-Purpose = Literal["answer", "probe", "models"]
-"""For an answer; to find out what an endpoint can do; to see which models it has."""
+Purpose = Literal["answer", "weight", "probe", "models"]
+"""For an answer; to fit the weight on one that is there already; to find out what an endpoint can
+do; to see which models it has."""
 
 _COLUMNS: Final = "id, message_id, sent_at, endpoint, model, purpose, body, size"
 _PAGE: Final = 500

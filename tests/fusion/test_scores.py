@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floe.fusion.forcing import AskedRows, Boundary, force
+from floe.errors import CloudError
+from floe.fusion.forcing import AskedRows, Boundary, force, rows_along
 from floe.fusion.index import TokenIndex
 from floe.fusion.partial import add_step
 from floe.fusion.pooling import local_distribution, pool
@@ -55,6 +56,45 @@ def test_scores_are_those_of_pooling_token_by_token(
         assert scores.nats(weight, rule)[position] == pytest.approx(-math.log(fused), abs=1e-5)
         written += local.pieces[token]
         logits = again.evaluate([token])[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, len(VOCABULARY)), min_size=1, max_size=6))
+def test_rows_that_were_asked_for_beforehand_give_the_same_scores(text: list[int]) -> None:
+    scores, local = read(text)
+    cloud = peaked(CLOUD_VOCABULARY, "xcloud")
+    rows, problem = rows_along(text, local.pieces, lambda t: row_after(t, cloud, top=4))
+    assert problem is None
+    again = FakeLocal(VOCABULARY, peaked(VOCABULARY, "x"))
+    logits = [again.start()[0].copy()]
+    logits += [again.evaluate([token])[0].copy() for token in text]
+    projector = Projector(TokenIndex(local.pieces, local.end_ids))
+    replayed = force(logits, text, local.pieces, rows.get, projector)
+    for weight in (0.0, 0.3, 1.0):
+        assert (replayed.nats(weight, "linear") == scores.nats(weight, "linear")).all()
+
+
+def test_rows_before_a_break_are_kept() -> None:
+    cloud = peaked(CLOUD_VOCABULARY, "xcloud")
+    broken = CloudError("It broke off.")
+
+    def asked(text: bytes) -> CloudToken | None:
+        if len(text) > 2:
+            raise broken
+        return row_after(text, cloud, top=4)
+
+    rows, problem = rows_along([1, 8, 1, 8, 1, 8, 1], [b"", *VOCABULARY], asked)
+    assert b"" in rows
+    assert max(map(len, rows)) <= 2
+    assert problem is broken
+
+
+def test_what_must_not_leave_is_no_request() -> None:
+    rows = AskedRows(lambda _text: None, max_requests=2, patience=1.0)
+    assert rows.after(b"secret") is None
+    assert rows.after(b"secret, too") is None
+    assert rows.requests == 0
+    rows.close()
 
 
 def test_weight_one_is_the_local_model_alone() -> None:

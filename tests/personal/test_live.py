@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from floe.bench.decode import write_random_adapter
+from floe.edge.prompt import PromptBuilder
 from floe.edge.runtime import LlamaModel
 from floe.personal.adapters import Adapters, NewAdapter, model_sha256
 from floe.personal.experts import PromptSpace
 from floe.personal.live import LiveAdapters
+from floe.records import Candidate, ChatMessage, CloudToken
 from floe.store import Store
 
 COOKING = [
@@ -81,3 +83,18 @@ def test_nothing_acts_once_all_are_switched_off(
     after = smollm.prefill(tokens, lambda: False)
     assert after is not None
     assert np.array_equal(after, before)
+
+
+def test_an_answer_is_scored_with_what_would_answer_its_question(
+    live: LiveAdapters, adapters: Adapters, smollm: LlamaModel
+) -> None:
+    question = ChatMessage("user", "Why did the Roman Empire fall?")
+    prompt = PromptBuilder(smollm).build([question])
+    tokens = smollm.tokenize(b"Nobody knows.")
+    row = CloudToken(b"zzz", (Candidate(b"zzz", -0.1),))
+    with_mine = live.score(prompt, tokens, lambda _text: row, shared=False)
+    for each in adapters.all():
+        adapters.switch(each.id, False, each.base_sha256)
+    without = live.score(prompt, tokens, lambda _text: row, shared=False)
+    assert len(with_mine) == len(without) == len(tokens)
+    assert not np.allclose(with_mine.own_local, without.own_local)

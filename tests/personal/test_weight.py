@@ -7,15 +7,26 @@ import numpy as np
 import pytest
 
 from floe.bench.recorded import PacedCloud, RecordedCloud
+from floe.cloud.stream import Unavailable
+from floe.edge.prompt import PromptBuilder
 from floe.edge.runtime import LlamaModel
+from floe.errors import CloudError, DataError
 from floe.fusion.auto import DEFAULT_WEIGHT
-from floe.fusion.protocols import OpenStream
+from floe.fusion.protocols import CloudStream, OpenStream
+from floe.personal.adapters import Adapters
+from floe.personal.live import LiveAdapters
 from floe.personal.weight import (
     REFIT_AFTER,
+    OwnAnswer,
+    Score,
+    add_request,
     fit_is_due,
     fit_on_answers,
     fit_on_rewritten,
+    fitted_on_answers,
+    keep_note,
     kept_weight,
+    requests_since,
 )
 from floe.records import Alternative, AnswerStats, ChatMessage, TokenStep
 from floe.store import Store
@@ -132,20 +143,115 @@ def test_the_result_is_kept_for_its_rule_and_due_again_after_some_more(store: St
     assert kept_weight(store, "linear").weight == DEFAULT_WEIGHT
 
 
-def test_whole_answers_are_asked_about_within_the_budget(
-    store: Store, smollm: LlamaModel, smollm_path: Path
-) -> None:
-    question = "What is the capital of France?"
-    answers = [([ChatMessage("user", question)], "The capital of France is Paris.")] * 20
-    opened: list[PacedCloud] = []
+QUESTION = "What is the capital of France?"
+ANSWER = "The capital of France is Paris."
+
+
+class Asked:
+    """Two models, the other one in the cloud's place, asked about answers to one question."""
+
+    def __init__(self, store: Store, model: LlamaModel, other: LlamaModel, folder: Path) -> None:
+        self.clouds: list[PacedCloud] = []
+        self.model = model
+        self._recorded = RecordedCloud(other)
+        live = LiveAdapters(model, store, Adapters(store, folder))
+        self.score: Score = lambda prompt, tokens, rows: live.score(
+            prompt, tokens, rows, shared=False
+        )
+
+    def answer(self, text: str = ANSWER, open_stream: OpenStream | None = None) -> OwnAnswer:
+        prompt = PromptBuilder(self.model).build([ChatMessage("user", QUESTION)])
+        self.clouds.append(PacedCloud(self._recorded, QUESTION, 0.0, 0.0, 16))
+        return OwnAnswer(prompt, text, open_stream or self.clouds[-1].open)
+
+    @property
+    def requests(self) -> list[int]:
+        return [len(cloud.streams) for cloud in self.clouds]
+
+
+@pytest.fixture
+def asked(store: Store, smollm: LlamaModel, smollm_path: Path, tmp_path: Path) -> Iterator[Asked]:
     with LlamaModel(smollm_path, context=512) as other:
-        recorded = RecordedCloud(other)
+        yield Asked(store, smollm, other, tmp_path)
 
-        def ask_about(messages: Sequence[ChatMessage]) -> OpenStream:
-            opened.append(PacedCloud(recorded, messages[-1].content, 0.0, 0.0, 16))
-            return opened[-1].open
 
-        auto = fit_on_answers(store, "log-linear", smollm, answers, ask_about, max_requests=30)
-    assert sum(len(cloud.streams) for cloud in opened) <= 30
+def refused(_text: str) -> CloudStream:
+    return Unavailable(CloudError("The cloud is busy."))
+
+
+def test_whole_answers_are_asked_about_within_the_budget(store: Store, asked: Asked) -> None:
+    answers = [asked.answer() for _ in range(20)]
+    keep_note(store, "Something went wrong before.")
+    auto = fit_on_answers(store, "log-linear", asked.model, answers, asked.score, max_requests=30)
+    spent = sum(asked.requests)
+    assert spent <= 30
     assert auto.tokens >= 60
+    assert f"fitted on 20 of your own answers ({auto.tokens} tokens), {spent} req" in auto.reason
+    assert auto.reason.startswith(f"{auto.weight:.2f}, ")
     assert kept_weight(store, "log-linear") == auto
+
+
+def test_one_long_answer_leaves_requests_for_the_others(store: Store, asked: Asked) -> None:
+    odd = "Umber quartz, nine violins; then a kettle sang of Tuesdays. " * 3
+    answers = [asked.answer(odd) for _ in range(3)]
+    with pytest.raises(DataError, match="takes 60 to tell"):
+        fit_on_answers(store, "log-linear", asked.model, answers, asked.score, max_requests=25)
+    assert asked.requests == [9, 8, 8]
+
+
+def test_a_text_that_must_not_leave_costs_no_request_and_ends_there(
+    store: Store, asked: Asked
+) -> None:
+    kept = asked.answer("The capital of France is Paris, and it always was.", lambda _text: None)
+    answers = [kept, *(asked.answer() for _ in range(12))]
+    auto = fit_on_answers(store, "log-linear", asked.model, answers, asked.score)
+    assert "12 of your own answers" in auto.reason
+
+
+def test_a_cloud_that_refuses_leaves_the_weight_as_it_was(store: Store, asked: Asked) -> None:
+    person_of(store, 0.9, 60)
+    before = fit_on_rewritten(store, "log-linear")
+    answers = [asked.answer(open_stream=refused), asked.answer()]
+    with pytest.raises(CloudError, match="busy"):
+        fit_on_answers(store, "log-linear", asked.model, answers, asked.score)
+    assert sum(asked.requests) == 0, "nobody is asked again"
+    with pytest.raises(DataError, match="takes 60 to tell"):
+        fit_on_answers(store, "log-linear", asked.model, [asked.answer()], asked.score)
+    assert kept_weight(store, "log-linear") == before
+
+
+def test_what_came_before_a_refusal_counts_if_it_is_enough(store: Store, asked: Asked) -> None:
+    answers = [*(asked.answer() for _ in range(12)), asked.answer(open_stream=refused)]
+    auto = fit_on_answers(store, "log-linear", asked.model, answers, asked.score)
+    assert "12 of your own answers" in auto.reason
+
+
+def test_whole_answers_count_until_enough_has_been_rewritten(store: Store, asked: Asked) -> None:
+    answers = [asked.answer() for _ in range(12)]
+    auto = fit_on_answers(store, "log-linear", asked.model, answers, asked.score)
+    assert fit_on_rewritten(store, "log-linear") == auto
+    assert fitted_on_answers(store, "log-linear")
+    assert not fitted_on_answers(store, "linear")
+    person_of(store, 0.9, 60)
+    assert "60 answers of yours" in fit_on_rewritten(store, "log-linear").reason
+    assert not fitted_on_answers(store, "log-linear")
+
+
+def test_a_note_stands_beside_the_reason(store: Store) -> None:
+    before = kept_weight(store, "log-linear")
+    keep_note(store, "The cloud is off.")
+    after = kept_weight(store, "log-linear")
+    assert after.weight == before.weight
+    assert after.reason == f"{before.reason} The cloud is off."
+
+
+def test_requests_are_counted_by_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert requests_since(store, 0.0) == 0
+    for now in (86_400.0, 90_000.0):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        add_request(store)
+    assert requests_since(store, 86_400.0) == 2
+    assert requests_since(store, 2 * 86_400.0) == 0
+    monkeypatch.setattr("time.time", lambda: 2 * 86_400.0)
+    add_request(store)
+    assert requests_since(store, 2 * 86_400.0) == 1

@@ -75,6 +75,9 @@ class ScriptedModel:
     def roll_back(self, length: int) -> None:
         del self.tokens[length:]
 
+    def tokenize(self, data: bytes) -> list[int]:
+        return self._tokenize(data)
+
     def close(self) -> None:
         pass
 

@@ -1,0 +1,235 @@
+"""Fits the automatic weight anew once something was learnt, in a thread: nobody waits for it.
+
+If the person wishes it, on answers that were kept aside from training, about which the cloud is
+asked: only those that the gate would let go in a chat as well, and nothing private in any guise.
+Else on what they rewrote.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from floe.chat import Assistant
+from floe.cloud.answer import CloudRequests
+from floe.cloud.stream import Stream
+from floe.config import Settings
+from floe.errors import CloudError, DataError, FloeError, PrivacyError, StoreError
+from floe.fusion.protocols import CloudStream, OpenStream
+from floe.personal.dataset import Row
+from floe.personal.run_table import TrainingRun
+from floe.personal.weight import (
+    MAX_REQUESTS,
+    MOST_ANSWERS,
+    OwnAnswer,
+    add_request,
+    fit_on_answers,
+    fit_on_rewritten,
+    keep_note,
+)
+from floe.privacy import choices
+from floe.privacy.gate import CHOSEN, KEPT, Passage
+from floe.records import Message, Sampling
+from floe.ui.learning import LearningChoices, dataset
+from floe.ui.preferences import Preferences
+
+logger = logging.getLogger(__name__)
+
+_READY_SECONDS: Final = 120.0
+"""Time that the cloud and the privacy check may take to start."""
+_LOOK_SECONDS: Final = 0.1
+_STREAM_TOKENS: Final = 64
+"""A stream is closed where the text leaves it, which nearly always comes sooner."""
+_LOCAL: Final = "You chose “Local only” in the chat, and that holds here as well."
+_NOTHING: Final = (
+    "None of the answers kept aside may be asked about: they are private, kept on this device, or "
+    "there no more."
+)
+
+
+class Weighing:
+    """The fit that is going on, if any."""
+
+    def __init__(self, assistant: Assistant, settings: Settings) -> None:
+        self._assistant = assistant
+        self._store = assistant.store
+        self._settings = settings
+        self._one_at_a_time = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """The app ends: nothing more is asked, and what goes on is waited for."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, run: TrainingRun) -> None:
+        """Fit anew for what is in use, now that this run has ended; returns at once."""
+        self._thread = threading.Thread(target=self._fit, args=[run], name="weight", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until it has ended, at most `seconds`; whether it has."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return not self.running
+
+    def _fit(self, run: TrainingRun) -> None:
+        with self._one_at_a_time, suppress(FloeError):
+            try:
+                if self._wished:
+                    self._fit_on_answers(run.folder.held_out)
+                else:
+                    fit_on_rewritten(self._store, self._settings.rule)
+            except FloeError as error:
+                logger.info("the weight stays as it was: %s", error)
+                keep_note(self._store, f"It was to be fitted anew and stays as it was. {error}")
+            except Exception:
+                logger.exception("fitting the weight failed")
+                keep_note(self._store, "Fitting it anew was broken off.")
+
+    def _fit_on_answers(self, held_out: Collection[int]) -> None:
+        self._wait_for_the_cloud()
+        options = Preferences.load(self._store).options()
+        left = self._assistant.left_today(replace(options, max_requests=MAX_REQUESTS))
+        if left <= 0:
+            raise CloudError(
+                f"The budget of {options.daily_requests} cloud requests a day is used up."
+            )
+        answers = self._cleared(held_out)
+        if not answers:
+            raise DataError(_NOTHING)
+        model = self._assistant.model
+        shared = self._assistant.cloud.vocabulary == model.vocabulary.fingerprint
+        auto = fit_on_answers(
+            self._store,
+            self._settings.rule,
+            model,
+            answers,
+            partial(self._assistant.score, shared=shared),
+            max_requests=left,
+            shared_vocabulary=shared,
+        )
+        logger.info("the weight was fitted anew: %s", auto.reason)
+
+    @property
+    def _wished(self) -> bool:
+        return LearningChoices.load(self._store).ask_cloud
+
+    def _wait_for_the_cloud(self) -> None:
+        """Until it and the privacy check are there.
+
+        Raises:
+            CloudError: it takes no part.
+            PrivacyError: nothing can be examined.
+        """
+        if Preferences.load(self._store).mode == "local":
+            raise CloudError(_LOCAL)
+        cloud, detector = self._assistant.cloud, self._assistant.detector
+        if cloud.state.kind == "failed":
+            cloud.connect()
+        until = time.monotonic() + _READY_SECONDS
+        while cloud.state.kind == "starting" or detector.state in ("not loaded", "loading"):
+            if time.monotonic() > until or self._closing.is_set():
+                break
+            time.sleep(_LOOK_SECONDS)
+        if not cloud.state.usable:
+            raise CloudError(cloud.state.sentence)
+        if detector.state != "ready":
+            raise PrivacyError(detector.sentence)
+
+    def _cleared(self, held_out: Collection[int]) -> list[OwnAnswer]:
+        """Answers that may be asked about, as they are now; the newest chats first."""
+        data = dataset(self._store, self._settings.system_prompt, with_private=False)
+        found: list[OwnAnswer] = []
+        for row in data.used:
+            if row.message_id not in held_out:
+                continue
+            with suppress(FloeError):  # one that cannot be examined, or is too long
+                found += self._own_answer(row)
+            if len(found) == MOST_ANSWERS:
+                break
+        return found
+
+    def _own_answer(self, row: Row) -> list[OwnAnswer]:
+        """The answer if the gate lets it go; else nothing."""
+        shown = self._store.message(row.message_id)
+        assert shown.parent_id is not None  # a row has a question
+        path = self._store.path_to(shown.parent_id)
+        if path[-1].role != "user" or self._stayed_here(shown):
+            return []
+        prompt = self._assistant.prompt(path)
+        passage = self._passage(path, prompt.dropped)
+        if passage is None or passage.guard is None or passage.guard.kinds_in(row.answer):
+            return []
+        requests = CloudRequests(
+            self._assistant.cloud,
+            passage.messages,
+            Sampling(max_tokens=_STREAM_TOKENS),
+            message_id=row.message_id,
+            purpose="weight",
+        )
+        opened = passage.guard.around(self._opener(requests, row.conversation_id), _unheard)
+        return [OwnAnswer(prompt, row.answer, opened)]
+
+    def _stayed_here(self, answer: Message) -> bool:
+        """Whether the answer, or one that it was rewritten from, was kept on this device."""
+        reason = answer.route.reason if answer.route is not None else ""
+        if reason == CHOSEN or reason.startswith(KEPT):
+            return True
+        before = answer.edited_from
+        return before is not None and self._stayed_here(self._store.message(before))
+
+    def _passage(self, path: list[Message], dropped: int) -> Passage | None:
+        """What may leave; pseudonyms are no way out, for there is no answer to be had."""
+        gate, store = self._assistant.gate, self._store
+        local_only = store.conversation(path[-1].conversation_id).local_only
+        if gate.closed("fused", local_only=local_only, path=path) is not None:
+            return None
+        return gate.examine(
+            "fused",
+            path[dropped:],
+            self._settings.system_prompt,
+            policy="local only",
+            own_words=choices.own_words(store),
+            kept=(choices.about_me(store), choices.personal_context(store)),
+        )
+
+    def _opener(self, requests: CloudRequests, conversation_id: int) -> OpenStream:
+        """One request after the other, between answers, as long as the person lets it."""
+
+        def opened(text: str) -> CloudStream | None:
+            while self._assistant.busy:
+                time.sleep(_LOOK_SECONDS)
+            if not self._may_go_on(conversation_id):
+                return None
+            stream = requests.open(text)
+            if isinstance(stream, Stream):
+                add_request(self._store)
+            elif text:
+                return None  # an endpoint that cannot continue answers: their beginnings will do
+            return stream
+
+        return opened
+
+    def _may_go_on(self, conversation_id: int) -> bool:
+        """Whether the person has not changed their mind, nor deleted the chat."""
+        with suppress(StoreError):
+            fused = Preferences.load(self._store).mode != "local"
+            here = self._store.conversation(conversation_id).local_only
+            return self._wished and fused and not here and not self._closing.is_set()
+        return False
+
+
+def _unheard(_sentence: str) -> None:
+    """There is no answer in the making to which the sentence belongs."""
