@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import webbrowser
+from contextlib import ExitStack
 
 # Before gradio is imported, which reads them then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -92,20 +93,21 @@ def show(assistant: Assistant, settings: Settings) -> None:
     """Open the page; the import is here because gradio takes seconds that errors need not wait."""
     from floe.ui.page import build_page, launch_options  # noqa: PLC0415
 
-    page = build_page(assistant, settings)
-    try:
-        _, url, _ = page.launch(prevent_thread_lock=True, **launch_options(settings))
-    except OSError as error:
-        raise FloeError(
-            f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
-        ) from error
-    print(f"\nFloe is open at {url}  (Ctrl-C ends it)", flush=True)
-    if settings.browser:
-        webbrowser.open(url)
-    try:
+    with ExitStack() as opened:
+        page = build_page(assistant, settings, opened)
+        # The rest may wait for an answer, so answers end first.
+        opened.callback(assistant.stop)
+        try:
+            _, url, _ = page.launch(prevent_thread_lock=True, **launch_options(settings))
+        except OSError as error:
+            raise FloeError(
+                f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
+            ) from error
+        opened.callback(page.close)
+        print(f"\nFloe is open at {url}  (Ctrl-C ends it)", flush=True)
+        if settings.browser:
+            webbrowser.open(url)
         page.block_thread()
-    finally:
-        page.close()
 
 
 if __name__ == "__main__":

@@ -20,9 +20,12 @@ from floe.edge.runtime import LlamaModel
 from floe.errors import FloeError, PromptError
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.follower import FollowPolicy
+from floe.fusion.forcing import RowAfter
 from floe.fusion.relay import Relay
+from floe.fusion.scores import Scores
 from floe.personal.adapters import Adapters
 from floe.personal.live import LiveAdapters
+from floe.personal.weight import requests_since
 from floe.privacy import choices
 from floe.privacy.detector import Detector
 from floe.privacy.gate import KEPT, Gate, Passage
@@ -77,10 +80,14 @@ class Assistant:
         self._turns: dict[int, Turn] = {}
         self._guards: dict[int, Guard | None] = {}
 
+    def stop(self) -> None:
+        """Stop every answer that is being written."""
+        for turn in list(self._turns.values()):
+            turn.stop()
+
     def close(self) -> None:
         """Stop what runs, keep what is there, free the model."""
-        for turn in self._turns.values():
-            turn.stop()
+        self.stop()
         self._worker.shutdown()
         self.cloud.close()
         self.model.close()
@@ -90,6 +97,11 @@ class Assistant:
         """The turn that is being answered in this conversation, for a page that comes back."""
         turn = self._turns.get(conversation_id)
         return turn if turn is not None and turn.running else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether any answer is being written."""
+        return any(turn.running for turn in list(self._turns.values()))
 
     def ask(self, conversation_id: int | None, text: str, options: TurnOptions) -> Turn:
         """Add the user's message to the end of a conversation (None: a new one) and answer it.
@@ -151,6 +163,22 @@ class Assistant:
         tokens = self._prompts.build(prompt).tokens
         return self._worker.submit(self._live.answer, tokens, adapters).result()
 
+    def prompt(self, path: Sequence[Message]) -> Prompt:
+        """What the local model reads before it answers; PromptError if the last does not fit."""
+        history = [ChatMessage(message.role, message.content) for message in path]
+        return self._prompts.build([self._system(), *history])
+
+    def score(
+        self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
+    ) -> Scores:
+        """A given answer as both models read it, see `LiveAdapters.score`, between two turns.
+
+        Raises:
+            ModelError: an adapter does not fit.
+            PromptError: both together do not fit.
+        """
+        return self._worker.submit(self._live.score, prompt, tokens, rows, shared=shared).result()
+
     def _check(self, text: str, conversation_id: int | None) -> None:
         if not text.strip():
             raise PromptError("There is nothing to answer yet: type a question first.")
@@ -192,7 +220,7 @@ class Assistant:
             # For the next turn: an endpoint that was down, a stand-in that has died.
             self.cloud.connect()
             return Passage(Route("local", state.sentence))
-        if self._left_today(options) <= 0:
+        if self.left_today(options) <= 0:
             return Passage(
                 Route(
                     "local",
@@ -202,18 +230,17 @@ class Assistant:
             )
         return passage
 
-    def _left_today(self, options: TurnOptions) -> int:
-        """Cloud requests that this turn may make."""
+    def left_today(self, options: TurnOptions) -> int:
+        """Cloud requests that a turn may make."""
         if options.daily_requests is None:
             return options.max_requests
         midnight = time.time() // _DAY_SECONDS * _DAY_SECONDS
-        spent = self.store.cloud_requests_since(midnight)
+        spent = self.store.cloud_requests_since(midnight) + requests_since(self.store, midnight)
         return min(options.max_requests, options.daily_requests - spent)
 
     def _start(self, question: Message, options: TurnOptions) -> Turn:
         path = self.store.path_to(question.id)
-        history = [ChatMessage(message.role, message.content) for message in path]
-        prompt = self._prompts.build([self._system(), *history])
+        prompt = self.prompt(path)
         passage = self._passage(options, path, prompt.dropped)
         route = passage.route
         answer = self.store.add_message(
@@ -267,8 +294,7 @@ class Assistant:
         record: Recorder,
     ) -> Status:
         try:
-            question = next(m.content for m in reversed(prompt.kept) if m.role == "user")
-            turn.count(adapters=self._live.follow(question))
+            turn.count(adapters=self._live.follow(prompt.question))
         except FloeError as error:
             self._live.put_on([])
             turn.notice(f"{error} This answer does without what was learnt.")
@@ -313,7 +339,7 @@ class Assistant:
             # Rows in which a placeholder was replaced are no tokens any more.
             shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint
             and (guard is None or guard.policy == "local only"),
-            policy=FollowPolicy(max_requests=self._left_today(options)),
+            policy=FollowPolicy(max_requests=self.left_today(options)),
             notify=turn.notice,
             alone="local" if _stays_here(options, passage.route) else "offline",
         )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from floe.errors import PromptError
 from floe.personal.process import RunFolder
 from floe.records import ChatMessage
 
@@ -39,9 +40,13 @@ def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
         return False, "There was nothing to judge the new adapter by, so it was not taken."
     best = min(known)
     if after < best:
+        strength = result.get("strength", 1.0)
+        softened = (
+            f", at {strength:.0%} of its strength to spare other text" if strength < 1 else ""
+        )
         return True, (
             f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
-            "is in use."
+            f"is in use{softened}."
         )
     return False, (
         f"The new adapter was no better on the answers kept aside (loss {after:.3f}, before "
@@ -54,13 +59,19 @@ def compare(
     answer: Answer,
     before: Sequence[tuple[Path, float]],
     after: Sequence[tuple[Path, float]],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Answer the first question of up to three held-out rows, and keep that in the folder."""
-    pairs = []
+    """Answer the first question of up to three held-out rows, and keep that in the folder.
+
+    A question that is too long for the model is left out. `stopped` is asked before each.
+    """
+    pairs: list[SideBySide] = []
     for prompt, own in _prompts(folder.rows):
-        pairs.append(
-            SideBySide(prompt[-1].content, own, answer(prompt, before), answer(prompt, after))
-        )
+        if stopped() or len(pairs) == _QUESTIONS:
+            return
+        with suppress(PromptError):
+            both = answer(prompt, before), answer(prompt, after)
+            pairs.append(SideBySide(prompt[-1].content, own, *both))
         lines = json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False)
         (folder.path / _FILE).write_text(lines, encoding="utf-8")
 
@@ -82,4 +93,4 @@ def _prompts(rows: Path) -> list[tuple[list[ChatMessage], str]]:
         said = [ChatMessage(message["role"], message["content"]) for message in row["messages"]]
         first = next(i for i, message in enumerate(said) if message.role == "assistant")
         found.append((said[:first], said[first].content))
-    return found[:_QUESTIONS]
+    return found

@@ -7,6 +7,7 @@ is trained, to judge by. Knows neither tokens nor models.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -27,6 +28,17 @@ Consent = Callable[[Conversation], bool]
 HELD_OUT_SHARE: Final = 0.2
 LIKED_WEIGHT: Final = 2.0
 _ALL: Final = 1_000_000_000
+PRIVATE: Final = "private"
+"""How the reason begins of what is left out because something private was found in it."""
+_BY_HAND: Final = "you left it out"
+_NOT_ALLOWED: Final = "you did not allow learning from this chat"
+_IN_SHORT: Final = {
+    _BY_HAND: "by you",
+    _NOT_ALLOWED: "of chats that you did not allow",
+    "the answer is not finished": "not finished",
+    "the answer is empty": "empty",
+    "no question before it": "without a question",
+}
 _TWO_NEEDED: Final = "chat a little more, import chats, or leave fewer answers out."
 
 
@@ -107,6 +119,11 @@ class Dataset:
         """Answers in that part."""
         return sum(row.split == split for row in self.used)
 
+    @property
+    def held_out(self) -> list[int]:
+        """Message ids of the answers that are only judged by."""
+        return [row.message_id for row in self.used if row.split == "held_out"]
+
     def check(self) -> None:
         """Whether there is enough.
 
@@ -150,7 +167,7 @@ def build_dataset(store: Store, selection: Selection, consent: Consent) -> Datas
     found = [c for c in store.conversations(_ALL) if wanted is None or c.id in wanted]
     rows: list[Row] = []
     for conversation in found:
-        reason = "" if consent(conversation) else "you did not allow learning from this chat"
+        reason = "" if consent(conversation) else _NOT_ALLOWED
         rows += _conversation_rows(store, conversation.id, selection, reason)
     rows, split_sentence = _split(_without_repeats(rows), selection.seed)
     chosen = tuple(_chosen(c, [row for row in rows if row.conversation_id == c.id]) for c in found)
@@ -222,12 +239,12 @@ def _left_out(
 ) -> str:
     private = {kind for message in (*before, answer) for kind in message.private or ()}
     reasons = {
-        "you left it out": shown_id in selection.without,
+        _BY_HAND: shown_id in selection.without,
         "disliked": answer.rating < 0,
         "the answer is not finished": answer.status != "complete",
         "the answer is empty": not answer.content.strip(),
         "no question before it": not any(m.role == "user" and m.content.strip() for m in before),
-        f"private ({', '.join(sorted(private))})": private and not selection.with_private,
+        f"{PRIVATE} ({', '.join(sorted(private))})": private and not selection.with_private,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 
@@ -299,13 +316,22 @@ def _chosen(conversation: Conversation, rows: Sequence[Row]) -> ChosenConversati
 
 
 def _sentence(data: Dataset, split: str) -> str:
-    used, out = len(data.used), len(data.rows) - len(data.used)
+    used, out = len(data.used), _why_left_out(data.rows)
     if not used:
-        return "Nothing to learn from yet."
+        return f"Nothing to learn from yet{out}"
     chats = sum(conversation.used > 0 for conversation in data.conversations)
     answers = "1 answer" if used == 1 else f"{used} answers"
     sentence = f"{answers} from {chats} conversation{'s' if chats > 1 else ''}, {split}"
-    return sentence + (f"; {out} left out." if out else ".")
+    return f"{sentence}{out}"
+
+
+def _why_left_out(rows: Sequence[Row]) -> str:
+    """`; 12 left out (10 private, 2 disliked).`, the most frequent reason first."""
+    reasons = Counter(row.left_out.partition(" (")[0] for row in rows if row.left_out)
+    if not reasons:
+        return "."
+    parts = [f"{count} {_IN_SHORT.get(why, why)}" for why, count in reasons.most_common()]
+    return f"; {reasons.total()} left out ({', '.join(parts)})."
 
 
 def _runs(rows: Iterable[Row]) -> list[list[Row]]:

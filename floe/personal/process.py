@@ -23,6 +23,9 @@ from floe.records import TrainPlan
 
 TRAINER: Final = (sys.executable, "-m", "floe.personal.trainer")
 _LOG: Final = "trainer.log"
+_HELD_OUT: Final = "held_out.json"
+_LITTLE_ROOM: Final = 4 * 10**6
+"""Bytes; a checkpoint needs more."""
 _KERNELS: Final = "64"
 """How many compiled kernels torch's oneDNN may keep. Batches are of ever new lengths, and each has
 kernels of its own: with the usual 1,024 a run of 24 batches took 200 MB more. One batch needs some
@@ -95,6 +98,18 @@ class RunFolder:
         found: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         return found
 
+    def keep_held_out(self, message_ids: Sequence[int]) -> None:
+        """Note which answers the adapter will not have learnt from; no word of them."""
+        self._write(_HELD_OUT, {"messages": [*message_ids]})
+
+    @property
+    def held_out(self) -> frozenset[int]:
+        """Those answers by message id; empty if nobody has noted them. Outlives `tidy`."""
+        with suppress(OSError, ValueError):
+            noted = json.loads((self.path / _HELD_OUT).read_text(encoding="utf-8"))
+            return frozenset(noted["messages"])
+        return frozenset()
+
     def stop(self) -> None:
         """Ask the trainer to end in order."""
         self._stop.touch()
@@ -142,6 +157,14 @@ class RunFolder:
                     )
                 )
         return steps, offset + len(whole)
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether the disk is as good as full: a trainer cannot even say so then."""
+        try:
+            return shutil.disk_usage(self.path).free < _LITTLE_ROOM
+        except OSError:
+            return False
 
     def last_words(self) -> str:
         """The trainer's last line of output, for the log."""

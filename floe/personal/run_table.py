@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from sqlite_utils import Database
 
 from floe.errors import TrainingError
-from floe.personal.adapters import plan_of
+from floe.personal.adapters import NewAdapter, plan_of
 from floe.personal.process import RunFolder, TrainingStep
 from floe.records import TrainPlan
 from floe.store import Store
@@ -58,6 +58,20 @@ class TrainingRun:
     def can_resume(self) -> bool:
         """Whether it can go on: it did not finish, and its folder is still there."""
         return self.status in ("cancelled", "interrupted", "failed") and self.folder.rows.exists()
+
+    def adapter(self, metrics: dict[str, Any]) -> NewAdapter:
+        """What its trainer has left, to be kept; `metrics` is what it reported."""
+        return NewAdapter(
+            time.strftime("Personal, %d %B %H:%M"),
+            "personal",
+            self.folder.path,
+            self.base_sha256,
+            self.plan.rank,
+            run_id=self.id,
+            plan=self.plan,
+            data_sha256=self.data_sha256,
+            metrics=metrics,
+        )
 
 
 class RunTable:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from filelock import FileLock
 
 from floe.errors import FloeError, TrainingError
-from floe.personal.adapters import Adapters, LearntAdapter, NewAdapter, model_sha256
+from floe.personal.adapters import Adapters, LearntAdapter, model_sha256
 from floe.personal.comparison import Answer, SideBySide, compare, judge, read_comparison
 from floe.personal.dataset import Dataset
 from floe.personal.process import TRAINER, RunFolder, TrainerProcess, TrainingStep
@@ -38,6 +38,10 @@ _INTERRUPTED: Final = (
     "The training was ended from outside, perhaps because the memory of this device ran out. "
     "Nothing is lost: it can go on from where it was."
 )
+_NO_ROOM: Final = (
+    "The training has ended because the disk is full. Nothing is lost: free some space, then let "
+    "it go on from where it was."
+)
 _STOPPED: Final = "You stopped the training. It can go on from where it was."
 
 
@@ -56,7 +60,7 @@ class TrainingRuns:
         *,
         replan: Replan,
         answer: Answer | None = None,
-        adopted: Callable[[], None] = lambda: None,
+        adopted: Callable[[TrainingRun], None] = lambda _run: None,
         command: Sequence[str] = TRAINER,
     ) -> None:
         """Find the runs again that the last app left: alive, ended meanwhile, or interrupted.
@@ -67,7 +71,7 @@ class TrainingRuns:
             data_dir: `runs/` in it holds what goes in and out.
             replan: asked once when the memory did not suffice.
             answer: answers a prompt with given adapters, to show before and after.
-            adopted: called when another adapter is in use than before.
+            adopted: told of the run whose adapter is in use from now on.
             command: the trainer.
         """
         root = data_dir.resolve()
@@ -81,6 +85,7 @@ class TrainingRuns:
         self._command = command
         self._closing = threading.Event()
         self._watchers: dict[int, threading.Thread] = {}
+        self._comparison: threading.Thread | None = None
         self._folders.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Held while a run starts or ends, by one thread of one app; even a kill -9 lets go of it.
         self._lock = FileLock(self._folders / ".lock")
@@ -88,10 +93,14 @@ class TrainingRuns:
             self._refresh()
 
     def close(self) -> None:
-        """Stop watching. The trainer goes on and is found again at the next start."""
+        """Stop watching and comparing. The trainer goes on and is found again at the next start."""
         self._closing.set()
-        for watcher in list(self._watchers.values()):
+        with self._lock:  # not while one of them ends a run and begins something else
+            watchers = list(self._watchers.values())
+        for watcher in watchers:
             watcher.join()
+        if self._comparison is not None:
+            self._comparison.join()
 
     def all(self) -> list[TrainingRun]:
         """The newest first, at most 50."""
@@ -155,6 +164,7 @@ class TrainingRuns:
             try:
                 run.folder.make()
                 dataset.write(run.folder.rows)
+                run.folder.keep_held_out(dataset.held_out)
                 source = continue_from.peft if continue_from else None
                 run.folder.request(base, plan, seed, source, memory_limit_mb)
                 self._launch(run)
@@ -226,6 +236,8 @@ class TrainingRuns:
     def _refresh(self) -> None:
         """Bring what the database says in line with which trainers live. The lock is held."""
         for run in self.all():
+            if run.status == "complete" and self._comparison is None:
+                run.folder.tidy()  # an app that was killed while it compared had not come to that
             if not run.active or run.id in self._watchers:
                 continue
             process = TrainerProcess.find(run.folder)
@@ -253,9 +265,8 @@ class TrainingRuns:
 
     def _follow(self, run_id: int, process: TrainerProcess) -> None:
         """Watcher thread: carry progress over until the trainer has ended, then finish the run."""
-        offset = 0
+        offset, wait = 0, 0.0
         asked_at: float | None = None
-        wait = 0.0
         while not self._closing.wait(wait):
             wait = _LOOK_SECONDS
             try:
@@ -280,12 +291,10 @@ class TrainingRuns:
 
     def _conclude(self, run: TrainingRun) -> None:
         with self._lock:
-            me = self._watchers.pop(run.id)
-            try:
-                self._finish(run)
-            except FloeError:
-                self._watchers[run.id] = me
-                raise
+            me = self._watchers[run.id]
+            self._finish(run)
+            if self._watchers[run.id] is me:  # else a smaller plan has one of its own
+                del self._watchers[run.id]
 
     def _record(self, run: TrainingRun, offset: int) -> int:
         steps, offset = run.folder.read_steps(offset)
@@ -301,7 +310,8 @@ class TrainingRuns:
             if run.folder.stopping:
                 self._table.end(run.id, "cancelled", _STOPPED)
             else:
-                self._table.end(run.id, "interrupted", _INTERRUPTED)
+                sentence = _NO_ROOM if run.folder.lacks_room else _INTERRUPTED
+                self._table.end(run.id, "interrupted", sentence)
         elif result["status"] == "complete":
             self._keep(run, result)
         elif result["status"] == "cancelled":
@@ -342,7 +352,7 @@ class TrainingRuns:
             with self._store.writing() as db:
                 if not self._table.end_within(db, run.id, "complete", sentence, result):
                     return
-                adapter = self._adapters.add_within(db, _adapter(run, result)) if better else None
+                adapter = self._adapters.add_within(db, run.adapter(result)) if better else None
                 if adapter is not None and same:
                     self._adapters.use_only(db, adapter.id)
         except TrainingError as error:
@@ -351,9 +361,11 @@ class TrainingRuns:
         if adapter is None or not same:
             run.folder.tidy()
             return
-        self._adopted()
+        self._adopted(run)
         after = [(adapter.gguf, adapter.scale)]
-        threading.Thread(target=self._compare, args=(run, before, after), daemon=True).start()
+        comparison = threading.Thread(target=self._compare, args=(run, before, after))
+        comparison.start()
+        self._comparison = comparison  # once it can be joined
 
     def _compare(
         self,
@@ -364,7 +376,7 @@ class TrainingRuns:
         """Answers side by side; then nothing of what was learnt from stays in the folder."""
         try:
             if self._answer is not None:
-                compare(run.folder, self._answer, before, after)
+                compare(run.folder, self._answer, before, after, self._closing.is_set)
         except (FloeError, OSError) as error:
             logger.info("no answers side by side: %s", error)
         except Exception:
@@ -383,17 +395,3 @@ class TrainingRuns:
             sentence = f"The training cannot start ({error.strerror}). Make room on the disk first."
         self._table.end(run.id, "failed", sentence)
         return TrainingError(sentence)
-
-
-def _adapter(run: TrainingRun, result: dict[str, Any]) -> NewAdapter:
-    return NewAdapter(
-        time.strftime("Personal, %d %B %H:%M"),
-        "personal",
-        run.folder.path,
-        run.base_sha256,
-        run.plan.rank,
-        run_id=run.id,
-        plan=run.plan,
-        data_sha256=run.data_sha256,
-        metrics=result,
-    )

@@ -35,6 +35,10 @@ class CloudActions:
         self._chosen = assistant.cloud.choice  # what was last tested or used
         self.parts = parts
 
+    def close(self) -> None:
+        """The app ends: so does a test under way."""
+        self._trial.close()
+
     @property
     def notice(self) -> gr.HTML:
         """Where an error becomes a sentence."""

@@ -59,6 +59,13 @@ class FederateActions:
         except FloeError as error:
             self._problem = str(error)
 
+    def close(self) -> None:
+        """The app ends: so does a simulation. A group is joined again at the next start."""
+        if self._joining is not None:
+            self._joining.join()
+        self._membership.close()
+        self._simulation.stop()
+
     @property
     def notice(self) -> gr.HTML:
         """Where an error becomes a sentence."""

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
-from floe.personal.dataset import ChosenConversation, Dataset, Selection, build_dataset
+from floe.personal.dataset import PRIVATE, ChosenConversation, Dataset, Selection, build_dataset
 from floe.privacy.consent import consent, may_train
 from floe.store import Store
 
@@ -19,7 +19,8 @@ class LearningChoices:
 
     `except_chats`: conversations left out; `without`: answers left out, by message id.
     `memory_mb` (10^6 bytes) and `deadline_s` limit a plan; None: as the device allows.
-    `afresh`: do not go on from the adapter in use.
+    `afresh`: do not go on from the adapter in use. `ask_cloud`: fit the weight on answers kept
+    aside, about which the cloud is asked.
     """
 
     except_chats: tuple[int, ...] = ()
@@ -28,6 +29,7 @@ class LearningChoices:
     memory_mb: int | None = None
     deadline_s: int | None = 60
     afresh: bool = False
+    ask_cloud: bool = False
 
     @classmethod
     def load(cls, store: Store, **changes: Any) -> Self:
@@ -49,9 +51,9 @@ def toggled(ids: Sequence[int], one: int, present: bool) -> tuple[int, ...]:
     return tuple(sorted({*ids, one} if present else {*ids} - {one}))
 
 
-def dataset(store: Store, system_prompt: str) -> Dataset:
-    """The rows as chosen, each in or out with its reason."""
-    kept = LearningChoices.load(store)
+def dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
+    """The rows as chosen, with some changes that are not kept, each in or out with its reason."""
+    kept = LearningChoices.load(store, **changes)
     chosen = [each.id for each in store.conversations(10**9) if each.id not in kept.except_chats]
     general = consent(store)
     return build_dataset(
@@ -74,6 +76,7 @@ def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
         "consent": consent(store).train,
         "sentence": data.sentence,
         "with_private": kept.with_private,
+        "private": private_note(data, kept.with_private),
         "without": kept.without,
         "chats": [
             {
@@ -86,6 +89,23 @@ def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
         ],
         "examples": sorted(path.stem for path in EXAMPLES.glob("*.jsonl")),
     }
+
+
+def private_note(data: Dataset, with_private: bool) -> str:
+    """Beside the switch: what it does to the rows as they are; empty where it does nothing."""
+    if with_private:
+        return (
+            "Private answers are learnt from, too. Nothing is sent for that, but the model may "
+            "come to repeat them in other answers."
+        )
+    count = sum(row.left_out.startswith(PRIVATE) for row in data.rows)
+    if not count:
+        return ""
+    answers = "1 answer stays" if count == 1 else f"{count} answers stay"
+    return (
+        f"{answers} out: a name, a number or something else of somebody's own life was found there "
+        "or in the question. Training happens on this device alone, so you can take them in."
+    )
 
 
 def facts(chat: ChosenConversation) -> str:

@@ -29,6 +29,7 @@ class Looking:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._problem = ""
+        self._closing = threading.Event()
 
     @property
     def running(self) -> bool:
@@ -54,9 +55,15 @@ class Looking:
             self._thread = threading.Thread(target=self._look, name="looking", daemon=True)
             self._thread.start()
 
+    def close(self) -> None:
+        """The app ends: so does the look; the next one goes on."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+
     def _look(self) -> None:
         try:
-            while unseen := self._unseen()[:_AT_A_TIME]:
+            while not self._closing.is_set() and (unseen := self._unseen()[:_AT_A_TIME]):
                 self._gate.look_at([self._store.message(each) for each in unseen])
                 if self._unseen()[:_AT_A_TIME] == unseen:
                     return

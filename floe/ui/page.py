@@ -5,6 +5,7 @@ reload, a second window or another conversation in view never stops an answer.
 """
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,8 +37,11 @@ _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
 one is being answered."""
 
 
-def build_page(assistant: Assistant, settings: Settings) -> gr.Blocks:
-    """Everything a person sees, ready for `launch(**launch_options(settings))`."""
+def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> gr.Blocks:
+    """Everything a person sees, ready for `launch(**launch_options(settings))`.
+
+    What it starts beside the page, such as threads that watch a training, ends with `opened`.
+    """
 
     def search(words: str) -> list[dict[str, Any]]:
         return find(assistant, words)
@@ -57,11 +61,15 @@ def build_page(assistant: Assistant, settings: Settings) -> gr.Blocks:
         parts = lay_out(search, tokens, text, model, settings.deadline_ms, assistant.sent, rows)
         _wire(page, parts, Actions(assistant, settings, parts))
         panel = CloudActions(assistant, settings, parts.panel)
+        opened.callback(panel.close)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
         personal = PersonalActions(assistant, settings, parts.personal, parts.listing, parts.save)
+        opened.callback(personal.close)
         _wire_personal(parts, personal)
-        _wire_federate(parts, FederateActions(assistant, settings, parts.federate))
+        federate = FederateActions(assistant, settings, parts.federate)
+        opened.callback(federate.close)
+        _wire_federate(parts, federate)
         parts.clock.tick(panel.look, None, parts.panel.in_use, **_AT_ONCE)
     return page
 
@@ -175,6 +183,8 @@ def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
     room.plan.begin(actions.begin, None, room.all, **_EACH)
     room.run.cancel(actions.cancel, None, room.all, **_EACH)
     room.run.resume(actions.resume, None, room.all, **_EACH)
+    room.weight.set(actions.ask_cloud, None, room.all, **_EACH)
+    room.weight.fit(actions.fit, None, room.all, **_EACH)
     room.clock.tick(actions.watch, None, room.all, **_AT_ONCE)
     adapters = room.adapters
     adapters.rename(actions.rename, None, room.all, **_EACH)

@@ -27,7 +27,9 @@ floe.learning = (part) => {
   );
   const sentence = floe.el("p", { role: "status" });
   const list = floe.el("ul", { className: "plain-list chats" });
-  const privately = floe.toggle("Learn from private messages, too", (on) => trigger("privately", { on }));
+  const privately = floe.toggle("Learn from private ones, too", (on) => trigger("privately", { on }));
+  const privateNote = floe.el("p", { className: "faint" });
+  const privateOnes = floe.el("div", { className: "privately" }, privateNote, privately);
   const bring = floe.press(
     "Import",
     () => floe.pickText(".jsonl,application/jsonl", (text, name) => trigger("bring", { text, name })),
@@ -38,7 +40,7 @@ floe.learning = (part) => {
   const save = floe.press("Export", () => trigger("export"), "", "save");
   save.title = "Save the chosen chats as a JSONL file";
   const examples = floe.el("div", { className: "row" });
-  const sheet = floe.sheet("What it learns from", sentence, list, privately, examples);
+  const sheet = floe.sheet("What it learns from", sentence, privateOnes, list, examples);
   sheet.head.append(floe.el("div", { className: "row" }, bring, save));
   element.append(
     floe.heading(
@@ -99,6 +101,9 @@ floe.learning = (part) => {
     card.hidden = value.consent !== null;
     sentence.textContent = value.sentence;
     privately.set(value.with_private);
+    privateNote.textContent = value.private;
+    privateNote.hidden = !value.private;
+    privateOnes.hidden = !value.chats.length;
     save.disabled = !value.chats.length;
     list.replaceChildren(...value.chats.map(chatLine));
     examples.hidden = !value.examples.length;
@@ -106,6 +111,31 @@ floe.learning = (part) => {
       floe.el("span", { className: "faint" }, "Or try it with chats of a made-up person:"),
       ...value.examples.map((each) => floe.press(each, () => trigger("example", { name: each }))),
     );
+  });
+};
+
+/** The automatic weight: whether the cloud is asked about answers kept aside, and how it stands. */
+floe.ownWeight = (part) => {
+  const ask = floe.toggle(
+    "Ask the cloud about a few answers that were kept aside, to set the weight",
+    (on) => part.trigger("set", { on }),
+  );
+  const note = floe.el(
+    "p",
+    { className: "faint" },
+    "After each training, up to 12 of your own answers are sent as far as they are needed, each with " +
+      "its chat before it, in at most 60 requests. What is private or kept on this device is not.",
+  );
+  const reason = floe.el("p", { role: "status" });
+  const fit = floe.press("Fit it now", () => part.trigger("fit"));
+  part.element.append(
+    floe.sheet("Automatic weight", reason, ask, note, floe.el("div", { className: "row" }, fit)),
+  );
+  floe.onChange(part, (value) => {
+    ask.set(value.on);
+    reason.textContent = value.running ? "It is being fitted to how you write." : value.reason;
+    fit.hidden = !value.on;
+    fit.disabled = !value.can_fit;
   });
 };
 
@@ -272,7 +302,7 @@ floe.run = (part) => {
         side("Before", each.before),
         side("With the new adapter", each.after),
       ),
-      floe.el("small", { className: "faint" }, `Your own answer was: ${each.own}`),
+      floe.el("small", { className: "faint" }, `Your own answer was:\n${each.own}`),
     );
   };
 

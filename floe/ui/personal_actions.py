@@ -13,7 +13,9 @@ from floe.errors import DataError, TrainingError
 from floe.personal.adapters import LearntAdapter, model_sha256
 from floe.personal.dataset import Dataset
 from floe.personal.exchange import export_chats, import_chats
+from floe.personal.run_table import TrainingRun
 from floe.personal.runs import TrainingRuns
+from floe.personal.weight import keep_note, kept_weight
 from floe.ui.conversations import conversation_list
 from floe.ui.downloads import offer
 from floe.ui.learning import EXAMPLES, LearningChoices, dataset, learning_value, toggled
@@ -24,6 +26,7 @@ from floe.ui.planning import Planned, Planning
 from floe.ui.preferences import Preferences
 from floe.ui.privacy_actions import keep_consent
 from floe.ui.training import NOTHING, adapter_row, run_value
+from floe.ui.weighing import Weighing
 
 _COMPARE_SECONDS: Final = 180
 """Time that answers side by side may take; then they are not waited for any more."""
@@ -49,16 +52,25 @@ class PersonalActions:
         self._adapters = assistant.adapters
         self._looking = Looking(assistant.store, assistant.gate)
         self._planning = Planning(assistant.store, assistant.model.path)
+        self._weighing = Weighing(assistant, settings)
         self._runs = TrainingRuns(
             assistant.store,
             assistant.adapters,
             settings.data_dir,
             replan=self._planning.smaller,
             answer=assistant.answer,
+            adopted=self._weighing.start,
         )
         self._listing = listing
         self._save = save
         self.parts = parts
+
+    def close(self) -> None:
+        """The app ends, and all threads with it. A training goes on and is found again."""
+        self._looking.close()
+        self._runs.close()
+        self._weighing.close()
+        self._planning.close()
 
     @property
     def notice(self) -> gr.HTML:
@@ -122,6 +134,23 @@ class PersonalActions:
         run = self._runs.latest()
         if run is not None:
             self._runs.resume(run.id)
+        return {**self._progress(), self.parts.notice: ""}
+
+    # The automatic weight
+
+    @plainly
+    def ask_cloud(self, event: gr.EventData) -> Changes:
+        """Whether the cloud is asked about answers kept aside, from the next training on."""
+        LearningChoices.update(self._store, ask_cloud=event._data["on"])
+        keep_note(self._store, "")
+        return {**self._progress(), self.parts.notice: ""}
+
+    @plainly
+    def fit(self) -> Changes:
+        """Ask the cloud now."""
+        run = self._run_to_ask_about()
+        if run is not None and not self._weighing.running:
+            self._weighing.start(run)
         return {**self._progress(), self.parts.notice: ""}
 
     # What is learnt from
@@ -256,6 +285,7 @@ class PersonalActions:
         return {
             self.parts.plan: self._plan(),
             self.parts.run: shown,
+            self.parts.weight: self._weight(),
             self.parts.clock: gr.update(active=self._is_busy()),
         }
 
@@ -272,6 +302,22 @@ class PersonalActions:
             "ready": bool(planned and planned.plan and not looking and not self._is_training()),
         }
 
+    def _weight(self) -> dict[str, Any]:
+        on = self._kept.ask_cloud
+        running = self._weighing.running
+        return {
+            "on": on,
+            "running": running,
+            "can_fit": on and not running and self._run_to_ask_about() is not None,
+            "reason": kept_weight(self._store, self._settings.rule).reason,
+        }
+
+    def _run_to_ask_about(self) -> TrainingRun | None:
+        """The newest run, if it has ended and noted what was kept aside."""
+        run = self._runs.latest()
+        ended = run is not None and run.status == "complete" and run.folder.held_out
+        return run if ended else None
+
     def _is_busy(self) -> bool:
         """Whether anything moves by itself."""
         planned = self._planning.view()
@@ -279,6 +325,7 @@ class PersonalActions:
             self._is_training()
             or self._compares()
             or self._looking.running
+            or self._weighing.running
             or (planned is not None and planned.running)
         )
 

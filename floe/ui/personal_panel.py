@@ -26,6 +26,7 @@ class PersonalParts:
     learning: gr.HTML
     plan: gr.HTML
     run: gr.HTML
+    weight: gr.HTML
     adapters: gr.HTML
     clock: gr.Timer
 
@@ -52,7 +53,8 @@ def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
         notice = drawn("notice", elem_id="personal-notice", elem_classes="notice")
         plan = drawn("plan", "limit", "begin")
         run = drawn("run", "cancel", "resume")
+        weight = drawn("ownWeight", "set", "fit")
         adapters = drawn("adapters", "rename", "switch", "strengthen", "export", "delete")
     return PersonalParts(
-        notice, learning, plan, run, adapters, gr.Timer(WATCH_SECONDS, active=False)
+        notice, learning, plan, run, weight, adapters, gr.Timer(WATCH_SECONDS, active=False)
     )

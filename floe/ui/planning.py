@@ -5,6 +5,7 @@ It belongs to the program, not to the page: whoever looks sees where it stands.
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,6 +59,12 @@ class Planning:
         self._lock = threading.Lock()
         self._view: Planned | None = None
         self._counted: tuple[str, Workload] | None = None
+        # One at a time: two measurements at once would each find half a device.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="plan")
+
+    def close(self) -> None:
+        """The app ends: the plan in the making is waited for, no other is begun."""
+        self._worker.shutdown(cancel_futures=True)
 
     def view(self) -> Planned | None:
         """How it stands."""
@@ -70,7 +77,7 @@ class Planning:
             if self._view is not None and self._view.wish == wish:
                 return
             self._view = Planned(wish, None, _WORKING, running=True)
-        threading.Thread(target=self._make, args=[data, wish], name="plan", daemon=True).start()
+        self._worker.submit(self._make, data, wish)
 
     def smaller(self, failed: TrainPlan, limit_mb: float) -> TrainPlan | None:
         """In place of a plan that outgrew the memory."""
@@ -78,6 +85,8 @@ class Planning:
         return smaller_plan(measured_device(self._store), architecture, failed, limit_mb)
 
     def _make(self, data: Dataset, wish: Wish) -> None:
+        if self._view is None or self._view.wish != wish:
+            return  # nobody waits for it any more
         try:
             data.check()
             device = measured_device(self._store)

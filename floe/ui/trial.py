@@ -71,6 +71,12 @@ class Trial:
         """End it soon; what was found so far is shown."""
         self._cancelled.set()
 
+    def close(self) -> None:
+        """The app ends: so does a test."""
+        self.cancel()
+        if self._thread is not None:
+            self._thread.join()
+
     def wait(self, seconds: float) -> TrialView | None:
         """Sleep until it has ended, at most `seconds`."""
         if self._thread is not None:

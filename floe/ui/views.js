@@ -102,7 +102,7 @@ floe.save = ({ props, watch }) => {
   });
 };
 
-/** Beside the weight: whether it follows what the person rewrote, and why it stands where it does. */
+/** Beside the weight: whether it follows the person's own words, and why it stands where it does. */
 floe.auto = (part) => {
   const reason = floe.el("p", { role: "status" });
   const toggle = floe.toggle("auto", (on) => part.trigger("set", { on }));
@@ -110,7 +110,7 @@ floe.auto = (part) => {
   part.element.append(toggle, reason);
   floe.onChange(part, (value) => {
     toggle.set(value.on);
-    toggle.title = `Fitted to the answers you rewrote: ${value.reason}`;
+    toggle.title = `Fitted to how you write. ${value.reason}`;
     reason.hidden = !value.on;
     reason.textContent = value.reason;
   });

@@ -48,7 +48,7 @@ class App:
         self.store = Store(folder / "floe.db")
         import_chats(self.store, EXAMPLES / "harbour.jsonl")
         self.adapters = Adapters(self.store, folder)
-        self.adoptions = 0
+        self.adopted: list[int] = []
         self.asked: list[tuple[str, list[Path]]] = []
         self.replan: Replan = lambda _plan, _limit: SMALLER
         self.opened: list[TrainingRuns] = []
@@ -74,8 +74,8 @@ class App:
         self.asked.append((prompt[-1].content, [path for path, _ in adapters]))
         return f"with {len(adapters)}"
 
-    def adopt(self) -> None:
-        self.adoptions += 1
+    def adopt(self, run: TrainingRun) -> None:
+        self.adopted.append(run.id)
 
     @property
     def data(self) -> Dataset:
@@ -132,13 +132,14 @@ def test_a_better_adapter_is_in_use_at_the_end_and_shown_beside_what_was_before(
         app.data.fingerprint,
         PLAN,
     )
-    assert app.adoptions == 1
+    assert app.adopted == [run.id]
     assert [(s.step, s.train_loss, s.held_out_loss) for s in runs.steps(run.id)] == [
         (1, 3.0, None),
         (2, 1.5, 2.0),
         (3, 1.0, None),
     ]
     until(lambda: not run.folder.rows.exists())  # nothing of the chats stays in the folder
+    assert run.folder.held_out == set(app.data.held_out) != set()
     pairs = runs.comparison(run.id)
     assert 2 <= len(pairs) <= 3
     assert {(pair.before, pair.after) for pair in pairs} == {("with 0", "with 1")}
@@ -159,7 +160,7 @@ def test_an_adapter_that_is_no_better_is_not_taken_and_the_person_is_told(app: A
     assert "no better" in second.sentence
     assert [a.run_id for a in app.adapters.all() if a.in_use] == [first.id]
     assert len(app.adapters.all()) == 1
-    assert app.adoptions == 1
+    assert app.adopted == [first.id]
 
 
 def test_two_presses_at_once_start_one_run_and_the_other_is_told(app: App) -> None:
@@ -286,7 +287,7 @@ def _again(folder: Path) -> App:
     app.folder, app.script, app.base = folder, folder / "scripted_trainer.py", folder / "base.gguf"
     app.store = Store(folder / "floe.db")
     app.adapters = Adapters(app.store, folder)
-    app.adoptions, app.asked, app.opened = 0, [], []
+    app.adopted, app.asked, app.opened = [], [], []
     app.replan = lambda _plan, _limit: SMALLER
     return app
 
@@ -383,7 +384,7 @@ def test_an_adapter_is_not_put_on_a_base_that_changed_meanwhile(app: App) -> Non
     assert "has changed since" in changed.sentence
     (adapter,) = app.adapters.all()
     assert not adapter.in_use
-    assert app.adoptions == 0
+    assert app.adopted == []
 
 
 def test_training_does_not_go_on_from_an_adapter_of_another_base(app: App) -> None:

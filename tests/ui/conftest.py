@@ -57,24 +57,37 @@ class App:
                 return
         raise AssertionError((self.data_dir / "terminal.log").read_text())
 
-    def end(self, with_signal: signal.Signals) -> None:
-        """Send the signal to the app alone, then see to it that nothing of it is left."""
+    def leave(self, with_signal: signal.Signals) -> int:
+        """Send the signal to the app alone and wait for its exit code; others go on as they do."""
         assert self._process is not None
         assert self._process.stdout is not None
         self._process.send_signal(with_signal)
+        code = self._process.wait(30)
+        self._process.stdout.close()
+        return code
+
+    def processes(self) -> list[psutil.Process]:
+        """All that work on this data folder."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if any(str(self.data_dir) in word for word in process.cmdline()):
+                    found.append(process)
+        return found
+
+    def end(self, with_signal: signal.Signals) -> None:
+        """Send the signal to the app alone, then see to it that nothing of it is left."""
         try:
-            self._process.wait(30)
+            self.leave(with_signal)
         finally:
             self._end_group()
-        self._process.stdout.close()
 
     def _end_group(self) -> None:
         assert self._process is not None
         # A training run outlives its app on purpose, in a group of its own.
-        for process in psutil.process_iter():
+        for process in self.processes():
             with suppress(psutil.Error):
-                if any(str(self.data_dir) in word for word in process.cmdline()):
-                    process.kill()
+                process.kill()
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -24,7 +24,9 @@ def test_without_consent_nothing_is_learnt_from(tmp_path: Path) -> None:
         chats(store, 3)
         value = learning_value(store, dataset(store, ""))
         assert value["consent"] is None
-        assert value["sentence"] == "Nothing to learn from yet."
+        assert value["sentence"] == (
+            "Nothing to learn from yet; 3 left out (3 of chats that you did not allow)."
+        )
         assert {chat["facts"] for chat in value["chats"]} == {
             "left out: you did not allow learning from this chat"
         }
@@ -47,6 +49,24 @@ def test_chats_and_answers_can_be_left_out_and_taken_in_again(tmp_path: Path) ->
         LearningChoices.update(store, without=(row["message"],))
         (row,) = rows_of(dataset(store, ""), second)
         assert (row["left_out"], row["by_hand"]) == ("you left it out", True)
+
+
+def test_how_many_answers_are_left_out_as_private_is_said_beside_the_switch(
+    tmp_path: Path,
+) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        give_consent(store, Consent(train=True))
+        first, _, _ = chats(store, 3)
+        answer = store.open_conversation(first)[-1]
+        with store.writing() as db:
+            db.execute("UPDATE messages SET private = '[\"name\"]' WHERE id = ?", [answer.id])
+        value = learning_value(store, dataset(store, ""))
+        assert value["sentence"].endswith("; 1 left out (1 private).")
+        assert value["private"].startswith("1 answer stays out: a name")
+        LearningChoices.update(store, with_private=True)
+        value = learning_value(store, dataset(store, ""))
+        assert "left out" not in value["sentence"]
+        assert "may come to repeat them" in value["private"]
 
 
 def test_toggled_ids_are_sets_in_order() -> None:

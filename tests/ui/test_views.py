@@ -133,6 +133,24 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     assert not list((app.data_dir / "adapters").glob("*/*"))
 
 
+def test_asking_the_cloud_about_own_answers_is_a_wish_that_is_kept(page: Page, app: App) -> None:
+    with app.store() as store:
+        store.set_setting("personalise", {})
+    person = Person(page, app)
+    person.go("Personalise")
+    sheet = page.locator("#ownWeight")
+    wish = sheet.get_by_role("switch", name="Ask the cloud about a few answers")
+    expect(wish).to_have_attribute("aria-checked", "false")
+    expect(sheet.get_by_role("status")).to_contain_text("the middle way")
+    expect(sheet.get_by_role("button", name="Fit it now")).to_be_hidden()
+    wish.click()
+    expect(sheet.get_by_role("button", name="Fit it now")).to_be_visible()
+    page.reload()
+    expect(wish).to_have_attribute("aria-checked", "true")
+    wish.click()
+    expect(sheet.get_by_role("button", name="Fit it now")).to_be_hidden()
+
+
 def test_an_import_that_does_not_fit_is_a_sentence(page: Page, app: App, tmp_path: Path) -> None:
     broken = tmp_path / "chats.jsonl"
     broken.write_text('{"messages": "none"}\n')

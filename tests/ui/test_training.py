@@ -1,0 +1,193 @@
+"""A training as a person goes through it in the page, on the real model, with all that may happen.
+
+What must happen in the midst of it is done while the trainer is held (suspended), so that nothing
+depends on how quick this machine is.
+"""
+
+import json
+import re
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from floe.personal.exchange import import_chats
+from floe.personal.process import RunFolder
+from floe.privacy.consent import Consent, give_consent
+from tests.ui.conftest import App
+from tests.ui.person import Person
+
+pytestmark = pytest.mark.browser
+
+EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
+LONG_MS = 240_000
+FOREIGN = [
+    ("Wie wird das Wetter?", "Größtenteils schön, später Böen aus Südwest, fünf Stärken."),
+    ("今天天气怎么样?", "今天晴天,气温二十五度,风从西边来。"),
+    ("كيف الطقس اليوم؟", "الجو مشمس والبحر هادئ اليوم."),
+    ("Say it in pictures.", "🌤️ 🌊 ⛵ 👩‍🚀 🇩🇪 👍🏽"),
+]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """An app that these tests may end, with ten chats to learn from in some twenty steps."""
+    own = App(tmp_path_factory.mktemp("own"))
+    with own.store() as store:
+        give_consent(store, Consent(train=True))
+        chats = import_chats(store, EXAMPLES / "harbour.jsonl")
+        kept = {"except_chats": chats[10:], "deadline_s": 60, "with_private": True, "afresh": True}
+        store.set_setting("personalise", kept)
+    own.start()
+    yield own
+    own.end(signal.SIGKILL)
+
+
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def newest_run(app: App) -> tuple[RunFolder, int | None]:
+    """Its folder and the trainer's process id."""
+    with app.store() as store, store.reading() as db:
+        row = db.execute("SELECT folder, pid FROM training_runs ORDER BY id DESC").fetchone()
+    return RunFolder(app.data_dir / row[0]), row[1]
+
+
+def held(app: App) -> psutil.Process:
+    """The trainer, suspended in the midst of its steps, when there is a checkpoint."""
+    folder, pid = newest_run(app)
+    assert pid is not None
+    before = len(folder.read_steps(0)[0])
+    until(lambda: len(folder.read_steps(0)[0]) > before)
+    until((folder.path / "checkpoint" / "state.pt").exists)
+    process = psutil.Process(pid)
+    process.suspend()
+    assert folder.result() is None, "it was too quick to be held"
+    return process
+
+
+def personalise(page: Page, app: App) -> tuple[Person, Locator, Locator]:
+    """The view, its button "Train" once it can be pressed, and what is said of the run."""
+    person = Person(page, app, length=8)
+    person.go("Personalise")
+    train = page.get_by_role("button", name="Train", exact=True)
+    return person, train, page.locator("#run .state")
+
+
+def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own: App) -> None:
+    person, train, state = personalise(page, own)
+    window = page.context.new_page()
+    _, other_train, _ = personalise(window, own)
+    expect(train).to_be_enabled()
+    expect(other_train).to_be_enabled()
+    train.click()
+    expect(state).to_contain_text(re.compile("being read|Step"))
+    other_train.click()
+    expect(window.locator("#personal-notice p")).to_contain_text("going on already")
+    window.close()
+
+    trainer = held(own)
+    expect(state).to_contain_text("Step")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(state).to_contain_text("It stops after the step it is at.")
+    trainer.resume()
+    expect(state).to_have_text("You stopped the training. It can go on from where it was.")
+
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(state).to_contain_text(re.compile("being read|Step"))
+    trainer = held(own)
+    own.leave(signal.SIGKILL)
+    assert trainer.is_running()
+    own.start()
+    person.come()
+    person.go("Personalise")
+    expect(state).to_contain_text("Step")
+    trainer.resume()
+    expect(state).to_contain_text("the new adapter is in use", timeout=LONG_MS)
+    expect(page.locator(".adapters > li")).to_have_count(1)
+
+
+def test_a_full_disk_is_a_sentence_and_it_goes_on_from_the_checkpoint(page: Page, own: App) -> None:
+    _, train, state = personalise(page, own)
+    train.click()
+    expect(state).to_contain_text(re.compile("being read|Step"))
+    trainer = held(own)
+    checkpoint = newest_run(own)[0].path / "checkpoint"
+    kept = (checkpoint / "state.pt").read_bytes()
+    (checkpoint / "state.pt.part").unlink(missing_ok=True)
+    (checkpoint / "state.pt.part").symlink_to("/dev/full")
+    trainer.resume()
+    expect(state).to_contain_text("The disk is full. Free some space")
+    assert (checkpoint / "state.pt").read_bytes() == kept
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(state).to_contain_text("Loss on the answers kept aside", timeout=LONG_MS)
+
+
+def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
+    person, train, state = personalise(page, own)
+    person.go("Federate")
+    page.get_by_role("button", name="Simulate", exact=True).click()
+    until(lambda: any("floe.federation.simulate" in p.cmdline() for p in own.processes()))
+    person.go("Personalise")
+    train.click()
+    expect(state).to_contain_text(re.compile("being read|Step"))
+    trainer = held(own)
+    assert own.leave(signal.SIGINT) == 0
+    assert [process.pid for process in own.processes()] == [trainer.pid]
+    for log in ("floe.log", "terminal.log"):
+        assert "Traceback" not in (own.data_dir / log).read_text()
+    with sqlite3.connect(own.data_dir / "floe.db") as db:
+        assert db.execute("SELECT sentence FROM federations").fetchall() == [("Stopped.",)]
+    own.start()
+    person.come()
+    person.go("Personalise")
+    expect(state).to_contain_text("Step")
+    trainer.resume()
+    expect(state).to_contain_text("answers kept aside", timeout=LONG_MS)
+
+
+def test_no_row_one_row_and_rows_of_every_script_and_length(
+    page: Page, own: App, tmp_path: Path
+) -> None:
+    with own.store() as store:
+        others = [each.id for each in store.conversations(1000)]
+        kept = {"except_chats": others, "deadline_s": 5, "with_private": True, "afresh": True}
+        store.set_setting("personalise", kept)
+    _, train, state = personalise(page, own)
+    reason = page.locator("#plan .reason")
+    expect(reason).to_contain_text("There is no answer to learn from yet")
+    expect(train).to_be_disabled()
+
+    bring(page, tmp_path / "one.jsonl", FOREIGN[:1])
+    expect(reason).to_contain_text("There is only one answer, and it takes at least two")
+    expect(train).to_be_disabled()
+
+    sea = "The sea was calm, then it was not, and then it was calm again. "
+    long = [("Tell it all.", sea * 140), (sea * 140 + "What of it?", "Nothing new.")]
+    bring(page, tmp_path / "all.jsonl", [*FOREIGN[1:], *long])
+    expect(page.locator("#learning [role=status]")).to_contain_text("6 answers")
+    expect(train).to_be_enabled()
+    train.click()
+    expect(state).to_contain_text(re.compile("being read|Step"))
+    expect(state).to_contain_text("answers kept aside", timeout=LONG_MS)
+
+
+def bring(page: Page, path: Path, chats: list[tuple[str, str]]) -> None:
+    roles = ("user", "assistant")
+    lines = [
+        {"messages": [{"role": r, "content": c} for r, c in zip(roles, chat, strict=True)]}
+        for chat in chats
+    ]
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(path)
