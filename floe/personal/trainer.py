@@ -325,7 +325,7 @@ def _sentence(fitted: Fitted) -> str:
 
 def _failure(error: BaseException) -> tuple[Code, str]:
     """A code and a sentence for what ended a run."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "disk", "The disk is full. Free some space and go on from where it stopped."
     codes: list[tuple[type[BaseException], Code]] = [
         (MemoryLimit, "memory"),
