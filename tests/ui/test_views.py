@@ -79,7 +79,7 @@ def few_chats(app: App, *, but: list[int], with_one: str) -> None:
         fresh = [each for each in store.conversations(1000) if each.id not in but]
         fresh.sort(key=lambda each: with_one not in each.title)
         rest = [each.id for each in fresh[6:]]
-        store.set_setting("personalise", {"except_chats": [*but, *rest], "deadline_s": 5})
+        store.set_setting("personalise", {"except_chats": [*but, *rest], "deadline_s": 20})
 
 
 def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
