@@ -5,7 +5,6 @@ looks: a page that was reloaded finds it again by its conversation.
 """
 
 import logging
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,7 +24,7 @@ from floe.fusion.relay import Relay
 from floe.fusion.scores import Scores
 from floe.personal.adapters import Adapters
 from floe.personal.live import LiveAdapters
-from floe.personal.weight import requests_since
+from floe.personal.weight import midnight, requests_since
 from floe.privacy import choices
 from floe.privacy.detector import Detector
 from floe.privacy.gate import KEPT, Gate, Passage
@@ -37,7 +36,6 @@ from floe.turn import Recorder, Turn, TurnOptions
 
 logger = logging.getLogger(__name__)
 
-_DAY_SECONDS: Final = 86_400
 _SWITCHED: Final = "You have made this conversation local only; no more of it is sent."
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
@@ -234,8 +232,8 @@ class Assistant:
         """Cloud requests that a turn may make."""
         if options.daily_requests is None:
             return options.max_requests
-        midnight = time.time() // _DAY_SECONDS * _DAY_SECONDS
-        spent = self.store.cloud_requests_since(midnight) + requests_since(self.store, midnight)
+        day = midnight()
+        spent = self.store.cloud_requests_since(day) + requests_since(self.store, day)
         return min(options.max_requests, options.daily_requests - spent)
 
     def _start(self, question: Message, options: TurnOptions) -> Turn:

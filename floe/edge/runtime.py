@@ -19,7 +19,7 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from floe.edge.device import choose_threads
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_file import check_gguf, choose_repacking
 from floe.edge.vocabulary import Vocabulary
 from floe.errors import ModelError, PromptError
 
@@ -90,6 +90,8 @@ class LlamaModel:
         self.threads, self.threads_reason = choose_threads(threads)
         lib.llama_backend_init()
         parameters = lib.llama_model_default_params()
+        parameters.use_extra_bufts, reason = choose_repacking(path)
+        logger.info("weights laid out anew: %s, %s", parameters.use_extra_bufts, reason)
         self._model = lib.llama_model_load_from_file(str(path).encode(), parameters)
         if not self._model:
             raise ModelError(

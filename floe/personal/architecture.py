@@ -1,13 +1,10 @@
 """The sizes of a base model, from the header of its GGUF file; torch is not needed for that."""
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import gguf
-
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_file import Header, check_gguf
 from floe.errors import ModelError
 
 ARCHITECTURES: Final = ("llama", "qwen2")
@@ -63,32 +60,7 @@ def read_architecture(path: Path) -> Architecture:
     return architecture_of(Header(path), path)
 
 
-class Header(gguf.GGUFReader):
-    """A GGUF's single values and tensors; lists of values are passed over.
-
-    The library makes four arrays of every word of the vocabulary, which takes seconds and a
-    hundred megabytes; nothing here wants those words.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-
-    def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
-        if raw_type != gguf.GGUFValueType.ARRAY:
-            return super()._get_field_parts(orig_offs, raw_type)
-        data: Any = self.data
-        kind, count = struct.unpack_from("<IQ", data, orig_offs)
-        offset = orig_offs + 12
-        scalar = self.gguf_scalar_to_np.get(gguf.GGUFValueType(kind))
-        if scalar is not None:
-            offset += count * scalar().itemsize
-        else:
-            for _ in range(count):
-                offset += 8 + struct.unpack_from("<Q", data, offset)[0]
-        return offset - orig_offs, [], [], [gguf.GGUFValueType.ARRAY]
-
-
-def architecture_of(reader: "Header", path: Path) -> Architecture:
+def architecture_of(reader: Header, path: Path) -> Architecture:
     """`read_architecture` of a file that is already open."""
 
     def value(key: str, default: object = None) -> object:

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_file import Header, check_gguf
 from floe.errors import ModelError
-from floe.personal.architecture import Architecture, Header, architecture_of
+from floe.personal.architecture import Architecture, architecture_of
 from floe.personal.frozen import Frozen
 from floe.personal.shape import GGUF_NAMES, MODULES
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from floe.errors import PromptError
+from floe.personal import soften
 from floe.personal.process import RunFolder
 from floe.records import ChatMessage
 
@@ -40,13 +41,9 @@ def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
         return False, "There was nothing to judge the new adapter by, so it was not taken."
     best = min(known)
     if after < best:
-        strength = result.get("strength", 1.0)
-        softened = (
-            f", at {strength:.0%} of its strength to spare other text" if strength < 1 else ""
-        )
         return True, (
             f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
-            f"is in use{softened}."
+            f"is in use{soften.named(result.get('strength', 1.0))}."
         )
     return False, (
         f"The new adapter was no better on the answers kept aside (loss {after:.3f}, before "

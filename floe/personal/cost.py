@@ -14,26 +14,26 @@ from typing import Final
 
 from floe.personal.architecture import Architecture
 from floe.personal.device import Device
-from floe.personal.packing import BIN_TOKENS
-from floe.personal.shape import MODULES
+from floe.personal.packing import BIN_TOKENS, STRETCH, lanes_of
+from floe.personal.shape import KEPT_TOKENS, MODULES
 from floe.records import TrainPlan
 
 _GROUPS: Final = (MODULES[:3], MODULES[3:4], MODULES[4:6], MODULES[6:])
 """Projections that share an input: their factors are multiplied together."""
 _TRUNK_BYTES: Final = 256e6
-_HEAD_ROWS: Final = 128
+_HEAD_BYTES: Final = 25e6
 _GENERAL_TOKENS: Final = 1850
 _GENERAL_TARGETS: Final = 1065
 _STRENGTHS: Final = 5
 """How many strengths of the finished adapter are tried, on general text and on what is held out."""
 
 TIME_FACTORS: Final[dict[str, float]] = {
-    "start": 0.0, "load": 1.61, "products": 2.04, "factors": 4.3, "attention": 0.0,
-    "values": 0.0, "calls": 0.005,
+    "start": 0.0, "load": 4.08, "products": 1.233, "factors": 0.707, "attention": 2.751,
+    "values": 0.0, "calls": 0.0,
 }  # fmt: skip
 MEMORY_FACTORS: Final[dict[str, float]] = {
-    "process": 1.81, "weights": 0.95, "kept": 1.08, "passing": 0.0, "adapter": 1.42,
-    "variety": 0.68,
+    "process": 1.327, "weights": 0.506, "kept": 1.262, "passing": 8.149, "adapter": 1.472,
+    "variety": 0.115,
 }  # fmt: skip
 
 
@@ -139,15 +139,18 @@ def memory_work(
     """
     size = 2 if plan.precision == "bfloat16" else 4
     layers = min(plan.layers, architecture.layers)
-    tokens = min(max(plan.batch_tokens, _longest(plan, workload)), workload.tokens)
+    lanes = lanes_of(plan.batch_tokens, plan.threads)
+    longest = _longest(plan, workload)
+    stretched = min(STRETCH * plan.batch_tokens, lanes * longest)
+    tokens = min(max(plan.batch_tokens, longest, stretched), workload.tokens)
     length = _bin_length(plan, workload)
     queries = architecture.heads * architecture.head_size
     keys = architecture.kv_heads * architecture.head_size
     inside = (
-        2 * architecture.hidden
+        3 * architecture.hidden
         + 2 * queries
         + 2 * keys
-        + 2 * architecture.intermediate
+        + (4 if tokens / lanes <= KEPT_TOKENS else 2) * architecture.intermediate
         + architecture.heads * length
     )
     trunk = (workload.tokens + workload.held_out) * architecture.hidden * size
@@ -158,7 +161,7 @@ def memory_work(
         "process": 300.0,
         "weights": _laid_out(architecture, layers) * size / 1e6,
         "kept": kept / 1e6,
-        "passing": (tokens * inside + 2 * _HEAD_ROWS * architecture.vocabulary) * size / 1e6,
+        "passing": (tokens * inside * size + lanes * _HEAD_BYTES) / 1e6,
         "adapter": _factors(architecture, plan) * 32 / 1e6,
         "variety": 50 * math.log2(1 + _steps(plan, workload)),
     }

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from floe.personal.factors import Factors
+from floe.personal.lanes import Lanes
 from floe.personal.network import Batch, Network
-from floe.personal.packing import Example, Packed, pack
+from floe.personal.packing import Example, Packed, Shares, lanes_of, pack, share
 from floe.personal.soften import Softened, soften
 from floe.records import TrainPlan
 
@@ -86,10 +87,10 @@ class Fit:
         """
         self._network, self._plan, self._seed = network, plan, seed
         self._train, self._held_out, self._general = train, held_out, general
-        self._epochs = _schedule(train, plan, seed)
-        self._packed = [packed for epoch in self._epochs for packed in epoch]
-        self._ends = set(np.cumsum([len(epoch) for epoch in self._epochs]).tolist())
-        self.steps = len(self._packed)
+        epochs = _schedule(train, plan, seed)
+        self._batches = [batch for epoch in epochs for batch in epoch]
+        self._ends = set(np.cumsum([len(epoch) for epoch in epochs]).tolist())
+        self.steps = len(self._batches)
         self._optimiser = torch.optim.AdamW(
             [network.lora.parameters], lr=plan.learning_rate, betas=_BETAS, weight_decay=0.0
         )
@@ -109,11 +110,17 @@ class Fit:
         stopped: Callable[[], bool] = lambda: False,
     ) -> Fitted:
         """Train to the end, or until `stopped` says so between two steps."""
+        lanes = lanes_of(self._plan.batch_tokens, self._plan.threads)
+        with Lanes(self._network, self._plan.threads, lanes) as self._lanes:
+            return self._run(on_step, stopped)
+
+    def _run(self, on_step: Callable[[Step], None], stopped: Callable[[], bool]) -> Fitted:
         began = time.perf_counter() - self._seconds
-        trunk = _Trunk(self._network, self._train, self._plan.batch_tokens)
-        measured = _Trunk(self._network, self._held_out, self._plan.batch_tokens)
+        trunk, measured = self._trunk(self._train), self._trunk(self._held_out)
         if self._step == 0:
             self._look_before(measured)
+        # All at once: left to the first step, the threads would wait for each other.
+        self._lanes.map(self._network.prepare, self._network.backward_matrices())
         resumed = time.perf_counter()
         done = 0
         complete = True
@@ -162,26 +169,30 @@ class Fit:
 
     def _one(self, trunk: "_Trunk") -> float:
         lora, plan = self._network.lora, self._plan
-        assert lora.parameters.grad is not None
-        torch.manual_seed(self._seed * 1_000_003 + self._step)
-        packed = self._packed[self._step]
-        batch = self._network.batch(self._train, packed)
-        lora.parameters.grad.zero_()
-        loss = self._network.step(
-            batch, trunk.states(batch), dropout=DROPOUT, checkpointing=plan.checkpointing
+        shares = self._batches[self._step]
+        loss = self._lanes.step(
+            self._train,
+            shares,
+            trunk.states,
+            dropout=DROPOUT,
+            checkpointing=plan.checkpointing,
+            seed=self._seed * 1_000_003 + self._step,
         )
         lora.clean_gradient()
-        norm = float(lora.parameters.grad.norm())
+        norm = float(lora.gradient.norm())
         if not math.isfinite(norm):
             raise FloatingPointError("the gradient is not finite")
         if norm > _CLIP:
-            lora.parameters.grad *= _CLIP / norm
+            lora.gradient *= _CLIP / norm
         self._optimiser.param_groups[0]["lr"] = plan.learning_rate * rate(self._step, self.steps)
         self._optimiser.step()
         lora.refresh()
         self._step += 1
-        self._tokens += len(batch.tokens)
+        self._tokens += sum(len(self._train[i]) for one in shares for bin_ in one for i in bin_)
         return loss
+
+    def _trunk(self, examples: Sequence[Example]) -> "_Trunk":
+        return _Trunk(self._network, examples, self._plan.batch_tokens, self._lanes)
 
     def _look_before(self, measured: "_Trunk") -> None:
         if not self._held_out:
@@ -227,7 +238,7 @@ class Fit:
 
     def _soften(self, measured: "_Trunk") -> Softened:
         lora = self._network.lora
-        general = _Trunk(self._network, self._general, self._plan.batch_tokens)
+        general = self._trunk(self._general)
 
         def at(trunk: "_Trunk") -> Callable[[float], float]:
             def loss(strength: float) -> float:
@@ -280,25 +291,35 @@ def rate(step: int, steps: int) -> float:
     return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Packed]]:
-    """The batches of every epoch, each in an order of its own."""
+def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Shares]]:
+    """The batches of every epoch, each in an order of its own.
+
+    Where a batch is shared, its parts stay together in all epochs: threads meet the same lengths
+    again, for which the kernels are there.
+    """
     lengths = [len(example) for example in train]
-    return [
-        pack(
-            lengths,
-            plan.batch_tokens,
-            np.random.default_rng([seed, epoch]).permutation(len(lengths)).tolist(),
-        )
-        for epoch in range(plan.epochs)
-    ]
+    lanes = lanes_of(plan.batch_tokens, plan.threads)
+
+    def order(epoch: int, count: int) -> list[int]:
+        return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(count)]
+
+    if lanes == 1:
+        return [
+            [(packed,) for packed in pack(lengths, plan.batch_tokens, order(epoch, len(lengths)))]
+            for epoch in range(plan.epochs)
+        ]
+    batches = share(lengths, plan.batch_tokens, lanes, order(plan.epochs, len(lengths)))
+    return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
 
 
 class _Trunk:
     """States below the adapters: kept for all epochs if they fit, else made for each batch."""
 
-    def __init__(self, network: Network, examples: Sequence[Example], batch_tokens: int) -> None:
-        self._network, self._examples = network, examples
-        self._batches = pack([len(example) for example in examples], batch_tokens)
+    def __init__(
+        self, network: Network, examples: Sequence[Example], batch_tokens: int, lanes: Lanes
+    ) -> None:
+        self._network, self._examples, self._lanes = network, examples, lanes
+        self._batches = pack([len(example) for example in examples], batch_tokens // lanes.count)
         architecture = network.base.architecture
         size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
         self._kept: list[Tensor] | None = None
@@ -312,10 +333,9 @@ class _Trunk:
 
     def loss(self) -> float:
         """Nats per token over all examples."""
-        total, count = 0.0, 0
-        for packed in self._batches:
-            batch = self._network.batch(self._examples, packed)
-            loss, targets = self._network.loss(batch, self.states(batch))
-            total += loss
-            count += targets
-        return total / count
+        parts = self._lanes.map(self._loss, self._batches)
+        return sum(loss for loss, _ in parts) / sum(targets for _, targets in parts)
+
+    def _loss(self, packed: Packed) -> tuple[float, int]:
+        batch = self._network.batch(self._examples, packed)
+        return self._network.loss(batch, self.states(batch))

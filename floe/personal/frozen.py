@@ -6,11 +6,13 @@ which on some processors is half as fast. What is frozen can be laid out once. T
 same to the last bit in bfloat16.
 """
 
+import threading
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+_one_at_a_time: Final = threading.Lock()
 _ROWS: Final = 256
 """For how many rows the layout is chosen; all from one to a thousand gave the same one."""
 
@@ -37,8 +39,15 @@ class Frozen:
     def backward(self, dy: Tensor) -> Tensor:
         """`dy` (n, outputs) to dy W (n, inputs)."""
         if self._back is None:
-            self._back = _laid_out(self.dense().T.contiguous())
+            with _one_at_a_time:
+                self.prepare()
+        assert self._back is not None
         return _product(dy, self._back, None)
+
+    def prepare(self) -> None:
+        """Lay out for `backward` at once, if that was not done yet; one thread at a time."""
+        if self._back is None:
+            self._back = _laid_out(self.dense().T)
 
     def dense(self) -> Tensor:
         """A plain copy."""

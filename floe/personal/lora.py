@@ -7,6 +7,7 @@ One vector makes the optimiser, the gradient's norm and the checkpoint each a si
 
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,10 @@ GROUPS: Final = {
 }
 
 
+_Place = tuple[int, str, tuple[int, int], tuple[int, int], tuple[slice, slice]]
+"""Layer, group, shapes of A and B, and where both lie in the flat vector."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """The factors of projections that share an input.
@@ -40,7 +45,9 @@ class Group:
     grad_b: Tensor
     scale: float
 
-    def forward(self, x: Tensor, y: Tensor, dropout: float) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor, y: Tensor, dropout: float, random: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Add B A x to `y` in place; `x` (n, inputs), `y` (n, outputs).
 
         Returns:
@@ -49,7 +56,8 @@ class Group:
         inner = x @ self.a.T
         mask = None
         if dropout:
-            mask = torch.empty_like(inner).bernoulli_(1 - dropout).div_(1 - dropout)
+            mask = torch.empty_like(inner).bernoulli_(1 - dropout, generator=random)
+            mask /= 1 - dropout
             inner *= mask
         y.addmm_(inner, self.b.T)
         return inner, mask
@@ -71,7 +79,8 @@ class Lora:
     """All trained factors of one adapter.
 
     Attributes:
-        parameters: the flat float32 vector; `parameters.grad` is filled by `Group.backward`.
+        parameters: the flat float32 vector.
+        gradient: filled by `Group.backward`; `parameters.grad` unless this is a twin.
         layers: for each adapted layer its groups by name.
         first_layer: the lowest adapted layer.
     """
@@ -92,7 +101,7 @@ class Lora:
         self._architecture = architecture
         self._modules = modules
         self.first_layer = architecture.layers - min(layers, architecture.layers)
-        scale = alpha / rank
+        self._scale = scale = alpha / rank
         slots: list[tuple[int, str, tuple[str, ...], int, int]] = []
         size = 0
         for layer in range(self.first_layer, architecture.layers):
@@ -104,12 +113,11 @@ class Lora:
                     slots.append((layer, name, used, inputs, outputs))
                     size += rank * len(used) * (inputs + outputs)
         self.parameters = torch.zeros(size)
-        self.parameters.grad = torch.zeros(size)
         self._mask = torch.zeros(size, dtype=torch.bool)
         self._low = torch.zeros(size, dtype=dtype)
         self._scales = torch.ones(size)
-        self.layers: dict[int, dict[str, Group]] = {}
         self._views: dict[str, tuple[Tensor, Tensor]] = {}
+        self._places: list[_Place] = []
         start = 0
         for layer, name, used, inputs, outputs in slots:
             wide = rank * len(used)
@@ -117,13 +125,7 @@ class Lora:
             pair = slice(start, middle), slice(middle, end)
             self._mask[pair[0]] = True
             self._scales[pair[1]] = scale
-            self.layers.setdefault(layer, {})[name] = Group(
-                self._low[pair[0]].view(wide, inputs),
-                self._low[pair[1]].view(outputs, wide),
-                self.parameters.grad[pair[0]].view(wide, inputs),
-                self.parameters.grad[pair[1]].view(outputs, wide),
-                scale,
-            )
+            self._places.append((layer, name, (wide, inputs), (outputs, wide), pair))
             a = self.parameters[pair[0]].view(wide, inputs)
             b = self.parameters[pair[1]].view(outputs, wide)
             mask = self._mask[pair[1]].view(outputs, wide)
@@ -139,11 +141,33 @@ class Lora:
                     )
                 row += height
             start = end
+        self.gradient, self.layers = self._groups()
+        self.parameters.grad = self.gradient
         generator = torch.Generator().manual_seed(seed)
         for a, _ in self._views.values():
             # As peft does: uniform, kaiming with a = sqrt(5), which is 1 / sqrt(inputs).
             a.uniform_(-1 / math.sqrt(a.shape[1]), 1 / math.sqrt(a.shape[1]), generator=generator)
         self.refresh()
+
+    def _groups(self) -> tuple[Tensor, dict[int, dict[str, Group]]]:
+        """A gradient, all zeros, and the groups that add to it."""
+        gradient = torch.zeros_like(self.parameters)
+        layers: dict[int, dict[str, Group]] = {}
+        for layer, name, wide, tall, (of_a, of_b) in self._places:
+            layers.setdefault(layer, {})[name] = Group(
+                self._low[of_a].view(wide),
+                self._low[of_b].view(tall),
+                gradient[of_a].view(wide),
+                gradient[of_b].view(tall),
+                self._scale,
+            )
+        return gradient, layers
+
+    def twin(self) -> "Lora":
+        """The same factors with a gradient of its own, for another thread."""
+        twin = copy(self)
+        twin.gradient, twin.layers = twin._groups()
+        return twin
 
     def refresh(self, strength: float = 1.0) -> None:
         """Carry the parameters over into the copies that the layers multiply with.
@@ -162,8 +186,7 @@ class Lora:
 
     def clean_gradient(self) -> None:
         """Zero the gradient outside the blocks of the block-diagonal B."""
-        assert self.parameters.grad is not None
-        self.parameters.grad *= self._mask
+        self.gradient *= self._mask
 
     def factors(self) -> Factors:
         """A copy of every A and B, without alpha / rank."""

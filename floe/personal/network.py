@@ -4,7 +4,9 @@ The layers below the lowest adapter never change, so what they make of each exam
 computed once and kept for all epochs. Knows nothing of text, optimisers or files.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,12 +16,13 @@ from torch import Tensor
 
 from floe.personal import layers
 from floe.personal.base import Base
+from floe.personal.frozen import Frozen
 from floe.personal.layers import Activations, Layout
 from floe.personal.lora import Lora
 from floe.personal.packing import Example, Packed, pack
 
 HEAD_BYTES: Final = 25 * 10**6
-"""Of the logits over the whole vocabulary that are held at once; their softmax takes as much."""
+"""Of the logits over the whole vocabulary that are held at once; the softmax takes their place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +60,33 @@ class Network:
         if base.rope_factors is not None:
             self._frequencies /= base.rope_factors.float()
 
+    def twin(self) -> "Network":
+        """The same factors with a gradient of its own, for another thread."""
+        twin = copy(self)
+        twin.lora = self.lora.twin()
+        return twin
+
+    def backward_matrices(self) -> list[Frozen]:
+        """The weights that gradients pass through."""
+        first = self.lora.first_layer
+        found = [self.base.head]
+        for i, layer in enumerate(self.base.layers[first:]):
+            found += [layer.output, layer.gate_up, layer.down]
+            found += [layer.qkv] if i else []
+        return found
+
+    def prepare(self, matrix: Frozen) -> None:
+        """Lay one of them out."""
+        self._watch(matrix.coming)
+        matrix.prepare()
+
     def batch(self, examples: Sequence[Example], packed: Packed) -> Batch:
         """The tensors of one batch."""
         members = tuple(i for members in packed for i in members)
         chosen = [examples[i] for i in members]
         places = np.concatenate([np.arange(len(example)) for example in chosen])
-        angles = torch.from_numpy(places).float()[:, None] * self._frequencies
+        angles = (torch.from_numpy(places).float()[:, None] * self._frequencies)[:, None]
+        cos, sin = angles.cos(), angles.sin()
         dtype = self.base.dtype
         bins = []
         start = 0
@@ -77,7 +101,9 @@ class Network:
         return Batch(
             tokens=torch.from_numpy(np.concatenate([example.tokens for example in chosen])),
             layout=Layout(
-                angles.cos().to(dtype)[:, None], angles.sin().to(dtype)[:, None], tuple(bins)
+                torch.cat((cos, cos), dim=-1).to(dtype),
+                torch.cat((-sin, sin), dim=-1).to(dtype),
+                tuple(bins),
             ),
             positions=positions,
             targets=targets[positions].long(),
@@ -94,6 +120,7 @@ class Network:
         mask.masked_fill_(~allowed, -torch.inf)
         return mask.repeat(architecture.heads // architecture.kv_heads, 1)
 
+    @torch.inference_mode()  # no bookkeeping for autograd, which is not used
     def trunk(self, batch: Batch) -> Tensor:
         """Hidden states (n, hidden) below the lowest adapter."""
         x = self.base.embedding[batch.tokens]
@@ -112,6 +139,7 @@ class Network:
                 kept[i] = states.clone()
         return kept
 
+    @torch.inference_mode()  # no bookkeeping for autograd, which is not used
     def loss(self, batch: Batch, x: Tensor) -> tuple[float, int]:
         """Sum of the loss over all targets in nats, unweighted, and how many there are.
 
@@ -130,8 +158,15 @@ class Network:
         losses, _ = self._cross_entropy(hidden, batch, backward=False)
         return float(losses.sum()), len(losses)
 
+    @torch.inference_mode()  # no bookkeeping for autograd, which is not used
     def step(
-        self, batch: Batch, x: Tensor, *, dropout: float = 0.0, checkpointing: bool = False
+        self,
+        batch: Batch,
+        x: Tensor,
+        *,
+        dropout: float = 0.0,
+        checkpointing: bool = False,
+        random: torch.Generator | None = None,
     ) -> float:
         """Add the gradient of the weighted mean loss to the adapter's.
 
@@ -140,17 +175,19 @@ class Network:
             x: states of `trunk` (n, hidden).
             dropout: share of the adapter's inner values set to zero.
             checkpointing: keep only the input of each layer and compute the rest again.
+            random: where dropout draws from; None: torch's own generator.
 
         Returns:
             The weighted mean loss in nats.
         """
         architecture, first = self.base.architecture, self.lora.first_layer
+        random = random or torch.default_generator
         kept: list[tuple[Tensor, Tensor | None] | Activations] = []
         for i in range(first, architecture.layers):
             self._watch(self._layer_bytes(batch))
-            state = torch.get_rng_state() if checkpointing and dropout else None
+            state = random.get_state() if checkpointing and dropout else None
             inputs = x
-            x, activations = self._layer(i, inputs, batch, dropout)
+            x, activations = self._layer(i, inputs, batch, dropout, random)
             kept.append((inputs, state) if checkpointing else activations)
             del activations
         rows = x[batch.positions]
@@ -159,15 +196,15 @@ class Network:
         dx = torch.zeros_like(x)
         dx[batch.positions] = layers.norm_backward(dhidden, rows, norm, self.base.final_norm)
         del rows, hidden, dhidden, x
-        after = torch.get_rng_state()
+        after = random.get_state()
         for i in range(architecture.layers - 1, first - 1, -1):
             self._watch(self._layer_bytes(batch))
             top = kept.pop()
             if isinstance(top, tuple):
                 inputs, state = top
                 if state is not None:
-                    torch.set_rng_state(state)
-                _, top = self._layer(i, inputs, batch, dropout)
+                    random.set_state(state)
+                _, top = self._layer(i, inputs, batch, dropout, random)
             gradient = layers.backward(
                 architecture,
                 self.base.layers[i],
@@ -179,7 +216,7 @@ class Network:
             )
             if gradient is not None:
                 dx = gradient
-        torch.set_rng_state(after)
+        random.set_state(after)
         return float((losses * batch.weights).sum() / batch.weights.sum())
 
     def _layer_bytes(self, batch: Batch) -> int:
@@ -190,7 +227,9 @@ class Network:
         numbers += sum(3 * a.heads * (end - start) ** 2 for start, end, _ in batch.layout.bins)
         return numbers * self.base.dtype.itemsize
 
-    def _layer(self, i: int, x: Tensor, batch: Batch, dropout: float) -> tuple[Tensor, Activations]:
+    def _layer(
+        self, i: int, x: Tensor, batch: Batch, dropout: float, random: torch.Generator
+    ) -> tuple[Tensor, Activations]:
         return layers.forward(
             self.base.architecture,
             self.base.layers[i],
@@ -198,6 +237,7 @@ class Network:
             x,
             batch.layout,
             dropout,
+            random,
         )
 
     def _final(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -212,14 +252,18 @@ class Network:
         A few rows at a time: all logits at once would outweigh everything else in memory.
         """
         head, words = self.base.head, len(self.base.embedding)
-        rows = max(1, min(len(hidden), HEAD_BYTES // (words * hidden.itemsize)))
-        self._watch(2 * HEAD_BYTES + (head.coming if backward else 0))
+        most = max(1, HEAD_BYTES // (words * hidden.itemsize))
+        parts = max(1, math.ceil(len(hidden) / most))
+        # Of equal size: a small rest would read the whole matrix for a few rows.
+        rows = math.ceil(len(hidden) / parts)
+        self._watch(HEAD_BYTES + (head.coming if backward else 0))
         losses = torch.empty(len(hidden))
         gradient = torch.empty_like(hidden)
-        for start in range(0, len(hidden), rows):
+        for start in range(0, len(hidden), max(rows, 1)):
             part = slice(start, start + rows)
             targets = batch.targets[part]
-            probabilities = torch.softmax(head.forward(hidden[part]), dim=-1)
+            logits = head.forward(hidden[part])
+            probabilities = torch.softmax(logits, dim=-1, out=logits)
             places = torch.arange(len(targets)), targets
             chosen = probabilities[places]
             losses[part] = -chosen.float().clamp_min(1e-38).log()

@@ -39,6 +39,52 @@ class Example:
 
 Bin = tuple[int, ...]
 Packed = tuple[Bin, ...]
+Shares = tuple[Packed, ...]
+"""A batch divided among threads that work side by side."""
+
+_LANE_TOKENS: Final = 256
+"""What keeps one thread busy with large products."""
+STRETCH: Final = 1.5
+"""A batch of long examples may outgrow its size by this factor, if no thread is idle for it."""
+
+
+def lanes_of(batch_tokens: int, threads: int) -> int:
+    """How many threads share a batch of that size."""
+    return max(1, min(threads, batch_tokens // _LANE_TOKENS))
+
+
+def share(
+    lengths: Sequence[int],
+    batch_tokens: int,
+    lanes: int,
+    order: Sequence[int],
+    bin_tokens: int = BIN_TOKENS,
+) -> list[Shares]:
+    """Batches of up to `lanes` shares of nearly the same length, so that none waits long.
+
+    A share has at most `batch_tokens / lanes` tokens, or is one example that is longer. Those of
+    neighbouring lengths make a batch, unless that would be half as large again as asked.
+
+    Args:
+        lengths: tokens of each example.
+        batch_tokens: tokens of one batch.
+        lanes: how many shares a batch may have.
+        order: in which order examples come.
+        bin_tokens: as in `pack`.
+    """
+    filled = _first_fit(lengths, order, batch_tokens // lanes)
+    sizes = [sum(lengths[i] for i in members) for members in filled]
+    batches: list[list[int]] = []
+    room = 0.0
+    for place in sorted(range(len(filled)), key=lambda place: -sizes[place]):
+        if not batches or len(batches[-1]) == lanes or sizes[place] > room:
+            batches.append([])
+            room = STRETCH * batch_tokens
+        batches[-1].append(place)
+        room -= sizes[place]
+    return [
+        tuple(_bins(lengths, filled[place], bin_tokens) for place in batch) for batch in batches
+    ]
 
 
 def pack(
@@ -71,14 +117,20 @@ def pack(
 
 def _bins(lengths: Sequence[int], members: Sequence[int], bin_tokens: int) -> Packed:
     """First fit, longest first."""
+    order = sorted(members, key=lambda i: -lengths[i])
+    return tuple(tuple(found) for found in _first_fit(lengths, order, bin_tokens))
+
+
+def _first_fit(lengths: Sequence[int], order: Sequence[int], size: int) -> list[list[int]]:
+    """Each into the first bin that has room for it, else into a new one."""
     bins: list[list[int]] = []
     rooms: list[int] = []
-    for i in sorted(members, key=lambda i: -lengths[i]):
+    for i in order:
         found = next((b for b, room in enumerate(rooms) if lengths[i] <= room), None)
         if found is None:
             bins.append([i])
-            rooms.append(bin_tokens - lengths[i])
+            rooms.append(size - lengths[i])
         else:
             bins[found].append(i)
             rooms[found] -= lengths[i]
-    return tuple(tuple(members) for members in bins)
+    return bins

@@ -20,6 +20,9 @@ GGUF_NAMES: Final = {
 }
 """The same projections as a GGUF file names them, `blk.N.<name>.weight`."""
 
+KEPT_TOKENS: Final = 256
+"""Of so many tokens in one pass all activations are kept; of more, some are made again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:

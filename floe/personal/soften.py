@@ -31,6 +31,11 @@ class Softened:
     held_out: float | None = None
 
 
+def named(scale: float) -> str:
+    """The strength as the end of a sentence; nothing for an adapter that was left as it is."""
+    return f", at {scale:.0%} of its strength to spare other text" if scale < 1 else ""
+
+
 def soften(
     general: Callable[[float], float],
     held_out: Callable[[float], float] | None,

@@ -29,6 +29,7 @@ import torch
 import floe
 from floe.edge.download import ignore, sha256_of
 from floe.errors import FloeError, ModelError
+from floe.personal import soften
 from floe.personal.architecture import Architecture
 from floe.personal.base import Base, read_base
 from floe.personal.encoding import Encoder, RowsError, TrainRow, read_rows
@@ -315,11 +316,9 @@ def _sentence(fitted: Fitted) -> str:
     if fitted.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
     change = 1 - fitted.held_out_after / fitted.held_out_start
-    softened = ""
-    if fitted.softened.scale < 1:
-        softened = f", at {fitted.softened.scale:.0%} of its strength to spare other text"
+    strength = soften.named(fitted.softened.scale)
     return (
-        f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{softened}."
+        f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{strength}."
     )
 
 

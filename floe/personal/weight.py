@@ -178,14 +178,19 @@ def keep_note(store: Store, sentence: str) -> None:
     store.set_setting(_NOTE, sentence)
 
 
+def midnight() -> float:
+    """When this day began (UTC), in seconds since the epoch."""
+    return time.time() // _DAY_SECONDS * _DAY_SECONDS
+
+
 def add_request(store: Store) -> None:
     """Count a request that belongs to no answer in the making to those of today (UTC).
 
     Raises:
         StoreError: it cannot be counted.
     """
-    midnight = time.time() // _DAY_SECONDS * _DAY_SECONDS
-    store.set_setting(_REQUESTS, [midnight, requests_since(store, midnight) + 1])
+    day = midnight()
+    store.set_setting(_REQUESTS, [day, requests_since(store, day) + 1])
 
 
 def requests_since(store: Store, moment: float) -> int:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from floe.personal.base import read_base
+from floe.personal.layers import exponentials
 from floe.personal.lora import Lora
 from floe.personal.network import Network
 from floe.personal.packing import Example, pack
@@ -115,3 +116,38 @@ def test_dropout_with_checkpointing_drops_the_same_values_twice(tmp_path: Path) 
         assert lora.parameters.grad is not None
         gradients.append(lora.parameters.grad.clone())
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, -3000.0, 3000.0])
+def test_attention_weights_are_a_softmax_however_large_the_scores(shift: float) -> None:
+    scores = torch.randn(3, 7, 11, generator=torch.Generator().manual_seed(0)) * 4 + shift
+    scores[..., 9:] = -torch.inf
+    expected = torch.softmax(scores, dim=-1)
+    values, inverse = exponentials(scores)
+    torch.testing.assert_close(values * inverse, expected)
+
+
+def test_what_is_made_again_to_save_memory_gives_the_same_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = read_base(write_tiny(tmp_path / "tiny.gguf"), torch.float32)
+    tokens = np.arange(40, dtype=np.int32)
+    example = Example(tokens, tokens + 1, np.ones(40, np.float32), 40)
+    gradients = []
+    for most in (40, 39):
+        monkeypatch.setattr("floe.personal.layers.KEPT_TOKENS", most)
+        lora = Lora(
+            base.architecture,
+            rank=RANK,
+            alpha=ALPHA,
+            modules=MODULES,
+            layers=2,
+            dtype=torch.float32,
+            seed=0,
+        )
+        network = Network(base, lora)
+        batch = network.batch([example], ((0,),))
+        network.step(batch, network.trunk(batch))
+        gradients.append(lora.gradient.clone())
+    assert torch.equal(gradients[0], gradients[1])
+    assert gradients[0].any()
