@@ -105,6 +105,8 @@ class PacedStream:
             self._next_at += self._interval
             self._left -= 1
             self._finished = row.end or self._left <= 0
+        # Looking rows up is the cloud's work, not that of who follows it.
+        self._cloud.seconds += self._cloud.now() - now
         return rows
 
     def wait(self, seconds: float) -> bool:

@@ -40,7 +40,6 @@ class Picker:
         self._projector = projector
         self._rule: Rule = rule
         self._work = np.empty(index.size, np.float32)
-        self._touched = np.zeros(index.size, np.bool_)
         # Arrays of this size made anew for each token would come from the operating system and
         # go back to it each time, which stops all threads for a moment.
         self._near = np.empty(index.size, np.bool_)
@@ -64,7 +63,7 @@ class Picker:
         if probability > _CERTAIN:
             alone = Alternative(self._pieces[token], probability, None, probability)
             return Pick(token, probability, None, probability, (alone,))
-        near = self._near_best(distribution)
+        near = np.flatnonzero(self._mark_near(distribution))
         mass = distribution.mass[near]
         best = _largest(mass)
         alternatives = tuple(
@@ -142,15 +141,14 @@ class Picker:
 
     def _untouched(self, local: LocalDistribution, pooled: Pooled) -> NDArray[np.intp]:
         """Ids of the better tokens of the local model that the projection does not name."""
-        near = self._near_best(local)
-        self._touched[pooled.ids] = True
-        near = near[~self._touched[near]]
-        self._touched[pooled.ids] = False
-        return near
+        near = self._mark_near(local)
+        near[pooled.ids] = False
+        return np.flatnonzero(near)
 
-    def _near_best(self, local: LocalDistribution) -> NDArray[np.intp]:
+    def _mark_near(self, local: LocalDistribution) -> NDArray[np.bool_]:
         threshold = local.mass[local.best] * np.float32(_NEAR)
-        return np.flatnonzero(np.greater(local.mass, threshold, out=self._near))
+        np.greater(local.mass, threshold, out=self._near)
+        return self._near
 
     def _target(
         self,
