@@ -289,11 +289,10 @@ class _Tree(Network):
         mask = torch.zeros(allowed.shape, dtype=self.base.dtype).masked_fill_(~allowed, -torch.inf)
         architecture = self.base.architecture
         mask = mask.repeat(architecture.heads // architecture.kv_heads, 1)
-        angles = torch.from_numpy(places).float()[:, None] * self._frequencies
         positions = torch.arange(first - 1, n)
         return Batch(
             tokens=torch.tensor(tokens),
-            layout=Layout(angles.cos()[:, None], angles.sin()[:, None], ((0, n, mask),)),
+            layout=Layout(*self.rotation(places), ((0, n, mask),)),
             positions=positions,
             targets=torch.zeros_like(positions),
             weights=torch.ones(len(positions)),

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from floe.personal import layers
@@ -85,9 +86,7 @@ class Network:
         members = tuple(i for members in packed for i in members)
         chosen = [examples[i] for i in members]
         places = np.concatenate([np.arange(len(example)) for example in chosen])
-        angles = (torch.from_numpy(places).float()[:, None] * self._frequencies)[:, None]
-        cos, sin = angles.cos(), angles.sin()
-        dtype = self.base.dtype
+        cos, sin = self.rotation(places)
         bins = []
         start = 0
         for indices in packed:
@@ -101,8 +100,8 @@ class Network:
         return Batch(
             tokens=torch.from_numpy(np.concatenate([example.tokens for example in chosen])),
             layout=Layout(
-                torch.cat((cos, cos), dim=-1).to(dtype),
-                torch.cat((-sin, sin), dim=-1).to(dtype),
+                cos,
+                sin,
                 tuple(bins),
             ),
             positions=positions,
@@ -110,6 +109,13 @@ class Network:
             weights=weights[positions],
             members=members,
         )
+
+    def rotation(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """`cos` and `sin` of a `Layout` for tokens at `places` (n,) of their sequences."""
+        angles = (torch.from_numpy(places).float()[:, None] * self._frequencies)[:, None]
+        cos, sin = angles.cos(), angles.sin()
+        dtype = self.base.dtype
+        return torch.cat((cos, cos), dim=-1).to(dtype), torch.cat((-sin, sin), dim=-1).to(dtype)
 
     def _mask(self, lengths: Sequence[int]) -> Tensor:
         """0 where a token may look, minus infinity elsewhere, once for each query of a group."""

@@ -116,22 +116,6 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     expect(page.locator(".adapters > li")).to_have_count(1)
 
 
-def test_a_full_disk_is_a_sentence_and_it_goes_on_from_the_checkpoint(page: Page, own: App) -> None:
-    _, train, state = personalise(page, own)
-    train.click()
-    expect(state).to_contain_text(re.compile("being read|Step"))
-    trainer = held(own)
-    checkpoint = newest_run(own)[0].path / "checkpoint"
-    kept = (checkpoint / "state.pt").read_bytes()
-    (checkpoint / "state.pt.part").unlink(missing_ok=True)
-    (checkpoint / "state.pt.part").symlink_to("/dev/full")
-    trainer.resume()
-    expect(state).to_contain_text("The disk is full. Free some space")
-    assert (checkpoint / "state.pt").read_bytes() == kept
-    page.get_by_role("button", name="Resume", exact=True).click()
-    expect(state).to_contain_text("Loss on the answers kept aside", timeout=LONG_MS)
-
-
 def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
     person, train, state = personalise(page, own)
     person.go("Federate")
