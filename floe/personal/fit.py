@@ -292,20 +292,24 @@ def rate(step: int, steps: int) -> float:
 
 
 def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Shares]]:
-    """The batches of every epoch, each in an order of its own."""
+    """The batches of every epoch, each in an order of its own.
+
+    Where a batch is shared, its parts stay together in all epochs: threads meet the same lengths
+    again, for which the kernels are there. To part them each time was no better for learning.
+    """
     lengths = [len(example) for example in train]
     lanes = lanes_of(plan.batch_tokens, plan.threads)
-    epochs: list[list[Shares]] = []
-    for epoch in range(plan.epochs):
-        random = np.random.default_rng([seed, epoch])
-        order = random.permutation(len(lengths)).tolist()
-        if lanes == 1:
-            epochs.append([(packed,) for packed in pack(lengths, plan.batch_tokens, order)])
-            continue
-        batches = share(lengths, plan.batch_tokens, lanes, order)
-        # They come by length, which is no order to learn in.
-        epochs.append([batches[i] for i in random.permutation(len(batches))])
-    return epochs
+
+    def order(epoch: int, count: int) -> list[int]:
+        return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(count)]
+
+    if lanes == 1:
+        return [
+            [(packed,) for packed in pack(lengths, plan.batch_tokens, order(epoch, len(lengths)))]
+            for epoch in range(plan.epochs)
+        ]
+    batches = share(lengths, plan.batch_tokens, lanes, order(plan.epochs, len(lengths)))
+    return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
 
 
 class _Trunk:
