@@ -99,11 +99,7 @@ class Network:
         targets = torch.from_numpy(np.concatenate([example.targets for example in chosen]))
         return Batch(
             tokens=torch.from_numpy(np.concatenate([example.tokens for example in chosen])),
-            layout=Layout(
-                cos,
-                sin,
-                tuple(bins),
-            ),
+            layout=Layout(cos, sin, tuple(bins)),
             positions=positions,
             targets=targets[positions].long(),
             weights=weights[positions],
@@ -229,7 +225,7 @@ class Network:
         """What one layer takes at most while it works, kept activations included."""
         a = self.base.architecture
         queries, keys = a.heads * a.head_size, a.kv_heads * a.head_size
-        numbers = len(batch.tokens) * (6 * a.hidden + 4 * queries + 4 * keys + 6 * a.intermediate)
+        numbers = len(batch.tokens) * (7 * a.hidden + 4 * queries + 4 * keys + 8 * a.intermediate)
         numbers += sum(3 * a.heads * (end - start) ** 2 for start, end, _ in batch.layout.bins)
         return numbers * self.base.dtype.itemsize
 
@@ -269,6 +265,7 @@ class Network:
             part = slice(start, start + rows)
             targets = batch.targets[part]
             logits = head.forward(hidden[part])
+            # In place: each row is read to its end before it is written.
             probabilities = torch.softmax(logits, dim=-1, out=logits)
             places = torch.arange(len(targets)), targets
             chosen = probabilities[places]

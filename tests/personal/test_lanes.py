@@ -6,63 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from floe.personal.base import read_base
 from floe.personal.fit import Fit, Step
 from floe.personal.lanes import Lanes
-from floe.personal.lora import Lora
 from floe.personal.memory import MemoryLimit
 from floe.personal.network import Network
-from floe.personal.packing import Example, Shares, lanes_of, share
+from floe.personal.packing import Shares, lanes_of, share
+from tests.personal.random_rows import examples, network_of
 from tests.personal.runs_of_tiny import plan
-from tests.personal.tiny import write_tiny
 
 LENGTHS = (5, 40, 9, 3, 70, 20, 7, 31)
 SHARES: Shares = (((1,), (0, 2)), ((4,),), ((5, 3), (6, 7)))
 
 
-def examples(lengths: tuple[int, ...] = LENGTHS) -> list[Example]:
-    random = np.random.default_rng(0)
-    return [
-        Example(
-            tokens=random.integers(0, 256, n).astype(np.int32),
-            targets=random.integers(0, 256, n).astype(np.int32),
-            weights=(random.random(n) < 0.7).astype(np.float32) * (1 + n % 2),
-            text_bytes=n,
-        )
-        for n in lengths
-    ]
-
-
 @pytest.fixture
 def network(tmp_path: Path) -> Network:
-    return fresh(tmp_path)
-
-
-def fresh(folder: Path) -> Network:
-    base = read_base(write_tiny(folder / "tiny.gguf"), torch.float32)
-    lora = Lora(
-        base.architecture,
-        rank=2,
-        alpha=4.0,
-        modules=("v_proj", "up_proj", "down_proj"),
-        layers=2,
-        dtype=torch.float32,
-        seed=0,
-    )
-    random = np.random.default_rng(1)
-    lora.load(
-        {
-            name: (a, random.normal(scale=0.1, size=b.shape).astype(np.float32))
-            for name, (a, b) in lora.factors().items()
-        }
-    )
-    return Network(base, lora)
+    return network_of(tmp_path)
 
 
 def stepped(network: Network, shares: Shares, *, dropout: float, seed: int) -> torch.Tensor:
     with Lanes(network, threads=2, count=3) as lanes:
         lanes.step(
-            examples(),
+            examples(LENGTHS),
             shares,
             network.trunk,
             dropout=dropout,
@@ -73,7 +37,7 @@ def stepped(network: Network, shares: Shares, *, dropout: float, seed: int) -> t
 
 
 def test_shares_have_the_loss_and_gradient_of_the_batch_as_a_whole(network: Network) -> None:
-    whole = network.batch(examples(), tuple(one for part in SHARES for one in part))
+    whole = network.batch(examples(LENGTHS), tuple(one for part in SHARES for one in part))
     network.lora.gradient.zero_()
     loss = network.step(whole, network.trunk(whole))
     expected = network.lora.gradient.clone()
@@ -81,7 +45,7 @@ def test_shares_have_the_loss_and_gradient_of_the_batch_as_a_whole(network: Netw
         # Twice: what the first leaves behind must not count.
         for _ in range(2):
             shared = lanes.step(
-                examples(), SHARES, network.trunk, dropout=0.0, checkpointing=False, seed=0
+                examples(LENGTHS), SHARES, network.trunk, dropout=0.0, checkpointing=False, seed=0
             )
     assert shared == pytest.approx(loss, rel=1e-5)
     torch.testing.assert_close(network.lora.gradient, expected, rtol=1e-4, atol=1e-6)
@@ -99,7 +63,9 @@ def test_a_share_that_fails_ends_the_step_with_its_error(network: Network) -> No
 
     network._watch = watch
     with Lanes(network, threads=2, count=2) as lanes, pytest.raises(MemoryLimit, match="enough"):
-        lanes.step(examples(), SHARES[:2], network.trunk, dropout=0.0, checkpointing=False, seed=0)
+        lanes.step(
+            examples(LENGTHS), SHARES[:2], network.trunk, dropout=0.0, checkpointing=False, seed=0
+        )
 
 
 def test_lanes_leave_torchs_threads_to_everybody_else_as_they_were(network: Network) -> None:
@@ -128,12 +94,12 @@ def test_a_batch_is_shared_only_where_each_thread_has_enough_to_do() -> None:
 def test_stopped_and_resumed_in_lanes_is_the_same_as_uninterrupted(tmp_path: Path) -> None:
     two = plan(batch_tokens=512, threads=2)
     some = examples((200, 210, 190, 60, 205, 150, 70))
-    whole = Fit(fresh(tmp_path), some, (), two, seed=5).run()
+    whole = Fit(network_of(tmp_path), some, (), two, seed=5).run()
     assert whole.steps > 4
-    half = Fit(fresh(tmp_path), some, (), two, seed=5)
+    half = Fit(network_of(tmp_path), some, (), two, seed=5)
     done: list[Step] = []
     half.run(done.append, lambda: len(done) == 3)
-    again = Fit(fresh(tmp_path), some, (), two, seed=5)
+    again = Fit(network_of(tmp_path), some, (), two, seed=5)
     again.load_state(half.state())
     rest = again.run()
     for name, (a, b) in whole.factors.items():

@@ -2,52 +2,19 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from floe.personal.base import read_base
-from floe.personal.lora import Lora
 from floe.personal.network import Network
-from floe.personal.packing import Example, pack
-from tests.personal.tiny import write_tiny
+from floe.personal.packing import pack
+from tests.personal.random_rows import examples, network_of
 
 LENGTHS = (5, 40, 9, 3, 70, 20, 7)
 
 
-def examples() -> list[Example]:
-    random = np.random.default_rng(0)
-    return [
-        Example(
-            tokens=random.integers(0, 256, n).astype(np.int32),
-            targets=random.integers(0, 256, n).astype(np.int32),
-            weights=(random.random(n) < 0.7).astype(np.float32),
-            text_bytes=n,
-        )
-        for n in LENGTHS
-    ]
-
-
 @pytest.fixture
 def network(tmp_path: Path) -> Network:
-    base = read_base(write_tiny(tmp_path / "tiny.gguf"), torch.float32)
-    lora = Lora(
-        base.architecture,
-        rank=2,
-        alpha=4.0,
-        modules=("q_proj", "up_proj"),
-        layers=2,
-        dtype=torch.float32,
-        seed=0,
-    )
-    random = np.random.default_rng(1)
-    lora.load(
-        {
-            name: (a, random.normal(scale=0.1, size=b.shape).astype(np.float32))
-            for name, (a, b) in lora.factors().items()
-        }
-    )
-    return Network(base, lora)
+    return network_of(tmp_path)
 
 
 def test_every_example_comes_once_and_in_the_given_order() -> None:
@@ -77,7 +44,7 @@ def test_short_examples_share_a_bin_and_long_ones_have_their_own() -> None:
 
 
 def test_packed_examples_have_the_loss_and_gradient_that_they_have_alone(network: Network) -> None:
-    some = examples()
+    some = examples(LENGTHS)
     gradient = network.lora.parameters.grad
     assert gradient is not None
     total = sum(float(example.weights.sum()) for example in some)
@@ -102,7 +69,7 @@ def test_packed_examples_have_the_loss_and_gradient_that_they_have_alone(network
 def test_what_frozen_layers_make_of_an_example_does_not_depend_on_its_neighbours(
     network: Network,
 ) -> None:
-    some = examples()
+    some = examples(LENGTHS)
     together = network.trunks(some, 1000)
     for example, states in zip(some, together, strict=True):
         (alone,) = network.trunks([example], 1000)
