@@ -30,6 +30,7 @@ from floe.federation.client_app import app
 from floe.federation.device import CODE_DIGITS, CODES, RANKS, Secret, secret_of
 from floe.federation.grid import LocalGrid
 from floe.federation.guard import norm
+from floe.federation.learner import adapter_of
 from floe.federation.noise import Noise
 from floe.federation.recipe import Recipe
 from floe.federation.report import RoundReport
@@ -40,7 +41,6 @@ from floe.personal import layers
 from floe.personal.base import read_base
 from floe.personal.encoding import Encoder
 from floe.personal.layers import Layout
-from floe.personal.lora import Lora
 from floe.personal.network import Batch, Network
 
 EPSILON: Final = 8.0
@@ -215,26 +215,13 @@ class CodeReader:
             FederationError: the model's tokeniser does not write digits one by one.
         """
         torch.set_num_threads(self._threads)
-        network = _Tree(self._base, self._adapter(factors))
+        rank = len(next(iter(factors.values()))[0]) if factors else 1
+        network = _Tree(self._base, adapter_of(self._base, self._recipe, factors, rank))
         prefix, digits = self._tokens(secret)
         if secret not in self._kept:
             batch = network.tree(prefix, digits)
             self._kept[secret] = batch, network.trunk(batch)
         return code_losses(network.logs(*self._kept[secret], digits))
-
-    def _adapter(self, factors: Mapping[str, Factors]) -> Lora:
-        rank = len(next(iter(factors.values()))[0]) if factors else 1
-        lora = Lora(
-            self._base.architecture,
-            rank=rank,
-            alpha=float(rank),
-            modules=self._recipe.modules,
-            layers=self._recipe.layers,
-            dtype=torch.float32,
-            seed=0,
-        )
-        lora.load(factors)
-        return lora
 
     def _tokens(self, secret: Secret) -> tuple[list[int], list[int]]:
         """All that comes before the code, and the token of each digit."""

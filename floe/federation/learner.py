@@ -113,16 +113,7 @@ class Learner:
         return total / count
 
     def _network(self, factors: Mapping[str, Factors], rank: int) -> "_Remembering":
-        lora = Lora(
-            self._base.architecture,
-            rank=rank,
-            alpha=float(rank),
-            modules=self.recipe.modules,
-            layers=self.recipe.layers,
-            dtype=self._base.dtype,
-            seed=0,
-        )
-        lora.load(factors)
+        lora = adapter_of(self._base, self.recipe, factors, rank)
         return _Remembering(self._base, lora, self._kept)
 
     def _plan(self, rank: int) -> TrainPlan:
@@ -144,6 +135,21 @@ class Learner:
             peak_mb=0.0,
             reason="as the group agreed",
         )
+
+
+def adapter_of(base: Base, recipe: Recipe, factors: Mapping[str, Factors], rank: int) -> Lora:
+    """An adapter of scale 1 as the recipe has it, from factors of any rank; without any, zero."""
+    lora = Lora(
+        base.architecture,
+        rank=rank,
+        alpha=float(rank),
+        modules=recipe.modules,
+        layers=recipe.layers,
+        dtype=base.dtype,
+        seed=0,
+    )
+    lora.load(factors)
+    return lora
 
 
 _loaded: Final[dict[tuple[Path, Recipe, Precision], Learner]] = {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from floe.personal.base import read_base
+from floe.personal.base import Base, read_base
 from floe.personal.layers import exponentials
 from floe.personal.lora import Lora
 from floe.personal.network import Network
@@ -19,6 +19,18 @@ from tests.personal.torch_side import lora as with_lora
 RANK, ALPHA = 3, 5.0
 
 
+def fresh(base: Base, modules: tuple[str, ...] = MODULES) -> Lora:
+    return Lora(
+        base.architecture,
+        rank=RANK,
+        alpha=ALPHA,
+        modules=modules,
+        layers=2,
+        dtype=torch.float32,
+        seed=0,
+    )
+
+
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize(
     ("kind", "modules"), [("llama", MODULES), ("qwen2", ("q_proj", "v_proj", "down_proj"))]
@@ -28,15 +40,7 @@ def test_gradients_are_those_of_peft(
 ) -> None:
     path = write_tiny(tmp_path / "tiny.gguf", kind)
     base = read_base(path, torch.float32)
-    lora = Lora(
-        base.architecture,
-        rank=RANK,
-        alpha=ALPHA,
-        modules=modules,
-        layers=2,
-        dtype=torch.float32,
-        seed=0,
-    )
+    lora = fresh(base, modules)
     random = np.random.default_rng(0)
     factors = {
         name: (a, random.normal(scale=0.1, size=b.shape).astype(np.float32))
@@ -94,15 +98,7 @@ def test_dropout_with_checkpointing_drops_the_same_values_twice(tmp_path: Path) 
     base = read_base(write_tiny(tmp_path / "tiny.gguf"), torch.float32)
     gradients = []
     for checkpointing in (False, True):
-        lora = Lora(
-            base.architecture,
-            rank=RANK,
-            alpha=ALPHA,
-            modules=MODULES,
-            layers=2,
-            dtype=torch.float32,
-            seed=0,
-        )
+        lora = fresh(base)
         network = Network(base, lora)
         example = Example(
             np.arange(40, dtype=np.int32),
@@ -136,15 +132,7 @@ def test_what_is_made_again_to_save_memory_gives_the_same_gradient(
     gradients = []
     for most in (40, 39):
         monkeypatch.setattr("floe.personal.layers.KEPT_TOKENS", most)
-        lora = Lora(
-            base.architecture,
-            rank=RANK,
-            alpha=ALPHA,
-            modules=MODULES,
-            layers=2,
-            dtype=torch.float32,
-            seed=0,
-        )
+        lora = fresh(base)
         network = Network(base, lora)
         batch = network.batch([example], ((0,),))
         network.step(batch, network.trunk(batch))

@@ -83,6 +83,14 @@ def personalise(page: Page, app: App) -> tuple[Person, Locator, Locator]:
     return person, train, page.locator("#run .state")
 
 
+def come_again(own: App, person: Person, state: Locator) -> None:
+    """Start the app once more, and see that the training goes on."""
+    own.start()
+    person.come()
+    person.go("Personalise")
+    expect(state).to_contain_text("Step")
+
+
 def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own: App) -> None:
     person, train, state = personalise(page, own)
     window = page.context.new_page()
@@ -107,10 +115,7 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     trainer = held(own)
     own.leave(signal.SIGKILL)
     assert trainer.is_running()
-    own.start()
-    person.come()
-    person.go("Personalise")
-    expect(state).to_contain_text("Step")
+    come_again(own, person, state)
     trainer.resume()
     expect(state).to_contain_text("the new adapter is in use", timeout=LONG_MS)
     expect(page.locator(".adapters > li")).to_have_count(1)
@@ -131,10 +136,7 @@ def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
         assert "Traceback" not in (own.data_dir / log).read_text()
     with sqlite3.connect(own.data_dir / "floe.db") as db:
         assert db.execute("SELECT sentence FROM federations").fetchall() == [("Stopped.",)]
-    own.start()
-    person.come()
-    person.go("Personalise")
-    expect(state).to_contain_text("Step")
+    come_again(own, person, state)
     trainer.resume()
     expect(state).to_contain_text("answers kept aside", timeout=LONG_MS)
 
