@@ -87,8 +87,8 @@ class Decoder:
         self._picker = Picker(tuple(local.pieces), index, Projector(index), rule)
         self._end_ids = frozenset(local.end_ids)
         exact = local.exact_batch
-        batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
-        self._draft_length = DraftLength(batch - 1)
+        self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
+        self._draft_length = DraftLength(self._batch - 1)
         self._follower = (
             Follower(
                 open_stream,
@@ -223,7 +223,7 @@ class Decoder:
         if self._follower is None or self._controls.weight >= 1:
             return []
         self._follower.catch_up()
-        return self._spell(self._follower.ahead(MAX_BATCH))
+        return self._spell(self._follower.ahead(self._batch))
 
     def _spell(self, rows: Sequence[CloudToken]) -> list[int]:
         """Local tokens of the next rows beyond the fused text.

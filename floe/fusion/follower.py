@@ -26,7 +26,13 @@ _LONGEST_RETRY: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class FollowPolicy:
-    """Limits on requests. Seconds; `max_requests` is a budget for one answer."""
+    """Limits on requests.
+
+    Attributes:
+        min_spacing: seconds from one request to the next, or twice as long as the last answer
+            took if that is less: a server in the next room need not be spared like a cloud.
+        max_requests: a budget for one answer.
+    """
 
     min_spacing: float = 0.05
     max_requests: int = DEFAULT_MAX_REQUESTS
@@ -164,7 +170,10 @@ class Follower:
         return float("-inf") if self._answered else self._opened_at + self._latency
 
     def _next_request_at(self) -> float:
-        return max(self._opened_at + self._policy.min_spacing, self._retry_at)
+        spacing = self._policy.min_spacing
+        if self._answered:
+            spacing = min(spacing, 2 * self._latency)
+        return max(self._opened_at + spacing, self._retry_at)
 
     def _reopen(self, now: float) -> bool:
         """Ask for the continuation of what is written, if a request is due."""

@@ -35,6 +35,7 @@ class TokenIndex:
         order: int32 of shape (tokens with text,): ids in the order of their bytes.
         end_ids: int32 of shape (end tokens,).
         size: number of all tokens.
+        own: the token that spells a byte string; None without one.
     """
 
     def __init__(self, pieces: Sequence[bytes], end_ids: Sequence[int]) -> None:
@@ -47,6 +48,7 @@ class TokenIndex:
         # Of tokens with the same bytes the last is the one that a tokenizer produces: in
         # SentencePiece files the 256 byte tokens come before the pieces that spell them.
         self._ids = {pieces[i]: i for i in ids}
+        self.own = self._ids.get
         # A cloud proposes the same few thousand strings again and again.
         self.reach = lru_cache(maxsize=1 << 15)(self._reach)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.fusion.index import TokenIndex
-from floe.fusion.pooling import LocalDistribution, Pooled, local_distribution, pool
+from floe.fusion.pooling import Pooled, exponentials, local_distribution, pool
 from floe.fusion.projection import Projector
 from floe.records import Alternative, CloudToken, Rule, Sampling
 
@@ -15,7 +15,7 @@ ALTERNATIVES: Final = 5
 _CERTAIN: Final = 0.99
 """A local token above this is shown alone: all others together have less than a hundredth."""
 _NEAR: Final = math.exp(-6.0)
-"""Tokens below this share of the best one are looked at only if nothing else is left."""
+"""Tokens below this share of the best one are not shown."""
 
 
 class Pick(NamedTuple):
@@ -39,10 +39,9 @@ class Picker:
         self._index = index
         self._projector = projector
         self._rule: Rule = rule
-        self._work = np.empty(index.size, np.float32)
         # Arrays of this size made anew for each token would come from the operating system and
         # go back to it each time, which stops all threads for a moment.
-        self._near = np.empty(index.size, np.bool_)
+        self._work = np.empty(index.size, np.float32)
         self._random = np.random.default_rng()
 
     def seed(self, seed: int | None) -> None:
@@ -51,28 +50,24 @@ class Picker:
 
     def local(self, logits: NDArray[np.float32], sampling: Sampling) -> Pick:
         """A token of the local model alone."""
-        distribution = local_distribution(logits, self._work, exact=False)
-        if sampling.temperature <= 0:
-            token = distribution.best
-        else:
-            nothing = np.empty(0, np.float64)
-            bare = Pooled(np.empty(0, np.int32), nothing, nothing, 1 / distribution.total, 0.0)
-            token = self._draw(self._target(logits, distribution, bare, sampling))
-        # The hottest path of the program, and shorter than `_describe`: nothing is touched.
+        distribution = local_distribution(logits, self._work)
+        token, scale = distribution.best, 1 / distribution.total
+        if sampling.temperature > 0:
+            none = np.empty(0, np.float64)
+            bare = Pooled(
+                np.empty(0, np.int32), none, none, none, distribution.mass, scale, 0.0, scale
+            )
+            token = self._draw(self._target(logits, bare, sampling))
         probability = distribution.probability(token)
+        # The hottest path of the program.
         if probability > _CERTAIN:
             alone = Alternative(self._pieces[token], probability, None, probability)
             return Pick(token, probability, None, probability, (alone,))
-        near = np.flatnonzero(self._mark_near(distribution))
-        mass = distribution.mass[near]
-        best = _largest(mass)
-        alternatives = tuple(
-            Alternative(self._pieces[i], p, None, p)
-            for i, p in zip(
-                near[best].tolist(), (mass[best] / distribution.total).tolist(), strict=True
-            )
-        )
-        return Pick(token, probability, None, probability, alternatives)
+        least = _NEAR * float(distribution.mass[distribution.best])
+        alternatives = []
+        for other, mass in _largest(distribution.mass, least):
+            alternatives.append(Alternative(self._pieces[other], mass * scale, None, mass * scale))
+        return Pick(token, probability, None, probability, tuple(alternatives))
 
     def fused(
         self,
@@ -95,7 +90,7 @@ class Picker:
         candidates are the whole vocabulary.
 
         Args:
-            logits: float32 of shape (vocabulary,).
+            logits: float32 of shape (vocabulary,); a greedy pick writes into it.
             row: the cloud's candidates for the current cloud token.
             pending: bytes of the fused text since that token began.
             weight: local weight in [0, 1].
@@ -103,88 +98,42 @@ class Picker:
             draft: the local token that begins what the cloud itself chose, where known.
             tolerance: a greedy pick is the draft if its probability is within this of the best.
         """
-        distribution = local_distribution(logits, self._work)
-        projection = self._projector.project(row, pending, distribution.mass)
-        pooled = pool(distribution, projection, weight, self._rule)
-        rest = self._untouched(distribution, pooled)
-        if sampling.temperature <= 0:
-            token = self._best(distribution, pooled, rest)
-            if tolerance > 0 and draft is not None and draft != token:
-                best, own = (_probabilities(t, distribution, pooled)[1] for t in (token, draft))
-                if best - own <= tolerance:
-                    token = draft
-        else:
-            target = self._target(logits, distribution, pooled, sampling)
-            token = self._accept_or_draw(target, logits, distribution, pooled, sampling, draft)
-        return self._describe(token, distribution, pooled, rest)
+        # A greedy pick needs the logits no more, and space of its own would have to be fetched.
+        mass, _ = exponentials(logits, self._work if sampling.temperature > 0 else logits)
+        projection = self._projector.project(row, pending, mass)
+        pooled = pool(mass, projection, weight, self._rule)
+        best = _best(pooled)
+        own = best[0]
+        if sampling.temperature > 0:
+            target = self._target(logits, pooled, sampling)
+            own = _entry(self._accept_or_draw(target, logits, pooled, sampling, draft), pooled)
+        elif tolerance > 0 and draft is not None and draft != own.token:
+            proposed = _entry(draft, pooled)
+            if own.fused - proposed.fused <= tolerance:
+                own = proposed
+        pieces = self._pieces
+        alternatives = tuple([Alternative(pieces[i], p, q, r) for r, i, p, q in best])
+        return Pick(own.token, own.local, own.cloud, own.fused, alternatives)
 
     def draft_end(self, local: NDArray[np.float32]) -> int:
         """An end token, drawn as the projection shares the cloud's end among them."""
         share = np.exp(local[self._index.end_ids].astype(np.float64) - float(local.max()))
         return int(self._index.end_ids[self._draw(share)])
 
-    def _best(self, local: LocalDistribution, pooled: Pooled, rest: NDArray[np.intp]) -> int:
-        token, best = -1, -1.0
-        if len(pooled.ids):
-            at = int(pooled.fused.argmax())
-            token, best = int(pooled.ids[at]), float(pooled.fused[at])
-        unseen = _NEAR * float(local.mass[local.best]) * pooled.rest_fused
-        if not len(rest) and best < unseen:
-            masked = local.mass.copy()
-            masked[pooled.ids] = -1.0
-            rest = np.array([masked.argmax()])
-        if len(rest):
-            at = int(local.mass[rest].argmax())
-            if float(local.mass[rest[at]]) * pooled.rest_fused > best:
-                token = int(rest[at])
-        return token
-
-    def _untouched(self, local: LocalDistribution, pooled: Pooled) -> NDArray[np.intp]:
-        """Ids of the better tokens of the local model that the projection does not name."""
-        near = self._mark_near(local)
-        near[pooled.ids] = False
-        return np.flatnonzero(near)
-
-    def _mark_near(self, local: LocalDistribution) -> NDArray[np.bool_]:
-        threshold = local.mass[local.best] * np.float32(_NEAR)
-        np.greater(local.mass, threshold, out=self._near)
-        return self._near
-
     def _target(
-        self,
-        logits: NDArray[np.float32],
-        local: LocalDistribution,
-        pooled: Pooled,
-        sampling: Sampling,
+        self, logits: NDArray[np.float32], pooled: Pooled, sampling: Sampling
     ) -> NDArray[np.float64]:
         """Fused distribution after temperature, then top-p; shape (vocabulary,), sums to 1."""
         inverse = 1.0 / sampling.temperature
-        target = self._heated(logits, local, pooled.rest_fused, inverse)
+        target = _heated(logits, pooled, pooled.rest_fused, inverse)
         target[pooled.ids] = pooled.fused**inverse
         target /= target.sum()
         return target if sampling.top_p >= 1 else _nucleus(target, sampling.top_p)
-
-    def _heated(
-        self,
-        logits: NDArray[np.float32],
-        local: LocalDistribution,
-        factor: float,
-        inverse: float,
-    ) -> NDArray[np.float64]:
-        """(factor x local mass)^(1/T) of every token."""
-        if inverse == 1.0:
-            return local.mass.astype(np.float64) * factor
-        heated: NDArray[np.float64] = np.exp(
-            (logits - logits[local.best]) * np.float32(inverse), dtype=np.float64
-        )
-        heated *= (factor * float(local.mass[local.best])) ** inverse
-        return heated
 
     def _accept_or_draw(
         self,
         target: NDArray[np.float64],
         logits: NDArray[np.float32],
-        local: LocalDistribution,
         pooled: Pooled,
         sampling: Sampling,
         draft: int | None,
@@ -195,8 +144,7 @@ class Picker:
         proposal = pooled.cloud**inverse
         normaliser = float(proposal.sum())
         if pooled.rest_cloud > 0:
-            rest = self._heated(logits, local, pooled.rest_cloud, inverse)
-            normaliser += float(rest.sum() - rest[pooled.ids].sum())
+            normaliser += float(_heated(logits, pooled, pooled.rest_cloud, inverse).sum())
         proposal /= normaliser
         at = np.flatnonzero(pooled.ids == draft)
         if len(at):
@@ -213,43 +161,87 @@ class Picker:
         at = np.searchsorted(cumulative, self._random.random() * cumulative[-1], "right")
         return min(int(at), len(probabilities) - 1)
 
-    def _describe(
-        self, token: int, local: LocalDistribution, pooled: Pooled, rest: NDArray[np.intp]
-    ) -> Pick:
-        names = np.concatenate((pooled.ids, rest))
-        mass = local.mass[names].astype(np.float64)
-        fused = np.concatenate((pooled.fused, mass[len(pooled.ids) :] * pooled.rest_fused))
-        cloud = np.concatenate((pooled.cloud, mass[len(pooled.ids) :] * pooled.rest_cloud))
-        best = _largest(fused)
-        alternatives = tuple(
-            Alternative(self._pieces[i], p, q, r)
-            for i, p, q, r in zip(
-                names[best].tolist(),
-                (mass[best] / local.total).tolist(),
-                cloud[best].tolist(),
-                fused[best].tolist(),
-                strict=True,
-            )
-        )
-        p_cloud, p_fused = _probabilities(token, local, pooled)
-        return Pick(token, local.probability(token), p_cloud, p_fused, alternatives)
+
+class _Entry(NamedTuple):
+    """One token and its probabilities."""
+
+    fused: float
+    token: int
+    local: float
+    cloud: float
 
 
-def _probabilities(token: int, local: LocalDistribution, pooled: Pooled) -> tuple[float, float]:
-    """Of one token: the cloud's and the fused."""
+def _entry(token: int, pooled: Pooled) -> _Entry:
     at = np.flatnonzero(pooled.ids == token)
     if len(at):
-        return float(pooled.cloud[at[0]]), float(pooled.fused[at[0]])
-    mass = float(local.mass[token])
-    return mass * pooled.rest_cloud, mass * pooled.rest_fused
+        i = at[0]
+        return _Entry(float(pooled.fused[i]), token, float(pooled.local[i]), float(pooled.cloud[i]))
+    return _other(token, float(pooled.rest[token]), pooled)
 
 
-def _largest(values: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Positions of the `ALTERNATIVES` largest values, largest first."""
-    if len(values) <= ALTERNATIVES:
-        return np.argsort(-values)
-    best = np.argpartition(values, -ALTERNATIVES)[-ALTERNATIVES:]
-    return best[np.argsort(-values[best])]
+def _other(token: int, mass: float, pooled: Pooled) -> _Entry:
+    """A token that the projection does not name."""
+    return _Entry(
+        mass * pooled.rest_fused, token, mass * pooled.rest_local, mass * pooled.rest_cloud
+    )
+
+
+def _best(pooled: Pooled) -> list[_Entry]:
+    """The best tokens, best first: at most `ALTERNATIVES`, at least one.
+
+    Tokens that the projection does not name keep the local model's order: the few that can be
+    among the best are taken off its top.
+    """
+    at = pooled.fused.argsort()[: -ALTERNATIVES - 1 : -1]
+    best = [
+        _Entry(*entry)
+        for entry in zip(
+            pooled.fused[at].tolist(),
+            pooled.ids[at].tolist(),
+            pooled.local[at].tolist(),
+            pooled.cloud[at].tolist(),
+            strict=True,
+        )
+    ]
+    least = _NEAR * best[0].fused if best else 0.0
+    if len(best) == ALTERNATIVES:
+        least = max(least, best[-1].fused)
+    if pooled.rest_fused > 0:
+        others = _largest(pooled.rest, least / pooled.rest_fused)
+        if others:
+            best += [_other(token, mass, pooled) for token, mass in others]
+            best.sort(reverse=True)
+    return best[:ALTERNATIVES]
+
+
+def _heated(
+    logits: NDArray[np.float32], pooled: Pooled, factor: float, inverse: float
+) -> NDArray[np.float64]:
+    """(factor x rest)^(1/T) of every token that is not named, 0 of those that are."""
+    if inverse == 1.0:
+        return pooled.rest.astype(np.float64) * factor
+    top = int(pooled.rest.argmax())
+    heated: NDArray[np.float64]
+    with np.errstate(over="ignore"):  # of named tokens, which are overwritten
+        heated = np.exp((logits - logits[top]) * np.float32(inverse), dtype=np.float64)
+    heated[pooled.ids] = 0.0
+    heated *= (factor * float(pooled.rest[top])) ** inverse
+    return heated
+
+
+def _largest(mass: NDArray[np.float32], least: float) -> list[tuple[int, float]]:
+    """Tokens of more than `least`, at most `ALTERNATIVES`, largest first; `mass` stays as it is."""
+    taken: list[tuple[int, float]] = []
+    while len(taken) < ALTERNATIVES:
+        token = int(mass.argmax())
+        value = float(mass[token])
+        if value <= least:
+            break
+        taken.append((token, value))
+        mass[token] = 0.0
+    for token, value in taken:
+        mass[token] = value
+    return taken
 
 
 def _nucleus(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ did not touch keep the local model's proportions, so one factor stands for all o
 array as long as the vocabulary is made.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,9 @@ from floe.fusion.projection import Ids, Mass, Projection
 from floe.records import Rule
 
 _SAFE_LOGIT = 50.0
-_NO_REST = 1e-9
-"""Below this the untouched tokens are the rounding of the local softmax, and get nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalDistribution:
+class LocalDistribution(NamedTuple):
     """The local model's next-token distribution, not normalised.
 
     Attributes:
@@ -38,75 +35,91 @@ class LocalDistribution:
         return float(self.mass[token]) / self.total
 
 
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """A fused distribution that sums to 1.
+class Pooled(NamedTuple):
+    """A fused distribution that sums to 1, and the two that it came from.
 
     Attributes:
         ids: int32 of shape (touched,).
-        fused, cloud: float64 of shape (touched,): probabilities of those tokens.
-        rest_fused, rest_cloud: factors that turn `LocalDistribution.mass` of any other token
-            into its fused and its cloud probability.
+        local, cloud, fused: float64 of shape (touched,): probabilities of those tokens.
+        rest: float32 of shape (vocabulary,): what all other tokens have, in proportion; 0 at
+            `ids`.
+        rest_local, rest_cloud, rest_fused: factors that turn `rest` into probabilities.
     """
 
     ids: Ids
-    fused: Mass
+    local: Mass
     cloud: Mass
-    rest_fused: float
+    fused: Mass
+    rest: NDArray[np.float32]
+    rest_local: float
     rest_cloud: float
+    rest_fused: float
 
-    def dense(self, local: LocalDistribution) -> NDArray[np.float64]:
-        """All probabilities, shape (vocabulary,)."""
-        probabilities = local.mass.astype(np.float64) * self.rest_fused
+    def dense(self) -> NDArray[np.float64]:
+        """All fused probabilities, shape (vocabulary,)."""
+        probabilities = self.rest.astype(np.float64) * self.rest_fused
         probabilities[self.ids] = self.fused
         return probabilities
 
 
 def local_distribution(
-    logits: NDArray[np.float32], work: NDArray[np.float32] | None = None, *, exact: bool = True
+    logits: NDArray[np.float32], work: NDArray[np.float32] | None = None
 ) -> LocalDistribution:
     """Softmax without the division.
 
     Args:
         logits: float32 of shape (vocabulary,).
         work: space of the same shape to write into.
-        exact: add up in float64. Pooling needs it: what the candidates leave over is a small
-            difference of large sums. In float32 the total is right to six digits.
     """
+    mass, best = exponentials(logits, work)
+    return LocalDistribution(mass, float(np.add.reduce(mass, dtype=np.float64)), best)
+
+
+def exponentials(
+    logits: NDArray[np.float32], work: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """Probabilities up to one factor, and the most probable token; arguments as above."""
     best = int(logits.argmax())
     # One pass less wherever no exponential can overflow or vanish, which is nearly always.
     if abs(float(logits[best])) < _SAFE_LOGIT:
-        mass = np.exp(logits, out=work)
-    else:
-        mass = np.subtract(logits, logits[best], out=work)
-        np.exp(mass, out=mass)
-    total = mass.sum(dtype=np.float64 if exact else np.float32)
-    return LocalDistribution(mass, float(total), best)
+        return np.exp(logits, out=work), best
+    mass = np.subtract(logits, logits[best], out=work)
+    return np.exp(mass, out=mass), best
 
 
-def pool(local: LocalDistribution, projection: Projection, weight: float, rule: Rule) -> Pooled:
+def pool(mass: NDArray[np.float32], projection: Projection, weight: float, rule: Rule) -> Pooled:
     """Fuse.
 
     Args:
-        local: the local model's distribution.
+        mass: float32 of shape (vocabulary,), proportional to the local probabilities. Becomes
+            `Pooled.rest`: its entries of the tokens that the projection names are set to 0.
         projection: the cloud's, over the same vocabulary.
         weight: of the local model, in [0, 1].
         rule: how.
     """
     ids = projection.ids
-    p = local.mass[ids].astype(np.float64) / local.total
-    rest = 1.0 - float(p.sum())
-    if rest > _NO_REST:
-        q = projection.mass
+    p = mass[ids].astype(np.float64)
+    # The named tokens are taken out before the others are added up, not subtracted afterwards:
+    # what a peaked distribution leaves over is too small for a difference of float32 sums.
+    mass[ids] = 0.0
+    left = float(np.add.reduce(mass))
+    total = float(np.add.reduce(p)) + left
+    p /= total
+    rest = left / total
+    q = projection.mass
+    if rest > 0:
         stretch = projection.tail / rest
     else:
-        q = projection.mass / projection.mass.sum()
-        rest = stretch = 0.0
+        q = q / np.add.reduce(q)
+        stretch = 0.0
     if rule == "linear":
         fused = weight * p + (1 - weight) * q
-        factor = weight + (1 - weight) * stretch if rest else 0.0
+        factor = weight + (1 - weight) * stretch
     else:
         fused = p**weight * q ** (1 - weight)
-        factor = stretch ** (1 - weight) if rest else 0.0
-    total = float(fused.sum()) + rest * factor
-    return Pooled(ids, fused / total, q, factor / (total * local.total), stretch / local.total)
+        factor = stretch ** (1 - weight)
+    fused_total = float(np.add.reduce(fused)) + rest * factor
+    fused /= fused_total
+    return Pooled(
+        ids, p, q, fused, mass, 1 / total, stretch / total, factor / (fused_total * total)
+    )

@@ -17,13 +17,13 @@ the local model: it is a constant factor on them and never needs to be written o
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from floe.fusion.index import Reach, TokenIndex
-from floe.records import Candidate, CloudToken
+from floe.fusion.index import TokenIndex
+from floe.records import CloudToken
 
 Ids = NDArray[np.int32]
 Mass = NDArray[np.float64]
@@ -34,8 +34,7 @@ MIN_TAIL = 1e-6
 """Rounded log-probabilities can add up to 1; no token of the vocabulary is impossible."""
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
+class Projection(NamedTuple):
     """A distribution over the local vocabulary that touches few tokens.
 
     Attributes:
@@ -59,6 +58,10 @@ class Projector:
     def project(self, row: CloudToken, pending: bytes, local: NDArray[np.float32]) -> Projection:
         """The cloud's row as a distribution over local tokens.
 
+        With nothing pending the tail is what the listed candidates leave. Otherwise those that
+        begin with `pending` are renormalised; one that *is* `pending` says nothing about what
+        follows, so its mass joins the tail.
+
         Args:
             row: candidates of one cloud token.
             pending: bytes of the fused text since the start of that token.
@@ -67,26 +70,54 @@ class Projector:
         Returns:
             A projection whose mass and tail sum to 1.
         """
-        texts, masses, end_mass, tail = _condition(row.candidates, pending)
-        single: dict[int, float] = {}
-        vague: list[tuple[bytes, float, Reach]] = []
-        for text, mass in zip(texts, masses, strict=True):
-            reach = self._index.reach(text)
-            if reach.own >= 0:
-                single[reach.own] = single.get(reach.own, 0.0) + mass
-            else:
-                vague.append((text, mass, reach))
-        if end_mass > 0:
-            tail += self._share_end(end_mass, local, single)
+        single, vague, end, silent = self._sort(row, pending)
+        total = sum(single.values()) + sum(mass for _, mass in vague) + end + silent
+        if total <= 0:
+            return Projection(np.empty(0, np.int32), np.empty(0, np.float64), 1.0)
+        if end > 0:
+            silent += self._share_end(end, local, single)
+        extensions: list[tuple[Ids, Mass]] = []
         if vague:
-            extended, values, lost = self._spread(vague, local, single)
-            tail += lost
-            return self._join(extended, values, single, tail)
-        return Projection(
-            np.fromiter(single, np.int32, len(single)),
-            np.fromiter(single.values(), np.float64, len(single)),
-            tail,
-        )
+            silent += self._spread(vague, local, single, extensions)
+        if extensions:
+            ids, values = self._join(extensions, single)
+        else:
+            ids = np.fromiter(single, np.int32, len(single))
+            values = np.fromiter(single.values(), np.float64, len(single))
+        wanted = 1 - PENDING_TAIL if pending else min(total, 1 - MIN_TAIL)
+        scale = wanted / total
+        if scale != 1:
+            values *= scale
+        return Projection(ids, values, 1 - wanted + silent * scale)
+
+    def _sort(
+        self, row: CloudToken, pending: bytes
+    ) -> tuple[dict[int, float], list[tuple[bytes, float]], float, float]:
+        """Candidates that fit what is pending: local tokens, others, the end, mass without text.
+
+        One loop: after each evaluation of a model all of this has to come from memory again, and
+        what counts is how often something new is looked at.
+        """
+        own = self._index.own
+        single: dict[int, float] = {}
+        vague: list[tuple[bytes, float]] = []
+        end = silent = 0.0
+        for candidate in row.candidates:
+            text = candidate.text_bytes
+            if pending:
+                if candidate.end or not text.startswith(pending):
+                    continue
+                text = text[len(pending) :]
+            mass = math.exp(min(candidate.logprob, 0.0))
+            if candidate.end:
+                end += mass
+            elif not text:
+                silent += mass
+            elif (token := own(text)) is not None:
+                single[token] = single.get(token, 0.0) + mass
+            else:
+                vague.append((text, mass))
+        return single, vague, end, silent
 
     def _share_end(
         self, mass: float, local: NDArray[np.float32], single: dict[int, float]
@@ -103,24 +134,28 @@ class Projector:
 
     def _spread(
         self,
-        vague: list[tuple[bytes, float, Reach]],
+        vague: list[tuple[bytes, float]],
         local: NDArray[np.float32],
         single: dict[int, float],
-    ) -> tuple[Ids, Mass, float]:
+        extensions: list[tuple[Ids, Mass]],
+    ) -> float:
         """Mean of both attributions for candidates that are no local token.
 
-        Returns:
-            Extensions and their mass, and mass that fits no token; prefixes go to `single`.
+        Prefixes go to `single`, longer tokens to `extensions`; returns mass that fits none.
         """
         order = self._index.order
-        spans = _disjoint([(reach.start, reach.stop, len(text)) for text, _, reach in vague])
-        parts: list[Ids] = []
-        values: list[Mass] = []
+        reaches = [self._index.reach(text) for text, _ in vague]
+        spans = _disjoint(
+            [
+                (reach.start, reach.stop, len(text))
+                for (text, _), reach in zip(vague, reaches, strict=True)
+            ]
+        )
         lost = 0.0
-        for (_, mass, reach), owned in zip(vague, spans, strict=True):
+        for (_, mass), reach, owned in zip(vague, reaches, spans, strict=True):
             shorter = [(token, float(local[token])) for token in reach.prefixes]
-            extended = [order[start:stop] for start, stop in owned]
-            weights = [local[ids].astype(np.float64) for ids in extended]
+            longer = [order[start:stop] for start, stop in owned]
+            weights = [local[ids].astype(np.float64) for ids in longer]
             total = sum(p for _, p in shorter) + sum(float(p.sum()) for p in weights)
             # No local probability at all to share by: that half goes the way of the other.
             direct, scale = (0.5 * mass, 0.5 * mass / total) if total > 0 else (mass, 0.0)
@@ -131,63 +166,24 @@ class Projector:
                 lost += direct
             for token, p in shorter:
                 single[token] = single.get(token, 0.0) + p * scale
-            parts += extended
-            values += [p * scale for p in weights]
-        if not parts:
-            return np.empty(0, np.int32), np.empty(0, np.float64), lost
-        return np.concatenate(parts), np.concatenate(values), lost
+            extensions += [(ids, p * scale) for ids, p in zip(longer, weights, strict=True)]
+        return lost
 
     def _join(
-        self, extended: Ids, values: Mass, single: dict[int, float], tail: float
-    ) -> Projection:
-        """Both sets of tokens in one, those in both added up; `extended` repeats nothing."""
-        self._named[extended] = True
-        both = [token for token in single if self._named[token]]
-        self._named[extended] = False
-        for token in both:
-            values[extended == token] += single.pop(token)
-        return Projection(
-            np.concatenate((extended, np.fromiter(single, np.int32, len(single)))),
-            np.concatenate((values, np.fromiter(single.values(), np.float64, len(single)))),
-            tail,
+        self, extensions: list[tuple[Ids, Mass]], single: dict[int, float]
+    ) -> tuple[Ids, Mass]:
+        """Both sets of tokens in one, those in both added up; `extensions` repeat nothing."""
+        for ids, values in extensions:
+            self._named[ids] = True
+            for token in [token for token in single if self._named[token]]:
+                values[ids == token] += single.pop(token)
+            self._named[ids] = False
+        ids = np.fromiter(single, np.int32, len(single))
+        values = np.fromiter(single.values(), np.float64, len(single))
+        return (
+            np.concatenate([ids, *(ids for ids, _ in extensions)]),
+            np.concatenate([values, *(values for _, values in extensions)]),
         )
-
-
-def _condition(
-    candidates: tuple[Candidate, ...], pending: bytes
-) -> tuple[list[bytes], list[float], float, float]:
-    """Candidates that fit what is already written: texts, masses, mass of the end, tail.
-
-    With nothing pending the tail is what the listed candidates leave. Otherwise those that
-    begin with `pending` are renormalised; one that *is* `pending` says nothing about what
-    follows, so its mass joins the tail.
-    """
-    texts: list[bytes] = []
-    masses: list[float] = []
-    end_mass = 0.0
-    silent = 0.0
-    for candidate in candidates:
-        probability = math.exp(min(candidate.logprob, 0.0))
-        if candidate.end:
-            end_mass += 0.0 if pending else probability
-        elif candidate.text_bytes.startswith(pending):
-            rest = candidate.text_bytes[len(pending) :]
-            if rest:
-                texts.append(rest)
-                masses.append(probability)
-            else:
-                silent += probability
-    total = sum(masses) + end_mass + silent
-    if total <= 0:
-        return [], [], 0.0, 1.0
-    wanted = 1 - PENDING_TAIL if pending else min(total, 1 - MIN_TAIL)
-    factor = wanted / total
-    return (
-        texts,
-        [mass * factor for mass in masses],
-        end_mass * factor,
-        1 - wanted + silent * factor,
-    )
 
 
 def _disjoint(ranges: list[tuple[int, int, int]]) -> list[list[tuple[int, int]]]:
@@ -202,6 +198,9 @@ def _disjoint(ranges: list[tuple[int, int, int]]) -> list[list[tuple[int, int]]]
     Returns:
         For each range the spans (start, stop) that are left of it.
     """
+    wide = [(start, stop) for start, stop, _ in ranges if start < stop]
+    if len(wide) < 2:
+        return [[(start, stop)] if start < stop else [] for start, stop, _ in ranges]
     spans: list[list[tuple[int, int]]] = [[] for _ in ranges]
     open_ranges: list[tuple[int, int]] = []  # (position, stop), outermost first
     at = 0

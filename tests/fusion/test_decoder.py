@@ -71,7 +71,7 @@ def one_row_at_a_time(
         row = row_after(boundary, cloud)
         distribution = local_distribution(logits)
         projection = projector.project(row, text[len(boundary) :], distribution.mass)
-        token = int(pool(distribution, projection, weight, rule).dense(distribution).argmax())
+        token = int(pool(distribution.mass, projection, weight, rule).dense().argmax())
         if token in local.end_ids:
             break
         text += local.pieces[token]

@@ -70,14 +70,18 @@ def test_late_rows_that_differ_lead_to_a_new_request_with_the_text_so_far(
     assert follower.row(0.1) == row_after(b"zzz", CLOUD)
 
 
-def test_leaving_the_stream_reopens_and_cancels(clock: FakeClock) -> None:
-    cloud = FakeCloud(CLOUD, clock)
+@pytest.mark.parametrize(("round_trip", "expected"), [(0.7, 1.4), (0.4, 0.9), (0.1, 0.3)])
+def test_leaving_the_stream_reopens_and_cancels(
+    round_trip: float, expected: float, clock: FakeClock
+) -> None:
+    cloud = FakeCloud(CLOUD, clock, round_trip=round_trip)
     follower, _ = make(cloud, FollowPolicy(min_spacing=0.5))
+    start = clock.now
     assert follower.row(1.0) is not None
+    assert clock.now - start == pytest.approx(round_trip)
     follower.advance(b"zzz")
-    before = clock.now
     assert follower.row(1.0) == row_after(b"zzz", CLOUD)
-    assert clock.now - before == pytest.approx(0.5), "requests keep their distance"
+    assert clock.now - start == pytest.approx(expected)
     assert cloud.streams[0].closed
     assert follower.requests == 2
 

@@ -47,7 +47,7 @@ def test_greedy_pick_is_the_largest_of_the_written_out_distribution(
     cloud = row({text: p / total * 0.9 for text, p in pairs.items()})
     local = local_distribution(logits)
     projection = Projector(TokenIndex(PIECES, [0])).project(cloud, b"", local.mass)
-    dense = pool(local, projection, weight, rule).dense(local)
+    dense = pool(local.mass, projection, weight, rule).dense()
     pick = picker(rule=rule).fused(logits, cloud, b"", weight, Sampling(), None)
     assert dense[pick.token] == pytest.approx(dense.max())
     assert pick.p_fused == pytest.approx(dense[pick.token])
@@ -108,7 +108,7 @@ def test_a_draft_outside_the_candidates_leaves_the_result_exact() -> None:
     local = local_distribution(logits)
     index = TokenIndex(PIECES, [0])
     projection = Projector(index).project(cloud, b"", local.mass)
-    r = pool(local, projection, 0.5, "linear").dense(local)
+    r = pool(local.mass, projection, 0.5, "linear").dense()
     sampler = picker(rule="linear")
     draws = 20_000
     counts = np.zeros(7)

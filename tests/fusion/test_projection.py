@@ -147,7 +147,7 @@ def test_pooled_is_a_distribution_and_follows_the_formula(
     local = local_distribution(logits)
     projector = Projector(TokenIndex(pieces, [0]))
     projection = projector.project(row_of(pairs, 0.1), b"", local.mass)
-    fused = pool(local, projection, weight, rule).dense(local)
+    fused = pool(local.mass, projection, weight, rule).dense()
     assert fused.min() >= 0
     assert fused.sum() == pytest.approx(1)
 

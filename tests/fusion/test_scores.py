@@ -52,7 +52,7 @@ def test_scores_are_those_of_pooling_token_by_token(
         distribution = local_distribution(logits)
         assert boundary.row is not None
         projection = Projector(index).project(boundary.row, pending, distribution.mass)
-        fused = pool(distribution, projection, weight, rule).dense(distribution)[token]
+        fused = pool(distribution.mass, projection, weight, rule).dense()[token]
         assert scores.nats(weight, rule)[position] == pytest.approx(-math.log(fused), abs=1e-5)
         written += local.pieces[token]
         logits = again.evaluate([token])[0]
