@@ -5,6 +5,7 @@ looks: a page that was reloaded finds it again by its conversation.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from floe.cloud.answer import CloudRequests
+from floe.cloud.choice import EndpointChoice
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.edge.prompt import Prompt, PromptBuilder
 from floe.edge.runtime import LlamaModel
 from floe.errors import FloeError, PromptError
 from floe.fusion.decoder import Controls, Decoder
+from floe.fusion.drafting import Agreement
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.forcing import RowAfter
 from floe.fusion.relay import Relay
@@ -73,7 +76,8 @@ class Assistant:
         self._live = LiveAdapters(model, store, self.adapters)
         self._prompts = PromptBuilder(model)
         # Found out now, not while the first answer is waited for.
-        logger.info("batches of up to %d tokens are exact", model.exact_batch)
+        logger.info("batches: exact to %d, even from %d", model.exact_batch, model.even_batch)
+        self._agreements: defaultdict[EndpointChoice, Agreement] = defaultdict(Agreement)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._turns: dict[int, Turn] = {}
         self._guards: dict[int, Guard | None] = {}
@@ -329,6 +333,7 @@ class Assistant:
         open_stream = None
         if guard is not None and requests is not None:
             open_stream = guard.around(requests.open, turn.notice)
+        agreement = self._agreements[self.cloud.choice]
         decoder = Decoder(
             self.model,
             turn.controls,
@@ -340,6 +345,7 @@ class Assistant:
             policy=FollowPolicy(max_requests=self.left_today(options)),
             notify=turn.notice,
             alone="local" if _stays_here(options, passage.route) else "offline",
+            long_batches=agreement.close,
         )
         try:
             decoder.begin()
@@ -355,6 +361,7 @@ class Assistant:
             decoder.close()
             if requests is not None:
                 turn.count(**requests.usage())
+                agreement.remember(turn.view().stats.cloud_tokens, decoder.requests)
 
     def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:
         alone = passage.route.kind == "cloud"

@@ -21,7 +21,8 @@ from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.edge.prompt import PromptBuilder
 from floe.edge.runtime import LlamaModel
-from floe.fusion.decoder import Controls, Decoder
+from floe.fusion.decoder import MAX_BATCH, Controls, Decoder
+from floe.fusion.drafting import Agreement
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Picker
@@ -90,6 +91,7 @@ class Pair:
         self.local = local
         self.cloud = cloud
         self.shared = shared
+        self.agreement = Agreement()
         self._prompts = PromptBuilder(local)
         self._index = TokenIndex(local.pieces, local.end_ids)
 
@@ -108,7 +110,10 @@ class Pair:
         """Follow the stream."""
         paced = PacedCloud(self.cloud, question, round_trip, 1 / rate, tokens)
         controls = Controls(weight, _PATIENT, tolerance)
-        return self._run(question, controls, paced.open, rule, tokens, policy, lambda: paced.waited)
+        run = self._run(question, controls, paced.open, rule, tokens, policy, lambda: paced.waited)
+        # As the app does: the answers before decide how the next one is evaluated.
+        self.agreement.remember(sum(step.source == "fused" for step in run.steps), run.requests)
+        return run
 
     def alone(self, question: str, open_stream: Callable[[str], CloudStream] | None = None) -> Run:
         """The local model alone, or beside a cloud that is of no use."""
@@ -134,6 +139,7 @@ class Pair:
             rule=rule,
             shared_vocabulary=self.shared,
             policy=policy,
+            long_batches=self.agreement.close,
         )
         began = self.cloud.now()
         decoder.begin()
@@ -149,7 +155,7 @@ class Pair:
 
     def polled(self, question: str, weight: float, round_trip: float, rate: float) -> float:
         """Tokens per second of asking once per token, as CoGenesis does."""
-        reference = self.reference(question, weight, "log-linear", _POLLED)
+        reference = self.reference(question, weight, "log-linear", _POLLED, long_batches=False)
         next(reference)  # the prompt is read
         began = self.cloud.now()
         count = 0
@@ -159,11 +165,12 @@ class Pair:
         return count / (self.cloud.now() - began)
 
     def reference(
-        self, question: str, weight: float, rule: Rule, tokens: int
+        self, question: str, weight: float, rule: Rule, tokens: int, *, long_batches: bool
     ) -> Iterator[tuple[int, bytes]]:
         """One row and one evaluation at a time, at the same boundaries: slow, obviously right."""
         model = self.local
         picker = Picker(tuple(model.pieces), self._index, Projector(self._index), rule)
+        even = model.even_batch if long_batches and model.exact_batch < MAX_BATCH else 1
         text = boundary = b""
         logits = self._read(question)[0]
         yield -1, b""
@@ -179,7 +186,12 @@ class Pair:
             text += model.pieces[token]
             yield token, text
             boundary = self._boundary(question, boundary, text)
-            logits = model.evaluate([token])[0]
+            if weight >= 1:
+                logits = model.evaluate([token])[0]
+            else:
+                # Digits of the same kind as the decoder's, one token at a time.
+                logits = model.evaluate([token] * even, even)[0]
+                model.roll_back(len(model.tokens) - even + 1)
 
     def _boundary(self, question: str, boundary: bytes, text: bytes) -> bytes:
         """The end of the cloud's last token that the text has passed, or all of it on leaving."""
@@ -350,11 +362,10 @@ def _lossless(pairs: Sequence[Pair]) -> dict[str, object]:
         _say(f"fusion: lossless? {pair.name}, weight {weight}, {rule}")
         for question in QUESTIONS:
             compared += 1
-            expected = [
-                token
-                for token, _ in pair.reference(question, weight, rule, _LOSSLESS_TOKENS)
-                if token >= 0
-            ]
+            reference = pair.reference(
+                question, weight, rule, _LOSSLESS_TOKENS, long_batches=pair.agreement.close
+            )
+            expected = [token for token, _ in reference if token >= 0]
             steps = pair.fused(
                 question,
                 weight,

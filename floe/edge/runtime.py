@@ -7,7 +7,8 @@ only when all are asked for. One thread may use a model at a time.
 
 import ctypes
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,7 @@ _PROMPT_CHUNK: Final = 256
 """Prompt tokens between two looks at the stop flag: about half a second on two small cores."""
 _EMBED_CONTEXT: Final = 512
 _EXACT_BATCHES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
+_EVEN: Final = 8
 _PANGRAM: Final = b"The quick brown fox jumps over the lazy dog, and 1 + 2 = 3."
 # Its warnings are about the file or the build, nothing that a person could mend.
 _LOG_LEVELS: Final = {2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
@@ -205,24 +207,44 @@ class LlamaModel:
         round differently (Q4_K: up to 0.7 in a logit from 4 rows on; Q4_1: not at all). Found
         out on this machine, once, by trying in a context of its own; 1 if even two differ.
         """
+        with self._trial() as batches:
+            single = batches(1)
+            for size in _EXACT_BATCHES:
+                if np.array_equal(batches(size, 1), single[:size]):
+                    return size
+            return 1
+
+    @cached_property
+    def even_batch(self) -> int:
+        """Fewest tokens from which on all batches have the same digits among themselves.
+
+        For weights whose kernels for many rows round differently from those for one: a batch
+        that is filled up to this size has the digits of a longer one. 0 if that is not so.
+        """
+        with self._trial() as batches:
+            return _EVEN if np.array_equal(batches(_EVEN), batches(2 * _EVEN)) else 0
+
+    @contextmanager
+    def _trial(self) -> Iterator[Callable[..., Logits]]:
+        """Evaluates the same tokens, in a context of its own, in batches of the size given."""
         longest = _EXACT_BATCHES[0]
         tokens = (self.tokenize(_PANGRAM) * longest)[: 2 * longest]
         head, tail = tokens[:longest], tokens[longest:]
         context = self._new_context(2 * longest, longest)
         memory = lib.llama_get_memory(context)
-        try:
-            self._decode(context, head, 0, 1)
-            single = np.stack(
+
+        def batches(size: int, count: int | None = None) -> Logits:
+            lib.llama_memory_seq_rm(memory, 0, longest, -1)
+            return np.concatenate(
                 [
-                    self._decode(context, [token], longest + i, 1)[0].copy()
-                    for i, token in enumerate(tail)
+                    self._decode(context, tail[at : at + size], longest + at, size).copy()
+                    for at in range(0, longest, size)[:count]
                 ]
             )
-            for size in _EXACT_BATCHES:
-                lib.llama_memory_seq_rm(memory, 0, longest, -1)
-                if np.array_equal(self._decode(context, tail[:size], longest, size), single[:size]):
-                    return size
-            return 1
+
+        try:
+            self._decode(context, head, 0, 1)
+            yield batches
         finally:
             lib.llama_free(context)
 

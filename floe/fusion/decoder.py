@@ -66,6 +66,7 @@ class Decoder:
         policy: FollowPolicy | None = None,
         notify: Callable[[str], None] | None = None,
         alone: Source = "local",
+        long_batches: bool = False,
     ) -> None:
         """Nothing is evaluated or opened yet.
 
@@ -78,6 +79,9 @@ class Decoder:
             policy: limits on cloud requests.
             notify: is told in plain sentences what the user should know.
             alone: how tokens are marked when there is no way to the cloud.
+            long_batches: fused tokens are evaluated in batches of `even_batch` at least, filled
+                up where proposals are missing: dear single steps, cheap long batches, and digits
+                that do not depend on when rows arrive. For models that agree nearly always.
         """
         self._local = local
         self._controls = controls
@@ -88,6 +92,9 @@ class Decoder:
         self._end_ids = frozenset(local.end_ids)
         exact = local.exact_batch
         self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
+        self._even = local.even_batch if long_batches and exact < MAX_BATCH else 0
+        if self._even:
+            self._batch = MAX_BATCH
         self._draft_length = DraftLength(self._batch - 1)
         self._follower = (
             Follower(
@@ -163,10 +170,24 @@ class Decoder:
             base = len(local.tokens)
             proposals = self._proposals()
             room = min(local.context_size - base, self._room) - 1
-            checked = self._draft_length.choose(max(0, min(len(proposals), room)))
-            began = time.perf_counter()
-            logits = local.evaluate([step.token_id, *proposals[:checked]], 1 + checked)
-            self._draft_length.evaluated(1 + checked, time.perf_counter() - began)
+            available = proposals[: max(0, room)]
+            checked, logits = self._evaluate(step, available)
+
+    def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, Logits]:
+        """How many proposals are checked along with this token, and the logits after each."""
+        local = self._local
+        if self._even and step.source == "fused":
+            tokens = [step.token_id, *proposals[: self._batch - 1]]
+            # Filled up for the sake of the digits; what that adds is rolled back with the rest.
+            room = local.context_size - len(local.tokens)
+            filled = max(len(tokens), min(self._even, room))
+            batch = tokens + tokens[-1:] * (filled - len(tokens))
+            return len(tokens) - 1, local.evaluate(batch, filled)[: len(tokens)]
+        checked = self._draft_length.choose(len(proposals))
+        began = time.perf_counter()
+        logits = local.evaluate([step.token_id, *proposals[:checked]], 1 + checked)
+        self._draft_length.evaluated(1 + checked, time.perf_counter() - began)
+        return checked, logits
 
     def _over(self) -> bool:
         if self._controls.stopped:

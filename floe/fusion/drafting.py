@@ -1,4 +1,4 @@
-"""How many of the cloud's proposals to check in one batch. Counts and seconds only.
+"""How many of the cloud's proposals to check in one batch, and of what kind. Counts and seconds.
 
 A batch of k proposals yields (1 - a^(k+1)) / (1 - a) tokens on average if each is accepted with
 probability a (Leviathan et al. 2023, equation 1). A single step has kernels of its own: going
@@ -12,6 +12,10 @@ from typing import Final
 
 _MEMORY: Final = 0.9
 """Share of the old estimate that each new observation leaves."""
+_FEW_TOKENS: Final = 16
+_CLOSE: Final = 1 / 12
+"""Requests per token up to which long batches pay: where one of 16 tokens takes as long as five
+single steps, 11 of them are kept on average, and the batch after a disagreement is no loss."""
 _FIRST_ACCEPTANCE: Final = 0.8
 _FIRST_COST: Final = 0.4
 """Of each further token of a batch, in single steps, before batches of two sizes were seen."""
@@ -69,6 +73,29 @@ class DraftLength:
             slope = max(measured, 0.0)
         start = self._seconds - slope * self._size
         return start / self._single, slope / self._single
+
+
+class Agreement:
+    """How often a local model and a cloud have parted in the answers before.
+
+    Decides between two kinds of batches for a whole answer, where a model has two that round
+    differently: all digits of an answer are then of one kind, whenever its rows arrive.
+    """
+
+    def __init__(self) -> None:
+        self._tokens = self._requests = 0.0
+
+    def remember(self, tokens: int, requests: int) -> None:
+        """An answer of so many fused tokens took so many requests, the first one included."""
+        if tokens < _FEW_TOKENS:
+            return
+        self._tokens = self._tokens / 2 + tokens
+        self._requests = self._requests / 2 + requests
+
+    @property
+    def close(self) -> bool:
+        """Whether they agree so often that long batches pay."""
+        return self._requests < _CLOSE * self._tokens
 
 
 def _mix(old: float, new: float) -> float:

@@ -36,6 +36,14 @@ class LocalModel(Protocol):
         ...
 
     @property
+    def even_batch(self) -> int:
+        """Fewest tokens from which on all batches have the same digits among themselves; 0: none.
+
+        Not those of single steps, if `exact_batch` is smaller.
+        """
+        ...
+
+    @property
     def tokens(self) -> Sequence[int]:
         """Ids in the cache, in order."""
         ...

@@ -79,6 +79,24 @@ def test_batches_up_to_the_exact_size_have_the_digits_of_single_steps(
     np.testing.assert_array_equal(model.evaluate(tokens[32 : 32 + size], size), single)
 
 
+@pytest.mark.parametrize("before", [32, 250, 500])
+def test_even_batches_have_the_same_digits_whatever_their_length(
+    qwen: LlamaModel, before: int
+) -> None:
+    even = qwen.even_batch
+    assert even > qwen.exact_batch
+    tokens = qwen.tokenize(TEXT * 60)
+    qwen.roll_back(0)
+    qwen.evaluate(tokens[:before])
+    want = qwen.evaluate(tokens[before : before + 16], 16).copy()
+    qwen.roll_back(before)
+    for at in range(16):
+        # One token at a time, the rest of the batch is of no account.
+        batch = [tokens[before + at]] * even
+        np.testing.assert_array_equal(qwen.evaluate(batch, even)[0], want[at])
+        qwen.roll_back(before + at + 1)
+
+
 def test_only_the_last_positions_are_returned(smollm: LlamaModel) -> None:
     tokens = smollm.tokenize(TEXT)
     smollm.roll_back(0)

@@ -37,6 +37,7 @@ def decode(
     on_step: Callable[[list[TokenStep], Controls], None] = lambda steps, controls: None,
     deadline: float = 10.0,
     tolerance: float = 0.0,
+    long_batches: bool = False,
 ) -> tuple[list[TokenStep], Decoder]:
     controls = Controls(weight, deadline, tolerance)
     decoder = Decoder(
@@ -46,6 +47,7 @@ def decode(
         rule=rule,
         shared_vocabulary=shared,
         policy=FollowPolicy(min_spacing=0.0, max_requests=10_000),
+        long_batches=long_batches,
     )
     decoder.begin()
     steps: list[TokenStep] = []
@@ -108,6 +110,41 @@ def test_following_the_stream_equals_asking_for_one_row_at_a_time(
         )
         assert text_of(steps) == expected
         assert {step.source for step in steps} <= {"fused"}
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.2, 0.5, 0.8])
+def test_long_batches_write_the_same_text_in_batches_of_the_even_size_at_least(
+    clock: FakeClock, weight: float
+) -> None:
+    own, other = peaked(LOCAL_WORDS, "local"), peaked(CLOUD_WORDS, "cloud")
+    local = FakeLocal(LOCAL_WORDS, own)
+    local.exact_batch, local.even_batch = 3, 5
+    cloud = FakeCloud(other, clock, spacing=0.01)
+    steps, _ = decode(local, cloud, weight=weight, long_batches=True)
+    alone = FakeLocal(LOCAL_WORDS, own)
+    assert text_of(steps) == one_row_at_a_time(
+        alone, other, weight, "log-linear", shared=False, tokens=60
+    )
+    assert min(local.batches[1:]) >= 5
+
+
+def test_a_token_that_the_cloud_had_no_part_in_is_evaluated_alone(clock: FakeClock) -> None:
+    local = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
+    local.exact_batch, local.even_batch = 3, 5
+    cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock, round_trip=1e6)
+    steps, _ = decode(local, cloud, weight=0.5, deadline=0.1, long_batches=True)
+    assert {step.source for step in steps} == {"late"}
+    assert set(local.batches[1:]) == {1}
+
+
+def test_a_full_context_leaves_no_room_to_fill_a_batch_up(clock: FakeClock) -> None:
+    own = peaked(LOCAL_WORDS, "local")
+    local = FakeLocal(LOCAL_WORDS, own, context=20)
+    local.exact_batch, local.even_batch = 3, 8
+    cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock)
+    steps, decoder = decode(local, cloud, weight=0.5, long_batches=True)
+    assert decoder.ending in ("length", "complete")
+    assert len(steps) <= 21
 
 
 def greedy_alone(local: FakeLocal, tokens: int) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floe.fusion.drafting import DraftLength
+from floe.fusion.drafting import Agreement, DraftLength
 
 
 def taught(acceptance: float, start: float, slope: float, most: int = 15) -> DraftLength:
@@ -55,3 +55,13 @@ def test_a_cloud_that_is_never_right_is_not_drafted() -> None:
 
 def test_batches_that_cost_nothing_are_used_to_the_full() -> None:
     assert taught(0.9, 1.0, 0.001, most=7).choose(15) == 7
+
+
+def test_agreement_is_of_the_last_answers_and_not_of_a_few_words() -> None:
+    agreement = Agreement()
+    verdicts = [agreement.close]
+    for tokens, requests in ((10, 0), (100, 2), (100, 30), (100, 2), (100, 2), (100, 2)):
+        agreement.remember(tokens, requests)
+        verdicts.append(agreement.close)
+    # Ten tokens say nothing, and what was long ago counts less and less.
+    assert verdicts == [False, False, True, False, False, True, True]
