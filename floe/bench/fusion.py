@@ -339,7 +339,7 @@ def _dead(pair: Pair) -> dict[str, object]:
     """A cloud that never answers, over the same tokens as the local model alone, in turn."""
     ratios, waits = [], []
     for question in _TIMED:
-        for _ in range(3):
+        for _ in range(6):
             alone = pair.alone(question)
             dead = pair.alone(question, lambda _partial: Silent())
             # The one wait for the deadline is told apart: it is paid once, not per token.

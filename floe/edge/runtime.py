@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from floe.edge.device import choose_threads
 from floe.edge.gguf_file import check_gguf, choose_repacking
+from floe.edge.native_log import forward_log
 from floe.edge.vocabulary import Vocabulary
 from floe.errors import ModelError, PromptError
 
@@ -38,20 +39,6 @@ _EMBED_CONTEXT: Final = 512
 _EXACT_BATCHES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
 _EVEN: Final = 8
 _PANGRAM: Final = b"The quick brown fox jumps over the lazy dog, and 1 + 2 = 3."
-# Its warnings are about the file or the build, nothing that a person could mend.
-_LOG_LEVELS: Final = {2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
-
-
-def _forward_log(level: int, text: bytes, _data: object) -> None:
-    # llama.cpp ends a line in several calls; what is not a line of its own is noise.
-    message = text.decode("utf-8", "replace").rstrip()
-    if message and level in _LOG_LEVELS:
-        logger.log(_LOG_LEVELS[level], "%s", message)
-
-
-# Kept by name: ctypes does not hold on to what it hands out.
-_LOG_CALLBACK = lib.llama_log_callback(_forward_log)
-lib.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +77,7 @@ class LlamaModel:
         self._context: Any = None
         self._embedder: Any = None
         self.threads, self.threads_reason = choose_threads(threads)
+        forward_log()
         lib.llama_backend_init()
         parameters = lib.llama_model_default_params()
         parameters.use_extra_bufts, reason = choose_repacking(path)
@@ -116,6 +104,9 @@ class LlamaModel:
             self._batch.seq_id[i][0] = 0
         self.tokens: list[int] = []
         self._adapters: list[Adapter] = []
+        self._in_use: Sequence[tuple[Adapter, float]] = ()
+        # Without adapters and with them: their matrices have kernels of their own.
+        self._even: dict[bool, int] = {}
 
     def close(self) -> None:
         """Free everything; the object is of no use afterwards."""
@@ -128,6 +119,7 @@ class LlamaModel:
             self._context = None
         # Adapters go with their model.
         self._adapters.clear()
+        self._in_use = ()
         if self._model is not None:
             lib.llama_model_free(self._model)
             self._model = None
@@ -199,30 +191,38 @@ class LlamaModel:
         pointer = lib.llama_get_logits(context)
         return np.ctypeslib.as_array(pointer, (outputs, len(self.vocabulary)))
 
-    @cached_property
+    @property
     def exact_batch(self) -> int:
         """Most tokens that one batch may have before its logits differ from single steps.
 
         llama.cpp has other kernels for many rows than for one, and for some quantisations they
         round differently (Q4_K: up to 0.7 in a logit from 4 rows on; Q4_1: not at all). Found
-        out on this machine, once, by trying in a context of its own; 1 if even two differ.
+        out on this machine, once, by trying in a context of its own; 1 if even two differ, and
+        with any adapter: its products are added up in another order, which turns a digit of the
+        rounded activations now and then, too seldom for a short trial.
         """
-        with self._trial() as batches:
-            single = batches(1)
-            for size in _EXACT_BATCHES:
-                if np.array_equal(batches(size, 1), single[:size]):
-                    return size
-            return 1
+        return 1 if self._in_use else self._exact_batch
 
     @cached_property
+    def _exact_batch(self) -> int:
+        with self._trial() as batches:
+            single = batches(1)
+            exact = (n for n in _EXACT_BATCHES if np.array_equal(batches(n, 1), single[:n]))
+            return next(exact, 1)
+
+    @property
     def even_batch(self) -> int:
         """Fewest tokens from which on all batches have the same digits among themselves.
 
         For weights whose kernels for many rows round differently from those for one: a batch
         that is filled up to this size has the digits of a longer one. 0 if that is not so.
         """
-        with self._trial() as batches:
-            return _EVEN if np.array_equal(batches(_EVEN), batches(2 * _EVEN)) else 0
+        adapted = bool(self._in_use)
+        if adapted not in self._even:
+            with self._trial() as batches:
+                even = np.array_equal(batches(_EVEN), batches(2 * _EVEN))
+                self._even[adapted] = _EVEN if even else 0
+        return self._even[adapted]
 
     @contextmanager
     def _trial(self) -> Iterator[Callable[..., Logits]]:
@@ -232,6 +232,7 @@ class LlamaModel:
         head, tail = tokens[:longest], tokens[longest:]
         context = self._new_context(2 * longest, longest)
         memory = lib.llama_get_memory(context)
+        _put_on(context, self._in_use)
 
         def batches(size: int, count: int | None = None) -> Logits:
             lib.llama_memory_seq_rm(memory, 0, longest, -1)
@@ -299,14 +300,8 @@ class LlamaModel:
 
         What was evaluated before no longer holds, so the cache is cleared.
         """
-        count = len(scaled)
-        handles = (lib.llama_adapter_lora_p_ctypes * count)(*(a.handle for a, _ in scaled))
-        scales = (ctypes.c_float * count)(*(scale for _, scale in scaled))
-        code = lib.llama_set_adapters_lora(
-            self._context, handles if count else None, count, scales if count else None
-        )
-        if code != 0:
-            raise RuntimeError(f"llama_set_adapters_lora failed with code {code}")
+        _put_on(self._context, scaled)
+        self._in_use = tuple(scaled)
         self.roll_back(0)
 
     def embed(self, text: str) -> NDArray[np.float32]:
@@ -388,3 +383,14 @@ def _check_memory(path: Path) -> None:
             f"{path.name} needs at least {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB "
             "are free. Close other programs or choose a smaller model."
         )
+
+
+def _put_on(context: Any, scaled: Sequence[tuple[Adapter, float]]) -> None:
+    count = len(scaled)
+    handles = (lib.llama_adapter_lora_p_ctypes * count)(*(a.handle for a, _ in scaled))
+    scales = (ctypes.c_float * count)(*(scale for _, scale in scaled))
+    code = lib.llama_set_adapters_lora(
+        context, handles if count else None, count, scales if count else None
+    )
+    if code != 0:
+        raise RuntimeError(f"llama_set_adapters_lora failed with code {code}")

@@ -1,5 +1,6 @@
 """The model in llama.cpp against llama.cpp's own high-level class; what it must refuse."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,7 @@ def test_batches_up_to_the_exact_size_have_the_digits_of_single_steps(
 ) -> None:
     model: LlamaModel = request.getfixturevalue(name)
     size = model.exact_batch
+    assert size > 1
     tokens = model.tokenize(TEXT * 8)
     model.roll_back(0)
     model.evaluate(tokens[:32])
@@ -79,22 +81,34 @@ def test_batches_up_to_the_exact_size_have_the_digits_of_single_steps(
     np.testing.assert_array_equal(model.evaluate(tokens[32 : 32 + size], size), single)
 
 
+@pytest.fixture(params=["smollm", "qwen", "qwen with an adapter"])
+def evenly(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LlamaModel]:
+    name, _, adapter = request.param.partition(" ")
+    model: LlamaModel = request.getfixturevalue(name)
+    if adapter:
+        path = tmp_path / "adapter.gguf"
+        write_random_adapter(model, path, 8)
+        model.use_adapters([(model.load_adapter(path), 1.0)])
+        assert model.exact_batch == 1
+    yield model
+    model.use_adapters([])
+
+
 @pytest.mark.parametrize("before", [32, 250, 500])
 def test_even_batches_have_the_same_digits_whatever_their_length(
-    qwen: LlamaModel, before: int
+    evenly: LlamaModel, before: int
 ) -> None:
-    even = qwen.even_batch
-    assert even > qwen.exact_batch
-    tokens = qwen.tokenize(TEXT * 60)
-    qwen.roll_back(0)
-    qwen.evaluate(tokens[:before])
-    want = qwen.evaluate(tokens[before : before + 16], 16).copy()
-    qwen.roll_back(before)
+    model, even = evenly, evenly.even_batch
+    tokens = model.tokenize(TEXT * 60)
+    model.roll_back(0)
+    model.evaluate(tokens[:before])
+    want = model.evaluate(tokens[before : before + 16], 16).copy()
+    model.roll_back(before)
     for at in range(16):
         # One token at a time, the rest of the batch is of no account.
         batch = [tokens[before + at]] * even
-        np.testing.assert_array_equal(qwen.evaluate(batch, even)[0], want[at])
-        qwen.roll_back(before + at + 1)
+        np.testing.assert_array_equal(model.evaluate(batch, even)[0], want[at])
+        model.roll_back(before + at + 1)
 
 
 def test_only_the_last_positions_are_returned(smollm: LlamaModel) -> None:
