@@ -278,6 +278,8 @@ class PersonalActions:
 
     def _progress(self) -> Changes:
         """The plan and the run; the clock ticks as long as one of them moves."""
+        # Asked first: what ends while the rest is read is then drawn at the next tick, not never.
+        busy = self._is_busy()
         run = self._runs.latest()
         shown = NOTHING
         if run is not None:
@@ -286,7 +288,7 @@ class PersonalActions:
             self.parts.plan: self._plan(),
             self.parts.run: shown,
             self.parts.weight: self._weight(),
-            self.parts.clock: gr.update(active=self._is_busy()),
+            self.parts.clock: gr.update(active=busy),
         }
 
     def _plan(self) -> dict[str, Any]:
