@@ -21,7 +21,7 @@ from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.edge.prompt import PromptBuilder
 from floe.edge.runtime import LlamaModel
-from floe.fusion.decoder import MAX_BATCH, Controls, Decoder
+from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.drafting import Agreement
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import TokenIndex
@@ -170,7 +170,7 @@ class Pair:
         """One row and one evaluation at a time, at the same boundaries: slow, obviously right."""
         model = self.local
         picker = Picker(tuple(model.pieces), self._index, Projector(self._index), rule)
-        even = model.even_batch if long_batches and model.exact_batch < MAX_BATCH else 1
+        even = max(1, model.even_batch) if long_batches else 1
         text = boundary = b""
         logits = self._read(question)[0]
         yield -1, b""

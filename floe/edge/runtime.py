@@ -200,6 +200,9 @@ class LlamaModel:
         out on this machine, once, by trying in a context of its own; 1 if even two differ, and
         with any adapter: its products are added up in another order, which turns a digit of the
         rounded activations now and then, too seldom for a short trial.
+
+        Holds while the cache is shorter than 256 tokens: beyond, llama.cpp parts the attention of
+        a single step among the threads, and adds it up in another order than that of a batch.
         """
         return 1 if self._in_use else self._exact_batch
 
@@ -212,11 +215,14 @@ class LlamaModel:
 
     @property
     def even_batch(self) -> int:
-        """Fewest tokens from which on all batches have the same digits among themselves.
+        """Fewest tokens from which on all batches have the same digits.
 
-        For weights whose kernels for many rows round differently from those for one: a batch
-        that is filled up to this size has the digits of a longer one. 0 if that is not so.
+        1 where those of single steps are the same. Else kernels for many rows round differently
+        from those for one: a batch that is filled up to this size has the digits of a longer one.
+        0 if not even that is so.
         """
+        if self.exact_batch == _EXACT_BATCHES[0]:
+            return 1
         adapted = bool(self._in_use)
         if adapted not in self._even:
             with self._trial() as batches:

@@ -92,8 +92,8 @@ class Decoder:
         self._end_ids = frozenset(local.end_ids)
         exact = local.exact_batch
         self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
-        self._even = local.even_batch if long_batches and exact < MAX_BATCH else 0
-        if self._even:
+        self._even = local.even_batch if long_batches else 1
+        if self._even > 1:
             self._batch = MAX_BATCH
         self._draft_length = DraftLength(self._batch - 1)
         self._follower = (
@@ -176,7 +176,7 @@ class Decoder:
     def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, Logits]:
         """How many proposals are checked along with this token, and the logits after each."""
         local = self._local
-        if self._even and step.source == "fused":
+        if self._even > 1 and step.source == "fused":
             tokens = [step.token_id, *proposals[: self._batch - 1]]
             # Filled up for the sake of the digits; what that adds is rolled back with the rest.
             room = local.context_size - len(local.tokens)

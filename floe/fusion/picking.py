@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.fusion.index import TokenIndex
-from floe.fusion.pooling import Pooled, exponentials, local_distribution, pool
+from floe.fusion.pooling import Pooled, exponentials, pool
 from floe.fusion.projection import Projector
 from floe.records import Alternative, CloudToken, Rule, Sampling
 
@@ -50,24 +50,23 @@ class Picker:
 
     def local(self, logits: NDArray[np.float32], sampling: Sampling) -> Pick:
         """A token of the local model alone."""
-        distribution = local_distribution(logits, self._work)
-        token, scale = distribution.best, 1 / distribution.total
+        mass, token = exponentials(logits, self._work)
+        least = _NEAR * float(mass[token])
+        scale = 1 / float(np.add.reduce(mass))
         if sampling.temperature > 0:
             none = np.empty(0, np.float64)
-            bare = Pooled(
-                np.empty(0, np.int32), none, none, none, distribution.mass, scale, 0.0, scale
-            )
+            bare = Pooled(np.empty(0, np.int32), none, none, none, mass, scale, 0.0, scale)
             token = self._draw(self._target(logits, bare, sampling))
-        probability = distribution.probability(token)
+        probability = float(mass[token]) * scale
         # The hottest path of the program.
         if probability > _CERTAIN:
             alone = Alternative(self._pieces[token], probability, None, probability)
             return Pick(token, probability, None, probability, (alone,))
-        least = _NEAR * float(distribution.mass[distribution.best])
-        alternatives = []
-        for other, mass in _largest(distribution.mass, least):
-            alternatives.append(Alternative(self._pieces[other], mass * scale, None, mass * scale))
-        return Pick(token, probability, None, probability, tuple(alternatives))
+        alternatives = tuple(
+            Alternative(self._pieces[i], m * scale, None, m * scale)
+            for i, m in _largest(mass, least)
+        )
+        return Pick(token, probability, None, probability, alternatives)
 
     def fused(
         self,

@@ -23,12 +23,10 @@ class LocalDistribution(NamedTuple):
     Attributes:
         mass: float32 of shape (vocabulary,), proportional to the probabilities.
         total: sum of `mass`.
-        best: the most probable token.
     """
 
     mass: NDArray[np.float32]
     total: float
-    best: int
 
     def probability(self, token: int) -> float:
         """Probability of one token."""
@@ -62,23 +60,21 @@ class Pooled(NamedTuple):
         return probabilities
 
 
-def local_distribution(
-    logits: NDArray[np.float32], work: NDArray[np.float32] | None = None
-) -> LocalDistribution:
-    """Softmax without the division.
-
-    Args:
-        logits: float32 of shape (vocabulary,).
-        work: space of the same shape to write into.
-    """
-    mass, best = exponentials(logits, work)
-    return LocalDistribution(mass, float(np.add.reduce(mass, dtype=np.float64)), best)
+def local_distribution(logits: NDArray[np.float32]) -> LocalDistribution:
+    """Softmax without the division, of logits of shape (vocabulary,)."""
+    mass, _ = exponentials(logits)
+    return LocalDistribution(mass, float(np.add.reduce(mass, dtype=np.float64)))
 
 
 def exponentials(
     logits: NDArray[np.float32], work: NDArray[np.float32] | None = None
 ) -> tuple[NDArray[np.float32], int]:
-    """Probabilities up to one factor, and the most probable token; arguments as above."""
+    """Probabilities up to one factor, and the most probable token.
+
+    Args:
+        logits: float32 of shape (vocabulary,).
+        work: space of the same shape to write into, `logits` itself perhaps.
+    """
     best = int(logits.argmax())
     # One pass less wherever no exponential can overflow or vanish, which is nearly always.
     if abs(float(logits[best])) < _SAFE_LOGIT:

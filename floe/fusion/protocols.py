@@ -37,9 +37,9 @@ class LocalModel(Protocol):
 
     @property
     def even_batch(self) -> int:
-        """Fewest tokens from which on all batches have the same digits among themselves; 0: none.
+        """Fewest tokens from which on all batches have the same digits.
 
-        Not those of single steps, if `exact_batch` is smaller.
+        1: whatever their size. 0: no such size is known.
         """
         ...
 

@@ -38,7 +38,7 @@ class FakeLocal:
         self.end_ids = (0,)
         self.context_size = context
         self.exact_batch = 16
-        self.even_batch = 0
+        self.even_batch = 1
         self.tokens: list[int] = []
         self.batches: list[int] = []
         self._distribution = distribution

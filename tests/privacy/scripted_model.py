@@ -40,7 +40,7 @@ class ScriptedModel:
     metadata: Mapping[str, str] = {}
     context_size = 4096
     exact_batch = 16
-    even_batch = 0
+    even_batch = 1
     end_ids = (0,)
 
     def __init__(self, texts: Sequence[str]) -> None:
