@@ -88,7 +88,8 @@ class Decoder:
         index = _index(local)
         self._index = index
         self._shared = shared_vocabulary
-        self._picker = Picker(tuple(local.pieces), index, Projector(index), rule)
+        self._pieces = tuple(local.pieces)
+        self._picker = Picker(self._pieces, index, Projector(index), rule)
         self._end_ids = frozenset(local.end_ids)
         exact = local.exact_batch
         self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
@@ -220,7 +221,7 @@ class Decoder:
     def _emit(self, pick: Pick, weight: float, source: Source) -> TokenStep:
         return TokenStep(
             pick.token,
-            self._local.pieces[pick.token],
+            self._pieces[pick.token],
             pick.p_local,
             pick.p_cloud,
             pick.p_fused,
@@ -244,7 +245,11 @@ class Decoder:
         if self._follower is None or self._controls.weight >= 1:
             return []
         self._follower.catch_up()
-        return self._spell(self._follower.ahead(self._batch))
+        most = self._batch
+        if self._even <= 1:
+            # One more than is worth checking, so that a cloud that has come to agree is noticed.
+            most = self._draft_length.choose(most) + 1
+        return self._spell(self._follower.ahead(most))
 
     def _spell(self, rows: Sequence[CloudToken]) -> list[int]:
         """Local tokens of the next rows beyond the fused text.
@@ -253,11 +258,17 @@ class Decoder:
         model's own tokenizer would often join rows, and is the dearest step but the model itself.
         """
         assert self._follower is not None
+        own = self._index.own
         tokens: list[int] = []
         skip = len(self._follower.pending)
         for row in rows:
-            spelled = self._index.spell(row.text_bytes[skip:])
+            text = row.text_bytes[skip:]
             skip = 0
+            token = own(text)
+            if token is not None:
+                tokens.append(token)
+                continue
+            spelled = self._index.spell(text)
             if row.end or not spelled:
                 break
             tokens += spelled

@@ -52,15 +52,18 @@ class DraftLength:
         if most <= 0:
             return 0
         start, slope = self._batch_cost()
-        best, best_rate = 0, 1.0
+        acceptance = self._acceptance
+        best, best_rate = 0, 0.0
         tokens = accepted = 1.0
         for count in range(1, most + 1):
-            accepted *= self._acceptance
+            accepted *= acceptance
             tokens += accepted
             rate = tokens / max(start + slope * (count + 1), 1e-9)
-            if rate > best_rate:
-                best, best_rate = count, rate
-        return best
+            # The gain shrinks and the price does not: past its top the rate only falls.
+            if rate < best_rate:
+                break
+            best, best_rate = count, rate
+        return best if best_rate > 1 else 0
 
     def _batch_cost(self) -> tuple[float, float]:
         """Cost of a batch of n tokens in single steps, as start + slope n (least squares)."""

@@ -114,6 +114,9 @@ class Follower:
         Returns:
             None if there is none in time; `absence` says why.
         """
+        row = self._cursor.row
+        if row is not None:
+            return row
         until = monotonic() + deadline
         while True:
             self._absorb()
@@ -209,6 +212,9 @@ class Follower:
 
 def _whole_characters(data: bytes) -> tuple[str, bytes]:
     """The text that can be sent, and the bytes of a character that is not complete."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    try:
+        return data.decode(), b""
+    except UnicodeDecodeError:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(data)
     return text, decoder.getstate()[0]

@@ -32,8 +32,9 @@ class TokenIndex:
     """Sorted view of a vocabulary.
 
     Attributes:
-        order: int32 of shape (tokens with text,): ids in the order of their bytes.
-        end_ids: int32 of shape (end tokens,).
+        order: intp (what numpy indexes with) of shape (tokens with text,): ids in the order of
+            their bytes.
+        end_ids: intp of shape (end tokens,).
         size: number of all tokens.
         own: the token that spells a byte string; None without one.
     """
@@ -41,8 +42,8 @@ class TokenIndex:
     def __init__(self, pieces: Sequence[bytes], end_ids: Sequence[int]) -> None:
         ids = sorted((i for i, piece in enumerate(pieces) if piece), key=pieces.__getitem__)
         self.size = len(pieces)
-        self.order: NDArray[np.int32] = np.array(ids, np.int32)
-        self.end_ids: NDArray[np.int32] = np.array(sorted(end_ids), np.int32)
+        self.order: NDArray[np.intp] = np.array(ids, np.intp)
+        self.end_ids: NDArray[np.intp] = np.array(sorted(end_ids), np.intp)
         self._pieces = pieces
         self._sorted = [pieces[i] for i in ids]
         # Of tokens with the same bytes the last is the one that a tokenizer produces: in

@@ -55,7 +55,7 @@ class Picker:
         scale = 1 / float(np.add.reduce(mass))
         if sampling.temperature > 0:
             none = np.empty(0, np.float64)
-            bare = Pooled(np.empty(0, np.int32), none, none, none, mass, scale, 0.0, scale)
+            bare = Pooled(np.empty(0, np.intp), none, none, none, mass, scale, 0.0, scale)
             token = self._draw(self._target(logits, bare, sampling))
         probability = float(mass[token]) * scale
         # The hottest path of the program.

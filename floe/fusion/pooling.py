@@ -37,7 +37,7 @@ class Pooled(NamedTuple):
     """A fused distribution that sums to 1, and the two that it came from.
 
     Attributes:
-        ids: int32 of shape (touched,).
+        ids: intp of shape (touched,).
         local, cloud, fused: float64 of shape (touched,): probabilities of those tokens.
         rest: float32 of shape (vocabulary,): what all other tokens have, in proportion; 0 at
             `ids`.

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from floe.fusion.index import TokenIndex
 from floe.records import CloudToken
 
-Ids = NDArray[np.int32]
+Ids = NDArray[np.intp]
 Mass = NDArray[np.float64]
 
 PENDING_TAIL = 0.02
@@ -38,7 +38,7 @@ class Projection(NamedTuple):
     """A distribution over the local vocabulary that touches few tokens.
 
     Attributes:
-        ids: int32 of shape (touched,), without repetition.
+        ids: intp of shape (touched,), without repetition.
         mass: float64 of shape (touched,): probability of each.
         tail: probability of all other tokens together, shared in proportion to the local model.
     """
@@ -70,10 +70,9 @@ class Projector:
         Returns:
             A projection whose mass and tail sum to 1.
         """
-        single, vague, end, silent = self._sort(row, pending)
-        total = sum(single.values()) + sum(mass for _, mass in vague) + end + silent
+        single, vague, end, silent, total = self._sort(row, pending)
         if total <= 0:
-            return Projection(np.empty(0, np.int32), np.empty(0, np.float64), 1.0)
+            return Projection(np.empty(0, np.intp), np.empty(0, np.float64), 1.0)
         if end > 0:
             silent += self._share_end(end, local, single)
         extensions: list[tuple[Ids, Mass]] = []
@@ -82,7 +81,7 @@ class Projector:
         if extensions:
             ids, values = self._join(extensions, single)
         else:
-            ids = np.fromiter(single, np.int32, len(single))
+            ids = np.fromiter(single, np.intp, len(single))
             values = np.fromiter(single.values(), np.float64, len(single))
         wanted = 1 - PENDING_TAIL if pending else min(total, 1 - MIN_TAIL)
         scale = wanted / total
@@ -92,32 +91,37 @@ class Projector:
 
     def _sort(
         self, row: CloudToken, pending: bytes
-    ) -> tuple[dict[int, float], list[tuple[bytes, float]], float, float]:
+    ) -> tuple[dict[int, float], list[tuple[bytes, float]], float, float, float]:
         """Candidates that fit what is pending: local tokens, others, the end, mass without text.
 
-        One loop: after each evaluation of a model all of this has to come from memory again, and
-        what counts is how often something new is looked at.
+        The last is the mass of all of them. One loop: after each evaluation of a model all of
+        this has to come from memory again, and what counts is how often something new is looked
+        at.
         """
         own = self._index.own
+        exp = math.exp
         single: dict[int, float] = {}
         vague: list[tuple[bytes, float]] = []
-        end = silent = 0.0
+        end = silent = total = 0.0
         for candidate in row.candidates:
             text = candidate.text_bytes
             if pending:
                 if candidate.end or not text.startswith(pending):
                     continue
                 text = text[len(pending) :]
-            mass = math.exp(min(candidate.logprob, 0.0))
-            if candidate.end:
-                end += mass
-            elif not text:
-                silent += mass
-            elif (token := own(text)) is not None:
-                single[token] = single.get(token, 0.0) + mass
-            else:
+            logprob = candidate.logprob
+            mass = exp(logprob) if logprob < 0 else 1.0
+            total += mass
+            token = own(text)
+            if token is not None:
+                single[token] = single[token] + mass if token in single else mass
+            elif text:
                 vague.append((text, mass))
-        return single, vague, end, silent
+            elif candidate.end:
+                end += mass
+            else:
+                silent += mass
+        return single, vague, end, silent, total
 
     def _share_end(
         self, mass: float, local: NDArray[np.float32], single: dict[int, float]
@@ -178,7 +182,7 @@ class Projector:
             for token in [token for token in single if self._named[token]]:
                 values[ids == token] += single.pop(token)
             self._named[ids] = False
-        ids = np.fromiter(single, np.int32, len(single))
+        ids = np.fromiter(single, np.intp, len(single))
         values = np.fromiter(single.values(), np.float64, len(single))
         return (
             np.concatenate([ids, *(ids for ids, _ in extensions)]),
