@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from floe.edge.device import choose_threads
 from floe.edge.gguf_file import check_gguf, choose_repacking
+from floe.edge.metadata import read_metadata
 from floe.edge.native_log import forward_log
 from floe.edge.vocabulary import Vocabulary
 from floe.errors import ModelError, PromptError
@@ -38,6 +39,9 @@ _PROMPT_CHUNK: Final = 256
 _EMBED_CONTEXT: Final = 512
 _EXACT_BATCHES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
 _EVEN: Final = 8
+_SPLIT_FROM: Final = 256
+"""llama.cpp sees the cache in steps of 256 cells. From 512 on it parts the attention of a single
+step, and of nothing else, among the threads, and adds it up in another order."""
 _PANGRAM: Final = b"The quick brown fox jumps over the lazy dog, and 1 + 2 = 3."
 
 
@@ -201,10 +205,14 @@ class LlamaModel:
         with any adapter: its products are added up in another order, which turns a digit of the
         rounded activations now and then, too seldom for a short trial.
 
-        Holds while the cache is shorter than 256 tokens: beyond, llama.cpp parts the attention of
-        a single step among the threads, and adds it up in another order than that of a batch.
+        Single steps have these digits up to `single_until`, batches of two always.
         """
         return 1 if self._in_use else self._exact_batch
+
+    @property
+    def single_until(self) -> int:
+        """Tokens in the cache from which on a single step has other digits than a batch of two."""
+        return _SPLIT_FROM
 
     @cached_property
     def _exact_batch(self) -> int:
@@ -238,7 +246,6 @@ class LlamaModel:
         head, tail = tokens[:longest], tokens[longest:]
         context = self._new_context(2 * longest, longest)
         memory = lib.llama_get_memory(context)
-        _put_on(context, self._in_use)
 
         def batches(size: int, count: int | None = None) -> Logits:
             lib.llama_memory_seq_rm(memory, 0, longest, -1)
@@ -250,6 +257,7 @@ class LlamaModel:
             )
 
         try:
+            _put_on(context, self._in_use)
             self._decode(context, head, 0, 1)
             yield batches
         finally:
@@ -358,27 +366,6 @@ class LlamaModel:
                 "Close other programs, or set a smaller `context`."
             )
         return context
-
-
-def read_metadata(model: Any) -> dict[str, str]:
-    """A GGUF's key-value pairs as text; `model` is llama.cpp's handle."""
-    metadata = {}
-    for i in range(lib.llama_model_meta_count(model)):
-        key, value = (
-            _text(read, model, i)
-            for read in (lib.llama_model_meta_key_by_index, lib.llama_model_meta_val_str_by_index)
-        )
-        metadata[key] = value
-    return metadata
-
-
-def _text(read: Callable[..., int], model: Any, index: int) -> str:
-    buffer = ctypes.create_string_buffer(256)
-    length = read(model, index, buffer, len(buffer))
-    if length >= len(buffer):
-        buffer = ctypes.create_string_buffer(length + 1)
-        read(model, index, buffer, len(buffer))
-    return buffer.value.decode("utf-8", "replace")
 
 
 def _check_memory(path: Path) -> None:

@@ -93,6 +93,7 @@ class Decoder:
         self._end_ids = frozenset(local.end_ids)
         exact = local.exact_batch
         self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
+        self._single_until = local.single_until if exact >= MIN_EXACT else local.context_size
         self._even = local.even_batch if long_batches else 1
         if self._even > 1:
             self._batch = MAX_BATCH
@@ -177,18 +178,20 @@ class Decoder:
     def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, Logits]:
         """How many proposals are checked along with this token, and the logits after each."""
         local = self._local
-        if self._even > 1 and step.source == "fused":
-            tokens = [step.token_id, *proposals[: self._batch - 1]]
-            # Filled up for the sake of the digits; what that adds is rolled back with the rest.
-            room = local.context_size - len(local.tokens)
-            filled = max(len(tokens), min(self._even, room))
-            batch = tokens + tokens[-1:] * (filled - len(tokens))
-            return len(tokens) - 1, local.evaluate(batch, filled)[: len(tokens)]
-        checked = self._draft_length.choose(len(proposals))
+        fused = step.source == "fused"
+        if fused and self._even > 1:
+            checked, least = min(len(proposals), self._batch - 1), self._even
+        else:
+            checked = self._draft_length.choose(len(proposals))
+            least = 2 if fused and len(local.tokens) >= self._single_until else 1
+        # Filled up for the sake of the digits; what that adds is rolled back with the rest.
+        batch = [step.token_id, *proposals[:checked]]
+        least = min(least, local.context_size - len(local.tokens))
+        batch += batch[-1:] * (least - len(batch))
         began = time.perf_counter()
-        logits = local.evaluate([step.token_id, *proposals[:checked]], 1 + checked)
+        logits = local.evaluate(batch, len(batch))
         self._draft_length.evaluated(1 + checked, time.perf_counter() - began)
-        return checked, logits
+        return checked, logits[: 1 + checked]
 
     def _over(self) -> bool:
         if self._controls.stopped:

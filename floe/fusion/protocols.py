@@ -32,7 +32,15 @@ class LocalModel(Protocol):
 
     @property
     def exact_batch(self) -> int:
-        """Most tokens of one batch whose logits are those of single steps, to the last digit."""
+        """Most tokens of one batch whose logits are those of single steps, to the last digit.
+
+        In a long cache those of a batch of two: `single_until`.
+        """
+        ...
+
+    @property
+    def single_until(self) -> int:
+        """Tokens in the cache from which on a single step has other digits than a batch of two."""
         ...
 
     @property

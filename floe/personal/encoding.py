@@ -13,8 +13,8 @@ import numpy as np
 from llama_cpp import llama_cpp as lib
 
 from floe.edge.gguf_file import check_gguf
+from floe.edge.metadata import read_metadata
 from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import read_metadata
 from floe.edge.vocabulary import Vocabulary
 from floe.errors import FloeError, ModelError
 from floe.personal.packing import Example

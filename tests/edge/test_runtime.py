@@ -66,19 +66,23 @@ def test_a_batch_gives_the_logits_of_single_steps(smollm: LlamaModel) -> None:
         assert single.argmax() == row.argmax()
 
 
+@pytest.mark.parametrize("before", [32, 250, 500])
 @pytest.mark.parametrize("name", ["smollm", "qwen"])
-def test_batches_up_to_the_exact_size_have_the_digits_of_single_steps(
-    request: pytest.FixtureRequest, name: str
+def test_batches_up_to_the_exact_size_have_the_digits_of_one_token_at_a_time(
+    request: pytest.FixtureRequest, name: str, before: int
 ) -> None:
     model: LlamaModel = request.getfixturevalue(name)
     size = model.exact_batch
     assert size > 1
-    tokens = model.tokenize(TEXT * 8)
-    model.roll_back(0)
-    model.evaluate(tokens[:32])
-    single = np.stack([model.evaluate([token])[0].copy() for token in tokens[32 : 32 + size]])
-    model.roll_back(32)
-    np.testing.assert_array_equal(model.evaluate(tokens[32 : 32 + size], size), single)
+    tokens = model.tokenize(TEXT * 60)
+    model.prefill(tokens[:before], never)
+    want = model.evaluate(tokens[before : before + size], size).copy()
+    model.roll_back(before)
+    for at, token in enumerate(tokens[before : before + size]):
+        # Where single steps have digits of their own, the second one is of no account.
+        batch = [token] * (1 if before + at < model.single_until else 2)
+        np.testing.assert_array_equal(model.evaluate(batch, len(batch))[0], want[at])
+        model.roll_back(before + at + 1)
 
 
 @pytest.fixture(params=["qwen", "qwen with an adapter"])

@@ -39,8 +39,10 @@ class FakeLocal:
         self.context_size = context
         self.exact_batch = 16
         self.even_batch = 1
+        self.single_until = context
         self.tokens: list[int] = []
         self.batches: list[int] = []
+        self.starts: list[int] = []
         self._distribution = distribution
 
     def text(self) -> bytes:
@@ -49,6 +51,7 @@ class FakeLocal:
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> NDArray[np.float32]:
         assert len(self.tokens) + len(tokens) <= self.context_size
         self.batches.append(len(tokens))
+        self.starts.append(len(self.tokens))
         rows = []
         for token in tokens:
             self.tokens.append(token)

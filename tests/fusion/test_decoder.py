@@ -128,6 +128,21 @@ def test_long_batches_write_the_same_text_in_batches_of_the_even_size_at_least(
     assert min(local.batches[1:]) >= 5
 
 
+def test_in_a_long_cache_no_fused_token_is_evaluated_alone(clock: FakeClock) -> None:
+    local = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
+    local.single_until = 20
+    cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock, round_trip=0.2, spacing=0.05)
+    steps, _ = decode(local, cloud, weight=0.5)
+    alone = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
+    plain = one_row_at_a_time(
+        alone, peaked(CLOUD_WORDS, "cloud"), 0.5, "log-linear", shared=False, tokens=60
+    )
+    assert text_of(steps) == plain
+    sizes = dict(zip(local.starts[1:], local.batches[1:], strict=True))
+    assert 1 in {size for start, size in sizes.items() if start < 20}
+    assert 1 not in {size for start, size in sizes.items() if start >= 20}
+
+
 def test_a_token_that_the_cloud_had_no_part_in_is_evaluated_alone(clock: FakeClock) -> None:
     local = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
     local.exact_batch, local.even_batch = 3, 5

@@ -41,6 +41,7 @@ class ScriptedModel:
     context_size = 4096
     exact_batch = 16
     even_batch = 1
+    single_until = 10_000
     end_ids = (0,)
 
     def __init__(self, texts: Sequence[str]) -> None:

@@ -1,0 +1,193 @@
+"""A local model and a recorded cloud, and the runs over them: fused, alone, polled, one by one."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from floe.bench.recorded import PacedCloud, RecordedCloud
+from floe.config import Settings
+from floe.edge.prompt import PromptBuilder
+from floe.edge.runtime import LlamaModel
+from floe.fusion.decoder import Controls, Decoder
+from floe.fusion.drafting import Agreement
+from floe.fusion.follower import FollowPolicy
+from floe.fusion.index import TokenIndex
+from floe.fusion.picking import Picker
+from floe.fusion.projection import Projector
+from floe.fusion.protocols import CloudStream, Logits
+from floe.records import ChatMessage, Rule, Sampling, TokenStep
+
+TOKENS: Final = 48
+"""Of one timed answer."""
+_POLLED: Final = 4
+_PATIENT: Final = 30.0
+"""Longer than every round trip: the figures are those of full fusion, not of going on alone."""
+
+
+class Timed:
+    """A local model whose evaluation time is added up; all else is handed through for nothing."""
+
+    def __init__(self, model: LlamaModel) -> None:
+        self._evaluate = model.evaluate
+        self.seconds = 0.0
+        self.pieces = model.pieces
+        self.end_ids = model.end_ids
+        self.context_size = model.context_size
+        self.exact_batch = model.exact_batch
+        self.even_batch = model.even_batch
+        self.single_until = model.single_until
+        self.tokens = model.tokens
+        self.roll_back = model.roll_back
+
+    def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> Logits:
+        """As the model's, timed."""
+        began = time.perf_counter()
+        logits = self._evaluate(tokens, outputs)
+        self.seconds += time.perf_counter() - began
+        return logits
+
+
+@dataclass(slots=True)
+class Run:
+    """One answer and what it took; seconds count from the end of the prompt."""
+
+    steps: list[TokenStep]
+    seconds: float
+    first: float
+    requests: int
+    overhead: float = 0.0
+
+
+class Pair:
+    """A local model and a recorded cloud, and the runs over them."""
+
+    def __init__(self, name: str, local: LlamaModel, cloud: RecordedCloud, *, shared: bool) -> None:
+        self.deadline = Settings.load().deadline_ms / 1000
+        self.name = name
+        self.local = local
+        self.cloud = cloud
+        self.shared = shared
+        self.agreement = Agreement()
+        self._prompts = PromptBuilder(local)
+        self._index = TokenIndex(local.pieces, local.end_ids)
+
+    def fused(
+        self,
+        question: str,
+        weight: float,
+        round_trip: float,
+        rate: float,
+        *,
+        rule: Rule = "log-linear",
+        tokens: int = TOKENS,
+        policy: FollowPolicy | None = None,
+        tolerance: float = 0.0,
+    ) -> Run:
+        """Follow the stream."""
+        paced = PacedCloud(self.cloud, question, round_trip, 1 / rate, tokens)
+        controls = Controls(weight, _PATIENT, tolerance)
+        run = self._run(question, controls, paced.open, rule, tokens, policy, lambda: paced.waited)
+        # As the app does: the answers before decide how the next one is evaluated.
+        self.agreement.remember(sum(step.source == "fused" for step in run.steps), run.requests)
+        return run
+
+    def alone(self, question: str, open_stream: Callable[[str], CloudStream] | None = None) -> Run:
+        """The local model alone, or beside a cloud that is of no use."""
+        controls = Controls(0.5 if open_stream else 1.0, self.deadline)
+        return self._run(question, controls, open_stream, "log-linear", TOKENS, None, lambda: 0.0)
+
+    def _run(
+        self,
+        question: str,
+        controls: Controls,
+        open_stream: Callable[[str], CloudStream] | None,
+        rule: Rule,
+        tokens: int,
+        policy: FollowPolicy | None,
+        waited: Callable[[], float],
+    ) -> Run:
+        logits = self._read(question)
+        local = Timed(self.local)
+        decoder = Decoder(
+            local,
+            controls,
+            open_stream=open_stream,
+            rule=rule,
+            shared_vocabulary=self.shared,
+            policy=policy,
+            long_batches=self.agreement.close,
+        )
+        began = self.cloud.now()
+        decoder.begin()
+        steps: list[TokenStep] = []
+        first = 0.0
+        for step in decoder.run(logits, Sampling(max_tokens=tokens)):
+            steps.append(step)
+            first = first or self.cloud.now() - began
+        seconds = self.cloud.now() - began
+        decoder.close()
+        overhead = seconds - local.seconds - waited()
+        return Run(steps, seconds, first, decoder.requests, overhead)
+
+    def polled(self, question: str, weight: float, round_trip: float, rate: float) -> float:
+        """Tokens per second of asking once per token, as CoGenesis does."""
+        reference = self.reference(question, weight, "log-linear", _POLLED, long_batches=False)
+        next(reference)  # the prompt is read
+        began = self.cloud.now()
+        count = 0
+        for _ in reference:
+            time.sleep(round_trip + 1 / rate)
+            count += 1
+        return count / (self.cloud.now() - began)
+
+    def reference(
+        self, question: str, weight: float, rule: Rule, tokens: int, *, long_batches: bool
+    ) -> Iterator[tuple[int, bytes]]:
+        """One row and one evaluation at a time, at the same boundaries: slow, obviously right."""
+        model = self.local
+        picker = Picker(tuple(model.pieces), self._index, Projector(self._index), rule)
+        even = max(1, model.even_batch) if long_batches else 1
+        text = boundary = b""
+        logits = self._read(question)[0]
+        yield -1, b""
+        for _ in range(tokens):
+            if weight >= 1:
+                token = picker.local(logits, Sampling()).token
+            else:
+                row = self.cloud.row(question, boundary)
+                pending = text[len(boundary) :]
+                token = picker.fused(logits, row, pending, weight, Sampling(), None).token
+            if token in model.end_ids:
+                return
+            text += model.pieces[token]
+            yield token, text
+            boundary = self._boundary(question, boundary, text)
+            if weight >= 1:
+                logits = model.evaluate([token])[0]
+            else:
+                # Digits of the same kind as the decoder's, one token at a time.
+                size = max(even, 2 if len(model.tokens) >= model.single_until else 1)
+                logits = model.evaluate([token] * size, size)[0]
+                model.roll_back(len(model.tokens) - size + 1)
+
+    def _boundary(self, question: str, boundary: bytes, text: bytes) -> bytes:
+        """The end of the cloud's last token that the text has passed, or all of it on leaving."""
+        while len(boundary) < len(text):
+            row = self.cloud.row(question, boundary)
+            pending = text[len(boundary) :]
+            if not row.end and pending.startswith(row.text_bytes):
+                boundary += row.text_bytes
+            elif self.shared or row.end or not row.text_bytes.startswith(pending):
+                # What can be sent ends with a whole character.
+                return text.decode("utf-8", "ignore").encode()
+            else:
+                break
+        return boundary
+
+    def _read(self, question: str) -> Logits:
+        self.local.roll_back(0)
+        prompt = self._prompts.build([ChatMessage("user", question)]).tokens
+        logits = self.local.prefill(prompt, lambda: False)
+        assert logits is not None
+        return logits
