@@ -79,8 +79,9 @@ class FederateActions:
     @plainly
     def look(self) -> Changes:
         """Everything as it stands; a problem met meanwhile is told once."""
-        group, simulation = self._membership.current(), self._simulation.current()
+        # Asked first: a group that is joined meanwhile is then drawn at the next tick, not never.
         joining = self._joining is not None and self._joining.is_alive()
+        group, simulation = self._membership.current(), self._simulation.current()
         running = [each for each in (group, simulation) if each and each.status == "running"]
         problem, self._problem = self._problem, ""
         shown: Changes = {

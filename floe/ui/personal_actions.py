@@ -61,6 +61,7 @@ class PersonalActions:
             answer=assistant.answer,
             adopted=self._weighing.start,
         )
+        self._due = False  # something has moved since everything was drawn
         self._listing = listing
         self._save = save
         self.parts = parts
@@ -266,9 +267,11 @@ class PersonalActions:
         return {**self._learning(), self._listing: conversation_list(self._assistant, in_view)}
 
     def _learning(self) -> Changes:
+        # Asked first: rows that are cleared while this reads them are read again at the next tick.
+        self._due = self._looking.running
         data = dataset(self._store, self._settings.system_prompt)
         kept = self._kept
-        if not self._looking.running:
+        if not self._due:
             self._planning.want(data, kept.memory_mb, kept.deadline_s)
         return {
             self.parts.learning: learning_value(self._store, data),
@@ -277,9 +280,9 @@ class PersonalActions:
         }
 
     def _progress(self) -> Changes:
-        """The plan and the run; the clock ticks as long as one of them moves."""
+        """The plan and the run; the clock ticks until everything has been drawn after their end."""
         # Asked first: what ends while the rest is read is then drawn at the next tick, not never.
-        busy = self._is_busy()
+        self._due = self._is_busy() or self._due
         run = self._runs.latest()
         shown = NOTHING
         if run is not None:
@@ -288,7 +291,7 @@ class PersonalActions:
             self.parts.plan: self._plan(),
             self.parts.run: shown,
             self.parts.weight: self._weight(),
-            self.parts.clock: gr.update(active=busy),
+            self.parts.clock: gr.update(active=self._due),
         }
 
     def _plan(self) -> dict[str, Any]:
