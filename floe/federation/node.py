@@ -68,7 +68,11 @@ class Executor:
         )
 
     def take(self) -> bool:
-        """Work on the next task, if there is one; whether there was."""
+        """Work on the next task, if there is one; whether there was.
+
+        A task that cannot be fetched or answered is lost, not the membership: its round may have
+        ended meanwhile, with a server that was started again, and what it needs is gone with it.
+        """
         wanted = AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP])
         found = self._client.AcquireTask(wanted)
         if not (found.HasField("task") and found.token):
@@ -82,6 +86,8 @@ class Executor:
         heartbeat.start()
         try:
             self._work(client)
+        except Exception:
+            logger.exception("the task is lost; the next one will do")
         finally:
             heartbeat.stop()
             client.close()

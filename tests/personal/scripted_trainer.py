@@ -27,7 +27,9 @@ def main() -> None:
         step += 1
         report(folder, step)
         checkpoint.mkdir(exist_ok=True)
-        (checkpoint / "state.pt").write_text(str(step))
+        # As the real one does: a kill in mid-write leaves the state before.
+        (checkpoint / "state.pt.part").write_text(str(step))
+        (checkpoint / "state.pt.part").replace(checkpoint / "state.pt")
         if mode == "disk" and step >= 2:
             finish(folder, "failed", code="disk", sentence="The disk is full.")
             return
