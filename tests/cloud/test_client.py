@@ -1,37 +1,21 @@
 """The client against the stand-in, and against servers that no one should have to meet."""
 
 import json
-import logging
 import math
 import socket
 import threading
 import time
-import traceback
-from collections.abc import Callable
 
 import pytest
 
-from floe.cloud.client import CloudClient, RateLimited, Stream
+from floe.cloud.client import CloudClient
 from floe.cloud.process import StandIn
 from floe.errors import CloudError
 from floe.records import ChatMessage, Sampling
 from tests.cloud import scripted
+from tests.cloud.asking import ANSWER, KEY, QUESTION, Connect, ask, failure_of
 from tests.cloud.conftest import MODEL, Server, read_all, text_of
-from tests.cloud.scripted import DONE, STOP, Play, ScriptedServer, event, hold, row_event, say
-
-Connect = Callable[..., CloudClient]
-KEY = "sk-very-secret-0123456789"
-QUESTION = [ChatMessage("user", "Name three colours.")]
-
-
-def ask(client: CloudClient, partial: str = "", max_tokens: int = 12, **sampling: float) -> Stream:
-    return client.open(QUESTION, partial, Sampling(**sampling), max_tokens)  # type: ignore[arg-type]
-
-
-def failure_of(stream: Stream) -> CloudError:
-    read_all(stream)
-    assert stream.error is not None
-    return stream.error
+from tests.cloud.scripted import DONE, STOP, Play, ScriptedServer, hold, row_event, say
 
 
 def test_stream_of_rows(client: CloudClient) -> None:
@@ -229,202 +213,6 @@ def test_silence_after_the_last_row_is_a_proper_end(connect: Connect) -> None:
         rows = read_all(stream)
     assert stream.error is None
     assert [row.end for row in rows] == [False, True]
-
-
-@pytest.mark.parametrize(
-    ("play", "sentence"),
-    [
-        (say(status="401 Unauthorized"), "does not accept the key"),
-        (say(status="403 Forbidden"), "does not accept the key"),
-        (say(b"<html>", status="404 Not Found", kind="text/html"), "no OpenAI-compatible API"),
-        (say(b"<html>hello", kind="text/html"), "no OpenAI-compatible API"),
-        (
-            say(
-                b'{"error": {"message": "no such model"}}', status="404 No", kind="application/json"
-            ),
-            "does not know the model 'm'",
-        ),
-        (
-            say(
-                b'{"error": {"message": "logprobs: no"}}', status="400 No", kind="application/json"
-            ),
-            "refused the request (status 400): logprobs: no",
-        ),
-        (say(status="503 Busy"), "has a problem of its own (status 503)"),
-        (say(b'data: {"error": {"message": "out of memory"}}\n\n'), "out of memory"),
-        (say(row_event("x")), "broke off in the middle"),
-        (say(row_event("x"), row_event("y")[:30]), "broke off in the middle"),
-        (say(b"data: {oops\n\n"), "not JSON"),
-        (say(b"data: [1]\n\n"), "OpenAI protocol"),
-        (say(event(logprobs={"content": [{"token": "x"}]})), "OpenAI protocol"),
-        (lambda connection: None, "broke off"),
-    ],
-)
-def test_what_goes_wrong_is_a_sentence(connect: Connect, play: Play, sentence: str) -> None:
-    with ScriptedServer(play) as server:
-        error = failure_of(ask(connect(server.url, "m")))
-        host = server.url.removeprefix("http://").removesuffix("/v1")
-    assert sentence in str(error)
-    assert host in str(error)
-
-
-def test_rows_before_a_cut_are_kept(connect: Connect) -> None:
-    with ScriptedServer(say(row_event("kept"), row_event("lost")[:30])) as server:
-        stream = ask(connect(server.url))
-        assert text_of(read_all(stream)) == "kept"
-    assert stream.error is not None
-
-
-def test_long_refusal_is_cut(connect: Connect) -> None:
-    body = json.dumps({"error": {"message": "very " * 1000}}).encode()
-    with ScriptedServer(say(body, status="400 No", kind="application/json")) as server:
-        assert len(str(failure_of(ask(connect(server.url))))) < 400
-
-
-@pytest.mark.parametrize("url", ["", "api.example.com/v1", "ftp://example.com", "http://:80/v1"])
-def test_address_that_is_none(connect: Connect, url: str) -> None:
-    with pytest.raises(CloudError, match="must begin with http"):
-        connect(url)
-
-
-def test_nobody_at_the_address(connect: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    client = connect(f"http://127.0.0.1:{port}/v1")
-    assert f"127.0.0.1:{port} cannot be reached" in str(failure_of(ask(client)))
-    with pytest.raises(CloudError, match="cannot be reached"):
-        client.models()
-
-
-def test_unknown_host(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    error = failure_of(ask(connect("http://no-such-host.invalid/v1")))
-    assert "no-such-host.invalid cannot be reached" in str(error)
-
-
-def test_unknown_model(server: Server, connect: Connect) -> None:
-    assert "does not know the model 'gpt-9'" in str(failure_of(ask(connect(server.url, "gpt-9"))))
-
-
-def test_wrong_path_has_no_models(server: Server, connect: Connect) -> None:
-    with pytest.raises(CloudError, match="no OpenAI-compatible API"):
-        connect(server.url.removesuffix("/v1")).models()
-
-
-def test_proxy_is_not_asked_for_loopback(
-    server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "")
-    assert connect(server.url).models() == [MODEL.stem]
-
-
-@pytest.mark.parametrize("status", ["400 No", "401 No", "404 No", "418 No", "429 No", "500 No"])
-def test_key_is_in_no_error_trace_or_log(
-    connect: Connect, caplog: pytest.LogCaptureFixture, status: str
-) -> None:
-    def echo(connection: scripted.Connection) -> None:
-        header = next(x for x in connection.head.split("\r\n") if x.lower().startswith("auth"))
-        # The second time the key lies across the place where long messages are cut.
-        words = f"{header} {'x' * 218} {header}"
-        message = {"error": {"message": words, "type": header, "code": header}}
-        body = json.dumps(message).encode()
-        connection.answer(body, status=status, kind="application/json")
-
-    with caplog.at_level(logging.DEBUG), ScriptedServer(echo) as server:
-        client = connect(server.url, key=KEY)
-        errors = [failure_of(ask(client))]
-        with pytest.raises(CloudError) as caught:
-            client.models()
-        errors.append(caught.value)
-    for error in errors:
-        assert error.__context__ is None
-        assert error.__cause__ is None
-        told = "".join(traceback.format_exception(error))
-        assert KEY[:10] not in told
-    assert "Bearer" in server.requests[0].head
-    assert KEY[:10] not in caplog.text
-    assert KEY[:10] not in repr(vars(client))
-
-
-@pytest.mark.parametrize(("said", "wait"), [("7", 7.0), ("soon", None), ("", None)])
-def test_rate_limit_says_how_long(connect: Connect, said: str, wait: float | None) -> None:
-    def limit(connection: scripted.Connection) -> None:
-        header = f"429 Slow\r\nRetry-After: {said}" if said else "429 Slow"
-        connection.answer(b"{}", status=header, kind="application/json")
-
-    with ScriptedServer(limit) as server:
-        error = failure_of(ask(connect(server.url)))
-    assert isinstance(error, RateLimited)
-    assert error.retry_after == wait
-
-
-@pytest.mark.parametrize("clock", ["", "Date: Sun, 06 Nov 1994 08:49:00 GMT\r\n"])
-def test_rate_limit_may_name_a_date(connect: Connect, clock: str) -> None:
-    def limit(connection: scripted.Connection) -> None:
-        header = f"429 Slow\r\n{clock}Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"
-        connection.answer(b"{}", status=header, kind="application/json")
-
-    with ScriptedServer(limit) as server:
-        error = failure_of(ask(connect(server.url)))
-    assert isinstance(error, RateLimited)
-    # By the server's own clock, or by this device's, on which that date is long gone.
-    assert error.retry_after == (37.0 if clock else 0.0)
-
-
-def refuse(words: str, status: str = "400 No") -> Play:
-    body = json.dumps({"error": {"message": words}}).encode()
-    return say(body, status=status, kind="application/json")
-
-
-ANSWER = say(row_event("x"), STOP, DONE)
-
-
-def test_refused_logprobs_are_left_out_from_then_on(connect: Connect) -> None:
-    plain = say(event("x"), STOP, DONE)
-    with ScriptedServer(refuse("'logprobs' is not supported with this model"), plain) as server:
-        client = connect(server.url)
-        assert text_of(read_all(ask(client))) == "x"
-        assert text_of(read_all(ask(client))) == "x"
-    bodies = [json.loads(request.body) for request in server.requests]
-    assert ["logprobs" in body for body in bodies] == [True, False, False]
-    assert ["top_logprobs" in body for body in bodies] == [True, False, False]
-
-
-def test_fewer_candidates_are_asked_for_until_it_agrees(connect: Connect) -> None:
-    no = refuse("top_logprobs must be less than or equal to 5")
-    with ScriptedServer(no, no, ANSWER) as server:
-        client = connect(server.url)
-        for _ in range(2):
-            assert text_of(read_all(ask(client))) == "x"
-    tops = [json.loads(request.body)["top_logprobs"] for request in server.requests]
-    assert tops == [20, 10, 5, 5]
-
-
-def test_connection_that_was_just_closed_is_made_anew_once(connect: Connect) -> None:
-    with ScriptedServer(lambda connection: None, ANSWER) as server:
-        stream = ask(connect(server.url))
-        assert text_of(read_all(stream)) == "x"
-        assert stream.error is None
-    with ScriptedServer(lambda connection: None) as server:
-        assert "broke off" in str(failure_of(ask(connect(server.url))))
-        assert len(server.requests) == 2
-
-
-def test_refusal_that_leaving_out_does_not_mend_is_not_remembered(connect: Connect) -> None:
-    no = refuse("your prompt is too long")
-    with ScriptedServer(no, no, ANSWER) as server:
-        client = connect(server.url)
-        assert "your prompt is too long" in str(failure_of(ask(client)))
-        assert text_of(read_all(ask(client))) == "x"
-    assert "logprobs" in json.loads(server.requests[-1].body)
-
-
-def test_error_of_the_server_is_not_asked_about_again(connect: Connect) -> None:
-    with ScriptedServer(refuse("out of order", "500 No"), ANSWER) as server:
-        assert "status 500" in str(failure_of(ask(connect(server.url))))
-        assert len(server.requests) == 1
 
 
 def test_nothing_of_this_device_is_in_the_headers(connect: Connect) -> None:
