@@ -154,7 +154,8 @@ class _Probe:
             self._find(f"No list of models: {error}")
             return
         model = self._client.model or next(iter(models), "")
-        self._note(f"Reachable; {len(models)} models are listed.", reachable=True, models=models)
+        listed = "one model is listed" if len(models) == 1 else f"{len(models)} models are listed"
+        self._note(f"Reachable; {listed}.", reachable=True, models=models)
         if not model:
             raise _Ended("No model is listed and none is named: name one.")
         self._client.model = model
