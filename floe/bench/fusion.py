@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from floe.bench.decode import write_random_adapter
-from floe.bench.pair import Pair, Run
+from floe.bench.pair import TOKENS, Pair, Run
 from floe.bench.recorded import QUESTIONS, RecordedCloud
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
@@ -102,8 +102,10 @@ def _scenarios(pair: Pair) -> Iterator[dict[str, object]]:
     local_rate = sum(len(r.steps) for r in local) / sum(r.seconds for r in local)
     for weight in _WEIGHTS:
         _say(f"fusion: {pair.name}, weight {weight}: rows are computed")
+        lowest = {}
         for question in QUESTIONS if weight == _ASKED[0] else _TIMED:
             pair.fused(question, weight, 0.0, max(_RATES))
+            lowest[question] = pair.least_requests(question, weight, "log-linear", TOKENS)
         for round_trip_ms, rate in product(_ROUND_TRIPS_MS, _RATES):
             round_trip = round_trip_ms / 1000
             questions = QUESTIONS if (weight, round_trip_ms, rate) == _ASKED else _TIMED
@@ -112,6 +114,7 @@ def _scenarios(pair: Pair) -> Iterator[dict[str, object]]:
             local_rate = statistics.median([local_rate, *(_rate([r]) for r in alone)])
             polled = pair.polled(_TIMED[0], weight, round_trip, rate)
             tokens = sum(len(r.steps) for r in runs)
+            least = sum(lowest[question] for question in questions)
             fused = sum(step.source == "fused" for r in runs for step in r.steps)
             result = {
                 "local": pair.local.path.stem,
@@ -125,6 +128,7 @@ def _scenarios(pair: Pair) -> Iterator[dict[str, object]]:
                 "local_tok_s": round(_rate(alone), 1),
                 "over_local": round(_rate(runs) / _rate(alone), 2),
                 "requests_per_token": round(sum(r.requests for r in runs) / tokens, 3),
+                "least_requests_per_token": round(least / tokens, 3),
                 "cloud_share": round(fused / tokens, 3),
                 "ttft_ms": round(1000 * statistics.median(r.first for r in runs), 1),
                 "local_ttft_ms": round(1000 * statistics.median(r.first for r in alone), 1),

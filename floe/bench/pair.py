@@ -143,14 +143,17 @@ class Pair:
 
     def reference(
         self, question: str, weight: float, rule: Rule, tokens: int, *, long_batches: bool
-    ) -> Iterator[tuple[int, bytes]]:
-        """One row and one evaluation at a time, at the same boundaries: slow, obviously right."""
+    ) -> Iterator[tuple[int, bool]]:
+        """One row and one evaluation at a time, at the same boundaries: slow, obviously right.
+
+        Yields tokens, and whether the text leaves the cloud's own with them; first of all -1.
+        """
         model = self.local
         picker = Picker(tuple(model.pieces), self._index, Projector(self._index), rule)
         even = max(1, model.even_batch) if long_batches else 1
         text = boundary = b""
         logits = self._read(question)[0]
-        yield -1, b""
+        yield -1, False
         for _ in range(tokens):
             if weight >= 1:
                 token = picker.local(logits, Sampling()).token
@@ -161,8 +164,8 @@ class Pair:
             if token in model.end_ids:
                 return
             text += model.pieces[token]
-            yield token, text
-            boundary = self._boundary(question, boundary, text)
+            boundary, left = self._boundary(question, boundary, text)
+            yield token, left
             if weight >= 1:
                 logits = model.evaluate([token])[0]
             else:
@@ -171,7 +174,15 @@ class Pair:
                 logits = model.evaluate([token] * size, size)[0]
                 model.roll_back(len(model.tokens) - size + 1)
 
-    def _boundary(self, question: str, boundary: bytes, text: bytes) -> bytes:
+    def least_requests(self, question: str, weight: float, rule: Rule, tokens: int) -> int:
+        """Requests that no protocol can do without: the first, and one where the text leaves.
+
+        What the cloud makes of a text that is not its own, nobody knows before it is asked.
+        """
+        reference = self.reference(question, weight, rule, tokens, long_batches=False)
+        return 1 + sum([left for _, left in reference][:-1])
+
+    def _boundary(self, question: str, boundary: bytes, text: bytes) -> tuple[bytes, bool]:
         """The end of the cloud's last token that the text has passed, or all of it on leaving."""
         while len(boundary) < len(text):
             row = self.cloud.row(question, boundary)
@@ -180,10 +191,10 @@ class Pair:
                 boundary += row.text_bytes
             elif self.shared or row.end or not row.text_bytes.startswith(pending):
                 # What can be sent ends with a whole character.
-                return text.decode("utf-8", "ignore").encode()
+                return text.decode("utf-8", "ignore").encode(), True
             else:
                 break
-        return boundary
+        return boundary, False
 
     def _read(self, question: str) -> Logits:
         self.local.roll_back(0)

@@ -88,7 +88,7 @@ class Keys:
             return "The key comes from an environment variable."
         if _has_keyring():
             return "A key is kept in this system's keyring."
-        return f"A key typed here lasts until Floe ends: {_no_keyring(base_url)}"
+        return f"A key typed above lasts until Floe ends: {_no_keyring(base_url)}"
 
 
 def _no_keyring(base_url: str) -> str:

@@ -105,12 +105,14 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
                     min_width=0,
                     html_attributes=_SECRET,
                 )
-                where = drawn("where")
                 with gr.Row(elem_id="panel-buttons"):
                     test = gr.Button("Test connection", elem_id="test", min_width=0)
                     cancel = gr.Button("Cancel test", elem_id="cancel", min_width=0, visible=False)
                     use = gr.Button("Use", variant="primary", elem_id="use", min_width=0)
                     forget = gr.Button("Forget key", elem_id="forget", min_width=0)
+                # Below the buttons: it changes when an address was typed, that is when a button
+                # is pressed next, and a button that moves under the pointer is not pressed.
+                where = drawn("where")
             with gr.Column(min_width=0):
                 trial = drawn("trial")
                 _heading("In use")

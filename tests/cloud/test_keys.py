@@ -117,7 +117,7 @@ def test_without_a_keyring_the_key_lasts_until_the_end(backend: type[KeyringBack
 
 
 def test_missing_keyring_is_said_before_a_key_is_typed() -> None:
-    assert Keys().where(OPENAI).startswith("A key typed here lasts until Floe ends")
+    assert Keys().where(OPENAI).startswith("A key typed above lasts until Floe ends")
 
 
 def test_environment_is_asked_where_the_keyring_has_none(
