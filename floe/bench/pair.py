@@ -92,10 +92,22 @@ class Pair:
         self.agreement.remember(sum(step.source == "fused" for step in run.steps), run.requests)
         return run
 
-    def alone(self, question: str, open_stream: Callable[[str], CloudStream] | None = None) -> Run:
-        """The local model alone, or beside a cloud that is of no use."""
+    def alone(
+        self,
+        question: str,
+        open_stream: Callable[[str], CloudStream] | None = None,
+        *,
+        tokens: int = TOKENS,
+        pause: float = 0.0,
+    ) -> Run:
+        """The local model alone, or beside a cloud that is of no use.
+
+        `pause`: seconds of rest between the prompt and the first token.
+        """
         controls = Controls(0.5 if open_stream else 1.0, self.deadline)
-        return self._run(question, controls, open_stream, "log-linear", TOKENS, None, lambda: 0.0)
+        return self._run(
+            question, controls, open_stream, "log-linear", tokens, None, lambda: 0.0, pause
+        )
 
     def _run(
         self,
@@ -106,6 +118,7 @@ class Pair:
         tokens: int,
         policy: FollowPolicy | None,
         waited: Callable[[], float],
+        pause: float = 0.0,
     ) -> Run:
         logits = self._read(question)
         local = Timed(self.local)
@@ -120,6 +133,7 @@ class Pair:
         )
         began = self.cloud.now()
         decoder.begin()
+        time.sleep(pause)
         steps: list[TokenStep] = []
         first = 0.0
         for step in decoder.run(logits, Sampling(max_tokens=tokens)):

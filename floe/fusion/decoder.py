@@ -248,11 +248,11 @@ class Decoder:
         if self._follower is None or self._controls.weight >= 1:
             return []
         self._follower.catch_up()
-        most = self._batch
-        if self._even <= 1:
+        rows = self._follower.ahead(self._batch)
+        if rows and self._even <= 1:
             # One more than is worth checking, so that a cloud that has come to agree is noticed.
-            most = self._draft_length.choose(most) + 1
-        return self._spell(self._follower.ahead(most))
+            rows = rows[: self._draft_length.choose(self._batch) + 1]
+        return self._spell(rows) if rows else []
 
     def _spell(self, rows: Sequence[CloudToken]) -> list[int]:
         """Local tokens of the next rows beyond the fused text.
