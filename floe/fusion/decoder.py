@@ -261,17 +261,11 @@ class Decoder:
         model's own tokenizer would often join rows, and is the dearest step but the model itself.
         """
         assert self._follower is not None
-        own = self._index.own
         tokens: list[int] = []
         skip = len(self._follower.pending)
         for row in rows:
-            text = row.text_bytes[skip:]
+            spelled = self._index.spell(row.text_bytes[skip:])
             skip = 0
-            token = own(text)
-            if token is not None:
-                tokens.append(token)
-                continue
-            spelled = self._index.spell(text)
             if row.end or not spelled:
                 break
             tokens += spelled

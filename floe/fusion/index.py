@@ -19,13 +19,11 @@ class Reach(NamedTuple):
     Attributes:
         start, stop: its extensions (itself included) in `TokenIndex.order`.
         prefixes: ids of all tokens that are a strict prefix of it, shortest first.
-        own: id of the token that spells it; -1 without one.
     """
 
     start: int
     stop: int
     prefixes: tuple[int, ...]
-    own: int
 
 
 class TokenIndex:
@@ -57,9 +55,10 @@ class TokenIndex:
         """The longest token first, again and again; empty if some bytes have no token."""
         tokens: list[int] = []
         while text:
+            token = self.own(text)
+            if token is not None:
+                return [*tokens, token]
             reach = self.reach(text)
-            if reach.own >= 0:
-                return [*tokens, reach.own]
             if not reach.prefixes:
                 return []
             tokens.append(reach.prefixes[-1])
@@ -73,7 +72,7 @@ class TokenIndex:
         prefixes = [
             token for end in range(1, len(text)) if (token := self._ids.get(text[:end])) is not None
         ]
-        return Reach(start, stop, tuple(prefixes), self._ids.get(text, -1))
+        return Reach(start, stop, tuple(prefixes))
 
 
 def _after(text: bytes) -> bytes:

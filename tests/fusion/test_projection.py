@@ -205,7 +205,7 @@ def test_reach_equals_a_look_at_every_token(vocabulary: list[bytes], text: bytes
     prefixes = {t for t, piece in enumerate(pieces) if piece and text.startswith(piece)}
     assert set(index.order[reach.start : reach.stop].tolist()) == extensions
     assert set(reach.prefixes) == {t for t in prefixes if pieces[t] != text}
-    assert reach.own == (pieces.index(text) if text in pieces else -1)
+    assert index.own(text) == (pieces.index(text) if text in pieces else None)
 
 
 def test_spelling_takes_the_longest_token_first() -> None:
