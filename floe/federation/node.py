@@ -4,20 +4,20 @@
 
 A SuperNode left to itself runs whatever code the group's host sends. This one is started in
 process isolation, so that it runs none: the tasks are taken here, and answered by the ClientApp
-that is installed on this device. Ends when its standard input is closed.
+that is installed on this device. Ends when its standard input is closed, or upon SIGTERM, and lets
+the server know. A SuperNode that ends of its own accord is started anew where this device had been
+let in before.
 """
 
 import argparse
 import logging
+import math
 import os
-import secrets
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,9 +37,9 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
 from floe.errors import FloeError
-from floe.federation import flower_environment
-from floe.federation.history import History
+from floe.federation.history import Federation, History
 from floe.federation.membership import GroupSettings
+from floe.federation.supernode import LET_IN, SuperNode, refused, standing
 from floe.store import Store
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,11 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.5
 _METHODS: Final = frozenset({"/flwr.proto.Runtime/AcquireTask"})
 _NICENESS: Final = 10
+_LET_IN_BY: Final = "group_let_in_by"
+_PAUSE_SECONDS: Final = 5.0
+# A server keeps the place of a device that vanished for two heartbeats of 30 s, and lets nobody
+# else have it, the same device included.
+_PATIENCE_SECONDS: Final = 90.0
 
 
 class Executor:
@@ -109,94 +114,73 @@ class Executor:
         push_task_output(client=client, context=context, sub_status=status, details=details)
 
 
-class SuperNode:
-    """`flower-supernode` as a child, and what it says about the connection."""
+class Watch:
+    """Tells the person what the SuperNode says, and what becomes of them when it has ended."""
 
-    def __init__(self, settings: GroupSettings, folder: Path, data_dir: Path) -> None:
-        """Start it."""
-        self.secret = secrets.token_bytes(32)
-        path = folder / "executor.secret"
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(self.secret)
-        port = _free_port()
-        self._port, self.address = port, f"127.0.0.1:{port}"
-        command = [str(Path(sys.executable).with_name("flower-supernode"))]
-        command += ["--superlink", settings.address]
-        command += ["--root-certificates", settings.certificate]
-        command += ["--auth-supernode-private-key", settings.key]
-        command += ["--host", "127.0.0.1", "--port", str(port)]
-        command += ["--isolation", "process", "--superexec-auth-secret-file", str(path)]
-        command += ["--node-config", settings.node_config(data_dir)]
-        self._process = subprocess.Popen(
-            command,
-            env=flower_environment(data_dir),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
+    def __init__(self, store: Store, row: Federation, until: float) -> None:
+        """Nothing is said yet.
+
+        Args:
+            store: keeps that this device was let in once.
+            row: the membership.
+            until: a refusal by a group that has let this device in is final from then on (UTC).
+        """
+        self._store, self._history, self._id = store, History(store), row.id
+        self._address: str = GroupSettings.read(row.settings).address
+        self._until = until
+
+    def listen(self, lines: Iterable[str]) -> None:
+        """Tell what is said, until nothing more is."""
+        before = ""
+        for line in lines:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            if LET_IN in line:
+                self._store.set_setting(_LET_IN_BY, self._address)
+                self._until = math.inf
+            sentence = standing(line, self._address)
+            if sentence and sentence != before:
+                self._history.say(self._id, sentence)
+                before = sentence
+
+    def after(self) -> float | None:
+        """It has ended of its own accord: the next one's `until`, or None for a refusal.
+
+        One answer that it did not expect is enough to end it. And a server refuses a device whose
+        last connection it believes to be there still.
+        """
+        known = self._store.setting(_LET_IN_BY, None) == self._address
+        if not known or time.time() > self._until:
+            self._history.end(self._id, "failed", refused(self._address))
+            return None
+        self._history.say(
+            self._id,
+            "The connection to the group broke off; connecting again, which may take a minute.",
         )
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
-
-    def wait_ready(self) -> None:
-        """Wait until it can be asked for tasks, or has ended."""
-        while self.alive:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
-            time.sleep(_POLL_SECONDS)
-
-    def lines(self) -> Any:
-        """What it says, line by line, until it ends."""
-        assert self._process.stdout is not None
-        return self._process.stdout
-
-
-def standing(line: str, address: str) -> str | None:
-    """What a line of the SuperNode's log means to the person; None: nothing new."""
-    said = {
-        "Connection attempt failed": f"The group's server at {address} cannot be reached, or "
-        "its certificate is not the group's. Floe keeps trying; chatting goes on as ever.",
-        "Connection successful": "Connected to the group again.",
-        "SuperNode ID": "Joined the group; waiting for the next round.",
-        "Receiving:": "A round is going on: this device is training.",
-        "Sent successfully": "Joined the group; waiting for the next round.",
-    }
-    return next((sentence for mark, sentence in said.items() if mark in line), None)
-
-
-def refused(address: str) -> str:
-    """Why a SuperNode ends of its own accord."""
-    return (
-        f"The group's server at {address} did not let this device in. Check the certificate, and "
-        "ask the host to admit this device's public key; then join again."
-    )
+        return min(self._until, time.time() + _PATIENCE_SECONDS)
 
 
 def main() -> None:
-    """The process; it ends with its SuperNode, or with the app."""
+    """The process; it ends with the app, or when the group does not let this device in."""
     parser = argparse.ArgumentParser(prog="python -m floe.federation.node", description=__doc__)
     parser.add_argument("--federation", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--until", type=float, default=time.time() + _PATIENCE_SECONDS)
     flags = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # two lines a second otherwise
-    # The chat comes first.
-    os.nice(_NICENESS)
+    # The chat comes first. (Begun again, it is nice already.)
+    os.nice(max(0, _NICENESS - os.nice(0)))
+    end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: end.set())
     store = Store(flags.data_dir / "floe.db")
-    history = History(store)
-    row = history.get(flags.federation)
+    row = History(store).get(flags.federation)
     assert row is not None
-    settings = GroupSettings.read(row.settings)
-    node = SuperNode(settings, flags.data_dir / "flower", flags.data_dir)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    threading.Thread(
-        target=_listen, args=(node, history, row.id, settings.address), daemon=True
-    ).start()
+    node = SuperNode(GroupSettings.read(row.settings), flags.data_dir / "flower", flags.data_dir)
+    watch = Watch(store, row, flags.until)
+    threading.Thread(target=_watch, args=(node, watch, flags, end), daemon=True).start()
+    threading.Thread(target=_end_with_app, args=(end,), daemon=True).start()
+    threading.Thread(target=_take_leave, args=(node, end), daemon=True).start()
     node.wait_ready()
     executor = Executor(node.address, node.secret, _own_app)
     while True:
@@ -210,22 +194,30 @@ def _own_app() -> ClientApp:
     return app
 
 
-def _listen(node: SuperNode, history: History, federation_id: int, address: str) -> None:
-    before = None
-    for line in node.lines():
-        sys.stdout.write(line)
-        sys.stdout.flush()
-        sentence = standing(line, address)
-        if sentence and sentence != before:
-            history.say(federation_id, sentence)
-            before = sentence
-    # The SuperNode has ended of its own accord. Without it the executor would try for ever.
-    history.end(federation_id, "failed", refused(address))
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+def _watch(node: SuperNode, watch: Watch, flags: argparse.Namespace, end: threading.Event) -> None:
+    watch.listen(node.lines())
+    if end.is_set():
+        return
+    # Without a SuperNode the executor would try for ever.
+    until = watch.after()
+    if until is None:
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    if end.wait(_PAUSE_SECONDS):
+        return
+    # The same process anew: same id, same standard input, which the app holds.
+    command = [sys.executable, "-m", "floe.federation.node", "--until", str(until)]
+    command += ["--federation", str(flags.federation), "--data-dir", str(flags.data_dir)]
+    os.execv(sys.executable, command)  # noqa: S606 - our own words, and no shell is wanted
 
 
-def _end_with_parent() -> None:
+def _end_with_app(end: threading.Event) -> None:
     sys.stdin.buffer.read()
+    end.set()
+
+
+def _take_leave(node: SuperNode, end: threading.Event) -> None:
+    end.wait()
+    node.end()
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -237,12 +229,6 @@ def _client(address: str, *interceptors: Any) -> RuntimeHttpClient:
         interceptors=list(interceptors),
         retry_invoker=make_simple_http_retry_invoker(),
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

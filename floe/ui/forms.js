@@ -1,15 +1,44 @@
 // Small controls that the views share: switches, choices, questions in place.
 "use strict";
 
+/**
+ * What the person has just chosen stands for a moment, whatever comes from the server: an answer
+ * that was on its way knows nothing of it yet. Then what came last is shown, the choice or not.
+ * `fresh`: the control now stands for something else, and shows it at once.
+ */
+floe.steady = (show) => {
+  let held = null;
+  let came = null;
+  const release = () => {
+    clearTimeout(held);
+    held = null;
+    if (came) show(came.value);
+  };
+  return {
+    hold: () => {
+      clearTimeout(held);
+      came = null;
+      held = setTimeout(release, 1500);
+    },
+    set: (value, fresh = false) => {
+      came = { value };
+      if (fresh || held === null) release();
+    },
+  };
+};
+
 /** A switch with its label; `set(on)` moves it without telling. */
 floe.toggle = (label, onchange, className = "") => {
   const node = floe.el("button", { type: "button", role: "switch", className: `toggle ${className}` });
   node.append(floe.el("span", {}, label), floe.el("i"));
-  node.set = (on) => node.setAttribute("aria-checked", String(Boolean(on)));
+  const show = (on) => node.setAttribute("aria-checked", String(Boolean(on)));
+  const steady = floe.steady(show);
+  node.set = steady.set;
   node.set(false);
   node.onclick = () => {
     const on = node.getAttribute("aria-checked") !== "true";
-    node.set(on);
+    show(on);
+    steady.hold();
     onchange(on);
   };
   return node;
@@ -22,15 +51,19 @@ floe.choice = (legend, options, onchange) => {
   const name = `choice-${++floe.choices}`;
   const inputs = options.map(([value]) => {
     const input = floe.el("input", { type: "radio", name, value });
-    input.onchange = () => onchange(value);
+    input.onchange = () => {
+      steady.hold();
+      onchange(value);
+    };
     return input;
   });
   const labels = options.map(([, label], i) => floe.el("label", {}, inputs[i], floe.el("span", {}, label)));
   const row = floe.el("div", { className: "options" }, ...labels);
   const node = floe.el("fieldset", { className: "choice" }, floe.el("legend", {}, legend), row);
-  node.set = (value) => {
+  const steady = floe.steady((value) => {
     for (const input of inputs) input.checked = input.value === value;
-  };
+  });
+  node.set = steady.set;
   return node;
 };
 

@@ -81,14 +81,17 @@ floe.about = (part) => {
   menu.append(opener, floe.el("div", {}, ...uses.map(({ choice }) => choice)));
   floe.closeOutside(menu);
   element.append(title, keep, menu);
+  let shown = null;
   floe.onChange(part, (value) => {
+    const other = value.conversation !== shown;
+    shown = value.conversation;
     title.textContent = value.title;
     title.title = value.title;
-    keep.set(value.local_only);
+    keep.set(value.local_only, other);
     menu.hidden = value.conversation === null;
     for (const { use, choice, general } of uses) {
       const own = value[use];
-      choice.set(own === null ? "general" : own ? "yes" : "no");
+      choice.set(own === null ? "general" : own ? "yes" : "no", other);
       const said = { true: "yes", false: "no", null: "not answered yet" }[value.general[use]];
       general.textContent = own === null ? `In general: ${said}.` : "";
     }

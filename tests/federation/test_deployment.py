@@ -257,6 +257,18 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     until(lambda: all("waiting for the next round" in member.sentence for member in members))
     slow = members[1].standing.pid
     assert slow is not None
+    # A SuperNode that ends once it was let in is started anew, in the same process.
+    (supernode,) = psutil.Process(slow).children()
+    supernode.terminate()
+    until(lambda: "broke off" in members[1].sentence)
+    until(lambda: "waiting for the next round" in members[1].sentence)
+    assert members[1].standing.pid == slow
+    assert psutil.Process(slow).nice() == 10
+    # Whoever leaves takes leave, and is let in again at once.
+    members[0].membership.leave()
+    members[0].membership.join(members[0].settings)
+    until(lambda: members[0].sentence != "Connecting to the group.")
+    assert "waiting for the next round" in members[0].sentence
     # The second does not answer, so the round is under way for as long as it takes.
     os.killpg(slow, signal.SIGSTOP)
     config = {"base": str(base), "rounds": 1, "min-devices": 2, "round-timeout": 60.0}

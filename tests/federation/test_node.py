@@ -1,5 +1,8 @@
-"""The executor of a device's tasks, beside a SuperNode that answers as told."""
+"""A device in a group, beside a SuperNode that answers as told."""
 
+import time
+from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +10,11 @@ import pytest
 from flwr.supercore.inflatable.inflatable_utils import ObjectPushError
 
 from floe.federation import node
-from floe.federation.node import Executor
+from floe.federation.history import Federation, History
+from floe.federation.membership import GroupSettings
+from floe.federation.node import Executor, Watch
+from floe.federation.supernode import standing
+from floe.store import Store
 
 
 class SuperNodeOf:
@@ -62,3 +69,79 @@ def test_a_task_that_cannot_be_fetched_or_answered_does_not_end_the_membership(
     assert executor.take()
     assert server.said[3:] == ["beat", "completed", "beat", "closed"]
     assert not executor.take()
+
+
+CONNECTED = [
+    "Connection successful after 1.68 seconds and 3 tries.",
+    "Received successfully",
+    "Sent successfully",
+    "Run ID 16076099807843908342 is not in `RUNNING` status. Ignoring reply message 52fd.",
+    "Run transitioned to a non-`RUNNING` status while receiving a message. Ignoring the message.",
+    "Failed to send message 52fd: Client error '404 Not Found'",
+    "Failed to receive message 52fd: the object is gone",
+]
+
+
+@pytest.mark.parametrize("line", CONNECTED)
+def test_whatever_the_server_answers_ends_the_sentence_that_it_cannot_be_reached(line: str) -> None:
+    lost = standing("WARNING :   Connection attempt failed, retrying in 0.77 seconds", "here:1")
+    assert lost is not None
+    assert "here:1 cannot be reached" in lost
+    back = standing(f"INFO :      {line}", "here:1")
+    assert back is not None
+    assert "cannot be reached" not in back
+    assert standing("INFO :      Starting Flower SuperNode", "here:1") is None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "floe.db")
+
+
+def joined(store: Store, address: str = "here:1") -> Federation:
+    settings = GroupSettings(address, "ca.crt", "device.key", "base.gguf", "0" * 64, 4, "device")
+    history = History(store)
+    row = history.get(history.begin("joined", asdict(settings), "Connecting to the group."))
+    assert row is not None
+    return row
+
+
+def now(store: Store, row: Federation) -> Federation:
+    found = History(store).get(row.id)
+    assert found is not None
+    return found
+
+
+def test_a_device_that_was_never_let_in_is_refused_at_once(store: Store) -> None:
+    row = joined(store)
+    watch = Watch(store, row, until=time.time() + 90)
+    watch.listen(["INFO :      Starting Flower SuperNode", "ERROR :     Exit Code: 305"])
+    assert watch.after() is None
+    assert now(store, row).status == "failed"
+    assert "here:1 did not let this device in" in now(store, row).sentence
+
+
+def test_a_device_that_was_let_in_may_knock_for_a_while(store: Store) -> None:
+    row = joined(store)
+    watch = Watch(store, row, until=time.time() - 1)
+    watch.listen(["INFO :      SuperNode ID: 16672527873955469472"])
+    assert "waiting for the next round" in now(store, row).sentence
+    until = watch.after()
+    assert until is not None
+    assert now(store, row).status == "running"
+    assert "connecting again" in now(store, row).sentence
+
+    # The server believes the last connection to be there still.
+    refusal = ["ERROR :     Exit Code: 305"]
+    again = Watch(store, row, until)
+    again.listen(refusal)
+    assert again.after() == until
+    late = Watch(store, row, until=time.time() - 1)
+    late.listen(refusal)
+    assert late.after() is None
+    assert now(store, row).status == "failed"
+
+    elsewhere = joined(store, "there:1")
+    other = Watch(store, elsewhere, until=time.time() + 90)
+    other.listen(refusal)
+    assert other.after() is None

@@ -73,6 +73,26 @@ def test_own_words_and_the_policy_are_kept(page: Page, app: App) -> None:
     expect(person.chip).to_contain_text("own words")
 
 
+def test_an_answer_on_its_way_does_not_undo_what_was_just_chosen(page: Page, app: App) -> None:
+    person = Person(page, app, length=8)
+    person.go("Privacy")
+    page.evaluate(
+        """() => {
+            const choice = floe.choice("Which?", [["a", "the first"], ["b", "the other"]],
+                () => choice.set("a"));
+            const toggle = floe.toggle("On?", () => toggle.set(false));
+            document.querySelector("#privacyRules").append(choice, toggle);
+        }"""
+    )
+    other, toggle = page.get_by_label("the other"), page.get_by_role("switch", name="On?")
+    other.check()
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-checked", "true")
+    # The server means it.
+    expect(page.get_by_label("the first")).to_be_checked()
+    expect(toggle).to_have_attribute("aria-checked", "false")
+
+
 def few_chats(app: App, *, but: list[int], with_one: str) -> None:
     """Choose six of the chats that were imported, so that training takes seconds."""
     with app.store() as store:

@@ -1,0 +1,109 @@
+"""Flower's SuperNode as a child process, and what it says in a person's words."""
+
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from floe.federation import flower_environment
+from floe.federation.membership import GroupSettings
+
+LET_IN: Final = "SuperNode ID"
+
+_POLL_SECONDS: Final = 0.5
+_FAREWELL_SECONDS: Final = 3.0
+
+
+class SuperNode:
+    """`flower-supernode`, in process isolation: it runs nothing, and asks who has its secret to."""
+
+    def __init__(self, settings: GroupSettings, folder: Path, data_dir: Path) -> None:
+        """Start it."""
+        self.secret = secrets.token_bytes(32)
+        path = folder / "executor.secret"
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(self.secret)
+        port = _free_port()
+        self._port, self.address = port, f"127.0.0.1:{port}"
+        command = [str(Path(sys.executable).with_name("flower-supernode"))]
+        command += ["--superlink", settings.address]
+        command += ["--root-certificates", settings.certificate]
+        command += ["--auth-supernode-private-key", settings.key]
+        command += ["--host", "127.0.0.1", "--port", str(port)]
+        command += ["--isolation", "process", "--superexec-auth-secret-file", str(path)]
+        command += ["--node-config", settings.node_config(data_dir)]
+        self._process = subprocess.Popen(
+            command,
+            env=flower_environment(data_dir),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """Have it take its leave of the server: otherwise its place is held there for a minute."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_FAREWELL_SECONDS)
+
+    def wait_ready(self) -> None:
+        """Wait until it can be asked for tasks, or has ended."""
+        while self.alive:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return
+            time.sleep(_POLL_SECONDS)
+
+    def lines(self) -> Iterator[str]:
+        """What it says, line by line, until it ends."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+
+def standing(line: str, address: str) -> str | None:
+    """What a line of the SuperNode's log means to the person; None: nothing new.
+
+    A connection that is back is not always said to be: a server that was started again may answer
+    that it no longer knows the round, and all that follows is silence.
+    """
+    waiting = "Joined the group; waiting for the next round."
+    training = "A round is going on: this device is training."
+    said = {
+        "Connection attempt failed": f"The group's server at {address} cannot be reached, or "
+        "its certificate is not the group's. Floe keeps trying; chatting goes on as ever.",
+        "Connection successful": "Connected to the group again.",
+        LET_IN: waiting,
+        "Receiving:": training,
+        "Received successfully": training,
+        "Sent successfully": waiting,
+        "`RUNNING` status": waiting,
+        "Failed to receive message": waiting,
+        "Failed to send message": waiting,
+    }
+    return next((sentence for mark, sentence in said.items() if mark in line), None)
+
+
+def refused(address: str) -> str:
+    """Why a SuperNode ends of its own accord."""
+    return (
+        f"The group's server at {address} did not let this device in. Check the certificate, and "
+        "ask the host to admit this device's public key; then join again."
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
