@@ -20,6 +20,7 @@ from floe.bench.recorded import QUESTIONS, RecordedCloud
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.edge.runtime import LlamaModel
+from floe.fusion.ahead import MOST_AHEAD
 from floe.fusion.follower import FollowPolicy
 from floe.records import CloudToken, Rule, TokenStep
 
@@ -29,6 +30,8 @@ _WEIGHTS: Final = (0.2, 0.5, 0.8)
 _TIMED: Final = QUESTIONS[:2]
 _ASKED: Final = (0.5, 200, 100)
 """Weight, round trip in ms and rate that the aims are set for: there all questions are answered."""
+_DEAD: Final = QUESTIONS[1:3]
+"""Whose answers are long with either model."""
 _DEAD_TOKENS: Final = 144
 _LOSSLESS_TOKENS: Final = 24
 _LONG_TOKENS: Final = 64
@@ -176,26 +179,32 @@ def _overhead(pair: Pair) -> float:
 def _dead(pair: Pair) -> dict[str, object]:
     """A cloud that never answers, over the same tokens as the local model alone, in turn.
 
-    The one wait for the deadline is told apart: it is paid once, not per token. A machine that has
-    rested so long is slower for a while, with a cloud and without one: `rested_ratio` compares with
-    the local model after the same rest.
+    `ratio` counts from the first token on; the one wait for the deadline is told apart. What was
+    written in the second half of that wait counts there, so two figures more: `steady_ratio` is
+    that of the last tokens of each answer, written when nothing was left of it, and `whole_ratio`
+    has the deadline in it, as if nothing could be done meanwhile (1: it was lost).
     """
-    ratios, rested, waits = [], [], []
-    for question, _ in product(_TIMED, range(6)):
+    ratios, steady, whole, waits = [], [], [], []
+    for question, _ in product(_DEAD, range(6)):
         alone = pair.alone(question, tokens=_DEAD_TOKENS)
         dead = pair.alone(question, lambda _partial: Silent(), tokens=_DEAD_TOKENS)
-        rest = pair.alone(question, tokens=_DEAD_TOKENS, pause=pair.deadline)
-        seconds = dead.seconds - dead.first
-        ratios.append((alone.seconds - alone.first) / seconds)
-        rested.append((rest.seconds - rest.first) / seconds)
+        ratios.append((alone.seconds - alone.first) / (dead.seconds - dead.first))
+        steady.append(_last_seconds(alone) / _last_seconds(dead))
+        whole.append((alone.seconds + pair.deadline) / dead.seconds)
         waits.append(dead.first - alone.first)
     return {
         "local": pair.local.path.stem,
         "ratio": round(statistics.median(ratios), 4),
-        "rested_ratio": round(statistics.median(rested), 4),
+        "steady_ratio": round(statistics.median(steady), 4),
+        "whole_ratio": round(statistics.median(whole), 4),
         "extra_ttft_ms": round(1000 * statistics.median(waits), 1),
         "deadline_ms": 1000 * pair.deadline,
     }
+
+
+def _last_seconds(run: Run) -> float:
+    """Of the tokens after all that can be written ahead of time."""
+    return (run.steps[-1].at_ms - run.steps[MOST_AHEAD].at_ms) / 1000
 
 
 def _lossless(pairs: Sequence[Pair]) -> dict[str, object]:

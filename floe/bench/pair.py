@@ -98,16 +98,10 @@ class Pair:
         open_stream: Callable[[str], CloudStream] | None = None,
         *,
         tokens: int = TOKENS,
-        pause: float = 0.0,
     ) -> Run:
-        """The local model alone, or beside a cloud that is of no use.
-
-        `pause`: seconds of rest between the prompt and the first token.
-        """
+        """The local model alone, or beside a cloud that is of no use."""
         controls = Controls(0.5 if open_stream else 1.0, self.deadline)
-        return self._run(
-            question, controls, open_stream, "log-linear", tokens, None, lambda: 0.0, pause
-        )
+        return self._run(question, controls, open_stream, "log-linear", tokens, None, lambda: 0.0)
 
     def _run(
         self,
@@ -118,7 +112,6 @@ class Pair:
         tokens: int,
         policy: FollowPolicy | None,
         waited: Callable[[], float],
-        pause: float = 0.0,
     ) -> Run:
         logits = self._read(question)
         local = Timed(self.local)
@@ -133,7 +126,6 @@ class Pair:
         )
         began = self.cloud.now()
         decoder.begin()
-        time.sleep(pause)
         steps: list[TokenStep] = []
         first = 0.0
         for step in decoder.run(logits, Sampling(max_tokens=tokens)):

@@ -1,18 +1,21 @@
 """The decoder: follows the cloud's stream with the local model and emits one fused token a time.
 
 Rows that have arrived are proposals: their text is spelled in local tokens, evaluated in one
-batch and checked position by position; the first token that differs rolls the cache back.
+batch and checked position by position; the first token that differs rolls the cache back. So are
+tokens of its own that the local model wrote while the cloud kept it waiting.
 Nothing here knows HTTP, llama.cpp, the store or the page.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from floe.fusion.ahead import Ahead
 from floe.fusion.drafting import DraftLength
 from floe.fusion.follower import Follower, FollowPolicy
 from floe.fusion.index import TokenIndex
@@ -46,6 +49,25 @@ class Controls:
     deadline: float = 1.0
     tolerance: float = 0.0
     stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Positions whose logits are known.
+
+    Attributes:
+        base: position in the cache of the token before the first of them.
+        rows: logits at each, float32 of shape (vocabulary,).
+        proposals: tokens that may come, from the first position on.
+        checked: so many of them are in the cache.
+        own: what the local model wrote ahead, a token for each row, the proposals among them.
+    """
+
+    base: int
+    rows: Logits | Sequence[NDArray[np.float32]]
+    proposals: Sequence[int] = ()
+    checked: int = 0
+    own: Sequence[Pick] = ()
 
 
 class Decoder:
@@ -112,6 +134,9 @@ class Decoder:
         self._alone: Source = alone
         self._began = time.perf_counter()
         self._room = 0
+        self._sampling = Sampling()
+        self._waiting: tuple[NDArray[np.float32], int] | None = None
+        self._ahead: Ahead | None = None
         self.ending: Ending = "complete"
 
     @property
@@ -137,43 +162,85 @@ class Decoder:
             logits: float32 of shape (1, vocabulary), after the last token of the prompt.
             sampling: how tokens are picked, and how many at most.
         """
-        local = self._local
         self._picker.seed(sampling.seed)
+        self._sampling = sampling
         self.ending = "complete"
         self._room = sampling.max_tokens
-        base = len(local.tokens) - 1
-        proposals: list[int] = []
-        checked = 0  # so many of them are in the batch
-        while True:
-            accepted = 0
-            for row in logits:
-                proposal = proposals[accepted] if accepted < len(proposals) else None
-                if self._over():
-                    return
-                step = self._step(row, sampling, proposal)
-                if step.token_id in self._end_ids:
-                    return
-                self._room -= 1
-                if self._follower is not None:
-                    self._follower.advance(step.text_bytes)
-                yield step
-                if proposal is not None:
-                    # Also beyond the batch: a cloud that has come to agree is noticed.
-                    self._draft_length.checked(accepted=step.token_id == proposal)
-                if step.token_id != proposal:
-                    break
-                accepted += 1
-            local.roll_back(base + 1 + min(accepted, checked))
+        batch: _Batch | None = _Batch(len(self._local.tokens) - 1, logits)
+        while batch is not None:
+            step, accepted = yield from self._emit_batch(batch)
+            batch = self._next_batch(batch, step, accepted) if step is not None else None
+
+    def _emit_batch(
+        self, batch: _Batch
+    ) -> Generator[TokenStep, None, tuple[TokenStep | None, int]]:
+        """Emit tokens up to the first that is not the one proposed.
+
+        Returns:
+            The last one, None if the answer has ended; how many of the proposals were accepted.
+        """
+        rows, own, proposals = batch.rows, batch.own, batch.proposals
+        for accepted, row in enumerate(rows):
             if self._over():
-                return
-            if len(local.tokens) >= local.context_size:
-                self.ending = "length"
-                return
-            base = len(local.tokens)
-            proposals = self._proposals()
-            room = min(local.context_size - base, self._room) - 1
-            available = proposals[: max(0, room)]
-            checked, logits = self._evaluate(step, available)
+                break
+            proposal = proposals[accepted] if accepted < len(proposals) else None
+            last = accepted == len(rows) - 1
+            self._waiting = (row, batch.base + len(rows)) if last else None
+            step = self._step(row, None if own else proposal, own[accepted] if own else None)
+            if step.token_id in self._end_ids:
+                break
+            self._room -= 1
+            if self._follower is not None:
+                self._follower.advance(step.text_bytes)
+            yield step
+            if proposal is not None and not own:
+                # Also beyond the batch: a cloud that has come to agree is noticed.
+                self._draft_length.checked(accepted=step.token_id == proposal)
+            if step.token_id != proposal or (own and not self._keeps(step)):
+                return step, accepted
+            if last:
+                return step, accepted + 1
+        return None, 0
+
+    def _next_batch(self, batch: _Batch, step: TokenStep, accepted: int) -> _Batch | None:
+        """What follows that token; None: the context is full, or the answer is over."""
+        local = self._local
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.holds(step.token_id) and self._keeps(step):
+            own = ahead.picks[1:]
+            proposals = [pick.token for pick in own[:-1]]
+            return _Batch(
+                batch.base + len(batch.rows), ahead.rows[1:], proposals, len(proposals), own
+            )
+        local.roll_back(batch.base + 1 + min(accepted, batch.checked))
+        if self._over():
+            return None
+        if len(local.tokens) >= local.context_size:
+            self.ending = "length"
+            return None
+        base = len(local.tokens)
+        proposals = self._proposals()
+        room = min(local.context_size - base, self._room) - 1
+        checked, logits = self._evaluate(step, proposals[: max(0, room)])
+        return _Batch(base, logits, proposals, checked)
+
+    def _keeps(self, step: TokenStep) -> bool:
+        """Whether a token that was evaluated alone, ahead of time, has the digits it should."""
+        alone = self._even <= 1 and len(self._local.tokens) < self._single_until
+        return alone or step.source != "fused"
+
+    def _write_ahead(self, seconds: float) -> bool:
+        """Use the time while the cloud is waited for; whether there was anything to do."""
+        if self._ahead is None:
+            if self._waiting is None:
+                return False
+            row, length = self._waiting
+            self._local.roll_back(length)
+            self._ahead = Ahead(self._local, self._pick_alone, row, self._room)
+        return self._ahead.step(seconds)
+
+    def _pick_alone(self, row: NDArray[np.float32]) -> Pick:
+        return self._picker.local(row, self._sampling)
 
     def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, Logits]:
         """How many proposals are checked along with this token, and the logits after each."""
@@ -202,20 +269,24 @@ class Decoder:
             return False
         return True
 
-    def _step(self, logits: np.ndarray, sampling: Sampling, draft: int | None) -> TokenStep:
+    def _step(self, logits: NDArray[np.float32], draft: int | None, own: Pick | None) -> TokenStep:
+        """The next token: fused, or `own` (or a pick made now) where there is no row."""
         weight = self._controls.weight
         follower = self._follower
         if follower is None:
-            return self._emit(self._picker.local(logits, sampling), 1.0, self._alone)
+            return self._emit(self._pick_alone(logits), 1.0, self._alone)
         if weight >= 1:
-            return self._emit(self._picker.local(logits, sampling), 1.0, "local")
-        row = follower.row(self._controls.deadline)
+            return self._emit(own or self._pick_alone(logits), 1.0, "local")
+        row = follower.row(self._controls.deadline, self._write_ahead)
+        if self._ahead is not None:
+            # The model's buffer, which they were in, has been written over.
+            logits, own = self._ahead.rows[0], self._ahead.picks[0]
         # Moved while the loop waited: the very next token follows the slider.
         weight = self._controls.weight
         if row is None or weight >= 1:
             source: Source = "local" if weight >= 1 else follower.absence
-            return self._emit(self._picker.local(logits, sampling), 1.0, source)
-        tolerance = self._controls.tolerance
+            return self._emit(own or self._pick_alone(logits), 1.0, source)
+        sampling, tolerance = self._sampling, self._controls.tolerance
         if draft is None and (sampling.temperature > 0 or tolerance > 0):
             draft = self._proposed(logits)
         pick = self._picker.fused(logits, row, follower.pending, weight, sampling, draft, tolerance)

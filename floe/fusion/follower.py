@@ -105,11 +105,18 @@ class Follower:
         self._written += piece
         self._cursor.advance(piece)
 
-    def row(self, deadline: float) -> CloudToken | None:
+    def row(
+        self, deadline: float, meanwhile: Callable[[float], bool] = lambda _seconds: False
+    ) -> CloudToken | None:
         """The cloud's row for the next token.
 
         Waits until `deadline` seconds from now at most. Not at all once the request has missed
         it, nor where the last one took longer: what is late is taken when it comes.
+
+        Args:
+            deadline: seconds.
+            meanwhile: called again and again once half of the wait is over, with the seconds that
+                are left; False: it has nothing to do.
 
         Returns:
             None if there is none in time; `absence` says why.
@@ -134,7 +141,11 @@ class Follower:
                 self._miss()
                 return None
             assert self._stream is not None
-            self._stream.wait(min(until - now, _LOOK))
+            second_half = until - deadline / 2
+            if now < second_half:
+                self._stream.wait(min(second_half - now, _LOOK))
+            elif not meanwhile(until - now):
+                self._stream.wait(min(until - now, _LOOK))
             if self._stopped():
                 return None
 

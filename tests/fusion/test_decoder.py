@@ -1,93 +1,18 @@
 """The decoder against a reference that asks for one row at a time, on models worked out by hand."""
 
-import math
-from collections.abc import Callable
-
-import numpy as np
 import pytest
 
-from floe.fusion.decoder import Controls, Decoder
-from floe.fusion.follower import FollowPolicy
-from floe.fusion.index import TokenIndex
-from floe.fusion.pooling import local_distribution, pool
-from floe.fusion.projection import Projector
+from floe.fusion.decoder import Controls
 from floe.records import Rule, Sampling, TokenStep
-from tests.fusion.fakes import (
-    Distribution,
-    FakeClock,
-    FakeCloud,
-    FakeLocal,
-    peaked,
-    row_after,
+from tests.fusion.decoding import (
+    CLOUD_WORDS,
+    LOCAL_WORDS,
+    decode,
+    greedy_alone,
+    one_row_at_a_time,
+    text_of,
 )
-
-LOCAL_WORDS = [b"a", b"b", b"c", b"ab", b"bc", b" ", b" a", b"ca"]
-CLOUD_WORDS = [b"a", b"b", b"c", b" ", b"abc", b" ab", b"cab", b"b c"]
-SAMPLING = Sampling(max_tokens=60)
-
-
-def decode(
-    local: FakeLocal,
-    cloud: FakeCloud | None,
-    *,
-    weight: float,
-    rule: Rule = "log-linear",
-    shared: bool = False,
-    sampling: Sampling = SAMPLING,
-    on_step: Callable[[list[TokenStep], Controls], None] = lambda steps, controls: None,
-    deadline: float = 10.0,
-    tolerance: float = 0.0,
-    long_batches: bool = False,
-) -> tuple[list[TokenStep], Decoder]:
-    controls = Controls(weight, deadline, tolerance)
-    decoder = Decoder(
-        local,
-        controls,
-        open_stream=cloud.open if cloud is not None else None,
-        rule=rule,
-        shared_vocabulary=shared,
-        policy=FollowPolicy(min_spacing=0.0, max_requests=10_000),
-        long_batches=long_batches,
-    )
-    decoder.begin()
-    steps: list[TokenStep] = []
-    for step in decoder.run(local.start(), sampling):
-        steps.append(step)
-        on_step(steps, controls)
-    decoder.close()
-    return steps, decoder
-
-
-def text_of(steps: list[TokenStep]) -> bytes:
-    return b"".join(step.text_bytes for step in steps)
-
-
-def one_row_at_a_time(
-    local: FakeLocal, cloud: Distribution, weight: float, rule: Rule, *, shared: bool, tokens: int
-) -> bytes:
-    """The slow, obviously right version: one evaluation and one row for every token."""
-    projector = Projector(TokenIndex(local.pieces, local.end_ids))
-    text = boundary = b""
-    logits = local.start()[0]
-    for _ in range(tokens):
-        row = row_after(boundary, cloud)
-        distribution = local_distribution(logits)
-        projection = projector.project(row, text[len(boundary) :], distribution.mass)
-        token = int(pool(distribution.mass, projection, weight, rule).dense().argmax())
-        if token in local.end_ids:
-            break
-        text += local.pieces[token]
-        logits = local.evaluate([token])[0]
-        while len(boundary) < len(text):
-            own = row_after(boundary, cloud).text_bytes
-            pending = text[len(boundary) :]
-            if own and pending.startswith(own):
-                boundary += own
-                continue
-            if shared or not own.startswith(pending):
-                boundary = text
-            break
-    return text
+from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal, peaked
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.2, 0.5, 0.8])
@@ -160,18 +85,6 @@ def test_a_full_context_leaves_no_room_to_fill_a_batch_up(clock: FakeClock) -> N
     steps, decoder = decode(local, cloud, weight=0.5, long_batches=True)
     assert decoder.ending in ("length", "complete")
     assert len(steps) <= 21
-
-
-def greedy_alone(local: FakeLocal, tokens: int) -> bytes:
-    logits = local.start()[0]
-    text = b""
-    for _ in range(tokens):
-        token = int(logits.argmax())
-        if token in local.end_ids:
-            break
-        text += local.pieces[token]
-        logits = local.evaluate([token])[0]
-    return text
 
 
 def test_at_weight_1_the_local_model_speaks_alone_and_nothing_is_opened(clock: FakeClock) -> None:
@@ -305,41 +218,3 @@ def test_characters_split_on_either_side_come_out_whole(clock: FakeClock) -> Non
 
     steps, _ = decode(FakeLocal(local_words, local_says), FakeCloud(cloud_says, clock), weight=0.3)
     assert text_of(steps) == SMILE
-
-
-def test_sampled_text_follows_the_fused_distribution_of_two_equal_vocabularies(
-    clock: FakeClock,
-) -> None:
-    words = [b"a", b"b"]
-    local_p = {b"a": 0.6, b"b": 0.3, b"": 0.1}
-    cloud_p = {b"a": 0.2, b"b": 0.5, b"": 0.3}
-    fused = {k: math.sqrt(local_p[k] * cloud_p[k]) for k in local_p}
-    total = sum(fused.values())
-    random = np.random.default_rng(11)
-    counts: dict[bytes, int] = {}
-    draws = 1500
-
-    def draw(probabilities: dict[bytes, float]) -> bytes:
-        keys = list(probabilities)
-        return keys[random.choice(len(keys), p=list(probabilities.values()))]
-
-    for seed in range(draws):
-        cloud = FakeCloud(lambda _: cloud_p, clock, pick=draw, length=4)
-        steps, _ = decode(
-            FakeLocal(words, lambda _: local_p),
-            cloud,
-            weight=0.5,
-            shared=True,
-            sampling=Sampling(1.0, max_tokens=2, seed=seed),
-        )
-        text = text_of(steps)
-        counts[text] = counts.get(text, 0) + 1
-    r = {k: v / total for k, v in fused.items()}
-    expected = {b"": r[b""]}
-    for x in words:
-        expected[x] = r[x] * r[b""]
-        for y in words:
-            expected[x + y] = r[x] * r[y]
-    statistic = sum((counts.get(t, 0) - draws * p) ** 2 / (draws * p) for t, p in expected.items())
-    assert set(counts) <= set(expected)
-    assert statistic < 27.9  # 99.99 % quantile of chi-square with 6 degrees of freedom
