@@ -33,6 +33,7 @@ class Ahead:
         pick: Callable[[NDArray[np.float32]], Pick],
         row: NDArray[np.float32],
         room: int,
+        seconds: float = 0.0,
     ) -> None:
         """Nothing is evaluated yet.
 
@@ -41,11 +42,12 @@ class Ahead:
             pick: a token of the local model alone.
             row: logits at that position; valid until the model is used again.
             room: most tokens, the first included.
+            seconds: what an evaluation takes, where that is known.
         """
         self._local, self._pick = local, pick
         self._end_ids = frozenset(local.end_ids)
         self._left = min(room - 1, MOST_AHEAD, local.context_size - len(local.tokens))
-        self._longest = 0.0
+        self._longest = seconds
         self.rows = [row.copy()]
         self.picks = [pick(self.rows[0])]
 

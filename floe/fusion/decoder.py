@@ -229,15 +229,16 @@ class Decoder:
         alone = self._even <= 1 and len(self._local.tokens) < self._single_until
         return alone or step.source != "fused"
 
-    def _write_ahead(self, seconds: float) -> bool:
+    def _write_ahead(self, left: float) -> bool:
         """Use the time while the cloud is waited for; whether there was anything to do."""
         if self._ahead is None:
             if self._waiting is None:
                 return False
             row, length = self._waiting
             self._local.roll_back(length)
-            self._ahead = Ahead(self._local, self._pick_alone, row, self._room)
-        return self._ahead.step(seconds)
+            seconds = self._draft_length.single
+            self._ahead = Ahead(self._local, self._pick_alone, row, self._room, seconds)
+        return self._ahead.step(left)
 
     def _pick_alone(self, row: NDArray[np.float32]) -> Pick:
         return self._picker.local(row, self._sampling)

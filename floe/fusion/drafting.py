@@ -32,6 +32,11 @@ class DraftLength:
         # Faded means over batches of more than one token: of size n, seconds t, n t, and n n.
         self._size = self._seconds = self._product = self._square = 0.0
 
+    @property
+    def single(self) -> float:
+        """Seconds of a single step; 0 before there was one."""
+        return self._single
+
     def checked(self, *, accepted: bool) -> None:
         """One proposal was held against the token picked."""
         self._acceptance = _MEMORY * self._acceptance + (1 - _MEMORY) * accepted

@@ -121,6 +121,7 @@ def test_nothing_is_evaluated_that_would_not_be_done_in_time() -> None:
     assert ahead.holds(ahead.picks[0].token)
     assert not ahead.step(0.0)
     assert len(local.tokens) == 2
+    assert not Ahead(local, best, row, 60, seconds=0.02).step(0.01)
     assert [pick.token for pick in ahead.picks] == [int(row.argmax()) for row in ahead.rows]
 
 

@@ -2,18 +2,22 @@
 
 from playwright.sync_api import Locator, Page, expect
 
+from floe.ui.cloud_panel import LONGEST_DEADLINE_MS
 from tests.ui.conftest import App
 
 
 class Person:
-    """Sits before one tab of one app. `length`: the longest answer they want, in tokens."""
+    """Sits before one tab of one app, and has patience with the cloud.
+
+    `length`: the longest answer they want, in tokens.
+    """
 
     def __init__(self, page: Page, app: App, *, length: int = 40, mode: str = "fused") -> None:
         self.page = page
         self.app = app
         with app.store() as store:
             kept = {"mode": mode, "weight": 0.5, "temperature": 0.0, "max_tokens": length}
-            store.set_setting("page", kept)
+            store.set_setting("page", kept | {"deadline_ms": LONGEST_DEADLINE_MS})
         self.come()
 
     def come(self) -> None:

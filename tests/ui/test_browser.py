@@ -69,7 +69,6 @@ def test_the_slider_moved_in_mid_answer_changes_the_next_tokens(page: Page, app:
     expect(page.locator(".tokens .floe-token.fused").nth(4)).to_be_attached()
     page.locator("#weight input[type=range]").press("End")
     expect(page.locator(".tokens .floe-token.local").nth(4)).to_be_attached()
-    page.click("#stop")
     person.wait_for_the_end()
     _, steps = newest(app)
     fused = [number for number, step in enumerate(steps) if step.source == "fused"]
@@ -129,7 +128,7 @@ def test_a_restart_finds_the_conversation_and_its_tokens(page: Page, tmp_path: P
     try:
         person = Person(page, own, length=400)
         person.send(LONG_QUESTION)
-        person.wait_for_tokens(30)
+        expect(page.locator(".tokens .floe-token.fused").nth(29)).to_be_attached()
         own.end(signal.SIGKILL)
         shown = newest(own)[1]
         assert shown
