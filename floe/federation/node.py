@@ -39,7 +39,7 @@ from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, 
 from floe.errors import FloeError
 from floe.federation.history import Federation, History
 from floe.federation.membership import GroupSettings
-from floe.federation.supernode import LET_IN, SuperNode, refused, standing
+from floe.federation.supernode import LET_IN, UNREACHABLE, SuperNode, refused, standing
 from floe.store import Store
 
 logger = logging.getLogger(__name__)
@@ -138,6 +138,9 @@ class Watch:
             if LET_IN in line:
                 self._store.set_setting(_LET_IN_BY, self._address)
                 self._until = math.inf
+            if UNREACHABLE in line:
+                # Whoever comes back may need a moment to be believed.
+                self._until = max(self._until, time.time() + _PATIENCE_SECONDS)
             sentence = standing(line, self._address)
             if sentence and sentence != before:
                 self._history.say(self._id, sentence)
@@ -146,8 +149,8 @@ class Watch:
     def after(self) -> float | None:
         """It has ended of its own accord: the next one's `until`, or None for a refusal.
 
-        One answer that it did not expect is enough to end it. And a server refuses a device whose
-        last connection it believes to be there still.
+        One answer that it did not expect is enough to end it. And a server refuses a device while
+        it believes the last connection to be there still.
         """
         known = self._store.setting(_LET_IN_BY, None) == self._address
         if not known or time.time() > self._until:
@@ -195,13 +198,18 @@ def _own_app() -> ClientApp:
 
 
 def _watch(node: SuperNode, watch: Watch, flags: argparse.Namespace, end: threading.Event) -> None:
-    watch.listen(node.lines())
-    if end.is_set():
-        return
-    # Without a SuperNode the executor would try for ever.
-    until = watch.after()
+    try:
+        watch.listen(node.lines())
+        if end.is_set():
+            return
+        # Without a SuperNode the executor would try for ever.
+        until = watch.after()
+    except Exception:
+        logger.exception("nobody listens to the SuperNode any more")
+        until = None
     if until is None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
+    node.end()
     if end.wait(_PAUSE_SECONDS):
         return
     # The same process anew: same id, same standard input, which the app holds.

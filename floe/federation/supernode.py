@@ -1,10 +1,16 @@
-"""Flower's SuperNode as a child process, and what it says in a person's words."""
+"""Flower's SuperNode as a child process, and what it says in a person's words.
 
+Run as a program, it is that process: `flower-supernode`, which really ends when it has lost its
+group. Left to itself it logs the error, signs off, and stays for the sake of a thread of its own.
+"""
+
+import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +20,7 @@ from floe.federation import flower_environment
 from floe.federation.membership import GroupSettings
 
 LET_IN: Final = "SuperNode ID"
+UNREACHABLE: Final = "Connection attempt failed"
 
 _POLL_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 3.0
@@ -31,7 +38,7 @@ class SuperNode:
         path.write_bytes(self.secret)
         port = _free_port()
         self._port, self.address = port, f"127.0.0.1:{port}"
-        command = [str(Path(sys.executable).with_name("flower-supernode"))]
+        command = [sys.executable, "-m", "floe.federation.supernode"]
         command += ["--superlink", settings.address]
         command += ["--root-certificates", settings.certificate]
         command += ["--auth-supernode-private-key", settings.key]
@@ -81,7 +88,7 @@ def standing(line: str, address: str) -> str | None:
     waiting = "Joined the group; waiting for the next round."
     training = "A round is going on: this device is training."
     said = {
-        "Connection attempt failed": f"The group's server at {address} cannot be reached, or "
+        UNREACHABLE: f"The group's server at {address} cannot be reached, or "
         "its certificate is not the group's. Floe keeps trying; chatting goes on as ever.",
         "Connection successful": "Connected to the group again.",
         LET_IN: waiting,
@@ -96,7 +103,7 @@ def standing(line: str, address: str) -> str | None:
 
 
 def refused(address: str) -> str:
-    """Why a SuperNode ends of its own accord."""
+    """Why a device that the group does not know, or no more, is out of it."""
     return (
         f"The group's server at {address} did not let this device in. Check the certificate, and "
         "ask the host to admit this device's public key; then join again."
@@ -107,3 +114,21 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    """The process."""
+    from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - a second, for the child only
+
+    try:
+        flower_supernode()
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ tokens of its own that the local model wrote while the cloud kept it waiting.
 Nothing here knows HTTP, llama.cpp, the store or the page.
 """
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ class Decoder:
         self._began = time.perf_counter()
         self._room = 0
         self._sampling = Sampling()
-        self._waiting: tuple[NDArray[np.float32], int] | None = None
+        self._waiting: tuple[NDArray[np.float32], Pick | None, int] | None = None
         self._ahead: Ahead | None = None
         self.ending: Ending = "complete"
 
@@ -184,9 +185,10 @@ class Decoder:
             if self._over():
                 break
             proposal = proposals[accepted] if accepted < len(proposals) else None
+            pick = own[accepted] if own else None
             last = accepted == len(rows) - 1
-            self._waiting = (row, batch.base + len(rows)) if last else None
-            step = self._step(row, None if own else proposal, own[accepted] if own else None)
+            self._waiting = (row, pick, batch.base + len(rows)) if last else None
+            step = self._step(row, None if own else proposal, pick)
             if step.token_id in self._end_ids:
                 break
             self._room -= 1
@@ -229,19 +231,28 @@ class Decoder:
         alone = self._even <= 1 and len(self._local.tokens) < self._single_until
         return alone or step.source != "fused"
 
-    def _write_ahead(self, left: float) -> bool:
-        """Use the time while the cloud is waited for; whether there was anything to do."""
+    def _write_ahead(self, left: float) -> float:
+        """Use the time while the cloud is waited for; seconds until there is more to do."""
         if self._ahead is None:
             if self._waiting is None:
-                return False
-            row, length = self._waiting
+                return math.inf
+            row, first, length = self._waiting
             self._local.roll_back(length)
-            seconds = self._draft_length.single
-            self._ahead = Ahead(self._local, self._pick_alone, row, self._room, seconds)
+            self._ahead = Ahead(
+                self._local,
+                self._pick_ahead,
+                row,
+                first,
+                room=self._room,
+                seconds=self._draft_length.single,
+            )
         return self._ahead.step(left)
 
     def _pick_alone(self, row: NDArray[np.float32]) -> Pick:
         return self._picker.local(row, self._sampling)
+
+    def _pick_ahead(self, row: NDArray[np.float32]) -> Pick:
+        return self._picker.local(row, self._sampling, ahead=True)
 
     def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, Logits]:
         """How many proposals are checked along with this token, and the logits after each."""

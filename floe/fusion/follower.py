@@ -5,6 +5,7 @@ it is held against what was written meanwhile, and used again if that agrees.
 """
 
 import codecs
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic, sleep
@@ -106,7 +107,7 @@ class Follower:
         self._cursor.advance(piece)
 
     def row(
-        self, deadline: float, meanwhile: Callable[[float], bool] = lambda _seconds: False
+        self, deadline: float, meanwhile: Callable[[float], float] = lambda _left: math.inf
     ) -> CloudToken | None:
         """The cloud's row for the next token.
 
@@ -115,8 +116,8 @@ class Follower:
 
         Args:
             deadline: seconds.
-            meanwhile: called again and again once half of the wait is over, with the seconds that
-                are left; False: it has nothing to do.
+            meanwhile: called once half of the wait is over, with the seconds that are left; says
+                after how many it wants to be called again.
 
         Returns:
             None if there is none in time; `absence` says why.
@@ -144,8 +145,8 @@ class Follower:
             second_half = until - deadline / 2
             if now < second_half:
                 self._stream.wait(min(second_half - now, _LOOK))
-            elif not meanwhile(until - now):
-                self._stream.wait(min(until - now, _LOOK))
+            elif (pause := meanwhile(until - now)) > 0:
+                self._stream.wait(min(until - now, _LOOK, pause))
             if self._stopped():
                 return None
 

@@ -42,21 +42,26 @@ class Picker:
         # Arrays of this size made anew for each token would come from the operating system and
         # go back to it each time, which stops all threads for a moment.
         self._work = np.empty(index.size, np.float32)
-        self._random = np.random.default_rng()
+        self.seed(None)
 
     def seed(self, seed: int | None) -> None:
         """Start the random numbers anew; None: from the operating system."""
         self._random = np.random.default_rng(seed)
+        # How much is written ahead depends on time; what is drawn otherwise should not.
+        (self._ahead,) = self._random.spawn(1)
 
-    def local(self, logits: NDArray[np.float32], sampling: Sampling) -> Pick:
-        """A token of the local model alone."""
+    def local(
+        self, logits: NDArray[np.float32], sampling: Sampling, *, ahead: bool = False
+    ) -> Pick:
+        """A token of the local model alone; `ahead`: with random numbers of another sequence."""
         mass, token = exponentials(logits, self._work)
         least = _NEAR * float(mass[token])
         scale = 1 / float(np.add.reduce(mass))
         if sampling.temperature > 0:
             none = np.empty(0, np.float64)
             bare = Pooled(np.empty(0, np.intp), none, none, none, mass, scale, 0.0, scale)
-            token = self._draw(self._target(logits, bare, sampling))
+            random = self._ahead if ahead else self._random
+            token = _draw(self._target(logits, bare, sampling), random)
         probability = float(mass[token]) * scale
         # The hottest path of the program.
         if probability > _CERTAIN:
@@ -117,7 +122,7 @@ class Picker:
     def draft_end(self, local: NDArray[np.float32]) -> int:
         """An end token, drawn as the projection shares the cloud's end among them."""
         share = np.exp(local[self._index.end_ids].astype(np.float64) - float(local.max()))
-        return int(self._index.end_ids[self._draw(share)])
+        return int(self._index.end_ids[_draw(share, self._random)])
 
     def _target(
         self, logits: NDArray[np.float32], pooled: Pooled, sampling: Sampling
@@ -138,7 +143,7 @@ class Picker:
         draft: int | None,
     ) -> int:
         if draft is None:
-            return self._draw(target)
+            return _draw(target, self._random)
         inverse = 1.0 / sampling.temperature
         proposal = pooled.cloud**inverse
         normaliser = float(proposal.sum())
@@ -153,12 +158,13 @@ class Picker:
         residual = target.copy()
         residual[pooled.ids] = np.maximum(target[pooled.ids] - proposal, 0.0)
         total = residual.sum()
-        return self._draw(residual / total if total > 0 else target)
+        return _draw(residual / total if total > 0 else target, self._random)
 
-    def _draw(self, probabilities: NDArray[np.float64]) -> int:
-        cumulative = np.cumsum(probabilities)
-        at = np.searchsorted(cumulative, self._random.random() * cumulative[-1], "right")
-        return min(int(at), len(probabilities) - 1)
+
+def _draw(probabilities: NDArray[np.float64], random: np.random.Generator) -> int:
+    cumulative = np.cumsum(probabilities)
+    at = np.searchsorted(cumulative, random.random() * cumulative[-1], "right")
+    return min(int(at), len(probabilities) - 1)
 
 
 class _Entry(NamedTuple):

@@ -158,6 +158,7 @@ floe.group = (part) => {
     ],
     (value) => {
       level = value;
+      privacy.set(value, true);
     },
   );
   privacy.append(

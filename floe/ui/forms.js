@@ -3,31 +3,30 @@
 
 /**
  * What the person has just chosen stands for a moment, whatever comes from the server: an answer
- * that was on its way knows nothing of it yet. Then what came last is shown, the choice or not.
- * `fresh`: the control now stands for something else, and shows it at once.
+ * that was on its way knows nothing of it yet. Then what the server said last is shown, be it that
+ * the choice was not taken. `fresh`: the control stands for something else now.
  */
 floe.steady = (show) => {
   let held = null;
-  let came = null;
+  let said = null;
   const release = () => {
     clearTimeout(held);
     held = null;
-    if (came) show(came.value);
+    if (said) show(said.value);
   };
   return {
     hold: () => {
       clearTimeout(held);
-      came = null;
-      held = setTimeout(release, 1500);
+      held = setTimeout(release, 2500);
     },
     set: (value, fresh = false) => {
-      came = { value };
+      said = { value };
       if (fresh || held === null) release();
     },
   };
 };
 
-/** A switch with its label; `set(on)` moves it without telling. */
+/** A switch with its label; `set(on)` moves it without telling, `steady` as it is. */
 floe.toggle = (label, onchange, className = "") => {
   const node = floe.el("button", { type: "button", role: "switch", className: `toggle ${className}` });
   node.append(floe.el("span", {}, label), floe.el("i"));
@@ -46,7 +45,7 @@ floe.toggle = (label, onchange, className = "") => {
 
 floe.choices = 0;
 
-/** One of a few; `options` are pairs of value and label; `set(value)` chooses without telling. */
+/** One of a few; `options` are pairs of value and label; `set` as that of a switch. */
 floe.choice = (legend, options, onchange) => {
   const name = `choice-${++floe.choices}`;
   const inputs = options.map(([value]) => {

@@ -83,7 +83,7 @@ floe.about = (part) => {
   element.append(title, keep, menu);
   let shown = null;
   floe.onChange(part, (value) => {
-    const other = value.conversation !== shown;
+    const other = value.conversation === null || value.conversation !== shown;
     shown = value.conversation;
     title.textContent = value.title;
     title.title = value.title;

@@ -1,5 +1,7 @@
 """A device in a group, beside a SuperNode that answers as told."""
 
+import subprocess
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -93,6 +95,15 @@ def test_whatever_the_server_answers_ends_the_sentence_that_it_cannot_be_reached
     assert standing("INFO :      Starting Flower SuperNode", "here:1") is None
 
 
+def test_a_supernode_that_lost_its_group_does_not_stay_for_the_sake_of_a_thread() -> None:
+    program = (
+        "import threading, time; from flwr.supernode import cli; from floe.federation import "
+        "supernode; wait = threading.Thread(target=time.sleep, args=(600,)); "
+        "cli.flower_supernode = wait.start; supernode.main()"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=300, check=False).returncode == 1
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "floe.db")
@@ -136,6 +147,10 @@ def test_a_device_that_was_let_in_may_knock_for_a_while(store: Store) -> None:
     again = Watch(store, row, until)
     again.listen(refusal)
     assert again.after() == until
+    # A server that was away for long: the device is not to blame.
+    away = Watch(store, row, until=time.time() - 1)
+    away.listen(["WARNING :   Connection attempt failed, retrying in 12.50 seconds", *refusal])
+    assert away.after() is not None
     late = Watch(store, row, until=time.time() - 1)
     late.listen(refusal)
     assert late.after() is None

@@ -10,7 +10,7 @@ from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal
 
 @pytest.mark.parametrize(
     ("round_trip", "weight"),
-    [(0.0, 0.5), (0.8, 0.5), (1e6, 1.0)],
+    [(0.0, 0.5), (0.85, 0.5), (1e6, 1.0)],
     ids=["at once", "after half of the wait", "never"],
 )
 def test_sampled_text_follows_the_fused_distribution_of_two_equal_vocabularies(
