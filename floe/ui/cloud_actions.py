@@ -69,11 +69,15 @@ class CloudActions:
     # An endpoint
 
     @plainly
-    def choose(self, preset_id: str) -> Changes:
+    def choose(self, preset_id: str, shown: str) -> Changes:
         """Another line of the list: what is known of it. A typed key was meant for another one."""
         chosen = preset_by_id(preset_id)
         choice = EndpointChoice(words.address(preset_id, chosen.base_url), chosen.model, preset_id)
-        return {**self._form(choice), self.parts.notice: ""}
+        form = self._form(choice)
+        if form[self.parts.base_url]["value"] == shown:
+            # Not put there once more: somebody may be typing by the time this arrives.
+            del form[self.parts.base_url]["value"]
+        return {**form, self.parts.notice: ""}
 
     @plainly
     def look_for_key(self, preset_id: str, base_url: str) -> Changes:

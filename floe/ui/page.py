@@ -136,7 +136,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
 def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> None:
     named = [parts.preset, parts.base_url]
     page.load(actions.load, None, parts.all, **_AT_ONCE)
-    parts.preset.input(actions.choose, parts.preset, parts.all, **_AT_ONCE)
+    parts.preset.input(actions.choose, named, parts.all, **_AT_ONCE)
     keys = [parts.key, parts.where, parts.notice]
     parts.base_url.blur(actions.look_for_key, named, keys, **_AT_ONCE)
     parts.test.click(actions.test, parts.form, parts.all, **_AT_ONCE)

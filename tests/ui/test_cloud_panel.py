@@ -41,6 +41,8 @@ def panel_for(page: Page, app: App, url: str) -> Person:
     # Filled by the page's first look: what is typed before it would be overwritten by it.
     expect(page.locator("#preset input")).not_to_have_value("")
     choose(page, "Another address")
+    # Part of the same answer as the field of the address, which it may empty.
+    expect(page.locator("#hint")).to_contain_text("Any server that speaks the OpenAI protocol")
     page.locator("#base-url input").fill(url)
     return person
 
