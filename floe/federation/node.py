@@ -39,7 +39,14 @@ from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, 
 from floe.errors import FloeError
 from floe.federation.history import Federation, History
 from floe.federation.membership import GroupSettings
-from floe.federation.supernode import LET_IN, UNREACHABLE, SuperNode, refused, standing
+from floe.federation.supernode import (
+    LET_IN,
+    OUT_OF_STEP,
+    UNREACHABLE,
+    SuperNode,
+    refused,
+    standing,
+)
 from floe.store import Store
 
 logger = logging.getLogger(__name__)
@@ -76,7 +83,8 @@ class Executor:
         """Work on the next task, if there is one; whether there was.
 
         A task that cannot be fetched or answered is lost, not the membership: its round may have
-        ended meanwhile, with a server that was started again, and what it needs is gone with it.
+        ended meanwhile, with a server that was started again, and what it needs is gone with it; or
+        the device slept for so long that the SuperNode gave the task up.
         """
         wanted = AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP])
         found = self._client.AcquireTask(wanted)
@@ -94,7 +102,9 @@ class Executor:
         except Exception:
             logger.exception("the task is lost; the next one will do")
         finally:
-            heartbeat.stop()
+            # It has stopped of itself where the SuperNode does not know the task any more.
+            if heartbeat.is_running:
+                heartbeat.stop()
             client.close()
         return True
 
@@ -130,11 +140,13 @@ class Watch:
         self._until = until
 
     def listen(self, lines: Iterable[str]) -> None:
-        """Tell what is said, until nothing more is."""
+        """Tell what is said, until nothing more is, or it should be started anew."""
         before = ""
         for line in lines:
             sys.stdout.write(line)
             sys.stdout.flush()
+            if OUT_OF_STEP in line:
+                return
             if LET_IN in line:
                 self._store.set_setting(_LET_IN_BY, self._address)
                 self._until = math.inf
@@ -147,7 +159,7 @@ class Watch:
                 before = sentence
 
     def after(self) -> float | None:
-        """It has ended of its own accord: the next one's `until`, or None for a refusal.
+        """It has ended, or has to: the next one's `until`, or None for a refusal.
 
         One answer that it did not expect is enough to end it. And a server refuses a device while
         it believes the last connection to be there still.
@@ -176,6 +188,8 @@ def main() -> None:
     os.nice(max(0, _NICENESS - os.nice(0)))
     end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: end.set())
+    # Flower's way to say that a task is not wanted any more. The process outlives its tasks.
+    signal.signal(signal.SIGINT, lambda *_: logger.warning("the task is not wanted any more"))
     store = Store(flags.data_dir / "floe.db")
     row = History(store).get(flags.federation)
     assert row is not None

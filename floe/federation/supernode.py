@@ -1,7 +1,8 @@
 """Flower's SuperNode as a child process, and what it says in a person's words.
 
 Run as a program, it is that process: `flower-supernode`, which really ends when it has lost its
-group. Left to itself it logs the error, signs off, and stays for the sake of a thread of its own.
+group, or the thread that keeps its place there. Left to itself it logs the error, signs off, and
+stays for the sake of another thread; or stays in its place until the server believes it to be gone.
 """
 
 import os
@@ -9,6 +10,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -21,6 +23,10 @@ from floe.federation.membership import GroupSettings
 
 LET_IN: Final = "SuperNode ID"
 UNREACHABLE: Final = "Connection attempt failed"
+# Of a run that ended while its task was being fetched. The task stays with the SuperNode all the
+# same, so that it is worked on; and from then on each round is answered with what the round before
+# it should have had.
+OUT_OF_STEP: Final = "Ignoring message"
 
 _POLL_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 3.0
@@ -120,14 +126,25 @@ def main() -> None:
     """The process."""
     from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - a second, for the child only
 
+    # One odd answer ends the thread of the heartbeats: that a server is shutting down, say.
+    threading.excepthook = _end_with_thread
     try:
         flower_supernode()
     except Exception:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+        _end()
+
+
+def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
+    threading.__excepthook__(failed)
+    _end()
+
+
+def _end() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 if __name__ == "__main__":

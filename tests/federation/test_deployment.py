@@ -36,7 +36,8 @@ from tests.personal.tiny import write_tiny
 
 ROOT = Path(floe.__file__).parents[1]
 RANKS = (2, 4, 3)
-ROUND_TIMEOUT = 15.0
+# For who will never answer; the others are niced, and load torch for the first time.
+ROUND_TIMEOUT = 40.0
 CHATS = [
     ("How do I boil an egg?", "Seven minutes in simmering water."),
     ("What is seven times eight?", "Fifty-six."),
@@ -103,6 +104,9 @@ class Member:
     def sentence(self) -> str:
         return self.standing.sentence
 
+    def log(self) -> str:
+        return (self.folder / "flower" / "node.log").read_text(errors="replace")
+
     @property
     def standing(self) -> Federation:
         found = self.membership.current()
@@ -144,11 +148,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(what: Callable[[], Any], seconds: float = 60.0) -> None:
+def until(what: Callable[[], Any], seconds: float = 60.0, every: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.1)
+        time.sleep(every)
+
+
+def told(rounds: Process, members: list[Member]) -> str:
+    """Both sides of a round that went wrong."""
+    return "\n".join([rounds.said(), *(member.log()[-4000:] for member in members)])
 
 
 def listening(pid: int) -> set[str]:
@@ -187,7 +196,8 @@ def members(tmp_path: Path, base: Path, group: Group) -> Iterator[list[Member]]:
         member.membership.close()
 
 
-def test_a_group_plays_its_round_without_the_member_that_was_killed(
+@pytest.mark.timeout(900)
+def test_a_group_plays_its_round_without_the_member_that_sleeps(
     group: Group, members: list[Member], base: Path
 ) -> None:
     until(lambda: "startup complete" in group.superlink.said())
@@ -202,18 +212,29 @@ def test_a_group_plays_its_round_without_the_member_that_was_killed(
     for pid in pids:
         assert listening(pid) == {"127.0.0.1"}
 
-    # The third gets its task and never works on it; then it is killed with the round under way.
-    os.killpg(pids[2], signal.SIGSTOP)
+    # The third is told of its task, and sleeps before it has got it.
     config = {"base": str(base), "rounds": 1, "min-devices": 3, "round-timeout": ROUND_TIMEOUT}
     rounds = Process(run_command(TINY.write() | config), group.home, group.home / "run.log")
-    until(lambda: "is training" in members[0].sentence)
-    os.killpg(pids[2], signal.SIGKILL)
-    assert rounds.wait(120) == 0, rounds.said()
-    assert "Round 1 of 1: 2 of 3 devices" in rounds.said(), rounds.said()
+    until(lambda: "Receiving:" in members[2].log(), every=0.001)
+    os.killpg(pids[2], signal.SIGSTOP)
+    assert rounds.wait(300) == 0, rounds.said()
+    assert "Round 1 of 1: 2 of 3 devices" in rounds.said(), told(rounds, members)
     assert "no answer in time" in rounds.said()
+    assert members[2].history.rounds(members[2].standing.id) == []
+    assert Adapters(members[2].store, members[2].folder).all() == []
 
-    for member, rank in zip(members[:2], RANKS, strict=False):
-        (report,) = member.history.rounds(member.standing.id)
+    # It answers in the next round, and what that one asks.
+    os.killpg(pids[2], signal.SIGCONT)
+    until(lambda: "is training" not in members[2].sentence)
+    until(lambda: "waiting for the next round" in members[2].sentence, 150.0)
+    config["round-timeout"] = 400.0
+    rounds = Process(run_command(TINY.write() | config), group.home, group.home / "next.log")
+    assert rounds.wait(450) == 0, rounds.said()
+    assert "Round 1 of 1: 3 of 3 devices" in rounds.said(), told(rounds, members)
+    assert members[2].standing.pid == pids[2]
+
+    for member, rank in zip(members, RANKS, strict=True):
+        report = member.history.rounds(member.standing.id)[-1]
         (line,) = report.clients
         assert line.rank == rank
         assert line.loss_expert is not None
@@ -225,12 +246,11 @@ def test_a_group_plays_its_round_without_the_member_that_was_killed(
         assert len(placed.samples) > 0
         leftovers = [path for path in (member.folder / "flower").iterdir() if path.is_dir()]
         assert not [path for path in leftovers if path.name.startswith("expert-")]
-    assert "unexpectedly" in members[2].sentence
-    assert members[2].history.rounds(members[2].standing.id) == []
-    assert Adapters(members[2].store, members[2].folder).all() == []
     # The host's bundle of code was never unpacked here: a device runs its own.
     assert not (members[0].folder / "flower" / "apps").exists()
 
+    os.killpg(pids[2], signal.SIGKILL)
+    until(lambda: "unexpectedly" in members[2].sentence)
     group.end()
     until(lambda: "cannot be reached" in members[0].sentence)
     members[0].store.create_conversation("The app goes on")
@@ -246,6 +266,7 @@ def test_a_group_plays_its_round_without_the_member_that_was_killed(
     assert resumed.id == members[1].standing.id
 
 
+@pytest.mark.timeout(900)
 def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     group: Group, members: list[Member], base: Path
 ) -> None:
@@ -271,7 +292,7 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     assert "waiting for the next round" in members[0].sentence
     # The second does not answer, so the round is under way for as long as it takes.
     os.killpg(slow, signal.SIGSTOP)
-    config = {"base": str(base), "rounds": 1, "min-devices": 2, "round-timeout": 60.0}
+    config = {"base": str(base), "rounds": 1, "min-devices": 2, "round-timeout": 400.0}
     command = run_command(TINY.write() | config)
     broken = Process(command, group.home, group.home / "broken.log")
     until(lambda: "is training" in members[0].sentence)
@@ -287,9 +308,10 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     until(lambda: "startup complete" in group.superlink.said())
     # A device that has often knocked in vain knocks ever less often.
     until(lambda: not any("cannot be reached" in member.sentence for member in members), 150.0)
+    # And one whose task of the first round is still to be had is busy with it before the second.
     rounds = Process(command, group.home, group.home / "run.log")
-    assert rounds.wait(120) == 0, rounds.said()
-    assert "Round 1 of 1: 2 of 2 devices" in rounds.said(), rounds.said()
+    assert rounds.wait(450) == 0, rounds.said()
+    assert "Round 1 of 1: 2 of 2 devices" in rounds.said(), told(rounds, members)
     for member in members:
         assert len(Adapters(member.store, member.folder).all("expert")) == 1
         member.membership.leave()

@@ -51,6 +51,8 @@ def test_a_task_that_cannot_be_fetched_or_answered_does_not_end_the_membership(
         server.said.append(values["sub_status"])
 
     class Heart:
+        is_running = True
+
         def __init__(self, beat: object) -> None:
             pass
 
@@ -70,6 +72,10 @@ def test_a_task_that_cannot_be_fetched_or_answered_does_not_end_the_membership(
     assert server.said == ["beat", "beat", "closed"]
     assert executor.take()
     assert server.said[3:] == ["beat", "completed", "beat", "closed"]
+    # Its heart has stopped of itself: the SuperNode did not know the task any more.
+    server.left, Heart.is_running = 1, False
+    assert executor.take()
+    assert server.said[7:] == ["beat", "completed", "closed"]
     assert not executor.take()
 
 
@@ -95,13 +101,23 @@ def test_whatever_the_server_answers_ends_the_sentence_that_it_cannot_be_reached
     assert standing("INFO :      Starting Flower SuperNode", "here:1") is None
 
 
-def test_a_supernode_that_lost_its_group_does_not_stay_for_the_sake_of_a_thread() -> None:
+SUPERNODES = {
+    "lost its group": "threading.Thread(target=time.sleep, args=(600,)).start()",
+    "lost a thread": "threading.Thread(target=lambda: 1 / 0).start(); time.sleep(600)",
+}
+
+
+@pytest.mark.parametrize("does", SUPERNODES.values(), ids=SUPERNODES.keys())
+def test_a_supernode_that_lost_its_group_or_its_heart_does_not_stay(does: str) -> None:
     program = (
         "import threading, time; from flwr.supernode import cli; from floe.federation import "
-        "supernode; wait = threading.Thread(target=time.sleep, args=(600,)); "
-        "cli.flower_supernode = wait.start; supernode.main()"
+        f"supernode\ndef run():\n    {does}\ncli.flower_supernode = run; supernode.main()"
     )
-    assert subprocess.run([sys.executable, "-c", program], timeout=300, check=False).returncode == 1
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=250, check=False
+    )
+    assert ended.returncode == 1
+    assert ("ZeroDivisionError" in ended.stderr) == ("1 / 0" in does)
 
 
 @pytest.fixture
@@ -160,3 +176,20 @@ def test_a_device_that_was_let_in_may_knock_for_a_while(store: Store) -> None:
     other = Watch(store, elsewhere, until=time.time() + 90)
     other.listen(refusal)
     assert other.after() is None
+
+
+def test_a_supernode_that_is_out_of_step_with_its_rounds_is_started_anew(store: Store) -> None:
+    row = joined(store)
+    watch = Watch(store, row, until=time.time() - 1)
+    left = iter(
+        [
+            "INFO :      SuperNode ID: 16672527873955469472",
+            "INFO :      Run ID 160 is not in `RUNNING` status. Ignoring reply message 52fd.",
+            "INFO :      Run ID 160 is not in `RUNNING` status. Ignoring message 33e8.",
+            "INFO :      never heard",
+        ]
+    )
+    watch.listen(left)
+    assert [*left] == ["INFO :      never heard"]
+    assert watch.after() is not None
+    assert now(store, row).status == "running"
