@@ -15,7 +15,7 @@ run: setup
 # Two at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier,
 # leave the cores to the other half.
 test: setup-dev models
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

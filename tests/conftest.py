@@ -12,6 +12,22 @@ from floe.edge.runtime import LlamaModel
 from floe.privacy.detector import Detector
 
 MODELS = Path(__file__).parents[1] / "models"
+# Over a minute each. Begun last, one of them would leave the other half of the machine idle.
+LONG = (
+    "federation/test_deployment.py",
+    "ui/test_training.py",
+    "ui/test_browser.py",
+    "ui/test_views.py",
+    "personal/test_survival.py",
+    "edge/test_runtime.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; `make test` has them given out in this order."""
+    here = Path(__file__).parent
+    order = {here / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(LONG)))
 
 
 @pytest.fixture(autouse=True)
