@@ -1,22 +1,19 @@
 """What Floe remembers: conversations as trees of messages, tokens of answers, settings.
 
-One SQLite file in WAL mode. Any number of threads and processes may read while one writes; a
-call is one transaction, so it is wholly seen or not at all, and what it has returned from
+A call is one transaction, so it is wholly seen or not at all, and what it has returned from
 survives a kill -9. Knows nothing of models, clouds or the page.
 """
 
 import json
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
 from floe import schema
+from floe.database import DatabaseFile
 from floe.errors import StoreError
 from floe.records import AnswerStats, Conversation, Message, Role, Route, Status, TokenStep
 from floe.rows import conversation_of, message_of, route_json, token_row, token_step_of
@@ -92,42 +89,13 @@ class SearchHit:
     snippet: str
 
 
-class Store:
-    """The database at `path`; folder and file are made when missing.
-
-    Any thread may call any method: each call borrows a connection from a small pool. A process
-    opens a Store of its own; one that was carried over a fork must not be used.
+class Store(DatabaseFile):
+    """Chats, settings and endpoints in the database at `path`.
 
     Raises:
-        StoreError: from every method, when the file cannot be opened, read or written, or the
-            conversation or message has been deleted. Nothing is ever overwritten for it.
+        StoreError: from every method, as with any `DatabaseFile`, or because the conversation or
+            message has been deleted. Nothing is ever overwritten for it.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._idle: list[Database] = []
-        self._writing = threading.Lock()  # threads take turns; SQLite's own wait is for processes
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                path.touch(mode=0o600)  # for this user's eyes; SQLite's side files follow
-        except OSError as error:
-            raise StoreError(
-                f"The chats cannot be kept in {path}: {error.strerror}. Choose another data folder."
-            ) from error
-        with self._connection() as db:
-            schema.prepare(db, path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all idle connections; the last one folds the log file into the database."""
-        while self._idle:
-            self._idle.pop().close()
 
     # Conversations
 
@@ -379,47 +347,6 @@ class Store:
                 "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?)",
                 [base_url, model, time.time(), json.dumps(profile)],
             )
-
-    # Connections
-
-    @contextmanager
-    def reading(self) -> Iterator[Database]:
-        """One snapshot for all that is read within."""
-        with self._connection() as db:
-            db.execute("BEGIN")
-            try:
-                yield db
-            finally:
-                db.rollback()
-
-    @contextmanager
-    def writing(self) -> Iterator[Database]:
-        """One transaction, kept whole or not at all.
-
-        IMMEDIATE, because a transaction that starts by reading cannot wait for the lock.
-        """
-        with self._writing, self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.commit()
-            except BaseException:
-                db.rollback()
-                raise
-
-    @contextmanager
-    def _connection(self) -> Iterator[Database]:
-        with schema.plain_errors(self.path):
-            try:
-                db = self._idle.pop()
-            except IndexError:
-                db = schema.connect(self.path)
-            try:
-                yield db
-            except BaseException:
-                db.close()
-                raise
-            self._idle.append(db)
 
 
 def _index(db: Database, message_id: int) -> None:
