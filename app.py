@@ -4,8 +4,10 @@ import logging
 import os
 import signal
 import sys
+import time
 import webbrowser
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 
 # Before gradio is imported, which reads them then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -21,6 +23,9 @@ from floe.errors import FloeError
 from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
 from floe.store import Store
+
+if TYPE_CHECKING:
+    from gradio import Blocks
 
 logger = logging.getLogger("floe")
 
@@ -103,11 +108,22 @@ def show(assistant: Assistant, settings: Settings) -> None:
             raise FloeError(
                 f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
             ) from error
-        opened.callback(page.close)
+        opened.callback(close, page)
         print(f"\nFloe is open at {url}  (Ctrl-C ends it)", flush=True)
         if settings.browser:
             webbrowser.open(url)
-        page.block_thread()
+        # The page's own way to wait for this closes the page in its own way.
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+
+
+def close(page: "Blocks") -> None:
+    """Without waiting for the tabs that show it: each keeps a connection open for good."""
+    page.server.force_exit = True
+    # It has a trace printed for each connection that is cut.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    page.close()
 
 
 if __name__ == "__main__":
