@@ -40,6 +40,29 @@ floe.onChange = ({ props, watch }, draw) => {
   look();
 };
 
+/**
+ * Draws rows as lines of a list and leaves alone those that have not changed: the person may be
+ * typing there, or have pressed what the answer to something else does not know of yet.
+ */
+floe.lines = (list, line) => {
+  let drawn = new Map();
+  return (rows) => {
+    const kept = drawn;
+    drawn = new Map(
+      rows.map((row) => {
+        const text = JSON.stringify(row);
+        return [text, kept.get(text) ?? line(row)];
+      }),
+    );
+    for (const [text, node] of kept) if (!drawn.has(text)) node.remove();
+    let next = list.firstElementChild;
+    for (const node of drawn.values()) {
+      if (node === next) next = next.nextElementSibling;
+      else list.insertBefore(node, next);
+    }
+  };
+};
+
 floe.hint = (part) => {
   floe.onChange(part, ({ note, link }) => {
     const children = [note];

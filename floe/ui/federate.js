@@ -103,22 +103,21 @@ floe.experts = (part) => {
     list,
   );
   part.element.append(sheet);
+  const draw = floe.lines(list, (each) => {
+    const use = floe.toggle("In use", (on) => part.trigger("switch", { id: each.id, on }));
+    use.set(each.in_use);
+    const prompts = each.samples.map((sample) => floe.el("li", {}, sample));
+    return floe.el(
+      "li",
+      {},
+      floe.el("div", { className: "row between" }, floe.el("b", {}, each.name), use),
+      floe.el("p", {}, each.facts),
+      floe.el("ul", { className: "samples" }, ...prompts),
+    );
+  });
   floe.onChange(part, (value) => {
     sheet.hidden = !value.rows.length;
-    list.replaceChildren(
-      ...value.rows.map((each) => {
-        const use = floe.toggle("In use", (on) => part.trigger("switch", { id: each.id, on }));
-        use.set(each.in_use);
-        const prompts = each.samples.map((sample) => floe.el("li", {}, sample));
-        return floe.el(
-          "li",
-          {},
-          floe.el("div", { className: "row between" }, floe.el("b", {}, each.name), use),
-          floe.el("p", {}, each.facts),
-          floe.el("ul", { className: "samples" }, ...prompts),
-        );
-      }),
-    );
+    draw(value.rows);
   });
 };
 

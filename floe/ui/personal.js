@@ -197,9 +197,10 @@ floe.adapters = (part) => {
     );
   };
 
+  const draw = floe.lines(list, line);
   floe.onChange(part, (value) => {
     none.hidden = value.rows.length > 0;
-    list.replaceChildren(...value.rows.map(line));
+    draw(value.rows);
   });
 };
 

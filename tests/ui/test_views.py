@@ -94,6 +94,28 @@ def test_an_answer_on_its_way_does_not_undo_what_was_just_chosen(page: Page, app
     expect(page.get_by_role("switch", name="On?")).to_have_attribute("aria-checked", "false")
 
 
+def test_a_list_that_is_drawn_anew_leaves_alone_what_has_not_changed(page: Page, app: App) -> None:
+    Person(page, app)
+    made, same, typed, lines = page.evaluate(
+        """() => {
+          const list = floe.el("ul");
+          let made = 0;
+          const draw = floe.lines(list, (row) => {
+            made += 1;
+            return floe.el("li", {}, floe.el("input", { value: `${row.id} ${row.on}` }));
+          });
+          draw([{ id: 1, on: true }, { id: 2, on: true }, { id: 3, on: true }]);
+          const second = list.children[1];
+          second.firstChild.value = "a name that is being typed";
+          draw([{ id: 4, on: true }, { id: 2, on: true }, { id: 1, on: false }]);
+          const lines = [...list.children].map((line) => line.firstChild.value);
+          return [made, list.children[1] === second, second.firstChild.value, lines];
+        }"""
+    )
+    assert (made, same, typed) == (5, True, "a name that is being typed")
+    assert lines == ["4 true", typed, "1 false"]
+
+
 def few_chats(app: App, *, but: list[int], with_one: str) -> None:
     """Choose six of the chats that were imported, so that training takes seconds."""
     with app.store() as store:
