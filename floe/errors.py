@@ -41,6 +41,10 @@ class PrivacyError(FloeError):
     """What is private cannot be told apart at the moment, so nothing may leave."""
 
 
+class SlowCheckError(PrivacyError):
+    """The privacy check took too long; it may not the next time."""
+
+
 class FederationError(FloeError):
     """A group cannot be joined, a round cannot be finished, or an update cannot be used."""
 

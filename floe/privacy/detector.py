@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from floe.errors import PrivacyError
+from floe.errors import PrivacyError, SlowCheckError
 from floe.privacy.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Detector:
     def examine(self, text: str, timeout: float = 2.0) -> Verdict:
         """Say whether the text is private; timeout in seconds.
 
-        Raises PrivacyError if the detector is not ready, fails or is too slow.
+        Raises PrivacyError if the detector is not ready or fails, SlowCheckError if it is too slow.
         """
         analysis = self._analysis
         if analysis is None:
@@ -95,7 +95,7 @@ class Detector:
         try:
             return self._worker.submit(analysis.examine, text).result(timeout)
         except TimeoutError as error:
-            raise PrivacyError(
+            raise SlowCheckError(
                 "The privacy check took too long, so this answer stays on this device. "
                 "A shorter message is checked faster."
             ) from error

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from floe.errors import FloeError
+from floe.errors import FloeError, SlowCheckError
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.privacy.choices import Policy
 from floe.privacy.lexicon import Found, bare
@@ -19,6 +19,8 @@ from floe.privacy.verdict import Verdict
 
 SECONDS: Final = 0.5
 """Longest examination while an answer is written: the decoder waits for it."""
+_SLOW_LOOKS: Final = 3
+"""Examinations in a row that take longer: then no more of the answer leaves."""
 _OVERLAP: Final = 120
 """Characters before the new ones that are examined with them, from the start of a sentence."""
 _SENTENCE_START: Final = re.compile(r"[.!?:]\s+|\n")
@@ -58,6 +60,7 @@ class Guard:
     Attributes:
         policy: what happens to an answer that has become private.
         closed: nothing more of this answer leaves.
+        seconds: longest examination of what is new.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class Guard:
         self._kept = _runs(kept) - _runs(sent)
         self._notify: Callable[[str], None] = lambda _sentence: None
         self._cleared = 0
+        self._slow = 0
         self.closed = False
+        self.seconds = SECONDS
 
     def around(self, open_stream: OpenStream, notify: Callable[[str], None]) -> OpenStream:
         """`open_stream` as the decoder may use it: None where nothing may leave (now).
@@ -115,10 +120,18 @@ class Guard:
         if self.closed:
             return None
         try:
-            return self._outgoing(partial)
-        except FloeError as error:
-            self.close(f"{error} The cloud takes no further part in this answer.")
+            outgoing = self._outgoing(partial)
+        except SlowCheckError as error:
+            # A busy machine: not now, but perhaps a token later.
+            self._slow += 1
+            if self._slow == _SLOW_LOOKS:
+                self._give_up(error)
             return None
+        except FloeError as error:
+            self._give_up(error)
+            return None
+        self._slow = 0
+        return outgoing
 
     def kinds_in(self, text: str) -> tuple[str, ...]:
         """What is private in the finished answer.
@@ -132,13 +145,16 @@ class Guard:
         ranked = [kind for kind in verdict.kinds if kind in kinds]
         return (*ranked, *sorted(kinds - set(ranked)))
 
+    def _give_up(self, error: FloeError) -> None:
+        self.close(f"{error} The cloud takes no further part in this answer.")
+
     def _outgoing(self, partial: str) -> str | None:
         if not partial:
             return partial
         if _UNSETTLED.search(partial[-80:]) or self._pseudonyms.lexicon.breaks_off(partial):
             return None
         start = self._start(partial)
-        verdict = self._examiner.examine(partial[start:], SECONDS)
+        verdict = self._examiner.examine(partial[start:], self.seconds)
         found = self._new(partial, verdict, start)
         known = self._pseudonyms.lexicon.find(partial)
         if _vague(verdict) or not self._kept.isdisjoint(_runs([partial[start:]])):

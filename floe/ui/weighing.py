@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 _READY_SECONDS: Final = 120.0
 """Time that the cloud and the privacy check may take to start."""
 _LOOK_SECONDS: Final = 0.1
+_CHECK_SECONDS: Final = 10.0
+"""The privacy check may take so long here, where nobody waits for it."""
 _STREAM_TOKENS: Final = 64
 """A stream is closed where the text leaves it, which nearly always comes sooner."""
 _LOCAL: Final = "You chose “Local only” in the chat, and that holds here as well."
@@ -172,6 +174,7 @@ class Weighing:
         passage = self._passage(path, prompt.dropped)
         if passage is None or passage.guard is None or passage.guard.kinds_in(row.answer):
             return []
+        passage.guard.seconds = _CHECK_SECONDS
         requests = CloudRequests(
             self._assistant.cloud,
             passage.messages,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from floe.errors import PrivacyError
+from floe.errors import PrivacyError, SlowCheckError
 from floe.privacy.verdict import Span, Verdict, without_overlap
 
 
@@ -16,6 +16,7 @@ class FakeExaminer:
         self.sentence = "The privacy check has not started yet."
         self.examined: list[str] = []
         self.fails = False
+        self.takes = 0.0
 
     def find(self, words: Mapping[str, str]) -> "FakeExaminer":
         """Look for these: kind by text."""
@@ -23,7 +24,8 @@ class FakeExaminer:
         return self
 
     def examine(self, text: str, timeout: float = 2.0) -> Verdict:
-        del timeout
+        if self.takes > timeout:
+            raise SlowCheckError("The privacy check took too long.")
         if self.fails or self.state != "ready":
             raise PrivacyError("The privacy check failed on this message.")
         self.examined.append(text)

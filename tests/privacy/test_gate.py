@@ -383,6 +383,27 @@ def test_a_detector_that_fails_in_mid_answer_closes_the_guard(chat: Chat) -> Non
     assert guard.outgoing("Shakespeare wrote ") is None
 
 
+def test_a_detector_that_is_slow_now_and_then_is_asked_again(chat: Chat) -> None:
+    guard, said, _ = guard_of(chat)
+    for _ in range(2):
+        chat.examiner.takes = 0.6
+        assert guard.outgoing("Shakespeare ") is None
+        assert guard.outgoing("Shakespeare wrote ") is None
+        chat.examiner.takes = 0.0
+        assert guard.outgoing("Shakespeare wrote it ") == "Shakespeare wrote it "
+    assert not said
+    chat.examiner.takes = 0.6
+    for text in ("Shakespeare wrote it in ", "Shakespeare wrote it in London ") * 2:
+        assert guard.outgoing(text) is None
+    assert guard.closed
+    assert len(said) == 1
+    assert "too long" in said[0]
+
+    patient, _, _ = guard_of(chat)
+    patient.seconds = 1.0
+    assert patient.outgoing("Shakespeare ") == "Shakespeare "
+
+
 def test_the_finished_answer_is_remembered_with_its_kinds(chat: Chat) -> None:
     guard, _, _ = guard_of(chat, "pseudonyms")
     answer = chat.say("Ask Anna Weber.", "assistant")
