@@ -25,7 +25,7 @@ from floe.personal.architecture import read_architecture
 from floe.personal.cost import Workload
 from floe.personal.device import measured_device
 from floe.personal.plan import choose_plan
-from floe.privacy.consent import consent, may_federate
+from floe.privacy.consent import consent, may_federate, may_train
 from floe.store import Store
 
 _ADDRESS: Final = re.compile(r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$")
@@ -203,12 +203,23 @@ class Membership:
             self._child = None
 
     def _check_consent(self) -> None:
-        general = consent(self._store)
-        if not any(may_federate(general, c).yes for c in self._store.conversations(_ALL)):
+        general, chats = consent(self._store), self._store.conversations(_ALL)
+        if any(may_federate(general, chat).yes for chat in chats):
+            return
+        if not chats:
             raise FederationError(
-                "No conversation may be used for a group yet. Allow it in general, or for single "
-                "conversations, then join."
+                "There is no conversation yet that a group could learn from. Chat for a while, or "
+                "bring chats under Personalise, then join."
             )
+        if not any(may_train(general, chat).yes for chat in chats):
+            raise FederationError(
+                "No conversation may train an adapter on this device yet, and adapters are what a "
+                "group shares. Allow that, too, under Privacy, then join."
+            )
+        raise FederationError(
+            "No conversation may be used for a group yet. Allow it under Privacy, or in the menus "
+            "of single chats, then join."
+        )
 
 
 class Simulation:

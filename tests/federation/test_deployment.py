@@ -327,10 +327,19 @@ def test_a_device_that_was_not_admitted_is_told_so(group: Group, members: list[M
 
 
 def test_nobody_joins_without_a_chat_that_may_be_shared(members: list[Member]) -> None:
-    give_consent(members[0].store, Consent(train=True, federate=False))
-    with pytest.raises(FederationError, match="No conversation"):
-        members[0].membership.join(members[0].settings)
-    assert members[0].membership.current() is None
+    member = members[0]
+    for given, reason in (
+        (Consent(train=True, federate=False), "No conversation may be used for a group"),
+        (Consent(train=None, federate=True), "No conversation may train"),
+    ):
+        give_consent(member.store, given)
+        with pytest.raises(FederationError, match=reason):
+            member.membership.join(member.settings)
+    for chat in member.store.conversations():
+        member.store.delete_conversation(chat.id)
+    with pytest.raises(FederationError, match="There is no conversation yet"):
+        member.membership.join(member.settings)
+    assert member.membership.current() is None
 
 
 def test_a_wrong_address_or_certificate_is_refused_with_a_sentence(
