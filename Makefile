@@ -1,52 +1,60 @@
-# make run    set up, fetch what is missing, open the page
-# make test   set up and run all tests
-# make lint   style, types and the direction of imports
-# make bench  measured speed, one JSON line a benchmark
-# make report measured quality: figures and plots into docs/
+# make run        set up, fetch what is missing, open the page
+# make test       set up and run all tests
+# make test-fast  the tests that need no model, no browser and no server: under a minute
+# make lint       style, types and the direction of imports
+# make bench      measured speed, one JSON line a benchmark
+# make report     measured quality: figures and plots into docs/
+# make lock       after a change of dependencies in pyproject.toml
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test lint format bench report setup setup-dev models clean
+.PHONY: run test test-fast lint format bench report lock setup models clean
 
 run: setup
-	$(BIN)/python app.py $(ARGS)
+	$(BIN)/floe run $(ARGS)
 
 # Two at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier,
 # leave the cores to the other half.
-test: setup-dev models
+test: setup models
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: setup-dev
+test-fast: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup-dev
+format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup-dev models
-	@for name in decode store privacy adapter train federate fusion; do $(BIN)/python -m floe.bench $$name || exit 1; done
+bench: setup models
+	@for name in decode store privacy adapter train federate fusion; do $(BIN)/floe bench $$name || exit 1; done
 
-report: setup-dev models
-	$(BIN)/python -m floe.evaluate report
+report: setup models
+	$(BIN)/floe evaluate report
+
+lock: setup
+	$(BIN)/python .ci/lock
 
 models: setup
-	$(BIN)/python -m floe.edge.catalog fetch smollm2-135m-instruct qwen2.5-coder-0.5b-instruct
+	$(BIN)/floe models fetch smollm2-135m-instruct qwen2.5-coder-0.5b-instruct
 
 setup: .venv/.ready
-setup-dev: .venv/.ready-dev
 
-.venv/.ready: requirements.txt constraints.txt
+# torch first and by its version alone: its build differs from machine to machine. All else is the
+# very file that was tested.
+.venv/.ready: requirements.lock pyproject.toml
 	@echo "Setting up .venv. llama-cpp-python compiles llama.cpp for this machine: a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
-	touch $@
-
-.venv/.ready-dev: .venv/.ready requirements-dev.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
+	$(PIP) --no-deps --require-hashes -r requirements.lock
+	$(PIP) --no-deps --editable .
 	touch $@
 
 clean:

@@ -1,13 +1,17 @@
 """All settings in one frozen object: defaults < `floe.toml` < environment < flags.
 
+`floe.toml` is read from the user's configuration folder, then from the folder that Floe is started
+in. Chats and models lie in a checkout's own `data` and `models`, elsewhere in the user's folders.
+
 Environment variables are the upper-case names with `FLOE_` before them (`FLOE_PORT`). What the
 user moves in the page (slider, temperature, mode) lives in the store instead.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from platformdirs import PlatformDirs
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -19,6 +23,9 @@ from pydantic_settings.exceptions import SettingsError
 
 from floe.errors import FloeError
 from floe.records import Rule
+from floe.resources import CHECKOUT
+
+_DIRS: Final = PlatformDirs("floe", appauthor=False)
 
 STAND_IN = "stand-in"
 """The cloud that Floe starts itself: a second, larger model in a process of its own."""
@@ -34,17 +41,17 @@ class Settings(BaseSettings):
         env_prefix="FLOE_",
         frozen=True,
         extra="forbid",
-        toml_file="floe.toml",
+        toml_file=(_DIRS.user_config_path / "floe.toml", Path("floe.toml")),
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_exit_on_error=False,
         cli_hide_none_type=True,
         cli_avoid_json=True,
-        cli_prog_name="app.py",
+        cli_prog_name="floe run",
     )
 
-    data_dir: Path = Path("data")
-    models_dir: Path = Path("models")
+    data_dir: Path = (CHECKOUT or _DIRS.user_data_path) / "data"
+    models_dir: Path = (CHECKOUT or _DIRS.user_data_path) / "models"
     port: int = Field(7860, ge=0, le=65535, description="0 picks a free one")
     browser: bool = Field(True, description="open the page once it is there")
 

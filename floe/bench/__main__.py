@@ -1,9 +1,9 @@
-"""`python -m floe.bench NAME`: progress on stderr and, last on stdout, one JSON object."""
+"""`floe bench NAME`: progress on stderr and, last on stdout, one JSON object."""
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,12 +28,12 @@ BENCHES: dict[str, Callable[[], dict[str, object]]] = {
 }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one bench; 1 after an error that was explained."""
-    parser = argparse.ArgumentParser(prog="python -m floe.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="floe bench", description=__doc__)
     parser.add_argument("name", choices=sorted(BENCHES))
     parser.add_argument("--data", type=Path, metavar="FILE.jsonl", help="labelled texts: privacy")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.data is not None and given.name != "privacy":
         parser.error("--data belongs to privacy")
     bench = partial(privacy.run, given.data) if given.name == "privacy" else BENCHES[given.name]

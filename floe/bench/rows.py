@@ -1,12 +1,10 @@
 """The example chats, and the plan that the page would train them with here."""
 
 import json
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from floe.errors import DataError
-
-_EXAMPLES: Final = Path(__file__).parents[2] / "data" / "examples"
+from floe.resources import EXAMPLES
 
 
 def example_lines(writer: str | None = None) -> list[dict[str, Any]]:
@@ -15,9 +13,9 @@ def example_lines(writer: str | None = None) -> list[dict[str, Any]]:
     Raises:
         DataError: the examples are not there.
     """
-    paths = sorted(_EXAMPLES.glob("*.jsonl" if writer is None else f"{writer}.jsonl"))
+    paths = sorted(EXAMPLES.glob("*.jsonl" if writer is None else f"{writer}.jsonl"))
     if not paths:
-        raise DataError(f"The example chats are missing from {_EXAMPLES}.")
+        raise DataError(f"The example chats are missing from {EXAMPLES}.")
     return [
         {**json.loads(line), "weight": 1.0, "split": "train"}
         for path in paths

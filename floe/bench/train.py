@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import floe
 from floe.bench.rows import example_lines
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
@@ -32,9 +31,9 @@ from floe.personal.operations import Amount, operations
 from floe.personal.plan import choose_plan, workload_of
 from floe.personal.process import TRAINER, RunFolder, environment
 from floe.records import TrainPlan
+from floe.resources import IMPORT_ROOT
 
 _WRITERS: Final = ("letters", "site")
-_ROOT: Final = Path(floe.__file__).parents[1]
 _PATIENCE_SECONDS: Final = 900.0
 
 
@@ -105,7 +104,7 @@ def _ours(
     run.request(base, plan, 0, None, 1e6)
     done = subprocess.run(
         [*TRAINER, "--folder", str(folder)],
-        cwd=_ROOT,
+        cwd=IMPORT_ROOT,
         env=environment(),
         capture_output=True,
         timeout=_PATIENCE_SECONDS,
@@ -128,7 +127,7 @@ def _reference(folder: Path, base: Path, plan: TrainPlan) -> dict[str, Any]:
     flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     done = subprocess.run(
         [sys.executable, "-m", "floe.bench.reference", *flags],
-        cwd=_ROOT,
+        cwd=IMPORT_ROOT,
         capture_output=True,
         timeout=_PATIENCE_SECONDS,
         check=False,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-import floe
 from floe.errors import CloudError
+from floe.resources import IMPORT_ROOT
 
 _READY: Final = "listening on "
 _LAST_LINES: Final = 8
@@ -62,7 +62,7 @@ class StandIn:
         # A session of its own: Ctrl-C in the terminal is for the parent, which then stops it.
         self._process = subprocess.Popen(
             self._command,
-            cwd=Path(floe.__file__).parents[1],
+            cwd=IMPORT_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,8 +1,8 @@
 """The models Floe knows, and how they come onto this device whole or not at all.
 
-    python -m floe.edge.catalog list
-    python -m floe.edge.catalog fetch ID [ID ..]
-    python -m floe.edge.catalog verify [ID ..]
+    floe models list
+    floe models fetch ID [ID ..]
+    floe models verify [ID ..]
 
 A file takes its final name only after its sha256 fits, so a broken download is never taken for a
 model. What is in a GGUF beyond its first four bytes is not known here.
@@ -42,8 +42,8 @@ from floe.edge.download import (
 from floe.edge.gguf_file import check_gguf
 from floe.edge.wheels import fetch_pieces
 from floe.errors import FetchError, FloeError, ModelError
+from floe.resources import CATALOG
 
-CATALOG = Path(__file__).parents[2] / "models" / "catalog.toml"
 STAMPS = ".verified.json"
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended."""
@@ -308,7 +308,7 @@ def _write_stamp(path: Path, sha256: str) -> None:
 
 
 def _fetch_command(entry: Entry, models_dir: Path) -> str:
-    command = f"python -m floe.edge.catalog fetch {entry.id}"
+    command = f"floe models fetch {entry.id}"
     if models_dir == Settings.model_fields["models_dir"].default:
         return command
     return f"{command} --models-dir {shlex.quote(str(models_dir))}"
@@ -366,7 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0, 1 after an error that was explained, 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m floe.edge.catalog",
+        prog="floe models",
         description="List the models Floe knows, fetch them, or check every byte of them.",
     )
     parser.add_argument("command", choices=("list", "fetch", "verify"))

@@ -264,7 +264,7 @@ def _require_success(response: httpx.Response, remote: Remote) -> None:
     if status in {httpx.codes.NOT_FOUND, httpx.codes.GONE}:
         raise FetchError(
             f"The server has no {remote.name} ({status}). Choose another model "
-            "(`python -m floe.edge.catalog list`) or give the path of a GGUF file of your own."
+            "(`floe models list`) or give the path of a GGUF file of your own."
         )
     raise FetchError(f"The server answered {status} for {remote.name}. Try again later.")
 

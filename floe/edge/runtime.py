@@ -90,7 +90,7 @@ class LlamaModel:
         if not self._model:
             raise ModelError(
                 f"llama.cpp cannot load {path}: the file is broken or of a kind this version does "
-                "not know. Fetch it again (`python -m floe.edge.catalog verify` checks the models "
+                "not know. Fetch it again (`floe models verify` checks the models "
                 "of the catalog), or choose another; the log has llama.cpp's own words."
             )
         self.metadata = read_metadata(self._model)

@@ -1,10 +1,10 @@
-"""`python -m floe.evaluate`: does the adapter help, does fusion help, at which weight.
+"""`floe evaluate`: does the adapter help, does fusion help, at which weight.
 
-    python -m floe.evaluate --train FILE.jsonl --test FILE.jsonl --cloud-gguf PATH [--json]
-    python -m floe.evaluate --train FILE.jsonl --test FILE.jsonl --live URL [--cloud-model NAME]
-    python -m floe.evaluate memory --train FILE.jsonl
-    python -m floe.evaluate latency
-    python -m floe.evaluate report
+    floe evaluate --train FILE.jsonl --test FILE.jsonl --cloud-gguf PATH [--json]
+    floe evaluate --train FILE.jsonl --test FILE.jsonl --live URL [--cloud-model NAME]
+    floe evaluate memory --train FILE.jsonl
+    floe evaluate latency
+    floe evaluate report
 
 Files are chat JSONL, one {"messages": [...]} a line. Several files after `--train` and `--test`
 are so many writers, pair by pair. Progress goes to stderr.
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[st
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m floe.evaluate",
+        prog="floe evaluate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

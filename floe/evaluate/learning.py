@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import psutil
 
-import floe
 from floe.edge.device import choose_threads
 from floe.errors import FloeError
 from floe.personal.architecture import read_architecture
@@ -21,13 +20,13 @@ from floe.personal.plan import EPOCHS, LEARNING_RATE
 from floe.personal.process import TRAINER, RunFolder, environment
 from floe.personal.shape import DEFAULT_SHAPE
 from floe.records import ChatMessage, TrainPlan
+from floe.resources import IMPORT_ROOT
 
 Chat = Sequence[ChatMessage]
 
 HELD_OUT_SHARE: Final = 0.25
 _BATCH_TOKENS: Final = 256
 _SEQUENCE_LENGTH: Final = 512
-_ROOT: Final = Path(floe.__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def learn(
             check=False,
             stdout=log,
             stderr=log,
-            cwd=_ROOT,
+            cwd=IMPORT_ROOT,
             env=environment(),
         )
     result = run.result()

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-import floe
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.evaluate.figures import draw_latency, draw_weights
@@ -19,8 +18,8 @@ from floe.evaluate.memory import run_memory
 from floe.evaluate.tables import memory_table, quality_table
 from floe.evaluate.writers import Writer, measure_writers, opened_cloud
 from floe.personal.exchange import read_chats
+from floe.resources import EXAMPLES
 
-EXAMPLES: Final = Path(floe.__file__).parents[1] / "data" / "examples"
 _SAMPLES: Final = 1000
 _WEIGHT: Final = 0.5
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import floe
 from floe.cloud.client import CloudClient
 from floe.cloud.probe import greet
 from floe.config import Settings
@@ -21,9 +20,9 @@ from floe.evaluate.reading import Answer, Cloud, GgufCloud, LiveCloud, answers_o
 from floe.evaluate.scoring import Scorer
 from floe.personal.exchange import read_chats
 from floe.records import Rule
+from floe.resources import TASK_CHATS
 
 _CONTEXT: Final = 2048
-_TASKS: Final = Path(floe.__file__).parents[1] / "data" / "tasks"
 _ANSWERS_A_TASK: Final = 6
 
 
@@ -97,7 +96,7 @@ def general_answers() -> list[Answer]:
     """Text of nobody in particular, which no training sees, to measure forgetting by."""
     return [
         answer
-        for path in sorted(_TASKS.glob("*.jsonl"))
+        for path in sorted(TASK_CHATS.glob("*.jsonl"))
         for answer in answers_of(read_chats(path))[:_ANSWERS_A_TASK]
     ]
 

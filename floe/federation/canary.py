@@ -1,6 +1,6 @@
 """What a group's experts betray of a sentence that one device had once: the canary test.
 
-    python -m floe.federation.simulate --canary
+    floe simulate --canary
 
 Each of the simulation's devices gets one row more, a sentence with a secret code of its own, and
 the group plays its rounds twice: without noise, and with the noise that spends `EPSILON`. Then

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import floe
+from floe.resources import IMPORT_ROOT
 
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -28,7 +28,7 @@ class Child:
         with open(log, "wb", opener=_private) as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *args],
-                cwd=Path(floe.__file__).parents[1],
+                cwd=IMPORT_ROOT,
                 env=dict(environment),
                 stdin=subprocess.PIPE,
                 stdout=file,

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
-import floe
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import FederationError
 from floe.federation.agreement import base_hash
 from floe.personal.encoding import TrainRow
 from floe.records import ChatMessage, Precision
+from floe.resources import TASK_CHATS
 
 TASKS: Final = ("cooking", "letters", "python", "sums")
 RANKS: Final = (4, 8, 6, 12, 8, 16, 4, 16)
@@ -32,7 +32,6 @@ _PLACES: Final = (
     *("wine cellar", "alarm", "letter box", "garden shed"),
 )
 
-_TASK_FOLDER: Final = Path(floe.__file__).parents[1] / "data" / "tasks"
 _SAMPLES: Final = 3
 _SECRET_SEED: Final = 1802
 
@@ -143,7 +142,7 @@ def with_secret(device: Device, number: int) -> Device:
 
 
 def _task_rows(task: str) -> list[TrainRow]:
-    lines = (_TASK_FOLDER / f"{task}.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (TASK_CHATS / f"{task}.jsonl").read_text(encoding="utf-8").splitlines()
     return [row_of(json.loads(line)) for line in lines]
 
 

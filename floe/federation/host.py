@@ -1,9 +1,9 @@
 """What the host of a group does: certificates, the SuperLink, admitting devices, starting a run.
 
-    python -m floe.federation.host prepare --address 192.168.1.20
-    python -m floe.federation.host start                # stays in the foreground
-    python -m floe.federation.host admit device.pub
-    python -m floe.federation.host run --rounds 5 --min-devices 3
+    floe group host prepare --address 192.168.1.20
+    floe group host start                # stays in the foreground
+    floe group host admit device.pub
+    floe group host run --rounds 5 --min-devices 3
 
 Around Flower's own commands, with the same files each time; `docs/federation.md` shows them.
 """
@@ -181,9 +181,7 @@ def _command(flags: argparse.Namespace, folder: Path) -> list[str]:
         )
         return []
     if not (folder / "host" / "ca.crt").exists():
-        raise FederationError(
-            "There are no certificates yet. Run “python -m floe.federation.host prepare” first."
-        )
+        raise FederationError("There are no certificates yet. Run “floe group host prepare” first.")
     if flags.command == "start":
         return superlink_command(folder, flags.listen, flags.port)
     if flags.command == "admit":
@@ -199,7 +197,7 @@ def _command(flags: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m floe.federation.host", description=__doc__)
+    parser = argparse.ArgumentParser(prog="floe group host", description=__doc__)
     parser.add_argument("--data-dir", type=Path)
     commands = parser.add_subparsers(dest="command", required=True)
     made = commands.add_parser("prepare", help="make the group's certificates")

@@ -1,7 +1,7 @@
 """Eight devices of different strength and four tasks find their clusters, in one process.
 
-    python -m floe.federation.simulate [--rounds 5] [--model ID_OR_PATH] [--no-baselines] [--json]
-    python -m floe.federation.simulate --canary [--rounds 5] [--model ID_OR_PATH] [--json]
+    floe simulate [--rounds 5] [--model ID_OR_PATH] [--no-baselines] [--json]
+    floe simulate --canary [--rounds 5] [--model ID_OR_PATH] [--json]
 
 The devices run the same ClientApp, and the server the same strategy, as in a real group; only the
 messages do not travel. Afterwards each device is trained as long by itself, and once more under
@@ -192,7 +192,7 @@ def table(outcome: Outcome) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; also the process behind the page's button."""
-    parser = argparse.ArgumentParser(prog="python -m floe.federation.simulate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="floe simulate", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--model", help="catalog id or path of a GGUF")
     parser.add_argument("--no-baselines", action="store_true", help="only the group itself")

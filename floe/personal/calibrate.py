@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-import floe
 from floe.errors import TrainingError
 from floe.personal.architecture import Architecture
 from floe.personal.cost import Workload, memory_work, time_work
@@ -21,6 +20,7 @@ from floe.personal.encoding import Encoder, read_rows
 from floe.personal.process import RunFolder, environment
 from floe.personal.shape import DEFAULT_SHAPE, MODULES
 from floe.records import Precision, TrainPlan
+from floe.resources import IMPORT_ROOT
 
 _PATIENCE_SECONDS: Final = 300.0
 _SENTENCES: Final = (
@@ -128,7 +128,7 @@ def probe(base: Path, trial: Trial, threads: int) -> tuple[float, float, Workloa
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "floe.personal.trainer", "--folder", name],
-            cwd=Path(floe.__file__).parents[1],
+            cwd=IMPORT_ROOT,
             env=environment(),
             capture_output=True,
             timeout=_PATIENCE_SECONDS,

@@ -9,15 +9,14 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 import psutil
 
-import floe
 from floe.edge.device import usable_cores
 from floe.errors import TrainingError
 from floe.records import Precision
+from floe.resources import IMPORT_ROOT
 from floe.store import Store
 
 SETTING: Final = "training_device"
@@ -102,7 +101,7 @@ def measure() -> Device:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "floe.personal.measure"],
-            cwd=Path(floe.__file__).parents[1],
+            cwd=IMPORT_ROOT,
             capture_output=True,
             timeout=_PATIENCE_SECONDS,
             check=True,

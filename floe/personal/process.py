@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import psutil
 
-import floe
 from floe.records import TrainPlan
+from floe.resources import IMPORT_ROOT
 
 TRAINER: Final = (sys.executable, "-m", "floe.personal.trainer")
 _LOG: Final = "trainer.log"
@@ -215,7 +215,7 @@ class TrainerProcess:
             # A session of its own: Ctrl-C in the terminal is for the app alone.
             child = subprocess.Popen(
                 [*command, "--folder", str(folder.path)],
-                cwd=Path(floe.__file__).parents[1],
+                cwd=IMPORT_ROOT,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,

@@ -126,6 +126,13 @@ class TrainingRuns:
         """Held-out questions answered before and after; kept until the next run starts."""
         return read_comparison(self.get(run_id).folder)
 
+    def wait(self, run_id: int, seconds: float) -> bool:
+        """Sleep until the run has ended, at most `seconds`; whether it has."""
+        watcher = self._watchers.get(run_id)
+        if watcher is not None:
+            watcher.join(seconds)
+        return not self.get(run_id).active
+
     def start(
         self,
         dataset: Dataset,

@@ -26,7 +26,6 @@ from typing import Any, Final, Literal
 
 import torch
 
-import floe
 from floe.edge.download import ignore, sha256_of
 from floe.errors import FloeError, ModelError
 from floe.personal import soften
@@ -41,11 +40,11 @@ from floe.personal.memory import MemoryLimit, MemoryWatch, keep_freed_memory, pe
 from floe.personal.network import Network
 from floe.personal.packing import Example
 from floe.records import TrainPlan
+from floe.resources import GENERAL
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Why a run failed, for a program; "" if it did not."""
 
-GENERAL: Final = Path(floe.__file__).parents[1] / "data" / "general.jsonl"
 _CHECKPOINT_SECONDS: Final = 10.0
 _NICENESS: Final = 10
 

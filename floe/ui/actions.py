@@ -12,19 +12,18 @@ from typing import Any, Final
 
 import gradio as gr
 
-from floe.chat import Assistant
-from floe.config import Settings
+from floe.application import Application
 from floe.errors import FloeError, PromptError, StoreError
 from floe.personal.weight import kept_weight
+from floe.preferences import Preferences
 from floe.records import Message, Mode
 from floe.turn import Turn, TurnOptions, TurnView
 from floe.ui.about import about, allow
-from floe.ui.auto import auto_value, fit_soon
+from floe.ui.auto import auto_value
 from floe.ui.conversations import conversation_list
 from floe.ui.figures import live_figures
 from floe.ui.layout import Parts
 from floe.ui.plainly import Changes, plainly
-from floe.ui.preferences import Preferences
 from floe.ui.thread import entry, facts, history
 
 logger = logging.getLogger(__name__)
@@ -56,10 +55,11 @@ class Seat:
 class Actions:
     """All handlers; `parts` are what they change."""
 
-    def __init__(self, assistant: Assistant, settings: Settings, parts: Parts) -> None:
-        self._assistant = assistant
-        self._rule = settings.rule
-        self._store = assistant.store
+    def __init__(self, application: Application, parts: Parts) -> None:
+        self._assistant = application.assistant
+        self._weight_fit = application.weight_fit
+        self._rule = application.settings.rule
+        self._store = application.store
         self.parts = parts
 
     @property
@@ -215,7 +215,7 @@ class Actions:
         if not text:
             raise PromptError("An answer cannot be empty: write it, or press Cancel.")
         self._store.rewrite_answer(event._data["id"], text)
-        fit_soon(self._store, self._rule)
+        self._weight_fit.start_if_due()
         return self._show(seat, seat.conversation)
 
     def _options(

@@ -8,17 +8,17 @@ from typing import Final
 import gradio as gr
 from pydantic import SecretStr
 
-from floe.chat import Assistant
+from floe.application import Application
 from floe.cloud.choice import EndpointChoice
 from floe.cloud.endpoint import Endpoint
 from floe.cloud.presets import origin_of, preset_by_id
-from floe.config import OFF, STAND_IN, Settings
+from floe.config import OFF, STAND_IN
 from floe.fusion.follower import DEFAULT_MAX_REQUESTS
+from floe.jobs.endpoint_test import EndpointTestView
+from floe.preferences import Preferences
 from floe.ui import cloud_words as words
 from floe.ui.cloud_panel import LONGEST_DEADLINE_MS, CloudParts
 from floe.ui.plainly import Changes, plainly
-from floe.ui.preferences import Preferences
-from floe.ui.trial import Trial, TrialView
 
 _KEPT: Final = "A key is kept; type to replace it"
 _NO_KEY: Final = "No key is kept"
@@ -27,17 +27,13 @@ _NO_KEY: Final = "No key is kept"
 class CloudActions:
     """All handlers of the panel; `parts` are what they change."""
 
-    def __init__(self, assistant: Assistant, settings: Settings, parts: CloudParts) -> None:
-        self._cloud = assistant.cloud
-        self._store = assistant.store
-        self._settings = settings
-        self._trial = Trial(assistant.cloud)
-        self._chosen = assistant.cloud.choice  # what was last tested or used
+    def __init__(self, application: Application, parts: CloudParts) -> None:
+        self._cloud = application.assistant.cloud
+        self._store = application.store
+        self._settings = application.settings
+        self._test = application.endpoint_test
+        self._chosen = self._cloud.choice  # what was last tested or used
         self.parts = parts
-
-    def close(self) -> None:
-        """The app ends: so does a test under way."""
-        self._trial.close()
 
     @property
     def notice(self) -> gr.HTML:
@@ -57,7 +53,7 @@ class CloudActions:
         ]
         return {
             **self._form(self._chosen),
-            **self._progress(self._trial.view()),
+            **self._progress(self._test.view()),
             **self.look(),
             **dict(zip(self.parts.limits, limits, strict=True)),
         }
@@ -88,17 +84,17 @@ class CloudActions:
     def test(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
         """Begin a test; `watch` shows how it goes."""
         choice = _choice(preset_id, base_url, model)
-        self._trial.start(choice, _typed(key))
+        self._test.start(choice, _typed(key))
         self._chosen = choice
-        return {**self._progress(self._trial.view()), self.parts.notice: ""}
+        return {**self._progress(self._test.view()), self.parts.notice: ""}
 
     def watch(self) -> Changes:
         """How the test goes; the last look also shows what it means for the cloud in use."""
-        return {**self._progress(self._trial.view()), **self.look()}
+        return {**self._progress(self._test.view()), **self.look()}
 
     def cancel(self) -> None:
         """End the test."""
-        self._trial.cancel()
+        self._test.cancel()
 
     @plainly
     def use(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
@@ -167,7 +163,7 @@ class CloudActions:
             field["value"] = ""
         return {self.parts.key: field, self.parts.where: where}
 
-    def _progress(self, view: TrialView | None) -> Changes:
+    def _progress(self, view: EndpointTestView | None) -> Changes:
         parts = self.parts
         running = view is not None and view.running
         changes: Changes = {

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import gradio as gr
 
+from floe.preferences import Preferences
 from floe.ui.cloud_words import CHOICES
 from floe.ui.drawn import drawn
-from floe.ui.preferences import Preferences
 
 WATCH_SECONDS: Final = 0.4
 """Time between two looks at a test that runs."""

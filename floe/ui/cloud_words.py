@@ -13,7 +13,7 @@ from floe.cloud.presets import PRESETS, preset_by_id
 from floe.cloud.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.errors import CloudError
-from floe.ui.trial import TrialView
+from floe.jobs.endpoint_test import EndpointTestView
 
 Mark = Literal["good", "limited", "impossible"]
 
@@ -139,7 +139,7 @@ def name(choice: EndpointChoice) -> str:
     return f"{title}, {choice.model}" if choice.model else title
 
 
-def trial(view: TrialView | None) -> dict[str, Any]:
+def trial(view: EndpointTestView | None) -> dict[str, Any]:
     """A test for the page: steps while it runs, then findings."""
     if view is None:
         return {"title": "", "running": False, "lines": [], "findings": []}

@@ -1,29 +1,19 @@
 """What the federate view does: join and leave a group, simulate one, switch experts."""
 
 import logging
-import threading
 from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
-from floe.chat import Assistant
-from floe.config import Settings
-from floe.errors import FederationError, FloeError
+from floe.application import Application
+from floe.errors import FederationError
 from floe.federation.history import Federation, History
 from floe.federation.membership import (
-    GroupSettings,
-    Membership,
-    Simulation,
     check_address,
     check_certificate,
-    device_key,
 )
 from floe.personal.adapters import model_sha256
-from floe.personal.architecture import read_architecture
-from floe.personal.cost import Workload
-from floe.personal.device import measured_device
-from floe.personal.plan import choose_plan
 from floe.privacy.consent import consent
 from floe.ui.experts import expert_rows
 from floe.ui.federate_panel import FederateParts
@@ -36,35 +26,20 @@ logger = logging.getLogger(__name__)
 BLUR: Final[dict[str, float | None]] = {"nothing": None, "roughly": 0.02, "exactly": 0.0}
 """Deviation of the noise on each of several hundred coordinates of a vector of length 1."""
 
-_TOKENS_A_ROUND: Final = 10_000
-"""For the rank of this device, before anybody knows how much there will be to learn."""
-
 
 class FederateActions:
     """All handlers of the view; `parts` are what they change."""
 
-    def __init__(self, assistant: Assistant, settings: Settings, parts: FederateParts) -> None:
-        self._store = assistant.store
-        self._adapters = assistant.adapters
-        self._base = assistant.model.path
-        self._folder = settings.data_dir / "flower"
-        self._history = History(assistant.store)
-        self._membership = Membership(assistant.store, settings.data_dir)
-        self._simulation = Simulation(assistant.store, settings.data_dir)
-        self._joining: threading.Thread | None = None
-        self._problem = ""
+    def __init__(self, application: Application, parts: FederateParts) -> None:
+        self._store = application.store
+        self._adapters = application.assistant.adapters
+        self._base = application.assistant.model.path
+        self._folder = application.settings.data_dir / "flower"
+        self._history = History(application.store)
+        self._membership = application.membership
+        self._simulation = application.simulation
+        self._join_job = application.join_job
         self.parts = parts
-        try:
-            self._membership.resume()
-        except FloeError as error:
-            self._problem = str(error)
-
-    def close(self) -> None:
-        """The app ends: so does a simulation. A group is joined again at the next start."""
-        if self._joining is not None:
-            self._joining.join()
-        self._membership.close()
-        self._simulation.stop()
 
     @property
     def notice(self) -> gr.HTML:
@@ -80,10 +55,10 @@ class FederateActions:
     def look(self) -> Changes:
         """Everything as it stands; a problem met meanwhile is told once."""
         # Asked first: a group that is joined meanwhile is then drawn at the next tick, not never.
-        joining = self._joining is not None and self._joining.is_alive()
+        joining = self._join_job.running
         group, simulation = self._membership.current(), self._simulation.current()
         running = [each for each in (group, simulation) if each and each.status == "running"]
-        problem, self._problem = self._problem, ""
+        problem = self._join_job.take_problem()
         shown: Changes = {
             self.parts.group: self._group(group, joining=joining),
             self.parts.group_rounds: self._rounds("The group's rounds", group),
@@ -107,11 +82,8 @@ class FederateActions:
         certificate = self._certificate(str(asked["certificate"]))
         check_address(asked["address"])
         check_certificate(certificate)
-        if self._joining is not None and self._joining.is_alive():
+        if not self._join_job.start(asked["address"], certificate, BLUR[asked["level"]]):
             raise FederationError("This device is joining already.")
-        wish = (asked["address"], certificate, BLUR[asked["level"]])
-        self._joining = threading.Thread(target=self._join, args=wish, name="join", daemon=True)
-        self._joining.start()
         return self._done()
 
     @plainly
@@ -153,31 +125,6 @@ class FederateActions:
                 "The group's certificate is missing. Choose the file that its host gave you."
             )
         return path
-
-    def _join(self, address: str, certificate: Path, blur: float | None) -> None:
-        """In a thread: the first time, the device is measured, which takes seconds."""
-        try:
-            device = measured_device(self._store)
-            work = Workload.of_tokens(_TOKENS_A_ROUND)
-            plan = choose_plan(device, read_architecture(self._base), work)
-            self._membership.join(
-                GroupSettings(
-                    address=address,
-                    certificate=str(certificate.resolve()),
-                    key=str(device_key(self._folder)[0].resolve()),
-                    base=str(self._base.resolve()),
-                    base_sha256=model_sha256(self._store, self._base),
-                    rank=plan.rank,
-                    rank_reason=plan.reason,
-                    precision=plan.precision,
-                    blur=blur,
-                )
-            )
-        except FloeError as error:
-            self._problem = str(error)
-        except Exception:
-            logger.exception("joining a group failed")
-            self._problem = "Something went wrong inside Floe; the log has the trace."
 
     def _group(self, group: Federation | None, *, joining: bool) -> dict[str, Any]:
         kept = group.settings if group else {}

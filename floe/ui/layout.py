@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import gradio as gr
 
+from floe.preferences import Preferences
 from floe.privacy.sent import SentLog
 from floe.ui.cloud_panel import CloudParts, lay_out_cloud
 from floe.ui.drawn import drawn
 from floe.ui.federate_panel import FederateParts, lay_out_federate
 from floe.ui.personal_panel import PersonalParts, lay_out_personal
-from floe.ui.preferences import Preferences
 from floe.ui.privacy_panel import PrivacyParts, lay_out_privacy
 from floe.ui.thread import DELIMITERS
 

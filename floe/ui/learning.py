@@ -1,71 +1,12 @@
-"""What the person chose to learn from, kept in the store, and how the page shows it."""
+"""How the page shows what is learnt from."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any
 
-from floe.personal.dataset import PRIVATE, ChosenConversation, Dataset, Selection, build_dataset
-from floe.privacy.consent import consent, may_train
+from floe.personal.choices import LearningChoices
+from floe.personal.dataset import PRIVATE, ChosenConversation, Dataset
+from floe.privacy.consent import consent
+from floe.resources import EXAMPLES
 from floe.store import Store
-
-KEY: Final = "personalise"
-EXAMPLES: Final = Path(__file__).parents[2] / "data" / "examples"
-
-
-@dataclass(frozen=True, slots=True)
-class LearningChoices:
-    """The choices of the view, apart from consent.
-
-    `except_chats`: conversations left out; `without`: answers left out, by message id.
-    `memory_mb` (10^6 bytes) and `deadline_s` limit a plan; None: as the device allows.
-    `afresh`: do not go on from the adapter in use. `ask_cloud`: fit the weight on answers kept
-    aside, about which the cloud is asked.
-    """
-
-    except_chats: tuple[int, ...] = ()
-    without: tuple[int, ...] = ()
-    with_private: bool = False
-    memory_mb: int | None = None
-    deadline_s: int | None = 60
-    afresh: bool = False
-    ask_cloud: bool = False
-
-    @classmethod
-    def load(cls, store: Store, **changes: Any) -> Self:
-        """What was kept, with some changes that are not."""
-        kept: dict[str, Any] = store.setting(KEY, {})
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in kept.items() if name in known} | changes)
-
-    @classmethod
-    def update(cls, store: Store, **changes: Any) -> Self:
-        """Change some fields, and keep all."""
-        changed = cls.load(store, **changes)
-        store.set_setting(KEY, asdict(changed))
-        return changed
-
-
-def toggled(ids: Sequence[int], one: int, present: bool) -> tuple[int, ...]:
-    """The ids with or without this one."""
-    return tuple(sorted({*ids, one} if present else {*ids} - {one}))
-
-
-def dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
-    """The rows as chosen, with some changes that are not kept, each in or out with its reason."""
-    kept = LearningChoices.load(store, **changes)
-    chosen = [each.id for each in store.conversations(10**9) if each.id not in kept.except_chats]
-    general = consent(store)
-    return build_dataset(
-        store,
-        Selection(
-            conversations=tuple(chosen),
-            without=frozenset(kept.without),
-            with_private=kept.with_private,
-            system_prompt=system_prompt,
-        ),
-        lambda conversation: may_train(general, conversation).yes,
-    )
 
 
 def learning_value(store: Store, data: Dataset) -> dict[str, Any]:

@@ -5,7 +5,6 @@ reload, a second window or another conversation in view never stops an answer.
 """
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,15 +12,15 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is 
 
 import gradio as gr
 
-from floe.chat import Assistant
-from floe.config import Settings
+from floe.application import Application
+from floe.personal.choices import chosen_dataset
 from floe.ui.actions import Actions, Seat
 from floe.ui.cloud_actions import CloudActions
 from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
 from floe.ui.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
-from floe.ui.learning import dataset, rows_of
+from floe.ui.learning import rows_of
 from floe.ui.personal_actions import PersonalActions
 from floe.ui.privacy_actions import PrivacyActions
 from floe.ui.serving import launch_options
@@ -37,11 +36,9 @@ _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
 one is being answered."""
 
 
-def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> gr.Blocks:
-    """Everything a person sees, ready for `launch(**launch_options(settings))`.
-
-    What it starts beside the page, such as threads that watch a training, ends with `opened`.
-    """
+def build_page(application: Application) -> gr.Blocks:
+    """Lay out everything a person sees, ready for `launch(**launch_options(settings))`."""
+    assistant, settings = application.assistant, application.settings
 
     def search(words: str) -> list[dict[str, Any]]:
         return find(assistant, words)
@@ -53,22 +50,19 @@ def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> g
         return assistant.store.message(message_id).content
 
     def rows(conversation_id: int) -> list[dict[str, Any]]:
-        return rows_of(dataset(assistant.store, settings.system_prompt), conversation_id)
+        return rows_of(chosen_dataset(assistant.store, settings.system_prompt), conversation_id)
 
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         model = Path(settings.model).stem if "/" in settings.model else settings.model
         parts = lay_out(search, tokens, text, model, settings.deadline_ms, assistant.sent, rows)
-        _wire(page, parts, Actions(assistant, settings, parts))
-        panel = CloudActions(assistant, settings, parts.panel)
-        opened.callback(panel.close)
+        _wire(page, parts, Actions(application, parts))
+        panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
-        personal = PersonalActions(assistant, settings, parts.personal, parts.listing, parts.save)
-        opened.callback(personal.close)
+        personal = PersonalActions(application, parts.personal, parts.listing, parts.save)
         _wire_personal(parts, personal)
-        federate = FederateActions(assistant, settings, parts.federate)
-        opened.callback(federate.close)
+        federate = FederateActions(application, parts.federate)
         _wire_federate(parts, federate)
         parts.clock.tick(panel.look, None, parts.panel.in_use, **_AT_ONCE)
     return page

@@ -7,26 +7,24 @@ from typing import Any, Final
 
 import gradio as gr
 
-from floe.chat import Assistant
-from floe.config import Settings
+from floe.application import Application
 from floe.errors import DataError, TrainingError
+from floe.jobs.plan_job import Planned
 from floe.personal.adapters import LearntAdapter, model_sha256
+from floe.personal.choices import LearningChoices, chosen_dataset, toggled
 from floe.personal.dataset import Dataset
 from floe.personal.exchange import export_chats, import_chats
 from floe.personal.run_table import TrainingRun
-from floe.personal.runs import TrainingRuns
 from floe.personal.weight import keep_note, kept_weight
+from floe.preferences import Preferences
+from floe.resources import EXAMPLES
 from floe.ui.conversations import conversation_list
 from floe.ui.downloads import offer
-from floe.ui.learning import EXAMPLES, LearningChoices, dataset, learning_value, toggled
-from floe.ui.looking import Looking
+from floe.ui.learning import learning_value
 from floe.ui.personal_panel import PersonalParts
 from floe.ui.plainly import Changes, plainly
-from floe.ui.planning import Planned, Planning
-from floe.ui.preferences import Preferences
 from floe.ui.privacy_actions import keep_consent
 from floe.ui.training import NOTHING, adapter_row, run_value
-from floe.ui.weighing import Weighing
 
 _COMPARE_SECONDS: Final = 180
 """Time that answers side by side may take; then they are not waited for any more."""
@@ -39,39 +37,20 @@ class PersonalActions:
     """
 
     def __init__(
-        self,
-        assistant: Assistant,
-        settings: Settings,
-        parts: PersonalParts,
-        listing: gr.HTML,
-        save: gr.HTML,
+        self, application: Application, parts: PersonalParts, listing: gr.HTML, save: gr.HTML
     ) -> None:
-        self._assistant = assistant
-        self._store = assistant.store
-        self._settings = settings
-        self._adapters = assistant.adapters
-        self._looking = Looking(assistant.store, assistant.gate)
-        self._planning = Planning(assistant.store, assistant.model.path)
-        self._weighing = Weighing(assistant, settings)
-        self._runs = TrainingRuns(
-            assistant.store,
-            assistant.adapters,
-            settings.data_dir,
-            replan=self._planning.smaller,
-            answer=assistant.answer,
-            adopted=self._weighing.start,
-        )
+        self._assistant = application.assistant
+        self._store = application.store
+        self._settings = application.settings
+        self._adapters = application.assistant.adapters
+        self._scan = application.privacy_scan
+        self._plan_job = application.plan_job
+        self._weight_fit = application.weight_fit
+        self._runs = application.runs
         self._due = False  # something has moved since everything was drawn
         self._listing = listing
         self._save = save
         self.parts = parts
-
-    def close(self) -> None:
-        """The app ends, and all threads with it. A training goes on and is found again."""
-        self._looking.close()
-        self._runs.close()
-        self._weighing.close()
-        self._planning.close()
 
     @property
     def notice(self) -> gr.HTML:
@@ -86,7 +65,7 @@ class PersonalActions:
     @plainly
     def look(self) -> Changes:
         """Everything as it stands, after a look at chats that nobody has looked at."""
-        self._looking.start()
+        self._scan.start()
         return {**self._learning(), **self._shown_adapters()}
 
     @plainly
@@ -107,10 +86,10 @@ class PersonalActions:
     @plainly
     def begin(self) -> Changes:
         """Train by the plan that is shown."""
-        data = dataset(self._store, self._settings.system_prompt)
+        data = chosen_dataset(self._store, self._settings.system_prompt)
         data.check()
         planned = self._planned(data)
-        if planned is None or planned.plan is None or self._looking.sentence:
+        if planned is None or planned.plan is None or self._scan.sentence:
             raise TrainingError("There is no plan yet. Wait until it is shown, then press Train.")
         self._runs.start(
             data,
@@ -150,8 +129,8 @@ class PersonalActions:
     def fit(self) -> Changes:
         """Ask the cloud now."""
         run = self._run_to_ask_about()
-        if run is not None and not self._weighing.running:
-            self._weighing.start(run)
+        if run is not None and not self._weight_fit.running:
+            self._weight_fit.start(run)
         return {**self._progress(), self.parts.notice: ""}
 
     # What is learnt from
@@ -262,17 +241,17 @@ class PersonalActions:
         return model_sha256(self._store, self._assistant.model.path)
 
     def _brought(self) -> Changes:
-        self._looking.start()
+        self._scan.start()
         in_view = Preferences.load(self._store).conversation
         return {**self._learning(), self._listing: conversation_list(self._assistant, in_view)}
 
     def _learning(self) -> Changes:
         # Asked first: rows that are cleared while this reads them are read again at the next tick.
-        self._due = self._looking.running
-        data = dataset(self._store, self._settings.system_prompt)
+        self._due = self._scan.running
+        data = chosen_dataset(self._store, self._settings.system_prompt)
         kept = self._kept
         if not self._due:
-            self._planning.want(data, kept.memory_mb, kept.deadline_s)
+            self._plan_job.want(data, kept.memory_mb, kept.deadline_s)
         return {
             self.parts.learning: learning_value(self._store, data),
             **self._progress(),
@@ -295,8 +274,8 @@ class PersonalActions:
         }
 
     def _plan(self) -> dict[str, Any]:
-        kept, in_use, planned = self._kept, self._in_use(), self._planning.view()
-        looking = self._looking.sentence
+        kept, in_use, planned = self._kept, self._in_use(), self._plan_job.view()
+        looking = self._scan.sentence
         return {
             "memory_mb": kept.memory_mb,
             "deadline_s": kept.deadline_s,
@@ -309,7 +288,7 @@ class PersonalActions:
 
     def _weight(self) -> dict[str, Any]:
         on = self._kept.ask_cloud
-        running = self._weighing.running
+        running = self._weight_fit.running
         return {
             "on": on,
             "running": running,
@@ -325,12 +304,12 @@ class PersonalActions:
 
     def _is_busy(self) -> bool:
         """Whether anything moves by itself."""
-        planned = self._planning.view()
+        planned = self._plan_job.view()
         return (
             self._is_training()
             or self._compares()
-            or self._looking.running
-            or self._weighing.running
+            or self._scan.running
+            or self._weight_fit.running
             or (planned is not None and planned.running)
         )
 
@@ -347,7 +326,7 @@ class PersonalActions:
 
     def _planned(self, data: Dataset) -> Planned | None:
         """The plan in view, if it is for these rows."""
-        planned = self._planning.view()
+        planned = self._plan_job.view()
         return planned if planned and planned.wish.fingerprint == data.fingerprint else None
 
     def _in_use(self) -> LearntAdapter | None:

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from floe.application import Application
 from floe.chat import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import Settings
+from floe.jobs.plan_job import Planned, Wish
 from floe.personal.dataset import Dataset
 from floe.privacy.consent import Consent, give_consent
 from floe.privacy.detector import Detector
 from floe.store import Store
 from floe.ui.personal_actions import PersonalActions
-from floe.ui.planning import Planned, Wish
 from tests.privacy.scripted_model import ScriptedModel
 
 NAMES = ("notice", "learning", "plan", "run", "weight", "adapters", "clock")
@@ -69,19 +70,18 @@ def actions(tmp_path: Path, detector: Detector) -> Iterator[PersonalActions]:
     parts: Any = SimpleNamespace(**{name: name for name in NAMES})
     listing: Any = "listing"
     save: Any = "save"
-    actions = PersonalActions(assistant, settings, parts, listing, save)
-    actions._planning.close()
-    yield actions
-    actions.close()
-    assistant.close()
+    application = Application(settings, assistant)
+    application.plan_job.close()
+    yield PersonalActions(application, parts, listing, save)
+    application.close()
 
 
 @pytest.mark.parametrize("asked", range(1, 9))
 def test_a_look_that_ends_at_any_moment_is_followed_by_a_plan(
     actions: PersonalActions, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actions, "_looking", Ends(asked))
-    monkeypatch.setattr(actions, "_planning", Instant())
+    monkeypatch.setattr(actions, "_scan", Ends(asked))
+    monkeypatch.setattr(actions, "_plan_job", Instant())
     store = actions._store
     give_consent(store, Consent(train=True))
     chat = store.create_conversation("Rain").id

@@ -8,8 +8,8 @@ from floe.cloud.keys import Keys
 from floe.cloud.link import CloudLink
 from floe.cloud.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
+from floe.jobs.endpoint_test import EndpointTestView
 from floe.ui import cloud_words as words
-from floe.ui.trial import TrialView
 from tests.cloud.quirky import Quirks, QuirkyServer
 
 
@@ -109,12 +109,12 @@ def test_the_cloud_in_use_names_its_test_or_the_lack_of_one() -> None:
 def test_a_test_shows_steps_while_it_runs_and_findings_after() -> None:
     assert words.trial(None)["title"] == ""
     choice = EndpointChoice("https://api.openai.com/v1", "gpt-4.1-mini", "openai")
-    running = words.trial(TrialView(choice, ("Asking.",)))
+    running = words.trial(EndpointTestView(choice, ("Asking.",)))
     assert running["title"] == "Testing OpenAI, gpt-4.1-mini"
     assert running["lines"] == ["Asking."]
     profile = EndpointProfile(complete=True, findings=("A streamed answer came.",))
-    ended = words.trial(TrialView(choice, ("Asking.",), profile, running=False))
+    ended = words.trial(EndpointTestView(choice, ("Asking.",), profile, running=False))
     assert ended["lines"] == []
     assert ended["findings"] == [("good", "A streamed answer came.")]
-    lost = words.trial(TrialView(choice, ("The disk is full.",), running=False))
+    lost = words.trial(EndpointTestView(choice, ("The disk is full.",), running=False))
     assert lost["lines"] == ["The disk is full."]

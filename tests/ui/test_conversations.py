@@ -6,10 +6,10 @@ from typing import cast
 import pytest
 
 from floe.chat import Assistant
+from floe.preferences import Preferences
 from floe.records import Conversation
 from floe.store import Store
 from floe.ui.conversations import age, conversation_list, find
-from floe.ui.preferences import Preferences
 
 NOON = time.mktime((2026, 3, 10, 12, 0, 0, 0, 0, -1))
 

@@ -1,9 +1,10 @@
 from pathlib import Path
 
+from floe.personal.choices import LearningChoices, chosen_dataset, toggled
 from floe.personal.process import TrainingStep
 from floe.privacy.consent import Consent, give_consent
 from floe.store import Store
-from floe.ui.learning import LearningChoices, dataset, learning_value, rows_of, toggled
+from floe.ui.learning import learning_value, rows_of
 from floe.ui.training import span, thinned
 
 
@@ -22,7 +23,7 @@ def chats(store: Store, count: int) -> list[int]:
 def test_without_consent_nothing_is_learnt_from(tmp_path: Path) -> None:
     with Store(tmp_path / "floe.db") as store:
         chats(store, 3)
-        value = learning_value(store, dataset(store, ""))
+        value = learning_value(store, chosen_dataset(store, ""))
         assert value["consent"] is None
         assert value["sentence"] == (
             "Nothing to learn from yet; 3 left out (3 of chats that you did not allow)."
@@ -37,7 +38,7 @@ def test_chats_and_answers_can_be_left_out_and_taken_in_again(tmp_path: Path) ->
         give_consent(store, Consent(train=True))
         first, second, third = chats(store, 3)
         LearningChoices.update(store, except_chats=(first,))
-        data = dataset(store, "")
+        data = chosen_dataset(store, "")
         value = learning_value(store, data)
         assert {chat["id"]: chat["chosen"] for chat in value["chats"]} == {
             first: False,
@@ -47,7 +48,7 @@ def test_chats_and_answers_can_be_left_out_and_taken_in_again(tmp_path: Path) ->
         assert rows_of(data, first) == []
         (row,) = rows_of(data, second)
         LearningChoices.update(store, without=(row["message"],))
-        (row,) = rows_of(dataset(store, ""), second)
+        (row,) = rows_of(chosen_dataset(store, ""), second)
         assert (row["left_out"], row["by_hand"]) == ("you left it out", True)
 
 
@@ -60,11 +61,11 @@ def test_how_many_answers_are_left_out_as_private_is_said_beside_the_switch(
         answer = store.open_conversation(first)[-1]
         with store.writing() as db:
             db.execute("UPDATE messages SET private = '[\"name\"]' WHERE id = ?", [answer.id])
-        value = learning_value(store, dataset(store, ""))
+        value = learning_value(store, chosen_dataset(store, ""))
         assert value["sentence"].endswith("; 1 left out (1 private).")
         assert value["private"].startswith("1 answer stays out: a name")
         LearningChoices.update(store, with_private=True)
-        value = learning_value(store, dataset(store, ""))
+        value = learning_value(store, chosen_dataset(store, ""))
         assert "left out" not in value["sentence"]
         assert "may come to repeat them" in value["private"]
 

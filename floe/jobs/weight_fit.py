@@ -1,4 +1,4 @@
-"""Fits the automatic weight anew once something was learnt, in a thread: nobody waits for it.
+"""Fits the automatic weight anew once something was learnt; nobody waits for it.
 
 If the person wishes it, on answers that were kept aside from training, about which the cloud is
 asked: only those that the gate would let go in a chat as well, and nothing private in any guise.
@@ -6,9 +6,8 @@ Else on what they rewrote.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -19,23 +18,28 @@ from floe.cloud.answer import CloudRequests
 from floe.cloud.stream import Stream
 from floe.config import Settings
 from floe.errors import CloudError, DataError, FloeError, PrivacyError, StoreError
+from floe.fusion.auto import AutoWeight
 from floe.fusion.protocols import CloudStream, OpenStream
+from floe.jobs.background import BackgroundJob
+from floe.personal.choices import LearningChoices, chosen_dataset
 from floe.personal.dataset import Row
+from floe.personal.process import RunFolder
 from floe.personal.run_table import TrainingRun
 from floe.personal.weight import (
     MAX_REQUESTS,
     MOST_ANSWERS,
     OwnAnswer,
     add_request,
+    fit_is_due,
     fit_on_answers,
     fit_on_rewritten,
+    fitted_on_answers,
     keep_note,
 )
+from floe.preferences import Preferences
 from floe.privacy import choices
 from floe.privacy.gate import CHOSEN, KEPT, Passage
 from floe.records import Message, Sampling
-from floe.ui.learning import LearningChoices, dataset
-from floe.ui.preferences import Preferences
 
 logger = logging.getLogger(__name__)
 
@@ -53,52 +57,59 @@ _NOTHING: Final = (
 )
 
 
-class Weighing:
+class WeightFitJob:
     """The fit that is going on, if any."""
 
     def __init__(self, assistant: Assistant, settings: Settings) -> None:
         self._assistant = assistant
         self._store = assistant.store
         self._settings = settings
-        self._one_at_a_time = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._job = BackgroundJob("weight fit")
 
     def close(self) -> None:
-        """The app ends: nothing more is asked, and what goes on is waited for."""
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join()
+        """Ask nothing more, and wait for what goes on."""
+        self._job.close()
 
     @property
     def running(self) -> bool:
         """Whether it goes on."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._job.running
 
     def start(self, run: TrainingRun) -> None:
         """Fit anew for what is in use, now that this run has ended; returns at once."""
-        self._thread = threading.Thread(target=self._fit, args=[run], name="weight", daemon=True)
-        self._thread.start()
+        self._start(partial(self._fit, run.folder))
+
+    def start_if_due(self) -> None:
+        """Fit on what the person rewrote, if that is enough by now.
+
+        Not where whole answers say more, and the person wants them to.
+        """
+        stays = fitted_on_answers(self._store, self._settings.rule) and self._wished
+        if fit_is_due(self._store) and not stays and not self.running:
+            self._start(lambda: self._keep(fit_on_rewritten(self._store, self._settings.rule)))
 
     def wait(self, seconds: float) -> bool:
         """Sleep until it has ended, at most `seconds`; whether it has."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-        return not self.running
+        return self._job.wait(seconds)
 
-    def _fit(self, run: TrainingRun) -> None:
-        with self._one_at_a_time, suppress(FloeError):
-            try:
-                if self._wished:
-                    self._fit_on_answers(run.folder.held_out)
-                else:
-                    fit_on_rewritten(self._store, self._settings.rule)
-            except FloeError as error:
-                logger.info("the weight stays as it was: %s", error)
-                keep_note(self._store, f"It was to be fitted anew and stays as it was. {error}")
-            except Exception:
-                logger.exception("fitting the weight failed")
-                keep_note(self._store, "Fitting it anew was broken off.")
+    def _start(self, work: Callable[[], None]) -> None:
+        self._job.wait()  # the newest adapter is the one to fit for
+        self._job.start(work, self._end)
+
+    def _end(self, problem: str) -> None:
+        if problem:
+            with suppress(FloeError):
+                keep_note(self._store, f"It was to be fitted anew and stays as it was. {problem}")
+
+    def _fit(self, folder: RunFolder) -> None:
+        if self._wished:
+            self._fit_on_answers(folder.held_out)
+        else:
+            self._keep(fit_on_rewritten(self._store, self._settings.rule))
+
+    @staticmethod
+    def _keep(auto: AutoWeight) -> None:
+        logger.info("the weight was fitted anew: %s", auto.reason)
 
     def _fit_on_answers(self, held_out: Collection[int]) -> None:
         self._wait_for_the_cloud()
@@ -122,7 +133,7 @@ class Weighing:
             max_requests=left,
             shared_vocabulary=shared,
         )
-        logger.info("the weight was fitted anew: %s", auto.reason)
+        self._keep(auto)
 
     @property
     def _wished(self) -> bool:
@@ -142,7 +153,7 @@ class Weighing:
             cloud.connect()
         until = time.monotonic() + _READY_SECONDS
         while cloud.state.kind == "starting" or detector.state in ("not loaded", "loading"):
-            if time.monotonic() > until or self._closing.is_set():
+            if time.monotonic() > until or self._job.cancelled.is_set():
                 break
             time.sleep(_LOOK_SECONDS)
         if not cloud.state.usable:
@@ -152,7 +163,7 @@ class Weighing:
 
     def _cleared(self, held_out: Collection[int]) -> list[OwnAnswer]:
         """Answers that may be asked about, as they are now; the newest chats first."""
-        data = dataset(self._store, self._settings.system_prompt, with_private=False)
+        data = chosen_dataset(self._store, self._settings.system_prompt, with_private=False)
         found: list[OwnAnswer] = []
         for row in data.used:
             if row.message_id not in held_out:
@@ -230,7 +241,7 @@ class Weighing:
         with suppress(StoreError):
             fused = Preferences.load(self._store).mode != "local"
             here = self._store.conversation(conversation_id).local_only
-            return self._wished and fused and not here and not self._closing.is_set()
+            return self._wished and fused and not here and not self._job.cancelled.is_set()
         return False
 
 

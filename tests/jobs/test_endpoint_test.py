@@ -9,7 +9,7 @@ from floe.cloud.choice import EndpointChoice
 from floe.cloud.link import CloudLink
 from floe.cloud.profile import EndpointProfile
 from floe.errors import CloudError, StoreError
-from floe.ui.trial import Trial
+from floe.jobs.endpoint_test import EndpointTest
 
 CHOICE = EndpointChoice("http://127.0.0.1:1/v1", "m", "vllm")
 KEY = SecretStr("sk-secret")
@@ -40,8 +40,8 @@ class Link:
         return EndpointProfile(findings=("The test was stopped.",))
 
 
-def trial_of(link: Link) -> Trial:
-    return Trial(cast(CloudLink, link))
+def trial_of(link: Link) -> EndpointTest:
+    return EndpointTest(cast(CloudLink, link))
 
 
 def test_a_trial_goes_on_by_itself_until_it_is_cancelled() -> None:

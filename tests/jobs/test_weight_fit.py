@@ -19,19 +19,19 @@ from floe.chat import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.fusion.auto import DEFAULT_WEIGHT
+from floe.jobs.weight_fit import WeightFitJob
+from floe.personal.choices import LearningChoices, chosen_dataset
 from floe.personal.process import RunFolder
 from floe.personal.run_table import TrainingRun
 from floe.personal.runs import TrainingRuns
 from floe.personal.weight import MAX_REQUESTS, kept_weight
+from floe.preferences import Preferences
 from floe.privacy import choices
 from floe.privacy.consent import Consent, give_consent, set_conversation_consent
 from floe.privacy.detector import Detector
 from floe.privacy.gate import CHOSEN
 from floe.records import Route
 from floe.store import Store
-from floe.ui.learning import LearningChoices, dataset
-from floe.ui.preferences import Preferences
-from floe.ui.weighing import Weighing
 from tests.cloud.scripted import DONE, STOP, Connection, ScriptedServer, event
 from tests.personal.runs_of_tiny import plan
 from tests.privacy.scripted_model import ScriptedModel, cloud_rows
@@ -99,7 +99,7 @@ class House:
         model: Any = ScriptedModel([COMMON, *texts])
         model.script = COMMON
         self.assistant = Assistant(self.settings, self.store, model, link, detector)
-        self.weighing = Weighing(self.assistant, self.settings)
+        self.weighing = WeightFitJob(self.assistant, self.settings)
         give_consent(self.store, Consent(train=True))
         LearningChoices.update(self.store, ask_cloud=True, with_private=True)
 
@@ -114,7 +114,7 @@ class House:
         """A run that has kept all answers aside."""
         folder = RunFolder(self.folder / "runs" / "1")
         folder.path.mkdir(parents=True, exist_ok=True)
-        data = dataset(self.store, "")
+        data = chosen_dataset(self.store, "")
         folder.keep_held_out([row.message_id for row in data.used])
         return TrainingRun(
             1, 0.0, "complete", folder, Path("base"), "", plan(), "", 1, None, None, None, "", {}
@@ -293,7 +293,7 @@ def test_it_happens_by_itself_after_a_training(house: House, cloud: Cloud) -> No
         adopted=house.weighing.start,
         command=[sys.executable, str(script)],
     )
-    data = dataset(house.store, "")
+    data = chosen_dataset(house.store, "")
     run = runs.start(data, base, plan(), memory_limit_mb=1500)
     for watcher in list(runs._watchers.values()):
         watcher.join(30)
@@ -305,3 +305,13 @@ def test_it_happens_by_itself_after_a_training(house: House, cloud: Cloud) -> No
     assert cloud.questions <= kept_aside
     assert house.reason.startswith(f"{kept_weight(house.store, house.settings.rule).weight:.2f}, ")
     assert "of your own answers" in house.reason
+
+
+def test_one_rewritten_answer_is_no_reason_for_another_fit(house: House) -> None:
+    conversation = house.store.create_conversation()
+    question = house.store.add_message(conversation.id, None, "user", "Why?")
+    answer = house.store.add_message(conversation.id, question.id, "assistant", "Because.")
+    house.store.rewrite_answer(answer.id, "For a reason.")
+    house.weighing.start_if_due()
+    assert house.weighing.wait(20)
+    assert house.store.setting("auto_weight", None) is None

@@ -1,16 +1,12 @@
-"""A plan in the making: measuring this device and counting tokens take seconds, so in a thread.
+"""A plan in the making: measuring this device and counting tokens take seconds."""
 
-It belongs to the program, not to the page: whoever looks sees where it stands.
-"""
-
-import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from floe.errors import FloeError
+from floe.jobs.background import BackgroundJob
 from floe.personal.architecture import read_architecture
 from floe.personal.cost import Workload
 from floe.personal.dataset import Dataset
@@ -18,8 +14,6 @@ from floe.personal.device import free_mb, measured_device
 from floe.personal.plan import MOST_MB, choose_plan, smaller_plan, workload_of
 from floe.records import TrainPlan
 from floe.store import Store
-
-logger = logging.getLogger(__name__)
 
 NO_DEADLINE: Final = 1e9
 """Seconds."""
@@ -50,7 +44,7 @@ class Planned:
     running: bool = False
 
 
-class Planning:
+class PlanJob:
     """The newest plan for one base model."""
 
     def __init__(self, store: Store, base: Path) -> None:
@@ -58,13 +52,16 @@ class Planning:
         self._base = base
         self._lock = threading.Lock()
         self._view: Planned | None = None
+        self._wanted: tuple[Dataset, Wish] | None = None
         self._counted: tuple[str, Workload] | None = None
         # One at a time: two measurements at once would each find half a device.
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="plan")
+        self._job = BackgroundJob("plan")
+        self._working = False
 
     def close(self) -> None:
-        """The app ends: the plan in the making is waited for, no other is begun."""
-        self._worker.shutdown(cancel_futures=True)
+        """Wait for the plan in the making, and begin no other."""
+        self._wanted = None
+        self._job.close()
 
     def view(self) -> Planned | None:
         """How it stands."""
@@ -77,35 +74,56 @@ class Planning:
             if self._view is not None and self._view.wish == wish:
                 return
             self._view = Planned(wish, None, _WORKING, running=True)
-        self._worker.submit(self._make, data, wish)
+            self._wanted = data, wish
+            if self._working:
+                return
+            self._job.wait()  # the thread before has nothing left to do
+            self._working = self._job.start(self._work, self._end)
+
+    def wait(self, seconds: float) -> Planned | None:
+        """Sleep until the plan is there, at most `seconds`."""
+        self._job.wait(seconds)
+        return self._view
 
     def smaller(self, failed: TrainPlan, limit_mb: float) -> TrainPlan | None:
         """In place of a plan that outgrew the memory."""
         architecture = read_architecture(self._base)
         return smaller_plan(measured_device(self._store), architecture, failed, limit_mb)
 
-    def _make(self, data: Dataset, wish: Wish) -> None:
-        if self._view is None or self._view.wish != wish:
-            return  # nobody waits for it any more
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                wanted, self._wanted = self._wanted, None
+                if wanted is None:
+                    self._working = False
+                    return
+            self._show(self._make(*wanted))
+
+    def _make(self, data: Dataset, wish: Wish) -> Planned:
         try:
             data.check()
-            device = measured_device(self._store)
             plan = choose_plan(
-                device,
+                measured_device(self._store),
                 read_architecture(self._base),
                 self._count(data),
                 memory_limit_mb=wish.memory_mb,
                 deadline_s=wish.deadline_s or NO_DEADLINE,
             )
-            made = Planned(wish, plan, f"{plan.reason[:1].upper()}{plan.reason[1:]}.")
         except FloeError as error:
-            made = Planned(wish, None, str(error))
-        except Exception:
-            logger.exception("planning failed")
-            made = Planned(wish, None, "Something went wrong inside Floe; the log has the trace.")
+            return Planned(wish, None, str(error))
+        return Planned(wish, plan, f"{plan.reason[:1].upper()}{plan.reason[1:]}.")
+
+    def _show(self, made: Planned) -> None:
         with self._lock:
-            if self._view is not None and self._view.wish == wish:
+            if self._view is not None and self._view.wish == made.wish:
                 self._view = made
+
+    def _end(self, problem: str) -> None:
+        """Only a bug comes here with a problem: the page must not wait for ever."""
+        with self._lock:
+            self._working = False
+            if problem and self._view is not None and self._view.running:
+                self._view = Planned(self._view.wish, None, problem)
 
     def _count(self, data: Dataset) -> Workload:
         if self._counted is None or self._counted[0] != data.fingerprint:

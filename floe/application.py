@@ -1,0 +1,127 @@
+"""Everything that has a life while Floe runs, with one owner and one order of starting and ending.
+
+The page, the command line and the API all use the same object; none of them opens a store, loads
+a model or starts a thread of its own. Knows neither gradio nor torch.
+"""
+
+import logging
+from contextlib import ExitStack
+from typing import Self
+
+from floe.chat import Assistant
+from floe.cloud.link import CloudLink
+from floe.config import STAND_IN, Settings
+from floe.edge.catalog import fetch_missing, resolve_model
+from floe.edge.device import choose_threads
+from floe.edge.runtime import LlamaModel
+from floe.federation.membership import Membership, Simulation
+from floe.jobs.endpoint_test import EndpointTest
+from floe.jobs.join_job import JoinJob
+from floe.jobs.plan_job import PlanJob
+from floe.jobs.privacy_scan import PrivacyScan
+from floe.jobs.weight_fit import WeightFitJob
+from floe.personal.runs import TrainingRuns
+from floe.privacy.choices import own_words
+from floe.privacy.detector import Detector
+from floe.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+class Application:
+    """The program behind the page, the command line and the API; close it when done.
+
+    Attributes:
+        settings: how this run is set up.
+        store: all that is kept.
+        assistant: answers; it knows the model, the cloud, the gate and the adapters.
+        runs: training.
+        membership: the group this device is in.
+        join_job: joining it.
+        simulation: a group that is tried out on this device.
+        privacy_scan: the look for what is private in chats that came from elsewhere.
+        endpoint_test: the test of a cloud.
+        plan_job: the plan of the next training.
+        weight_fit: the fit of the automatic weight.
+    """
+
+    def __init__(self, settings: Settings, assistant: Assistant) -> None:
+        """Take over an assistant that is ready; see `open` for how one is made."""
+        self.settings = settings
+        self.assistant = assistant
+        self.store = assistant.store
+        self.privacy_scan = PrivacyScan(assistant.store, assistant.gate)
+        self.endpoint_test = EndpointTest(assistant.cloud)
+        self.plan_job = PlanJob(assistant.store, assistant.model.path)
+        self.weight_fit = WeightFitJob(assistant, settings)
+        self.runs = TrainingRuns(
+            assistant.store,
+            assistant.adapters,
+            settings.data_dir,
+            replan=self.plan_job.smaller,
+            answer=assistant.answer,
+            adopted=self.weight_fit.start,
+        )
+        self.membership = Membership(assistant.store, settings.data_dir)
+        self.join_job = JoinJob(assistant.store, self.membership, assistant.model.path)
+        self.simulation = Simulation(assistant.store, settings.data_dir)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Load what the settings name; fetches models that are missing, with a bar on stderr.
+
+        Raises:
+            FloeError: something that a person can mend stands in the way.
+        """
+        with ExitStack() as opened:
+            store = Store(settings.database)
+            opened.callback(store.close)
+            store.recover()
+            cloud = CloudLink(settings, store)
+            opened.callback(cloud.close)
+            stand_in = cloud.choice.base_url == STAND_IN
+            wanted = [settings.model, *([settings.stand_in_model] if stand_in else [])]
+            fetch_missing(wanted, settings.models_dir)
+            threads, reason = choose_threads(settings.threads, shared=stand_in)
+            logger.info("%d threads for the local model: %s", threads, reason)
+            # Starts loading its model in a process of its own while this one loads and imports.
+            cloud.connect()
+            detector = Detector(own_words(store))
+            detector.load_in_background()
+            model = LlamaModel(
+                resolve_model(settings.model, settings.models_dir),
+                context=settings.context,
+                threads=threads,
+            )
+            opened.callback(model.close)
+            assistant = Assistant(settings, store, model, cloud, detector)
+            opened.pop_all()
+        with ExitStack() as opened:
+            opened.callback(assistant.close)
+            application = cls(settings, assistant)
+            opened.pop_all()
+        return application
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End answers, then the jobs, then what they stand on.
+
+        A training goes on and is found again; a group is joined again at the next start.
+        """
+        with ExitStack() as ending:
+            ending.callback(self.assistant.close)
+            ending.callback(self.plan_job.close)
+            ending.callback(self.weight_fit.close)
+            ending.callback(self.runs.close)
+            ending.callback(self.endpoint_test.close)
+            ending.callback(self.privacy_scan.close)
+            ending.callback(self.simulation.stop)
+            ending.callback(self.membership.close)
+            ending.callback(self.join_job.close)
+            # The rest may wait for an answer, so answers end first.
+            ending.callback(self.assistant.stop)

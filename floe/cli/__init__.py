@@ -1,0 +1,65 @@
+"""The command `floe`, also `python -m floe`: one front door, a subcommand for each thing to do.
+
+Results go to stdout (with `--json`: one JSON object as the last line), progress and sentences to
+stderr. Exit status: 0, 1 after an error that was explained, 2 after a usage that does not fit,
+130 after Ctrl-C. What a subcommand needs is imported when it is called.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Final
+
+from floe.errors import FloeError
+
+Run = Callable[[Sequence[str]], int]
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "run": ("floe.cli.run", "open the page on this device"),
+    "ask": ("floe.cli.ask", "answer one question, streamed to the terminal"),
+    "train": ("floe.cli.train", "train a personal adapter, as the button in the page does"),
+    "import": ("floe.cli.import_chats", "add the chats of a file"),
+    "models": ("floe.edge.catalog", "list the models Floe knows, fetch or verify them"),
+    "group": ("floe.cli.group", "host a group that shares adapters, not chats"),
+    "simulate": ("floe.federation.simulate", "try a group of eight devices on this machine"),
+    "evaluate": ("floe.evaluate.__main__", "measure whether adapter and fusion help"),
+    "bench": ("floe.bench.__main__", "measure speed"),
+}
+"""Subcommand: the module whose `main(arguments)` it is, and what it does."""
+
+HELP: Final = """usage: floe COMMAND [options]
+
+A small language model on this device, fused token by token with one in the cloud.
+
+{commands}
+
+`floe COMMAND --help` shows the options, with an example. Without a command the page opens.
+Example: floe ask "Why is the sky blue?" --mode local
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] in (["-h"], ["--help"], ["help"]):
+        sys.stdout.write(help_text())
+        return 0
+    # `app.py --port 0` and a bare `floe` open the page.
+    name = words.pop(0) if words and not words[0].startswith("-") else "run"
+    if name not in COMMANDS:
+        sys.stderr.write(f"There is no command {name!r}.\n\n{help_text()}")
+        return 2
+    command: Run = import_module(COMMANDS[name][0]).main
+    try:
+        return command(words)
+    except FloeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def help_text() -> str:
+    """Return the overview of all commands."""
+    lines = [f"  {name:<10}{summary}" for name, (_, summary) in COMMANDS.items()]
+    return HELP.format(commands="\n".join(lines))

@@ -1,0 +1,113 @@
+"""`floe ask`: one answer, streamed to the terminal, kept as a chat like any other.
+
+floe ask "Why is the sky blue?"
+floe ask "And at night?" --conversation 3 --mode local --json
+git diff | floe ask -
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, get_args
+
+from floe.application import Application
+from floe.chat import Assistant
+from floe.cli.arguments import add_cloud_flags, add_model_flags, command_parser, settings_from
+from floe.cli.log import log_to
+from floe.preferences import Preferences
+from floe.records import Mode
+from floe.turn import Turn, TurnOptions
+
+_READY_SECONDS: Final = 120.0
+"""Time that the cloud and the privacy check may take to start."""
+_POLL_SECONDS: Final = 0.05
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Ask, and print the answer."""
+    parser = command_parser("ask", __doc__)
+    add_model_flags(parser)
+    add_cloud_flags(parser)
+    parser.add_argument("text", help="the question; '-' reads it from standard input")
+    parser.add_argument("--mode", choices=get_args(Mode), help="who may answer (as in the page)")
+    parser.add_argument("--weight", type=float, help="local weight in [0, 1] (as in the page)")
+    parser.add_argument("--temperature", type=float, help="0: always the likeliest token")
+    parser.add_argument("--max-tokens", type=int, help="longest answer")
+    parser.add_argument("--conversation", type=int, metavar="ID", help="go on with this chat")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    options = parser.parse_args(arguments)
+    if options.weight is not None and not 0 <= options.weight <= 1:
+        parser.error("--weight is between 0 and 1")
+    text = sys.stdin.read() if options.text == "-" else options.text
+    settings = settings_from(options)
+    log_to(settings)
+    with Application.open(settings) as application:
+        chosen = turn_options(
+            Preferences.load(application.store).options(),
+            mode=options.mode,
+            weight=options.weight,
+            temperature=options.temperature,
+            max_tokens=options.max_tokens,
+        )
+        if chosen.mode != "local":
+            wait_for_cloud(application.assistant)
+        turn = application.assistant.ask(options.conversation, text, chosen)
+        follow(turn, echo=not options.json)
+        if options.json:
+            sys.stdout.write(json.dumps(outcome(turn), ensure_ascii=False) + "\n")
+    return 0
+
+
+def turn_options(kept: TurnOptions, **changes: Any) -> TurnOptions:
+    """Return what the page would use, changed by the flags that were given (None: not given)."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    sampling = {n: given.pop(n) for n in ("temperature", "max_tokens") if n in given}
+    return replace(kept, sampling=replace(kept.sampling, **sampling), **given)
+
+
+def wait_for_cloud(assistant: Assistant) -> None:
+    """Wait until the cloud and the privacy check are ready or have failed."""
+    until = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < until and (
+        assistant.cloud.state.kind == "starting"
+        or assistant.detector.state in ("not loaded", "loading")
+    ):
+        time.sleep(_POLL_SECONDS)
+
+
+def follow(turn: Turn, *, echo: bool) -> None:
+    """Print the answer while it is written (if `echo`), and its notices on stderr."""
+    shown = told = 0
+    while True:
+        ended = turn.wait(_POLL_SECONDS)
+        view = turn.view()
+        for notice in view.notices[told:]:
+            sys.stderr.write(f"{notice}\n")
+        told = len(view.notices)
+        if echo:
+            sys.stdout.write(view.text[shown:])
+            sys.stdout.flush()
+        shown = len(view.text)
+        if ended:
+            break
+    if echo:
+        sys.stdout.write("\n")
+
+
+def outcome(turn: Turn) -> dict[str, Any]:
+    """Return what `--json` prints."""
+    view = turn.view()
+    return {
+        "text": view.text,
+        "route": view.route.kind,
+        "reason": view.route.reason,
+        "tokens": view.stats.tokens,
+        "cloud_share": view.stats.cloud_share,
+        "cloud_requests": view.stats.cloud_requests,
+        "ending": view.status,
+        "memory": [],
+        "conversation": turn.conversation_id,
+        "notices": list(view.notices),
+    }

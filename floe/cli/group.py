@@ -1,0 +1,21 @@
+"""`floe group`: share what devices learnt, not the chats.
+
+floe group host prepare --address 192.168.1.20    make the group's certificates, once
+floe group host start                             run the server, in the foreground
+floe group host admit anna.pub                    let a device in
+floe group host run --rounds 5                    start rounds and show their log
+"""
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one of its commands."""
+    if arguments[:1] == ["host"]:
+        from floe.federation.host import main as host  # noqa: PLC0415 - certificates take time
+
+        return host(list(arguments[1:]))
+    asked = arguments[:1] in (["-h"], ["--help"])
+    (sys.stdout if asked else sys.stderr).write(__doc__ or "")
+    return 0 if asked else 2

@@ -1,0 +1,35 @@
+"""Where the log goes: beside the database, and what went wrong to the terminal as well."""
+
+import logging
+from typing import Final
+
+from floe.config import Settings
+from floe.errors import FloeError
+
+_CHATTY: Final = ("httpx", "httpcore", "openai", "httpx2", "httpcore2")
+"""They log every request of every page and of the cloud at the level of our own lines."""
+
+
+def log_to(settings: Settings) -> None:
+    """Write the log into the data folder; errors are also shown in the terminal.
+
+    Raises:
+        FloeError: the data folder cannot be written.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(settings.data_dir / "floe.log", encoding="utf-8")
+    except OSError as error:
+        raise FloeError(
+            f"The data folder {settings.data_dir} cannot be written: {error.strerror}. "
+            "Choose another with --data-dir."
+        ) from error
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.ERROR)
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        level=logging.INFO,
+        handlers=[file, terminal],
+    )
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,77 @@
+"""`floe run`: fetch what is missing, open the page, and keep it open until Ctrl-C.
+
+floe run                          the page, with the stand-in cloud
+floe run --cloud off --port 0     this device alone, on a free port
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+import webbrowser
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+# Before gradio is imported, which reads them then.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+from floe.application import Application
+from floe.cli.log import log_to
+from floe.config import Settings
+from floe.errors import FloeError
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run until Ctrl-C; 1 if something that a person can mend stands in the way."""
+    # A service manager's way to say Ctrl-C: what runs is ended in order, and kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        settings = Settings.load(arguments)
+        log_to(settings)
+        with Application.open(settings) as application:
+            show(application)
+    except FloeError as error:
+        sys.stderr.write(f"\nFloe cannot start. {error}\n")
+        return 1
+    return 0
+
+
+def show(application: Application) -> None:
+    """Open the page; the import is here because gradio takes seconds that errors need not wait."""
+    from floe.ui.page import build_page, launch_options  # noqa: PLC0415
+
+    settings = application.settings
+    application.join_job.resume()
+    with ExitStack() as opened:
+        page = build_page(application)
+        # Tabs are cut off last: what was written until then is in the page.
+        opened.callback(application.assistant.stop)
+        try:
+            _, url, _ = page.launch(prevent_thread_lock=True, **launch_options(settings))
+        except OSError as error:
+            raise FloeError(
+                f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
+            ) from error
+        opened.callback(close, page)
+        sys.stdout.write(f"\nFloe is open at {url}  (Ctrl-C ends it)\n")
+        sys.stdout.flush()
+        if settings.browser:
+            webbrowser.open(url)
+        # The page's own way to wait for this closes the page in its own way.
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+
+
+def close(page: "Blocks") -> None:
+    """Close the page without waiting for its tabs: each keeps a connection open for good."""
+    page.server.force_exit = True
+    # uvicorn logs a traceback for each aborted connection.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    page.close()

@@ -1,0 +1,179 @@
+"""`floe train`: train a personal adapter, as the button in the page does.
+
+floe train                          on the chats that you allowed
+floe train --chats chats.jsonl      on the chats of a file, which are added to yours
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from floe.cli.arguments import add_model_flags, command_parser, settings_from
+from floe.cli.log import log_to
+from floe.config import Settings
+from floe.edge.catalog import fetch_missing, resolve_model
+from floe.errors import TrainingError
+from floe.jobs.plan_job import PlanJob
+from floe.jobs.privacy_scan import PrivacyScan
+from floe.personal.adapters import Adapters
+from floe.personal.choices import LearningChoices, chosen_dataset
+from floe.personal.dataset import Dataset, Selection, build_dataset
+from floe.personal.exchange import import_chats
+from floe.personal.run_table import TrainingRun
+from floe.personal.runs import TrainingRuns
+from floe.privacy.choices import own_words
+from floe.privacy.detector import Detector
+from floe.privacy.gate import Gate
+from floe.store import Store
+
+_POLL_SECONDS: Final = 0.3
+_IMPORTS: Final = "imports"
+"""Setting: which chats a file brought, by its sha256, so that the same file is not added twice."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train, and say what came of it."""
+    parser = command_parser("train", __doc__)
+    add_model_flags(parser)
+    parser.add_argument("--chats", type=Path, metavar="FILE", help="chat JSONL to learn from")
+    parser.add_argument("--with-private", action="store_true", help="private answers, too")
+    parser.add_argument("--seconds", type=int, metavar="N", help="longest time; 0: no limit")
+    parser.add_argument("--memory-mb", type=int, metavar="N", help="most memory, 10^6 bytes")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    options = parser.parse_args(arguments)
+    settings = settings_from(options)
+    log_to(settings)
+    fetch_missing([settings.model], settings.models_dir)
+    base = resolve_model(settings.model, settings.models_dir)
+    with Store(settings.database) as store:
+        kept = LearningChoices.load(store)
+        chats = None if options.chats is None else file_chats(store, options.chats)
+        scan(store)
+        with_private = options.with_private or kept.with_private
+        data = rows(store, settings, chats, with_private=with_private)
+        seconds = kept.deadline_s if options.seconds is None else options.seconds
+        memory_mb = kept.memory_mb if options.memory_mb is None else options.memory_mb
+        run = train(store, settings, base, data, memory_mb, seconds)
+        found = outcome(store, settings, run)
+    if options.json:
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(f"{found['reason']}\n")
+    return 0 if found["status"] == "complete" else 1
+
+
+def file_chats(store: Store, path: Path) -> tuple[int, ...]:
+    """Return the conversations that a file holds, added to the store unless they are there.
+
+    Raises:
+        DataError: the file cannot be read as chats.
+    """
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        digest = ""  # `import_chats` says what is wrong
+    known: dict[str, list[int]] = store.setting(_IMPORTS, {})
+    there = {each.id for each in store.conversations(10**9)}
+    if digest in known and set(known[digest]) <= there:
+        return tuple(known[digest])
+    made = import_chats(store, path)
+    store.set_setting(_IMPORTS, known | {digest: made})
+    return tuple(made)
+
+
+def scan(store: Store) -> None:
+    """Look for what is private in chats that have not been examined; they stay out otherwise.
+
+    Raises:
+        PrivacyError: the detector cannot be loaded.
+    """
+    detector = Detector(own_words(store))
+    privacy_scan = PrivacyScan(store, Gate(store, detector))
+    if not privacy_scan.sentence:
+        return
+    detector.load()
+    privacy_scan.start()
+    while not privacy_scan.wait(_POLL_SECONDS):
+        sys.stderr.write(f"\r{privacy_scan.sentence:<70}")
+    sys.stderr.write("\r" + " " * 70 + "\r")
+
+
+def rows(
+    store: Store, settings: Settings, chats: Sequence[int] | None, *, with_private: bool
+) -> Dataset:
+    """Return what is learnt from; chats named on the command line are allowed by that."""
+    if chats is None:
+        return chosen_dataset(store, settings.system_prompt, with_private=with_private)
+    selection = Selection(
+        conversations=tuple(chats), with_private=with_private, system_prompt=settings.system_prompt
+    )
+    return build_dataset(store, selection, lambda _conversation: True)
+
+
+def train(
+    store: Store,
+    settings: Settings,
+    base: Path,
+    data: Dataset,
+    memory_mb: int | None,
+    seconds: int | None,
+) -> TrainingRun:
+    """Plan, train and wait, with a bar on stderr; Ctrl-C stops it in order.
+
+    Raises:
+        FloeError: there is too little to learn from, or no plan fits this device.
+    """
+    data.check()
+    with ExitStack() as opened:
+        plan_job = PlanJob(store, base)
+        opened.callback(plan_job.close)
+        plan_job.want(data, memory_mb, seconds or None)
+        while (planned := plan_job.wait(_POLL_SECONDS)) is None or planned.running:
+            pass
+        if planned.plan is None:
+            raise TrainingError(planned.sentence)
+        sys.stderr.write(f"{data.sentence} {planned.sentence}\n")
+        adapters = Adapters(store, settings.data_dir)
+        runs = TrainingRuns(store, adapters, settings.data_dir, replan=plan_job.smaller)
+        opened.callback(runs.close)
+        run = runs.start(data, base, planned.plan, memory_limit_mb=planned.wish.limit_mb)
+        try:
+            return wait(runs, run.id)
+        except KeyboardInterrupt:
+            runs.cancel(run.id)
+            return wait(runs, run.id)
+
+
+def wait(runs: TrainingRuns, run_id: int) -> TrainingRun:
+    """Wait until the run has ended, with a bar on stderr."""
+    with tqdm(desc="training", unit="step", file=sys.stderr, leave=False) as bar:
+        while (run := runs.get(run_id)).active:
+            steps = runs.steps(run_id)
+            if steps:
+                bar.total = steps[-1].steps
+                bar.n = steps[-1].step
+                bar.update(0)
+            runs.wait(run_id, _POLL_SECONDS)
+    return run
+
+
+def outcome(store: Store, settings: Settings, run: TrainingRun) -> dict[str, Any]:
+    """Return what `--json` prints; losses in nats per token of the answers kept aside."""
+    adapters = Adapters(store, settings.data_dir).all()
+    adapter = next((each for each in adapters if each.run_id == run.id), None)
+    return {
+        "status": run.status,
+        "adopted": adapter is not None and adapter.in_use,
+        "reason": run.sentence.strip(),
+        "adapter_id": adapter.id if adapter is not None else None,
+        "held_out_before": run.metrics.get("held_out_before"),
+        "held_out_after": run.metrics.get("held_out_after"),
+        "seconds": run.metrics.get("seconds"),
+        "rows": run.rows,
+    }

@@ -1,0 +1,31 @@
+"""Files that come with the program: where they lie in a checkout, and where in a package.
+
+In a checkout they stand at its top (`models/catalog.toml`, `data/examples`), where a person looks
+for them; an installed package carries the same files in `floe/resources`.
+"""
+
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = Path(__file__).resolve().parent
+
+IMPORT_ROOT: Final = PACKAGE.parent
+"""The folder that holds the package: children are started there, so that they import this Floe."""
+
+CHECKOUT: Final = IMPORT_ROOT if (IMPORT_ROOT / "models" / "catalog.toml").is_file() else None
+"""The top of the checkout that this is, or None in an installed package."""
+
+
+def resource(*parts: str) -> Path:
+    """The path of a file or folder that comes with the program, as `resource("data", "tasks")`."""
+    root = CHECKOUT if CHECKOUT is not None else PACKAGE / "resources"
+    return root.joinpath(*parts)
+
+
+CATALOG: Final = resource("models", "catalog.toml")
+EXAMPLES: Final = resource("data", "examples")
+"""Chats of four made-up people, one JSONL file each."""
+TASK_CHATS: Final = resource("data", "tasks")
+"""Questions with answers of four tasks, one JSONL file each."""
+GENERAL: Final = resource("data", "general.jsonl")
+"""Sentences of general text, by which an adapter is kept from forgetting."""

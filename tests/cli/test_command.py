@@ -1,0 +1,107 @@
+"""The command `floe`: one front door, plain words, the promised exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from floe.cli import COMMANDS, main
+from floe.store import Store
+from tests.cli.without_gradio import WITHOUT_GRADIO
+
+ROOT = Path(__file__).parents[2]
+
+
+def floe(*words: str, cwd: Path = ROOT, without_gradio: bool = True) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command in a process of its own."""
+    start = ["-c", WITHOUT_GRADIO] if without_gradio else ["-m", "floe"]
+    done = subprocess.run(
+        [sys.executable, *start, *words],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"  {name}" in told for name in COMMANDS)
+
+
+def test_an_unknown_command_is_a_usage_that_does_not_fit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["colour"]) == 2
+    assert "There is no command 'colour'." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["ask", "train", "import", "models", "simulate", "evaluate"])
+def test_every_command_shows_its_help_with_an_example(name: str) -> None:
+    code, told, _ = floe(name, "--help")
+    assert code == 0
+    assert f"floe {name}" in told
+
+
+def test_a_sentence_and_exit_code_1_where_a_person_can_mend_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", str(tmp_path / "none.jsonl"), "--data-dir", str(tmp_path)]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_chats_are_imported_from_any_folder(tmp_path: Path) -> None:
+    chats = tmp_path / "chats.jsonl"
+    said = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]
+    chats.write_text(json.dumps({"messages": said}) + "\n")
+    code, told, _ = floe(
+        "import", str(chats), "--data-dir", str(tmp_path / "data"), "--json", cwd=tmp_path
+    )
+    assert code == 0
+    assert json.loads(told.splitlines()[-1]) == {
+        "format": "jsonl",
+        "chats": 1,
+        "answers": 1,
+        "left_out": [],
+    }
+    with Store(tmp_path / "data" / "floe.db") as store:
+        assert [each.title for each in store.conversations()] == ["Why?"]
+
+
+def test_ask_answers_without_a_page(tmp_path: Path) -> None:
+    flags = ["--cloud", "off", "--mode", "local", "--max-tokens", "12", "--data-dir", str(tmp_path)]
+    code, told, errors = floe("ask", "What is the capital of France?", *flags, "--json")
+    assert code == 0, errors
+    found = json.loads(told.splitlines()[-1])
+    assert found["route"] == "local"
+    assert "Paris" in found["text"]
+    assert found["ending"] == "complete"
+    assert found["cloud_requests"] == 0
+    code, told, _ = floe("ask", "And of Spain?", *flags, "--conversation", "1")
+    assert code == 0
+    with Store(tmp_path / "floe.db") as store:
+        path = store.open_conversation(1)
+    assert [message.role for message in path] == ["user", "assistant"] * 2
+    assert path[1].content == found["text"]
+    assert told.strip() == path[3].content.strip()
+
+
+def test_train_does_what_the_button_does(tmp_path: Path) -> None:
+    chats = ROOT / "data" / "examples" / "harbour.jsonl"
+    flags = ["--data-dir", str(tmp_path), "--seconds", "20", "--json"]
+    code, told, errors = floe("train", "--chats", str(chats), *flags)
+    assert code == 0, errors
+    found = json.loads(told.splitlines()[-1])
+    assert found["status"] == "complete"
+    assert found["held_out_after"] < found["held_out_before"]
+    assert found["adopted"] is True
+    assert (tmp_path / "adapters").exists()
+    with Store(tmp_path / "floe.db") as store:
+        assert len(store.conversations()) == 22
