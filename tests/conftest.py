@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -23,9 +24,21 @@ LONG = (
 )
 
 
+SLOW: Final = frozenset(
+    ("smollm", "smollm_path", "qwen", "qwen_path", "detector", "app", "browser", "page", "own")
+)
+"""Fixtures that bring a model, a detector, a server or a browser."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; `make test` has them given out in this order."""
+    """Long files first; `make test` has them given out in this order.
+
+    What needs a model, a server or a browser is `slow`: `make test-fast` leaves it out.
+    """
     here = Path(__file__).parent
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     order = {here / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path, len(LONG)))
 

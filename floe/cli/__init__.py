@@ -5,6 +5,7 @@ stderr. Exit status: 0, 1 after an error that was explained, 2 after a usage tha
 130 after Ctrl-C. What a subcommand needs is imported when it is called.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -57,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # `floe models list | head`: nobody reads on, and Python would complain while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def help_text() -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TextIO
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -168,7 +168,7 @@ def fetch_missing(names: Sequence[str], models_dir: Path) -> None:
     entries = (catalog.find(name) for name in names)
     missing = [e for e in entries if e is not None and not (models_dir / e.filename).exists()]
     if missing:
-        _fetch_all(missing, models_dir)
+        _fetch_all(missing, models_dir, sys.stderr)
 
 
 def verify(
@@ -338,11 +338,11 @@ def _list(catalog: Catalog, models_dir: Path) -> None:
         )
 
 
-def _fetch_all(entries: Sequence[Entry], models_dir: Path) -> None:
+def _fetch_all(entries: Sequence[Entry], models_dir: Path, told: TextIO) -> None:
     for entry in entries:
         with _bar(entry) as progress:
             path = fetch(entry, models_dir, progress)
-        print(f"{entry.id}: {path}")
+        print(f"{entry.id}: {path}", file=told)
 
 
 def _verify_all(entries: Sequence[Entry], models_dir: Path) -> None:
@@ -382,7 +382,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "list":
             _list(catalog, models_dir)
         elif options.command == "fetch":
-            _fetch_all(entries, models_dir)
+            _fetch_all(entries, models_dir, sys.stdout)
         else:
             present = [e for e in catalog.models if (models_dir / e.filename).exists()]
             _verify_all(entries or present, models_dir)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from floe.errors import FederationError
+from floe.extras import require
 from floe.federation import flower_environment
 from floe.federation.child import Child
 from floe.federation.history import Federation, History
@@ -157,6 +158,7 @@ class Membership:
         with self._lock:
             if self._child is not None and self._child.alive:
                 raise FederationError("This device is in a group already. Leave it first.")
+            require("group")
             check_address(settings.address)
             check_certificate(Path(settings.certificate))
             self._check_consent()
@@ -241,6 +243,7 @@ class Simulation:
         with self._lock:
             if self._child is not None and self._child.alive:
                 raise FederationError("A simulation is going on already. Stop it or wait for it.")
+            require("group")
             settings = {"base": str(base), "rounds": rounds}
             self._running = self._history.begin("simulated", settings, "Starting.")
             self._child = Child(

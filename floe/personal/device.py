@@ -16,6 +16,7 @@ import psutil
 from floe.edge.device import usable_cores
 from floe.errors import TrainingError
 from floe.records import Precision
+from floe.extras import require
 from floe.resources import IMPORT_ROOT
 from floe.store import Store
 
@@ -77,11 +78,13 @@ def measured_device(store: Store) -> Device:
     """What was measured here before, or else just now, which takes a few seconds.
 
     Raises:
+        FloeError: torch is not installed.
         TrainingError: torch cannot be loaded.
         StoreError: the store cannot be used.
     """
     known = known_device(store)
     if known is None:
+        require("train")
         known = measure()
         keep_device(store, known)
     return known

@@ -16,6 +16,7 @@ from typing import Any, Final
 from filelock import FileLock
 
 from floe.errors import FloeError, TrainingError
+from floe.extras import require
 from floe.personal.adapters import Adapters, LearntAdapter, model_sha256
 from floe.personal.comparison import Answer, SideBySide, compare, judge, read_comparison
 from floe.personal.dataset import Dataset
@@ -158,6 +159,7 @@ class TrainingRuns:
             TrainingError: another run is going on, or this one cannot start.
             ModelError: `base` is no model.
         """
+        require("train")
         dataset.check()
         base = base.resolve()
         sha256 = model_sha256(self._store, base)

@@ -1,0 +1,79 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "floe"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def public_names(path: Path) -> list[str]:
+    """Classes and type aliases of a module."""
+    names = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and re.fullmatch(r"[A-Z]\w*[a-z]\w*", target.id):
+                names.append(target.id)
+    return [name for name in names if not name.startswith("_")]
+
+
+def test_a_public_name_stands_for_one_thing() -> None:
+    places = defaultdict(list)
+    for path in MODULES:
+        for name in public_names(path):
+            places[name].append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_file_name_stands_more_than_twice() -> None:
+    names = Counter(path.name for path in MODULES if not path.name.startswith("__"))
+    assert {name: count for name, count in names.items() if count > 2} == {}
+
+
+def test_the_page_starts_no_thread_and_opens_no_store() -> None:
+    forbidden = {"Thread", "Timer", "ThreadPoolExecutor", "Process", "Popen", "Store", "connect"}
+    found = []
+    for path in sorted((PACKAGE / "ui").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            by_gradio = isinstance(called, ast.Attribute) and ast.unparse(called.value) == "gr"
+            if name in forbidden and not by_gradio:
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(called)}")
+    assert found == []
+
+
+def test_requirements_are_those_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["train"], *extras["group"]]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        each for each in wanted if not each.startswith("floe[")
+    ]
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower()
+    for each in (*wanted, *extras["bench"], *extras["dev"]):
+        name = re.sub(r"\[.*\]", "", each).lower().replace("_", "-")
+        assert each.startswith(("floe[", "torch==")) or f"\n{name} " in locked, each
+
+
+def test_the_command_line_imports_no_gradio_and_no_torch() -> None:
+    code = (
+        "import sys, floe.application, floe.cli.ask, floe.cli.train, floe.evaluate.__main__\n"
+        "print([n for n in ('gradio', 'torch', 'transformers', 'flwr') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
