@@ -15,8 +15,8 @@ import psutil
 
 from floe.edge.device import usable_cores
 from floe.errors import TrainingError
-from floe.records import Precision
 from floe.extras import require
+from floe.records import Precision
 from floe.resources import IMPORT_ROOT
 from floe.store import Store
 
