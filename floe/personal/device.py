@@ -15,6 +15,7 @@ from typing import Final
 import psutil
 
 import floe
+from floe.child_environment import child_environment
 from floe.edge.device import usable_cores
 from floe.errors import TrainingError
 from floe.records import Precision
@@ -103,6 +104,7 @@ def measure() -> Device:
         done = subprocess.run(
             [sys.executable, "-m", "floe.personal.measure"],
             cwd=Path(floe.__file__).parents[1],
+            env=child_environment(),
             capture_output=True,
             timeout=_PATIENCE_SECONDS,
             check=True,
