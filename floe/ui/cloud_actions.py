@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from floe.chat import Assistant
 from floe.cloud.choice import EndpointChoice
 from floe.cloud.endpoint import Endpoint
-from floe.cloud.presets import origin_of, preset_by_id
+from floe.cloud.presets import preset_by_id
 from floe.config import OFF, STAND_IN, Settings
 from floe.fusion.follower import DEFAULT_MAX_REQUESTS
+from floe.origin import origin_of
 from floe.ui import cloud_words as words
 from floe.ui.cloud_panel import LONGEST_DEADLINE_MS, CloudParts
 from floe.ui.plainly import Changes, plainly
@@ -159,7 +160,7 @@ class CloudActions:
         }
 
     def _key(self, base_url: str, *, what_is_typed_stays: bool = False) -> Changes:
-        kept, where = words.key_place(self._settings, self._cloud.keys, base_url)
+        kept, where = words.key_place(self._cloud.keys, base_url)
         field = gr.update(
             placeholder=_KEPT if kept else _NO_KEY, visible=base_url not in (STAND_IN, OFF)
         )
