@@ -14,20 +14,28 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from floe.chat import Assistant
+from floe.child_environment import drop_secrets
+from floe.cloud.keys import VARIABLES
 from floe.cloud.link import CloudLink
-from floe.config import STAND_IN, Settings
+from floe.config import KEY_FLAG, STAND_IN, Settings
 from floe.edge.catalog import fetch_missing, resolve_model
 from floe.edge.device import choose_threads
 from floe.edge.runtime import LlamaModel
 from floe.errors import FloeError
 from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
+from floe.redaction import KNOWN, RedactingFormatter
 from floe.store import Store
 
 if TYPE_CHECKING:
     from gradio import Blocks
 
 logger = logging.getLogger("floe")
+
+KEY_WARNING = (
+    f"The key was given with {KEY_FLAG}: while Floe runs, every user of this machine can read it "
+    "in the list of processes. Use FLOE_CLOUD_KEY, floe.toml or the page instead."
+)
 
 
 def main() -> int:
@@ -37,6 +45,8 @@ def main() -> int:
     try:
         settings = Settings.load(sys.argv[1:])
         log_to(settings)
+        if any(word.startswith(KEY_FLAG) for word in sys.argv[1:]):
+            print(KEY_WARNING, file=sys.stderr)
         serve(settings)
     except FloeError as error:
         print(f"\nFloe cannot start. {error}", file=sys.stderr)
@@ -58,11 +68,10 @@ def log_to(settings: Settings) -> None:
         ) from error
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.ERROR)
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        level=logging.INFO,
-        handlers=[file, terminal],
-    )
+    KNOWN.add(settings.cloud_key.get_secret_value())
+    for handler in (file, terminal):
+        handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
     # Every request of every page and of the cloud, at the level where our own words are.
     for chatty in ("httpx", "httpcore", "openai", "httpx2", "httpcore2"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -73,6 +82,8 @@ def serve(settings: Settings) -> None:
     store = Store(settings.database)
     store.recover()
     cloud = CloudLink(settings, store)
+    # They have been read: what a library starts from here on, the browser too, inherits none.
+    drop_secrets(os.environ, VARIABLES)
     stand_in = cloud.choice.base_url == STAND_IN
     wanted = [settings.model, *([settings.stand_in_model] if stand_in else [])]
     fetch_missing(wanted, settings.models_dir)
