@@ -5,10 +5,13 @@ a model or starts a thread of its own. Knows neither gradio nor torch.
 """
 
 import logging
+import os
 from contextlib import ExitStack
 from typing import Self
 
 from floe.chat import Assistant
+from floe.child_environment import drop_secrets
+from floe.cloud.keys import VARIABLES
 from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
 from floe.edge.catalog import fetch_missing, resolve_model
@@ -79,6 +82,8 @@ class Application:
             store.recover()
             cloud = CloudLink(settings, store)
             opened.callback(cloud.close)
+            # They have been read: what a library starts from here on inherits none.
+            drop_secrets(os.environ, VARIABLES)
             stand_in = cloud.choice.base_url == STAND_IN
             wanted = [settings.model, *([settings.stand_in_model] if stand_in else [])]
             fetch_missing(wanted, settings.models_dir)

@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from platformdirs import PlatformDirs
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    CliSuppress,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 from pydantic_settings.exceptions import SettingsError
 
-from floe.errors import FloeError
+from floe.errors import CloudError, FloeError
+from floe.origin import parse_address
 from floe.records import Rule
 from floe.resources import CHECKOUT
 
@@ -32,6 +35,34 @@ STAND_IN = "stand-in"
 
 OFF = "off"
 """No cloud at all."""
+
+
+KEY_FLAG = "--cloud-key"
+"""What hands the key over where everybody on this machine can read it."""
+
+
+def _bind_key(values: dict[str, Any]) -> dict[str, Any]:
+    """Say with a key what address stands beside it in the same source.
+
+    An address from a stronger source replaces that one, but it is not what the key was given for.
+    """
+    if values.get("cloud_key") and "cloud_key_for" not in values:
+        return {**values, "cloud_key_for": values.get("cloud", "")}
+    return values
+
+
+class _Environment(EnvSettingsSource):
+    """The variables; see `_bind_key`."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _bind_key(super().__call__())
+
+
+class _File(TomlConfigSettingsSource):
+    """`floe.toml`; see `_bind_key`."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _bind_key(super().__call__())
 
 
 class Settings(BaseSettings):
@@ -61,13 +92,33 @@ class Settings(BaseSettings):
     system_prompt: str = "You are a helpful assistant."
 
     cloud: str = Field(STAND_IN, description="'stand-in', 'off' or an OpenAI-compatible base URL")
-    cloud_model: str = Field("", description="empty: the first model that the endpoint lists")
-    cloud_key: SecretStr = SecretStr("")
+    cloud_model: str = Field(
+        "", max_length=200, description="empty: the first model that the endpoint lists"
+    )
+    cloud_key: SecretStr = Field(
+        SecretStr(""),
+        description="sent to the address in 'cloud' alone; better in FLOE_CLOUD_KEY or the page: a "
+        "flag is seen by all users of this machine",
+    )
+    cloud_key_for: CliSuppress[str] = Field(
+        "", description="the address that the key was given for; empty: the one in 'cloud'"
+    )
     stand_in_model: str = "qwen2.5-coder-0.5b-instruct"
     stand_in_args: str = Field("", description="its flags in one string, to slow or break it")
 
     rule: Rule = "log-linear"
     deadline_ms: float = Field(1000.0, ge=0, description="longest wait for the cloud, per token")
+
+    @field_validator("cloud")
+    @classmethod
+    def _is_cloud(cls, value: str) -> str:
+        """Refuse what is no address; the sentence repeats nothing of it."""
+        if value not in (STAND_IN, OFF):
+            try:
+                parse_address(value.strip())
+            except CloudError as error:
+                raise ValueError(f"{error} Or 'stand-in', or 'off'.") from None
+        return value.strip()
 
     @classmethod
     def settings_customise_sources(
@@ -79,8 +130,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags first, then the environment, then the file; no `.env`, no secrets folder."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, _Environment(settings_cls), _File(settings_cls)
 
     @classmethod
     def load(cls, flags: Sequence[str] | None = None, **values: Any) -> Self:
@@ -95,18 +146,30 @@ class Settings(BaseSettings):
         """
         try:
             given = {key: value for key, value in values.items() if value is not None}
+            words = flags or ()
+            if "cloud_key" in given or any(word.startswith(KEY_FLAG) for word in words):
+                # The strongest of all: it is meant for the address that is used.
+                given.setdefault("cloud_key_for", "")
             return cls(_cli_parse_args=None if flags is None else list(flags), **given)
         except ValidationError as error:
             # Not `str(error)`: it repeats the input, which could be a key.
             lines = [
-                f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+                f"{'.'.join(str(part) for part in item['loc'])}: "
+                f"{item['msg'].removeprefix('Value error, ')}"
                 for item in error.errors(include_input=False, include_url=False)
             ]
             raise FloeError("A setting does not fit. " + "; ".join(lines)) from None
         except (SettingsError, ValueError) as error:
-            raise FloeError(f"The settings cannot be read: {error}") from error
+            raise FloeError(f"The settings cannot be read: {_without_values(error)}") from None
 
     @property
     def database(self) -> Path:
         """The SQLite file that holds all chats."""
         return self.data_dir / "floe.db"
+
+
+def _without_values(error: Exception) -> str:
+    """What is wrong with a command line; a word that nobody asked for may be a key."""
+    before, unknown, words = str(error).partition("unrecognized arguments: ")
+    names = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
+    return f"{before}{unknown}{' '.join(names) or 'a word without a name'}" if unknown else before

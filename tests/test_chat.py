@@ -74,8 +74,13 @@ def stand_in_url(assistant: Assistant) -> str:
 
 
 def faults(assistant: Assistant, **values: Any) -> None:
+    process = assistant.cloud._stand_in
+    assert process is not None
     httpx2.post(
-        f"{stand_in_url(assistant)}/stand-in/faults", json=values, trust_env=False
+        f"{stand_in_url(assistant)}/stand-in/faults",
+        json=values,
+        headers={"Authorization": f"Bearer {process.key.get_secret_value()}"},
+        trust_env=False,
     ).raise_for_status()
 
 
@@ -256,13 +261,14 @@ def test_a_cloud_that_cannot_be_reached_is_told_in_words(
 
 
 def test_a_wrong_key_is_told_and_never_shown(make: Make, smollm_path: Path) -> None:
-    keyed = make(smollm_path, stand_in_args="--key right-key")
-    assert "key" in keyed.cloud.state.sentence
+    keyed = make(smollm_path)
+    assert keyed.cloud.state.usable
+    assert keyed.cloud._stand_in is not None
     url = stand_in_url(keyed) + "/v1"
     wrong = make(cloud=url, cloud_key="wrong-key-123")
     assert "key" in wrong.cloud.state.sentence
     assert "wrong-key-123" not in wrong.cloud.state.sentence
-    right = make(cloud=url, cloud_key="right-key")
+    right = make(cloud=url, cloud_key=keyed.cloud._stand_in.key)
     assert right.cloud.state.usable
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from floe.bench.rows import example_lines
+from floe.child_environment import child_environment
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import TrainingError
@@ -128,6 +129,7 @@ def _reference(folder: Path, base: Path, plan: TrainPlan) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "floe.bench.reference", *flags],
         cwd=IMPORT_ROOT,
+        env=child_environment(),
         capture_output=True,
         timeout=_PATIENCE_SECONDS,
         check=False,

@@ -5,6 +5,7 @@ from typing import Final
 
 from floe.config import Settings
 from floe.errors import FloeError
+from floe.redaction import KNOWN, RedactingFormatter
 
 _CHATTY: Final = ("httpx", "httpcore", "openai", "httpx2", "httpcore2")
 """They log every request of every page and of the cloud at the level of our own lines."""
@@ -26,10 +27,9 @@ def log_to(settings: Settings) -> None:
         ) from error
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.ERROR)
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        level=logging.INFO,
-        handlers=[file, terminal],
-    )
+    KNOWN.add(settings.cloud_key.get_secret_value())
+    for handler in (file, terminal):
+        handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

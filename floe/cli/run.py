@@ -12,7 +12,7 @@ import time
 import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 # Before gradio is imported, which reads them then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -20,11 +20,16 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from floe.application import Application
 from floe.cli.log import log_to
-from floe.config import Settings
+from floe.config import KEY_FLAG, Settings
 from floe.errors import FloeError
 
 if TYPE_CHECKING:
     from gradio import Blocks
+
+KEY_WARNING: Final = (
+    f"The key was given with {KEY_FLAG}: while Floe runs, every user of this machine can read it "
+    "in the list of processes. Use FLOE_CLOUD_KEY, floe.toml or the page instead."
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = Settings.load(arguments)
         log_to(settings)
+        if any(word.startswith(KEY_FLAG) for word in arguments):
+            sys.stderr.write(f"{KEY_WARNING}\n")
         with Application.open(settings) as application:
             show(application)
     except FloeError as error:

@@ -6,7 +6,9 @@ socket could not be called back like that. Nothing here knows of tokenizers or f
 
 What leaves the device is the body that `floe.cloud.request` builds, and these headers: Host,
 Authorization (the key), Content-Type and -Length, Accept, Accept-Encoding, Connection, and
-"floe" as User-Agent. What the `openai` package would tell of system and versions is taken out.
+"floe" as User-Agent. All others are taken out: the `openai` package would tell of system and
+versions, and add what OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS say, whoever is
+asked; a server's cookies would come back to it. It all goes to one origin: no redirect is followed.
 Each body is handed to the log of what was sent before it leaves; what cannot be logged stays.
 """
 
@@ -24,21 +26,23 @@ import openai
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import SecretStr
 
+from floe.cloud.bounds import bound_response
 from floe.cloud.endpoint import (
-    LOOPBACK,
     Endpoint,
     NotAnApiError,
     RateLimited,
+    SecretRepeatedError,
     is_refusal,
-    refusal_of,
 )
 from floe.cloud.profile import EndpointProfile, concede
 from floe.cloud.request import Ask, Request, build_request
 from floe.cloud.rows import RowReader, as_chat_choice
 from floe.cloud.stream import Stream
 from floe.errors import CloudError
+from floe.origin import origin_of
 from floe.privacy.sent import Purpose, SentLog
-from floe.records import ChatMessage, Sampling
+from floe.records import ChatMessage, CloudToken, Sampling
+from floe.redaction import KNOWN, Listener
 
 __all__ = ["CloudClient", "RateLimited", "Stream"]
 
@@ -54,6 +58,19 @@ _IDLE_SECONDS: Final = 120.0
 _NO_KEY: Final = "no-key"
 """Sent where none is set: the package would look for one in the environment, and that one may
 belong to another service."""
+_HEADERS: Final = frozenset(
+    {
+        *("host", "authorization", "content-type", "content-length", "transfer-encoding"),
+        *("accept", "accept-encoding", "connection", "user-agent"),
+    }
+)
+_MOST_MODELS: Final = 2000
+_LONGEST_NAME: Final = 200
+_LONGEST_TEMPLATE: Final = 1 << 16
+_BYTES_A_TOKEN: Final = 256
+"""More text than this for each token that was asked for is no answer to the question."""
+_WORTH_A_LOOK: Final = 8
+"""Bytes of a candidate: a shorter one holds no key, and nearly all are shorter."""
 _DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 _MOST_CHUNKS: Final = 200
 """Of one exchange: its answer is a few tokens long, but the server may not know an end."""
@@ -114,26 +131,21 @@ class CloudClient:
             silence_seconds: longest wait for the first row, and between two of them.
 
         Raises:
-            CloudError: `base_url` is not an http or https address.
+            CloudError: `base_url` is not an http or https address, `key` none that may be sent
+                there, or the system's proxy or certificates cannot be used.
         """
         self.model = model
         self.profile = profile or EndpointProfile(model=model)
         self.vocabularies: dict[str, str] = {}
         self._endpoint = Endpoint(base_url, key)
+        KNOWN.add(key.get_secret_value())
         self._log = log
         self._silence_seconds = silence_seconds
-        # A proxy that is set for the network has no business between two local processes.
-        local = self._endpoint.hostname in LOOPBACK
         self._client = AsyncOpenAI(
-            api_key=key.get_secret_value().strip() or _NO_KEY,
-            base_url=base_url,
+            api_key=self._endpoint.key.get_secret_value() or _NO_KEY,
+            base_url=str(self._endpoint.address),
             max_retries=0,
-            http_client=httpx2.AsyncClient(
-                timeout=httpx2.Timeout(None, connect=connect_seconds),
-                limits=httpx2.Limits(keepalive_expiry=_IDLE_SECONDS),
-                trust_env=not local,
-                event_hooks={"request": [_say_less, self._write_down]},
-            ),
+            http_client=self._http_client(connect_seconds),
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cloud", daemon=True)
@@ -232,6 +244,40 @@ class CloudClient:
         await self._client.close()
         await self._loop.shutdown_asyncgens()
 
+    def _http_client(self, connect_seconds: float) -> httpx2.AsyncClient:
+        try:
+            return httpx2.AsyncClient(
+                timeout=httpx2.Timeout(None, connect=connect_seconds),
+                limits=httpx2.Limits(keepalive_expiry=_IDLE_SECONDS),
+                follow_redirects=False,
+                # SSL_CERT_FILE counts everywhere, a proxy only on the way to other machines: one
+                # that is set for the network has no business between two local processes.
+                verify=httpx2.create_ssl_context(),
+                trust_env=not self._endpoint.address.origin.on_loopback,
+                event_hooks={
+                    "request": [self._strip_headers, self._write_down],
+                    "response": [bound_response],
+                },
+            )
+        except (ValueError, OSError, httpx2.InvalidURL) as error:
+            # Not the text: a proxy's address may hold a password.
+            raise CloudError(
+                "This system's proxy or certificates cannot be used "
+                f"({type(error).__name__}). Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and "
+                "SSL_CERT_FILE."
+            ) from None
+
+    async def _strip_headers(self, request: httpx2.Request) -> None:
+        """Leave in a request what the endpoint must know, and nothing for anybody else."""
+        if origin_of(str(request.url)) != self._endpoint.address.origin:
+            raise NotAnApiError
+        for name in [name for name in request.headers if name.lower() not in _HEADERS]:
+            del request.headers[name]
+        request.headers["User-Agent"] = "floe"
+        request.headers["Accept-Encoding"] = "identity"
+        key = self._endpoint.key.get_secret_value() or _NO_KEY
+        request.headers["Authorization"] = f"Bearer {key}"
+
     async def _write_down(self, request: httpx2.Request) -> None:
         """Log a request that is about to leave, word for word; an error here keeps it back."""
         if self._log is not None:
@@ -246,15 +292,19 @@ class CloudClient:
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
                 listed: Any = await self._client.get("/models", cast_to=object)
-            for entry in _listed(listed):
-                meta = entry.get("meta")
-                if isinstance(meta, dict) and "vocabulary" in meta:
-                    self.vocabularies[str(entry["id"])] = str(meta["vocabulary"])
-            return [str(entry["id"]) for entry in _listed(listed)]
+            return [self._read_model(entry) for entry in _listed(listed)[:_MOST_MODELS]]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")
         # Outside of `except`: the original, which may repeat the key, is not to be chained.
         raise failure
+
+    def _read_model(self, entry: dict[str, Any]) -> str:
+        """The name of a listed model as it may be kept."""
+        name = self._endpoint.redactor.redact(str(entry["id"]), _LONGEST_NAME)
+        meta = entry.get("meta")
+        if isinstance(meta, dict) and "vocabulary" in meta:
+            self.vocabularies[name] = str(meta["vocabulary"])[:_LONGEST_NAME]
+        return name
 
     async def _properties(self) -> Mapping[str, Any]:
         # Beside the API's own address, not below it.
@@ -264,7 +314,16 @@ class CloudClient:
                 told: Any = await self._client.get(address, cast_to=object)
         except Exception:  # a foreign server that has no such page may say so in any way
             return {}
-        return told if isinstance(told, dict) else {}
+        if not isinstance(told, dict):
+            return {}
+        texts = {name: told.get(name) for name in ("chat_template", "eos_token")}
+        return {
+            name: text
+            for name, text in texts.items()
+            if isinstance(text, str)
+            and len(text) <= _LONGEST_TEMPLATE
+            and not self._endpoint.redactor.holds(text)
+        }
 
     async def _exchange(self, request: Request, seconds: float) -> Exchange:
         done = Exchange()
@@ -286,7 +345,7 @@ class CloudClient:
         except Exception as error:  # every way in which a foreign server can fail
             if not over:
                 done.error = self._endpoint.explain(error, self.model)
-                done.refusal = refusal_of(error)
+                done.refusal = self._endpoint.refusal_of(error)
                 done.refused = is_refusal(error)
         if done.error is None and not over and len(done.chunks) < _MOST_CHUNKS:
             done.error = self._broke_off()
@@ -344,7 +403,8 @@ class CloudClient:
         self, stream: Stream, reader: RowReader, ask: Ask, limit: asyncio.Timeout
     ) -> None:
         clock = asyncio.get_running_loop().time
-        count = 0
+        listener = Listener(self._endpoint.redactor)
+        count = size = 0
         over = False
         async with await self._answer(ask) as response:
             chunk: Any
@@ -356,16 +416,34 @@ class CloudClient:
                 choices = [as_chat_choice(choice) for choice in chunk.get("choices") or ()]
                 rows = [row for choice in choices for row in reader.read(choice)]
                 if rows:
+                    self._listen(listener, rows)
                     limit.reschedule(clock() + self._silence_seconds)
                     stream.extend(rows)
                     count += len(rows)
-                if count > ask.max_tokens:
+                    size += sum(len(row.text_bytes) for row in rows)
+                if count > ask.max_tokens or size > _BYTES_A_TOKEN * (ask.max_tokens + 256):
                     reader.finish_reason = "length"  # the server was told, but goes on
                 over = reader.finished
                 if over:
                     stream.say_farewell()
                     # Once: a server that keeps talking does not keep its listener.
                     limit.reschedule(clock() + _FAREWELL_SECONDS)
+
+    def _listen(self, listener: Listener, rows: Sequence[CloudToken]) -> None:
+        """Look for the key in rows before anybody else sees them.
+
+        Raises:
+            SecretRepeatedError: it is there.
+        """
+        text = b"".join(row.text_bytes for row in rows).decode("utf-8", "replace")
+        repeated = listener.hear(text)
+        for row in rows:
+            for candidate in row.candidates:
+                if len(candidate.text_bytes) >= _WORTH_A_LOOK:
+                    other = candidate.text_bytes.decode("utf-8", "replace")
+                    repeated = repeated or self._endpoint.redactor.holds(other)
+        if repeated:
+            raise SecretRepeatedError
 
     async def _answer(self, ask: Ask) -> AsyncStream[object]:
         """Ask, and ask for less where the server refuses; what it accepts is remembered."""
@@ -374,7 +452,7 @@ class CloudClient:
             try:
                 response = await self._post(build_request(ask, profile))
             except openai.APIStatusError as error:
-                refusal = refusal_of(error)
+                refusal = self._endpoint.refusal_of(error)
                 humbler = concede(profile, refusal) if refusal else None
                 if humbler is None:
                     raise
@@ -390,10 +468,3 @@ def _listed(models: Any) -> list[dict[str, Any]]:
         raise NotAnApiError
     entries: list[dict[str, Any]] = models["data"]
     return entries
-
-
-async def _say_less(request: httpx2.Request) -> None:
-    """Take out of a request what the endpoint need not know of this device."""
-    for name in [name for name in request.headers if name.startswith("x-stainless-")]:
-        del request.headers[name]
-    request.headers["User-Agent"] = "floe"

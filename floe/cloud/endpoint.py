@@ -1,25 +1,30 @@
 """What a person reads when an endpoint fails: its host, a plain sentence, a way out, no key."""
 
 import json
+import math
+import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
 from jinja2 import TemplateError
 from pydantic import SecretStr
 
+from floe.cloud.bounds import CompressedError, TooLongError
+from floe.cloud.keys import IN_CLEAR, checked_key
 from floe.errors import CloudError, StoreError
+from floe.origin import origin_of, parse_address
+from floe.redaction import Redactor
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_MESSAGE_LENGTH: Final = 300
+_LONGEST_REFUSAL: Final = 2000
+_LONGEST_WAIT: Final = 86_400.0
+"""Seconds that a server may ask to be left alone; what is more is no answer to the question."""
 _NO_API: Final = (
     "answers, but there is no OpenAI-compatible API at this address. Check it; it usually ends "
     "in /v1."
 )
-_ADDRESS_HINT: Final = "must begin with http:// or https://, as in https://api.openai.com/v1."
 
 
 class RateLimited(CloudError):
@@ -42,19 +47,44 @@ class NotAnApiError(Exception):
     """The address answers, with something else than the protocol."""
 
 
+class SecretRepeatedError(Exception):
+    """A server has repeated the key where it would be kept."""
+
+
+_UNREADABLE: Final[dict[type[Exception], str]] = {
+    SecretRepeatedError: "repeats your key in its answer, so Floe does not listen to it any more. "
+    "Check the address; if it is right, get a new key.",
+    TooLongError: "sent too much in one piece; the answer broke off there.",
+    CompressedError: "sent compressed data, which it was asked not to do; it was not read.",
+    TemplateError: "has a chat template that refuses this conversation.",
+    json.JSONDecodeError: "sent a line that is not JSON; the answer broke off there.",
+    UnicodeDecodeError: "sent a line that is not JSON; the answer broke off there.",
+}
+"""What is wrong with an answer, by the error of reading it."""
+
+
 class Endpoint:
-    """Names the endpoint in sentences, and keeps the key out of them."""
+    """An address that requests may go to and the key for it, which no sentence repeats.
+
+    Attributes:
+        address: as it is connected to.
+        key: may be empty.
+        host: how sentences name the server.
+        redactor: what foreign text goes through before it is kept; knows the key.
+    """
 
     def __init__(self, base_url: str, key: SecretStr) -> None:
-        try:
-            parts = urlsplit(base_url)
-            port, self.hostname = parts.port, parts.hostname or ""
-        except ValueError:
-            raise CloudError(f"The cloud's address {_ADDRESS_HINT}") from None
-        if parts.scheme not in ("http", "https") or not self.hostname:
-            raise CloudError(f"The cloud's address {_ADDRESS_HINT}")
-        self.host = f"{self.hostname}:{port}" if port else self.hostname
-        self._key = key
+        """Check both.
+
+        Raises:
+            CloudError: the address is none, the key is none, or the one must not go to the other.
+        """
+        self.address = parse_address(base_url)
+        self.key = checked_key(key)
+        self.host = self.address.origin.authority
+        if self.key.get_secret_value() and not self.address.origin.keeps_secrets:
+            raise CloudError(IN_CLEAR)
+        self.redactor = Redactor([self.key.get_secret_value()])
 
     def explain(self, error: Exception, model: str) -> CloudError:
         """A sentence for whatever went wrong.
@@ -64,6 +94,9 @@ class Endpoint:
             model: the one that was asked for; empty if the request named none.
         """
         match error:
+            case openai.APIStatusError() if error.response.is_redirect:
+                location = error.response.headers.get("location", "")
+                return NotServed(self._explain_redirect(location))
             case openai.APIStatusError():
                 return self._explain_status(error, model)
             case openai.APITimeoutError() | TimeoutError():
@@ -76,14 +109,11 @@ class Endpoint:
                 return CloudError(f"{error} What cannot be written down here is not sent.")
             case NotAnApiError():
                 return NotServed(f"{self.host} {_NO_API}")
-            case TemplateError():
-                words = "has a chat template that refuses this conversation."
-            case json.JSONDecodeError() | UnicodeDecodeError():
-                words = "sent a line that is not JSON; the answer broke off there."
             case _:
-                words = (
+                words = next(
+                    (words for kind, words in _UNREADABLE.items() if isinstance(error, kind)),
                     "does not speak the OpenAI protocol as expected "
-                    f"({type(error).__name__}). Check the address; it usually ends in /v1."
+                    f"({type(error).__name__}). Check the address; it usually ends in /v1.",
                 )
         return CloudError(f"{self.host} {words}")
 
@@ -103,38 +133,53 @@ class Endpoint:
             return CloudError(f"{host} has a problem of its own (status {status}); try later.")
         return CloudError(f"{host} refused the request (status {status}): {words}")
 
+    def _explain_redirect(self, location: str) -> str:
+        """The way out of it: nothing private follows a server's word to another place."""
+        origin = origin_of(location.partition("?")[0].partition("#")[0])
+        place = "another address"
+        if origin is not None and origin != self.address.origin:
+            place = self.redactor.redact(str(origin), 100)
+        return (
+            f"{self.host} sends requests on to {place}. Floe does not follow, since the key and "
+            "the conversation would go there: type the final address."
+        )
+
     def _explain_connection(self, error: openai.APIConnectionError) -> CloudError:
         cause = error.__cause__
-        if isinstance(cause, httpx2.ConnectError):
-            if "CERTIFICATE" in str(cause):
-                return CloudError(
-                    f"{self.host} cannot prove that it is {self.hostname}: its certificate is not "
-                    "valid here. Check the address."
-                )
+        if "CERTIFICATE" in str(cause):
+            return CloudError(
+                f"{self.host} cannot prove that it is {self.address.origin.host}: its certificate "
+                "is not valid here. Check the address."
+            )
+        if isinstance(cause, httpx2.ProxyError):
+            return CloudError(
+                f"The proxy on the way to {self.host} does not pass requests on. Check HTTP_PROXY, "
+                "HTTPS_PROXY and ALL_PROXY."
+            )
+        if isinstance(cause, httpx2.ConnectError | ssl.SSLError):
             return CloudError(
                 f"{self.host} cannot be reached. Check the address and the network connection."
             )
         return CloudError(f"The connection to {self.host} broke off.")
 
+    def refusal_of(self, error: Exception) -> str:
+        """The server's words if it refused a request for what was in it; empty for other errors.
+
+        Some servers call the refusal of log-probabilities an error of their own (500).
+        """
+        if not isinstance(error, openai.APIStatusError) or error.status_code < 400:
+            return ""
+        words = self.redactor.redact(
+            str(error.body or error.message or error.status_code), _LONGEST_REFUSAL
+        )
+        if error.status_code in (400, 422, 501) or "logprob" in words.lower():
+            return words
+        return ""
+
     def _own_words(self, error: openai.APIError) -> str:
         """The server's message without the key, which some servers repeat."""
         words = error.body.get("message") if isinstance(error.body, dict) else error.body
-        text = " ".join(str(words or error.message).split())
-        key = self._key.get_secret_value().strip()
-        return (text.replace(key, "•••") if key else text)[:_MESSAGE_LENGTH]
-
-
-def refusal_of(error: Exception) -> str:
-    """The server's words if it refused a request for what was in it; empty for other errors.
-
-    Some servers call the refusal of log-probabilities an error of their own (500).
-    """
-    if not isinstance(error, openai.APIStatusError):
-        return ""
-    words = str(error.body or error.message or error.status_code)
-    if error.status_code in (400, 422, 501) or "logprob" in words.lower():
-        return words
-    return ""
+        return self.redactor.redact(str(words or error.message))
 
 
 def is_refusal(error: Exception) -> bool:
@@ -149,12 +194,15 @@ def _seconds(headers: httpx2.Headers) -> float | None:
     """What `Retry-After` says: a number of seconds, or a date by the server's own clock."""
     text = headers.get("retry-after", "")
     try:
-        return max(float(text), 0.0)
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
     try:
         then = parsedate_to_datetime(text)
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return max((then - now).total_seconds(), 0.0)
-    except (ValueError, TypeError):  # no date, or one with a time zone and one without
+        return min(max((then - now).total_seconds(), 0.0), _LONGEST_WAIT)
+    # No date, one that no calendar has, or one with a time zone and one without.
+    except (ValueError, TypeError, OverflowError):
         return None

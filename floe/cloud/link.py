@@ -68,7 +68,7 @@ class CloudLink:
             store: has what was chosen in the page otherwise, what tests have found out, and the
                 log of what was sent; None: nothing is kept.
         """
-        self.keys = Keys()
+        self.keys = Keys(settings)
         self._settings = settings
         self._store = store
         self._log = SentLog(store) if store is not None else None
@@ -138,16 +138,17 @@ class CloudLink:
         Args:
             base_url: an address, "stand-in" or "off".
             model: empty: the first that is listed.
-            key: for this run; None: the one that `keys` has. It is not stored here.
+            key: for this run and the origin of `base_url`; None: the one that `keys` has for it.
+                It is not stored here.
             profile: what a test has just found out; None: what is known from an earlier one.
             preset: id of the preset that the page shows.
 
         Raises:
-            CloudError: `base_url` is not an http or https address.
+            CloudError: `base_url` is not an http or https address, or the key may not go there.
             StoreError: the choice cannot be kept.
         """
         if base_url not in (STAND_IN, OFF):
-            Endpoint(base_url, SecretStr(""))
+            Endpoint(base_url, key or SecretStr(""))
         choice = EndpointChoice(base_url, model, preset)
         if self._store is not None:
             keep_choice(self._store, choice)
@@ -279,7 +280,9 @@ class CloudLink:
             if self._stand_in is not None:
                 self._stand_in.stop()  # what `previous` may be waiting for
             previous.join(0.1)
-        choice = self._choice
+        with self._lock:
+            # Together: a key that is chosen with the next address must not go to this one.
+            choice, key = self._choice, self._key
         self._state = _STARTING
         try:
             self._drop()
@@ -288,7 +291,7 @@ class CloudLink:
             elif choice.base_url == STAND_IN:
                 self._start_stand_in(choice)
             else:
-                self._reach(choice.base_url, choice, self._key_for(choice.base_url, self._key))
+                self._reach(choice.base_url, choice, self._key_for(choice.base_url, key))
         except FloeError as error:
             self._state = CloudState("failed", f"{error} This device answers alone.")
         except Exception:
@@ -301,7 +304,7 @@ class CloudLink:
         path = resolve_model(self._settings.stand_in_model, self._settings.models_dir)
         self._stand_in = StandIn(path, shlex.split(self._settings.stand_in_args))
         self._stand_in.start()
-        self._reach(self._stand_in.wait_ready(), choice, SecretStr(""))
+        self._reach(self._stand_in.wait_ready(), choice, self._stand_in.key)
 
     def _reach(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
         client = CloudClient(base_url, choice.model, key, log=self._log)
@@ -349,13 +352,9 @@ class CloudLink:
         return self._stand_in.base_url
 
     def _key_for(self, base_url: str, given: SecretStr | None) -> SecretStr:
-        if given is not None:
-            return given
         if base_url == STAND_IN:
-            return SecretStr("")
-        if base_url == self._settings.cloud and self._settings.cloud_key.get_secret_value():
-            return self._settings.cloud_key
-        return self.keys.load(base_url)
+            return self._stand_in.key if self._stand_in is not None else SecretStr("")
+        return given if given is not None else self.keys.load(base_url)
 
 
 def _ago(then: float) -> str:

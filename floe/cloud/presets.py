@@ -6,11 +6,11 @@ request or two and a person some typing. What the probe finds overrules them.
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from floe.cloud.continuation import Continuation
 from floe.cloud.profile import EndpointProfile
 from floe.config import STAND_IN
+from floe.origin import origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +253,8 @@ def preset_of(base_url: str) -> Preset:
 
     Ports on this device do not tell: two of the servers share one.
     """
-    host = urlsplit(base_url).hostname
+    origin = origin_of(base_url)
     for preset in PRESETS:
-        if preset.needs_key and urlsplit(preset.base_url).hostname == host:
+        if preset.needs_key and origin is not None and origin_of(preset.base_url) == origin:
             return preset
     return preset_by_id(base_url)
-
-
-def origin_of(base_url: str) -> str:
-    """Scheme, host and port: what a key belongs to. DeepSeek's two addresses share one."""
-    parts = urlsplit(base_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"

@@ -18,6 +18,7 @@ from floe.cloud.endpoint import KeyRefused, NotServed
 from floe.cloud.evidence import Answer, alike, read_answer, share_of_gaps
 from floe.cloud.profile import EndpointProfile, concede
 from floe.cloud.request import Ask, Request, build_request, raw_request
+from floe.cloud.rows import read_bytes
 from floe.errors import CloudError
 from floe.records import ChatMessage, Sampling
 
@@ -205,7 +206,7 @@ class _Probe:
         top = min(top, self.profile.top_logprobs)
         given = [entry.get("bytes") for entry in answer.entries]
         exact = all(data is not None for data in given)
-        joined = b"".join(bytes(data or ()) for data in given)
+        joined = b"".join(read_bytes(data) for data in given if data)
         joins = exact and joined.startswith(answer.text.encode())
         if joins:
             spelling = "Each token comes with its exact bytes, and they join up to the text."

@@ -1,14 +1,20 @@
 """The stand-in as a child process that never outlives its parent."""
 
+import secrets
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
+from pydantic import SecretStr
+
+from floe.child_environment import child_environment
 from floe.errors import CloudError
+from floe.redaction import Redactor
 from floe.resources import IMPORT_ROOT
 
 _READY: Final = "listening on "
@@ -34,6 +40,7 @@ class StandIn:
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._base_url = ""
         self._silent = False
+        self._key = SecretStr("")
 
     def __enter__(self) -> Self:
         self.start()
@@ -48,6 +55,11 @@ class StandIn:
         return self._base_url
 
     @property
+    def key(self) -> SecretStr:
+        """What it wants to be shown; another one at each start, known to the two of them alone."""
+        return self._key
+
+    @property
     def pid(self) -> int | None:
         """The child's process id."""
         return self._process.pid if self._process else None
@@ -59,10 +71,12 @@ class StandIn:
 
     def start(self) -> None:
         """Start the child and return at once."""
+        self._key = SecretStr(secrets.token_urlsafe(32))
         # A session of its own: Ctrl-C in the terminal is for the parent, which then stops it.
         self._process = subprocess.Popen(
             self._command,
             cwd=IMPORT_ROOT,
+            env=child_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -70,6 +84,11 @@ class StandIn:
             errors="replace",
             start_new_session=True,
         )
+        assert self._process.stdin is not None
+        # Through the pipe: a command line is seen by all users, an environment by its children.
+        with suppress(OSError):  # it has ended already; its last words say why
+            self._process.stdin.write(f"{self._key.get_secret_value()}\n")
+            self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name="stand-in", daemon=True)
         self._reader.start()
 
@@ -87,7 +106,7 @@ class StandIn:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._base_url or self._silent, timeout)
-            words = " ".join(self._lines)
+            words = Redactor([self._key.get_secret_value()]).redact(" ".join(self._lines))
             ended = self._silent
         if self._base_url and not ended:
             return self._base_url
@@ -105,7 +124,8 @@ class StandIn:
             return
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.close()
+        with suppress(OSError):
+            process.stdin.close()
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -40,6 +40,9 @@ _HOPELESS: Final = -9998.0
 """At or below it a log-probability is a placeholder: OpenAI writes -9999, others -inf."""
 _FLOOR: Final = -30.0
 """Stands in for the placeholder of a chosen token, which has to stay among the candidates."""
+_LONGEST_TOKEN: Final = 1024
+"""Bytes; no vocabulary has a longer one."""
+_MOST_CANDIDATES: Final = 100
 _ESCAPES: Final = re.compile(r"(?:\\x[89a-fA-F][0-9a-fA-F])+|(?:<0x[0-9a-fA-F]{2}>)+")
 _ESCAPE: Final = re.compile(rb"\\x([0-9a-fA-F]{2})|<0x([0-9a-fA-F]{2})>")
 
@@ -139,20 +142,24 @@ class RowReader:
 
     def _row(self, entry: Mapping[str, Any]) -> CloudToken | None:
         """One row, or None while the bytes of the chosen token are not known."""
-        tops = entry.get("top_logprobs") or []
+        tops = (entry.get("top_logprobs") or [])[:_MOST_CANDIDATES]
         self._look_at_spelling(entry, tops)
         chosen = self._text(entry)
         merged: dict[tuple[bytes, bool], float] = {}
         seen = set()
         for top in tops:
-            text, logprob = self._text(top), min(float(top["logprob"]), 0.0)
+            text, logprob = self._text(top), _read_logprob(top)
+            if text is None or len(text[0]) > _LONGEST_TOKEN or logprob <= _HOPELESS:
+                continue
             # Some servers list the chosen token twice; the same probability is not added again.
-            if text is None or logprob <= _HOPELESS or (top["token"], text, logprob) in seen:
+            if (top["token"], text, logprob) in seen:
                 continue
             seen.add((top["token"], text, logprob))
             known = merged.get(text)
             merged[text] = logprob if known is None else _add(known, logprob)
-        chosen_logprob = float(entry["logprob"])
+        if chosen is not None and len(chosen[0]) > _LONGEST_TOKEN:
+            raise ValueError("a token that no vocabulary has")
+        chosen_logprob = _read_logprob(entry)
         if chosen_logprob <= _HOPELESS:
             chosen_logprob = _FLOOR
         if chosen is None or (self._lost is not None and not chosen[1]):
@@ -183,7 +190,7 @@ class RowReader:
         if token in _END_SPELLINGS:
             return b"", True
         if given is not None:
-            data = bytes(given)
+            data = read_bytes(given)
             if not data:
                 return b"", True
             if _LOST not in data:
@@ -250,8 +257,31 @@ def _joined(rows: list[CloudToken]) -> bytes:
     return b"".join(row.text_bytes for row in rows)
 
 
+def _read_logprob(entry: Mapping[str, Any]) -> float:
+    """A log-probability, at most 0.
+
+    Raises:
+        TypeError, ValueError: it is none; what is not a number would spread into all that follows.
+    """
+    logprob = float(entry["logprob"])
+    if math.isnan(logprob):
+        raise ValueError("a log-probability that is not a number")
+    return min(logprob, 0.0)
+
+
+def read_bytes(given: Any) -> bytes:
+    """The bytes that a token is said to have.
+
+    Raises:
+        TypeError, ValueError: it is no list of them. `bytes` would make as many zeros of a number.
+    """
+    if not isinstance(given, list):
+        raise TypeError("the bytes of a token are no list")
+    return bytes(given)
+
+
 def _lost_bytes(given: list[int]) -> bool:
-    return _LOST in bytes(given)
+    return _LOST in read_bytes(given)
 
 
 def _add(first: float, second: float) -> float:

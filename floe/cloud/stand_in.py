@@ -1,15 +1,19 @@
 """A stand-in for a cloud model: an OpenAI-compatible server over any GGUF, on loopback only.
 
 `python -m floe.cloud.stand_in --model PATH` prints `listening on http://127.0.0.1:PORT/v1` when
-it is ready. It behaves like llama-server where that differs from OpenAI: a trailing assistant
-message is continued, byte for byte, and rows have their true bytes. The end-of-text token is a
-row of its own with its spelling and empty bytes, so that the rows always join up to the text
-(a stop string is the exception: its rows are sent, its text is not). Prompts are never logged.
+it is ready, and before that the key that it wants to be shown: other users of this machine, and
+pages in a browser, reach its port too. With `--with-parent` the key comes over standard input.
+It behaves like llama-server where that differs from OpenAI: a trailing assistant message is
+continued, byte for byte, and rows have their true bytes. The end-of-text token is a row of its own
+with its spelling and empty bytes, so that the rows always join up to the text (a stop string is
+the exception: its rows are sent, its text is not). Prompts are never logged.
 """
 
 import argparse
 import asyncio
+import hmac
 import os
+import secrets
 import socket
 import sys
 import threading
@@ -27,10 +31,11 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from floe.cloud.faults import FAILURES, Cut, Faults, Network, Passage, Silence
 from floe.cloud.generation import Event, Failure, Job, Pick, Text, Worker
@@ -83,13 +88,12 @@ class _Answer(StreamingResponse):
 class StandInServer:
     """The server's state: a model, the thread that owns it, and the simulated network."""
 
-    def __init__(self, model: LlamaModel, faults: Faults, key: str) -> None:
+    def __init__(self, model: LlamaModel, faults: Faults) -> None:
         self.network = Network(faults)
         self.worker = Worker(model, self.network.tokens_per_second)
         self._builder = PromptBuilder(model)
         self._vocabulary = model.vocabulary
         self._context = model.context_size
-        self._key = key
         self._id = model.path.stem
         self._created = int(time.time())
         self._spellings: dict[int, tuple[str, list[int]]] = {}
@@ -98,9 +102,8 @@ class StandInServer:
         """Whether the model is loaded: it is, once anything answers."""
         return JSONResponse({"status": "ok"})
 
-    async def models(self, request: Request) -> Response:
+    async def models(self, _request: Request) -> Response:
         """The one model; `meta` shows whether a client's vocabulary is the same."""
-        self._authorise(request)
         meta = {
             "vocabulary": self._vocabulary.fingerprint,
             "vocabulary_size": len(self._vocabulary),
@@ -121,7 +124,6 @@ class StandInServer:
 
     async def chat(self, request: Request) -> Response:
         """A chat completion, streamed or whole."""
-        self._authorise(request)
         status = await self.network.arrive()
         if status == 429:
             raise ApiError(429, "Rate limit reached (simulated).", "requests", code="rate_limit")
@@ -256,10 +258,37 @@ class StandInServer:
             self._spellings[token] = spelling
         return {"token": spelling[0], "logprob": logprob, "bytes": spelling[1]}
 
-    def _authorise(self, request: Request) -> None:
-        if self._key and request.headers.get("authorization") != f"Bearer {self._key}":
+
+class RequireKey:
+    """ASGI middleware: who does not know the key gets nothing, whatever is asked for.
+
+    The Host header must be the address listened on: a page in a browser that reaches it by a name
+    of its own (DNS rebinding) is refused even if it had the key.
+    """
+
+    def __init__(self, app: ASGIApp, key: str, port: int) -> None:
+        self._app = app
+        self._hosts = {f"{name}:{port}".encode() for name in (_HOST, "localhost")}
+        self._expected = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with an error."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        headers = scope["headers"]
+        given = [value for name, value in headers if name == b"authorization"]
+        if [value for name, value in headers if name == b"host"] not in [[h] for h in self._hosts]:
+            error = ApiError(403, "This address is not served here.", "invalid_request_error")
+        elif len(given) != 1 or not hmac.compare_digest(given[0], self._expected):
             message = "Incorrect API key provided."
-            raise ApiError(401, message, "invalid_request_error", code="invalid_api_key")
+            error = ApiError(401, message, "invalid_request_error", code="invalid_api_key")
+        else:
+            await self._app(scope, receive, send)
+            return
+        await JSONResponse(error.body, error.status)(scope, receive, send)
 
 
 async def _show_api_error(_request: Request, error: Exception) -> Response:
@@ -276,8 +305,8 @@ async def _show_http_error(request: Request, error: Exception) -> Response:
     )
 
 
-def build_app(server: StandInServer) -> Starlette:
-    """Routes and error format; the worker ends with the app."""
+def build_app(server: StandInServer, key: str, port: int) -> Starlette:
+    """Routes and error format, behind the key; the worker ends with the app."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -291,6 +320,7 @@ def build_app(server: StandInServer) -> Starlette:
             Route("/v1/chat/completions", server.chat, methods=["POST"]),
             Route("/stand-in/faults", server.set_faults, methods=["POST"]),
         ],
+        middleware=[Middleware(RequireKey, key=key, port=port)],
         exception_handlers={ApiError: _show_api_error, HTTPException: _show_http_error},
         lifespan=lifespan,
     )
@@ -302,9 +332,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--context", type=int, default=4096, help="tokens")
     parser.add_argument("--threads", type=int, default=0, help="0: half of the cores")
-    parser.add_argument("--key", default="", help="the key that clients have to give; not a secret")
     parser.add_argument(
-        "--with-parent", action="store_true", help="end when standard input is closed"
+        "--with-parent",
+        action="store_true",
+        help="read the key from standard input, and end when that is closed",
     )
     for name, field in Faults.model_fields.items():
         flag = f"--{name.replace('_', '-')}"
@@ -330,7 +361,11 @@ def _end_with_parent() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Load the model, listen, say where, and serve until told to stop."""
     arguments = _arguments(argv)
+    key = secrets.token_urlsafe(32)
     if arguments.with_parent:
+        key = sys.stdin.buffer.readline().decode().strip()
+        if not key:
+            return 1
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     threads, _reason = choose_threads(arguments.threads, shared=True)
     try:
@@ -340,10 +375,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, OverflowError, ValueError, FloeError) as error:
         print(f"The stand-in cannot start: {error}", file=sys.stderr)
         return 1
-    app = build_app(StandInServer(model, faults, arguments.key))
+    port = listener.getsockname()[1]
+    app = build_app(StandInServer(model, faults), key, port)
     config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
     with listener, model:
-        print(f"listening on http://{_HOST}:{listener.getsockname()[1]}/v1", flush=True)
+        if not arguments.with_parent:
+            print(f"key {key}")
+        print(f"listening on http://{_HOST}:{port}/v1", flush=True)
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 

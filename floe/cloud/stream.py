@@ -6,10 +6,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from floe.errors import CloudError
 from floe.records import CloudToken
+
+_MOST_TOKENS: Final = 10**9
 
 
 class Stream:
@@ -88,8 +90,8 @@ class Stream:
 
     def count(self, usage: dict[str, Any]) -> None:
         """Take over what the server has counted."""
-        self.prompt_tokens = int(usage.get("prompt_tokens") or 0)
-        counted = int(usage.get("completion_tokens") or 0)
+        self.prompt_tokens = _as_count(usage.get("prompt_tokens"))
+        counted = _as_count(usage.get("completion_tokens"))
         self.completion_tokens = max(self.completion_tokens, counted)
 
     def say_farewell(self) -> None:
@@ -126,3 +128,8 @@ class Unavailable:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _as_count(value: Any) -> int:
+    """A server's number of tokens as one that can be added up and kept; TypeError if it is none."""
+    return int(min(max(float(value or 0), 0.0), _MOST_TOKENS))

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from floe.child_environment import NETWORK, child_environment
 from floe.edge.download import (
     CHUNK,
     Progress,
@@ -190,7 +191,9 @@ def _delete(files: Iterable[Path]) -> None:
 def _pip(*arguments: str) -> str:
     """Run the pip of this interpreter; its warnings go to stderr and are of no interest."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Its own configuration, which may hold a login for an index, is what it is asked by.
+    environment = child_environment(("PIP_*", "NETRC", *NETWORK))
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if result.returncode == 0:
         return result.stdout
     if "No module named pip" in result.stderr:

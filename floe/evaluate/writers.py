@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from floe.cloud.client import CloudClient
+from floe.cloud.keys import Keys
 from floe.cloud.probe import greet
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
@@ -56,10 +57,11 @@ def run_quality(options: argparse.Namespace) -> dict[str, Any]:
 @contextmanager
 def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
     """The cloud that the options name."""
-    settings = Settings.load()
+    settings = Settings.load(cloud=options.live or None)
     with ExitStack() as stack:
         if options.live:
-            client = CloudClient(options.live, options.cloud_model, settings.cloud_key)
+            key = Keys(settings).load(options.live)
+            client = CloudClient(options.live, options.cloud_model, key)
             stack.callback(client.close)
             greet(client)
             yield LiveCloud(client, options.max_requests)

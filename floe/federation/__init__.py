@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from floe.child_environment import LOOPBACK_NAMES, NETWORK
 from floe.personal.process import environment
 
 QUIET: Final = {
@@ -25,8 +26,14 @@ def flower_environment(data_dir: Path) -> dict[str, str]:
     """The environment for a Flower process whose files lie in `data_dir`/flower."""
     # Flower's programs start each other by name.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    way = {name: os.environ[name] for name in NETWORK if name in os.environ}
+    here = ",".join(LOOPBACK_NAMES)
+    for name in ("NO_PROXY", "no_proxy"):
+        # Flower's programs speak to each other on loopback, which no proxy may come between.
+        way[name] = f"{way[name]},{here}" if way.get(name) else here
     return {
         **environment(),
+        **way,
         **QUIET,
         "PATH": path,
         "FLWR_HOME": str(data_dir.resolve() / "flower"),

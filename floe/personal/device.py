@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from floe.child_environment import child_environment
 from floe.edge.device import usable_cores
 from floe.errors import TrainingError
 from floe.extras import require
@@ -105,6 +106,7 @@ def measure() -> Device:
         done = subprocess.run(
             [sys.executable, "-m", "floe.personal.measure"],
             cwd=IMPORT_ROOT,
+            env=child_environment(),
             capture_output=True,
             timeout=_PATIENCE_SECONDS,
             check=True,

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import psutil
 
+from floe.child_environment import child_environment
 from floe.records import TrainPlan
 from floe.resources import IMPORT_ROOT
 
@@ -265,8 +266,8 @@ class TrainerProcess:
 
 
 def environment() -> dict[str, str]:
-    """What a trainer's process inherits."""
-    return {**_ENVIRONMENT, **os.environ}
+    """What a trainer's process gets; what the person has set comes before our own choice."""
+    return {**_ENVIRONMENT, **child_environment()}
 
 
 def _reap() -> None:

@@ -11,10 +11,11 @@ from pydantic import SecretStr
 from floe.application import Application
 from floe.cloud.choice import EndpointChoice
 from floe.cloud.endpoint import Endpoint
-from floe.cloud.presets import origin_of, preset_by_id
+from floe.cloud.presets import preset_by_id
 from floe.config import OFF, STAND_IN
 from floe.fusion.follower import DEFAULT_MAX_REQUESTS
 from floe.jobs.endpoint_test import EndpointTestView
+from floe.origin import origin_of
 from floe.preferences import Preferences
 from floe.ui import cloud_words as words
 from floe.ui.cloud_panel import LONGEST_DEADLINE_MS, CloudParts
@@ -155,7 +156,7 @@ class CloudActions:
         }
 
     def _key(self, base_url: str, *, what_is_typed_stays: bool = False) -> Changes:
-        kept, where = words.key_place(self._settings, self._cloud.keys, base_url)
+        kept, where = words.key_place(self._cloud.keys, base_url)
         field = gr.update(
             placeholder=_KEPT if kept else _NO_KEY, visible=base_url not in (STAND_IN, OFF)
         )

@@ -3,16 +3,12 @@
 import time
 from typing import Any, Final, Literal
 
-from pydantic import SecretStr
-
 from floe.cloud.choice import EndpointChoice
-from floe.cloud.endpoint import Endpoint
 from floe.cloud.keys import Keys
 from floe.cloud.link import CloudLink
 from floe.cloud.presets import PRESETS, preset_by_id
 from floe.cloud.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
-from floe.errors import CloudError
 from floe.jobs.endpoint_test import EndpointTestView
 
 Mark = Literal["good", "limited", "impossible"]
@@ -86,14 +82,11 @@ def address(preset_id: str, typed: str) -> str:
     return preset_id if preset_id in (STAND_IN, OFF) else typed.strip().rstrip("/")
 
 
-def key_place(settings: Settings, keys: Keys, base_url: str) -> tuple[bool, str]:
-    """Whether there is a key for an endpoint, and where it is or would be; empty if it has none."""
-    try:
-        Endpoint(base_url, SecretStr(""))
-    except CloudError:  # a choice without an address, or one that is still to be typed
-        return False, ""
-    if base_url == settings.cloud and settings.cloud_key.get_secret_value():
-        return True, "The key comes from a flag, the environment or floe.toml."
+def key_place(keys: Keys, base_url: str) -> tuple[bool, str]:
+    """Whether there is a key for an endpoint, and where it is or would be; empty if it has none.
+
+    A choice without an address, or one that is still to be typed, has no such place.
+    """
     return bool(keys.load(base_url).get_secret_value()), keys.where(base_url)
 
 

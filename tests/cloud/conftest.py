@@ -18,17 +18,23 @@ from floe.records import CloudToken
 MODEL = Path(__file__).parents[2] / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
+def bearer(key: str) -> dict[str, str]:
+    """The header that a client shows its key with."""
+    return {"Authorization": f"Bearer {key}"}
+
+
 class Server:
     """A running stand-in and its faults."""
 
     def __init__(self, process: StandIn, url: str) -> None:
         self.process = process
         self.url = url
+        self.key = process.key.get_secret_value()
         self.model = MODEL.stem
 
     def set_faults(self, **faults: Any) -> None:
         url = self.url.removesuffix("/v1") + "/stand-in/faults"
-        httpx2.post(url, json=faults, trust_env=False).raise_for_status()
+        httpx2.post(url, json=faults, headers=bearer(self.key), trust_env=False).raise_for_status()
 
     def reset(self) -> None:
         self.set_faults(rtt_ms=0, jitter_ms=0, tokens_per_second=0, fail="none", fail_after=0)
@@ -67,14 +73,14 @@ def connect() -> Iterator[Callable[..., CloudClient]]:
 
 @pytest.fixture
 def client(server: Server, connect: Callable[..., CloudClient]) -> CloudClient:
-    return connect(server.url)
+    return connect(server.url, key=server.key)
 
 
 @pytest.fixture
 def api(server: Server) -> Iterator[openai.OpenAI]:
     """The real client of the protocol, typed and validating."""
     with openai.OpenAI(
-        api_key="any",
+        api_key=server.key,
         base_url=server.url,
         max_retries=0,
         _strict_response_validation=True,

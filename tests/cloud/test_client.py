@@ -315,7 +315,8 @@ def test_slow_and_unsteady_network_changes_nothing_but_time(
 
 def test_server_killed_in_mid_stream(connect: Connect) -> None:
     with StandIn(MODEL, ("--context", "256", "--tokens-per-second", "20")) as process:
-        stream = ask(connect(process.wait_ready()), max_tokens=200)
+        url = process.wait_ready()
+        stream = ask(connect(url, key=process.key.get_secret_value()), max_tokens=200)
         assert stream.wait(30)
         process.stop()
         rows = read_all(stream)

@@ -12,7 +12,7 @@ import pytest
 
 from floe.cloud.process import StandIn
 from floe.errors import CloudError
-from tests.cloud.conftest import MODEL
+from tests.cloud.conftest import MODEL, bearer
 
 PARENT = """
 import sys, time
@@ -34,7 +34,8 @@ def test_start_stop_and_nothing_left() -> None:
     assert (pid := stand_in.pid) is not None
     url = stand_in.wait_ready()
     assert url == stand_in.base_url
-    assert httpx2.get(f"{url}/models", trust_env=False).status_code == 200
+    shown = bearer(stand_in.key.get_secret_value())
+    assert httpx2.get(f"{url}/models", headers=shown, trust_env=False).status_code == 200
     stand_in.stop()
     assert not psutil.pid_exists(pid)
     with pytest.raises(httpx2.ConnectError):

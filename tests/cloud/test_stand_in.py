@@ -1,6 +1,7 @@
 """The server over real HTTP, asked by the real `openai` client and by plain requests."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,7 +14,7 @@ from floe.cloud.process import StandIn
 from floe.edge.prompt import PromptBuilder
 from floe.edge.runtime import LlamaModel
 from floe.records import ChatMessage
-from tests.cloud.conftest import MODEL, Server
+from tests.cloud.conftest import MODEL, Server, bearer
 
 QUESTION = "Name three colours."
 EMOJI = ("Repeat ten times: 😀", "😀😀😀😀")
@@ -223,7 +224,8 @@ def test_prompt_that_does_not_fit_is_refused(api: openai.OpenAI) -> None:
 
 
 def test_body_that_is_not_json_is_refused(server: Server) -> None:
-    answer = httpx2.post(f"{server.url}/chat/completions", content="{", trust_env=False)
+    url, shown = f"{server.url}/chat/completions", bearer(server.key)
+    answer = httpx2.post(url, content="{", headers=shown, trust_env=False)
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
@@ -232,29 +234,69 @@ def test_unknown_model_and_path_are_not_found(api: openai.OpenAI, server: Server
     with pytest.raises(openai.NotFoundError) as caught:
         api.chat.completions.create(model="gpt-9", messages=[{"role": "user", "content": "x"}])
     assert caught.value.code == "model_not_found"
-    answer = httpx2.get(f"{server.url}/nothing", trust_env=False)
+    shown = bearer(server.key)
+    answer = httpx2.get(f"{server.url}/nothing", headers=shown, trust_env=False)
     assert answer.status_code == 404
     assert answer.json()["error"]["message"] == "Not Found: GET /v1/nothing"
 
 
 def test_models_show_the_vocabulary(server: Server, local: LlamaModel) -> None:
-    [entry] = httpx2.get(f"{server.url}/models", trust_env=False).json()["data"]
+    shown = bearer(server.key)
+    [entry] = httpx2.get(f"{server.url}/models", headers=shown, trust_env=False).json()["data"]
     assert entry["id"] == MODEL.stem
     assert entry["meta"]["vocabulary"] == local.vocabulary.fingerprint
-    health = httpx2.get(server.url.removesuffix("/v1") + "/health", trust_env=False)
+    health = httpx2.get(server.url.removesuffix("/v1") + "/health", headers=shown, trust_env=False)
     assert health.json() == {"status": "ok"}
 
 
-def test_key_is_asked_for_where_one_is_set() -> None:
-    with StandIn(MODEL, ("--key", "right", "--context", "256")) as process:
-        url = process.wait_ready() + "/models"
-        for header, status in [("Bearer right", 200), ("Bearer wrong", 401), ("", 401)]:
-            answer = httpx2.get(url, headers={"Authorization": header}, trust_env=False)
-            assert answer.status_code == status
+ROUTES = ("/health", "/v1/models", "/v1/chat/completions", "/stand-in/faults", "/", "/v1/nothing")
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD", "PUT"])
+def test_who_does_not_know_the_key_gets_nothing(server: Server, method: str, path: str) -> None:
+    url = server.url.removesuffix("/v1") + path
+    page = {"Origin": "http://127.0.0.1:8000", "Access-Control-Request-Headers": "authorization"}
+    for headers in (
+        {},
+        page,
+        bearer("wrong"),
+        bearer(server.key[:-1]),
+        {"Authorization": server.key},
+    ):
+        answer = httpx2.request(method, url, headers=headers, content="{}", trust_env=False)
+        assert answer.status_code == 401
+        assert "model" not in answer.text
+        assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+@pytest.mark.parametrize("host", ["rebind.example", "127.0.0.1", "127.0.0.1:1", "localhost", ""])
+def test_a_foreign_host_gets_nothing_even_with_the_key(server: Server, host: str) -> None:
+    for path in ROUTES:
+        url = server.url.removesuffix("/v1") + path
+        answer = httpx2.get(url, headers=bearer(server.key) | {"Host": host}, trust_env=False)
+        assert answer.status_code == 403
+
+
+def test_the_key_is_another_one_at_each_start_and_in_no_list_of_processes() -> None:
+    keys = set()
+    for _ in range(2):
+        with StandIn(MODEL, ("--context", "256")) as process:
+            url = process.wait_ready() + "/models"
+            key = process.key.get_secret_value()
+            keys.add(key)
+            assert len(key) >= 32
+            assert httpx2.get(url, headers=bearer(key), trust_env=False).status_code == 200
+            seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            seen += Path(f"/proc/{process.pid}/environ").read_bytes()
+            assert key.encode() not in seen
+            assert key not in repr(vars(process))
+    assert len(keys) == 2
 
 
 def test_unknown_faults_are_refused(server: Server) -> None:
     url = server.url.removesuffix("/v1") + "/stand-in/faults"
     bodies: list[Any] = [{"fail": "fire"}, {"rtt_ms": -1}, {"speed": 1}, []]
     for body in bodies:
-        assert httpx2.post(url, json=body, trust_env=False).status_code == 400
+        answer = httpx2.post(url, json=body, headers=bearer(server.key), trust_env=False)
+        assert answer.status_code == 400

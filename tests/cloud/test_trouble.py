@@ -88,12 +88,13 @@ def test_unknown_host(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_unknown_model(server: Server, connect: Connect) -> None:
-    assert "does not know the model 'gpt-9'" in str(failure_of(ask(connect(server.url, "gpt-9"))))
+    client = connect(server.url, "gpt-9", server.key)
+    assert "does not know the model 'gpt-9'" in str(failure_of(ask(client)))
 
 
 def test_wrong_path_has_no_models(server: Server, connect: Connect) -> None:
     with pytest.raises(CloudError, match="no OpenAI-compatible API"):
-        connect(server.url.removesuffix("/v1")).models()
+        connect(server.url.removesuffix("/v1"), key=server.key).models()
 
 
 def test_proxy_is_not_asked_for_loopback(
@@ -101,7 +102,7 @@ def test_proxy_is_not_asked_for_loopback(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
-    assert connect(server.url).models() == [MODEL.stem]
+    assert connect(server.url, key=server.key).models() == [MODEL.stem]
 
 
 @pytest.mark.parametrize("status", ["400 No", "401 No", "404 No", "418 No", "429 No", "500 No"])

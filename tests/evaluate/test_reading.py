@@ -69,15 +69,15 @@ def test_answers_longer_than_the_context_are_left_out(smollm: LlamaModel) -> Non
 
 
 @pytest.fixture(scope="module")
-def endpoint(smollm_path: Path) -> Iterator[str]:
+def endpoint(smollm_path: Path) -> Iterator[tuple[str, SecretStr]]:
     with StandIn(smollm_path) as stand_in:
-        yield stand_in.wait_ready()
+        yield stand_in.wait_ready(), stand_in.key
 
 
 def test_a_real_endpoint_gives_the_same_figure_with_few_requests(
-    endpoint: str, smollm: LlamaModel
+    endpoint: tuple[str, SecretStr], smollm: LlamaModel
 ) -> None:
-    client = CloudClient(endpoint, "", SecretStr(""))
+    client = CloudClient(endpoint[0], "", endpoint[1])
     try:
         greet(client)
         cloud = LiveCloud(client, 40)
@@ -99,8 +99,10 @@ def test_a_real_endpoint_gives_the_same_figure_with_few_requests(
     assert 1 <= cloud.requests < len(live.scores)
 
 
-def test_no_more_requests_are_made_than_allowed(endpoint: str, smollm: LlamaModel) -> None:
-    client = CloudClient(endpoint, "", SecretStr(""))
+def test_no_more_requests_are_made_than_allowed(
+    endpoint: tuple[str, SecretStr], smollm: LlamaModel
+) -> None:
+    client = CloudClient(endpoint[0], "", endpoint[1])
     try:
         greet(client)
         cloud = LiveCloud(client, 2)

@@ -77,17 +77,18 @@ def test_every_choice_has_a_note_and_an_address() -> None:
 def test_where_a_key_is_never_tells_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     openai = "https://api.openai.com/v1"
-    kept, where = words.key_place(Settings(), Keys(), openai)
+    kept, where = words.key_place(Keys(), openai)
     assert kept
     assert "environment" in where
     assert "sk-secret" not in where
-    kept, where = words.key_place(Settings(), Keys(), "http://127.0.0.1:1/v1")
+    kept, where = words.key_place(Keys(), "http://127.0.0.1:1/v1")
     assert not kept
     assert where
     for no_address in (STAND_IN, OFF, "", "http://[::"):
-        assert words.key_place(Settings(), Keys(), no_address) == (False, "")
+        assert words.key_place(Keys(), no_address) == (False, "")
     given = Settings(cloud=openai, cloud_key=SecretStr("sk-given"))
-    assert "floe.toml" in words.key_place(given, Keys(), openai)[1]
+    assert "floe.toml" in words.key_place(Keys(given), openai)[1]
+    assert "not encrypted" in words.key_place(Keys(given), "http://api.openai.com/v1")[1]
 
 
 def test_who_decides_at_the_next_start(tmp_path: Path) -> None:

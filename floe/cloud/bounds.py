@@ -1,0 +1,99 @@
+"""Bounds on what a server may send: nothing compressed, no endless body, no row of any length.
+
+The libraries in between read a body of an error, or a line of a stream, into memory whole, however
+long it is. So the bytes are counted where they come in.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx2
+
+LONGEST_EVENT: Final = 4 << 20
+"""Bytes; some servers send an answer of a thousand tokens with all candidates as one event."""
+LONGEST_BODY: Final = 8 << 20
+"""Bytes of a body that is read whole; the longest list of models known has one."""
+LONGEST_REFUSAL: Final = 1 << 16
+"""Bytes of the body of an error; the rest is not read."""
+_EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+class TooLongError(Exception):
+    """A server has sent more in one piece than anybody needs."""
+
+
+class CompressedError(Exception):
+    """A server has sent compressed data, which it was not asked for.
+
+    Nobody knows how long a compressed body is before it has been read.
+    """
+
+
+class BoundedStream(httpx2.AsyncByteStream):
+    """The body of a response up to a bound."""
+
+    def __init__(
+        self, inner: httpx2.AsyncByteStream, limit: int, *, events: bool, cut: bool
+    ) -> None:
+        """Pass `inner` on.
+
+        Args:
+            inner: the body as it arrives.
+            limit: bytes.
+            events: the limit is that of each event and not of all together.
+            cut: end quietly at the limit.
+        """
+        self._inner = inner
+        self._limit = limit
+        self._events = events
+        self._cut = cut
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The bytes.
+
+        Raises:
+            TooLongError: there are more than the limit allows.
+        """
+        count, tail = 0, b""
+        async for part in self._inner:
+            if self._events:
+                joined = tail + part
+                since = _since_event_end(joined)
+                count = count + len(part) if since is None else since
+                tail = joined[-3:]
+            else:
+                count += len(part)
+            if count > self._limit:
+                if self._cut:
+                    yield part[: len(part) - (count - self._limit)]
+                    return
+                raise TooLongError
+            yield part
+
+    async def aclose(self) -> None:
+        """Close what is passed on."""
+        await self._inner.aclose()
+
+
+def _since_event_end(data: bytes) -> int | None:
+    """How many bytes follow the last end of an event; None: there is none."""
+    ends = [data.rfind(mark) + len(mark) for mark in _EVENT_ENDS if mark in data]
+    return len(data) - max(ends) if ends else None
+
+
+async def bound_response(response: httpx2.Response) -> None:
+    """Put the bounds on a response whose body has not been read yet.
+
+    Raises:
+        CompressedError: it is compressed.
+    """
+    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise CompressedError
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    inner = response.stream
+    if not response.is_success:
+        response.stream = BoundedStream(inner, LONGEST_REFUSAL, events=False, cut=True)
+    elif response.request.method == "POST":
+        response.stream = BoundedStream(inner, LONGEST_EVENT, events=True, cut=False)
+    else:
+        response.stream = BoundedStream(inner, LONGEST_BODY, events=False, cut=False)
