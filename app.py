@@ -16,12 +16,14 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from floe.chat import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
-from floe.edge.catalog import fetch_missing, resolve_model
+from floe.edge.catalog import fetch_missing, load_catalog, resolve_model
 from floe.edge.device import choose_threads
 from floe.edge.runtime import LlamaModel
+from floe.edge.trial_load import try_loading
 from floe.errors import FloeError
 from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
+from floe.private_files import PrivateLogFile, make_private_folder
 from floe.store import Store
 
 if TYPE_CHECKING:
@@ -47,10 +49,13 @@ def main() -> int:
 
 
 def log_to(settings: Settings) -> None:
-    """Write the log beside the database; what goes wrong is also shown in the terminal."""
+    """Write the log beside the database; what goes wrong is also shown in the terminal.
+
+    Nobody else on this computer may read either.
+    """
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(settings.data_dir / "floe.log", encoding="utf-8")
+        make_private_folder(settings.data_dir)
+        file = PrivateLogFile(settings.data_dir / "floe.log")
     except OSError as error:
         raise FloeError(
             f"The data folder {settings.data_dir} cannot be written: {error.strerror}. "
@@ -82,8 +87,11 @@ def serve(settings: Settings) -> None:
     cloud.connect()
     detector = Detector(own_words(store))
     detector.load_in_background()
+    path = resolve_model(settings.model, settings.models_dir)
+    if load_catalog().find(settings.model) is None:
+        try_loading(path, settings.data_dir)
     model = LlamaModel(
-        resolve_model(settings.model, settings.models_dir),
+        path,
         context=settings.context,
         threads=threads,
     )

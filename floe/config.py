@@ -4,11 +4,12 @@ Environment variables are the upper-case names with `FLOE_` before them (`FLOE_P
 user moves in the page (slider, temperature, mode) lives in the store instead.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +26,21 @@ STAND_IN = "stand-in"
 
 OFF = "off"
 """No cloud at all."""
+
+
+_MOST_BYTES: Final = 1_000_000
+
+
+def _check_file(path: Path) -> None:
+    """A settings file has a page of text; what has gigabytes is another file.
+
+    Raises:
+        FloeError: it is too large.
+    """
+    if path.is_file() and path.stat().st_size > _MOST_BYTES:
+        raise FloeError(
+            f"{path.name} is far too large to be a settings file. Move it away, or write a new one."
+        )
 
 
 class Settings(BaseSettings):
@@ -48,19 +64,47 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="0 picks a free one")
     browser: bool = Field(True, description="open the page once it is there")
 
-    model: str = Field("smollm2-135m-instruct", description="catalog id or path of a GGUF")
-    context: int = Field(4096, ge=256, description="tokens; cut to what the model was trained on")
-    threads: int = Field(0, ge=0, description="0: chosen for this device")
-    system_prompt: str = "You are a helpful assistant."
+    model: str = Field(
+        "smollm2-135m-instruct", max_length=4096, description="catalog id or path of a GGUF"
+    )
+    context: int = Field(
+        4096, ge=256, le=1 << 20, description="tokens; cut to what the model was trained on"
+    )
+    threads: int = Field(0, ge=0, le=1024, description="0: chosen for this device")
+    system_prompt: str = Field("You are a helpful assistant.", max_length=100_000)
 
     cloud: str = Field(STAND_IN, description="'stand-in', 'off' or an OpenAI-compatible base URL")
     cloud_model: str = Field("", description="empty: the first model that the endpoint lists")
     cloud_key: SecretStr = SecretStr("")
-    stand_in_model: str = "qwen2.5-coder-0.5b-instruct"
-    stand_in_args: str = Field("", description="its flags in one string, to slow or break it")
+    stand_in_model: str = Field("qwen2.5-coder-0.5b-instruct", max_length=4096)
+    stand_in_args: str = Field(
+        "", max_length=4096, description="its flags in one string, to slow or break it"
+    )
 
     rule: Rule = "log-linear"
-    deadline_ms: float = Field(1000.0, ge=0, description="longest wait for the cloud, per token")
+    deadline_ms: float = Field(
+        1000.0,
+        ge=0,
+        le=600_000,
+        allow_inf_nan=False,
+        description="longest wait for the cloud, per token",
+    )
+
+    @field_validator("data_dir", "models_dir", "model", "stand_in_model", "system_prompt")
+    @classmethod
+    def _without_nul(cls, value: Path | str) -> Path | str:
+        if "\0" in str(value):
+            raise ValueError("it holds a character that no name has (NUL)")
+        return value
+
+    @field_validator("stand_in_args")
+    @classmethod
+    def _splits(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError:
+            raise ValueError("a quotation mark in it is not closed") from None
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -88,6 +132,7 @@ class Settings(BaseSettings):
         """
         try:
             given = {key: value for key, value in values.items() if value is not None}
+            _check_file(Path(str(cls.model_config["toml_file"])))
             return cls(_cli_parse_args=None if flags is None else list(flags), **given)
         except ValidationError as error:
             # Not `str(error)`: it repeats the input, which could be a key.
@@ -96,8 +141,13 @@ class Settings(BaseSettings):
                 for item in error.errors(include_input=False, include_url=False)
             ]
             raise FloeError("A setting does not fit. " + "; ".join(lines)) from None
-        except (SettingsError, ValueError) as error:
-            raise FloeError(f"The settings cannot be read: {error}") from error
+        except RecursionError as error:
+            raise FloeError(
+                "The settings cannot be read: floe.toml is nested too deeply. Each line of it is "
+                "`name = value`."
+            ) from error
+        except (SettingsError, ValueError, OSError) as error:
+            raise FloeError(f"The settings cannot be read: {str(error)[:500]}") from error
 
     @property
     def database(self) -> Path:

@@ -51,7 +51,7 @@ def read_rows(path: Path) -> list[TrainRow]:
                     rows.append(row_of(json.loads(line)))
     except FileNotFoundError:
         raise RowsError("There are no rows to learn from. Choose some conversations.") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
         raise RowsError("The rows to learn from cannot be read. Prepare them again.") from error
     return rows
 
