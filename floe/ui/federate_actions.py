@@ -25,6 +25,7 @@ from floe.personal.cost import Workload
 from floe.personal.device import measured_device
 from floe.personal.plan import choose_plan
 from floe.privacy.consent import consent
+from floe.ui.asked import GroupAsked, ItemSwitchAsked, ViewAsked, read_asked
 from floe.ui.experts import expert_rows
 from floe.ui.federate_panel import FederateParts
 from floe.ui.plainly import Changes, plainly
@@ -74,7 +75,11 @@ class FederateActions:
     @plainly
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
-        return self.look() if event._data["view"] == "federate" else {self.parts.notice: ""}
+        return (
+            self.look()
+            if read_asked(event, ViewAsked).view == "federate"
+            else {self.parts.notice: ""}
+        )
 
     @plainly
     def look(self) -> Changes:
@@ -103,13 +108,13 @@ class FederateActions:
     @plainly
     def join(self, event: gr.EventData) -> Changes:
         """Take part in a group: measure this device, if need be, then connect."""
-        asked: dict[str, Any] = event._data
-        certificate = self._certificate(str(asked["certificate"]))
-        check_address(asked["address"])
+        asked = read_asked(event, GroupAsked)
+        certificate = self._certificate(asked.certificate)
+        check_address(asked.address)
         check_certificate(certificate)
         if self._joining is not None and self._joining.is_alive():
             raise FederationError("This device is joining already.")
-        wish = (asked["address"], certificate, BLUR[asked["level"]])
+        wish = (asked.address, certificate, BLUR[asked.level])
         self._joining = threading.Thread(target=self._join, args=wish, name="join", daemon=True)
         self._joining.start()
         return self._done()
@@ -135,8 +140,8 @@ class FederateActions:
     @plainly
     def switch(self, event: gr.EventData) -> Changes:
         """Let prompts be led to an expert, or not."""
-        base = model_sha256(self._store, self._base)
-        self._adapters.switch(event._data["id"], event._data["on"], base)
+        asked = read_asked(event, ItemSwitchAsked)
+        self._adapters.switch(asked.id, asked.on, model_sha256(self._store, self._base))
         return self._done()
 
     def _done(self) -> Changes:

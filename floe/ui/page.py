@@ -16,6 +16,7 @@ import gradio as gr
 from floe.chat import Assistant
 from floe.config import Settings
 from floe.ui.actions import Actions, Seat
+from floe.ui.asked import RowId, ShortText, TokensAsked, answer_page
 from floe.ui.cloud_actions import CloudActions
 from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
@@ -43,15 +44,19 @@ def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> g
     What it starts beside the page, such as threads that watch a training, ends with `opened`.
     """
 
+    @answer_page(ShortText, [])
     def search(words: str) -> list[dict[str, Any]]:
         return find(assistant, words)
 
+    @answer_page(TokensAsked, {"rows": [], "live": False})
     def tokens(request: list[int]) -> dict[str, Any]:
         return token_page(assistant, request)
 
+    @answer_page(RowId, "")
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
+    @answer_page(RowId, [])
     def rows(conversation_id: int) -> list[dict[str, Any]]:
         return rows_of(dataset(assistant.store, settings.system_prompt), conversation_id)
 
