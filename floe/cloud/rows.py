@@ -145,20 +145,20 @@ class RowReader:
         merged: dict[tuple[bytes, bool], float] = {}
         seen = set()
         for top in tops:
-            text, logprob = self._text(top), min(float(top["logprob"]), 0.0)
+            text, logprob = self._text(top), _logprob(top["logprob"])
             # Some servers list the chosen token twice; the same probability is not added again.
             if text is None or logprob <= _HOPELESS or (top["token"], text, logprob) in seen:
                 continue
             seen.add((top["token"], text, logprob))
             known = merged.get(text)
             merged[text] = logprob if known is None else _add(known, logprob)
-        chosen_logprob = float(entry["logprob"])
+        chosen_logprob = _logprob(entry["logprob"])
         if chosen_logprob <= _HOPELESS:
             chosen_logprob = _FLOOR
         if chosen is None or (self._lost is not None and not chosen[1]):
             self._lost = (self._lost or 0.0) + chosen_logprob
             return None
-        merged.setdefault(chosen, min(chosen_logprob, 0.0))
+        merged.setdefault(chosen, chosen_logprob)
         ranked = sorted(merged.items(), key=lambda item: -item[1])
         candidates = tuple(Candidate(key[0], logprob, key[1]) for key, logprob in ranked)
         return CloudToken(chosen[0], candidates, chosen[1])
@@ -183,7 +183,7 @@ class RowReader:
         if token in _END_SPELLINGS:
             return b"", True
         if given is not None:
-            data = bytes(given)
+            data = _given_bytes(given)
             if not data:
                 return b"", True
             if _LOST not in data:
@@ -250,8 +250,32 @@ def _joined(rows: list[CloudToken]) -> bytes:
     return b"".join(row.text_bytes for row in rows)
 
 
-def _lost_bytes(given: list[int]) -> bool:
-    return _LOST in bytes(given)
+def _given_bytes(given: Any) -> bytes:
+    """The bytes that a server lists; of a number, Python would make as many zeros.
+
+    Raises:
+        TypeError, ValueError: it is no list of numbers below 256.
+    """
+    if not isinstance(given, list | tuple):
+        raise TypeError("the bytes of a token are no list")
+    return bytes(given)
+
+
+def _lost_bytes(given: Any) -> bool:
+    return _LOST in _given_bytes(given)
+
+
+def _logprob(given: Any) -> float:
+    """A log-probability, at most 0; what is no number at all counts as a placeholder.
+
+    Raises:
+        TypeError, ValueError: it is no number.
+    """
+    try:
+        value = float(given)
+    except OverflowError:
+        raise ValueError("a log-probability is far too large") from None
+    return -math.inf if math.isnan(value) else min(value, 0.0)
 
 
 def _add(first: float, second: float) -> float:

@@ -326,8 +326,9 @@ class _Sizes:
         if found is None and default is not None:
             return default
         if lists and isinstance(found, NumberList):
-            values = [int(value) for value in found.values[:_MAX_LAYERS]]
-            return max(values, default=0)
+            if found.values.dtype.kind == "f":
+                raise self._fault(f"does not say {key} in whole numbers")
+            return int(found.values.max(initial=0))
         if not isinstance(found, NumberField) or not isinstance(found.value, int):
             raise self._fault(f"does not say how many {what or key} it has")
         if not least <= found.value <= most:

@@ -78,14 +78,19 @@ def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...
                     f"{name} has {megabytes(size)}; at most {megabytes(MAX_FILE_BYTES)} can be "
                     "imported at once. Split it into several files."
                 )
-            yield from _chats(file, name)
+            yield from iterate_chat_lines(file, name)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}). Check the name and its rights."
         ) from error
 
 
-def _chats(file: BinaryIO, name: str) -> Iterator[tuple[ChatMessage, ...]]:
+def iterate_chat_lines(file: BinaryIO, name: str) -> Iterator[tuple[ChatMessage, ...]]:
+    """The chats of an open file; `name` is what to call it.
+
+    Raises:
+        DataError: a line is too long or does not fit, or there is none.
+    """
     found = False
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 1):
