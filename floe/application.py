@@ -14,9 +14,10 @@ from floe.child_environment import drop_secrets
 from floe.cloud.keys import VARIABLES
 from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
-from floe.edge.catalog import fetch_missing, resolve_model
+from floe.edge.catalog import fetch_missing, load_catalog, resolve_model
 from floe.edge.device import choose_threads
 from floe.edge.runtime import LlamaModel
+from floe.edge.trial_load import try_loading
 from floe.federation.membership import Membership, Simulation
 from floe.jobs.endpoint_test import EndpointTest
 from floe.jobs.join_job import JoinJob
@@ -93,8 +94,11 @@ class Application:
             cloud.connect()
             detector = Detector(own_words(store))
             detector.load_in_background()
+            path = resolve_model(settings.model, settings.models_dir)
+            if load_catalog().find(settings.model) is None:
+                try_loading(path, settings.data_dir)
             model = LlamaModel(
-                resolve_model(settings.model, settings.models_dir),
+                path,
                 context=settings.context,
                 threads=threads,
             )

@@ -7,6 +7,7 @@ Environment variables are the upper-case names with `FLOE_` before them (`FLOE_P
 user moves in the page (slider, temperature, mode) lives in the store instead.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -30,11 +31,29 @@ from floe.resources import CHECKOUT
 
 _DIRS: Final = PlatformDirs("floe", appauthor=False)
 
+FILES: Final = (_DIRS.user_config_path / "floe.toml", Path("floe.toml"))
+"""Where settings are read from; the later one wins."""
+
 STAND_IN = "stand-in"
 """The cloud that Floe starts itself: a second, larger model in a process of its own."""
 
 OFF = "off"
 """No cloud at all."""
+
+
+_MOST_BYTES: Final = 1_000_000
+
+
+def _check_file(path: Path) -> None:
+    """A settings file has a page of text; what has gigabytes is another file.
+
+    Raises:
+        FloeError: it is too large.
+    """
+    if path.is_file() and path.stat().st_size > _MOST_BYTES:
+        raise FloeError(
+            f"{path.name} is far too large to be a settings file. Move it away, or write a new one."
+        )
 
 
 KEY_FLAG = "--cloud-key"
@@ -72,7 +91,7 @@ class Settings(BaseSettings):
         env_prefix="FLOE_",
         frozen=True,
         extra="forbid",
-        toml_file=(_DIRS.user_config_path / "floe.toml", Path("floe.toml")),
+        toml_file=FILES,
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_exit_on_error=False,
@@ -86,10 +105,14 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="0 picks a free one")
     browser: bool = Field(True, description="open the page once it is there")
 
-    model: str = Field("smollm2-135m-instruct", description="catalog id or path of a GGUF")
-    context: int = Field(4096, ge=256, description="tokens; cut to what the model was trained on")
-    threads: int = Field(0, ge=0, description="0: chosen for this device")
-    system_prompt: str = "You are a helpful assistant."
+    model: str = Field(
+        "smollm2-135m-instruct", max_length=4096, description="catalog id or path of a GGUF"
+    )
+    context: int = Field(
+        4096, ge=256, le=1 << 20, description="tokens; cut to what the model was trained on"
+    )
+    threads: int = Field(0, ge=0, le=1024, description="0: chosen for this device")
+    system_prompt: str = Field("You are a helpful assistant.", max_length=100_000)
 
     cloud: str = Field(STAND_IN, description="'stand-in', 'off' or an OpenAI-compatible base URL")
     cloud_model: str = Field(
@@ -103,11 +126,35 @@ class Settings(BaseSettings):
     cloud_key_for: CliSuppress[str] = Field(
         "", description="the address that the key was given for; empty: the one in 'cloud'"
     )
-    stand_in_model: str = "qwen2.5-coder-0.5b-instruct"
-    stand_in_args: str = Field("", description="its flags in one string, to slow or break it")
+    stand_in_model: str = Field("qwen2.5-coder-0.5b-instruct", max_length=4096)
+    stand_in_args: str = Field(
+        "", max_length=4096, description="its flags in one string, to slow or break it"
+    )
 
     rule: Rule = "log-linear"
-    deadline_ms: float = Field(1000.0, ge=0, description="longest wait for the cloud, per token")
+    deadline_ms: float = Field(
+        1000.0,
+        ge=0,
+        le=600_000,
+        allow_inf_nan=False,
+        description="longest wait for the cloud, per token",
+    )
+
+    @field_validator("data_dir", "models_dir", "model", "stand_in_model", "system_prompt")
+    @classmethod
+    def _without_nul(cls, value: Path | str) -> Path | str:
+        if "\0" in str(value):
+            raise ValueError("it holds a character that no name has (NUL)")
+        return value
+
+    @field_validator("stand_in_args")
+    @classmethod
+    def _splits(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError:
+            raise ValueError("a quotation mark in it is not closed") from None
+        return value
 
     @field_validator("cloud")
     @classmethod
@@ -150,6 +197,8 @@ class Settings(BaseSettings):
             if "cloud_key" in given or any(word.startswith(KEY_FLAG) for word in words):
                 # The strongest of all: it is meant for the address that is used.
                 given.setdefault("cloud_key_for", "")
+            for path in FILES:
+                _check_file(path)
             return cls(_cli_parse_args=None if flags is None else list(flags), **given)
         except ValidationError as error:
             # Not `str(error)`: it repeats the input, which could be a key.
@@ -159,7 +208,12 @@ class Settings(BaseSettings):
                 for item in error.errors(include_input=False, include_url=False)
             ]
             raise FloeError("A setting does not fit. " + "; ".join(lines)) from None
-        except (SettingsError, ValueError) as error:
+        except RecursionError as error:
+            raise FloeError(
+                "The settings cannot be read: floe.toml is nested too deeply. Each line of it is "
+                "`name = value`."
+            ) from error
+        except (SettingsError, ValueError, OSError) as error:
             raise FloeError(f"The settings cannot be read: {_without_values(error)}") from None
 
     @property

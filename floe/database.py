@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from floe import schema
 from floe.errors import StoreError
+from floe.private_files import make_private_file, make_private_folder
 
 
 class DatabaseFile:
@@ -30,9 +31,10 @@ class DatabaseFile:
         self._idle: list[Database] = []
         self._writing = threading.Lock()  # threads take turns; SQLite's own wait is for processes
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             if not path.exists():
                 path.touch(mode=0o600)  # for this user's eyes; SQLite's side files follow
+            make_private_file(path)
         except OSError as error:
             raise StoreError(
                 f"The chats cannot be kept in {path}: {error.strerror}. Choose another data folder."

@@ -51,3 +51,13 @@ class FederationError(FloeError):
 
 class TrainingError(FloeError):
     """A training run cannot start or go on, or what it made cannot be used here."""
+
+
+class PageError(FloeError):
+    """The page sent what does not fit; nothing has been changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The page sent something that Floe cannot use, and nothing was changed. Reload the "
+            "page and try again."
+        )

@@ -1,9 +1,12 @@
 """What the person last set in the page, kept in the store and found again after a restart."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Self
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field
 
 from floe.fusion.follower import DEFAULT_MAX_REQUESTS
+from floe.kept_records import RowId, load_record
 from floe.records import Mode, Sampling
 from floe.store import Store
 from floe.turn import TurnOptions
@@ -25,26 +28,28 @@ class Preferences:
     """
 
     mode: Mode = "fused"
-    weight: float = 0.5
+    weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
     auto: bool = False
-    temperature: float = 0.0
-    max_tokens: int = 512
-    top_p: float = 0.95
-    conversation: int | None = None
-    deadline_ms: float | None = None
+    temperature: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.0
+    max_tokens: Annotated[int, Field(ge=1, le=65_536)] = 512
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.95
+    conversation: RowId | None = None
+    deadline_ms: Annotated[float, Field(ge=0, le=600_000, allow_inf_nan=False)] | None = None
     fewer_requests: bool = False
-    max_requests: int = DEFAULT_MAX_REQUESTS
-    daily_requests: int = 0
+    max_requests: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_MAX_REQUESTS
+    daily_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
 
     @classmethod
     def load(cls, store: Store, **changes: Any) -> Self:
         """What was kept, with some changes that are not.
 
-        A field that an older or newer Floe did not know takes its default.
+        A field that an older or newer Floe did not know, or that holds what it cannot, takes its
+        default.
+
+        Raises:
+            PageError: a change holds what it cannot.
         """
-        kept: dict[str, Any] = store.setting(KEY, {})
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in kept.items() if name in known} | changes)
+        return load_record(cls, store.setting(KEY, {}), changes)
 
     @classmethod
     def update(cls, store: Store, **changes: Any) -> Self:

@@ -54,6 +54,27 @@ def test_the_page_starts_no_thread_and_opens_no_store() -> None:
     assert found == []
 
 
+def imports_of(path: Path) -> set[str]:
+    """Top-level packages that a module imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_only_the_page_imports_gradio() -> None:
+    allowed = {PACKAGE / "ui", PACKAGE / "cli" / "run.py"}
+    found = [
+        path
+        for path in MODULES
+        if "gradio" in imports_of(path) and not allowed & {path, *path.parents}
+    ]
+    assert found == []
+
+
 def test_requirements_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]

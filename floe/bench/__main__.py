@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from floe.bench import decode, federate, fusion, privacy, store, train
+from floe.bench import decode, federate, fusion, fuzz, privacy, store, train
 from floe.errors import FloeError
 
 
@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[], dict[str, object]]] = {
     "decode": decode.run,
     "federate": federate.run,
     "fusion": fusion.run,
+    "fuzz": fuzz.run,
     "privacy": partial(privacy.run, None),
     "store": store.run,
     "train": train.run,
@@ -33,17 +34,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="floe bench", description=__doc__)
     parser.add_argument("name", choices=sorted(BENCHES))
     parser.add_argument("--data", type=Path, metavar="FILE.jsonl", help="labelled texts: privacy")
+    parser.add_argument("--cases", type=int, help=f"fuzz: how many, {fuzz.DEFAULT_CASES:,} if not")
+    parser.add_argument("--seed", type=int, help="fuzz: which ones")
     given = parser.parse_args(arguments)
     if given.data is not None and given.name != "privacy":
         parser.error("--data belongs to privacy")
-    bench = partial(privacy.run, given.data) if given.name == "privacy" else BENCHES[given.name]
+    if (given.cases, given.seed) != (None, None) and given.name != "fuzz":
+        parser.error("--cases and --seed belong to fuzz")
+    bench = BENCHES[given.name]
+    if given.name == "privacy":
+        bench = partial(privacy.run, given.data)
+    elif given.name == "fuzz":
+        bench = partial(fuzz.run, given.cases or fuzz.DEFAULT_CASES, given.seed or 1)
     try:
         result = bench()
     except FloeError as error:
         print(error, file=sys.stderr)
         return 1
     print(json.dumps({"bench": given.name, **result}))
-    return 0
+    return 1 if result.get("crashes") else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Final
 
 from floe.config import Settings
 from floe.errors import FloeError
+from floe.private_files import PrivateLogFile, make_private_folder
 from floe.redaction import KNOWN, RedactingFormatter
 
 _CHATTY: Final = ("httpx", "httpcore", "openai", "httpx2", "httpcore2")
@@ -14,12 +15,14 @@ _CHATTY: Final = ("httpx", "httpcore", "openai", "httpx2", "httpcore2")
 def log_to(settings: Settings) -> None:
     """Write the log into the data folder; errors are also shown in the terminal.
 
+    Nobody else on this computer may read either.
+
     Raises:
         FloeError: the data folder cannot be written.
     """
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(settings.data_dir / "floe.log", encoding="utf-8")
+        make_private_folder(settings.data_dir)
+        file = PrivateLogFile(settings.data_dir / "floe.log")
     except OSError as error:
         raise FloeError(
             f"The data folder {settings.data_dir} cannot be written: {error.strerror}. "

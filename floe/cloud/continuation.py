@@ -6,11 +6,10 @@ where that tells (llama-server's `/props`), else it is one of the common ones he
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Final, NoReturn
+from functools import lru_cache
+from typing import Final
 
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from floe.edge.chat_template import BoundedTemplate, template_values
 from floe.records import ChatMessage
 
 
@@ -58,19 +57,10 @@ TEMPLATES: Final[dict[str, str]] = {
 """Common templates by the name that the probe reports, the most common first."""
 
 
-def _raise_exception(message: str) -> NoReturn:
-    """What templates call for a conversation that they refuse."""
-    raise TemplateError(message)
-
-
-# A foreign server's template is a foreign program: it gets a sandbox and nothing else.
-_ENVIRONMENT: Final = ImmutableSandboxedEnvironment(
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    extensions=["jinja2.ext.loopcontrols"],
-)
-_ENVIRONMENT.globals["raise_exception"] = _raise_exception
+@lru_cache(maxsize=8)
+def _compiled(template: str) -> BoundedTemplate:
+    """A foreign server's template is a foreign program: it gets a sandbox with bounds."""
+    return BoundedTemplate(template, keep_trailing_newline=True)
 
 
 def render(template: str, end_text: str, messages: Sequence[ChatMessage], partial: str) -> str:
@@ -86,12 +76,8 @@ def render(template: str, end_text: str, messages: Sequence[ChatMessage], partia
         partial: the beginning of the answer.
 
     Raises:
-        TemplateError: the template is broken or refuses the conversation.
+        TemplateError: the template is broken, refuses the conversation, or wants too much time.
     """
-    values: dict[str, Any] = {
-        "messages": [{"role": message.role, "content": message.content} for message in messages],
-        "add_generation_prompt": True,
-        "bos_token": "",
-        "eos_token": end_text,
-    }
-    return _ENVIRONMENT.from_string(template).render(values) + partial
+    said = [{"role": message.role, "content": message.content} for message in messages]
+    values = template_values(said, bos_text="", eos_text=end_text)
+    return _compiled(template).render(values) + partial

@@ -165,7 +165,7 @@ class RowReader:
         if chosen is None or (self._lost is not None and not chosen[1]):
             self._lost = (self._lost or 0.0) + chosen_logprob
             return None
-        merged.setdefault(chosen, min(chosen_logprob, 0.0))
+        merged.setdefault(chosen, chosen_logprob)
         ranked = sorted(merged.items(), key=lambda item: -item[1])
         candidates = tuple(Candidate(key[0], logprob, key[1]) for key, logprob in ranked)
         return CloudToken(chosen[0], candidates, chosen[1])
@@ -258,15 +258,16 @@ def _joined(rows: list[CloudToken]) -> bytes:
 
 
 def _read_logprob(entry: Mapping[str, Any]) -> float:
-    """A log-probability, at most 0.
+    """A log-probability, at most 0; what is no number at all counts as a placeholder.
 
     Raises:
-        TypeError, ValueError: it is none; what is not a number would spread into all that follows.
+        TypeError, ValueError: it is none.
     """
-    logprob = float(entry["logprob"])
-    if math.isnan(logprob):
-        raise ValueError("a log-probability that is not a number")
-    return min(logprob, 0.0)
+    try:
+        logprob = float(entry["logprob"])
+    except OverflowError:
+        raise ValueError("a log-probability is far too large") from None
+    return -math.inf if math.isnan(logprob) else min(logprob, 0.0)
 
 
 def read_bytes(given: Any) -> bytes:
@@ -275,12 +276,12 @@ def read_bytes(given: Any) -> bytes:
     Raises:
         TypeError, ValueError: it is no list of them. `bytes` would make as many zeros of a number.
     """
-    if not isinstance(given, list):
+    if not isinstance(given, list | tuple):
         raise TypeError("the bytes of a token are no list")
     return bytes(given)
 
 
-def _lost_bytes(given: list[int]) -> bool:
+def _lost_bytes(given: Any) -> bool:
     return _LOST in read_bytes(given)
 
 

@@ -39,12 +39,13 @@ from floe.edge.download import (
     room_for,
     sha256_of,
 )
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_checks import check_model
 from floe.edge.wheels import fetch_pieces
 from floe.errors import FetchError, FloeError, ModelError
 from floe.resources import CATALOG
 
 STAMPS = ".verified.json"
+_MOST_BYTES = 10_000_000
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended."""
 
@@ -73,7 +74,7 @@ class HubSource(_Record):
     kind: Literal["hub"]
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
-    filename: str
+    filename: str = Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$", max_length=500)
 
 
 Source = WheelSource | HubSource
@@ -86,10 +87,10 @@ class Entry(_Record):
     title: str
     role: str
     filename: str = Field(pattern=r"^\w[\w.-]*\.gguf$")
-    size: int = Field(gt=0)
+    size: int = Field(gt=0, le=1 << 42)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str
-    memory_mb: int = Field(gt=0)
+    memory_mb: int = Field(gt=0, le=10_000_000)
     architecture: str
     parameters: str
     sources: tuple[Annotated[Source, Field(discriminator="kind")], ...] = Field(min_length=1)
@@ -130,15 +131,20 @@ def load_catalog(path: Path = CATALOG) -> Catalog:
         ModelError: it is missing or a field does not fit, with the field's name.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ModelError(f"The model catalog {path} is far too large to be one.")
         return Catalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"The model catalog {path} cannot be read: {error}.") from error
+    except RecursionError as error:
+        raise ModelError(f"The model catalog {path} is nested too deeply to be one.") from error
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
             for item in error.errors(include_url=False)
         ]
         raise ModelError(f"The model catalog {path} does not fit. " + "; ".join(lines)) from error
+    except (OSError, ValueError) as error:
+        # ValueError: it is not UTF-8, not TOML, or has a number of thousands of digits.
+        raise ModelError(f"The model catalog {path} cannot be read: {error}.") from error
 
 
 def resolve_model(name: str, models_dir: Path) -> Path:
@@ -154,7 +160,7 @@ def resolve_model(name: str, models_dir: Path) -> Path:
     path = Path(name).expanduser()
     if not path.exists() and path.suffix != ".gguf" and path.name == name:
         catalog[name]  # raises, and says which ids there are
-    check_gguf(path)
+    check_model(path)
     return path
 
 
@@ -291,7 +297,7 @@ def _stamp(path: Path, sha256: str) -> dict[str, int | str]:
 
 
 def _read_stamps(models_dir: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         stamps = json.loads((models_dir / STAMPS).read_text(encoding="utf-8"))
         if isinstance(stamps, dict):
             return stamps

@@ -33,6 +33,8 @@ CHUNK = 1 << 20
 TRIES = 5
 """Tries in a row that bring nothing new before the transfer is given up."""
 
+_MOST_DIGITS = 18
+
 PAUSE = wait_exponential_jitter(initial=0.5, max=8)
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another try may mend."""
@@ -64,7 +66,8 @@ class Remote:
 def open_client(proxy: str | None = None, cert: str | None = None) -> httpx.Client:
     """A client that trusts what the system trusts (and `cert`, a PEM file), as pip does.
 
-    `proxy` None: the one of the environment.
+    `proxy` None: the one of the environment. A redirect from https to http is an error: anybody
+    on the way could answer it.
     """
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if cert:
@@ -75,7 +78,19 @@ def open_client(proxy: str | None = None, cert: str | None = None) -> httpx.Clie
         follow_redirects=True,
         timeout=httpx.Timeout(30, connect=15),
         headers={"Accept-Encoding": "identity"},  # ranges count the bytes as stored
+        event_hooks={"response": [_require_safe_redirect]},
     )
+
+
+def _require_safe_redirect(response: httpx.Response) -> None:
+    if not response.has_redirect_location:
+        return
+    target = response.request.url.join(response.headers["Location"])
+    if response.request.url.scheme == "https" and target.scheme != "https":
+        raise FetchError(
+            f"The server {response.request.url.host} leads to an address without encryption "
+            f"({target.host}), where anybody on the way could answer. Try another source."
+        )
 
 
 def remote_size(client: httpx.Client, remote: Remote) -> int:
@@ -248,7 +263,7 @@ def _total(response: httpx.Response) -> int:
         text = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:
         text = response.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else -1
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else -1
 
 
 def _require_success(response: httpx.Response, remote: Remote) -> None:

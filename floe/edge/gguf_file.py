@@ -1,40 +1,27 @@
-"""A look at a model file before llama.cpp has one."""
+"""What a model file holds, for what is laid out by it; `floe.edge.gguf_checks` has looked first."""
 
+import math
 import platform
 import struct
 from pathlib import Path
 from typing import Any, Final
 
 import gguf
+from gguf import GGMLQuantizationType
 
+from floe.edge.gguf_header import read_gguf_header
 from floe.errors import ModelError
 
-_MAGIC: Final = b"GGUF"
-_REPACKED: Final = frozenset({"Q2_K", "Q4_0", "Q4_K", "IQ4_NL"})
+_REPACKED: Final = frozenset(
+    {
+        GGMLQuantizationType.Q2_K,
+        GGMLQuantizationType.Q4_0,
+        GGMLQuantizationType.Q4_K,
+        GGMLQuantizationType.IQ4_NL,
+    }
+)
 """Kinds of numbers that llama.cpp can lay out anew for this family of processors."""
 _WORTH: Final = 0.5
-
-
-def check_gguf(path: Path) -> None:
-    """See that `path` is a GGUF file.
-
-    Raises:
-        ModelError: there is no such file, it cannot be read, or it is something else.
-    """
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder. Give the path of a GGUF file inside it.")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        raise ModelError(f"There is no file {path}. Give the path of a GGUF file.") from None
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}). Check its rights.") from error
-    if magic != _MAGIC:
-        raise ModelError(
-            f"{path} is not a GGUF file. llama.cpp's convert_hf_to_gguf.py makes one from a "
-            "Hugging Face model."
-        )
 
 
 class Header(gguf.GGUFReader):
@@ -72,12 +59,12 @@ def choose_repacking(path: Path) -> tuple[bool, str]:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return True, "as llama.cpp does by itself"
     try:
-        tensors = Header(path).tensors
-    except (ValueError, KeyError, IndexError, struct.error):
+        tensors = read_gguf_header(path).tensors.values()
+    except ModelError:
         return True, "its header cannot be read here"  # llama.cpp will say what is wrong with it
     matrices = [t for t in tensors if len(t.shape) > 1 and "embd" not in t.name]
-    total = sum(int(t.n_elements) for t in matrices)
-    gain = sum(int(t.n_elements) for t in matrices if t.tensor_type.name in _REPACKED)
+    total = sum(math.prod(t.shape) for t in matrices)
+    gain = sum(math.prod(t.shape) for t in matrices if t.kind in _REPACKED)
     share = gain / max(total, 1)
     if share >= _WORTH:
         return True, f"{share:.0%} of the weights gain by it"

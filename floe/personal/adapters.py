@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from sqlite_utils import Database
 
 from floe.edge.download import ignore, sha256_of
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_checks import check_gguf
 from floe.errors import TrainingError
 from floe.records import TrainPlan
 from floe.store import Store

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from floe.edge.gguf_file import Header, check_gguf
+from floe.edge.gguf_checks import check_model
+from floe.edge.gguf_file import Header
 from floe.errors import ModelError
 
 ARCHITECTURES: Final = ("llama", "qwen2")
@@ -56,7 +57,7 @@ def read_architecture(path: Path) -> Architecture:
     Raises:
         ModelError: it is no GGUF, or of a kind that cannot be trained here.
     """
-    check_gguf(path)
+    check_model(path)
     return architecture_of(Header(path), path)
 
 

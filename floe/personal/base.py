@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from floe.edge.gguf_file import Header, check_gguf
+from floe.edge.gguf_checks import check_model
+from floe.edge.gguf_file import Header
 from floe.errors import ModelError
 from floe.personal.architecture import Architecture, architecture_of
 from floe.personal.frozen import Frozen
@@ -73,7 +74,7 @@ def read_base(
     Raises:
         ModelError: it is no GGUF, broken, or of a kind that cannot be trained here.
     """
-    check_gguf(path)
+    check_model(path)
     reader = Header(path)
     architecture = architecture_of(reader, path)
     tensors = {tensor.name: tensor for tensor in reader.tensors}

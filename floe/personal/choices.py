@@ -1,9 +1,12 @@
 """What the person chose to learn from, kept in the store, and the rows that follow from it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Self
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, Self
 
+from pydantic import Field
+
+from floe.kept_records import RowId, load_record
 from floe.personal.dataset import Dataset, Selection, build_dataset
 from floe.privacy.consent import consent, may_train
 from floe.store import Store
@@ -21,20 +24,22 @@ class LearningChoices:
     aside, about which the cloud is asked.
     """
 
-    except_chats: tuple[int, ...] = ()
-    without: tuple[int, ...] = ()
+    except_chats: tuple[RowId, ...] = ()
+    without: tuple[RowId, ...] = ()
     with_private: bool = False
-    memory_mb: int | None = None
-    deadline_s: int | None = 60
+    memory_mb: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    deadline_s: Annotated[int, Field(ge=1, le=10_000_000)] | None = 60
     afresh: bool = False
     ask_cloud: bool = False
 
     @classmethod
     def load(cls, store: Store, **changes: Any) -> Self:
-        """What was kept, with some changes that are not."""
-        kept: dict[str, Any] = store.setting(KEY, {})
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in kept.items() if name in known} | changes)
+        """What was kept, with some changes that are not.
+
+        Raises:
+            PageError: a change holds what it cannot.
+        """
+        return load_record(cls, store.setting(KEY, {}), changes)
 
     @classmethod
     def update(cls, store: Store, **changes: Any) -> Self:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_checks import check_model
 from floe.edge.metadata import read_metadata
 from floe.edge.prompt import PromptBuilder
 from floe.edge.vocabulary import Vocabulary
@@ -51,7 +51,7 @@ def read_rows(path: Path) -> list[TrainRow]:
                     rows.append(row_of(json.loads(line)))
     except FileNotFoundError:
         raise RowsError("There are no rows to learn from. Choose some conversations.") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
         raise RowsError("The rows to learn from cannot be read. Prepare them again.") from error
     return rows
 
@@ -77,7 +77,7 @@ class Encoder:
 
     def __init__(self, path: Path) -> None:
         """Raises ModelError where the file is missing or broken."""
-        check_gguf(path)
+        check_model(path)
         lib.llama_backend_init()
         parameters = lib.llama_model_default_params()
         parameters.vocab_only = True

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from floe.edge.gguf_file import check_gguf
+from floe.edge.gguf_checks import check_gguf
 from floe.errors import ModelError
 from floe.personal.architecture import Architecture
 from floe.personal.factors import Factors, module_name

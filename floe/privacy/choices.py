@@ -54,7 +54,8 @@ def set_personal_context(store: Store, text: str) -> None:
 
 def own_words(store: Store) -> tuple[str, ...]:
     """Names, contacts and projects that are private wherever they stand."""
-    return tuple(store.setting(_OWN_WORDS, []))
+    kept = store.setting(_OWN_WORDS, [])
+    return tuple(each for each in kept if isinstance(each, str)) if isinstance(kept, list) else ()
 
 
 def set_own_words(store: Store, words: Sequence[str]) -> tuple[str, ...]:

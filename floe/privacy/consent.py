@@ -34,7 +34,12 @@ class Allowed:
 
 def consent(store: Store) -> Consent:
     """What the person has answered so far."""
-    return Consent(store.setting(_TRAIN, None), store.setting(_FEDERATE, None))
+    return Consent(_said(store.setting(_TRAIN, None)), _said(store.setting(_FEDERATE, None)))
+
+
+def _said(kept: object) -> bool | None:
+    """Only a true "yes" is one: anything else that stands in the store allows nothing."""
+    return kept if isinstance(kept, bool) else None
 
 
 def give_consent(store: Store, answer: Consent) -> None:

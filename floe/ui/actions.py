@@ -7,6 +7,7 @@ becomes a sentence above the controls; what they typed stays.
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,18 @@ from floe.preferences import Preferences
 from floe.records import Message, Mode
 from floe.turn import Turn, TurnOptions, TurnView
 from floe.ui.about import about, allow
+from floe.ui.asked import (
+    ConsentAsked,
+    ItemAsked,
+    PageError,
+    PlaceAsked,
+    RatingAsked,
+    SwitchAsked,
+    TextAsked,
+    TitleAsked,
+    read_asked,
+    read_text,
+)
 from floe.ui.auto import auto_value
 from floe.ui.conversations import conversation_list
 from floe.ui.figures import live_figures
@@ -90,8 +103,8 @@ class Actions:
     @plainly
     def open(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show a conversation; with a message found in it, the branch that has the message."""
-        asked: dict[str, Any] = event._data
-        conversation_id, message_id = asked["id"], asked.get("message")
+        asked = read_asked(event, PlaceAsked)
+        conversation_id, message_id = asked.id, asked.message
         try:
             messages = self._store.open_conversation(conversation_id)
             if message_id and message_id not in {message.id for message in messages}:
@@ -103,13 +116,14 @@ class Actions:
     @plainly
     def rename(self, seat: Seat, event: gr.EventData) -> Changes:
         """Give a conversation a title of the user's own."""
-        self._store.rename_conversation(event._data["id"], event._data["title"])
+        asked = read_asked(event, TitleAsked)
+        self._store.rename_conversation(asked.id, asked.title)
         return {self.parts.listing: conversation_list(self._assistant, seat.conversation)}
 
     @plainly
     def delete(self, seat: Seat, event: gr.EventData) -> Changes:
         """Remove a conversation for good; an answer still written in it ends first."""
-        doomed: int = event._data["id"]
+        doomed = read_asked(event, ItemAsked).id
         turn = self._assistant.running(doomed)
         if turn is not None:
             turn.stop()
@@ -120,7 +134,7 @@ class Actions:
     @plainly
     def keep_here(self, seat: Seat, event: gr.EventData) -> Changes:
         """Keep the conversation in view on this device, or let the cloud take part again."""
-        seat.keep_here = event._data["on"]
+        seat.keep_here = read_asked(event, SwitchAsked).on
         if seat.conversation is not None:
             self._assistant.set_local_only(seat.conversation, seat.keep_here)
         return {self.parts.about: self._about(seat), self.parts.notice: ""}
@@ -128,9 +142,9 @@ class Actions:
     @plainly
     def allow(self, seat: Seat, event: gr.EventData) -> Changes:
         """What the conversation in view may be used for; None: as in general."""
+        asked = read_asked(event, ConsentAsked)
         if seat.conversation is not None:
-            asked: dict[str, Any] = event._data
-            allow(self._store, seat.conversation, asked["use"], asked["allowed"])
+            allow(self._store, seat.conversation, asked.use, asked.allowed)
         return {self.parts.about: self._about(seat), self.parts.notice: ""}
 
     # Turns
@@ -147,7 +161,7 @@ class Actions:
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
         options = self._options(mode, weight, temperature, max_tokens)
-        turn = self._ask(seat, text, options)
+        turn = self._ask(seat, read_text(text), options)
         return {**self._show(seat, turn.conversation_id), self.parts.prompt: ""}
 
     def _ask(self, seat: Seat, text: str, options: TurnOptions) -> Turn:
@@ -174,7 +188,8 @@ class Actions:
     ) -> Changes:
         """Ask an earlier question in other words: a new branch."""
         options = self._options(mode, weight, temperature, max_tokens)
-        turn = self._assistant.edit(event._data["id"], event._data["text"], options)
+        asked = read_asked(event, TextAsked)
+        turn = self._assistant.edit(asked.id, asked.text, options)
         return self._show(seat, turn.conversation_id)
 
     @plainly
@@ -189,20 +204,22 @@ class Actions:
     ) -> Changes:
         """Answer the same question again: a new branch."""
         options = self._options(mode, weight, temperature, max_tokens)
-        turn = self._assistant.regenerate(event._data["id"], options)
+        turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
         return self._show(seat, turn.conversation_id)
 
     @plainly
     def branch(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show another version of a message, with what followed it."""
-        assert seat.conversation is not None
-        self._store.select_branch(seat.conversation, event._data["id"])
+        if seat.conversation is None:
+            raise PageError
+        self._store.select_branch(seat.conversation, read_asked(event, ItemAsked).id)
         return self._show(seat, seat.conversation)
 
     @plainly
     def rate(self, seat: Seat, event: gr.EventData) -> Changes:
         """Like an answer, dislike it, or take that back."""
-        self._store.rate_message(event._data["id"], event._data["rating"])
+        asked = read_asked(event, RatingAsked)
+        self._store.rate_message(asked.id, asked.rating)
         messages = self._messages(seat.conversation)
         turn = self._running(seat.conversation)
         drawn = facts(seat.conversation, messages, turn.view() if turn else None)
@@ -211,10 +228,11 @@ class Actions:
     @plainly
     def rewrite(self, seat: Seat, event: gr.EventData) -> Changes:
         """Put the person's own words beside an answer, and show those."""
-        text: str = event._data["text"].strip()
+        asked = read_asked(event, TextAsked)
+        text = asked.text.strip()
         if not text:
             raise PromptError("An answer cannot be empty: write it, or press Cancel.")
-        self._store.rewrite_answer(event._data["id"], text)
+        self._store.rewrite_answer(asked.id, text)
         self._weight_fit.start_if_due()
         return self._show(seat, seat.conversation)
 
@@ -238,14 +256,15 @@ class Actions:
 
     def set_weight(self, seat: Seat, weight: float) -> Changes:
         """Steer the answer in view, and keep the place of the slider: the person's own from now."""
-        self._steer(seat, weight)
-        Preferences.update(self._store, weight=weight, auto=False)
+        with suppress(PageError):
+            kept = Preferences.update(self._store, weight=weight, auto=False)
+            self._steer(seat, kept.weight)
         return {self.parts.auto: auto_value(self._store, self._rule)}
 
     @plainly
     def set_auto(self, seat: Seat, event: gr.EventData) -> Changes:
         """Let the weight follow what the person rewrote, or leave it where it is."""
-        Preferences.update(self._store, auto=event._data["on"])
+        Preferences.update(self._store, auto=read_asked(event, SwitchAsked).on)
         return {**self.look_at_weight(seat), self.parts.notice: ""}
 
     def look_at_weight(self, seat: Seat) -> Changes:
@@ -265,14 +284,15 @@ class Actions:
             turn.set_weight(weight)
 
     def keep(self, mode: Mode, weight: float, temperature: float, max_tokens: int) -> None:
-        """Keep the controls for the next start."""
-        Preferences.update(
-            self._store,
-            mode=mode,
-            weight=weight,
-            temperature=temperature,
-            max_tokens=max_tokens,
-        )
+        """Keep the controls for the next start; what cannot be one is left as it was."""
+        with suppress(PageError):
+            Preferences.update(
+                self._store,
+                mode=mode,
+                weight=weight,
+                temperature=temperature,
+                max_tokens=max_tokens,
+            )
 
     def look_at_cloud(self) -> Changes:
         """How the cloud is doing; it takes no part before the privacy check can look."""

@@ -15,6 +15,7 @@ from floe.federation.membership import (
 )
 from floe.personal.adapters import model_sha256
 from floe.privacy.consent import consent
+from floe.ui.asked import GroupAsked, ItemSwitchAsked, ViewAsked, read_asked
 from floe.ui.experts import expert_rows
 from floe.ui.federate_panel import FederateParts
 from floe.ui.plainly import Changes, plainly
@@ -49,7 +50,11 @@ class FederateActions:
     @plainly
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
-        return self.look() if event._data["view"] == "federate" else {self.parts.notice: ""}
+        return (
+            self.look()
+            if read_asked(event, ViewAsked).view == "federate"
+            else {self.parts.notice: ""}
+        )
 
     @plainly
     def look(self) -> Changes:
@@ -78,11 +83,11 @@ class FederateActions:
     @plainly
     def join(self, event: gr.EventData) -> Changes:
         """Take part in a group: measure this device, if need be, then connect."""
-        asked: dict[str, Any] = event._data
-        certificate = self._certificate(str(asked["certificate"]))
-        check_address(asked["address"])
+        asked = read_asked(event, GroupAsked)
+        certificate = self._certificate(asked.certificate)
+        check_address(asked.address)
         check_certificate(certificate)
-        if not self._join_job.start(asked["address"], certificate, BLUR[asked["level"]]):
+        if not self._join_job.start(asked.address, certificate, BLUR[asked.level]):
             raise FederationError("This device is joining already.")
         return self._done()
 
@@ -107,8 +112,8 @@ class FederateActions:
     @plainly
     def switch(self, event: gr.EventData) -> Changes:
         """Let prompts be led to an expert, or not."""
-        base = model_sha256(self._store, self._base)
-        self._adapters.switch(event._data["id"], event._data["on"], base)
+        asked = read_asked(event, ItemSwitchAsked)
+        self._adapters.switch(asked.id, asked.on, model_sha256(self._store, self._base))
         return self._done()
 
     def _done(self) -> Changes:

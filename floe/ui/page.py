@@ -15,6 +15,7 @@ import gradio as gr
 from floe.application import Application
 from floe.personal.choices import chosen_dataset
 from floe.ui.actions import Actions, Seat
+from floe.ui.asked import RowId, ShortText, TokensAsked, answer_page
 from floe.ui.cloud_actions import CloudActions
 from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
@@ -40,15 +41,19 @@ def build_page(application: Application) -> gr.Blocks:
     """Lay out everything a person sees, ready for `launch(**launch_options(settings))`."""
     assistant, settings = application.assistant, application.settings
 
+    @answer_page(ShortText, [])
     def search(words: str) -> list[dict[str, Any]]:
         return find(assistant, words)
 
+    @answer_page(TokensAsked, {"rows": [], "live": False})
     def tokens(request: list[int]) -> dict[str, Any]:
         return token_page(assistant, request)
 
+    @answer_page(RowId, "")
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
+    @answer_page(RowId, [])
     def rows(conversation_id: int) -> list[dict[str, Any]]:
         return rows_of(chosen_dataset(assistant.store, settings.system_prompt), conversation_id)
 

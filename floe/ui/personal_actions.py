@@ -18,6 +18,21 @@ from floe.personal.run_table import TrainingRun
 from floe.personal.weight import keep_note, kept_weight
 from floe.preferences import Preferences
 from floe.resources import EXAMPLES
+from floe.ui.asked import (
+    ExampleAsked,
+    FileAsked,
+    ItemAsked,
+    ItemSwitchAsked,
+    KindAsked,
+    LimitAsked,
+    NameAsked,
+    PageError,
+    RowAsked,
+    ScaleAsked,
+    SwitchAsked,
+    ViewAsked,
+    read_asked,
+)
 from floe.ui.conversations import conversation_list
 from floe.ui.downloads import offer
 from floe.ui.learning import learning_value
@@ -60,7 +75,11 @@ class PersonalActions:
     @plainly
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
-        return self.look() if event._data["view"] == "personalise" else {self.parts.notice: ""}
+        return (
+            self.look()
+            if read_asked(event, ViewAsked).view == "personalise"
+            else {self.parts.notice: ""}
+        )
 
     @plainly
     def look(self) -> Changes:
@@ -80,7 +99,8 @@ class PersonalActions:
     @plainly
     def limit(self, event: gr.EventData) -> Changes:
         """How much memory and time a run may take, and whether it starts afresh."""
-        LearningChoices.update(self._store, **{event._data["name"]: event._data["value"]})
+        asked = read_asked(event, LimitAsked)
+        LearningChoices.update(self._store, **{asked.name: asked.value})
         return self._learning()
 
     @plainly
@@ -121,7 +141,7 @@ class PersonalActions:
     @plainly
     def ask_cloud(self, event: gr.EventData) -> Changes:
         """Whether the cloud is asked about answers kept aside, from the next training on."""
-        LearningChoices.update(self._store, ask_cloud=event._data["on"])
+        LearningChoices.update(self._store, ask_cloud=read_asked(event, SwitchAsked).on)
         keep_note(self._store, "")
         return {**self._progress(), self.parts.notice: ""}
 
@@ -145,7 +165,8 @@ class PersonalActions:
     def choose(self, event: gr.EventData) -> Changes:
         """Learn from a conversation, or leave it out."""
         kept = self._kept.except_chats
-        out = toggled(kept, event._data["id"], not event._data["on"])
+        asked = read_asked(event, ItemSwitchAsked)
+        out = toggled(kept, asked.id, not asked.on)
         LearningChoices.update(self._store, except_chats=out)
         return self._learning()
 
@@ -153,30 +174,35 @@ class PersonalActions:
     def leave(self, event: gr.EventData) -> Changes:
         """Leave one answer out, or take it in again."""
         kept = self._kept.without
-        without = toggled(kept, event._data["message"], event._data["out"])
+        asked = read_asked(event, RowAsked)
+        without = toggled(kept, asked.message, asked.out)
         LearningChoices.update(self._store, without=without)
         return self._learning()
 
     @plainly
     def privately(self, event: gr.EventData) -> Changes:
         """Whether private messages are learnt from, too."""
-        LearningChoices.update(self._store, with_private=event._data["on"])
+        LearningChoices.update(self._store, with_private=read_asked(event, SwitchAsked).on)
         return self._learning()
 
     @plainly
     def bring(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
+        asked = read_asked(event, FileAsked)
         with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
-            path = Path(folder) / Path(event._data["name"]).name
-            path.write_text(event._data["text"], encoding="utf-8")
-            import_chats(self._store, path)
+            path = Path(folder) / "chats.jsonl"  # the name that came along is no path of ours
+            path.write_text(asked.text, encoding="utf-8")
+            import_chats(self._store, path, asked.name)
         return self._brought()
 
     @plainly
     def example(self, event: gr.EventData) -> Changes:
         """Add the chats of one of the made-up people."""
         known = {path.stem: path for path in EXAMPLES.glob("*.jsonl")}
-        import_chats(self._store, known[event._data["name"]])
+        chosen = known.get(read_asked(event, ExampleAsked).name)
+        if chosen is None:
+            raise PageError
+        import_chats(self._store, chosen)
         return self._brought()
 
     @plainly
@@ -198,32 +224,36 @@ class PersonalActions:
     @plainly
     def rename(self, event: gr.EventData) -> Changes:
         """Give an adapter another name."""
-        self._adapters.rename(event._data["id"], event._data["name"])
+        asked = read_asked(event, NameAsked)
+        self._adapters.rename(asked.id, asked.name)
         return self._shown_adapters()
 
     @plainly
     def switch(self, event: gr.EventData) -> Changes:
         """Take an adapter into use, or out of it."""
-        self._adapters.switch(event._data["id"], event._data["on"], self._base())
+        asked = read_asked(event, ItemSwitchAsked)
+        self._adapters.switch(asked.id, asked.on, self._base())
         return self._shown_adapters()
 
     @plainly
     def scale(self, event: gr.EventData) -> Changes:
         """Let an adapter act more or less."""
-        self._adapters.set_scale(event._data["id"], event._data["scale"])
+        asked = read_asked(event, ScaleAsked)
+        self._adapters.set_scale(asked.id, asked.scale)
         return self._shown_adapters()
 
     @plainly
     def delete(self, event: gr.EventData) -> Changes:
         """Remove an adapter for good."""
-        self._adapters.delete(event._data["id"])
+        self._adapters.delete(read_asked(event, ItemAsked).id)
         return self._shown_adapters()
 
     @plainly
     def export_adapter(self, event: gr.EventData) -> Changes:
         """Hand over an adapter as a zip for peft, or as a GGUF for llama.cpp."""
-        adapter = self._adapters.get(event._data["id"])
-        suffix = "zip" if event._data["kind"] == "peft" else "gguf"
+        asked = read_asked(event, KindAsked)
+        adapter = self._adapters.get(asked.id)
+        suffix = "zip" if asked.kind == "peft" else "gguf"
         with tempfile.NamedTemporaryFile(
             dir=self._store.path.parent, prefix=".export-", suffix=f".{suffix}", delete=False
         ) as file:

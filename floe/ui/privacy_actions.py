@@ -10,6 +10,7 @@ from floe.chat import Assistant
 from floe.privacy import choices
 from floe.privacy.consent import Consent, consent, give_consent
 from floe.store import Store
+from floe.ui.asked import ConsentAsked, PrivacyAsked, QueryAsked, ViewAsked, read_asked
 from floe.ui.downloads import offer
 from floe.ui.plainly import Changes, plainly
 from floe.ui.privacy_panel import PrivacyParts
@@ -33,7 +34,11 @@ class PrivacyActions:
     @plainly
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
-        return self.look() if event._data["view"] == "privacy" else {self.parts.notice: ""}
+        return (
+            self.look()
+            if read_asked(event, ViewAsked).view == "privacy"
+            else {self.parts.notice: ""}
+        )
 
     @plainly
     def look(self) -> Changes:
@@ -47,8 +52,9 @@ class PrivacyActions:
     @plainly
     def set(self, event: gr.EventData) -> Changes:
         """Keep one choice, by its name."""
-        value: str = event._data["value"]
-        match event._data["name"]:
+        asked = read_asked(event, PrivacyAsked)
+        value = asked.value
+        match asked.name:
             case "policy":
                 choices.set_policy(
                     self._store, "pseudonyms" if value == "pseudonyms" else "local only"
@@ -78,7 +84,7 @@ class PrivacyActions:
         """Hand over the requests in which the words occur, as JSONL."""
         with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
             path = Path(folder) / "sent.jsonl"
-            self._log.export(path, event._data["query"])
+            self._log.export(path, read_asked(event, QueryAsked).query)
             content = path.read_bytes()
         return {self._save: offer("floe-sent.jsonl", content), self.parts.notice: ""}
 
@@ -101,5 +107,5 @@ def consent_value(store: Store) -> dict[str, bool | None]:
 
 def keep_consent(store: Store, event: gr.EventData) -> None:
     """Keep one general answer that was given in the page."""
-    asked: dict[str, Any] = event._data
-    give_consent(store, Consent(**(consent_value(store) | {asked["use"]: asked["allowed"]})))
+    asked = read_asked(event, ConsentAsked)
+    give_consent(store, Consent(**(consent_value(store) | {asked.use: asked.allowed})))

@@ -9,6 +9,7 @@ from typing import Any, Final
 import gradio as gr
 
 from floe.privacy.sent import SentLog
+from floe.ui.asked import RowId, SentAsked, answer_page
 from floe.ui.drawn import drawn
 
 PAGE: Final = 30
@@ -28,9 +29,11 @@ class PrivacyParts:
 def lay_out_privacy(log: SentLog) -> PrivacyParts:
     """Build the view inside the current `gr.Blocks`; the browser reads the log by itself."""
 
-    def sent(request: list[Any]) -> dict[str, Any]:
-        return sent_page(log, str(request[0]), int(request[1]))
+    @answer_page(SentAsked, {"found": 0, "size": 0, "rows": []})
+    def sent(request: tuple[str, int]) -> dict[str, Any]:
+        return sent_page(log, request[0], request[1])
 
+    @answer_page(RowId, "")
     def body(sent_id: int) -> str:
         return sent_body(log, sent_id)
 

@@ -236,7 +236,7 @@ def test_an_adapter_of_another_model_is_refused(
         (None, "There is no file"),
         (b"PK\x03\x04 a zip", "not a GGUF"),
         (b"", "not a GGUF"),
-        (b"GGUF\x03\x00\x00\x00 and then nonsense" * 20, "cannot load"),
+        (b"GGUF\x03\x00\x00\x00 and then nonsense" * 20, "more than it has room for"),
     ],
 )
 def test_what_is_no_model_is_refused_in_words(
@@ -253,7 +253,7 @@ def test_a_truncated_model_is_refused_in_words(tmp_path: Path, smollm_path: Path
     path = tmp_path / "half.gguf"
     with smollm_path.open("rb") as file:
         path.write_bytes(file.read(20_000_000))
-    with pytest.raises(ModelError, match="broken"):
+    with pytest.raises(ModelError, match="is cut short"):
         LlamaModel(path)
 
 

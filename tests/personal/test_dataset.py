@@ -1,6 +1,7 @@
 """Which answers are learnt from, which stay out and why, and what is set aside to judge by."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from floe.errors import DataError, StoreError
 from floe.personal.dataset import Dataset, Selection, build_dataset
 from floe.personal.duplicates import ALIKE, first_alike, grams, similarity
-from floe.personal.exchange import export_chats, import_chats, read_chats
+from floe.personal.exchange import (
+    MAX_FILE_BYTES,
+    MAX_LINE_BYTES,
+    export_chats,
+    import_chats,
+    iterate_chats,
+    read_chats,
+)
 from floe.records import Conversation, Message, Status
 from floe.store import Store
 
@@ -327,3 +335,53 @@ def test_an_export_that_cannot_be_written_says_so(store: Store, tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         export_chats(store, tmp_path / "file" / "out.jsonl", [])
+
+
+def test_a_file_that_is_far_too_large_is_refused_before_it_is_read(
+    store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "chats.jsonl"
+    with path.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with pytest.raises(DataError, match="2,000 MB can be imported at once"):
+        import_chats(store, path)
+    with path.open("wb") as file:
+        file.truncate(MAX_LINE_BYTES + 1)
+    with pytest.raises(DataError, match=r"Line 1 of chats\.jsonl is longer than 50 MB"):
+        import_chats(store, path)
+
+
+def test_a_large_file_is_never_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    said = [{"role": "user", "content": "word " * 2000}, {"role": "assistant", "content": "yes"}]
+    path.write_text((json.dumps({"messages": said}) + "\n") * 3000)
+    tracemalloc.start()
+    assert sum(1 for _ in iterate_chats(path)) == 3000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert path.stat().st_size > 30_000_000
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("1" * 5_000_000, "number of far too many digits"),
+        ("-" + "9" * 5_000_000, "number of far too many digits"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("NaN}", None),
+    ],
+)
+def test_numbers_nesting_and_halves_of_characters(
+    store: Store, tmp_path: Path, content: str, problem: str | None
+) -> None:
+    path = tmp_path / "chats.jsonl"
+    line = '{"messages": [{"role": "user", "content": "' + r"\ud83d and \u0000" + '"}], "x": '
+    path.write_text(line + content)
+    if problem:
+        with pytest.raises(DataError, match=problem):
+            import_chats(store, path)
+        assert store.conversations() == []
+    else:
+        (made,) = import_chats(store, path)
+        assert store.open_conversation(made)[0].content == "\ufffd and \0"

@@ -19,6 +19,7 @@ from tests.edge.catalog.tiny_model import (
     entry_from,
     only,
 )
+from tests.personal.tiny import write_tiny
 
 # The catalog itself.
 
@@ -124,7 +125,7 @@ def test_broken_model_is_not_loaded(
 def test_own_gguf_is_taken_by_path(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Path
 ) -> None:
-    (tmp_path / "own.gguf").write_bytes(b"GGUF...")
+    write_tiny(tmp_path / "own.gguf")
     assert resolve_model(str(tmp_path / "own.gguf"), models) == tmp_path / "own.gguf"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert resolve_model("~/own.gguf", models) == tmp_path / "own.gguf"

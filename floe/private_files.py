@@ -1,0 +1,56 @@
+"""Folders and logs that other users of the computer cannot read, whatever the umask is."""
+
+import os
+import stat
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import IO, Any, Final
+
+MAX_LOG_BYTES: Final = 5_000_000
+_OLD_LOGS: Final = 2
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make `folder` where it is missing, and take the others' rights from it in any case.
+
+    A folder that is shared on purpose (`/tmp`, which is sticky) or belongs to somebody else keeps
+    its rights: what lies in it is made private file by file.
+
+    Raises:
+        OSError: it cannot be made, or something else is there.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    status = folder.stat()
+    shared = status.st_mode & stat.S_ISVTX or folder.resolve().parent == folder.resolve()
+    if not shared and status.st_mode & 0o077:
+        # A file system without rights, or another owner: there is nothing to be had then.
+        with suppress(OSError):
+            folder.chmod(stat.S_IMODE(status.st_mode) & ~0o077)
+
+
+def make_private_file(path: Path) -> None:
+    """Take the others' rights from a file, if it is there."""
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            path.chmod(mode & ~0o077)
+
+
+class PrivateLogFile(RotatingFileHandler):
+    """A log of bounded size that only this user reads, with the two before it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError where it cannot be written."""
+        for old in (path, *(path.with_name(f"{path.name}.{i + 1}") for i in range(_OLD_LOGS))):
+            make_private_file(old)
+        super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=_OLD_LOGS, encoding="utf-8")
+
+    def _open(self) -> IO[Any]:
+        return open(
+            self.baseFilename,
+            self.mode,
+            encoding=self.encoding,
+            errors="backslashreplace",
+            opener=lambda name, flags: os.open(name, flags, 0o600),
+        )
