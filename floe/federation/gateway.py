@@ -69,7 +69,7 @@ class AdmittedNodes(Protocol):
         """The node's number; None: the key was not admitted."""
 
 
-class _Refusal(Exception):
+class Refusal(Exception):
     """A request that goes no further, with the HTTP status that says so."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -96,16 +96,16 @@ class FleetGateway:
             self._count(node, length)
             body = await asyncio.wait_for(_read(receive, length), _BODY_SECONDS)
             if scope["path"] == PUSH_MESSAGES:
-                _check_reply(body, node)
-        except _Refusal as refusal:
+                check_reply(body, node)
+        except Refusal as refusal:
             await self._refuse(refusal, scope, receive, send)
             return
         except TimeoutError:
-            await self._refuse(_Refusal(408, "the body took too long"), scope, receive, send)
+            await self._refuse(Refusal(408, "the body took too long"), scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
-    async def _refuse(self, refusal: _Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         self._log.say("refused %s from %s: %s", scope["path"], _peer(scope), refusal)
         response = PlainTextResponse(str(refusal), refusal.status, {"connection": "close"})
         await response(scope, receive, send)
@@ -130,13 +130,13 @@ class FleetGateway:
             age = (datetime.datetime.now(datetime.UTC) - signed_at).total_seconds()
             node = self._nodes().get_node_id_by_public_key(key)
             if node is None:
-                raise _Refusal(401, "this device was not admitted")
+                raise Refusal(401, "this device was not admitted")
             fresh = -SYSTEM_TIME_TOLERANCE < age < TIMESTAMP_TOLERANCE + SYSTEM_TIME_TOLERANCE
             signed = verify_signature(bytes_to_public_key(key), given[2].encode("ascii"), signature)
         except (ValueError, TypeError, OverflowError, Base64Error) as error:
-            raise _Refusal(401, "the device's signature cannot be read") from error
+            raise Refusal(401, "the device's signature cannot be read") from error
         if not fresh or not signed:
-            raise _Refusal(401, "the device's signature is wrong or too old")
+            raise Refusal(401, "the device's signature is wrong or too old")
         return node
 
     def _count(self, node: int, length: int) -> None:
@@ -144,7 +144,7 @@ class FleetGateway:
         if time.monotonic() - began > 3600:
             began, sent = time.monotonic(), 0
         if sent + length > NODE_BYTES_AN_HOUR:
-            raise _Refusal(429, "this device has sent too much in this hour")
+            raise Refusal(429, "this device has sent too much in this hour")
         self._sent[node] = (began, sent + length)
 
 
@@ -189,17 +189,17 @@ def _check_head(scope: Scope) -> int:
     """The length of the body, where path, method and length are as they may be."""
     most = FLEET_METHODS.get(scope["path"])
     if most is None:
-        raise _Refusal(404, "there is nothing here")
+        raise Refusal(404, "there is nothing here")
     if scope["method"] != "POST":
-        raise _Refusal(405, "there is nothing here")
+        raise Refusal(405, "there is nothing here")
     headers = Headers(scope=scope)
     if "transfer-encoding" in headers or "content-encoding" in headers:
-        raise _Refusal(411, "the length of the body must be told")
+        raise Refusal(411, "the length of the body must be told")
     text = _one(headers, "content-length")
     if not (text.isascii() and text.isdigit()) or len(text) > 12:
-        raise _Refusal(411, "the length of the body must be told")
+        raise Refusal(411, "the length of the body must be told")
     if int(text) > most:
-        raise _Refusal(413, "the body is too large")
+        raise Refusal(413, "the body is too large")
     return int(text)
 
 
@@ -207,7 +207,7 @@ def _one(headers: Headers, name: str) -> str:
     """A header that must be there once."""
     found = headers.getlist(name)
     if len(found) != 1:
-        raise _Refusal(401 if name != "content-length" else 411, f"{name} must be sent once")
+        raise Refusal(401 if name != "content-length" else 411, f"{name} must be sent once")
     return found[0]
 
 
@@ -216,14 +216,14 @@ async def _read(receive: Receive, length: int) -> bytes:
     while True:
         event = await receive()
         if event["type"] != "http.request":
-            raise _Refusal(400, "the body is not whole")
+            raise Refusal(400, "the body is not whole")
         body += event.get("body", b"")
         if len(body) > length:
-            raise _Refusal(413, "the body is longer than was told")
+            raise Refusal(413, "the body is longer than was told")
         if not event.get("more_body", False):
             break
     if len(body) != length:
-        raise _Refusal(400, "the body is not whole")
+        raise Refusal(400, "the body is not whole")
     return bytes(body)
 
 
@@ -237,19 +237,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _check_reply(body: bytes, node: int) -> None:
-    """A device answers, in its own name, what the server asked it.
+def check_reply(body: bytes, node: int) -> None:
+    """Refuse what is no answer of this device to something that the server asked it.
 
     Flower takes a message without `reply_to_message_id` from a device for one of the server's own,
     and would hand it to whichever device it names as a task.
+
+    Raises:
+        Refusal: it is something else.
     """
     try:
         request = PushMessagesRequest.FromString(body)
     except DecodeError as error:
-        raise _Refusal(400, "the message cannot be read") from error
+        raise Refusal(400, "the message cannot be read") from error
     messages, trees = request.messages_list, request.message_object_trees
     if len(messages) != 1 or len(trees) != 1:
-        raise _Refusal(400, "one message is sent at a time")
+        raise Refusal(400, "one message is sent at a time")
     told = messages[0].metadata
     if not (
         told.reply_to_message_id
@@ -257,7 +260,7 @@ def _check_reply(body: bytes, node: int) -> None:
         and told.dst_node_id == SUPERLINK_NODE_ID
         and told.message_id == trees[0].object_id
     ):
-        raise _Refusal(403, "a device may only answer, in its own name")
+        raise Refusal(403, "a device may only answer, in its own name")
 
 
 def _peer(scope: Scope) -> str:

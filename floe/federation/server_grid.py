@@ -104,13 +104,14 @@ def inflate(envelope: Envelope, contents: dict[str, bytes]) -> Message:
     """The message of an envelope from its objects, if it is of whom the envelope says.
 
     Raises:
-        ValueError: it is something else, or says otherwise.
+        TypeError: it is something else.
+        ValueError: it says otherwise.
         Exception: whatever Flower raises on bytes that are no object.
     """
     told = envelope.metadata
     message = inflate_object_from_contents(told.message_id, contents)
     if not isinstance(message, Message):
-        raise ValueError("it is no message")
+        raise TypeError("it is no message")
     inner = message.metadata
     for name in ("run_id", "src_node_id", "dst_node_id", "reply_to_message_id", "message_type"):
         if getattr(inner, name) != getattr(told, name):

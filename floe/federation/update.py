@@ -6,7 +6,6 @@ of torch, or of whether the update is to be trusted: that is the guard's.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -26,6 +25,7 @@ CENTROID: Final = "centroid"
 _A: Final = ".lora_A"
 _B: Final = ".lora_B"
 _HEADER_BYTES: Final = 4096
+_LARGEST: Final = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +138,14 @@ def _header(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     try:
         header = json.loads(raw.tobytes())
         kinds = {name: type(header[name]) for name in _FIELDS}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FederationError("The update has no readable header.") from error
     for name, allowed in _FIELDS.items():
         if kinds[name] not in allowed:
             raise FederationError(f"The update's header gives no proper {name}.")
-    if header["rank"] < 1 or not math.isfinite(header["alpha"]):
+        # Whole numbers in JSON may be beyond any float.
+        if str not in allowed and not abs(header[name]) < _LARGEST:
+            raise FederationError(f"The update's header gives no proper {name}.")
+    if header["rank"] < 1:
         raise FederationError("The update's header gives no proper rank or scale.")
-    return dict(header)
+    return {name: header[name] for name in _FIELDS}

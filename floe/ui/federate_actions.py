@@ -3,7 +3,7 @@
 import logging
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
@@ -11,19 +11,15 @@ from floe.chat import Assistant
 from floe.config import Settings
 from floe.errors import FederationError, FloeError
 from floe.federation.history import Federation, History
+from floe.federation.limits import LIMITS
 from floe.federation.membership import (
-    GroupSettings,
     Membership,
     Simulation,
     check_address,
     check_certificate,
-    device_key,
+    group_settings,
 )
 from floe.personal.adapters import model_sha256
-from floe.personal.architecture import read_architecture
-from floe.personal.cost import Workload
-from floe.personal.device import measured_device
-from floe.personal.plan import choose_plan
 from floe.privacy.consent import consent
 from floe.ui.experts import expert_rows
 from floe.ui.federate_panel import FederateParts
@@ -32,12 +28,6 @@ from floe.ui.privacy_actions import keep_consent
 from floe.ui.rounds import NOTHING, rounds_value
 
 logger = logging.getLogger(__name__)
-
-BLUR: Final[dict[str, float | None]] = {"nothing": None, "roughly": 0.02, "exactly": 0.0}
-"""Deviation of the noise on each of several hundred coordinates of a vector of length 1."""
-
-_TOKENS_A_ROUND: Final = 10_000
-"""For the rank of this device, before anybody knows how much there will be to learn."""
 
 
 class FederateActions:
@@ -109,7 +99,7 @@ class FederateActions:
         check_certificate(certificate)
         if self._joining is not None and self._joining.is_alive():
             raise FederationError("This device is joining already.")
-        wish = (asked["address"], certificate, BLUR[asked["level"]])
+        wish = (asked["address"], certificate, str(asked["level"]))
         self._joining = threading.Thread(target=self._join, args=wish, name="join", daemon=True)
         self._joining.start()
         return self._done()
@@ -154,25 +144,18 @@ class FederateActions:
             )
         return path
 
-    def _join(self, address: str, certificate: Path, blur: float | None) -> None:
+    def _join(self, address: str, certificate: Path, level: str) -> None:
         """In a thread: the first time, the device is measured, which takes seconds."""
         try:
-            device = measured_device(self._store)
-            work = Workload.of_tokens(_TOKENS_A_ROUND)
-            plan = choose_plan(device, read_architecture(self._base), work)
-            self._membership.join(
-                GroupSettings(
-                    address=address,
-                    certificate=str(certificate.resolve()),
-                    key=str(device_key(self._folder)[0].resolve()),
-                    base=str(self._base.resolve()),
-                    base_sha256=model_sha256(self._store, self._base),
-                    rank=plan.rank,
-                    rank_reason=plan.reason,
-                    precision=plan.precision,
-                    blur=blur,
-                )
+            settings = group_settings(
+                self._store,
+                self._folder.parent,
+                self._base,
+                address=address,
+                certificate=certificate,
+                level=level,
             )
+            self._membership.join(settings)
         except FloeError as error:
             self._problem = str(error)
         except Exception:
@@ -189,6 +172,7 @@ class FederateActions:
             "address": kept.get("address", ""),
             "certificate": (self._folder / "group.pem").exists(),
             "public_key": self._membership.public_key(),
+            "limits": LIMITS.sentence,
         }
 
     def _rounds(self, title: str, federation: Federation | None) -> dict[str, Any]:
