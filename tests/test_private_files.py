@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import log_to
+from floe.cli.log import log_to
 from floe.config import Settings
 from floe.private_files import MAX_LOG_BYTES, PrivateLogFile, make_private_folder
 from floe.store import Store

@@ -19,6 +19,7 @@ class Agreement:
 
     `shapes`: (outputs, inputs) of each module. `devices` must be there for a round to begin,
     for which it waits `patience` seconds at most. `clusters` 0: as many as the data show.
+    `embedding`: numbers in a centroid; 0: as many as most devices of a cluster send.
     """
 
     recipe: Recipe
@@ -28,6 +29,7 @@ class Agreement:
     devices: int = 2
     patience: float = 600.0
     max_rank: int = 64
+    embedding: int = 0
     clusters: int = 0
     rule: Rule = "rank_aware"
     noise: Noise = field(default_factory=Noise)
@@ -45,9 +47,10 @@ def agreement_of(config: Mapping[str, Any], base: Path) -> Agreement:
     if multiplier > 0 and limit <= 0:
         raise FederationError("Noise needs a clip-norm above 0: it is measured in units of it.")
     noise = Noise(multiplier, limit if limit > 0 else Noise().clip, float(config["delta"]))
+    architecture = read_architecture(base)
     return Agreement(
         recipe=recipe,
-        shapes=module_shapes(read_architecture(base), recipe),
+        shapes=module_shapes(architecture, recipe),
         base_sha256=base_hash(base),
         rounds=int(config["rounds"]),
         devices=int(config["min-devices"]),
@@ -55,6 +58,7 @@ def agreement_of(config: Mapping[str, Any], base: Path) -> Agreement:
         clusters=int(config["clusters"]),
         rule="exact" if config["rule"] == "exact" else "rank_aware",
         noise=noise,
+        embedding=architecture.hidden,
     )
 
 

@@ -25,6 +25,11 @@ _WIDE: Final = 2.0
 _OPPOSED: Final = -0.2
 """A cosine below this is two updates pulling in opposite ways; tasks that differ are near 0."""
 
+_LARGEST_COORDINATE: Final = 64.0
+_LARGEST_RADIUS: Final = 8.0
+"""Embeddings are of unit length: with any noise a centroid and its reach are far within these, and
+beyond them one device's would move or widen its whole cluster's."""
+
 _STRANGE: Final = 0.25
 """Share of its cluster's median likeness below which a member does not belong."""
 
@@ -34,7 +39,7 @@ class Rules:
     """What an update must be like in this round.
 
     `shapes`: (d, k) of each module that must be there. `max_examples` caps a device's weight;
-    `max_bytes` is the size of a message.
+    `max_bytes` is the size of a message, `centroid_size` that of a centroid; 0: any.
     """
 
     shapes: Mapping[str, tuple[int, int]]
@@ -43,6 +48,7 @@ class Rules:
     max_rank: int = 64
     max_examples: int = 10_000
     max_bytes: int = 256 * 10**6
+    centroid_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ def admit(
     reason = (
         _wrong_header(update, rules)
         or _wrong_factors(update, rules)
-        or _wrong_place(update)
+        or _wrong_place(update, rules.centroid_size)
         or _seen_before(update, content, seen, clients)
     )
     if reason:
@@ -235,13 +241,18 @@ def _wrong_factors(update: Update, rules: Rules) -> str:
     return "it changes nothing" if size == 0 else ""
 
 
-def _wrong_place(update: Update) -> str:
+def _wrong_place(update: Update, size: int) -> str:
     place = update.centroid
     if place is not None and (
-        place.ndim != 1 or place.dtype != np.float32 or not np.isfinite(place).all()
+        place.ndim != 1
+        or place.dtype != np.float32
+        or len(place) == 0
+        or not (np.abs(place) <= _LARGEST_COORDINATE).all()
     ):
         return "its centroid is no row of finite numbers"
-    return "" if np.isfinite(update.radius) and update.radius >= 0 else "its radius is not a length"
+    if place is not None and size and len(place) != size:
+        return f"its centroid has {len(place)} numbers, not {size}"
+    return "" if 0 <= update.radius <= _LARGEST_RADIUS else "its radius is not a length"
 
 
 def _fingerprint(arrays: Mapping[str, NDArray[Any]]) -> str:

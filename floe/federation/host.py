@@ -34,6 +34,8 @@ GROUP: Final = "group"
 """The name of the SuperLink in Flower's own configuration file."""
 
 _YEARS: Final = 2
+_FLWR: Final = (sys.executable, "-m", "floe.federation.owner")
+"""Flower's `flwr` command with the host's secret."""
 
 
 def prepare(folder: Path, address: str, port: int = PORT) -> Path:
@@ -71,45 +73,40 @@ def prepare(folder: Path, address: str, port: int = PORT) -> Path:
                 serialization.NoEncryption(),
             )
         )
-    (folder / "config.toml").write_text(
-        f'[superlink]\ndefault = "{GROUP}"\n\n'
-        f'[superlink.{GROUP}]\naddress = "127.0.0.1:{port}"\n'
-        f'root-certificates = "{(host / "ca.crt").resolve()}"\n\n'
-        "[superlink.simulation]\noptions.num-supernodes = 8\n"
-        "options.backend.client-resources.num-cpus = 2\n",
-        encoding="utf-8",
-    )
+    write_flower_config(folder, f"127.0.0.1:{port}")
     return host / "ca.crt"
 
 
+def write_flower_config(folder: Path, address: str) -> None:
+    """Tell Flower's commands where the SuperLink takes the host's words (host:port)."""
+    text = (
+        f'[superlink]\ndefault = "{GROUP}"\n\n'
+        f'[superlink.{GROUP}]\naddress = "{address}"\n'
+        f'root-certificates = "{(folder / "host" / "ca.crt").resolve()}"\n\n'
+        "[superlink.simulation]\noptions.num-supernodes = 8\n"
+        "options.backend.client-resources.num-cpus = 2\n"
+    )
+    part = folder / "config.toml.part"
+    part.write_text(text, encoding="utf-8")
+    part.replace(folder / "config.toml")
+
+
 def superlink_command(folder: Path, listen: str, port: int = PORT) -> list[str]:
-    """`flower-superlink` with TLS, and with no device let in that has not been admitted."""
-    host = folder / "host"
-    command = [flower_program("flower-superlink")]
-    command += ["--ssl-ca-certfile", str(host / "ca.crt")]
-    command += ["--ssl-certfile", str(host / "server.crt")]
-    command += ["--ssl-keyfile", str(host / "server.key")]
-    command += ["--enable-supernode-auth", "--disable-runtime-dependency-installation"]
-    # So that after a crash the devices that were admitted still are.
-    command += ["--database", str(host / "superlink.db")]
-    return [*command, "--host", listen, "--port", str(port)]
+    """The SuperLink, which on `listen` and `port` is there for admitted devices and nobody else."""
+    command = [sys.executable, "-m", "floe.federation.superlink"]
+    return [*command, "--folder", str(folder), "--listen", listen, "--port", str(port)]
 
 
 def admit_command(key: Path) -> list[str]:
     """Let a device in, by the file of its public key."""
-    return [flower_program("flwr"), "supernode", "register", str(key.resolve()), GROUP]
+    return [*_FLWR, "supernode", "register", str(key.resolve()), GROUP]
 
 
 def run_command(config: Mapping[str, str | int | float]) -> list[str]:
     """Start a run and show its log; `config` replaces values of `[tool.flwr.app.config]`."""
     # JSON writes strings and numbers as TOML does.
     words = " ".join(f"{key}={json.dumps(value)}" for key, value in config.items())
-    return [flower_program("flwr"), "run", ".", GROUP, "--stream", "--run-config", words]
-
-
-def flower_program(name: str) -> str:
-    """One of Flower's programs, of the very installation that runs this."""
-    return str(Path(sys.executable).with_name(name))
+    return [*_FLWR, "run", ".", GROUP, "--stream", "--run-config", words]
 
 
 def _certificate(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from floe.federation.update import Factors
+from floe.federation.validation import file_within, read_label
 from floe.personal.adapters import Adapters, NewAdapter
 from floe.personal.architecture import read_architecture
 from floe.personal.experts import Place
@@ -43,17 +44,21 @@ def install(
         Ids of the new adapters.
 
     Raises:
+        FederationError: a cluster's name is none.
         TrainingError: the files cannot be written; the experts of before stay.
         StoreError: the database cannot be written; likewise.
     """
+    for expert in experts:
+        read_label(expert.cluster)
     store = Store(data_dir / "floe.db")
     adapters = Adapters(store, data_dir)
     architecture = read_architecture(base)
     old: list[Path] = []
     made: list[int] = []
     with tempfile.TemporaryDirectory(dir=_folder(data_dir), prefix="expert-") as folder:
+        sources = {expert.cluster: file_within(Path(folder), expert.cluster) for expert in experts}
         for expert in experts:
-            source, factors = Path(folder) / expert.cluster, dict(expert.factors)
+            source, factors = sources[expert.cluster], dict(expert.factors)
             alpha = float(rank_of(factors))
             write_peft(source / "adapter", factors, alpha=alpha, base_name=base.stem)
             write_gguf(source / "adapter.gguf", factors, alpha=alpha, architecture=architecture)
@@ -72,7 +77,7 @@ def install(
                     NewAdapter(
                         name=f"Expert {expert.cluster}",
                         kind="expert",
-                        source=Path(folder) / expert.cluster,
+                        source=sources[expert.cluster],
                         base_sha256=base_sha256,
                         rank=rank_of(dict(expert.factors)),
                         scale=rows[0][4] if rows else 1.0,

@@ -5,6 +5,7 @@ rounds. Knows nothing of Flower, clusters, or where rows come from.
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -85,19 +86,27 @@ class Learner:
         start: Mapping[str, Factors],
         rank: int,
         seed: int,
+        deadline: float = math.inf,
     ) -> dict[str, Factors]:
         """One round of training; scale 1, so the product B A is the change of the weights.
 
+        `deadline` is when it has to be done, on the clock of `time.monotonic`.
+
         Raises:
-            FederationError: where it starts from is too far off to train from.
+            FederationError: where it starts from is too far off to train from, or it takes too
+                long.
         """
         torch.set_num_threads(self._threads)
         network = self._network(start, rank)
         # Nothing is held out here: the last step counts, and what is held out stays unseen.
         try:
-            fitted = Fit(network, examples, (), self._plan(rank), seed).run()
+            fitted = Fit(network, examples, (), self._plan(rank), seed).run(
+                stopped=lambda: time.monotonic() > deadline
+            )
         except FloatingPointError as error:
             raise FederationError("its training went astray: the numbers overflowed") from error
+        if not fitted.complete:
+            raise FederationError("its training took longer than this device allows")
         return dict(fitted.factors)
 
     def loss(self, examples: Sequence[Example], factors: Mapping[str, Factors], rank: int) -> float:

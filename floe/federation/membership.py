@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -65,17 +65,12 @@ class GroupSettings:
         return f'data-dir="{data_dir.resolve()}" rank={self.rank}'
 
 
-PrivacyLevel = Literal["open", "blurred", "hidden"]
+BLUR: Final[Mapping[str, float | None]] = {"nothing": None, "roughly": 0.02, "exactly": 0.0}
+"""What the group is told of this device's topics: deviation of the noise on each of several
+hundred coordinates of its prompts' centroid, which has a length of 1 at most; None: not told."""
 
-PRIVACY_LEVELS: Final[dict[PrivacyLevel, tuple[float | None, str]]] = {
-    "open": (0.0, "The host learns what your prompts are about on the whole, not their words."),
-    "blurred": (0.01, "What your prompts are about is blurred before the host learns it."),
-    "hidden": (None, "The host learns nothing of what your prompts are about."),
-}
-"""Noise on the centroid of this device's prompts, and what to tell the person. In all of them the
-host receives the adapter, from which a determined host could guess at sentences."""
-
-_USUAL_TOKENS: Final = 4000
+_TOKENS_A_ROUND: Final = 10_000
+"""For the rank of this device, before anybody knows how much there will be to learn."""
 
 
 def group_settings(
@@ -85,17 +80,18 @@ def group_settings(
     *,
     address: str,
     certificate: Path,
-    name: str,
-    level: PrivacyLevel,
+    level: str,
 ) -> GroupSettings:
     """What to join with, at the rank that this device's planner picks; may take a few seconds.
+
+    `level` is a key of `BLUR`.
 
     Raises:
         ModelError: the base model is of a kind that cannot be trained.
         TrainingError: this device cannot train, or its speed cannot be measured.
         StoreError: the database cannot be used.
     """
-    workload = Workload.of_tokens(_USUAL_TOKENS)
+    workload = Workload.of_tokens(_TOKENS_A_ROUND)
     plan = choose_plan(measured_device(store), read_architecture(base), workload)
     return GroupSettings(
         address=address.strip(),
@@ -106,8 +102,7 @@ def group_settings(
         rank=plan.rank,
         rank_reason=plan.reason,
         precision=plan.precision,
-        name=name.strip(),
-        blur=PRIVACY_LEVELS[level][0],
+        blur=BLUR[level],
     )
 
 

@@ -22,13 +22,15 @@ METRICS: Final = "metrics"
 DEVICE: Final = "device"
 
 _NAME_LENGTH: Final = 40
+_LARGEST: Final = 1e15
 
 
 def number(content: RecordDict, key: str) -> float | None:
     """A finite number that a device reports of itself, or None."""
     record = content.metric_records.get(METRICS)
     value = record.get(key) if record is not None else None
-    if isinstance(value, int | float) and math.isfinite(value):
+    # A whole number may be beyond any float, and no loss is.
+    if isinstance(value, int | float) and abs(value) < _LARGEST and math.isfinite(value):
         return float(value)
     return None
 
@@ -37,4 +39,10 @@ def own_name(content: RecordDict, otherwise: str) -> str:
     """What a device wishes to be called."""
     record = content.config_records.get(DEVICE)
     value = record.get("name") if record is not None else None
-    return one_line(value)[:_NAME_LENGTH] if isinstance(value, str) and value else otherwise
+    name = plain_text(value, _NAME_LENGTH) if isinstance(value, str) else ""
+    return name or otherwise
+
+
+def plain_text(text: str, length: int) -> str:
+    """A stranger's words in one line, without what moves a terminal's cursor or turns the text."""
+    return "".join(filter(str.isprintable, one_line(text[: 4 * length])))[:length]

@@ -43,6 +43,7 @@ from floe.federation.supernode import (
     LET_IN,
     OUT_OF_STEP,
     UNREACHABLE,
+    WAITING,
     SuperNode,
     refused,
     standing,
@@ -54,6 +55,7 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.5
 _METHODS: Final = frozenset({"/flwr.proto.Runtime/AcquireTask"})
 _NICENESS: Final = 10
+_TRAIN: Final = "train"
 _LET_IN_BY: Final = "group_let_in_by"
 _PAUSE_SECONDS: Final = 5.0
 # A server keeps the place of a device that vanished for two heartbeats of 30 s, and lets nobody
@@ -64,15 +66,22 @@ _PATIENCE_SECONDS: Final = 90.0
 class Executor:
     """Takes the tasks that a SuperNode on this device received, one after another."""
 
-    def __init__(self, address: str, secret: bytes, load: Callable[[], ClientApp]) -> None:
+    def __init__(
+        self,
+        address: str,
+        secret: bytes,
+        load: Callable[[], ClientApp],
+        on_round: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Nothing is asked for yet.
 
         Args:
             address: of the SuperNode's own API, on loopback.
             secret: shared with it alone.
             load: gives the app that answers; called at the first task, as it may be slow.
+            on_round: told why a task was not answered; nothing, where a round's training was.
         """
-        self._address, self._load = address, load
+        self._address, self._load, self._on_round = address, load, on_round
         self._client = _client(
             address,
             RuntimeVersionHttpInterceptor(component_name="SuperExec"),
@@ -114,10 +123,13 @@ class Executor:
         status, details = SubStatus.COMPLETED, ""
         try:
             reply = self._load()(message, context)
+            if message.metadata.message_type == _TRAIN:
+                self._on_round("")
         except Exception as error:
             logger.exception("the task failed")
             # A stranger's error could quote the person's data; ours are sentences.
             details = str(error) if isinstance(error, FloeError) else type(error).__name__
+            self._on_round(details)
             failure = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, details)
             status, reply = SubStatus.FAILED, Message(failure, reply_to=message)
         push_message(client, reply, context)
@@ -138,6 +150,18 @@ class Watch:
         self._store, self._history, self._id = store, History(store), row.id
         self._address: str = GroupSettings.read(row.settings).address
         self._until = until
+        self._left_out = ""
+
+    def told_of_round(self, reason: str) -> None:
+        """Keep telling why this device answered a round with an error, until it answers one."""
+        self._left_out = reason
+        if reason:
+            self._history.say(self._id, self._with_reason(WAITING))
+
+    def _with_reason(self, sentence: str) -> str:
+        if sentence != WAITING or not self._left_out:
+            return sentence
+        return f"{sentence} The last one went on without this device: {self._left_out}."
 
     def listen(self, lines: Iterable[str]) -> None:
         """Tell what is said, until nothing more is, or it should be started anew."""
@@ -155,7 +179,7 @@ class Watch:
                 self._until = max(self._until, time.time() + _PATIENCE_SECONDS)
             sentence = standing(line, self._address)
             if sentence and sentence != before:
-                self._history.say(self._id, sentence)
+                self._history.say(self._id, self._with_reason(sentence))
                 before = sentence
 
     def after(self) -> float | None:
@@ -199,7 +223,7 @@ def main() -> None:
     threading.Thread(target=_end_with_app, args=(end,), daemon=True).start()
     threading.Thread(target=_take_leave, args=(node, end), daemon=True).start()
     node.wait_ready()
-    executor = Executor(node.address, node.secret, _own_app)
+    executor = Executor(node.address, node.secret, _own_app, watch.told_of_round)
     while True:
         if not executor.take():
             time.sleep(_POLL_SECONDS)

@@ -1,5 +1,6 @@
 """A device's part in a round, message by message: what `client_app` hands over to."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,62 +15,67 @@ from floe.federation.guard import clip
 from floe.federation.history import History
 from floe.federation.install import ReceivedExpert, install
 from floe.federation.learner import Learner
-from floe.federation.messages import (
-    CENTROIDS,
-    CONFIG,
-    DEVICE,
-    EXPERT,
-    EXPERTS,
-    METRICS,
-    START,
-    UPDATE,
-)
+from floe.federation.limits import LIMITS, MemberLimits
+from floe.federation.messages import CONFIG, DEVICE, METRICS, UPDATE
 from floe.federation.recipe import Recipe, common_start
 from floe.federation.report import RoundReport
 from floe.federation.update import Factors, Update, to_arrays
-from floe.federation.wire import from_record, to_record
+from floe.federation.validation import (
+    TrainTask,
+    read_closing_task,
+    read_expert_task,
+    read_factors,
+    read_places,
+    read_train_task,
+)
+from floe.federation.wire import to_record
 from floe.personal.experts import Place
 from floe.store import Store
 
 _HELD: Final = "expert"
 _LABEL: Final = "label"
 _PLACE: Final = "place"
-_LARGEST_RANK: Final = 64
+_ROUNDS_OF_DAY: Final = "group_rounds_of_day"
+_DAY_SECONDS: Final = 86_400
 
 
 class Participant:
-    """One device while it answers messages. `state` is what Flower keeps for it between them."""
+    """One device while it answers messages.
 
-    def __init__(self, node: int, device: Device, state: RecordDict) -> None:
+    `state` is what Flower keeps for it between them, `limits` how far it follows its host.
+    """
+
+    def __init__(
+        self, node: int, device: Device, state: RecordDict, limits: MemberLimits = LIMITS
+    ) -> None:
         self._node, self._device, self._state = node, device, state
+        self._limits = limits
 
     def train(self, content: RecordDict) -> RecordDict:
         """Train in one round and tell the update.
 
         Raises:
-            FederationError: the group uses another base model, or what this device should
-                start from has gone.
+            FederationError: the group uses another base model, what this device should start
+                from has gone, or the host asks for more than this device does for a group.
         """
-        config, device = content.config_records[CONFIG], self._device
-        if config["base"] != device.base_sha256:
+        deadline = time.monotonic() + self._limits.seconds
+        task, device = read_train_task(content, self._limits), self._device
+        if task.base_sha256 != device.base_sha256:
             raise FederationError("this device uses another base model than the group")
-        recipe = Recipe.read(config)
-        self._state[CONFIG] = ConfigRecord(recipe.write())
-        learner = self._learner(recipe)
-        start = self._start(content, learner)
-        report = str(config["report"])
-        if report:
-            self._keep_report(report)
-        number = int(str(config["round"]))
+        self._count_round()
+        self._state[CONFIG] = ConfigRecord(task.recipe.write())
+        learner = self._learner(task.recipe)
+        start = self._start(task, learner)
+        self._keep_report(task.report)
         examples = learner.examples(device.train)
-        trained = learner.train(examples, start, device.rank, seed=self._seed(number))
+        trained = learner.train(examples, start, device.rank, self._seed(task.round), deadline)
         # Milliseconds here, as a device has one adapter; the server would have all of them to do.
         factors = canonical(trained)
         place = self._place(learner)
         update = Update(
             update_id=uuid.uuid4().hex,
             client_id=str(self._node),
-            round=number,
+            round=task.round,
             base_sha256=device.base_sha256,
             rank=device.rank,
             alpha=float(device.rank),
@@ -86,7 +92,7 @@ class Participant:
         }
         return RecordDict(
             {
-                UPDATE: to_record(to_arrays(clip(update, float(str(config["clip"]))))),
+                UPDATE: to_record(to_arrays(clip(update, task.clip))),
                 METRICS: MetricRecord(metrics),
                 DEVICE: ConfigRecord({"name": device.name}),
             }
@@ -94,26 +100,44 @@ class Participant:
 
     def evaluate(self, content: RecordDict) -> RecordDict:
         """Take the cluster's expert over, and tell what it is worth here."""
-        label = str(content.config_records[CONFIG]["cluster"])
-        self._state[_HELD] = content[EXPERT]
-        self._state[_LABEL] = ConfigRecord({"cluster": label})
-        learner = self._learner(Recipe.read(self._state.config_records[CONFIG]))
-        factors = self._factors(content.array_records[EXPERT], learner)
+        task = read_expert_task(content, self._limits)
+        learner = self._learner(self._recipe())
+        factors = self._factors(task.expert, learner)
+        self._state[_HELD] = task.expert
+        self._state[_LABEL] = ConfigRecord({"cluster": task.cluster})
         loss = learner.loss(learner.examples(self._device.held_out), factors, self._device.rank)
-        self._install({label: factors}, content, label)
+        self._install({task.cluster: factors}, task.centroids, task.cluster)
         return RecordDict({METRICS: MetricRecord({"loss": loss})})
 
     def close(self, content: RecordDict) -> RecordDict:
         """After the last round: take all experts over, and the last report."""
-        self._keep_report(str(content.config_records[CONFIG]["report"]))
-        learner = self._learner(Recipe.read(self._state.config_records[CONFIG]))
-        experts = {
-            name.removeprefix(EXPERTS): self._factors(record, learner)
-            for name, record in content.array_records.items()
-            if name.startswith(EXPERTS)
-        }
-        self._install(experts, content, self._own_label())
+        task = read_closing_task(content, self._limits)
+        learner = self._learner(self._recipe())
+        experts = {label: self._factors(record, learner) for label, record in task.experts.items()}
+        self._keep_report(task.report)
+        self._install(experts, task.centroids, self._own_label())
         return RecordDict()
+
+    def _recipe(self) -> Recipe:
+        """That of the round which this device has taken part in."""
+        known = self._state.config_records.get(CONFIG)
+        if known is None:
+            raise FederationError("this device has taken part in no round yet")
+        return Recipe.read(known)
+
+    def _count_round(self) -> None:
+        """Note one more round of today's; counted in the database, as a host can start anew."""
+        if self._device.home is None:
+            return
+        store = Store(self._device.home[0] / "floe.db")
+        today = int(time.time() // _DAY_SECONDS)
+        day, count = store.setting(_ROUNDS_OF_DAY, [today, 0])
+        done = count if day == today else 0
+        if done >= self._limits.rounds_a_day:
+            raise FederationError(
+                f"this device has taken part in {done} rounds today; it takes part again tomorrow"
+            )
+        store.set_setting(_ROUNDS_OF_DAY, [today, done + 1])
 
     def _seed(self, number: int) -> int:
         """Flower's node numbers have 64 bits, torch's seeds have not many more than 40 to spare."""
@@ -123,33 +147,18 @@ class Participant:
         held = self._state.config_records.get(_LABEL)
         return str(held["cluster"]) if held is not None else ""
 
-    def _start(self, content: RecordDict, learner: Learner) -> Mapping[str, Factors]:
-        label = str(content.config_records[CONFIG]["cluster"])
-        if START in content:
-            return self._factors(content.array_records[START], learner)
-        if not label:
+    def _start(self, task: TrainTask, learner: Learner) -> Mapping[str, Factors]:
+        if task.start is not None:
+            return self._factors(task.start, learner)
+        if not task.cluster:
             return common_start(learner.shapes(), self._device.rank)
-        if self._own_label() != label:
+        if self._own_label() != task.cluster:
             raise FederationError("what it should start from has gone; it starts anew next time")
         return self._factors(self._state.array_records[_HELD], learner)
 
     def _factors(self, record: ArrayRecord, learner: Learner) -> dict[str, Factors]:
-        """An expert as it came, cut to this device's rank should that have become smaller.
-
-        The host is no more trusted with it than a device is.
-        """
-        shapes = learner.shapes()
-        numbers = sum(d + k for d, k in shapes.values())
-        arrays = from_record(record, 4 * numbers * _LARGEST_RANK + 65_536, 2 * len(shapes))
-        found: dict[str, Factors] = {}
-        for module, (d, k) in shapes.items():
-            a, b = arrays.get(module + ".lora_A"), arrays.get(module + ".lora_B")
-            if not _are_factors(a, b, d, k):
-                raise FederationError("the expert that came does not fit this model")
-            assert a is not None
-            assert b is not None
-            found[module] = (a, b)
-        return cut(found, self._device.rank)
+        """An expert as it came, cut to this device's rank should that have become smaller."""
+        return cut(read_factors(record, learner.shapes(), self._limits), self._device.rank)
 
     def _learner(self, recipe: Recipe) -> Learner:
         return Learner.shared(self._device.base, recipe, self._device.precision)
@@ -175,45 +184,28 @@ class Participant:
         numbers = known[_PLACE].numpy()
         return Place(numbers[:-1], float(numbers[-1]))
 
-    def _keep_report(self, text: str) -> None:
-        if self._device.home is not None:
+    def _keep_report(self, report: RoundReport | None) -> None:
+        if self._device.home is not None and report is not None:
             data_dir, federation_id = self._device.home
-            report = RoundReport.from_json(text)
             History(Store(data_dir / "floe.db")).add_round(federation_id, report)
 
     def _install(
-        self, experts: Mapping[str, dict[str, Factors]], content: RecordDict, own: str
+        self, experts: Mapping[str, dict[str, Factors]], centroids: ArrayRecord, own: str
     ) -> None:
+        places = read_places(centroids, set(experts))
         if self._device.home is None:
             return
         data_dir, federation_id = self._device.home
-        record = content.array_records[CENTROIDS]
-        places = from_record(record, 1 << 20, len(experts))
         received = [
             ReceivedExpert(
                 label,
                 factors,
-                _place_of(places.get(label)),
+                places.get(label),
                 self._device.samples if label == own else [],
             )
             for label, factors in experts.items()
         ]
         install(data_dir, federation_id, self._device.base, self._device.base_sha256, received)
-
-
-def _are_factors(a: Any, b: Any, d: int, k: int) -> bool:
-    """Whether they are finite float32 of shapes (r, k) and (d, r)."""
-    if a is None or b is None or a.dtype != np.float32 or b.dtype != np.float32:
-        return False
-    rank = len(a) if a.ndim == 2 else 0
-    fits = 0 < rank <= _LARGEST_RANK and a.shape == (rank, k) and b.shape == (d, rank)
-    return fits and bool(np.isfinite(a).all() and np.isfinite(b).all())
-
-
-def _place_of(numbers: Any) -> Place | None:
-    if numbers is None or numbers.ndim != 1 or not np.isfinite(numbers).all():
-        return None
-    return Place(numbers[:-1].astype(np.float32), float(numbers[-1]))
 
 
 def participant(node: int, config: Mapping[str, Any], state: RecordDict) -> Participant:

@@ -10,6 +10,7 @@ The same object serves a real group and the simulation: it sees a grid and messa
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -42,6 +43,7 @@ from floe.federation.messages import (
     UPDATE,
     number,
     own_name,
+    plain_text,
 )
 from floe.federation.plane import on_a_plane
 from floe.federation.report import ClientLine, ClusterLine, RoundReport, mean_loss
@@ -52,6 +54,7 @@ from floe.personal.experts import Place, merge
 _POLL_SECONDS: Final = 0.3
 _MARGIN_BYTES: Final = 65_536
 _LATE: Final = "no answer in time"
+_REASON_LENGTH: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,13 @@ class TaskExperts(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Guards, clusters, experts. Arrays stay here: Flower's own place for them is for one."""
         agreed = self.agreement
-        rules = Rules(agreed.shapes, agreed.base_sha256, server_round, agreed.max_rank)
+        rules = Rules(
+            agreed.shapes,
+            agreed.base_sha256,
+            server_round,
+            agreed.max_rank,
+            centroid_size=agreed.embedding,
+        )
         answered: set[int] = set()
         updates: dict[int, Update] = {}
         for reply in sorted(replies, key=lambda reply: reply.metadata.src_node_id):
@@ -238,7 +247,8 @@ class TaskExperts(Strategy):
 
     def _looked_at(self, node: int, reply: Message, rules: Rules) -> Update | Refused:
         if reply.has_error():
-            return Refused(str(node), f"its part failed: {reply.error.reason or 'no reason given'}")
+            reason = plain_text(reply.error.reason or "", _REASON_LENGTH) or "no reason given"
+            return Refused(str(node), f"its part failed: {reason}")
         record = reply.content.array_records.get(UPDATE)
         if record is None:
             return Refused(str(node), "it sent no update")
@@ -342,6 +352,8 @@ class TaskExperts(Strategy):
             for update in group
             if update.centroid is not None
         ]
+        size = Counter(len(place.centroid) for place, _ in told).most_common(1)
+        told = [each for each in told if len(each[0].centroid) == size[0][0]]
         place = merge(told) if told else before.place if before else None
         return Expert(factors, rank, place)
 

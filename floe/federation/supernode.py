@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from floe.federation import flower_environment
+from floe.federation.limits import LIMITS, TOO_LARGE
 from floe.federation.membership import GroupSettings
 
 LET_IN: Final = "SuperNode ID"
@@ -27,6 +28,8 @@ UNREACHABLE: Final = "Connection attempt failed"
 # same, so that it is worked on; and from then on each round is answered with what the round before
 # it should have had.
 OUT_OF_STEP: Final = "Ignoring message"
+
+WAITING: Final = "Joined the group; waiting for the next round."
 
 _POLL_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 3.0
@@ -91,9 +94,10 @@ def standing(line: str, address: str) -> str | None:
     A connection that is back is not always said to be: a server that was started again may answer
     that it no longer knows the round, and all that follows is silence.
     """
-    waiting = "Joined the group; waiting for the next round."
+    waiting = WAITING
     training = "A round is going on: this device is training."
     said = {
+        TOO_LARGE: f"{WAITING} The last one was refused: its server sent {TOO_LARGE}.",
         UNREACHABLE: f"The group's server at {address} cannot be reached, or "
         "its certificate is not the group's. Floe keeps trying; chatting goes on as ever.",
         "Connection successful": "Connected to the group again.",
@@ -124,8 +128,15 @@ def _free_port() -> int:
 
 def main() -> None:
     """The process."""
-    from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - a second, for the child only
+    import flwr.supernode.start_client_internal as internals  # noqa: PLC0415 - a second, and for
+    from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - the child only
 
+    from floe.federation.bounded_client import bound_clients  # noqa: PLC0415
+
+    bound_clients(LIMITS.message_bytes)
+    # The bundle of code that comes with a run could be packed to any size, and nobody here needs
+    # the settings in it.
+    internals.get_fused_config_from_fab = lambda *_: {}
     # One odd answer ends the thread of the heartbeats: that a server is shutting down, say.
     threading.excepthook = _end_with_thread
     try:

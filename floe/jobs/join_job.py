@@ -1,19 +1,10 @@
 """Joining a group: the first time, this device is measured, which takes seconds."""
 
 from pathlib import Path
-from typing import Final
 
-from floe.federation.membership import GroupSettings, Membership, device_key
+from floe.federation.membership import Membership, group_settings
 from floe.jobs.background import BackgroundJob
-from floe.personal.adapters import model_sha256
-from floe.personal.architecture import read_architecture
-from floe.personal.cost import Workload
-from floe.personal.device import measured_device
-from floe.personal.plan import choose_plan
 from floe.store import Store
-
-_ROUND_TOKENS: Final = 10_000
-"""For the rank of this device, before anybody knows how much there will be to learn."""
 
 
 class JoinJob:
@@ -40,13 +31,13 @@ class JoinJob:
         """Go back into the group that was never left, if there is one."""
         self._job.start(self._resume, self._end)
 
-    def start(self, address: str, certificate: Path, blur: float | None) -> bool:
+    def start(self, address: str, certificate: Path, level: str) -> bool:
         """Measure this device, if need be, then connect; returns at once.
 
         Returns:
             False: this device is joining already.
         """
-        return self._job.start(lambda: self._join(address, certificate, blur), self._end)
+        return self._job.start(lambda: self._join(address, certificate, level), self._end)
 
     def close(self) -> None:
         """Wait for what goes on, and start nothing more."""
@@ -55,25 +46,16 @@ class JoinJob:
     def _end(self, problem: str) -> None:
         self._problem = problem
 
-    def _join(self, address: str, certificate: Path, blur: float | None) -> None:
-        plan = choose_plan(
-            measured_device(self._store),
-            read_architecture(self._base),
-            Workload.of_tokens(_ROUND_TOKENS),
+    def _join(self, address: str, certificate: Path, level: str) -> None:
+        settings = group_settings(
+            self._store,
+            self._membership.folder.parent,
+            self._base,
+            address=address,
+            certificate=certificate,
+            level=level,
         )
-        self._membership.join(
-            GroupSettings(
-                address=address,
-                certificate=str(certificate.resolve()),
-                key=str(device_key(self._membership.folder)[0].resolve()),
-                base=str(self._base.resolve()),
-                base_sha256=model_sha256(self._store, self._base),
-                rank=plan.rank,
-                rank_reason=plan.reason,
-                precision=plan.precision,
-                blur=blur,
-            )
-        )
+        self._membership.join(settings)
 
     def _resume(self) -> None:
         self._membership.resume()

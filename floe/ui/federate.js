@@ -169,6 +169,7 @@ floe.group = (part) => {
   );
   let level = "roughly";
   privacy.set(level);
+  const limits = floe.el("p", { className: "faint" });
   const key = floe.el("pre", { tabIndex: 0 });
   const keys = floe.el("details");
   keys.append(
@@ -195,6 +196,7 @@ floe.group = (part) => {
       certificate,
     ),
     privacy,
+    limits,
     keys,
     floe.el("div", { className: "row" }, join),
   );
@@ -222,6 +224,7 @@ floe.group = (part) => {
     leave.hidden = !value.running;
     if (!address.value) address.value = value.address;
     if (!picked.name) file.textContent = value.certificate ? "as last time" : "";
+    limits.textContent = value.limits;
     key.textContent = value.public_key;
   });
 };

@@ -2,13 +2,14 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
 from floe.application import Application
 from floe.errors import FederationError
 from floe.federation.history import Federation, History
+from floe.federation.limits import LIMITS
 from floe.federation.membership import (
     check_address,
     check_certificate,
@@ -23,9 +24,6 @@ from floe.ui.privacy_actions import keep_consent
 from floe.ui.rounds import NOTHING, rounds_value
 
 logger = logging.getLogger(__name__)
-
-BLUR: Final[dict[str, float | None]] = {"nothing": None, "roughly": 0.02, "exactly": 0.0}
-"""Deviation of the noise on each of several hundred coordinates of a vector of length 1."""
 
 
 class FederateActions:
@@ -87,7 +85,7 @@ class FederateActions:
         certificate = self._certificate(asked.certificate)
         check_address(asked.address)
         check_certificate(certificate)
-        if not self._join_job.start(asked.address, certificate, BLUR[asked.level]):
+        if not self._join_job.start(asked.address, certificate, asked.level):
             raise FederationError("This device is joining already.")
         return self._done()
 
@@ -141,6 +139,7 @@ class FederateActions:
             "address": kept.get("address", ""),
             "certificate": (self._folder / "group.pem").exists(),
             "public_key": self._membership.public_key(),
+            "limits": LIMITS.sentence,
         }
 
     def _rounds(self, title: str, federation: Federation | None) -> dict[str, Any]:

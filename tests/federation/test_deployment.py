@@ -50,13 +50,13 @@ TINY = Recipe(modules=("q_proj", "v_proj"), layers=2, sequence_length=128)
 class Process:
     """A program in a process group of its own, which ends with the test."""
 
-    def __init__(self, command: list[str], home: Path, log: Path) -> None:
+    def __init__(self, command: list[str], home: Path, log: Path, folder: Path = ROOT) -> None:
         self.log = log
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 command,
-                cwd=ROOT,
-                env=flower_environment(home),
+                cwd=folder,
+                env=flower_environment(home) | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

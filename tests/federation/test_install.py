@@ -1,14 +1,20 @@
 """Experts that came from a group: whole or not at all, and in place of their predecessors."""
 
+import random
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from floe.bench.fuzz_group import fuzz_label
+from floe.errors import FederationError
 from floe.federation.history import History
 from floe.federation.install import ReceivedExpert, install
 from floe.federation.recipe import Recipe, common_start, module_shapes
+from floe.federation.validation import file_within
 from floe.personal.adapters import Adapters
 from floe.personal.architecture import read_architecture
 from floe.personal.experts import Place, experts_in_use
@@ -98,6 +104,57 @@ def test_a_failure_in_the_middle_leaves_the_experts_of_before(
     home.install(home.expert("group-1", 4), home.expert("group-2", 4))
     assert {adapter.rank for adapter in home.adapters.all()} == {4}
     assert home.files() == {str(adapter.id) for adapter in home.adapters.all()}
+
+
+def everything_below(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+def test_no_label_leads_out_of_the_data_folder(tmp_path: Path) -> None:
+    """10,000 labels for the writer, those that name the folder's neighbours among them."""
+    neighbour = tmp_path / "neighbour"
+    neighbour.mkdir()
+    (neighbour / "adapter.gguf").write_text("not to be overwritten")
+    inside = tmp_path / "data"
+    inside.mkdir()
+    home = Home(inside)
+    outside = {path for path in everything_below(tmp_path) if not path.is_relative_to(inside)}
+    honest = home.expert("group-1", 1)
+    rng = random.Random(15)
+    hand_made = [str(neighbour), "../neighbour", "../../neighbour", f"{inside}/../neighbour", "."]
+    refused, taken = 0, set()
+    for label in [*hand_made, *(fuzz_label(rng) for _ in range(10_000))]:
+        try:
+            path = file_within(inside / "flower", label)
+            assert path.parent == inside / "flower"
+            # Twelve in a hundred are as labels may be, and cost a database write each.
+            if len(taken) > 60:
+                continue
+        except FederationError:
+            refused += 1
+        # Whether or not the gate lets it through: this is what writes.
+        with suppress(FederationError):
+            home.install(replace(honest, cluster=label))
+            taken.add(label)
+    assert refused > 8_000
+    assert len(taken) > 20
+    for path in everything_below(tmp_path):
+        assert path in outside or path.resolve().is_relative_to(inside), path
+    assert {path.name for path in inside.iterdir() if path.is_dir()} == {"adapters", "flower"}
+    assert list((inside / "flower").iterdir()) == []
+    assert len(home.files()) == len(taken)
+    assert (neighbour / "adapter.gguf").read_text() == "not to be overwritten"
+
+
+def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "group-1").symlink_to(elsewhere)
+    with pytest.raises(FederationError, match="would not lie in this device's folder"):
+        file_within(folder, "group-1")
+    assert file_within(folder, "group-2") == folder / "group-2"
 
 
 def test_an_expert_without_a_place_is_kept_and_never_routed_to(home: Home) -> None:

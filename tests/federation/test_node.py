@@ -18,6 +18,8 @@ from floe.federation.node import Executor, Watch
 from floe.federation.supernode import standing
 from floe.store import Store
 
+MESSAGE = SimpleNamespace(metadata=SimpleNamespace(message_type="train"))
+
 
 class SuperNodeOf:
     """Hands out so many tasks, and counts what becomes of them."""
@@ -61,7 +63,7 @@ def test_a_task_that_cannot_be_fetched_or_answered_does_not_end_the_membership(
     monkeypatch.setattr(node, "_client", server)
     monkeypatch.setattr(node, "HeartbeatSender", Heart)
     monkeypatch.setattr(node, "make_task_heartbeat_fn_http", lambda client: None)
-    monkeypatch.setattr(node, "pull_task_input", lambda client: ("message", "context", 0, 0))
+    monkeypatch.setattr(node, "pull_task_input", lambda client: (MESSAGE, "context", 0, 0))
     monkeypatch.setattr(node, "push_message", lambda client, reply, context: None)
     monkeypatch.setattr(node, "push_task_output", ended)
     executor = Executor("127.0.0.1:1", b"secret", lambda: lambda message, context: "reply")  # type: ignore[arg-type, return-value]

@@ -1,5 +1,6 @@
 """A device's answers, message by message, with a hand-sized model."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,18 @@ import pytest
 from flwr.app import ConfigRecord, RecordDict
 
 from floe.errors import FederationError
+from floe.federation import participant
 from floe.federation.aggregate import _in_order_of_size
 from floe.federation.device import simulated_device
+from floe.federation.history import History
 from floe.federation.learner import Learner
-from floe.federation.messages import CONFIG, START, UPDATE
+from floe.federation.limits import LIMITS
+from floe.federation.messages import CENTROIDS, CONFIG, START, UPDATE
 from floe.federation.participant import Participant
 from floe.federation.recipe import common_start
 from floe.federation.update import from_arrays
 from floe.federation.wire import from_record, to_record
+from floe.store import Store
 from tests.federation.small import TINY, use_small_tasks
 from tests.personal.tiny import write_tiny
 
@@ -60,11 +65,77 @@ def test_what_a_device_sends_is_what_it_learnt_as_singular_vectors_in_order(base
 def test_a_start_that_overflows_is_answered_with_a_sentence(base: Path) -> None:
     device = simulated_device(1, base)
     content = task(device.base_sha256, cluster="g1")
-    start = common_start(Learner.shared(base, TINY, device.precision).shapes(), device.rank)
+    learner = Learner.shared(base, TINY, device.precision)
+    start = common_start(learner.shapes(), device.rank)
+    start = {module: (a, np.full_like(b, 1e38)) for module, (a, b) in start.items()}
     arrays = {}
     for module, (a, b) in start.items():
-        arrays[module + ".lora_A"] = a
-        arrays[module + ".lora_B"] = np.full_like(b, 1e38)
+        arrays[module + ".lora_A"], arrays[module + ".lora_B"] = a, b
     content[START] = to_record(arrays)
-    with pytest.raises(FederationError, match="astray"):
+    with pytest.raises(FederationError, match="beyond recognition"):
         Participant(2, device, RecordDict()).train(content)
+    with pytest.raises(FederationError, match="astray"):
+        learner.train(learner.examples(device.train), start, device.rank, seed=1)
+
+
+def no_training(*_: object) -> None:
+    pytest.fail("the device began to train")
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (
+            {"local-epochs": 5000, "learning-rate": 1.0},
+            "asks for epochs 5000; this device takes part with at most 5 epochs a round",
+        ),
+        ({"learning-rate": 1.0}, "a learning rate of 1.0; .* one of at most 0.02"),
+        ({"learning-rate": float("nan")}, "a learning rate of nan"),
+        ({"layers": 0}, "layers 0; .* layers: 1 to 256"),
+        ({"modules": "q_proj,embed_tokens"}, "an adapter on q_proj,embed_tokens"),
+        ({"sequence-length": 10**6}, "sequence length 1000000; .* at most 1,024 tokens a row"),
+        ({"batch-tokens": 10**6}, "batch tokens 1000000; .* at most 1,024 tokens a step"),
+        ({"rounds": 10**6}, "rounds 1000000; .* 1 to 1000"),
+        ({"cluster": "../../../x"}, "names a cluster in a way"),
+        ({"clip": float("inf")}, "its clip is no number"),
+        ({"report": "{"}, "its report cannot be read"),
+        ({"more": 1}, "one too many"),
+    ],
+)
+def test_a_round_beyond_the_limits_is_refused_before_anything_is_computed(
+    base: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any], sentence: str
+) -> None:
+    device = simulated_device(1, base)
+    monkeypatch.setattr(Learner, "shared", no_training)
+    with pytest.raises(FederationError, match=sentence):
+        Participant(2, device, RecordDict()).train(task(device.base_sha256, **other))
+
+
+def test_training_stops_when_a_round_takes_too_long(base: Path) -> None:
+    device = simulated_device(1, base)
+    limits = replace(LIMITS, seconds=0.0)
+    with pytest.raises(FederationError, match="longer than this device allows"):
+        Participant(2, device, RecordDict(), limits).train(task(device.base_sha256))
+
+
+def test_a_device_takes_part_so_often_a_day_and_again_the_next(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "floe.db")
+    group = History(store).begin("joined", {}, "")
+    device = replace(simulated_device(1, base), home=(tmp_path, group))
+    limits = replace(LIMITS, rounds_a_day=2)
+    now = 1_000_000_000.0
+    monkeypatch.setattr(participant.time, "time", lambda: now)
+    for _ in range(2):
+        Participant(2, device, RecordDict(), limits).train(task(device.base_sha256))
+    with pytest.raises(FederationError, match=r"2 rounds today; .* again tomorrow"):
+        Participant(2, device, RecordDict(), limits).train(task(device.base_sha256))
+    now += 86_400
+    Participant(2, device, RecordDict(), limits).train(task(device.base_sha256))
+
+
+def test_experts_before_any_round_are_answered_with_a_sentence(base: Path) -> None:
+    content = RecordDict({CONFIG: ConfigRecord({"report": ""}), CENTROIDS: to_record({})})
+    with pytest.raises(FederationError, match="no round yet"):
+        Participant(2, simulated_device(1, base), RecordDict()).close(content)

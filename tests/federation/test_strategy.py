@@ -1,6 +1,7 @@
 """The strategy on a grid of hand-made devices, whose updates can be worked out on paper."""
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from floe.bench.fuzz_group import hostile_record
 from floe.errors import FederationError
 from floe.federation.aggregate import canonical
 from floe.federation.agreement import Agreement
@@ -111,6 +113,7 @@ def agreement(**other: Any) -> Agreement:
         "devices": len(RANKS),
         "patience": 0.1,
         "max_rank": 4,
+        "embedding": 5,
     }
     return Agreement(**values | other)
 
@@ -269,6 +272,20 @@ def _rename(arrays: dict[str, Any]) -> None:
         arrays["model.layers.9.q_proj" + half] = arrays.pop("model.layers.0.q_proj" + half)
 
 
+def headed(**other: Any) -> Twist:
+    """A device whose header says something else."""
+
+    def change(arrays: dict[str, Any]) -> None:
+        header = json.loads(arrays["header"].tobytes()) | other
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+
+    return changed(change)
+
+
+def _bottomless(arrays: dict[str, Any]) -> None:
+    arrays["header"] = np.frombuffer(b"[" * 4000, np.uint8)
+
+
 HOSTILE: dict[str, tuple[Twist, str]] = {
     "not a number": (changed(_fill(np.nan)), "not finite"),
     "infinite": (changed(_fill(np.inf)), "not finite"),
@@ -283,6 +300,13 @@ HOSTILE: dict[str, tuple[Twist, str]] = {
     "oversized": (_oversized, "oversized"),
     "false header": (_claims_much, "not what it says"),
     "nothing": (_nothing, "no update"),
+    "endless scale": (headed(alpha=10**400), "no proper alpha"),
+    "endless reach": (headed(radius=10**400), "no proper radius"),
+    "nested header": (headed(update_id=[]), "no proper update_id"),
+    "bottomless header": (changed(_bottomless), "no readable header"),
+    "long centroid": (sending(centroid=np.ones(6, np.float32)), "6 numbers, not 5"),
+    "far centroid": (sending(centroid=np.full(5, 1e38, np.float32)), "finite numbers"),
+    "wide reach": (sending(radius=1e9), "not a length"),
 }
 
 
@@ -301,6 +325,61 @@ def test_a_hostile_device_is_dropped_and_honest_ones_get_what_they_would(kind: s
             np.testing.assert_allclose(
                 one[module][1] @ one[module][0], other[module][1] @ other[module][0], atol=1e-4
             )
+
+
+def test_whatever_one_device_sends_the_others_get_what_they_would() -> None:
+    """What comes of it is worked out without that device; three devices of each task are there."""
+    without = played(Devices({4: _nothing}), rounds=1)
+    dropped = 0
+    for seed in range(120):
+        rng = random.Random(seed)
+
+        def twist(content: RecordDict, rng: random.Random = rng) -> RecordDict:
+            record = content.array_records[UPDATE]
+            arrays = {name: array.numpy().copy() for name, array in record.items()}
+            content[UPDATE] = hostile_record(rng, arrays)
+            return content
+
+        strategy = played(Devices({4: twist}), rounds=1)
+        lines = {line.client: line for line in strategy.reports[0].clients}
+        assert not any(line.dropped for client, line in lines.items() if client != "4")
+        if not lines["4"].dropped:
+            continue
+        dropped += 1
+        assert lines["4"].dropped.isprintable()
+        for client in ("1", "2", "3"):
+            one = strategy.experts[strategy.names.of[client]]
+            other = without.experts[without.names.of[client]]
+            for module in SHAPES:
+                (a, b), (other_a, other_b) = one.factors[module], other.factors[module]
+                np.testing.assert_allclose(b @ a, other_b @ other_a, atol=1e-4)
+    assert dropped > 40
+
+
+def test_a_device_cannot_write_on_the_hosts_terminal() -> None:
+    def fail(content: RecordDict) -> RecordDict:
+        raise FederationError("\x1b]0;owned\x07 no\nRound 9 of 9: all is well " + "x" * 9000)
+
+    def rename(content: RecordDict) -> RecordDict:
+        content["device"] = ConfigRecord({"name": "\x1b[2J\u202eeve"})
+        return content
+
+    report = played(Devices({2: fail, 3: rename}), rounds=1).reports[-1]
+    assert report.sentence.isprintable()
+    assert len(report.clients[1].dropped) < 400
+    assert report.clients[2].name == "[2Jeve"
+
+
+def test_centroids_of_two_sizes_do_not_end_the_round() -> None:
+    def long(content: RecordDict) -> RecordDict:
+        update = replace(update_of(4, 2, 1), centroid=np.ones(6, np.float32))
+        content[UPDATE] = to_record(to_arrays(update))
+        return content
+
+    strategy = played(Devices({4: long}), rounds=1, embedding=0)
+    place = strategy.experts[strategy.names.of["1"]].place
+    assert place is not None
+    assert len(place.centroid) == 5
 
 
 def test_a_replayed_update_is_dropped() -> None:

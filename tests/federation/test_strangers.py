@@ -1,0 +1,211 @@
+"""A group's SuperLink under attack, by whoever has its address and its public certificate."""
+
+import json
+import re
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from flwr.proto import control_pb2, fleet_pb2, grpcadapter_pb2
+from flwr.proto.control_pb2 import ListNodesRequest, ListRunsRequest
+from flwr.supercore.control import ControlHttpClient
+from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
+from flwr.supercore.protobuf.translation import PROTOBUF_REQUEST_TYPES
+
+from floe.errors import FederationError
+from floe.federation.gateway import FLEET_METHODS
+from floe.federation.host import admit_command, superlink_command, write_flower_config
+from floe.federation.membership import device_key
+from floe.federation.owner import Owner
+from tests.federation.test_deployment import Group, Process, until
+from tests.personal.tiny import write_tiny
+
+FLWR = str(Path(sys.executable).with_name("flwr"))
+FOREIGN_APP = """
+[project]
+name = "stranger"
+version = "1.0.0"
+description = "Leaves a file behind where it runs."
+license = "Apache-2.0"
+
+[tool.flwr.app]
+publisher = "stranger"
+
+[tool.flwr.app.components]
+serverapp = "stranger.app:app"
+clientapp = "stranger.app:client"
+
+[tool.flwr.app.config]
+base = "{base}"
+patience = 0.1
+"""
+FOREIGN_CODE = """
+from pathlib import Path
+from flwr.clientapp import ClientApp
+from flwr.serverapp import ServerApp
+
+Path({canary!r}).touch()
+app = ServerApp()
+client = ClientApp()
+
+
+@app.main()
+def main(grid, context):
+    pass
+"""
+
+
+class Stranger:
+    """Somebody with the group's address and certificate, Flower's commands, and an app."""
+
+    def __init__(self, folder: Path, group: Group) -> None:
+        self.folder, self.canary = folder, folder / "canary"
+        self.home = folder / "home"
+        (self.home / "flower" / "host").mkdir(parents=True)
+        certificate = self.home / "flower" / "host" / "ca.crt"
+        certificate.write_bytes(group.certificate.read_bytes())
+        self.trust = ssl.create_default_context(cafile=str(certificate))
+        self.app = folder / "app"
+        (self.app / "stranger").mkdir(parents=True)
+        base = write_tiny(folder / "tiny.gguf")
+        (self.app / "pyproject.toml").write_text(FOREIGN_APP.format(base=base))
+        code = FOREIGN_CODE.format(canary=str(self.canary))
+        (self.app / "stranger" / "app.py").write_text(code)
+        (self.app / "stranger" / "__init__.py").touch()
+        self.key = folder / "stranger.pub"
+        self.key.write_text(device_key(folder / "keys")[1])
+
+    def tries(self, address: str, command: list[str]) -> tuple[int, str]:
+        """Flower's command for the SuperLink at that address: how it ended, what it said."""
+        write_flower_config(self.home / "flower", address)
+        process = Process(command, self.home, self.folder / "command.log", self.app)
+        return process.wait(120), process.said()
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[Group]:
+    folder = tmp_path / "host"
+    folder.mkdir()
+    made = Group(folder)
+    yield made
+    made.end()
+
+
+def owner_of(group: Group) -> Owner:
+    return Owner.read(group.home / "flower")
+
+
+def control(group: Group, secret: str) -> ControlHttpClient:
+    certificate = group.certificate.read_bytes()
+    made = ControlHttpClient.from_server_address(owner_of(group).address, False, certificate, [])
+    made._client.headers["Authorization"] = f"Bearer {secret}"
+    return made
+
+
+def every_path() -> set[str]:
+    """Each method of Flower's three interfaces, as Flower's routes and as its descriptors."""
+    modules = (control_pb2, fleet_pb2, grpcadapter_pb2)
+    services = [each for m in modules for each in m.DESCRIPTOR.services_by_name.values()]
+    assert {service.name for service in services} >= {"Control", "Fleet"}
+    found = {path for _, path in PROTOBUF_REQUEST_TYPES}
+    for service in services:
+        for method in service.methods:
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", method.name).lower()
+            found |= {f"/{service.full_name}/{method.name}", f"/v1/{service.name.lower()}/{words}"}
+    return found | {"/health", "/docs", "/openapi.json", "/"}
+
+
+@pytest.mark.timeout(600)
+def test_a_stranger_with_the_certificate_gets_neither_code_nor_a_device_in(
+    group: Group, tmp_path: Path
+) -> None:
+    until(lambda: "startup complete" in group.superlink.said())
+    honest = tmp_path / "honest.pub"
+    honest.write_text(device_key(tmp_path / "honest")[1])
+    assert Process(admit_command(honest), group.home, tmp_path / "admit.log").wait(60) == 0
+    (tmp_path / "stranger").mkdir()
+    stranger = Stranger(tmp_path / "stranger", group)
+    inside = owner_of(group).address
+    for address in (group.address, inside):
+        for command in (
+            [FLWR, "run", ".", "group"],
+            [FLWR, "supernode", "register", str(stranger.key), "group"],
+        ):
+            code, said = stranger.tries(address, command)
+            assert code != 0, said
+
+    paths = every_path()
+    assert len(paths) > 120
+    bodies = {
+        path: kind().SerializeToString() for (_, path), kind in PROTOBUF_REQUEST_TYPES.items()
+    }
+    with httpx.Client(verify=stranger.trust) as client:
+        for address, allowed in ((group.address, {401, 404}), (inside, {403})):
+            for path in sorted(paths):
+                for headers in (
+                    {},
+                    {"Authorization": "Bearer guessed"},
+                    {"Origin": "https://x.example"},
+                ):
+                    answer = client.post(
+                        f"https://{address}{path}",
+                        content=bodies.get(path, b""),
+                        headers={"Content-Type": PROTOBUF_MEDIA_TYPE, **headers},
+                    )
+                    assert answer.status_code in allowed, (address, path, answer.status_code)
+                    assert (answer.status_code == 401) == (
+                        path in FLEET_METHODS and address == group.address
+                    )
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        control(group, "guessed").ListNodes(ListNodesRequest())
+    owner = control(group, owner_of(group).secret)
+    assert len(owner.ListNodes(ListNodesRequest()).nodes_info) == 1
+    assert len(owner.ListRuns(ListRunsRequest()).run_dict) == 0
+    assert not stranger.canary.exists()
+
+    # Nor does the code that comes with a run get a turn where the host's own command sends it.
+    command = [sys.executable, "-m", "floe.federation.owner", "run", ".", "group", "--stream"]
+    process = Process(command, group.home, tmp_path / "own.log", stranger.app)
+    process.wait(240)
+    assert "Only 0 of 2 devices" in process.said(), process.said()
+    assert len(owner.ListRuns(ListRunsRequest()).run_dict) == 1
+    assert not stranger.canary.exists()
+    assert not (group.home / "flower" / "apps").exists()
+
+
+def test_the_secret_is_for_this_user_alone_and_new_at_each_start(
+    group: Group, tmp_path: Path
+) -> None:
+    with pytest.raises(FederationError, match="is not running"):
+        owner_of(group)
+    until(lambda: "startup complete" in group.superlink.said())
+    path = group.home / "flower" / "host" / "owner.json"
+    assert path.stat().st_mode & 0o077 == 0
+    first = owner_of(group)
+    # A second start finds the port taken, and leaves the first one's secret alone.
+    command = superlink_command(group.home / "flower", "127.0.0.1", group.port)
+    second = Process(command, group.home, tmp_path / "second.log")
+    assert second.wait(60) == 1
+    assert "is the group's server running already" in second.said().lower()
+    assert owner_of(group) == first
+    # No program is told a secret where others can read it.
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            assert first.secret not in " ".join(process.cmdline())
+    group.end()
+    until(lambda: "startup complete" in group.superlink.said())
+    assert owner_of(group).secret != first.secret
+    assert json.loads(path.read_text()).keys() == {"address", "secret"}
+
+
+def test_the_host_is_told_when_the_server_is_not_running(group: Group, tmp_path: Path) -> None:
+    key = tmp_path / "device.pub"
+    key.write_text(device_key(tmp_path / "keys")[1])
+    process = Process(admit_command(key), group.home, tmp_path / "admit.log")
+    assert process.wait(60) == 1
+    assert "Start it with" in process.said()
