@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     models_dir: Path = Path("models")
     port: int = Field(7860, ge=0, le=65535, description="0 picks a free one")
     browser: bool = Field(True, description="open the page once it is there")
+    passphrase_file: Path | None = Field(
+        None, description="its first line opens an encrypted data folder where nobody can type"
+    )
 
     model: str = Field("smollm2-135m-instruct", description="catalog id or path of a GGUF")
     context: int = Field(4096, ge=256, description="tokens; cut to what the model was trained on")
