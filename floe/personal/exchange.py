@@ -4,15 +4,14 @@ Knows the store and the format; what is learnt from chats is decided elsewhere.
 """
 
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from floe import encryption
 from floe.errors import DataError, FloeError
 from floe.records import ChatMessage, Role
 from floe.store import Store
@@ -40,7 +39,7 @@ def read_chats(path: Path) -> list[tuple[ChatMessage, ...]]:
         DataError: the file cannot be read, holds nothing, or a line does not fit, with its number.
     """
     try:
-        data = path.read_bytes()
+        data = encryption.read_bytes(path)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}). Check the name and its rights."
@@ -129,26 +128,10 @@ def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     Raises:
         DataError: the file cannot be written.
     """
-    with _replacing(path) as file:
-        for line in lines:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-        ) as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        encryption.write_bytes(path, text.encode())
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror}). Make room, or choose another folder."
