@@ -4,22 +4,25 @@ import logging
 import os
 import signal
 import sys
-import time
 import webbrowser
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 # Before gradio is imported, which reads them then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+from floe.backup import BackupSchedule
 from floe.chat import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
+from floe.data_lock import DataLock
 from floe.edge.catalog import fetch_missing, resolve_model
 from floe.edge.device import choose_threads
 from floe.edge.runtime import LlamaModel
-from floe.errors import FloeError
+from floe.errors import DataFolderInUseError, FloeError
+from floe.maintenance import Maintenance, point_to_open_app, prepare_data
 from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
 from floe.store import Store
@@ -36,8 +39,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = Settings.load(sys.argv[1:])
-        log_to(settings)
-        serve(settings)
+        try:
+            lock = DataLock(settings.data_dir).acquire()
+        except DataFolderInUseError:
+            print(f"\n{point_to_open_app(settings)}", flush=True)
+            return 0
+        with lock:
+            log_to(settings)
+            prepare_data(settings)
+            run_sessions(settings, lock)
     except FloeError as error:
         print(f"\nFloe cannot start. {error}", file=sys.stderr)
         return 1
@@ -62,14 +72,27 @@ def log_to(settings: Settings) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         level=logging.INFO,
         handlers=[file, terminal],
+        force=True,
     )
     # Every request of every page and of the cloud, at the level where our own words are.
     for chatty in ("httpx", "httpcore", "openai", "httpx2", "httpcore2"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def serve(settings: Settings) -> None:
-    """Put the house together, and keep the page open until Ctrl-C."""
+def run_sessions(settings: Settings, lock: DataLock) -> None:
+    """Serve until Ctrl-C; what the page asks to have done while all is closed is done between."""
+    maintenance = Maintenance(settings.data_dir, lambda: log_to(settings))
+    while True:
+        port = serve(settings, lock, maintenance)
+        if not maintenance.run():
+            return
+        # The tab that asked finds the new session where it is.
+        settings = settings.model_copy(update={"port": port, "browser": False})
+        prepare_data(settings)
+
+
+def serve(settings: Settings, lock: DataLock, maintenance: Maintenance) -> int:
+    """Put the house together, and keep the page open until Ctrl-C; returns the page's port."""
     store = Store(settings.database)
     store.recover()
     cloud = CloudLink(settings, store)
@@ -88,18 +111,26 @@ def serve(settings: Settings) -> None:
         threads=threads,
     )
     assistant = Assistant(settings, store, model, cloud, detector)
+    backups = BackupSchedule(settings.data_dir, lambda: assistant.busy)
     try:
-        show(assistant, settings)
+        return show(assistant, settings, lock, maintenance, backups)
     finally:
+        backups.close()
         assistant.close()
 
 
-def show(assistant: Assistant, settings: Settings) -> None:
+def show(
+    assistant: Assistant,
+    settings: Settings,
+    lock: DataLock,
+    maintenance: Maintenance,
+    backups: BackupSchedule,
+) -> int:
     """Open the page; the import is here because gradio takes seconds that errors need not wait."""
     from floe.ui.page import build_page, launch_options  # noqa: PLC0415
 
     with ExitStack() as opened:
-        page = build_page(assistant, settings, opened)
+        page = build_page(assistant, settings, opened, maintenance, backups)
         # The rest may wait for an answer, so answers end first.
         opened.callback(assistant.stop)
         try:
@@ -109,13 +140,15 @@ def show(assistant: Assistant, settings: Settings) -> None:
                 f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
             ) from error
         opened.callback(close, page)
+        lock.publish(url)
+        backups.start()
         print(f"\nFloe is open at {url}  (Ctrl-C ends it)", flush=True)
         if settings.browser:
             webbrowser.open(url)
         # The page's own way to wait for this closes the page in its own way.
         with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+            maintenance.wait()
+        return urlsplit(url).port or settings.port
 
 
 def close(page: "Blocks") -> None:

@@ -13,12 +13,15 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is 
 
 import gradio as gr
 
+from floe.backup import BackupSchedule
 from floe.chat import Assistant
 from floe.config import Settings
+from floe.maintenance import Maintenance
 from floe.ui.actions import Actions, Seat
 from floe.ui.cloud_actions import CloudActions
 from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
+from floe.ui.data_actions import DataActions
 from floe.ui.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
 from floe.ui.learning import dataset, rows_of
@@ -37,7 +40,13 @@ _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
 one is being answered."""
 
 
-def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> gr.Blocks:
+def build_page(
+    assistant: Assistant,
+    settings: Settings,
+    opened: ExitStack,
+    maintenance: Maintenance,
+    backups: BackupSchedule,
+) -> gr.Blocks:
     """Everything a person sees, ready for `launch(**launch_options(settings))`.
 
     What it starts beside the page, such as threads that watch a training, ends with `opened`.
@@ -64,6 +73,7 @@ def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> g
         opened.callback(panel.close)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
+        _wire_own_data(parts, DataActions(settings, parts.privacy, maintenance, backups))
         personal = PersonalActions(assistant, settings, parts.personal, parts.listing, parts.save)
         opened.callback(personal.close)
         _wire_personal(parts, personal)
@@ -166,6 +176,17 @@ def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
     room.consent.allow(actions.allow, None, [room.consent, room.notice], **_EACH)
     room.log.clear(actions.clear, None, [room.log, room.notice], **_EACH)
     room.log.export(actions.export, None, [parts.save, room.notice], **_EACH)
+
+
+def _wire_own_data(parts: Parts, actions: DataActions) -> None:
+    room = parts.privacy
+    shown = [room.own_data, room.notice]
+    parts.views.go(actions.come, None, shown, **_EACH)
+    room.own_data.backup(actions.backup, None, shown, **_EACH)
+    room.own_data.drop(actions.drop, None, shown, **_EACH)
+    room.own_data.encrypt(actions.encrypt, None, shown, **_EACH)
+    room.own_data.decrypt(actions.decrypt, None, shown, **_EACH)
+    room.own_data.erase(actions.erase, None, shown, **_EACH)
 
 
 def _wire_personal(parts: Parts, actions: PersonalActions) -> None:

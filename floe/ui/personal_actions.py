@@ -9,6 +9,7 @@ import gradio as gr
 
 from floe.chat import Assistant
 from floe.config import Settings
+from floe.encryption import read_bytes, temporary_parent
 from floe.errors import DataError, TrainingError
 from floe.personal.adapters import LearntAdapter, model_sha256
 from floe.personal.dataset import Dataset
@@ -187,7 +188,7 @@ class PersonalActions:
     @plainly
     def bring(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
             path = Path(folder) / Path(event._data["name"]).name
             path.write_text(event._data["text"], encoding="utf-8")
             import_chats(self._store, path)
@@ -208,10 +209,10 @@ class PersonalActions:
         chosen = [each for each in all_chats if each not in kept.except_chats]
         if not chosen:
             raise DataError("No chat is chosen. Tick at least one to export it.")
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
             path = Path(folder) / "chats.jsonl"
             export_chats(self._store, path, chosen)
-            content = path.read_bytes()
+            content = read_bytes(path)
         return {self._save: offer("floe-chats.jsonl", content), self.parts.notice: ""}
 
     # Adapters
@@ -246,7 +247,10 @@ class PersonalActions:
         adapter = self._adapters.get(event._data["id"])
         suffix = "zip" if event._data["kind"] == "peft" else "gguf"
         with tempfile.NamedTemporaryFile(
-            dir=self._store.path.parent, prefix=".export-", suffix=f".{suffix}", delete=False
+            dir=temporary_parent(self._store.path.parent),
+            prefix=".export-",
+            suffix=f".{suffix}",
+            delete=False,
         ) as file:
             path = Path(file.name)
         try:
