@@ -9,6 +9,7 @@ import os
 from contextlib import ExitStack
 from typing import Self
 
+from floe.backup import BackupSchedule
 from floe.chat import Assistant
 from floe.child_environment import drop_secrets
 from floe.cloud.keys import VARIABLES
@@ -47,6 +48,7 @@ class Application:
         endpoint_test: the test of a cloud.
         plan_job: the plan of the next training.
         weight_fit: the fit of the automatic weight.
+        backups: the daily backup, once it is started.
     """
 
     def __init__(self, settings: Settings, assistant: Assistant) -> None:
@@ -66,6 +68,7 @@ class Application:
             answer=assistant.answer,
             adopted=self.weight_fit.start,
         )
+        self.backups = BackupSchedule(settings.data_dir, lambda: assistant.busy)
         self.membership = Membership(assistant.store, settings.data_dir)
         self.join_job = JoinJob(assistant.store, self.membership, assistant.model.path)
         self.simulation = Simulation(assistant.store, settings.data_dir)
@@ -73,6 +76,8 @@ class Application:
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """Load what the settings name; fetches models that are missing, with a bar on stderr.
+
+        The data folder is locked and unlocked by the caller: nobody else may write there.
 
         Raises:
             FloeError: something that a person can mend stands in the way.
@@ -124,6 +129,7 @@ class Application:
         """
         with ExitStack() as ending:
             ending.callback(self.assistant.close)
+            ending.callback(self.backups.close)
             ending.callback(self.plan_job.close)
             ending.callback(self.weight_fit.close)
             ending.callback(self.runs.close)

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     models_dir: Path = (CHECKOUT or _DIRS.user_data_path) / "models"
     port: int = Field(7860, ge=0, le=65535, description="0 picks a free one")
     browser: bool = Field(True, description="open the page once it is there")
+    passphrase_file: Path | None = Field(
+        None, description="its first line opens an encrypted data folder where nobody can type"
+    )
 
     model: str = Field(
         "smollm2-135m-instruct", max_length=4096, description="catalog id or path of a GGUF"

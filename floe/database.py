@@ -12,6 +12,7 @@ from typing import Self
 from sqlite_utils import Database
 
 from floe import schema
+from floe.backup import copy_before_migration
 from floe.errors import StoreError
 from floe.private_files import make_private_file, make_private_folder
 
@@ -40,7 +41,7 @@ class DatabaseFile:
                 f"The chats cannot be kept in {path}: {error.strerror}. Choose another data folder."
             ) from error
         with self._connection() as db:
-            schema.prepare(db, path)
+            schema.prepare(db, path, copy_before_migration)
 
     def __enter__(self) -> Self:
         return self

@@ -33,6 +33,14 @@ class StoreError(FloeError):
     """The database cannot be opened or written."""
 
 
+class DataFolderInUseError(StoreError):
+    """Another Floe has the data folder."""
+
+
+class EncryptionError(StoreError):
+    """What is encrypted cannot be read: the key is missing, or it is not the right one."""
+
+
 class DataError(FloeError):
     """A file of chats cannot be read or written, or there is too little to learn from."""
 

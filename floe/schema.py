@@ -6,13 +6,14 @@ Knows nothing of what the rows mean.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from floe import encryption
 from floe.errors import StoreError
 
 BUSY_SECONDS = 5.0
@@ -45,6 +46,8 @@ _SENTENCES = {
         "{path} could not be read or written. See that the disk is there, sound and not full."
     ),
 }
+
+_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, *encryption.DATABASE_ERRORS)
 
 MIGRATIONS = Migrations("floe")
 
@@ -255,8 +258,8 @@ def _federation(db: Database) -> None:
 
 
 def connect(path: Path) -> Database:
-    """A connection that any thread may use, one at a time."""
-    connection = sqlite3.connect(
+    """A connection that any thread may use, one at a time; through SQLCipher where encrypted."""
+    connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
@@ -279,9 +282,10 @@ def plain_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         code = getattr(error, "sqlite_errorcode", 0)
-        if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        # In words too, because SQLCipher's module does not tell the kinds of constraints apart.
+        if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY or str(error).startswith("FOREIGN KEY"):
             raise StoreError(GONE) from error
         sentence = _SENTENCES.get(code & 0xFF)  # the low byte names the kind, the rest details
         if sentence is None:
@@ -289,8 +293,14 @@ def plain_errors(path: Path) -> Iterator[None]:
         raise StoreError(sentence.format(path=path)) from error
 
 
-def prepare(db: Database, path: Path) -> None:
+def prepare(
+    db: Database,
+    path: Path,
+    before_migration: Callable[[Database, Path], None] = lambda _db, _path: None,
+) -> None:
     """Bring a new, empty or older database up to date; leave every other file as it is.
+
+    `before_migration` is called while an older one is still as it was; an error ends all.
 
     Raises:
         StoreError: a newer Floe or another program wrote the file.
@@ -300,6 +310,7 @@ def prepare(db: Database, path: Path) -> None:
     _refuse_foreign(db, path)
     _enable_wal(db)
     if MIGRATIONS.pending(db):
+        before_migration(db, path)
         # IMMEDIATE: of two processes that start together one migrates, the other waits.
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -335,8 +346,9 @@ def _enable_wal(db: Database) -> None:
     while True:
         try:
             db.execute("PRAGMA journal_mode = wal")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+        except _ERRORS as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

@@ -78,7 +78,7 @@ def test_only_the_page_imports_gradio() -> None:
 def test_requirements_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["train"], *extras["group"]]
+    wanted = [*project["dependencies"], *extras["train"], *extras["group"], *extras["encrypt"]]
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         each for each in wanted if not each.startswith("floe[")

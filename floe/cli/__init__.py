@@ -23,10 +23,18 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "models": ("floe.edge.catalog", "list the models Floe knows, fetch or verify them"),
     "group": ("floe.cli.group", "host a group that shares adapters, not chats"),
     "simulate": ("floe.federation.simulate", "try a group of eight devices on this machine"),
+    "backup": ("floe.maintenance", "copy chats and adapters into a zip"),
+    "restore": ("floe.maintenance", "put a backup in the place of the data"),
+    "encrypt": ("floe.maintenance", "encrypt everything at rest"),
+    "decrypt": ("floe.maintenance", "turn encryption at rest off"),
+    "erase": ("floe.maintenance", "delete all my data"),
     "evaluate": ("floe.evaluate.__main__", "measure whether adapter and fusion help"),
     "bench": ("floe.bench.__main__", "measure speed"),
 }
 """Subcommand: the module whose `main(arguments)` it is, and what it does."""
+
+_WITH_NAME: Final = frozenset({"floe.maintenance"})
+"""Modules of several commands, which are told the name."""
 
 HELP: Final = """usage: floe COMMAND [options]
 
@@ -50,9 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         sys.stderr.write(f"There is no command {name!r}.\n\n{help_text()}")
         return 2
-    command: Run = import_module(COMMANDS[name][0]).main
+    module = COMMANDS[name][0]
+    command: Run = import_module(module).main
     try:
-        return command(words)
+        return command([name, *words] if module in _WITH_NAME else words)
     except FloeError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 from floe.application import Application
 from floe.chat import Assistant
 from floe.cli.arguments import add_cloud_flags, add_model_flags, command_parser, settings_from
-from floe.cli.log import log_to
+from floe.cli.data import data_folder
 from floe.preferences import Preferences
 from floe.records import Mode
 from floe.turn import Turn, TurnOptions
@@ -42,8 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--weight is between 0 and 1")
     text = sys.stdin.read() if options.text == "-" else options.text
     settings = settings_from(options)
-    log_to(settings)
-    with Application.open(settings) as application:
+    with data_folder(settings), Application.open(settings) as application:
         chosen = turn_options(
             Preferences.load(application.store).options(),
             mode=options.mode,

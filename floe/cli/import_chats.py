@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from floe.cli.arguments import command_parser, settings_from
+from floe.cli.data import data_folder
 from floe.personal.exchange import import_chats
 from floe.store import Store
 
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
-    with Store(settings_from(options).database) as store:
+    settings = settings_from(options)
+    with data_folder(settings), Store(settings.database) as store:
         made = import_chats(store, options.file)
         messages = [message for chat in made for message in store.open_conversation(chat)]
     answers = sum(message.role == "assistant" for message in messages)

@@ -33,6 +33,6 @@ def log_to(settings: Settings) -> None:
     KNOWN.add(settings.cloud_key.get_secret_value())
     for handler in (file, terminal):
         handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
+    logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -8,11 +8,11 @@ import logging
 import os
 import signal
 import sys
-import time
 import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 # Before gradio is imported, which reads them then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -21,7 +21,9 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from floe.application import Application
 from floe.cli.log import log_to
 from floe.config import KEY_FLAG, Settings
-from floe.errors import FloeError
+from floe.data_lock import DataLock
+from floe.errors import DataFolderInUseError, FloeError
+from floe.maintenance import Maintenance, point_to_open_app, prepare_data
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -38,25 +40,47 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = Settings.load(arguments)
-        log_to(settings)
-        if any(word.startswith(KEY_FLAG) for word in arguments):
-            sys.stderr.write(f"{KEY_WARNING}\n")
-        with Application.open(settings) as application:
-            show(application)
+        try:
+            lock = DataLock(settings.data_dir).acquire()
+        except DataFolderInUseError:
+            sys.stdout.write(f"\n{point_to_open_app(settings)}\n")
+            return 0
+        with lock:
+            log_to(settings)
+            if any(word.startswith(KEY_FLAG) for word in arguments):
+                sys.stderr.write(f"{KEY_WARNING}\n")
+            prepare_data(settings)
+            run_sessions(settings, lock)
     except FloeError as error:
         sys.stderr.write(f"\nFloe cannot start. {error}\n")
         return 1
     return 0
 
 
-def show(application: Application) -> None:
-    """Open the page; the import is here because gradio takes seconds that errors need not wait."""
+def run_sessions(settings: Settings, lock: DataLock) -> None:
+    """Serve until Ctrl-C; what the page asks to have done while all is closed is done between."""
+    maintenance = Maintenance(settings.data_dir, lambda: log_to(settings))
+    while True:
+        with Application.open(settings) as application:
+            port = show(application, lock, maintenance)
+        if not maintenance.run():
+            return
+        # The tab that asked finds the new session where it is.
+        settings = settings.model_copy(update={"port": port, "browser": False})
+        prepare_data(settings)
+
+
+def show(application: Application, lock: DataLock, maintenance: Maintenance) -> int:
+    """Open the page and keep it open; returns its port.
+
+    The import is here because gradio takes seconds that errors need not wait for.
+    """
     from floe.ui.page import build_page, launch_options  # noqa: PLC0415
 
     settings = application.settings
     application.join_job.resume()
     with ExitStack() as opened:
-        page = build_page(application)
+        page = build_page(application, maintenance)
         # Tabs are cut off last: what was written until then is in the page.
         opened.callback(application.assistant.stop)
         try:
@@ -66,14 +90,16 @@ def show(application: Application) -> None:
                 f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
             ) from error
         opened.callback(close, page)
+        lock.publish(url)
+        application.backups.start()
         sys.stdout.write(f"\nFloe is open at {url}  (Ctrl-C ends it)\n")
         sys.stdout.flush()
         if settings.browser:
             webbrowser.open(url)
         # The page's own way to wait for this closes the page in its own way.
         with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+            maintenance.wait()
+        return urlsplit(url).port or settings.port
 
 
 def close(page: "Blocks") -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from floe.cli.arguments import add_model_flags, command_parser, settings_from
-from floe.cli.log import log_to
+from floe.cli.data import data_folder
 from floe.config import Settings
 from floe.edge.catalog import fetch_missing, resolve_model
 from floe.errors import TrainingError
@@ -48,10 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
     settings = settings_from(options)
-    log_to(settings)
     fetch_missing([settings.model], settings.models_dir)
     base = resolve_model(settings.model, settings.models_dir)
-    with Store(settings.database) as store:
+    with data_folder(settings), Store(settings.database) as store:
         kept = LearningChoices.load(store)
         chats = None if options.chats is None else file_chats(store, options.chats)
         scan(store)

@@ -155,8 +155,10 @@ def check_model(path: Path) -> GgufHeader:
     return header
 
 
-def check_adapter(path: Path, base: Path) -> None:
+def check_adapter(path: Path, base: Path, name: str = "") -> None:
     """See that llama.cpp can be given `path` as an adapter for the model `base`.
+
+    `name` is what to call it in a sentence; empty: by its own name.
 
     Raises:
         ModelError: it cannot, with the reason.
@@ -166,8 +168,8 @@ def check_adapter(path: Path, base: Path) -> None:
         check_adapter_header(header, read_gguf_header(base))
     except HeaderError as error:
         raise ModelError(
-            f"The adapter {path.name} does not fit {base.name}: it {error}. Train it again, or "
-            "choose another."
+            f"The adapter {name or path.name} does not fit {base.name}: it {error}. Train it "
+            "again, or choose another."
         ) from error
 
 

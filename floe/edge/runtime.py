@@ -19,6 +19,7 @@ import psutil
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
+from floe import encryption
 from floe.edge.device import choose_threads
 from floe.edge.gguf_checks import check_adapter, check_model
 from floe.edge.gguf_file import choose_repacking
@@ -301,8 +302,10 @@ class LlamaModel:
         Raises:
             ModelError: it is missing, broken, or was made for another model.
         """
-        check_adapter(path, self.path)
-        handle = lib.llama_adapter_lora_init(self._model, str(path).encode())
+        with encryption.readable_file(path) as readable:
+            check_adapter(readable, self.path, path.name)
+            # Its tensors are copied, so that the file is not needed afterwards.
+            handle = lib.llama_adapter_lora_init(self._model, str(readable).encode())
         if not handle:
             raise ModelError(
                 f"The adapter {path.name} does not fit {self.path.name}: it is broken or was made "

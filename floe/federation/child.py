@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from floe import encryption
 from floe.resources import IMPORT_ROOT
 
 _PATIENCE_SECONDS: Final = 5.0
@@ -25,6 +26,7 @@ class Child:
     ) -> None:
         """Start it; what it says goes to `log`, readable by the person alone."""
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = encryption.key_line(encryption.data_folder_of(log))
         with open(log, "wb", opener=_private) as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *args],
@@ -35,6 +37,12 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if key:
+            assert self._process.stdin is not None
+            # A pipe, because arguments and environments can be read by others.
+            with suppress(OSError):
+                self._process.stdin.write(key)
+                self._process.stdin.flush()
 
     @property
     def pid(self) -> int:

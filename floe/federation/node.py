@@ -36,6 +36,7 @@ from flwr.supercore.retry import make_simple_http_retry_invoker
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
+from floe import encryption
 from floe.errors import FloeError
 from floe.federation.history import Federation, History
 from floe.federation.membership import GroupSettings
@@ -204,12 +205,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m floe.federation.node", description=__doc__)
     parser.add_argument("--federation", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--key-from", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--until", type=float, default=time.time() + _PATIENCE_SECONDS)
     flags = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # two lines a second otherwise
     # The chat comes first. (Begun again, it is nice already.)
     os.nice(max(0, _NICENESS - os.nice(0)))
+    if flags.key_from is None:
+        encryption.receive_key(flags.data_dir, sys.stdin.buffer)
+    else:
+        with os.fdopen(flags.key_from, "rb") as pipe:
+            encryption.receive_key(flags.data_dir, pipe)
     end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: end.set())
     # Flower's way to say that a task is not wanted any more. The process outlives its tasks.
@@ -253,6 +260,10 @@ def _watch(node: SuperNode, watch: Watch, flags: argparse.Namespace, end: thread
     # The same process anew: same id, same standard input, which the app holds.
     command = [sys.executable, "-m", "floe.federation.node", "--until", str(until)]
     command += ["--federation", str(flags.federation), "--data-dir", str(flags.data_dir)]
+    # The app has said the key of an encrypted data folder once, and will not say it again.
+    pipe = encryption.key_pipe(flags.data_dir)
+    if pipe is not None:
+        command += ["--key-from", str(pipe)]
     os.execv(sys.executable, command)  # noqa: S606 - our own words, and no shell is wanted
 
 

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from sklearn.metrics import adjusted_rand_score
 
+from floe import encryption
 from floe.config import Settings
 from floe.edge.catalog import resolve_model
 from floe.errors import FederationError, FloeError
@@ -204,6 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     logging.getLogger("flwr").setLevel(logging.WARNING)
     if flags.with_parent:
+        if flags.data_dir is not None:
+            encryption.receive_key(flags.data_dir, sys.stdin.buffer)
         threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = Settings.load(model=flags.model)
     record = _Record(flags.data_dir, flags.record) if flags.record is not None else None

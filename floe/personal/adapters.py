@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from sqlite_utils import Database
 
+from floe import encryption
 from floe.edge.download import ignore, sha256_of
 from floe.edge.gguf_checks import check_gguf
 from floe.errors import TrainingError
@@ -201,7 +202,7 @@ class Adapters:
         adapter = self.get(adapter_id)
         self._check_files(adapter)
         with _whole_file(path) as part:
-            shutil.copyfile(adapter.gguf, part)
+            part.write_bytes(encryption.read_bytes(adapter.gguf))
 
     def export_peft(self, adapter_id: int, path: Path) -> None:
         """Write a zip of the folder that `PeftModel.from_pretrained` loads.
@@ -212,8 +213,9 @@ class Adapters:
         adapter = self.get(adapter_id)
         self._check_files(adapter)
         with _whole_file(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted(adapter.peft.rglob("*")):
-                archive.write(file, file.relative_to(adapter.peft))
+            for file in sorted(each for each in adapter.peft.rglob("*") if each.is_file()):
+                name = file.relative_to(adapter.peft).as_posix()
+                archive.writestr(name, encryption.read_bytes(file), zipfile.ZIP_DEFLATED)
 
     def delete(self, adapter_id: int) -> None:
         """Remove its files, then its row: a crash in between leaves nothing that was learnt.
@@ -312,14 +314,19 @@ def _copy(source: Path, target: Path) -> None:
     try:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True, mode=0o700)
-        shutil.copytree(source / PEFT, target / PEFT)
-        shutil.copyfile(source / GGUF, target / GGUF)
+        shutil.copytree(source / PEFT, target / PEFT, copy_function=_copy_file)
+        _copy_file(source / GGUF, target / GGUF)
     except OSError as error:
         shutil.rmtree(target, ignore_errors=True)
         raise TrainingError(
             f"The adapter cannot be kept in {target.parent} ({error.strerror or error}). Make "
             "room and try again; what was learnt is still there."
         ) from error
+
+
+def _copy_file(source: str | Path, target: str | Path) -> None:
+    """Whatever the source is, the copy is encrypted where the data folder is."""
+    encryption.write_bytes(Path(target), encryption.read_bytes(Path(source)))
 
 
 @contextmanager

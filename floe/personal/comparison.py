@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from floe import encryption
 from floe.errors import PromptError
 from floe.personal import soften
 from floe.personal.process import RunFolder
@@ -70,20 +71,20 @@ def compare(
             both = answer(prompt, before), answer(prompt, after)
             pairs.append(SideBySide(prompt[-1].content, own, *both))
         lines = json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False)
-        (folder.path / _FILE).write_text(lines, encoding="utf-8")
+        encryption.write_bytes(folder.path / _FILE, lines.encode())
 
 
 def read_comparison(folder: RunFolder) -> list[SideBySide]:
     """What `compare` has made so far."""
     with suppress(OSError, ValueError):
-        pairs = json.loads((folder.path / _FILE).read_text(encoding="utf-8"))
+        pairs = json.loads(encryption.read_bytes(folder.path / _FILE))
         return [SideBySide(**pair) for pair in pairs]
     return []
 
 
 def _prompts(rows: Path) -> list[tuple[list[ChatMessage], str]]:
     found = []
-    for line in rows.read_text(encoding="utf-8").splitlines():
+    for line in encryption.read_bytes(rows).splitlines():
         row = json.loads(line)
         if row["split"] != "held_out":
             continue

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
+from floe import encryption
 from floe.edge.gguf_checks import check_model
 from floe.edge.metadata import read_metadata
 from floe.edge.prompt import PromptBuilder
@@ -45,10 +46,9 @@ def read_rows(path: Path) -> list[TrainRow]:
     """
     rows = []
     try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.strip():
-                    rows.append(row_of(json.loads(line)))
+        for line in encryption.read_bytes(path).split(b"\n"):
+            if line.strip():
+                rows.append(row_of(json.loads(line)))
     except FileNotFoundError:
         raise RowsError("There are no rows to learn from. Choose some conversations.") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:

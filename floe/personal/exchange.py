@@ -7,14 +7,14 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, BinaryIO, Final
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from floe import encryption
 from floe.edge.download import megabytes
 from floe.errors import DataError, FloeError
 from floe.records import ChatMessage, Role
@@ -207,26 +207,10 @@ def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     Raises:
         DataError: the file cannot be written.
     """
-    with _replacing(path) as file:
-        for line in lines:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-        ) as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        encryption.write_bytes(path, text.encode())
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror}). Make room, or choose another folder."

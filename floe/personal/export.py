@@ -4,7 +4,6 @@ Both ways, without torch. Every file is written beside its place and moved there
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +11,9 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
+from floe import encryption
 from floe.edge.gguf_checks import check_gguf
 from floe.errors import ModelError
 from floe.personal.architecture import Architecture
@@ -52,12 +52,8 @@ def write_peft(folder: Path, factors: Factors, *, alpha: float, base_name: str) 
         "target_modules": sorted({name.rsplit(".", 1)[1] for name in factors}),
         "layers_to_transform": sorted({int(name.split(".")[2]) for name in factors}),
     }
-    part = folder / f"{_TENSORS}.part"
-    save_file(tensors, part)
-    part.replace(folder / _TENSORS)
-    part = folder / f"{_CONFIG}.part"
-    part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / _CONFIG)
+    encryption.write_bytes(folder / _TENSORS, save(tensors))
+    encryption.write_bytes(folder / _CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def read_peft(folder: Path) -> tuple[Factors, float]:
@@ -67,8 +63,8 @@ def read_peft(folder: Path) -> tuple[Factors, float]:
         ModelError: it is missing, broken, or not a plain LoRA adapter.
     """
     try:
-        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        tensors = load_file(folder / _TENSORS)
+        config = json.loads(encryption.read_bytes(folder / _CONFIG))
+        tensors = load(encryption.read_bytes(folder / _TENSORS))
         factors: Factors = {}
         for key, a in tensors.items():
             name, found, _ = key.removeprefix(_PREFIX).partition(".lora_A.")
@@ -92,26 +88,25 @@ def write_gguf(
 
     The rows of B for q and k are permuted where the base's own rows are.
     """
-    part = path.with_name(path.name + ".part")
-    writer = gguf.GGUFWriter(str(part), architecture.kind)
-    writer.add_type(gguf.GGUFType.ADAPTER)
-    writer.add_name(name)
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", alpha)
-    for full, (a, b) in sorted(factors.items()):
-        _, _, layer, _, module = full.split(".")
-        tensor = f"blk.{layer}.{GGUF_NAMES[module]}.weight"
-        heads = architecture.permuted_heads(module)
-        writer.add_tensor(f"{tensor}.lora_a", np.ascontiguousarray(a, np.float32))
-        rows = permute(b, heads) if heads else b
-        writer.add_tensor(f"{tensor}.lora_b", np.ascontiguousarray(rows, np.float32))
-    try:
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-    finally:
-        writer.close()
-    os.replace(part, path)  # noqa: PTH105 - the name of the call says that it is atomic
+    with encryption.writable_file(path) as part:
+        writer = gguf.GGUFWriter(str(part), architecture.kind)
+        writer.add_type(gguf.GGUFType.ADAPTER)
+        writer.add_name(name)
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", alpha)
+        for full, (a, b) in sorted(factors.items()):
+            _, _, layer, _, module = full.split(".")
+            tensor = f"blk.{layer}.{GGUF_NAMES[module]}.weight"
+            heads = architecture.permuted_heads(module)
+            writer.add_tensor(f"{tensor}.lora_a", np.ascontiguousarray(a, np.float32))
+            rows = permute(b, heads) if heads else b
+            writer.add_tensor(f"{tensor}.lora_b", np.ascontiguousarray(rows, np.float32))
+        try:
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        finally:
+            writer.close()
 
 
 def read_gguf(path: Path, architecture: Architecture) -> tuple[Factors, float]:
@@ -120,10 +115,15 @@ def read_gguf(path: Path, architecture: Architecture) -> tuple[Factors, float]:
     Raises:
         ModelError: it is missing, broken, or was made for another kind of base.
     """
-    check_gguf(path)
+    with encryption.readable_file(path) as readable:
+        return _read_gguf(path, readable, architecture)
+
+
+def _read_gguf(path: Path, readable: Path, architecture: Architecture) -> tuple[Factors, float]:
+    check_gguf(readable)
     modules = {name: module for module, name in GGUF_NAMES.items()}
     try:
-        reader = gguf.GGUFReader(str(path))
+        reader = gguf.GGUFReader(str(readable))
         kind, alpha = (
             reader.fields[key].contents() for key in ("general.architecture", "adapter.lora.alpha")
         )

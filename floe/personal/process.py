@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import psutil
 
+from floe import encryption
 from floe.child_environment import child_environment
 from floe.records import TrainPlan
 from floe.resources import IMPORT_ROOT
@@ -211,6 +212,7 @@ class TrainerProcess:
             OSError: it cannot be started, or its log cannot be written.
         """
         _reap()
+        key = encryption.key_line(encryption.data_folder_of(folder.path))
         descriptor = os.open(folder.path / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             # A session of its own: Ctrl-C in the terminal is for the app alone.
@@ -218,11 +220,15 @@ class TrainerProcess:
                 [*command, "--folder", str(folder.path)],
                 cwd=IMPORT_ROOT,
                 env=environment(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if key else subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
                 start_new_session=True,
             )
+            if child.stdin is not None:
+                # A pipe, because arguments and environments can be read by others.
+                with suppress(OSError), child.stdin:
+                    child.stdin.write(key)
         finally:
             os.close(descriptor)
         with _children_lock:

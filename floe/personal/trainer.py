@@ -12,6 +12,7 @@ What the finished adapter does to text of nobody in particular is measured on `d
 import argparse
 import dataclasses
 import errno
+import hashlib
 import io
 import json
 import math
@@ -26,6 +27,7 @@ from typing import Any, Final, Literal
 
 import torch
 
+from floe import encryption
 from floe.edge.download import ignore, sha256_of
 from floe.errors import FloeError, ModelError
 from floe.personal import soften
@@ -238,9 +240,10 @@ class Run:
 
     def _identity(self, base: Path) -> dict[str, str]:
         """What a checkpoint is a checkpoint of."""
+        rows = encryption.read_bytes(self.folder / "rows.jsonl")
         return {
             "base": sha256_of(base, ignore),
-            "rows": sha256_of(self.folder / "rows.jsonl", ignore),
+            "rows": hashlib.sha256(rows).hexdigest(),
             "plan": json.dumps([self.settings["plan"], self.seed], sort_keys=True),
         }
 
@@ -248,7 +251,8 @@ class Run:
         path = self.folder / "checkpoint" / "state.pt"
         if not path.exists():
             return
-        state = torch.load(path, weights_only=True)
+        with encryption.readable_file(path) as readable:
+            state = torch.load(readable, weights_only=True)
         began = state.pop("identity")
         if began["base"] != identity["base"]:
             raise ModelError(
@@ -261,20 +265,10 @@ class Run:
     def _checkpoint(self, fit: Fit, identity: dict[str, str]) -> None:
         path = self.folder / "checkpoint" / "state.pt"
         path.parent.mkdir(exist_ok=True)
-        part = path.with_name("state.pt.part")
         # Through memory, because torch hides what the disk says in an error of its own.
         content = io.BytesIO()
         torch.save({**fit.state(), "identity": identity}, content)
-        try:
-            with part.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            # On a full disk this leaves room for the words that say so.
-            part.unlink(missing_ok=True)
-            raise
-        part.replace(path)
+        encryption.write_bytes(path, content.getbuffer())
         self._saved_at = time.monotonic()
 
     def _export(self, result: Result, architecture: Architecture, base: Path) -> None:
@@ -374,6 +368,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m floe.personal.trainer", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     folder = parser.parse_args().folder
+    encryption.receive_key(encryption.data_folder_of(folder), sys.stdin.buffer)
     # The chat comes first.
     os.nice(_NICENESS)
     keep_freed_memory()

@@ -13,12 +13,14 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is 
 import gradio as gr
 
 from floe.application import Application
+from floe.maintenance import Maintenance
 from floe.personal.choices import chosen_dataset
 from floe.ui.actions import Actions, Seat
 from floe.ui.asked import RowId, ShortText, TokensAsked, answer_page
 from floe.ui.cloud_actions import CloudActions
 from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
+from floe.ui.data_actions import DataActions
 from floe.ui.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
 from floe.ui.learning import rows_of
@@ -37,7 +39,7 @@ _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
 one is being answered."""
 
 
-def build_page(application: Application) -> gr.Blocks:
+def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     """Lay out everything a person sees, ready for `launch(**launch_options(settings))`."""
     assistant, settings = application.assistant, application.settings
 
@@ -65,6 +67,8 @@ def build_page(application: Application) -> gr.Blocks:
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
+        own_data = DataActions(settings, parts.privacy, maintenance, application.backups)
+        _wire_own_data(parts, own_data)
         personal = PersonalActions(application, parts.personal, parts.listing, parts.save)
         _wire_personal(parts, personal)
         federate = FederateActions(application, parts.federate)
@@ -165,6 +169,17 @@ def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
     room.consent.allow(actions.allow, None, [room.consent, room.notice], **_EACH)
     room.log.clear(actions.clear, None, [room.log, room.notice], **_EACH)
     room.log.export(actions.export, None, [parts.save, room.notice], **_EACH)
+
+
+def _wire_own_data(parts: Parts, actions: DataActions) -> None:
+    room = parts.privacy
+    shown = [room.own_data, room.notice]
+    parts.views.go(actions.come, None, shown, **_EACH)
+    room.own_data.backup(actions.backup, None, shown, **_EACH)
+    room.own_data.drop(actions.drop, None, shown, **_EACH)
+    room.own_data.encrypt(actions.encrypt, None, shown, **_EACH)
+    room.own_data.decrypt(actions.decrypt, None, shown, **_EACH)
+    room.own_data.erase(actions.erase, None, shown, **_EACH)
 
 
 def _wire_personal(parts: Parts, actions: PersonalActions) -> None:

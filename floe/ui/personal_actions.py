@@ -8,6 +8,7 @@ from typing import Any, Final
 import gradio as gr
 
 from floe.application import Application
+from floe.encryption import read_bytes, temporary_parent
 from floe.errors import DataError, TrainingError
 from floe.jobs.plan_job import Planned
 from floe.personal.adapters import LearntAdapter, model_sha256
@@ -189,7 +190,7 @@ class PersonalActions:
     def bring(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
         asked = read_asked(event, FileAsked)
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
             path = Path(folder) / "chats.jsonl"  # the name that came along is no path of ours
             path.write_text(asked.text, encoding="utf-8")
             import_chats(self._store, path, asked.name)
@@ -213,10 +214,10 @@ class PersonalActions:
         chosen = [each for each in all_chats if each not in kept.except_chats]
         if not chosen:
             raise DataError("No chat is chosen. Tick at least one to export it.")
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
             path = Path(folder) / "chats.jsonl"
             export_chats(self._store, path, chosen)
-            content = path.read_bytes()
+            content = read_bytes(path)
         return {self._save: offer("floe-chats.jsonl", content), self.parts.notice: ""}
 
     # Adapters
@@ -255,7 +256,10 @@ class PersonalActions:
         adapter = self._adapters.get(asked.id)
         suffix = "zip" if asked.kind == "peft" else "gguf"
         with tempfile.NamedTemporaryFile(
-            dir=self._store.path.parent, prefix=".export-", suffix=f".{suffix}", delete=False
+            dir=temporary_parent(self._store.path.parent),
+            prefix=".export-",
+            suffix=f".{suffix}",
+            delete=False,
         ) as file:
             path = Path(file.name)
         try:

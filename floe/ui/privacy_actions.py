@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from floe.chat import Assistant
+from floe.encryption import temporary_parent
 from floe.privacy import choices
 from floe.privacy.consent import Consent, consent, give_consent
 from floe.store import Store
@@ -82,7 +83,7 @@ class PrivacyActions:
     @plainly
     def export(self, event: gr.EventData) -> Changes:
         """Hand over the requests in which the words occur, as JSONL."""
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
             path = Path(folder) / "sent.jsonl"
             self._log.export(path, read_asked(event, QueryAsked).query)
             content = path.read_bytes()

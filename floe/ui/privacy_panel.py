@@ -24,6 +24,7 @@ class PrivacyParts:
     rules: gr.HTML
     consent: gr.HTML
     log: gr.HTML
+    own_data: gr.HTML
 
 
 def lay_out_privacy(log: SentLog) -> PrivacyParts:
@@ -42,7 +43,8 @@ def lay_out_privacy(log: SentLog) -> PrivacyParts:
         notice = drawn("notice", elem_id="privacy-notice", elem_classes="notice")
         consent = drawn("consent", "allow")
         sent_log = drawn("sentLog", "clear", "export", server=[sent, body])
-    return PrivacyParts(notice, rules, consent, sent_log)
+        own_data = drawn("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
+    return PrivacyParts(notice, rules, consent, sent_log, own_data)
 
 
 def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:

@@ -40,6 +40,7 @@ _SCRIPTS: Final = (
     "thread.js",
     "chart.js",
     "privacy.js",
+    "data.js",
     "personal.js",
     "federate.js",
 )

@@ -39,11 +39,11 @@ class App:
         """The app's database, seen from outside."""
         return Store(self.data_dir / "floe.db")
 
-    def start(self) -> None:
+    def start(self, *flags: str) -> None:
         command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
         with (self.data_dir / "terminal.log").open("a") as log:
             self._process = subprocess.Popen(
-                [*command, "--data-dir", str(self.data_dir)],
+                [*command, "--data-dir", str(self.data_dir), *flags],
                 cwd=REPOSITORY,
                 stdout=subprocess.PIPE,
                 stderr=log,

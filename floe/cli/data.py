@@ -1,0 +1,23 @@
+"""The data folder for a command: locked, prepared, with its log."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from floe.cli.log import log_to
+from floe.config import Settings
+from floe.data_lock import alone
+from floe.maintenance import prepare_data
+
+
+@contextmanager
+def data_folder(settings: Settings) -> Iterator[None]:
+    """Have the data folder to oneself while a command works on it.
+
+    Raises:
+        DataFolderInUseError: the page is open with it.
+        FloeError: it cannot be written or unlocked.
+    """
+    with alone(settings.data_dir, "run this again"):
+        log_to(settings)
+        prepare_data(settings)
+        yield

@@ -1,0 +1,108 @@
+// All data at once: backups, encryption at rest, "Delete all my data".
+"use strict";
+
+/** The app closes and opens again at the same address: wait for that, then draw everything anew. */
+floe.waitForReopening = () => {
+  const began = Date.now();
+  let closed = false;
+  const look = async () => {
+    try {
+      const answer = await fetch(location.pathname, { cache: "no-store" });
+      if (answer.ok && (closed || Date.now() - began > 60_000)) return location.reload();
+    } catch {
+      closed = true;
+    }
+    setTimeout(look, 300);
+  };
+  look();
+};
+
+floe.ownData = (part) => {
+  const { element, trigger } = part;
+  const said = floe.el("p", { role: "status" });
+  const backups = floe.el("p");
+  const drop = floe.ask(
+    floe.press("Delete backups", null, "", "bin"),
+    "Delete all backups for good?",
+    "Delete backups",
+    () => trigger("drop"),
+  );
+  const state = floe.el("p");
+  const about = floe.el("p");
+  const lost = floe.el("p");
+  let kind = "keyring";
+  const secret = (label) => {
+    const input = floe.el("input", { type: "password", autocomplete: "new-password" });
+    return [input, floe.field(label, input)];
+  };
+  const [first, firstField] = secret("Passphrase");
+  const [again, againField] = secret("Once more");
+  const typed = floe.el("div", { className: "pair" }, firstField, againField);
+  const where = floe.choice(
+    "Where the key is kept",
+    [
+      ["keyring", "in this system's keyring"],
+      ["passphrase", "nowhere: Floe asks for a passphrase when it starts"],
+    ],
+    (value) => {
+      kind = value;
+      typed.hidden = value !== "passphrase";
+    },
+  );
+  where.set("keyring");
+  typed.hidden = true;
+  const encrypt = floe.ask(
+    floe.press("Encrypt everything", null, "", "lock"),
+    "Encrypt chats, adapters and backups now?",
+    "Encrypt",
+    () => {
+      trigger("encrypt", { kind, passphrase: first.value, again: again.value });
+      first.value = again.value = "";
+    },
+  );
+  const decrypt = floe.ask(
+    floe.press("Stop encrypting"),
+    "Put everything back in clear?",
+    "Decrypt",
+    () => trigger("decrypt"),
+  );
+  const turnOn = floe.el("div", {}, where, typed, lost, encrypt);
+  const question = floe.el("p");
+  const erase = floe.ask(
+    floe.press("Delete all my data", null, "danger", "bin"),
+    "This cannot be undone.",
+    "Delete everything",
+    () => trigger("erase"),
+  );
+  const row = (...children) => floe.el("div", { className: "row" }, ...children);
+  element.append(
+    floe.sheet(
+      "Backups",
+      said,
+      backups,
+      row(floe.press("Back up now", () => trigger("backup"), "", "save"), drop),
+    ),
+    floe.sheet("Encryption on this device's disk", state, about, turnOn, decrypt),
+    floe.sheet("Delete all my data", question, erase),
+  );
+  floe.onChange(part, (value) => {
+    said.textContent = value.sentence;
+    const latest = value.latest ? `the newest of ${floe.moment(value.latest)}` : "";
+    const kept = value.backups
+      ? `${value.backups === 1 ? "1 backup" : `${value.backups} backups`}, ${latest}, ${floe.bytes(value.bytes)}.`
+      : "There is no backup yet; one is made once a day.";
+    backups.textContent =
+      `${kept} A chat that you delete stays in the backups from before for up to three days on ` +
+      `which Floe runs, unless you delete those too. ${value.problem}`;
+    const on = value.encryption !== "off";
+    state.textContent = on
+      ? `On. The key is ${value.encryption === "keyring" ? "in this system's keyring" : "made of your passphrase"}.`
+      : value.missing || "Off. Everything lies in clear in the data folder, readable by you alone.";
+    about.textContent = value.protects;
+    lost.textContent = value.lost;
+    turnOn.hidden = on || Boolean(value.missing);
+    decrypt.hidden = !on;
+    question.textContent = value.question;
+    if (value.closing) floe.waitForReopening();
+  });
+};

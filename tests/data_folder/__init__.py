@@ -1,0 +1,1 @@
+"""What is done to a data folder as a whole."""

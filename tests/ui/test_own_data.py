@@ -1,0 +1,155 @@
+"""All data at once, with the real app: two of them, backups, encryption, “Delete all my data”."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from floe import encryption
+from floe.backup import list_backups, restore_backup
+from floe.errors import DataFolderInUseError
+from floe.store import Store
+from tests.data_folder.filled import PASSPHRASE, holding
+from tests.ui.conftest import REPOSITORY, App
+from tests.ui.person import Person
+
+pytestmark = pytest.mark.browser
+
+SECRET = "xylozimtquark"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[App]:
+    """An app for one test."""
+    (tmp_path / "data").mkdir()
+    running = App(tmp_path / "data")
+    running.start()
+    yield running
+    encryption._keys.clear()
+    running.end(signal.SIGINT)
+
+
+def second(data_dir: Path) -> subprocess.CompletedProcess[str]:
+    """Another start on the same data folder."""
+    command = [sys.executable, "app.py", "--port", "0", "--no-browser", "--data-dir", str(data_dir)]
+    return subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_second_start_leads_to_the_first_and_touches_no_running_answer(
+    page: Page, own: App
+) -> None:
+    person = Person(page, own, length=2048, mode="local")
+    person.send("Tell me a long story about a ship that sails far to the north.")
+    person.wait_for_tokens(5)
+    log = (own.data_dir / "floe.log").read_bytes()
+    other = second(own.data_dir)
+    assert other.returncode == 0
+    assert f"Floe is open already at {own.url}" in other.stdout
+    assert "Traceback" not in other.stderr
+    assert (own.data_dir / "floe.log").read_bytes() == log
+    with own.store() as store:
+        (chat,) = store.conversations()
+        assert store.open_conversation(chat.id)[-1].status == "streaming"
+    shown = person.tokens.count()
+    expect(person.tokens.nth(shown + 5)).to_be_attached()
+    with pytest.raises(DataFolderInUseError, match="Close it first"):
+        restore_backup(own.data_dir, own.data_dir / "floe.db")
+    page.click("#stop")
+    person.wait_for_the_end()
+
+
+def test_one_that_was_killed_is_no_obstacle(own: App) -> None:
+    own.end(signal.SIGKILL)
+    assert (own.data_dir / "address.json").exists()
+    own.start()
+    assert f'"{own.url}' in (own.data_dir / "address.json").read_text()
+
+
+def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> None:
+    person = Person(page, own, length=8, mode="local")
+    person.ask(f"My word is {SECRET}.")
+    person.go("Privacy")
+    data = page.locator("#ownData")
+    data.get_by_role("button", name="Back up now").click()
+    expect(data).to_contain_text(re.compile(r"The backup is /.*manual\.zip"))
+    assert len(list_backups(own.data_dir, "manual")) == 1
+    assert len(holding(own.data_dir)) >= 2
+
+    # Encrypted with a passphrase: the app closes, does it, and is there again.
+    data.get_by_label("nowhere: Floe asks").check()
+    data.get_by_label("Passphrase", exact=True).fill(PASSPHRASE)
+    data.get_by_label("Once more").fill("something else")
+    data.get_by_role("button", name="Encrypt everything").click()
+    data.get_by_role("button", name="Encrypt", exact=True).click()
+    expect(page.locator("#privacy-notice")).to_contain_text("differ")
+    data.get_by_label("Passphrase", exact=True).fill(PASSPHRASE)
+    data.get_by_label("Once more").fill(PASSPHRASE)
+    data.get_by_role("button", name="Encrypt everything").click()
+    data.get_by_role("button", name="Encrypt", exact=True).click()
+    expect(data).to_contain_text("On. The key is made of your passphrase.")
+    expect(data).to_contain_text("Everything in the data folder is encrypted now")
+    assert holding(own.data_dir) == []
+    person.go("Chat")
+    page.locator("#conversations nav button").first.click()
+    expect(page.locator("#chat .user-row").last).to_contain_text(SECRET)
+    person.ask("And what is yours?")
+    assert holding(own.data_dir) == []
+    encryption.unlock(own.data_dir, PASSPHRASE)
+    with own.store() as store:
+        assert store.search(SECRET)
+
+    # In clear again.
+    person.go("Privacy")
+    data.get_by_role("button", name="Stop encrypting").click()
+    data.get_by_role("button", name="Decrypt").click()
+    expect(data).to_contain_text("Off. Everything lies in clear")
+    assert len(holding(own.data_dir)) >= 2
+    encryption._keys.clear()
+
+    # Gone.
+    (own.data_dir / "notes.txt").write_text("not Floe's")
+    data.get_by_role("button", name="Delete all my data").click()
+    data.get_by_role("button", name="Keep", exact=True).click()
+    data.get_by_role("button", name="Delete all my data").click()
+    data.get_by_role("button", name="Delete everything").click()
+    expect(data).to_contain_text("Everything has been deleted. This is a new, empty Floe.")
+    person.go("Chat")
+    expect(page.locator("#conversations nav button")).to_have_count(0)
+    assert holding(own.data_dir) == []
+    assert (own.data_dir / "notes.txt").read_text() == "not Floe's"
+    assert list_backups(own.data_dir) == []
+    left = {each.name for each in own.data_dir.iterdir()}
+    assert left - {"terminal.log", "notes.txt", "access-token", "open.html"} == {
+        "floe.db",
+        "floe.db-wal",
+        "floe.db-shm",
+        "floe.lock",
+        "floe.log",
+        "address.json",
+        "runs",
+    }
+    person.ask("Is this a new beginning?")
+    with Store(own.data_dir / "floe.db") as store:
+        assert len(store.conversations()) == 1
+
+
+def test_a_headless_start_takes_the_passphrase_from_a_file(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    app = App(data_dir)
+    (tmp_path / "secret").write_text(f"{PASSPHRASE}\n")
+    command = [sys.executable, "-m", "floe.maintenance", "--data-dir", str(data_dir)]
+    command += ["--passphrase-file", str(tmp_path / "secret"), "encrypt"]
+    subprocess.run(command, cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
+    refused = second(data_dir)
+    assert refused.returncode == 1
+    assert "encrypted with a passphrase" in refused.stderr
+    app.start("--passphrase-file", str(tmp_path / "secret"))
+    app.end(signal.SIGINT)
