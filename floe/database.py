@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from floe import schema
 from floe.errors import StoreError
+from floe.file_checks import refuse_unsound
 
 
 class DatabaseFile:
@@ -31,6 +32,7 @@ class DatabaseFile:
         self._writing = threading.Lock()  # threads take turns; SQLite's own wait is for processes
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_unsound(path)
             if not path.exists():
                 path.touch(mode=0o600)  # for this user's eyes; SQLite's side files follow
         except OSError as error:
