@@ -4,11 +4,12 @@ One thread for all turns. It waits for the disk so that the decoder need not, co
 gathered in `FLUSH_SECONDS`, tries again with back-off for as long as that fails, and only lets go
 of a turn when all of it is kept, its status included.
 
-Chosen by `floe bench durability` (ext4 on the test machine, 20 alternatives a token): a commit
-costs 0.1 ms with `synchronous` NORMAL and 0.4 ms with FULL; EXTRA is the same as FULL in WAL mode.
-At 80 ms that is 12 commits a second, half a percent of this thread's time and nothing of the
-decoder's. All three outlive a kill -9 of the program; FULL and EXTRA also outlive a power cut,
-for which NORMAL keeps the file sound but may lose the last commits. Hence FULL, every 80 ms.
+Chosen by `floe bench durability` (50 tokens a second with 20 alternatives each, ext4 on two busy
+cores, an fsync of 0.3 ms): at 80 ms a commit takes 0.34 ms with `synchronous` NORMAL, 0.75 ms with
+FULL and with EXTRA, which in WAL mode is the same: 0.5 and 1.4 percent of one core, none of it the
+decoder's. A commit for each token costs twice that, and one each 500 ms half. All three outlive a
+kill -9 of the program; FULL also outlives a power cut, for which NORMAL keeps the file sound but
+may lose the last commits. Hence FULL, and 80 ms, which is a frame of the page.
 """
 
 import logging

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from floe.bench import decode, federate, fusion, privacy, store, train
+from floe.bench import decode, durability, federate, fusion, privacy, soak, store, train
 from floe.errors import FloeError
 
 
@@ -20,9 +20,11 @@ def _adapter() -> dict[str, object]:
 BENCHES: dict[str, Callable[[], dict[str, object]]] = {
     "adapter": _adapter,
     "decode": decode.run,
+    "durability": durability.run,
     "federate": federate.run,
     "fusion": fusion.run,
     "privacy": partial(privacy.run, None),
+    "soak": soak.run,
     "store": store.run,
     "train": train.run,
 }
@@ -33,10 +35,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m floe.bench", description=__doc__)
     parser.add_argument("name", choices=sorted(BENCHES))
     parser.add_argument("--data", type=Path, metavar="FILE.jsonl", help="labelled texts: privacy")
+    parser.add_argument("--turns", type=int, default=soak.TURNS, metavar="N", help="soak")
+    parser.add_argument("--trainings", type=int, default=soak.TRAININGS, metavar="N", help="soak")
     given = parser.parse_args()
     if given.data is not None and given.name != "privacy":
         parser.error("--data belongs to privacy")
-    bench = partial(privacy.run, given.data) if given.name == "privacy" else BENCHES[given.name]
+    own = {
+        "privacy": partial(privacy.run, given.data),
+        "soak": partial(soak.run, given.turns, given.trainings),
+    }
+    bench = own.get(given.name, BENCHES[given.name])
     try:
         result = bench()
     except FloeError as error:
