@@ -121,7 +121,8 @@ def test_adding_never_waits_for_a_locked_database_and_all_is_kept_once_it_is_fre
 def test_a_try_that_was_committed_and_reported_as_failed_changes_nothing_when_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append, failed = desk.store.append_tokens, []
+    append = desk.store.append_tokens
+    failed: list[bool] = []
 
     def commit_and_fail(*args: object, **options: object) -> None:
         append(*args, **options)  # type: ignore[arg-type]
@@ -144,7 +145,8 @@ def test_a_try_that_was_committed_and_reported_as_failed_changes_nothing_when_re
 def test_a_bug_in_the_way_to_the_disk_is_tried_again_too(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append, failed = desk.store.append_tokens, []
+    append = desk.store.append_tokens
+    failed: list[bool] = []
 
     def fail_twice(*args: object, **options: object) -> None:
         if len(failed) < 2:

@@ -94,7 +94,7 @@ class Tally:
     shown: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
-def run(turns: int = TURNS, trainings: int = TRAININGS) -> dict[str, object]:
+def run(turns: int = TURNS, trainings: int = TRAININGS) -> dict[str, Any]:
     """Do so many turns with so many trainings among them, and compare before with after."""
     began, before = time.monotonic(), _threads()
     with TemporaryDirectory() as name:

@@ -21,7 +21,7 @@ from floe.records import Sampling
 from floe.store import Store
 from floe.turn import TurnOptions
 from tests.faults.conftest import Open
-from tests.personal.test_survival import Device, adopted, ended, usual
+from tests.personal.test_survival import Device, adopted, ended, held, usual
 from tests.store.chats import rows
 
 ROOT = Path(__file__).parents[2]
@@ -233,3 +233,59 @@ def test_an_answer_in_mid_clock_jump_ends_with_sound_figures(
     assert 0 < view.stats.seconds < 120
     assert all(a.at_ms <= b.at_ms for a, b in zip(view.steps, view.steps[1:], strict=False))
     assert assistant.store.message(turn.message_id).content == view.text
+
+
+# Memory
+
+
+def test_a_memory_limit_while_loading_is_a_sentence_and_no_crash(tmp_path: Path) -> None:
+    start = [sys.executable, "app.py", "--cloud", "off", "--no-browser", "--port", "0"]
+    start += ["--data-dir", str(tmp_path / "data")]
+    for limit_mb in (350, 450, 560, 620, 700):
+        result = subprocess.run(
+            ["sh", "-c", f'ulimit -v {limit_mb * 1000} && exec "$@"', "sh", *start],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 1, (limit_mb, result.stderr[-500:])
+        assert "Traceback" not in result.stderr
+        assert "Floe cannot start." in result.stderr
+        assert "memory" in result.stderr
+        assert "choose a smaller model" in result.stderr
+
+
+def test_a_container_counts_as_a_limit(tmp_path: Path) -> None:
+    from floe.edge.memory import free_memory
+
+    assert free_memory(tmp_path).limit == ""
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("1000\n")
+    assert free_memory(tmp_path).limit == ""
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert free_memory(tmp_path) == (4000, "the memory limit of its container")
+    (tmp_path / "memory.max").write_text("500\n")
+    assert free_memory(tmp_path).bytes == 0
+
+
+def test_a_memory_limit_while_training_is_a_sentence_and_the_run_can_go_on(tmp_path: Path) -> None:
+    device = Device(tmp_path, usual())
+    try:
+        runs = device.open()
+        run = device.start(runs)
+        process = held(run)
+        used = process.memory_info().vms
+        process.rlimit(psutil.RLIMIT_AS, (used, used))
+        process.resume()
+        stopped = ended(runs, run.id)
+        # What was mapped before may suffice; where it does not, the run says so.
+        if stopped.status != "complete":
+            assert "memory" in stopped.sentence
+            assert stopped.can_resume
+            stopped = ended(runs, runs.resume(run.id).id)
+        assert stopped.status == "complete", stopped.sentence
+        assert adopted(device, stopped)
+    finally:
+        device.end()
