@@ -1,4 +1,4 @@
-"""One turn: decide the route, decode, record. Knows neither gradio nor torch.
+"""One turn: decide the route, decode. Knows neither gradio nor torch.
 
 A turn runs in one worker thread, the only one that touches llama.cpp, and goes on when nobody
 looks: a page that was reloaded finds it again by its conversation.
@@ -8,17 +8,20 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from floe import rescue
+from floe.answer_writer import AnswerWriter
 from floe.cloud.answer import CloudRequests
 from floe.cloud.choice import EndpointChoice
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.edge.prompt import Prompt, PromptBuilder
 from floe.edge.runtime import LlamaModel
-from floe.errors import FloeError, PromptError
+from floe.errors import FloeError, PromptError, StoreError
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.drafting import Agreement
 from floe.fusion.follower import FollowPolicy
@@ -35,11 +38,13 @@ from floe.privacy.guard import Guard
 from floe.privacy.sent import SentLog
 from floe.records import ChatMessage, Message, Route, Status
 from floe.store import Store
-from floe.turn import Recorder, Turn, TurnOptions
+from floe.turn import Turn, TurnOptions
 
 logger = logging.getLogger(__name__)
 
 _SWITCHED: Final = "You have made this conversation local only; no more of it is sent."
+_KEEPING_SECONDS: Final = 1.0
+"""A question waits so long for the answer before it to be kept."""
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
 
@@ -81,6 +86,8 @@ class Assistant:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._turns: dict[int, Turn] = {}
         self._guards: dict[int, Guard | None] = {}
+        rescue.take_in(store)
+        self._writer = AnswerWriter(store, ended=self._forget)
 
     def stop(self) -> None:
         """Stop every answer that is being written."""
@@ -91,6 +98,7 @@ class Assistant:
         """Stop what runs, keep what is there, free the model."""
         self.stop()
         self._worker.shutdown()
+        self._writer.close()
         self.cloud.close()
         self.model.close()
         self.store.close()
@@ -103,20 +111,29 @@ class Assistant:
     @property
     def busy(self) -> bool:
         """Whether any answer is being written."""
-        return any(turn.running for turn in list(self._turns.values()))
+        return any(turn.writing for turn in list(self._turns.values()))
 
     def ask(self, conversation_id: int | None, text: str, options: TurnOptions) -> Turn:
         """Add the user's message to the end of a conversation (None: a new one) and answer it.
 
         Raises:
             PromptError: the message is empty, or an answer is still being written here.
+            StoreError: the question cannot be kept; nothing has been asked.
         """
         self._check(text, conversation_id)
+        return self._start(self._question(conversation_id, text.strip()), options)
+
+    def _question(self, conversation_id: int | None, text: str) -> Message:
+        """The user's message at the end of a conversation, kept."""
         if conversation_id is None:
-            conversation_id = self.store.create_conversation().id
+            return self.store.add_message(None, None, "user", text)
         leaf = self.store.conversation(conversation_id).leaf_id
-        question = self.store.add_message(conversation_id, leaf, "user", text.strip())
-        return self._start(question, options)
+        if leaf is not None:
+            last = self.store.message(leaf)
+            if last.role == "user" and last.content == text:
+                # Asked again, because the disk kept the question and then refused its answer.
+                return last
+        return self.store.add_message(conversation_id, leaf, "user", text)
 
     def edit(self, message_id: int, text: str, options: TurnOptions) -> Turn:
         """Ask again in other words: a sibling of the user's message, answered; both stay.
@@ -184,8 +201,14 @@ class Assistant:
     def _check(self, text: str, conversation_id: int | None) -> None:
         if not text.strip():
             raise PromptError("There is nothing to answer yet: type a question first.")
-        if conversation_id is not None and self.running(conversation_id):
-            raise PromptError("An answer is still being written here. Stop it, or wait for it.")
+        running = self.running(conversation_id) if conversation_id is not None else None
+        if running is not None and not running.writing:
+            self._writer.hurry()
+            running.wait(_KEEPING_SECONDS)
+        if running is not None and running.running:
+            if running.writing:
+                raise PromptError("An answer is still being written here. Stop it, or wait for it.")
+            raise PromptError(f"{running.view().unkept} Your message stays here until then.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
         self._prompts.build([self._system(), ChatMessage("user", text.strip())])
 
@@ -245,47 +268,71 @@ class Assistant:
         prompt = self.prompt(path)
         passage = self._passage(options, path, prompt.dropped)
         route = passage.route
-        answer = self.store.add_message(
-            question.conversation_id,
-            question.id,
-            "assistant",
-            "",
-            status="streaming",
-            route=route,
-        )
+        answer = self._placeholder(question, route)
         deadline = options.deadline
         if deadline is None:
             deadline = self._settings.deadline_ms / 1000
         controls = Controls(options.weight, deadline, options.tolerance)
-        turn = Turn(answer.conversation_id, answer.id, route, controls)
+        turn = Turn(answer.conversation_id, answer.id, route, controls, self._writer.wake)
         if route.kind == "local" and not _stays_here(options, route):
             turn.notice(route.reason)
         self._turns[answer.conversation_id] = turn
         self._guards[answer.conversation_id] = passage.guard
-        # Once more: the switch may have been turned while the gate looked.
-        if passage.guard is not None and self.store.conversation(turn.conversation_id).local_only:
-            passage.guard.close(_SWITCHED)
-        self._worker.submit(self._run, turn, prompt, passage, options)
+        self._writer.open(turn)
+        try:
+            # Once more: the switch may have been turned while the gate looked.
+            if (
+                passage.guard is not None
+                and self.store.conversation(question.conversation_id).local_only
+            ):
+                passage.guard.close(_SWITCHED)
+            self._worker.submit(self._run, turn, prompt, passage, options)
+        except BaseException:
+            turn.finish("failed")
+            raise
         return turn
 
+    def _placeholder(self, question: Message, route: Route) -> Message:
+        """The answer's row, before its first token."""
+        try:
+            return self.store.add_message(
+                question.conversation_id,
+                question.id,
+                "assistant",
+                "",
+                status="streaming",
+                route=route,
+            )
+        except StoreError:
+            if question.parent_id is None and len(question.siblings) == 1:
+                # The question stays in the box: a chat of nothing but it would be a second copy.
+                with suppress(StoreError):
+                    self.store.delete_conversation(question.conversation_id)
+            raise
+
+    def _forget(self, turn: Turn) -> None:
+        """The turn is kept: what is left of it is in the store."""
+        if self._turns.get(turn.conversation_id) is turn:
+            del self._turns[turn.conversation_id]
+            self._guards.pop(turn.conversation_id, None)
+
     def _run(self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions) -> None:
-        """Worker thread: answer, record, and never leave a turn without an end."""
-        record = Recorder(self.store, turn)
+        """Worker thread: answer, and never leave a turn without an end."""
         status: Status = "failed"
         try:
-            status = self._answer(turn, prompt, passage, options, record)
+            status = self._answer(turn, prompt, passage, options)
         except FloeError as error:
             turn.notice(str(error))
         except Exception:
             logger.exception("answer %d failed", turn.message_id)
             turn.notice("Something went wrong inside Floe; the log has the trace.")
         finally:
-            record.finish(status)
+            turn.stop_clock()
             try:
                 if passage.guard is not None:
-                    self.gate.remember(turn.message_id, turn.view().text, passage.guard)
+                    self.gate.remember(turn.message_id, turn.text, passage.guard)
             finally:
-                turn.end()
+                turn.finish(status)
 
     def _answer(
         self,
@@ -293,7 +340,6 @@ class Assistant:
         prompt: Prompt,
         passage: Passage,
         options: TurnOptions,
-        record: Recorder,
     ) -> Status:
         try:
             turn.count(adapters=self._live.follow(prompt.question))
@@ -307,17 +353,17 @@ class Assistant:
                 "messages were left out of this answer."
             )
         if passage.route.kind == "cloud":
-            status, text = self._cloud_alone(turn, passage, options, record)
+            status, text = self._cloud_alone(turn, passage, options)
             if status is not None:
                 return status
             prompt = self._prompts.build(prompt.kept, text)
             sampling = replace(
                 options.sampling,
-                max_tokens=options.sampling.max_tokens - turn.view().stats.tokens,
+                max_tokens=options.sampling.max_tokens - turn.stats.tokens,
             )
             alone = Passage(passage.route)
-            return self._decode(turn, prompt, alone, replace(options, sampling=sampling), record)
-        return self._decode(turn, prompt, passage, options, record)
+            return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
+        return self._decode(turn, prompt, passage, options)
 
     def _decode(
         self,
@@ -325,7 +371,6 @@ class Assistant:
         prompt: Prompt,
         passage: Passage,
         options: TurnOptions,
-        record: Recorder,
     ) -> Status:
         """The fused answer, or the local one where nothing may leave."""
         guard = passage.guard
@@ -353,7 +398,7 @@ class Assistant:
             if logits is None:
                 return "stopped"
             for step in decoder.run(logits, options.sampling):
-                record.add(step)
+                turn.add(step)
                 if requests is not None:
                     turn.count(**requests.usage())
             return decoder.ending
@@ -361,7 +406,7 @@ class Assistant:
             decoder.close()
             if requests is not None:
                 turn.count(**requests.usage())
-                agreement.remember(turn.view().stats.cloud_tokens, decoder.requests)
+                agreement.remember(turn.stats.cloud_tokens, decoder.requests)
 
     def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:
         alone = passage.route.kind == "cloud"
@@ -374,7 +419,7 @@ class Assistant:
         )
 
     def _cloud_alone(
-        self, turn: Turn, passage: Passage, options: TurnOptions, record: Recorder
+        self, turn: Turn, passage: Passage, options: TurnOptions
     ) -> tuple[Status | None, str]:
         """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
         requests = self._requests(turn, passage, options)
@@ -385,7 +430,7 @@ class Assistant:
         relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
         try:
             for step in relay.run(options.sampling.max_tokens):
-                record.add(step)
+                turn.add(step)
                 turn.count(**requests.usage())
         finally:
             stream.close()
@@ -394,7 +439,7 @@ class Assistant:
             return relay.ending, ""
         reason = str(stream.error) if stream.error else "The cloud fell silent."
         turn.notice(f"{reason} This device went on alone.")
-        return None, turn.view().text
+        return None, turn.text
 
 
 def _stays_here(options: TurnOptions, route: Route) -> bool:

@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from floe import schema
 from floe.backup import copy_before_migration
 from floe.errors import StoreError
+from floe.file_checks import refuse_unsound
 from floe.private_files import make_private_file, make_private_folder
 
 
@@ -33,6 +34,7 @@ class DatabaseFile:
         self._writing = threading.Lock()  # threads take turns; SQLite's own wait is for processes
         try:
             make_private_folder(path.parent)
+            refuse_unsound(path)
             if not path.exists():
                 path.touch(mode=0o600)  # for this user's eyes; SQLite's side files follow
             make_private_file(path)

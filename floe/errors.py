@@ -3,6 +3,8 @@
 Anything that is not a `FloeError` is a bug and surfaces with its trace.
 """
 
+from typing import Literal
+
 
 class FloeError(Exception):
     """Something the user can cause, meet or mend; its text is shown as it stands."""
@@ -29,8 +31,20 @@ class PromptError(FloeError):
     """The prompt is empty or cannot be made to fit the model's context."""
 
 
+StoreFailure = Literal["full", "locked", "read-only", "unreadable", "deleted", "other"]
+"""Why the database refused: no room; another program holds it; it may not be written; the disk
+failed; what was to be written to has been deleted; anything else."""
+
+
 class StoreError(FloeError):
-    """The database cannot be opened or written."""
+    """The database cannot be opened or written.
+
+    `failure`: the kind of reason, for those who try again.
+    """
+
+    def __init__(self, sentence: str, failure: StoreFailure = "other") -> None:
+        super().__init__(sentence)
+        self.failure: StoreFailure = failure
 
 
 class DataFolderInUseError(StoreError):

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from floe import encryption
-from floe.errors import StoreError
+from floe.errors import StoreError, StoreFailure
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another process to finish its transaction."""
@@ -48,6 +48,13 @@ _SENTENCES = {
 }
 
 _ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, *encryption.DATABASE_ERRORS)
+_FAILURES: dict[int, StoreFailure] = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_CANTOPEN: "unreadable",
+    sqlite3.SQLITE_IOERR: "unreadable",
+}
 
 MIGRATIONS = Migrations("floe")
 
@@ -266,7 +273,9 @@ def connect(path: Path) -> Database:
         db = Database(connection, execute_plugins=False)
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")
-        db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a kill loses nothing
+        # A kill loses nothing either way. What has been shown outlives a power cut as well if each
+        # commit waits for the disk: 0.4 ms more, 12 times a second (`floe bench durability`).
+        db.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise
@@ -286,11 +295,12 @@ def plain_errors(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0)
         # In words too, because SQLCipher's module does not tell the kinds of constraints apart.
         if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY or str(error).startswith("FOREIGN KEY"):
-            raise StoreError(GONE) from error
+            raise StoreError(GONE, "deleted") from error
         sentence = _SENTENCES.get(code & 0xFF)  # the low byte names the kind, the rest details
         if sentence is None:
             raise
-        raise StoreError(sentence.format(path=path)) from error
+        failure = _FAILURES.get(code & 0xFF, "other")
+        raise StoreError(sentence.format(path=path), failure) from error
 
 
 def prepare(

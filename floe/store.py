@@ -22,6 +22,7 @@ from floe.words import clean, match_query, one_line, segment, title_of
 _T = TypeVar("_T")
 
 _SNIPPET_TOKENS = 24
+_DAY_SECONDS = 86_400
 
 _CONVERSATION = (
     "SELECT id, title, created_at, updated_at, leaf_id, local_only, train, federate"
@@ -115,13 +116,14 @@ class Store(DatabaseFile):
         """An empty one; without a title it takes that of its first user message."""
         now = time.time()
         with self.writing() as db:
+            used = _latest(db, now)
             row = db.execute(
                 "INSERT INTO conversations (title, created_at, updated_at) VALUES (?, ?, ?)",
-                [clean(title), now, now],
+                [clean(title), now, used],
             )
             assert row.lastrowid is not None
             _settitle_of(db, row.lastrowid, title)
-            return Conversation(row.lastrowid, clean(title), now, now)
+            return Conversation(row.lastrowid, clean(title), now, used)
 
     def rename_conversation(self, conversation_id: int, title: str) -> None:
         """Give it a title of the user's own."""
@@ -159,7 +161,7 @@ class Store(DatabaseFile):
                 _NEWEST_BELOW, {"conversation": conversation_id, "message": message_id}
             ).fetchone()[0]
             if leaf is None:
-                raise StoreError(schema.GONE)
+                raise StoreError(schema.GONE, "deleted")
             db.execute("UPDATE conversations SET leaf_id = ? WHERE id = ?", [leaf, conversation_id])
             return leaf
 
@@ -167,7 +169,7 @@ class Store(DatabaseFile):
 
     def add_message(
         self,
-        conversation_id: int,
+        conversation_id: int | None,
         parent_id: int | None,
         role: Role,
         content: str,
@@ -177,11 +179,18 @@ class Store(DatabaseFile):
     ) -> Message:
         """A new child of `parent_id` (None: a first message), which comes into view.
 
-        An edit or another answer is a further child of the same parent.
+        An edit or another answer is a further child of the same parent. Without a conversation
+        one is made for it: both are kept, or neither.
         """
         now = time.time()
         content = clean(content)
         with self.writing() as db:
+            if conversation_id is None:
+                conversation_id = db.execute(
+                    "INSERT INTO conversations (title, created_at, updated_at) VALUES ('', ?, ?)",
+                    [now, now],
+                ).lastrowid
+                assert conversation_id is not None
             message_id = db.execute(
                 "INSERT INTO messages"
                 " (conversation_id, parent_id, role, content, created_at, status, route)"
@@ -190,7 +199,7 @@ class Store(DatabaseFile):
             ).lastrowid
             (title,) = db.execute(
                 "UPDATE conversations SET leaf_id = ?, updated_at = ? WHERE id = ? RETURNING title",
-                [message_id, now, conversation_id],
+                [message_id, _latest(db, now), conversation_id],
             ).fetchall()[0]
             if role == "user" and not title:
                 _settitle_of(db, conversation_id, title_of(content))
@@ -226,21 +235,48 @@ class Store(DatabaseFile):
             db.execute("UPDATE messages SET edited_from = ? WHERE id = ?", [message_id, new.id])
         return self.message(new.id)
 
-    def append_tokens(self, message_id: int, steps: Sequence[TokenStep], content: str) -> None:
-        """Add the newest tokens of an answer; `content` is its whole text so far."""
+    def append_tokens(
+        self,
+        message_id: int,
+        steps: Sequence[TokenStep],
+        content: str,
+        *,
+        at: int | None = None,
+        stats: AnswerStats | None = None,
+        notices: Sequence[str] | None = None,
+    ) -> None:
+        """Add the newest tokens of an answer; `content` is its whole text so far.
+
+        Args:
+            message_id: the answer.
+            steps: the tokens.
+            content: the text, these tokens included.
+            at: position of the first of them, so that a second try changes nothing; None: after
+                the last one.
+            stats: the figures so far; None: as they are.
+            notices: all sentences so far; None: as they are.
+        """
         with self.writing() as db:
-            (position,) = db.execute(
-                "SELECT coalesce(max(position) + 1, 0) FROM tokens WHERE message_id = ?",
-                [message_id],
-            ).fetchone()
+            if at is None:
+                (at,) = db.execute(
+                    "SELECT coalesce(max(position) + 1, 0) FROM tokens WHERE message_id = ?",
+                    [message_id],
+                ).fetchone()
             db.conn.executemany(
-                "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (message_id, place, *token_row(step))
-                    for place, step in enumerate(steps, position)
-                ),
+                "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((message_id, place, *token_row(step)) for place, step in enumerate(steps, at)),
             )
-            db.execute("UPDATE messages SET content = ? WHERE id = ?", [clean(content), message_id])
+            found = db.execute(
+                "UPDATE messages SET content = ?, stats = coalesce(?, stats),"
+                " notices = coalesce(?, notices) WHERE id = ? RETURNING id",
+                [
+                    clean(content),
+                    None if stats is None else json.dumps(asdict(stats)),
+                    None if notices is None else json.dumps(notices),
+                    message_id,
+                ],
+            ).fetchall()
+            _found(found)
 
     def token_steps(self, message_id: int) -> list[TokenStep]:
         """The tokens of an answer as they were appended, to the last bit."""
@@ -276,7 +312,7 @@ class Store(DatabaseFile):
             ).fetchall()
             db.execute(
                 "UPDATE conversations SET updated_at = ? WHERE id = ?",
-                [time.time(), *_found(row)[0]],
+                [_latest(db, time.time()), *_found(row)[0]],
             )
             _index(db, message_id)
 
@@ -311,12 +347,16 @@ class Store(DatabaseFile):
         ]
 
     def cloud_requests_since(self, moment: float) -> int:
-        """Requests of all answers since `moment` (seconds since the epoch, UTC)."""
+        """Requests of all answers since `moment` (seconds since the epoch, UTC).
+
+        Answers of more than a day ahead do not count, because the clock was wrong when they were
+        made: they would use up the budgets of all days until then.
+        """
         with self.reading() as db:
             row = db.execute(
                 "SELECT sum(json_extract(stats, '$.cloud_requests')) FROM messages "
-                "WHERE created_at >= ? AND stats IS NOT NULL",
-                [moment],
+                "WHERE created_at >= ? AND created_at < ? AND stats IS NOT NULL",
+                [moment, time.time() + _DAY_SECONDS],
             ).fetchone()
         return int(row[0] or 0)
 
@@ -361,6 +401,15 @@ def _index(db: Database, message_id: int) -> None:
         )
 
 
+def _latest(db: Database, now: float) -> float:
+    """`now`, or just after the newest conversation where the clock has been set back since.
+
+    The list is in the order of use, whatever the clock said.
+    """
+    (newest,) = db.execute("SELECT coalesce(max(updated_at), 0) FROM conversations").fetchone()
+    return now if now > newest else float(newest) + 1e-3
+
+
 def _settitle_of(db: Database, conversation_id: int, title: str) -> None:
     rows = db.execute(
         "UPDATE conversations SET title = ? WHERE id = ? RETURNING title",
@@ -374,5 +423,5 @@ def _settitle_of(db: Database, conversation_id: int, title: str) -> None:
 
 def _found(row: _T | None) -> _T:
     if not row:
-        raise StoreError(schema.GONE)
+        raise StoreError(schema.GONE, "deleted")
     return row

@@ -1,22 +1,27 @@
-"""One answer while it is made: what the page sees of it, and how it is kept.
+"""One answer while it is made: a log of numbered events that any number of readers follow.
 
-The worker writes, any thread reads or steers. Knows neither models nor the cloud.
+The decoder's thread adds tokens, notices and figures and never waits. `AnswerWriter` takes them
+to the database in another thread. What readers see of a turn is what has been committed; only
+while that fails, or takes longer than `PATIENCE_SECONDS`, are they shown what is not kept yet, and
+a sentence that says so. Knows neither models nor the cloud nor the database.
 """
 
 import codecs
 import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from floe.errors import StoreError
 from floe.fusion.decoder import Controls
 from floe.fusion.follower import DEFAULT_MAX_REQUESTS
 from floe.records import AnswerStats, Mode, Route, Sampling, Status, TokenStep
-from floe.store import Store
 
-FLUSH_SECONDS: Final = 0.5
-"""Longest time that shown tokens are not yet in the database."""
+PATIENCE_SECONDS: Final = 0.5
+"""A commit that takes longer holds nothing back any more: what waits is shown as not kept yet."""
+
+SLOW: Final = "the disk is slow to answer. Floe keeps trying."
+"""Why tokens are not kept while a commit has not come back yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,80 @@ class TurnOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteEvent:
+    """Where the turn may be answered, and why: always the first event."""
+
+    number: int
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """The next token."""
+
+    number: int
+    step: TokenStep
+
+
+@dataclass(frozen=True, slots=True)
+class TextEvent:
+    """What the tokens since the last such event add to the text; never half a character."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeEvent:
+    """A sentence to show with the answer."""
+
+    number: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FiguresEvent:
+    """The figures as they now are."""
+
+    number: int
+    stats: AnswerStats
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """How much is in the database.
+
+    It comes before the tokens that it counts. `tokens` and `characters` of the text are kept;
+    `trouble`: why the rest is not, and what to do; empty while nothing stands in the way.
+    """
+
+    number: int
+    tokens: int
+    characters: int
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndEvent:
+    """No more tokens come. Notices and `KeptEvent`s may, until the turn runs no more."""
+
+    number: int
+    status: Status
+
+
+TurnEvent: TypeAlias = (
+    RouteEvent | TokenEvent | TextEvent | NoticeEvent | FiguresEvent | KeptEvent | EndEvent
+)
+"""Numbers count from 1 without a gap, so that a reader notices what is missing or came twice."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnView:
-    """A turn as it stands: what the page draws, 10 to 15 times a second."""
+    """A turn as its readers see it.
+
+    `notices` end with the sentence that says what is not kept yet; `unkept` is that sentence
+    alone, empty if all that is shown is kept.
+    """
 
     message_id: int
     text: str
@@ -53,27 +130,135 @@ class TurnView:
     notices: tuple[str, ...]
     status: Status
     route: Route
+    unkept: str = ""
 
 
-class Turn:
-    """One answer while it is made. The worker writes, any thread reads or steers."""
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What of a turn is not in the database yet.
 
-    def __init__(
-        self, conversation_id: int, message_id: int, route: Route, controls: Controls
-    ) -> None:
-        self.conversation_id = conversation_id
-        self.message_id = message_id
-        self.controls = controls
-        self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        self._began = time.perf_counter()
-        self._text = ""
+    Attributes:
+        message_id: the answer.
+        conversation_id: where it stands.
+        at: position of the first of `steps` in the answer.
+        steps: tokens to add.
+        content: the whole text, these tokens included.
+        stats: the figures so far.
+        notices: all of them.
+        status: "streaming", or how the answer ended.
+    """
+
+    message_id: int
+    conversation_id: int
+    at: int
+    steps: tuple[TokenStep, ...]
+    content: str
+    stats: AnswerStats
+    notices: tuple[str, ...]
+    status: Status
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the answer once this is kept."""
+        return self.at + len(self.steps)
+
+
+class TurnReader:
+    """Puts a turn together from its events, in whatever order and however often they come."""
+
+    def __init__(self, message_id: int) -> None:
+        self.cursor = 0
+        """Number of the last event up to which none is missing: where to go on."""
+        self._message_id = message_id
+        self._early: dict[int, TurnEvent] = {}
+        self._text: list[str] = []
         self._steps: list[TokenStep] = []
         self._stats = AnswerStats()
         self._notices: list[str] = []
         self._status: Status = "streaming"
-        self._route = route
+        self._route = Route("local", "")
+        self._kept = KeptEvent(0, 0, 0, "")
+
+    def receive(self, events: Iterable[TurnEvent]) -> None:
+        """Take in what is new; what comes too early waits for what is missing before it."""
+        for event in events:
+            if event.number > self.cursor:
+                self._early[event.number] = event
+        while (following := self._early.pop(self.cursor + 1, None)) is not None:
+            self.cursor = following.number
+            self._apply(following)
+
+    def view(self) -> TurnView:
+        """The turn up to `cursor`."""
+        text = "".join(self._text)
+        unkept = _unkept(text[self._kept.characters :], self._kept.trouble)
+        return TurnView(
+            self._message_id,
+            text,
+            tuple(self._steps),
+            self._stats,
+            (*self._notices, *([unkept] if unkept else [])),
+            self._status,
+            self._route,
+            unkept,
+        )
+
+    def _apply(self, event: TurnEvent) -> None:
+        match event:
+            case TokenEvent():
+                self._steps.append(event.step)
+            case TextEvent():
+                self._text.append(event.text)
+            case NoticeEvent():
+                self._notices.append(event.sentence)
+            case FiguresEvent():
+                self._stats = event.stats
+            case KeptEvent():
+                self._kept = event
+            case RouteEvent():
+                self._route = event.route
+            case EndEvent():
+                self._status = event.status
+
+
+class Turn:
+    """One answer while it is made. The decoder's thread writes, any thread reads or steers."""
+
+    def __init__(
+        self,
+        conversation_id: int,
+        message_id: int,
+        route: Route,
+        controls: Controls,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`changed` is called, by any thread, when there is something to keep."""
+        self.conversation_id = conversation_id
+        self.message_id = message_id
+        self.controls = controls
+        self._changed = changed
+        self._lock = threading.Condition()
+        self._done = threading.Event()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._began = time.perf_counter()
+        self._steps: list[TokenStep] = []
+        self._pieces: list[str] = []
+        self._notices: list[str] = []
+        self._stats = AnswerStats()
+        self._status: Status = "streaming"
+        # What is committed, and why the rest is not.
+        self._kept = Portion(message_id, conversation_id, 0, (), "", self._stats, (), "streaming")
+        self._trouble = ""
+        self._waiting_since: float | None = None
+        # What readers have been given.
+        self._shown_tokens = 0
+        self._shown_notices = 0
+        self._shown_stats = self._stats
+        self._ended = False
+        self._events: list[TurnEvent] = [RouteEvent(1, route)]
+        self._reader = TurnReader(message_id)
+
+    # For those who read and steer
 
     def set_weight(self, weight: float) -> None:
         """Local weight in [0, 1] for all tokens from the next one on."""
@@ -84,108 +269,215 @@ class Turn:
         self.controls.stopped = True
 
     @property
-    def running(self) -> bool:
+    def writing(self) -> bool:
         """Whether tokens may still come."""
+        return self._status == "streaming"
+
+    @property
+    def running(self) -> bool:
+        """Whether events may still come: until the answer has ended and all of it is kept."""
         return not self._done.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Sleep until the turn has ended, at most `seconds`; whether it has."""
-        return self._done.wait(seconds)
+        """Sleep until no more events come, at most `seconds`; whether that is so."""
+        if self._done.wait(seconds):
+            return True
+        self._lose_patience()
+        return False
+
+    def events(self, after: int = 0, seconds: float = 0.0) -> list[TurnEvent]:
+        """What happened after event number `after`, in order; any number of readers may ask.
+
+        Args:
+            after: number of the last event that the reader has; 0: none.
+            seconds: how long to wait for the first new one.
+        """
+        self._lose_patience()
+        with self._lock:
+            if seconds > 0:
+                self._lock.wait_for(
+                    lambda: len(self._events) > after or self._done.is_set(), seconds
+                )
+            return self._events[after:]
 
     def view(self) -> TurnView:
-        """Everything known now, consistent in itself."""
+        """All events so far put together."""
+        self._lose_patience()
         with self._lock:
-            return TurnView(
-                self.message_id,
-                self._text,
-                tuple(self._steps),
-                self._stats,
-                tuple(self._notices),
-                self._status,
-                self._route,
-            )
+            self._reader.receive(self._events[self._reader.cursor :])
+            return self._reader.view()
+
+    # For the decoder's thread
+
+    @property
+    def text(self) -> str:
+        """All that has been written, whether it has been shown or not."""
+        with self._lock:
+            return "".join(self._pieces)
+
+    @property
+    def stats(self) -> AnswerStats:
+        """The figures of all that has been written."""
+        with self._lock:
+            return self._stats
 
     def add(self, step: TokenStep) -> None:
         """One more token."""
-        text = self._utf8.decode(step.text_bytes)
         with self._lock:
-            self._text += text
+            self._pieces.append(self._utf8.decode(step.text_bytes))
             self._steps.append(step)
+            first = self._stats.first_token_ms
             self._stats = replace(
                 self._stats,
                 tokens=self._stats.tokens + 1,
                 seconds=self._elapsed(),
-                first_token_ms=(
-                    step.at_ms if self._stats.first_token_ms is None else self._stats.first_token_ms
-                ),
+                first_token_ms=step.at_ms if first is None else first,
                 cloud_tokens=self._stats.cloud_tokens + (step.source in ("fused", "cloud")),
             )
+            self._something_new()
+        self._changed()
 
     def count(self, **figures: Any) -> None:
-        """Set figures of the `AnswerStats` by name."""
+        """Set figures of the `AnswerStats` by name; they are shown with the next token."""
         with self._lock:
             self._stats = replace(self._stats, **figures)
+
+    def stop_clock(self) -> None:
+        """Count no more time: the last token has been written."""
+        self.count(seconds=self._elapsed())
 
     def notice(self, sentence: str) -> None:
         """Tell the person something, once."""
         with self._lock:
-            if sentence not in self._notices:
-                self._notices.append(sentence)
+            if sentence in self._notices:
+                return
+            self._notices.append(sentence)
+            self._something_new()
+        self._changed()
 
     def finish(self, status: Status) -> None:
-        """No more tokens; `end` follows once they are kept."""
+        """No more tokens; `running` ends once all are kept."""
         with self._lock:
             self._status = status
-            self._stats = replace(self._stats, seconds=self._elapsed())
+            self._something_new()
+        self._changed()
+
+    # For the writer
+
+    def take(self) -> Portion | None:
+        """What is not kept yet; None if there is nothing."""
+        with self._lock:
+            portion = self._since(self._kept.tokens)
+            same = not portion.steps and portion.notices == self._kept.notices
+            return None if same and portion.status == self._kept.status else portion
+
+    def keep(self, portion: Portion) -> None:
+        """It is committed: now it may be shown."""
+        with self._lock:
+            self._kept = portion
+            left = len(self._steps) > portion.tokens or self._status != portion.status
+            self._waiting_since = time.monotonic() if left else None
+            self._set_trouble("")
+            self._show(portion)
+            if portion.status != "streaming":
+                self._done.set()
+            self._lock.notify_all()
+
+    def delay(self, trouble: str) -> None:
+        """It could not be committed: all is shown from now on, with a sentence that says so."""
+        with self._lock:
+            if trouble != self._trouble:
+                self._set_trouble(trouble)
+            self._show(self._since(0))
+            self._lock.notify_all()
+
+    def discard(self) -> None:
+        """Its conversation has been deleted: nothing of it is to be kept any more."""
+        self.controls.stopped = True
+        with self._lock:
+            if self._status == "streaming":
+                self._status = "stopped"
+            self._show(self._since(0))
+            self._done.set()
+            self._lock.notify_all()
 
     def end(self) -> None:
-        """Wake those who wait."""
+        """No more events: the program ends, and nobody will keep what is left."""
         self._done.set()
+        with self._lock:
+            self._lock.notify_all()
+
+    # Under the lock
+
+    def _something_new(self) -> None:
+        if self._waiting_since is None:
+            self._waiting_since = time.monotonic()
+        if self._trouble:
+            self._show(self._since(0))
+            self._lock.notify_all()
+
+    def _lose_patience(self) -> None:
+        """Show what waits for a commit that does not come back; called by those who look."""
+        with self._lock:
+            since = self._waiting_since
+            if self._trouble or since is None or self._done.is_set():
+                return
+            if time.monotonic() - since > PATIENCE_SECONDS:
+                self._set_trouble(SLOW)
+                self._show(self._since(0))
+                self._lock.notify_all()
+
+    def _since(self, at: int) -> Portion:
+        """All that has been written, with the tokens from position `at` on."""
+        return Portion(
+            self.message_id,
+            self.conversation_id,
+            at,
+            tuple(self._steps[at:]),
+            "".join(self._pieces),
+            self._stats,
+            tuple(self._notices),
+            self._status,
+        )
+
+    def _set_trouble(self, trouble: str) -> None:
+        self._trouble = trouble
+        kept = self._kept
+        self._events.append(KeptEvent(self._next, kept.tokens, len(kept.content), trouble))
+
+    def _show(self, portion: Portion) -> None:
+        """Tell readers all up to this portion's end that they have not been told."""
+        new = slice(self._shown_tokens, portion.tokens)
+        text = "".join(self._pieces[new])
+        for step in self._steps[new]:
+            self._events.append(TokenEvent(self._next, step))
+        if text:
+            self._events.append(TextEvent(self._next, text))
+        for sentence in portion.notices[self._shown_notices :]:
+            self._events.append(NoticeEvent(self._next, sentence))
+        if portion.tokens >= self._shown_tokens and portion.stats != self._shown_stats:
+            self._events.append(FiguresEvent(self._next, portion.stats))
+            self._shown_stats = portion.stats
+        self._shown_tokens = max(self._shown_tokens, portion.tokens)
+        self._shown_notices = max(self._shown_notices, len(portion.notices))
+        if portion.status != "streaming" and not self._ended:
+            self._ended = True
+            self._events.append(EndEvent(self._next, portion.status))
+
+    @property
+    def _next(self) -> int:
+        return len(self._events) + 1
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._began
 
 
-class Recorder:
-    """Carries the steps of one turn to the page at once and to the database twice a second."""
-
-    def __init__(self, store: Store, turn: Turn) -> None:
-        self._store = store
-        self._turn = turn
-        self._unsaved: list[TokenStep] = []
-        self._saved_at = time.monotonic()
-
-    def add(self, step: TokenStep) -> None:
-        """One more token."""
-        self._turn.add(step)
-        self._unsaved.append(step)
-        if time.monotonic() - self._saved_at >= FLUSH_SECONDS:
-            self._flush()
-
-    def finish(self, status: Status) -> None:
-        """Save the rest. The page is told even if the disk is full."""
-        self._turn.finish(status)
-        self._flush()
-        view = self._turn.view()
-        try:
-            self._store.finish_answer(
-                view.message_id,
-                content=view.text,
-                status=status,
-                stats=view.stats,
-                notices=view.notices,
-            )
-        except StoreError as error:
-            self._turn.notice(str(error))
-
-    def _flush(self) -> None:
-        self._saved_at = time.monotonic()
-        if not self._unsaved:
-            return
-        try:
-            self._store.append_tokens(self._turn.message_id, self._unsaved, self._turn.view().text)
-        except StoreError as error:
-            # Kept for the next try: a disk can become free again before the answer ends.
-            self._turn.notice(str(error))
-        else:
-            self._unsaved.clear()
+def _unkept(text: str, trouble: str) -> str:
+    """What a person reads while the end of an answer is not in the database."""
+    if not trouble:
+        return ""
+    words = len(text.split())
+    if words == 0:
+        return f"The end of this answer is not saved yet: {trouble}"
+    last = "The last word is" if words == 1 else f"The last {words} words are"
+    return f"{last} not saved yet: {trouble}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from floe.bench import decode, federate, fusion, fuzz, privacy, store, train
+from floe.bench import decode, durability, federate, fusion, fuzz, privacy, soak, store, train
 from floe.errors import FloeError
 
 
@@ -20,10 +20,12 @@ def _adapter() -> dict[str, object]:
 BENCHES: dict[str, Callable[[], dict[str, object]]] = {
     "adapter": _adapter,
     "decode": decode.run,
+    "durability": durability.run,
     "federate": federate.run,
     "fusion": fusion.run,
     "fuzz": fuzz.run,
     "privacy": partial(privacy.run, None),
+    "soak": soak.run,
     "store": store.run,
     "train": train.run,
 }
@@ -36,16 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, metavar="FILE.jsonl", help="labelled texts: privacy")
     parser.add_argument("--cases", type=int, help=f"fuzz: how many, {fuzz.DEFAULT_CASES:,} if not")
     parser.add_argument("--seed", type=int, help="fuzz: which ones")
+    parser.add_argument("--turns", type=int, default=soak.TURNS, metavar="N", help="soak")
+    parser.add_argument("--trainings", type=int, default=soak.TRAININGS, metavar="N", help="soak")
     given = parser.parse_args(arguments)
     if given.data is not None and given.name != "privacy":
         parser.error("--data belongs to privacy")
     if (given.cases, given.seed) != (None, None) and given.name != "fuzz":
         parser.error("--cases and --seed belong to fuzz")
-    bench = BENCHES[given.name]
-    if given.name == "privacy":
-        bench = partial(privacy.run, given.data)
-    elif given.name == "fuzz":
-        bench = partial(fuzz.run, given.cases or fuzz.DEFAULT_CASES, given.seed or 1)
+    own = {
+        "privacy": partial(privacy.run, given.data),
+        "fuzz": partial(fuzz.run, given.cases or fuzz.DEFAULT_CASES, given.seed or 1),
+        "soak": partial(soak.run, given.turns, given.trainings),
+    }
+    bench = own.get(given.name, BENCHES[given.name])
     try:
         result = bench()
     except FloeError as error:

@@ -54,7 +54,7 @@ def run() -> dict[str, object]:
 
         opened = [_milliseconds(partial(_open, path, id_)) for id_ in range(1, 51, 7)]
         with Store(path) as store:
-            steps = _steps(dice, 10)
+            steps = steps_of(dice, 10)
             text = _text(dice, 20)
             append = partial(store.append_tokens, answer_id, steps, text)
             appended = [_milliseconds(append) for _ in range(50)]
@@ -81,7 +81,7 @@ def _fill(store: Store, dice: random.Random) -> int:
         parent = store.add_message(conversation.id, parent, role, content).id
     answer = store.add_message(conversation.id, parent, "assistant", "", status="streaming")
     text = _text(dice, 6)
-    store.append_tokens(answer.id, _steps(dice, _TOKENS), text)
+    store.append_tokens(answer.id, steps_of(dice, _TOKENS), text)
     store.finish_answer(
         answer.id, content=text, status="complete", stats=AnswerStats(_TOKENS, 9.5), notices=[]
     )
@@ -94,7 +94,8 @@ def _text(dice: random.Random, sentences: int) -> str:
     return " ".join(dice.choices(source, k=dice.randint(1, 2 * sentences)))
 
 
-def _steps(dice: random.Random, count: int) -> list[TokenStep]:
+def steps_of(dice: random.Random, count: int) -> list[TokenStep]:
+    """Tokens of an answer, each with 20 alternatives."""
     words = dice.choices(" ".join(_ENGLISH).split(), k=count * 20)
     return [
         TokenStep(

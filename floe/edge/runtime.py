@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import psutil
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
@@ -23,6 +22,7 @@ from floe import encryption
 from floe.edge.device import choose_threads
 from floe.edge.gguf_checks import check_adapter, check_model
 from floe.edge.gguf_file import choose_repacking
+from floe.edge.memory import free_memory
 from floe.edge.metadata import read_metadata
 from floe.edge.native_log import forward_log
 from floe.edge.vocabulary import Vocabulary
@@ -46,6 +46,8 @@ _EVEN: Final = 8
 _SPLIT_FROM: Final = 256
 """llama.cpp sees the cache in steps of 256 cells. From 512 on it parts the attention of a single
 step, and of nothing else, among the threads, and adds it up in another order."""
+_WORK_BYTES: Final = 400 * 10**6
+"""Beside the weights, where a limit is set: llama.cpp has been seen to abort with 290 MB."""
 _PANGRAM: Final = b"The quick brown fox jumps over the lazy dog, and 1 + 2 = 3."
 
 
@@ -375,12 +377,18 @@ class LlamaModel:
 
 
 def _check_memory(path: Path) -> None:
+    """Refuse what cannot go well: where a limit is hit inside llama.cpp, it aborts the process."""
     needed = path.stat().st_size
-    free = psutil.virtual_memory().available
-    if needed > free:
+    free = free_memory()
+    if free.limit:
+        # The file and its weights laid out anew, the cache and the buffers of a batch.
+        needed = 2 * needed + _WORK_BYTES
+    if needed > free.bytes:
+        within = f" within {free.limit}" if free.limit else ""
         raise ModelError(
-            f"{path.name} needs at least {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB "
-            "are free. Close other programs or choose a smaller model."
+            f"{path.name} needs at least {needed / 1e9:.1f} GB of memory and "
+            f"{free.bytes / 1e9:.1f} GB are free{within}. Close other programs"
+            f"{', raise that limit,' if free.limit else ''} or choose a smaller model."
         )
 
 

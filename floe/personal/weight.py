@@ -194,13 +194,14 @@ def add_request(store: Store) -> None:
 
 
 def requests_since(store: Store, moment: float) -> int:
-    """How many were counted for days that began at `moment` or later.
+    """How many were counted for the day that began at `moment`.
 
     Raises:
         StoreError: the store cannot be read.
     """
     day, count = store.setting(_REQUESTS, (0.0, 0))
-    return int(count) if day >= moment else 0
+    # A day ahead was counted by a clock that was wrong.
+    return int(count) if moment <= day < moment + _DAY_SECONDS else 0
 
 
 def fit_is_due(store: Store) -> bool:

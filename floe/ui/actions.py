@@ -18,7 +18,7 @@ from floe.errors import FloeError, PromptError, StoreError
 from floe.personal.weight import kept_weight
 from floe.preferences import Preferences
 from floe.records import Message, Mode
-from floe.turn import Turn, TurnOptions, TurnView
+from floe.turn import Turn, TurnOptions, TurnReader, TurnView
 from floe.ui.about import about, allow
 from floe.ui.asked import (
     ConsentAsked,
@@ -43,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 FRAME_SECONDS: Final = 1 / 12
 """Time between two looks at a running answer."""
+
+_LAST_FRAME_SECONDS: Final = 1.0
+"""Longest wait for it; where the tab has gone meanwhile, nobody asks for it."""
 
 SMOOTH_MESSAGES: Final = 50
 """The chatbot goes through all messages at each frame (0.1 s for 200 on one slow core): beyond
@@ -318,8 +321,9 @@ class Actions:
             except Exception:
                 logger.exception("following an answer failed")
                 raise
+            finally:
+                seat.following = False
         if look == seat.look:
-            seat.following = False
             yield self._show_if_there(seat, seat.conversation)
         else:
             yield {self.parts.figures: gr.skip()}
@@ -330,16 +334,21 @@ class Actions:
         before = history(messages[:-1])
         parts = self.parts
         pause = FRAME_SECONDS * max(1.0, len(messages) / SMOOTH_MESSAGES)
+        reader = TurnReader(turn.message_id)
         drawn: TurnView | None = None
         while not turn.wait(pause) and look == seat.look:
-            view = turn.view()
-            if not in_view or (drawn is not None and view.stats == drawn.stats):
+            events = turn.events(reader.cursor)
+            reader.receive(events)
+            if not in_view or not events:
                 continue
+            view = reader.view()
             changes: Changes = {parts.figures: live_figures(view.stats)}
             if drawn is None or view.text != drawn.text:
                 changes[parts.chat] = [*before, entry("assistant", view.text)]
-            if drawn is None or view.notices != drawn.notices:
+            if drawn is None or (view.notices, view.status) != (drawn.notices, drawn.status):
                 changes[parts.thread] = facts(turn.conversation_id, messages, view)
+                changes[parts.stop] = gr.update(visible=turn.writing)
+                changes[parts.send] = gr.update(visible=not turn.writing)
             drawn = view
             yield changes
 
@@ -355,9 +364,11 @@ class Actions:
     def _show(self, seat: Seat, conversation_id: int | None, focus: int | None = None) -> Changes:
         messages = self._messages(conversation_id)
         seat.look += 1
-        if seat.following:
-            seat.following = False
-            time.sleep(FRAME_SECONDS)  # a frame that is on its way arrives before what replaces it
+        # The last frame of what was in view is on its way before what replaces it: gradio asks for
+        # a further frame, and so lets `follow` see the new look, once it has sent the one before.
+        deadline = time.monotonic() + _LAST_FRAME_SECONDS
+        while seat.following and time.monotonic() < deadline:
+            time.sleep(0.01)
         turn = self._running(conversation_id)
         view = turn.view() if turn else None
         entries = history(messages)
@@ -366,7 +377,8 @@ class Actions:
             entries[-1] = entry("assistant", view.text)
             stats = view.stats
         seat.conversation = conversation_id
-        Preferences.update(self._store, conversation=conversation_id)
+        with suppress(StoreError):  # a disk that is full must not keep anybody from reading
+            Preferences.update(self._store, conversation=conversation_id)
         parts = self.parts
         return {
             parts.look: seat.look if turn else None,
@@ -376,8 +388,8 @@ class Actions:
             parts.chat: entries,
             parts.thread: facts(conversation_id, messages, view, focus=focus),
             parts.notice: "",
-            parts.send: gr.update(visible=turn is None),
-            parts.stop: gr.update(visible=turn is not None),
+            parts.send: gr.update(visible=turn is None or not turn.writing),
+            parts.stop: gr.update(visible=turn is not None and turn.writing),
         }
 
     def _about(self, seat: Seat) -> dict[str, Any]:

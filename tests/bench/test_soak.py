@@ -1,0 +1,18 @@
+"""A short soak: the same turns as the long one, and the same looks at what they leave behind."""
+
+from floe.bench import soak
+
+
+def test_forty_turns_leave_nothing_behind_and_lose_nothing() -> None:
+    figures = soak.run(turns=40, trainings=0)
+    assert figures["turns"] == 40
+    assert figures["answers_checked"] == 40
+    assert figures["answers_lost"] == 0
+    assert figures["streaming_left"] == 0
+    assert figures["integrity"] == "ok"
+    assert figures["turns_held"] == 0
+    assert figures["threads_after_close"] == []
+    for name in ("handles", "sockets", "children"):
+        assert figures[f"{name}_after"] <= figures[f"{name}_before"] + 2, (name, figures)
+    # So few turns are the warm-up itself: whether memory grows, only the long soak can tell.
+    assert figures["memory_growth"] < 0.5
