@@ -7,7 +7,6 @@ import sys
 import time
 import webbrowser
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
 
 # Before gradio is imported, which reads them then.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -23,9 +22,7 @@ from floe.errors import FloeError
 from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
 from floe.store import Store
-
-if TYPE_CHECKING:
-    from gradio import Blocks
+from floe.ui.temporary import temporary_files
 
 logger = logging.getLogger("floe")
 
@@ -96,34 +93,23 @@ def serve(settings: Settings) -> None:
 
 def show(assistant: Assistant, settings: Settings) -> None:
     """Open the page; the import is here because gradio takes seconds that errors need not wait."""
-    from floe.ui.page import build_page, launch_options  # noqa: PLC0415
-
     with ExitStack() as opened:
+        opened.enter_context(temporary_files(settings.data_dir))
+        from floe.ui.page import build_page  # noqa: PLC0415
+        from floe.ui.serving import PageServer  # noqa: PLC0415
+
         page = build_page(assistant, settings, opened)
         # The rest may wait for an answer, so answers end first.
         opened.callback(assistant.stop)
-        try:
-            _, url, _ = page.launch(prevent_thread_lock=True, **launch_options(settings))
-        except OSError as error:
-            raise FloeError(
-                f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
-            ) from error
-        opened.callback(close, page)
-        print(f"\nFloe is open at {url}  (Ctrl-C ends it)", flush=True)
+        server = PageServer(page, settings)
+        opened.callback(server.close)
+        print(f"\nFloe is open at {server.address}  (Ctrl-C ends it)", flush=True)
         if settings.browser:
-            webbrowser.open(url)
+            webbrowser.open(server.opener.as_uri())
         # The page's own way to wait for this closes the page in its own way.
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)
-
-
-def close(page: "Blocks") -> None:
-    """Without waiting for the tabs that show it: each keeps a connection open for good."""
-    page.server.force_exit = True
-    # It has a trace printed for each connection that is cut.
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    page.close()
 
 
 if __name__ == "__main__":

@@ -24,10 +24,7 @@ from floe.ui.layout import Parts, lay_out
 from floe.ui.learning import dataset, rows_of
 from floe.ui.personal_actions import PersonalActions
 from floe.ui.privacy_actions import PrivacyActions
-from floe.ui.serving import launch_options
 from floe.ui.tokens import token_page
-
-__all__ = ["build_page", "launch_options"]
 
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
@@ -38,7 +35,7 @@ one is being answered."""
 
 
 def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> gr.Blocks:
-    """Everything a person sees, ready for `launch(**launch_options(settings))`.
+    """Everything a person sees, ready to be given to a `PageServer`.
 
     What it starts beside the page, such as threads that watch a training, ends with `opened`.
     """

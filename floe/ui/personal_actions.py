@@ -187,7 +187,7 @@ class PersonalActions:
     @plainly
     def bring(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(event._data["name"]).name
             path.write_text(event._data["text"], encoding="utf-8")
             import_chats(self._store, path)
@@ -208,7 +208,7 @@ class PersonalActions:
         chosen = [each for each in all_chats if each not in kept.except_chats]
         if not chosen:
             raise DataError("No chat is chosen. Tick at least one to export it.")
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "chats.jsonl"
             export_chats(self._store, path, chosen)
             content = path.read_bytes()
@@ -245,9 +245,7 @@ class PersonalActions:
         """Hand over an adapter as a zip for peft, or as a GGUF for llama.cpp."""
         adapter = self._adapters.get(event._data["id"])
         suffix = "zip" if event._data["kind"] == "peft" else "gguf"
-        with tempfile.NamedTemporaryFile(
-            dir=self._store.path.parent, prefix=".export-", suffix=f".{suffix}", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile(suffix=f".{suffix}", delete=False) as file:
             path = Path(file.name)
         try:
             write = self._adapters.export_peft if suffix == "zip" else self._adapters.export_gguf

@@ -76,7 +76,7 @@ class PrivacyActions:
     @plainly
     def export(self, event: gr.EventData) -> Changes:
         """Hand over the requests in which the words occur, as JSONL."""
-        with tempfile.TemporaryDirectory(dir=self._store.path.parent) as folder:
+        with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "sent.jsonl"
             self._log.export(path, event._data["query"])
             content = path.read_bytes()
