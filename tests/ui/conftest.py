@@ -34,6 +34,7 @@ class App:
         with self.store() as store:
             store.set_setting("page", preferences)
         self.url = ""
+        self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
     def store(self) -> Store:
@@ -41,7 +42,7 @@ class App:
         return Store(self.data_dir / "floe.db")
 
     def start(self) -> None:
-        command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
+        command = [sys.executable, "app.py", "--port", str(self.port), "--no-browser"]
         with (self.data_dir / "terminal.log").open("a") as log:
             self._process = subprocess.Popen(
                 [*command, "--data-dir", str(self.data_dir)],
