@@ -38,6 +38,8 @@ from floe.errors import FloeError
 
 TOKEN_FILE: Final = "access-token"  # noqa: S105 - a name, not a token
 KEY_HEADER: Final = "x-floe-key"
+NONCE: Final = "floe.nonce"
+"""Where a scope holds the word that marks the page's own scripts, new for each answer."""
 
 MEGABYTE: Final = 2**20
 LONGEST_TARGET: Final = 2048
@@ -60,31 +62,38 @@ KEY_SCRIPT: Final = """
 """.replace("KEY_HEADER", KEY_HEADER)
 """To be run before any other script of the page: gives the key to its own requests alone."""
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "media-src 'none'",
-        "object-src 'none'",
-        "frame-src 'none'",
-        "worker-src 'none'",
-        "manifest-src 'none'",
-        "frame-ancestors 'none'",
-        "form-action 'none'",
-        "base-uri 'self'",
-    )
-)
-"""The browser itself refuses all other hosts: an image in an answer cannot carry words away.
 
-Gradio needs the two `unsafe`: its page has scripts in line and makes functions from strings.
-"""
+def content_policy(nonce: str) -> str:
+    """Give the content policy of one answer: the browser itself refuses all other hosts.
+
+    An image in an answer cannot carry words away, and a script runs only if it has the nonce or is
+    one of the app's files: what got into the page as HTML (`onerror=…`) does not. Gradio needs the
+    two `unsafe`: it makes functions from strings, and sets styles in line.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'nonce-{nonce}' 'unsafe-eval'",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "media-src 'none'",
+            "object-src 'none'",
+            "frame-src 'none'",
+            "worker-src 'none'",
+            "manifest-src 'none'",
+            "frame-ancestors 'none'",
+            "form-action 'none'",
+            "base-uri 'self'",
+        )
+    )
+
+
+_NOTHING: Final = "default-src 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The content policy of what we say ourselves."""
 
 _HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -230,8 +239,11 @@ class AccessControl:
             for name, value in scope["headers"]
             if name not in _SPENT and not _FORWARDED.fullmatch(name)
         ]
+        nonce = secrets.token_urlsafe(16)
         await self._app(
-            {**scope, "headers": passed}, _replay(body, receive), _answer(send, route.lasting)
+            {**scope, "headers": passed, NONCE: nonce},
+            _replay(body, receive),
+            _answer(send, nonce, route.lasting),
         )
 
     def _check_target(self, scope: Scope, headers: "_RequestHeaders") -> None:
@@ -278,7 +290,7 @@ class AccessControl:
             'location.replace("/");</script><noscript>Floe needs JavaScript.</noscript></html>'
         )
         cookie = f"{self._keys.cookie_name}={self._keys.cookie}; Path=/; HttpOnly; SameSite=Strict"
-        policy = f"default-src 'none'; script-src 'nonce-{nonce}'; frame-ancestors 'none'"
+        policy = f"{_NOTHING}; script-src 'nonce-{nonce}'"
         extra = {"Set-Cookie": cookie, "Content-Security-Policy": policy}
         await _send_page(send, 200, "text/html", page, extra)
 
@@ -365,7 +377,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def _answer(send: Send, lasting: bool) -> Send:
+def _answer(send: Send, nonce: str, lasting: bool) -> Send:
     """Send with our headers, and without any that would let another page read it."""
 
     async def send_ours(message: Message) -> None:
@@ -374,6 +386,7 @@ def _answer(send: Send, lasting: bool) -> Send:
             for name in [each for each in headers if each.startswith("access-control-")]:
                 del headers[name]
             headers.update(_HEADERS)
+            headers["Content-Security-Policy"] = content_policy(nonce)
             if not lasting:
                 headers["Cache-Control"] = "no-store"
         await send(message)
@@ -401,6 +414,7 @@ async def _send_page(
     body = text.encode()
     headers = {
         **_HEADERS,
+        "Content-Security-Policy": _NOTHING,
         "Content-Type": f"{media_type}; charset=utf-8",
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",

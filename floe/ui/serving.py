@@ -20,6 +20,7 @@ from floe.errors import FloeError
 from floe.ui.access import (
     KEY_SCRIPT,
     LARGEST_HEADERS,
+    NONCE,
     AccessControl,
     AccessKeys,
     load_token,
@@ -71,14 +72,19 @@ _LEFT_OUT: Final = re.compile(
     rb"<meta\s+(?:property=\"og:|name=\"twitter:)[^>]*>\s*|<link rel=\"manifest\"[^>]*>\s*"
 )
 """Gradio's own advertisement for social networks, with addresses of its site; and its manifest."""
+_INLINE: Final = re.compile(rb"<script(?=[^>]*>)(?![^>]*\ssrc=)")
 _FIRST: Final = b"<head>"
 
 
 class PageRewriter:
-    """ASGI middleware: no address of another host in the page, and `KEY_SCRIPT` at its head."""
+    """ASGI middleware: puts our scripts before gradio's, and marks both as the page's own.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Gradio would put them in by script and unmarked. Addresses of other hosts are left out.
+    """
+
+    def __init__(self, app: ASGIApp, scripts: str) -> None:
         self._app = app
+        self._scripts = f"<script>{scripts}</script>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and the answer back; the page itself is changed."""
@@ -90,10 +96,11 @@ class PageRewriter:
                 start = message  # its length is known once the body is
                 return
             if start:
-                # Gradio renders the page in one piece.
-                script = b"<script>" + KEY_SCRIPT.encode() + b"</script>"
-                body = _LEFT_OUT.sub(b"", message["body"])
-                message["body"] = body.replace(_FIRST, _FIRST + script, 1)
+                # Gradio renders the page in one piece, with nothing in it that anybody wrote.
+                marked = b'<script nonce="%s"' % scope[NONCE].encode()
+                body = _INLINE.sub(marked, _LEFT_OUT.sub(b"", message["body"]))
+                ours = self._scripts.replace(b"<script", marked, 1)
+                message["body"] = body.replace(_FIRST, _FIRST + ours, 1)
                 MutableHeaders(scope=start)["Content-Length"] = str(len(message["body"]))
                 await send(start)
                 start = {}
@@ -116,7 +123,6 @@ def theme() -> gr.themes.Base:
 
 def mount_options() -> dict[str, Any]:
     """Give the keyword arguments for `gradio.mount_gradio_app`."""
-    scripts = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
     return {
         "path": "/",
         "server_name": _HOST,
@@ -131,15 +137,20 @@ def mount_options() -> dict[str, Any]:
         "theme": theme(),
         "favicon_path": str(_HERE / "icon.svg"),
         "css_paths": [_HERE / name for name in _STYLES],
-        "head": f"<script>{scripts}</script>",
         "app_kwargs": {"docs_url": None, "redoc_url": None, "openapi_url": None},
     }
 
 
+def read_scripts() -> str:
+    """Give all that the page runs besides gradio: the key first, before anything asks for data."""
+    return "\n".join([KEY_SCRIPT, *((_HERE / name).read_text("utf-8") for name in _SCRIPTS)])
+
+
 def mount_page(page: gr.Blocks) -> fastapi.FastAPI:
     """Build the app that answers: gradio's, and the downloads. Whoever asks is not looked at."""
-    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=ROUTES)
-    return gr.mount_gradio_app(app, page, **mount_options())
+    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=[*ROUTES])
+    gr.mount_gradio_app(app, page, **mount_options())
+    return app
 
 
 class PageServer:
@@ -170,7 +181,7 @@ class PageServer:
         self._gradio: Any = mounted
         self._server = uvicorn.Server(
             uvicorn.Config(
-                AccessControl(PageRewriter(app), keys, OPEN_ROUTES),
+                AccessControl(PageRewriter(app, read_scripts()), keys, OPEN_ROUTES),
                 # Unlike httptools it bounds the headers, and refuses a request with two hosts.
                 http="h11",
                 h11_max_incomplete_event_size=2 * LARGEST_HEADERS,
@@ -199,7 +210,8 @@ class PageServer:
         """Without waiting for the tabs that show it: each keeps a connection open for good."""
         # uvicorn logs a traceback for each aborted connection.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        self._page._queue.close()
+        queue: Any = self._page._queue
+        queue.close()
         self._page.is_running = False
         self._gradio.stop_event.set()
         self._server.force_exit = True

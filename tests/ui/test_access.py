@@ -15,6 +15,7 @@ from floe.ui.access import (
     KEY_HEADER,
     LARGEST_HEADERS,
     LONGEST_TARGET,
+    NONCE,
     TOKEN_FILE,
     AccessControl,
     AccessKeys,
@@ -375,13 +376,25 @@ def test_what_is_behind_sees_neither_secrets_nor_what_a_proxy_would_say() -> Non
 def test_every_answer_carries_our_headers_and_no_leave_for_others() -> None:
     for answer in (ask(COOKIE, OWN), ask(COOKIE, KEY, OWN, target="/events"), ask()):
         assert not [name for name in answer.headers if name.startswith("access-control")]
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'unsafe-inline'" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"
     assert ask(COOKIE, OWN, target="/assets/a.js").headers["cache-control"] == "max-age=60"
+
+
+def test_scripts_are_marked_by_a_word_that_is_new_for_each_answer() -> None:
+    words = set()
+    for _ in range(2):
+        answer = ask(COOKIE, OWN)
+        [scope] = answer.inner.scopes
+        assert f"'nonce-{scope[NONCE]}'" in answer.headers["content-security-policy"]
+        words.add(scope[NONCE])
+    assert len(words) == 2
 
 
 def test_the_token_is_kept_where_nobody_else_reads_it(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def listening() -> Iterator[tuple[str, list[bytes]]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.raw_requestline + bytes(self.headers))
+            asked.append(f"{self.requestline}\n{self.headers}".encode())
             content = PAGES.get(self.path.split("?")[0], b"")
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -429,6 +429,29 @@ def test_the_page_breaks_no_rule_of_its_own_policy(page: Page, app: App) -> None
         person.go(view)
     page.wait_for_timeout(500)
     assert [text for text in said if "Content Security Policy" in text or "403" in text] == []
+
+
+def test_html_that_got_into_the_page_after_all_runs_no_script(page: Page, app: App) -> None:
+    """The second wall: whatever draws messages may fail one day."""
+    Person(page, app)
+    ran = page.evaluate(
+        """async () => {
+          window.ran = [];
+          const box = document.createElement("div");
+          box.innerHTML = `<img src="data:," onerror="ran.push('handler')">
+            <svg onload="ran.push('svg')"></svg>
+            <iframe srcdoc="<script>parent.ran.push('frame')</script>"></iframe>
+            <a href="javascript:ran.push('link')">x</a>`;
+          document.body.append(box);
+          const script = document.createElement("script");
+          script.textContent = "ran.push('inline')";
+          document.body.append(script);
+          box.querySelector("a").click();
+          await new Promise((resolve) => setTimeout(resolve, 1000));
+          return window.ran;
+        }"""
+    )
+    assert ran == []
 
 
 def test_a_file_that_is_too_large_is_refused_with_a_sentence(page: Page, app: App) -> None:

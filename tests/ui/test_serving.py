@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from floe.config import Settings
 from floe.errors import FloeError
-from floe.ui.access import KEY_SCRIPT, POLICY
-from floe.ui.serving import PageRewriter, PageServer, mount_options
+from floe.ui.access import KEY_SCRIPT, NONCE, content_policy
+from floe.ui.serving import PageRewriter, PageServer, mount_options, read_scripts
 
 pytestmark = pytest.mark.usefixtures("loops_closed")
 
@@ -24,6 +25,8 @@ PAGE = """<head><meta charset="utf-8" />
     name="twitter:creator" content="@x" />
 <link rel="manifest" href="/manifest.json" />
 <script>first()</script>
+<script type="module" src="./a.js"></script>
+<script data-mode>second()</script>
 <title>Floe</title></head>"""
 
 
@@ -32,16 +35,25 @@ async def page(_: Any) -> HTMLResponse:
 
 
 def test_the_page_names_no_other_host_and_the_browser_may_ask_none() -> None:
-    app = Starlette(routes=[Route("/", page), Route("/other", page)])
-    client = TestClient(PageRewriter(app))
+    app = PageRewriter(Starlette(routes=[Route("/", page), Route("/other", page)]), "ours()")
+
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, NONCE: "n0nce"}, receive, send)
+
+    client = TestClient(marked)
     answer = client.get("/")
-    assert "http:" not in POLICY
-    assert "https:" not in POLICY
+    policy = content_policy("n0nce")
+    assert "http:" not in policy
+    assert "https:" not in policy
+    assert "'self' 'nonce-n0nce' 'unsafe-eval'" in policy
     assert "example.com" not in answer.text
     assert "twitter" not in answer.text
     assert "manifest" not in answer.text
     assert "<title>Floe</title>" in answer.text
-    assert answer.text.index(KEY_SCRIPT) < answer.text.index("first()")
+    assert answer.text.startswith('<head><script nonce="n0nce">ours()</script>')
+    assert '<script nonce="n0nce">first()' in answer.text
+    assert '<script type="module" src' in answer.text
+    assert '<script nonce="n0nce" data-mode>second()' in answer.text
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert client.get("/other").text == PAGE
 
@@ -51,7 +63,10 @@ def test_the_page_reports_to_nobody() -> None:
     assert options["run_history"] is False
     assert options["allowed_paths"] == []
     assert options["enable_monitoring"] is False
-    assert "https://" not in options["head"]
+    scripts = read_scripts()
+    assert scripts.startswith(KEY_SCRIPT)
+    assert "https://" not in scripts
+    assert "</script" not in scripts
 
 
 @pytest.fixture
