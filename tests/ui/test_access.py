@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from floe.errors import FloeError
@@ -277,6 +279,39 @@ def test_the_token_opens_no_frame_and_nothing_inside_a_page() -> None:
     for kind in ("iframe", "script", "image", "empty"):
         answer = ask(("sec-fetch-dest", kind), target=f"/?token={KEYS.token}")
         assert answer.status == 403
+
+
+WRONG: dict[str, st.SearchStrategy[str | None]] = {
+    "host": st.one_of(st.none(), st.text("0127.:localhst[]@", max_size=20)),
+    "origin": st.one_of(st.just("null"), st.text("htp:/127.0860nul", max_size=24)),
+    "sec-fetch-site": st.one_of(st.sampled_from(["none", "cross-site", "same-site"]), st.text()),
+    "cookie": st.one_of(
+        st.none(), st.text("floe-7860=;abcdef ", max_size=90), st.just(f"floe-7860={KEYS.key}")
+    ),
+    KEY_HEADER: st.one_of(st.none(), st.text("abcdef0123", max_size=64), st.just(KEYS.cookie)),
+}
+RIGHT = {
+    "host": KEYS.host,
+    "origin": KEYS.origin,
+    "sec-fetch-site": "same-origin",
+    "cookie": COOKIE[1],
+    KEY_HEADER: KEYS.key,
+}
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data(), wrong=st.sets(st.sampled_from(sorted(WRONG))))
+def test_one_wrong_part_is_enough_to_be_refused(data: st.DataObject, wrong: set[str]) -> None:
+    parts: dict[str, str | None] = dict(RIGHT)
+    for name in wrong:
+        parts[name] = data.draw(WRONG[name])
+    differ = any(parts[name] != RIGHT[name] for name in wrong)
+    said = {name: value for name, value in parts.items() if value is not None}
+    headers = [(name, value.encode().decode("latin-1")) for name, value in said.items()]
+    method, target = data.draw(st.sampled_from([("GET", "/events"), ("POST", "/run")]))
+    answer = ask(*headers, JSON, method=method, target=target, host=None)
+    assert answer.passed == (not differ)
+    assert answer.status == (403 if differ else 200)
 
 
 def test_only_listed_routes_are_open() -> None:

@@ -1,7 +1,9 @@
 """Attacks on the running app: other pages, other users of the machine, and who has half a key."""
 
 import json
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -374,6 +376,44 @@ def test_the_token_is_nowhere_but_in_its_file_and_the_terminal(app: App, keys: A
             assert keys.token not in " ".join(process.cmdline())
         except psutil.Error:
             continue
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as somebody else")
+def test_another_user_of_the_machine_gets_nothing(app: App, keys: AccessKeys) -> None:
+    code = (
+        "import http.client, sys\n"
+        "from pathlib import Path\n"
+        "for name in ('access-token', 'open.html', 'floe.db', 'temporary'):\n"
+        "    try:\n"
+        "        path = Path(sys.argv[2]) / name\n"
+        "        print([*path.iterdir()] if name == 'temporary' else path.read_bytes())\n"
+        "    except PermissionError:\n"
+        "        print('denied')\n"
+        "connection = http.client.HTTPConnection(sys.argv[1])\n"
+        "connection.request('GET', '/')\n"
+        "print(connection.getresponse().status)\n"
+    )
+    # pytest closes its folders; a person's may be open
+    closed = [(each, each.stat().st_mode) for each in (app.data_dir, *app.data_dir.parents)]
+    closed = [(each, mode) for each, mode in closed if mode & 0o055 != 0o055]
+    python = shutil.which("python3", path="/usr/bin:/bin")
+    assert python  # of the system: the one that runs the tests may be closed to others
+    try:
+        for each, mode in closed:
+            each.chmod(mode | 0o055)
+        found = subprocess.run(
+            [python, "-c", code, keys.host, str(app.data_dir)],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd="/",
+            user=65534,
+            group=65534,
+        )
+    finally:
+        for each, mode in closed:
+            each.chmod(mode)
+    assert found.stdout.split() == ["denied"] * 4 + ["403"]
 
 
 def test_the_address_leaves_the_bar_and_the_history(page: Page, app: App, keys: AccessKeys) -> None:
