@@ -307,7 +307,8 @@ def temporary_parent(data_dir: Path) -> Path:
     memory = Path("/dev/shm")  # noqa: S108 - a folder made in it is for this user's eyes
     if read_header(data_dir) is not None and os.access(memory, os.W_OK):
         return memory
-    return data_dir
+    swept = data_dir / "temporary"  # emptied at the next start, should this one be killed
+    return swept if swept.is_dir() else data_dir
 
 
 def encrypted(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:

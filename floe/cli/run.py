@@ -4,14 +4,13 @@ floe run                          the page, with the stand-in cloud
 floe run --cloud off --port 0     this device alone, on a free port
 """
 
-import logging
 import os
 import signal
 import sys
 import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 # Before gradio is imported, which reads them then.
@@ -24,9 +23,7 @@ from floe.config import KEY_FLAG, Settings
 from floe.data_lock import DataLock
 from floe.errors import DataFolderInUseError, FloeError
 from floe.maintenance import Maintenance, point_to_open_app, prepare_data
-
-if TYPE_CHECKING:
-    from gradio import Blocks
+from floe.ui.temporary import temporary_files
 
 KEY_WARNING: Final = (
     f"The key was given with {KEY_FLAG}: while Floe runs, every user of this machine can read it "
@@ -73,38 +70,27 @@ def run_sessions(settings: Settings, lock: DataLock) -> None:
 def show(application: Application, lock: DataLock, maintenance: Maintenance) -> int:
     """Open the page and keep it open; returns its port.
 
-    The import is here because gradio takes seconds that errors need not wait for.
+    The imports are here because gradio takes seconds that errors need not wait for.
     """
-    from floe.ui.page import build_page, launch_options  # noqa: PLC0415
-
     settings = application.settings
     application.join_job.resume()
     with ExitStack() as opened:
+        opened.enter_context(temporary_files(settings.data_dir))
+        from floe.ui.page import build_page  # noqa: PLC0415
+        from floe.ui.serving import PageServer  # noqa: PLC0415
+
         page = build_page(application, maintenance)
         # Tabs are cut off last: what was written until then is in the page.
         opened.callback(application.assistant.stop)
-        try:
-            _, url, _ = page.launch(prevent_thread_lock=True, **launch_options(settings))
-        except OSError as error:
-            raise FloeError(
-                f"Port {settings.port} is taken. Choose another with --port, or 0 for a free one."
-            ) from error
-        opened.callback(close, page)
-        lock.publish(url)
+        server = PageServer(page, settings)
+        opened.callback(server.close)
+        lock.publish(server.address, server.opener.as_uri())
         application.backups.start()
-        sys.stdout.write(f"\nFloe is open at {url}  (Ctrl-C ends it)\n")
+        sys.stdout.write(f"\nFloe is open at {server.address}  (Ctrl-C ends it)\n")
         sys.stdout.flush()
         if settings.browser:
-            webbrowser.open(url)
+            webbrowser.open(server.opener.as_uri())
         # The page's own way to wait for this closes the page in its own way.
         with suppress(KeyboardInterrupt):
             maintenance.wait()
-        return urlsplit(url).port or settings.port
-
-
-def close(page: "Blocks") -> None:
-    """Close the page without waiting for its tabs: each keeps a connection open for good."""
-    page.server.force_exit = True
-    # uvicorn logs a traceback for each aborted connection.
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    page.close()
+        return urlsplit(server.address).port or settings.port

@@ -26,10 +26,7 @@ from floe.ui.layout import Parts, lay_out
 from floe.ui.learning import rows_of
 from floe.ui.personal_actions import PersonalActions
 from floe.ui.privacy_actions import PrivacyActions
-from floe.ui.serving import launch_options
 from floe.ui.tokens import token_page
-
-__all__ = ["build_page", "launch_options"]
 
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
@@ -40,7 +37,7 @@ one is being answered."""
 
 
 def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
-    """Lay out everything a person sees, ready for `launch(**launch_options(settings))`."""
+    """Lay out everything a person sees, ready to be given to a `PageServer`."""
     assistant, settings = application.assistant, application.settings
 
     @answer_page(ShortText, [])

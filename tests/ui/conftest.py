@@ -1,5 +1,6 @@
 """The real app in a process of its own, and a browser that sees nothing but it."""
 
+import asyncio
 import os
 import re
 import signal
@@ -33,6 +34,7 @@ class App:
         with self.store() as store:
             store.set_setting("page", preferences)
         self.url = ""
+        self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
     def store(self) -> Store:
@@ -40,7 +42,7 @@ class App:
         return Store(self.data_dir / "floe.db")
 
     def start(self, *flags: str) -> None:
-        command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
+        command = [sys.executable, "app.py", "--port", str(self.port), "--no-browser"]
         with (self.data_dir / "terminal.log").open("a") as log:
             self._process = subprocess.Popen(
                 [*command, "--data-dir", str(self.data_dir), *flags],
@@ -52,7 +54,7 @@ class App:
             )
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
                 self.url = found.group()
                 return
         raise AssertionError((self.data_dir / "terminal.log").read_text())
@@ -131,3 +133,20 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
     assert errors == []
     assert hosts - {None} == {"127.0.0.1"}
+
+
+@pytest.fixture
+def loops_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the event loops that gradio makes, and forgets, for each lock outside of one."""
+    made: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+
+    def make_and_note() -> asyncio.AbstractEventLoop:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", make_and_note)
+    yield
+    asyncio.set_event_loop(None)
+    for loop in made:
+        loop.close()
