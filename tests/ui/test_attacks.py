@@ -344,9 +344,10 @@ def test_a_name_that_is_pointed_at_this_device_reads_nothing(app: App, keys: Acc
         "    flags = ['--no-sandbox', '--disable-gpu',\n"
         "        '--host-resolver-rules=MAP rebind.example 127.0.0.1']\n"
         "    browser = play.chromium.launch(executable_path=sys.argv[2], args=flags)\n"
-        "    page = browser.new_page()\n"
+        # as the hostile page that came before the name was pointed here, it has no such policy
+        "    page = browser.new_page(bypass_csp=True)\n"
         "    first = page.goto(sys.argv[1])\n"
-        "    paths = ['/', '/config', '/gradio_api/app_id', '/gradio_api/info']\n"
+        "    paths = ['/', '/config', '/theme.css', '/gradio_api/app_id', '/gradio_api/info']\n"
         "    got = page.evaluate('''async (paths) => {\n"
         "        const read = async (path, method) => (await fetch(path, { method })).status;\n"
         "        const all = paths.map((path) => read(path, 'GET'));\n"
@@ -359,7 +360,7 @@ def test_a_name_that_is_pointed_at_this_device_reads_nothing(app: App, keys: Acc
     address = f"http://rebind.example:{port}/"
     command = [sys.executable, "-c", code, address, "/usr/bin/chromium"]
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert found.stdout.strip() == str([403] * 7)
+    assert found.stdout.strip() == str([403] * 8)
 
 
 def test_the_token_is_nowhere_but_in_its_file_and_the_terminal(app: App, keys: AccessKeys) -> None:
