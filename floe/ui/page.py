@@ -44,7 +44,7 @@ def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> g
     What it starts beside the page, such as threads that watch a training, ends with `opened`.
     """
 
-    @answer_page(ShortText, [])
+    @answer_page(ShortText, list[dict[str, Any]]())
     def search(words: str) -> list[dict[str, Any]]:
         return find(assistant, words)
 
@@ -56,7 +56,7 @@ def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> g
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
-    @answer_page(RowId, [])
+    @answer_page(RowId, list[dict[str, Any]]())
     def rows(conversation_id: int) -> list[dict[str, Any]]:
         return rows_of(dataset(assistant.store, settings.system_prompt), conversation_id)
 
