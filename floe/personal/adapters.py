@@ -283,8 +283,9 @@ def model_sha256(store: Store, path: Path) -> str:
     status = path.stat()
     stamp = [status.st_size, status.st_mtime_ns]
     known = store.setting(_HASHES, {})
+    known = known if isinstance(known, dict) else {}
     kept = known.get(str(path.resolve()))
-    if kept is not None and kept[:2] == stamp:
+    if isinstance(kept, list) and len(kept) == 3 and kept[:2] == stamp:
         return str(kept[2])
     try:
         digest = sha256_of(path, ignore)
