@@ -18,7 +18,6 @@ from typing import Any, Final, Literal
 from sqlite_utils import Database
 
 from floe.edge.download import ignore, sha256_of
-from floe.edge.gguf_checks import check_gguf
 from floe.errors import TrainingError
 from floe.records import TrainPlan
 from floe.store import Store
@@ -276,11 +275,12 @@ def model_sha256(store: Store, path: Path) -> str:
     """The hash of a model file, kept in the store as long as size and time of change stay.
 
     Raises:
-        ModelError: it is no GGUF file.
-        TrainingError: it cannot be read.
+        TrainingError: it is not there, or cannot be read.
     """
-    check_gguf(path)
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
     stamp = [status.st_size, status.st_mtime_ns]
     known = store.setting(_HASHES, {})
     known = known if isinstance(known, dict) else {}
@@ -290,11 +290,13 @@ def model_sha256(store: Store, path: Path) -> str:
     try:
         digest = sha256_of(path, ignore)
     except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be read ({error.strerror}). Check its rights."
-        ) from error
+        raise _unreadable(path, error) from error
     store.set_setting(_HASHES, known | {str(path.resolve()): [*stamp, digest]})
     return digest
+
+
+def _unreadable(path: Path, error: OSError) -> TrainingError:
+    return TrainingError(f"{path} cannot be read ({error.strerror}). Check its name and rights.")
 
 
 def _name(name: str) -> str:
