@@ -83,8 +83,9 @@ def fit_on_rewritten(store: Store, rule: Rule) -> AutoWeight:
         for original, text in _rewritten(store)
     )
     auto = fit_weight(sheet.scores(), rule, answers=answers)
-    if auto.tokens < FEWEST_TOKENS and fitted_on_answers(store, rule):
-        return _keep(store, AutoWeight(**_kept(store, rule)["auto"]), rule, "whole answers")
+    kept = _kept(store, rule)
+    if auto.tokens < FEWEST_TOKENS and kept is not None and kept.source == "whole answers":
+        return _keep(store, kept.auto, rule, "whole answers")
     return _keep(store, auto, rule, "rewritten")
 
 
