@@ -25,7 +25,7 @@ def load_record(kind: type[_T], kept: Any, changes: Mapping[str, Any]) -> _T:
     Raises:
         PageError: a change does not fit.
     """
-    adapters = _field_adapters(kind)
+    adapters = _field_adapters(kind)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in kept.items() if isinstance(kept, dict) else ():
         if name in adapters:

@@ -5,7 +5,7 @@ import stat
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 MAX_LOG_BYTES: Final = 5_000_000
 _OLD_LOGS: Final = 2
@@ -46,7 +46,7 @@ class PrivateLogFile(RotatingFileHandler):
             make_private_file(old)
         super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=_OLD_LOGS, encoding="utf-8")
 
-    def _open(self) -> IO[Any]:
+    def _open(self) -> Any:
         return open(
             self.baseFilename,
             self.mode,

@@ -45,8 +45,10 @@ class _GgufWriter:
         dice = self._dice
         if adapter is None:
             adapter = dice is not None and dice.random() < 0.3
-        fields = list(_ADAPTER_FIELDS if adapter else _MODEL_FIELDS)
-        tensors = [list(each) for each in (_ADAPTER_TENSORS if adapter else _MODEL_TENSORS)]
+        fields: list[Any] = list(_ADAPTER_FIELDS if adapter else _MODEL_FIELDS)
+        tensors: list[Any] = [
+            list(each) for each in (_ADAPTER_TENSORS if adapter else _MODEL_TENSORS)
+        ]
         if dice is not None:
             for _ in range(dice.choice((1, 1, 1, 2, 3))):
                 self._spoil(dice, fields, tensors)
@@ -336,7 +338,7 @@ def _toml_value(dice: random.Random) -> str:
 
 def make_group_arrays(dice: random.Random) -> bytes:
     """Named arrays as a member sends them: (lengths, name, numpy's file) one after the other."""
-    arrays = [
+    arrays: list[list[Any]] = [
         ["header", np.frombuffer(json.dumps(_update_header(dice)).encode(), np.uint8)],
         ["model.layers.0.q_proj.lora_A", np.ones((2, 4), np.float32)],
         ["model.layers.0.q_proj.lora_B", np.ones((4, 2), np.float32)],

@@ -184,7 +184,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.concat = _joined  # type: ignore[method-assign, assignment]
+        self.concat = _joined  # type: ignore[method-assign]
         self.globals.pop("lipsum", None)
         self.globals["raise_exception"] = _raise_exception
         self.globals["strftime_now"] = _strftime_now

@@ -353,7 +353,7 @@ class _Parser:
             raise HeaderError(f"has a tensor {name} of the impossible shape {_shape(shape)}")
         size = count // block * block_bytes
         if size > self._size:
-            raise HeaderError(f"has a tensor {name} that is larger than the whole file")
+            raise HeaderError(f"is cut short: the tensor {name} is larger than the whole file")
         return size
 
     def _placed(self, infos: list[TensorInfo], start: int, alignment: int) -> dict[str, TensorInfo]:

@@ -19,7 +19,6 @@ from sqlite_utils import Database
 
 from floe import encryption
 from floe.edge.download import ignore, sha256_of
-from floe.edge.gguf_checks import check_gguf
 from floe.errors import TrainingError
 from floe.records import TrainPlan
 from floe.store import Store
@@ -278,24 +277,28 @@ def model_sha256(store: Store, path: Path) -> str:
     """The hash of a model file, kept in the store as long as size and time of change stay.
 
     Raises:
-        ModelError: it is no GGUF file.
-        TrainingError: it cannot be read.
+        TrainingError: it is not there, or cannot be read.
     """
-    check_gguf(path)
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
     stamp = [status.st_size, status.st_mtime_ns]
     known = store.setting(_HASHES, {})
+    known = known if isinstance(known, dict) else {}
     kept = known.get(str(path.resolve()))
-    if kept is not None and kept[:2] == stamp:
+    if isinstance(kept, list) and len(kept) == 3 and kept[:2] == stamp:
         return str(kept[2])
     try:
         digest = sha256_of(path, ignore)
     except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be read ({error.strerror}). Check its rights."
-        ) from error
+        raise _unreadable(path, error) from error
     store.set_setting(_HASHES, known | {str(path.resolve()): [*stamp, digest]})
     return digest
+
+
+def _unreadable(path: Path, error: OSError) -> TrainingError:
+    return TrainingError(f"{path} cannot be read ({error.strerror}). Check its name and rights.")
 
 
 def _name(name: str) -> str:

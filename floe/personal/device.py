@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import psutil
+from pydantic import TypeAdapter, ValidationError
 
 from floe.child_environment import child_environment
 from floe.edge.device import usable_cores
@@ -63,6 +64,9 @@ class Device:
         )
 
 
+_DEVICES: Final = TypeAdapter(Device)
+
+
 def known_device(store: Store) -> Device | None:
     """What was measured here before; None if nothing was, or the cores are not those of then.
 
@@ -70,9 +74,11 @@ def known_device(store: Store) -> Device | None:
         StoreError: the store cannot be read.
     """
     kept = store.setting(SETTING, None)
-    if kept is None or kept["cores"] != usable_cores():
+    try:
+        known = _DEVICES.validate_python(kept)
+    except ValidationError:  # nothing, or another version's
         return None
-    return Device(**kept)
+    return known if known.cores == usable_cores() else None
 
 
 def measured_device(store: Store) -> Device:

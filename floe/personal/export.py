@@ -4,6 +4,7 @@ Both ways, without torch. Every file is written beside its place and moved there
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,20 @@ from floe.personal.shape import GGUF_NAMES
 _CONFIG: Final = "adapter_config.json"
 _TENSORS: Final = "adapter_model.safetensors"
 _PREFIX: Final = "base_model.model."
+_MOST_CONFIG_BYTES: Final = 1_000_000
+_MOST_TENSOR_BYTES: Final = 4_000_000_000
+_MAX_ALPHA: Final = 1e6
+_BROKEN: Final = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
+"""What reading a file that is no adapter, or a broken one, can come to."""
 
 
 def write_peft(folder: Path, factors: Factors, *, alpha: float, base_name: str) -> None:
@@ -63,6 +78,9 @@ def read_peft(folder: Path) -> tuple[Factors, float]:
         ModelError: it is missing, broken, or not a plain LoRA adapter.
     """
     try:
+        for name, most in ((_CONFIG, _MOST_CONFIG_BYTES), (_TENSORS, _MOST_TENSOR_BYTES)):
+            if (folder / name).stat().st_size > most:
+                raise ValueError(f"{name} is far too large")
         config = json.loads(encryption.read_bytes(folder / _CONFIG))
         tensors = load(encryption.read_bytes(folder / _TENSORS))
         factors: Factors = {}
@@ -71,9 +89,9 @@ def read_peft(folder: Path) -> tuple[Factors, float]:
             if found:
                 b = tensors[f"{_PREFIX}{name}.lora_B.weight"]
                 factors[name] = (a.astype(np.float32), b.astype(np.float32))
-        alpha = float(config["lora_alpha"])
+        alpha = _strength(config["lora_alpha"])
         rank_of(factors)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, *_BROKEN) as error:
         raise ModelError(
             f"The adapter in {folder.name} cannot be read: it is missing, broken, or of another "
             "kind. Train it again, or choose another."
@@ -138,11 +156,20 @@ def _read_gguf(path: Path, readable: Path, architecture: Architecture) -> tuple[
             halves.setdefault(module_name(int(layer), module), {})[half] = values
         factors = {name: (pair["lora_a"], pair["lora_b"]) for name, pair in halves.items()}
         rank_of(factors if kind == architecture.kind else {})
-    except (ValueError, KeyError, IndexError) as error:
+        alpha = _strength(alpha)
+    except _BROKEN as error:
         raise ModelError(
             f"The adapter {path.name} cannot be read: it is broken, or was made for another model."
         ) from error
-    return factors, float(alpha)
+    return factors, alpha
+
+
+def _strength(alpha: object) -> float:
+    """An alpha as a number; ValueError where it is none, or one that no adapter has."""
+    value = float(alpha) if isinstance(alpha, int | float) else math.nan
+    if not abs(value) <= _MAX_ALPHA:
+        raise ValueError("alpha is no number that can be meant")
+    return value
 
 
 def rank_of(factors: Factors) -> int:

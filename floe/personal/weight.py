@@ -18,10 +18,13 @@ answer does not use them all up. What was fitted on them stays until rewritten a
 Knows neither torch nor the way to the cloud.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from floe.edge.prompt import Prompt
 from floe.edge.runtime import LlamaModel
@@ -80,8 +83,9 @@ def fit_on_rewritten(store: Store, rule: Rule) -> AutoWeight:
         for original, text in _rewritten(store)
     )
     auto = fit_weight(sheet.scores(), rule, answers=answers)
-    if auto.tokens < FEWEST_TOKENS and fitted_on_answers(store, rule):
-        return _keep(store, AutoWeight(**_kept(store, rule)["auto"]), rule, "whole answers")
+    kept = _kept(store, rule)
+    if auto.tokens < FEWEST_TOKENS and kept is not None and kept.source == "whole answers":
+        return _keep(store, kept.auto, rule, "whole answers")
     return _keep(store, auto, rule, "rewritten")
 
 
@@ -155,9 +159,9 @@ def kept_weight(store: Store, rule: Rule) -> AutoWeight:
     """
     kept = _kept(store, rule)
     reason = f"{DEFAULT_WEIGHT:.2f}, the middle way: you have not rewritten any answer yet."
-    auto = AutoWeight(**kept["auto"]) if kept else AutoWeight(DEFAULT_WEIGHT, reason, 0, 0.0)
-    note: str = store.setting(_NOTE, "")
-    return replace(auto, reason=f"{auto.reason} {note}") if note else auto
+    auto = kept.auto if kept else AutoWeight(DEFAULT_WEIGHT, reason, 0, 0.0)
+    note = store.setting(_NOTE, "")
+    return replace(auto, reason=f"{auto.reason} {note}") if note and isinstance(note, str) else auto
 
 
 def fitted_on_answers(store: Store, rule: Rule) -> bool:
@@ -166,7 +170,8 @@ def fitted_on_answers(store: Store, rule: Rule) -> bool:
     Raises:
         StoreError: the store cannot be read.
     """
-    return _kept(store, rule).get("source") == "whole answers"
+    kept = _kept(store, rule)
+    return kept is not None and kept.source == "whole answers"
 
 
 def keep_note(store: Store, sentence: str) -> None:
@@ -199,9 +204,12 @@ def requests_since(store: Store, moment: float) -> int:
     Raises:
         StoreError: the store cannot be read.
     """
-    day, count = store.setting(_REQUESTS, (0.0, 0))
+    try:
+        day, count = _DAY_COUNT.validate_python(store.setting(_REQUESTS, (0.0, 0)))
+    except ValidationError:
+        return 0
     # A day ahead was counted by a clock that was wrong.
-    return int(count) if moment <= day < moment + _DAY_SECONDS else 0
+    return count if moment <= day < moment + _DAY_SECONDS else 0
 
 
 def fit_is_due(store: Store) -> bool:
@@ -210,8 +218,8 @@ def fit_is_due(store: Store) -> bool:
     Raises:
         StoreError: the store cannot be read.
     """
-    kept: dict[str, Any] = store.setting(SETTING, None) or {"rewritten": 0}
-    return _count(store) - int(kept["rewritten"]) >= REFIT_AFTER
+    kept = _read_fit(store)
+    return _count(store) - (kept.rewritten if kept else 0) >= REFIT_AFTER
 
 
 def _asked(open_stream: OpenStream, max_requests: int) -> AskedRows:
@@ -234,10 +242,39 @@ def _requests(count: int) -> str:
     return "1 request" if count == 1 else f"{count} requests"
 
 
-def _kept(store: Store, rule: Rule) -> dict[str, Any]:
-    """What was kept for this rule; empty before the first fit."""
-    kept: dict[str, Any] = store.setting(SETTING, {})
-    return kept if kept.get("rule") == rule else {}
+class _Fit(BaseModel):
+    """A fit as it is kept."""
+
+    auto: AutoWeight
+    rule: Rule
+    rewritten: int = Field(ge=0)
+    source: Source = "rewritten"
+
+    @field_validator("auto")
+    @classmethod
+    def _fits(cls, auto: AutoWeight) -> AutoWeight:
+        if not (0 <= auto.weight <= 1 and math.isfinite(auto.gain)):
+            raise ValueError("no weight")
+        return auto
+
+
+_DAY_COUNT: Final = TypeAdapter(
+    tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[int, Field(ge=0)]]
+)
+
+
+def _read_fit(store: Store) -> _Fit | None:
+    """The last fit; None before the first, or where the store holds something else."""
+    try:
+        return _Fit.model_validate(store.setting(SETTING, None))
+    except ValidationError:
+        return None
+
+
+def _kept(store: Store, rule: Rule) -> _Fit | None:
+    """What was kept for this rule; None before the first fit."""
+    kept = _read_fit(store)
+    return kept if kept is not None and kept.rule == rule else None
 
 
 def _keep(store: Store, auto: AutoWeight, rule: Rule, source: Source) -> AutoWeight:

@@ -40,7 +40,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     """Lay out everything a person sees, ready to be given to a `PageServer`."""
     assistant, settings = application.assistant, application.settings
 
-    @answer_page(ShortText, [])
+    @answer_page(ShortText, list[dict[str, Any]]())
     def search(words: str) -> list[dict[str, Any]]:
         return find(assistant, words)
 
@@ -52,7 +52,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
-    @answer_page(RowId, [])
+    @answer_page(RowId, list[dict[str, Any]]())
     def rows(conversation_id: int) -> list[dict[str, Any]]:
         return rows_of(chosen_dataset(assistant.store, settings.system_prompt), conversation_id)
 

@@ -269,6 +269,7 @@ def write_adapter(path: Path, base: Path, rank: int = 2) -> Path:
 
 def hostile_adapters() -> Iterator[tuple[str, Callable[[Edited], object]]]:
     """Names and changes, each of which makes an adapter into a bad one."""
+    value: tuple[Any, ...]
     for key in ("general.type", "general.architecture", "adapter.type"):
         for value in ((F.UINT32, 1), (F.STRING, "other"), (F.ARRAY, F.STRING, ["lora"]), ()):
             yield f"{key}={value}", _setter(key, *value)

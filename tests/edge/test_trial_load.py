@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from floe.edge import trial_load
+from floe.edge.gguf_checks import check_model
 from floe.edge.trial_load import NOTES, try_loading
 from floe.errors import ModelError
 from tests.edge.gguf_edits import Edited, F
@@ -34,7 +35,7 @@ def test_what_ends_llama_cpp_ends_only_the_trial(
     good = write_tiny(tmp_path / "good.gguf")
     # As if the check before it did not know this one.
     path = Edited(good).set("llama.block_count", F.UINT32, 0).write(tmp_path / "bad.gguf")
-    header = trial_load.check_model(good)
+    header = check_model(good)
     monkeypatch.setattr(trial_load, "check_model", lambda path: header)
     monkeypatch.setattr(trial_load, "_PROGRAM", (sys.executable, "-c", UNCHECKED))
     with pytest.raises(ModelError, match=r"llama\.cpp broke down over bad\.gguf when it was tried"):

@@ -170,3 +170,26 @@ def test_the_peft_folder_names_what_is_adapted(tmp_path: Path) -> None:
     assert (config["r"], config["lora_alpha"], config["layers_to_transform"]) == (3, ALPHA, [2, 3])
     assert config["target_modules"] == sorted(MODULES)
     assert read_architecture(path).hidden == HIDDEN
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "[]",
+        "7",
+        "[" * 100_000,
+        '{"lora_alpha": null}',
+        '{"lora_alpha": NaN}',
+        '{"lora_alpha": 1e400}',
+        '{"lora_alpha": "6"}',
+        '{"lora_alpha": 1' + "0" * 400 + "}",
+        " " * 1_000_001,
+    ],
+)
+def test_a_foreign_folder_with_a_hostile_config_is_refused(tmp_path: Path, config: str) -> None:
+    path = write_tiny(tmp_path / "base.gguf")
+    folder = tmp_path / "adapter"
+    write_peft(folder, random_factors(path, range(1)), alpha=ALPHA, base_name="base")
+    (folder / "adapter_config.json").write_text(config)
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_peft(folder)

@@ -14,6 +14,7 @@ from floe.errors import CloudError, DataError
 from floe.fusion.auto import DEFAULT_WEIGHT
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.personal.adapters import Adapters
+from floe.personal.device import known_device
 from floe.personal.live import LiveAdapters
 from floe.personal.weight import (
     REFIT_AFTER,
@@ -255,3 +256,24 @@ def test_requests_are_counted_by_day(store: Store, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("time.time", lambda: 2 * 86_400.0)
     add_request(store)
     assert requests_since(store, 2 * 86_400.0) == 1
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "x",
+        [],
+        7,
+        {"rule": "log-linear"},
+        {"auto": {"weight": 7.0, "reason": "", "tokens": 1, "gain": 0.0}, "rule": "log-linear"},
+        {"auto": {"weight": None, "reason": "", "tokens": 1, "gain": 0.0}, "rule": "log-linear"},
+    ],
+)
+def test_what_stands_in_the_store_is_no_weight_unless_it_is_one(store: Store, junk: object) -> None:
+    for name in ("auto_weight", "auto_weight_requests", "auto_weight_note"):
+        store.set_setting(name, junk)
+    assert kept_weight(store, "log-linear").weight == DEFAULT_WEIGHT
+    assert requests_since(store, 0.0) == 0
+    assert not fit_is_due(store)
+    store.set_setting("training_device", junk)
+    assert known_device(store) is None

@@ -26,6 +26,9 @@ from floe.ui.asked import (
 )
 
 NAN, INF = float("nan"), float("inf")
+OUT_OF_RANGE: list[Any] = [NAN, INF, -INF, -1, 10**400, 10**9 + 1, "x", [], {"a": 1}, "\ud800"]
+NO_MODES: list[Any] = ["everyone", 1, None, []]
+NO_CHOICES: list[Any] = [[], "x", 7, None, [[1]]]
 JUNK: list[Any] = [
     None,
     0,
@@ -93,10 +96,10 @@ def test_no_handler_reads_an_event_by_hand() -> None:
 
 def test_the_controls_keep_within_their_ranges(store: Store) -> None:
     for name in ("weight", "temperature", "max_tokens", "top_p", "deadline_ms", "max_requests"):
-        for junk in (NAN, INF, -INF, -1, 10**400, 10**9 + 1, "x", [], {"a": 1}, "\ud800"):
+        for junk in OUT_OF_RANGE:
             with pytest.raises(PageError):
                 Preferences.update(store, **{name: junk})
-    for junk in ("everyone", 1, None, []):
+    for junk in NO_MODES:
         with pytest.raises(PageError):
             Preferences.update(store, mode=junk)
     with pytest.raises(PageError):
@@ -106,7 +109,7 @@ def test_the_controls_keep_within_their_ranges(store: Store) -> None:
 
 
 def test_what_stands_in_the_store_keeps_within_its_ranges(store: Store) -> None:
-    fitting = {"weight": 0.25, "auto": True}
+    fitting: dict[str, Any] = {"weight": 0.25, "auto": True}
     store.set_setting(
         "page",
         fitting | {"temperature": INF, "max_tokens": 10**9, "top_p": NAN, "mode": "x", "old": 1},
@@ -114,7 +117,7 @@ def test_what_stands_in_the_store_keeps_within_its_ranges(store: Store) -> None:
     assert Preferences.load(store) == Preferences(**fitting)
     store.set_setting("personalise", {"without": "abc", "except_chats": [3, 4], "deadline_s": -1})
     assert LearningChoices.load(store) == LearningChoices(except_chats=(3, 4))
-    for junk in ([], "x", 7, None, [[1]]):
+    for junk in NO_CHOICES:
         store.set_setting("page", junk)
         store.set_setting("personalise", junk)
         assert Preferences.load(store) == Preferences()
