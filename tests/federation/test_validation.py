@@ -36,7 +36,13 @@ REPORT = RoundReport(1, 2, 1.5, 0.5, (LINE,), (ClusterLine("group-1", ("7",), 3,
 
 
 def task(**other: Any) -> RecordDict:
-    values = {"round": 1, "rounds": 2, "base": "f" * 64, "clip": 1e6, "cluster": "group-1"}
+    values: dict[str, Any] = {
+        "round": 1,
+        "rounds": 2,
+        "base": "f" * 64,
+        "clip": 1e6,
+        "cluster": "group-1",
+    }
     values |= {"report": REPORT.to_json(), **Recipe().write()}
     return RecordDict({CONFIG: ConfigRecord(values | other)})
 
@@ -104,9 +110,9 @@ def test_labels_are_names_and_nothing_else() -> None:
     for label in ("group-1", "a", "0", "a" * 32, "cooking"):
         assert read_label(label) == label
     bad = ["", "-", "a-", "A", "a b", "a/b", "..", "a.b", "a" * 33, "a\n", "a\0", "nul", "com1"]
-    for label in [*bad, None, 1, b"a", ["a"], "gr\u00f6upe"]:
+    for wrong in [*bad, None, 1, b"a", ["a"], "gr\u00f6upe"]:
         with pytest.raises(FederationError, match="names a cluster"):
-            read_label(label)
+            read_label(wrong)
 
 
 def test_a_message_is_of_the_records_that_it_should_have() -> None:
