@@ -74,7 +74,11 @@ def post(
     async def ask() -> int:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="https://group") as client:
-            answer = await client.request(method, path, content=body, headers=headers)
+            given = [
+                (name.encode(), value if isinstance(value, bytes) else value.encode())
+                for name, value in headers.items()
+            ]
+            answer = await client.request(method, path, content=body, headers=given)
             return answer.status_code
 
     return asyncio.run(ask())
