@@ -85,7 +85,8 @@ class _ImpatientProtocol(H11Protocol):
         self.loop.call_later(_FIRST_REQUEST_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        asked: object = self.cycle  # None until the first request, whatever its annotation says
+        if asked is None and not self.transport.is_closing():
             self.transport.close()
 
 
@@ -168,7 +169,7 @@ def serve(folder: Path, listen: str, port: int) -> None:
 
 async def _serve(servers: list[tuple[_Server, socket.socket]]) -> None:
     def end(*_: object) -> None:
-        for server, _ in servers:
+        for server, _listener in servers:
             server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -15,8 +15,9 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from floe.federation import flower_environment
 from floe.federation.limits import LIMITS, TOO_LARGE
@@ -128,14 +129,14 @@ def _free_port() -> int:
 
 def main() -> None:
     """The process."""
-    import flwr.supernode.start_client_internal as internals  # noqa: PLC0415 - a second, and for
-    from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - the child only
+    from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - a second, for the child only
 
     from floe.federation.bounded_client import bound_clients  # noqa: PLC0415
 
     bound_clients(LIMITS.message_bytes)
     # The bundle of code that comes with a run could be packed to any size, and nobody here needs
     # the settings in it.
+    internals: Any = import_module("flwr.supernode.start_client_internal")
     internals.get_fused_config_from_fab = lambda *_: {}
     # One odd answer ends the thread of the heartbeats: that a server is shutting down, say.
     threading.excepthook = _end_with_thread

@@ -252,7 +252,7 @@ def _recipe(config: Mapping[str, Any], limits: MemberLimits) -> Recipe:
         raise _too_much("an adapter on", text, f"some of {', '.join(MODULES)}")
     return Recipe(
         modules=modules,
-        layers=_limited(config, "layers", limits.layers, "layers: {}"),
+        layers=_limited(config, "layers", limits.layers, "1 to {} layers"),
         epochs=_limited(config, "local-epochs", limits.epochs, "at most {} epochs a round"),
         batch_tokens=_limited(
             config, "batch-tokens", limits.batch_tokens, "at most {} tokens a step"
@@ -267,14 +267,9 @@ def _recipe(config: Mapping[str, Any], limits: MemberLimits) -> Recipe:
 def _limited(config: Mapping[str, Any], key: str, limit: tuple[int, int], words: str) -> int:
     value, (least, most) = config[key], limit
     if type(value) is not int or not least <= value <= most:
-        raise _too_much(key.removeprefix("local-").replace("-", " "), value, _between(limit, words))
+        what = key.removeprefix("local-").replace("-", " ")
+        raise _too_much(what, value, words.format(f"{most:,}"))
     return value
-
-
-def _between(limit: tuple[int, int], words: str) -> str:
-    if "at most" in words:
-        return words.format(f"{limit[1]:,}")
-    return words.format(f"{limit[0]} to {limit[1]}")
 
 
 def _rate(config: Mapping[str, Any], limits: MemberLimits) -> float:

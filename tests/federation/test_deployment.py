@@ -312,6 +312,18 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     rounds = Process(command, group.home, group.home / "run.log")
     assert rounds.wait(450) == 0, rounds.said()
     assert "Round 1 of 1: 2 of 2 devices" in rounds.said(), told(rounds, members)
+    # A host that asks for more than the members do for a group is told so, and so are they.
+    asked = {"local-epochs": 5000, "learning-rate": 1.0}
+    greedy = Process(
+        run_command(TINY.write() | config | asked), group.home, group.home / "greedy.log"
+    )
+    assert greedy.wait(450) == 0, greedy.said()
+    assert "0 of 2 devices" in greedy.said(), told(greedy, members)
+    assert "asks for epochs 5000" in greedy.said()
+    for member in members:
+        until(lambda member=member: "waiting for the next round" in member.sentence)  # type: ignore[misc]
+        assert "this device takes part with at most 5 epochs a round" in member.sentence
+        assert "asks for epochs 5000" in member.log()
     for member in members:
         assert len(Adapters(member.store, member.folder).all("expert")) == 1
         member.membership.leave()

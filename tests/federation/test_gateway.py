@@ -47,7 +47,7 @@ class Admitted:
         return NODE if public_key == public_key_to_bytes(self.key.public_key()) else None
 
 
-def signed(key: ec.EllipticCurvePrivateKey, age: float = 0.0) -> dict[str, str]:
+def signed(key: ec.EllipticCurvePrivateKey, age: float = 0.0) -> dict[str, str | bytes]:
     at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age)
     timestamp = at.isoformat()
     public = public_key_to_bytes(key.public_key())
@@ -68,11 +68,17 @@ def nodes() -> Admitted:
     return Admitted()
 
 
-def post(app: Any, path: str, body: Any, headers: Mapping[str, str], method: str = "POST") -> int:
+def post(
+    app: Any, path: str, body: Any, headers: Mapping[str, str | bytes], method: str = "POST"
+) -> int:
     async def ask() -> int:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="https://group") as client:
-            answer = await client.request(method, path, content=body, headers=headers)
+            given = [
+                (name.encode(), value if isinstance(value, bytes) else value.encode())
+                for name, value in headers.items()
+            ]
+            answer = await client.request(method, path, content=body, headers=given)
             return answer.status_code
 
     return asyncio.run(ask())
@@ -135,7 +141,7 @@ def test_a_body_has_a_length_and_a_limit(
 
     assert post(app, PULL, chunks(), signed(nodes.key)) == 411
     for length in ("-1", "1e3", "٣", "9" * 30, ""):
-        headers = signed(nodes.key) | {"Content-Length": length.encode()}  # type: ignore[dict-item]
+        headers = signed(nodes.key) | {"Content-Length": length.encode()}
         assert post(app, PULL, b"x", headers) == 411
     for body, length in ((b"short", "9"), (b"too long", "3")):
         headers = signed(nodes.key) | {"Content-Length": length}
@@ -158,7 +164,7 @@ def reply(**other: Any) -> bytes:
     for name, value in (values | other).items():
         setattr(told, name, value)
     request.message_object_trees.add().object_id = "a" * 64
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def test_a_device_answers_in_its_own_name_and_gives_no_tasks(

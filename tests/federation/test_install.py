@@ -122,7 +122,8 @@ def test_no_label_leads_out_of_the_data_folder(tmp_path: Path) -> None:
     honest = home.expert("group-1", 1)
     rng = random.Random(15)
     hand_made = [str(neighbour), "../neighbour", "../../neighbour", f"{inside}/../neighbour", "."]
-    refused, taken = 0, set()
+    refused = 0
+    taken: set[str] = set()
     for label in [*hand_made, *(fuzz_label(rng) for _ in range(10_000))]:
         try:
             path = file_within(inside / "flower", label)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from flwr.supercore.inflatable.inflatable_utils import ObjectPushError
 
+from floe.errors import FederationError
 from floe.federation import node
 from floe.federation.history import Federation, History
 from floe.federation.membership import GroupSettings
 from floe.federation.node import Executor, Watch
-from floe.federation.supernode import standing
+from floe.federation.supernode import WAITING, standing
 from floe.store import Store
 
 MESSAGE = SimpleNamespace(metadata=SimpleNamespace(message_type="train"))
@@ -178,6 +179,41 @@ def test_a_device_that_was_let_in_may_knock_for_a_while(store: Store) -> None:
     other = Watch(store, elsewhere, until=time.time() + 90)
     other.listen(refusal)
     assert other.after() is None
+
+
+def test_why_a_round_was_refused_stays_on_the_page_until_one_is_answered(store: Store) -> None:
+    row = joined(store)
+    watch = Watch(store, row, until=time.time() + 90)
+    reason = "the group's server asks for epochs 5000; this device takes part with at most 5"
+    watch.listen(["INFO :      SuperNode ID: 16672527873955469472"])
+    watch.told_of_round(reason)
+    told = f"went on without this device: {reason}."
+    assert told in now(store, row).sentence
+    watch.listen(["INFO :      Sending: reply", "INFO :      Sent successfully"])
+    assert told in now(store, row).sentence
+    watch.listen(["INFO :      Receiving: evaluate message"])
+    assert "is training" in now(store, row).sentence
+    watch.listen(["INFO :      Sent successfully"])
+    assert told in now(store, row).sentence
+    watch.told_of_round("")
+    watch.listen(["INFO :      Receiving: train message", "INFO :      Sent successfully"])
+    assert now(store, row).sentence == WAITING
+
+
+def test_the_page_is_told_of_a_task_that_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise FederationError("the group's server asks for too much")
+
+    reasons: list[str] = []
+    monkeypatch.setattr(node, "pull_task_input", lambda client: (MESSAGE, "context", 0, 0))
+    monkeypatch.setattr(node, "push_message", lambda client, reply, context: None)
+    monkeypatch.setattr(node, "push_task_output", lambda **values: None)
+    monkeypatch.setattr(node, "Message", lambda failure, reply_to: failure)
+    app: Any = refuse
+    Executor("127.0.0.1:1", b"secret", lambda: app, reasons.append)._work(SuperNodeOf(0))  # type: ignore[arg-type]
+    app = lambda message, context: "reply"  # noqa: E731
+    Executor("127.0.0.1:1", b"secret", lambda: app, reasons.append)._work(SuperNodeOf(0))  # type: ignore[arg-type]
+    assert reasons == ["the group's server asks for too much", ""]
 
 
 def test_a_supernode_that_is_out_of_step_with_its_rounds_is_started_anew(store: Store) -> None:

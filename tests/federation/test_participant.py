@@ -9,7 +9,6 @@ import pytest
 from flwr.app import ConfigRecord, RecordDict
 
 from floe.errors import FederationError
-from floe.federation import participant
 from floe.federation.aggregate import _in_order_of_size
 from floe.federation.device import simulated_device
 from floe.federation.history import History
@@ -91,7 +90,7 @@ def no_training(*_: object) -> None:
         ),
         ({"learning-rate": 1.0}, "a learning rate of 1.0; .* one of at most 0.02"),
         ({"learning-rate": float("nan")}, "a learning rate of nan"),
-        ({"layers": 0}, "layers 0; .* layers: 1 to 256"),
+        ({"layers": 0}, "layers 0; .* 1 to 256 layers"),
         ({"modules": "q_proj,embed_tokens"}, "an adapter on q_proj,embed_tokens"),
         ({"sequence-length": 10**6}, "sequence length 1000000; .* at most 1,024 tokens a row"),
         ({"batch-tokens": 10**6}, "batch tokens 1000000; .* at most 1,024 tokens a step"),
@@ -126,7 +125,7 @@ def test_a_device_takes_part_so_often_a_day_and_again_the_next(
     device = replace(simulated_device(1, base), home=(tmp_path, group))
     limits = replace(LIMITS, rounds_a_day=2)
     now = 1_000_000_000.0
-    monkeypatch.setattr(participant.time, "time", lambda: now)
+    monkeypatch.setattr("floe.federation.participant.time.time", lambda: now)
     for _ in range(2):
         Participant(2, device, RecordDict(), limits).train(task(device.base_sha256))
     with pytest.raises(FederationError, match=r"2 rounds today; .* again tomorrow"):

@@ -41,8 +41,8 @@ serverapp = "stranger.app:app"
 clientapp = "stranger.app:client"
 
 [tool.flwr.app.config]
-base = "{base}"
-patience = 0.1
+base = ""
+patience = 600.0
 """
 FOREIGN_CODE = """
 from pathlib import Path
@@ -72,8 +72,8 @@ class Stranger:
         self.trust = ssl.create_default_context(cafile=str(certificate))
         self.app = folder / "app"
         (self.app / "stranger").mkdir(parents=True)
-        base = write_tiny(folder / "tiny.gguf")
-        (self.app / "pyproject.toml").write_text(FOREIGN_APP.format(base=base))
+        self.base = write_tiny(folder / "tiny.gguf")
+        (self.app / "pyproject.toml").write_text(FOREIGN_APP)
         code = FOREIGN_CODE.format(canary=str(self.canary))
         (self.app / "stranger" / "app.py").write_text(code)
         (self.app / "stranger" / "__init__.py").touch()
@@ -84,7 +84,15 @@ class Stranger:
         """Flower's command for the SuperLink at that address: how it ended, what it said."""
         write_flower_config(self.home / "flower", address)
         process = Process(command, self.home, self.folder / "command.log", self.app)
-        return process.wait(120), process.said()
+        return ended(process), process.said()
+
+
+def ended(process: Process) -> int:
+    """How it ended; other work on the machine may slow it down a lot."""
+    try:
+        return process.wait(250)
+    finally:
+        process.kill()
 
 
 @pytest.fixture
@@ -120,14 +128,14 @@ def every_path() -> set[str]:
     return found | {"/health", "/docs", "/openapi.json", "/"}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_stranger_with_the_certificate_gets_neither_code_nor_a_device_in(
     group: Group, tmp_path: Path
 ) -> None:
     until(lambda: "startup complete" in group.superlink.said())
     honest = tmp_path / "honest.pub"
     honest.write_text(device_key(tmp_path / "honest")[1])
-    assert Process(admit_command(honest), group.home, tmp_path / "admit.log").wait(60) == 0
+    assert ended(Process(admit_command(honest), group.home, tmp_path / "admit.log")) == 0
     (tmp_path / "stranger").mkdir()
     stranger = Stranger(tmp_path / "stranger", group)
     inside = owner_of(group).address
@@ -161,19 +169,26 @@ def test_a_stranger_with_the_certificate_gets_neither_code_nor_a_device_in(
                     assert (answer.status_code == 401) == (
                         path in FLEET_METHODS and address == group.address
                     )
-    with pytest.raises(httpx.HTTPStatusError, match="403"):
-        control(group, "guessed").ListNodes(ListNodesRequest())
-    owner = control(group, owner_of(group).secret)
-    assert len(owner.ListNodes(ListNodesRequest()).nodes_info) == 1
-    assert len(owner.ListRuns(ListRunsRequest()).run_dict) == 0
+    with (
+        control(group, "guessed") as guesser,
+        pytest.raises(httpx.HTTPStatusError, match="403"),
+    ):
+        guesser.ListNodes(ListNodesRequest())
+    with control(group, owner_of(group).secret) as owner:
+        assert len(owner.ListNodes(ListNodesRequest()).nodes_info) == 1
+        assert len(owner.ListRuns(ListRunsRequest()).run_dict) == 0
     assert not stranger.canary.exists()
 
     # Nor does the code that comes with a run get a turn where the host's own command sends it.
+    words = f'base="{stranger.base}" patience=0.1'
     command = [sys.executable, "-m", "floe.federation.owner", "run", ".", "group", "--stream"]
-    process = Process(command, group.home, tmp_path / "own.log", stranger.app)
-    process.wait(240)
+    process = Process(
+        [*command, "--run-config", words], group.home, tmp_path / "own.log", stranger.app
+    )
+    ended(process)
     assert "Only 0 of 2 devices" in process.said(), process.said()
-    assert len(owner.ListRuns(ListRunsRequest()).run_dict) == 1
+    with control(group, owner_of(group).secret) as owner:
+        assert len(owner.ListRuns(ListRunsRequest()).run_dict) == 1
     assert not stranger.canary.exists()
     assert not (group.home / "flower" / "apps").exists()
 
@@ -190,7 +205,7 @@ def test_the_secret_is_for_this_user_alone_and_new_at_each_start(
     # A second start finds the port taken, and leaves the first one's secret alone.
     command = superlink_command(group.home / "flower", "127.0.0.1", group.port)
     second = Process(command, group.home, tmp_path / "second.log")
-    assert second.wait(60) == 1
+    assert ended(second) == 1
     assert "is the group's server running already" in second.said().lower()
     assert owner_of(group) == first
     # No program is told a secret where others can read it.
@@ -207,5 +222,5 @@ def test_the_host_is_told_when_the_server_is_not_running(group: Group, tmp_path:
     key = tmp_path / "device.pub"
     key.write_text(device_key(tmp_path / "keys")[1])
     process = Process(admit_command(key), group.home, tmp_path / "admit.log")
-    assert process.wait(60) == 1
+    assert ended(process) == 1
     assert "Start it with" in process.said()

@@ -240,6 +240,7 @@ def test_joining_with_a_wrong_address_is_a_sentence(page: Page, app: App) -> Non
     person = Person(page, app)
     person.go("Federate")
     expect(page.locator("#group pre")).to_contain_text("ecdsa-sha2-nistp256")
+    expect(page.locator("#group")).to_contain_text("at most 30 minutes and 5 epochs")
     page.get_by_role("button", name="Join", exact=True).click()
     expect(page.locator("#federate-notice p")).to_contain_text("certificate is missing")
 
