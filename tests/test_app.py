@@ -86,3 +86,26 @@ def test_flags_that_do_not_fit(tmp_path: Path) -> None:
     secret = start(tmp_path, "--cloud-key", "sk-very-secret", "--port", "99999")
     refused(secret, "port")
     assert "sk-very-secret" not in secret.stderr + secret.stdout
+
+
+def test_a_key_as_a_flag_is_advised_against_and_not_repeated(tmp_path: Path) -> None:
+    flags = ("--cloud", "https://example.net/v1", "--cloud-key", "sk-very-secret")
+    result = start(tmp_path, *flags, "--model", "/nowhere/model.gguf")
+    refused(result, "list of processes", "FLOE_CLOUD_KEY", "no file /nowhere/model.gguf")
+    assert "sk-very-secret" not in result.stderr + result.stdout
+    assert b"sk-very-secret" not in (tmp_path / "data" / "floe.log").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("cloud", "words"),
+    [
+        ("javascript:alert(1)", "must begin with http"),
+        ("https://user:sekrit@example.net/v1", "name and password"),
+        ("https://example.net/v1?key=sekrit", "question mark"),
+        ("http://2130706433/v1", "IPv4"),
+    ],
+)
+def test_an_address_that_is_none(tmp_path: Path, cloud: str, words: str) -> None:
+    result = start(tmp_path, "--cloud", cloud)
+    refused(result, "cloud: The cloud's address", words)
+    assert "sekrit" not in result.stderr + result.stdout

@@ -4,7 +4,7 @@ The libraries in between read a body of an error, or a line of a stream, into me
 long it is. So the bytes are counted where they come in.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 import httpx2
@@ -47,6 +47,8 @@ class BoundedStream(httpx2.AsyncByteStream):
         self._limit = limit
         self._events = events
         self._cut = cut
+        self._count = 0
+        self._tail = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes.
@@ -54,21 +56,31 @@ class BoundedStream(httpx2.AsyncByteStream):
         Raises:
             TooLongError: there are more than the limit allows.
         """
-        count, tail = 0, b""
-        async for part in self._inner:
-            if self._events:
-                joined = tail + part
-                since = _since_event_end(joined)
-                count = count + len(part) if since is None else since
-                tail = joined[-3:]
-            else:
-                count += len(part)
-            if count > self._limit:
-                if self._cut:
-                    yield part[: len(part) - (count - self._limit)]
+        inner = aiter(self._inner)
+        try:
+            async for part in inner:
+                over = self._count_up(part) - self._limit
+                if over <= 0:
+                    yield part
+                elif self._cut:
+                    yield part[:-over]
                     return
-                raise TooLongError
-            yield part
+                else:
+                    raise TooLongError
+        finally:
+            # At once: left to the garbage collector it may be closed while it is being read.
+            if isinstance(inner, AsyncGenerator):
+                await inner.aclose()
+
+    def _count_up(self, part: bytes) -> int:
+        """Bytes of the body, or of its current event, with `part`."""
+        self._count += len(part)
+        if self._events:
+            joined = self._tail + part
+            since = _since_event_end(joined)
+            self._count = self._count if since is None else since
+            self._tail = joined[-3:]
+        return self._count
 
     async def aclose(self) -> None:
         """Close what is passed on."""
