@@ -3,8 +3,8 @@
 A backup holds `floe.db`, the files of the adapters that it names, `encryption.json` where the
 folder is encrypted (then all is encrypted as it lies there), and `manifest.json` with sizes and
 hashes. It holds no models, no training runs, no log, no keys of the cloud. Those that Floe makes
-by itself lie in `backups/`: three of each day, three from before a change of the schema (the
-database alone, since nothing else is changed).
+by itself lie in `backups/`: three daily ones, and for a month up to three from before a change of
+the schema (the database alone, since nothing else is changed).
 """
 
 import calendar
@@ -51,6 +51,7 @@ COPYING: Final = ".copy-"
 JOURNAL: Final = "restore.json"
 KEPT: Final = 3
 DAY_SECONDS: Final = 86_400.0
+MONTH_SECONDS: Final = 30 * DAY_SECONDS
 
 _MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
@@ -377,7 +378,14 @@ def _create(data_dir: Path, db: Database, target: Path | None, kind: Kind, now: 
             shutil.rmtree(copy, ignore_errors=True)
         if target is None and kind != "manual":
             # Only now: the new one has been read back.
-            for old in list_backups(data_dir, kind)[KEPT:]:
+            outdated = list_backups(data_dir, kind)[KEPT:]
+            # They hold chats that were deleted since, and by then nobody goes back to them.
+            outdated += [
+                each
+                for each in list_backups(data_dir, "migration")
+                if now - each.made_at > MONTH_SECONDS and each not in outdated
+            ]
+            for old in outdated:
                 old.path.unlink()
     return path
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from pydoc_data.topics import topics
 
+from floe import encryption
 from floe.records import Alternative, AnswerStats, Role, TokenStep
 from floe.store import Store
 
@@ -36,15 +37,28 @@ _JAPANESE = (
 
 
 def run() -> dict[str, object]:
-    """Build, measure, throw away. Milliseconds are medians.
+    """Build, measure, throw away, in clear and (under `encrypted`) through SQLCipher.
+
+    `encrypted` is missing where sqlcipher3 is not installed. Milliseconds are medians.
 
     `open_ms`: a new Store and one conversation of 200 messages; `append_ms`: ten tokens with
     20 alternatives each, committed; `search_ms`: over all queries, each of which is in
     `searches` by itself.
     """
+    figures = _measured(encrypted=False)
+    if encryption.sqlcipher is not None:
+        figures["encrypted"] = _measured(encrypted=True)
+    return figures
+
+
+def _measured(*, encrypted: bool) -> dict[str, object]:
     dice = random.Random(14)  # noqa: S311 (reproducible, not secret)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "floe.db"
+        if encrypted:
+            header, key = encryption.make_key("passphrase", "of no use to anybody")
+            header.write(path.parent)
+            encryption.remember_key(path.parent, key)
         started = time.perf_counter()
         with Store(path) as store:
             for number in range(1, _CONVERSATIONS + 1):
@@ -52,7 +66,7 @@ def run() -> dict[str, object]:
                 print(f"store: {number * _MESSAGES:,} messages", end="\r", file=sys.stderr)
         print(f"\nstore: filled in {time.perf_counter() - started:.1f} s", file=sys.stderr)
 
-        opened = [_milliseconds(partial(_open, path, id_)) for id_ in range(1, 51, 7)]
+        opened = [_milliseconds(partial(_open, path, id_)) for id_ in range(1, _CONVERSATIONS + 1, 7)]
         with Store(path) as store:
             steps = steps_of(dice, 10)
             text = _text(dice, 20)

@@ -92,8 +92,8 @@ floe.ownData = (part) => {
       ? `${value.backups === 1 ? "1 backup" : `${value.backups} backups`}, ${latest}, ${floe.bytes(value.bytes)}.`
       : "There is no backup yet; one is made once a day.";
     backups.textContent =
-      `${kept} A chat that you delete stays in the backups from before for up to three days on ` +
-      `which Floe runs, unless you delete those too. ${value.problem}`;
+      `${kept} A chat that you delete stays in the backups from before it: three daily ones, for a ` +
+      `month those from before an update, and yours, unless you delete them too. ${value.problem}`;
     const on = value.encryption !== "off";
     state.textContent = on
       ? `On. The key is ${value.encryption === "keyring" ? "in this system's keyring" : "made of your passphrase"}.`

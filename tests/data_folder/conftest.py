@@ -1,5 +1,6 @@
 """A data folder and a keyring that lasts as long as a test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def kept_keys() -> Iterator[dict[tuple[str, str], str]]:
     yield memory.kept
     keyring.set_keyring(before)
     encryption._keys.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill leaves what was written with the system; waiting for the disk shows nothing here."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(autouse=True)

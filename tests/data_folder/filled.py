@@ -21,7 +21,7 @@ def fill(data_dir: Path) -> None:
     (source / "adapter").mkdir(parents=True)
     (source / "adapter.gguf").write_bytes(b"GGUF" + SECRET.encode() * 1000)
     (source / "adapter" / "adapter_config.json").write_text(json.dumps({"name": SECRET}))
-    (source / "adapter" / "adapter_model.safetensors").write_bytes(SECRET.encode() * 300_000)
+    (source / "adapter" / "adapter_model.safetensors").write_bytes(SECRET.encode() * 5_000)
     with Store(data_dir / "floe.db") as store:
         chat(store, f"my word is {SECRET}", f"{SECRET} it is")
         store.set_setting("about_me", f"I like {SECRET}")

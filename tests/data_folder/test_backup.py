@@ -107,6 +107,15 @@ def test_three_of_each_kind_are_kept_and_those_made_by_hand(data_dir: Path) -> N
     assert (data_dir / "backups" / "floe-mine.zip").exists()
 
 
+def test_those_from_before_a_migration_go_after_a_month(data_dir: Path) -> None:
+    fill(data_dir)
+    old = create_backup(data_dir, kind="migration", now=NOW)
+    create_backup(data_dir, kind="daily", now=NOW + 30 * DAY)
+    assert old.exists()
+    create_backup(data_dir, kind="daily", now=NOW + 31 * DAY)
+    assert not old.exists()
+
+
 def test_a_full_disk_is_a_sentence_and_costs_neither_data_nor_older_backups(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

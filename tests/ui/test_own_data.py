@@ -42,6 +42,14 @@ def second(data_dir: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def answered(person: Person, text: str) -> None:
+    """Send, and wait until the answer is whole, whatever stands in the box."""
+    person.send(text)
+    expect(person.page.locator("#chat .user-row").last).to_contain_text(text)
+    expect(person.answer.locator(".prose")).to_have_text(re.compile(r"\w"))
+    expect(person.page.locator("#chat .message-row.live")).to_have_count(0)
+
+
 def test_a_second_start_leads_to_the_first_and_touches_no_running_answer(
     page: Page, own: App
 ) -> None:
@@ -74,7 +82,7 @@ def test_one_that_was_killed_is_no_obstacle(own: App) -> None:
 
 def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> None:
     person = Person(page, own, length=8, mode="local")
-    person.ask(f"My word is {SECRET}.")
+    answered(person, f"My word is {SECRET}.")
     person.go("Privacy")
     data = page.locator("#ownData")
     data.get_by_role("button", name="Back up now").click()
@@ -99,7 +107,7 @@ def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> 
     person.go("Chat")
     page.locator("#conversations nav button").first.click()
     expect(page.locator("#chat .user-row").last).to_contain_text(SECRET)
-    person.ask("And what is yours?")
+    answered(person, "And what is yours?")
     assert holding(own.data_dir) == []
     encryption.unlock(own.data_dir, PASSPHRASE)
     with own.store() as store:
@@ -135,7 +143,7 @@ def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> 
         "address.json",
         "runs",
     }
-    person.ask("Is this a new beginning?")
+    answered(person, "Is this a new beginning?")
     with Store(own.data_dir / "floe.db") as store:
         assert len(store.conversations()) == 1
 
