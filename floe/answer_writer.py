@@ -115,13 +115,13 @@ class AnswerWriter:
         self._closing.set()
         self.hurry()
         self._thread.join()
+        if not self._try_for(_LAST_TRIES) and not (self._make_room() and self._try_for(0)):
+            self._put_aside()
         with self._lock:
             left = [*self._turns]
-        if not left:
-            return
-        if self._try_for(_LAST_TRIES) or (rescue.release_room(self._folder) and self._try_for(0)):
-            return
-        self._put_aside()
+        for turn in left:
+            turn.end()
+            self._forget(turn)
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -154,6 +154,10 @@ class AnswerWriter:
         except RetryError:
             return False
         return True
+
+    def _make_room(self) -> bool:
+        """Give back what was held back of a disk that is full."""
+        return "full" in self._delayed.values() and rescue.release_room(self._folder)
 
     def _keep_all(self) -> None:
         """Commit what every turn has.
@@ -250,9 +254,6 @@ class AnswerWriter:
                 len(portions),
                 error,
             )
-        for turn in turns:
-            turn.end()
-            self._forget(turn)
 
 
 def _text(steps: tuple[TokenStep, ...]) -> str:

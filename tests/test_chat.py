@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -375,47 +373,3 @@ def test_a_private_prompt_stays_here_and_a_plain_one_does_not(
     assert len(sent) == plain.stats.cloud_requests > 0
     assert "Hamlet" in sent[-1].body
     assert not [entry for entry in sent if "Weber" in entry.body or "5550123" in entry.body]
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from floe.chat import Assistant
-from floe.cloud.link import CloudLink
-from floe.config import OFF, Settings
-from floe.edge.runtime import LlamaModel
-from floe.privacy.detector import Detector
-from floe.store import Store
-from floe.turn import TurnOptions
-settings = Settings.load(cloud=OFF, data_dir=sys.argv[1])
-model = LlamaModel(Path(sys.argv[2]), threads=1)
-assistant = Assistant(settings, Store(settings.database), model, CloudLink(settings), Detector())
-turn = assistant.ask(None, "Tell me a very long story.", TurnOptions("local", 1.0))
-while turn.running:
-    print(turn.message_id, len(turn.view().steps), flush=True)
-    turn.wait(0.05)
-"""
-
-
-def test_kill_9_in_mid_answer_loses_at_most_a_second(tmp_path: Path, smollm_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path), str(smollm_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        seen: list[tuple[float, int]] = []
-        for line in process.stdout:
-            message_id, count = map(int, line.split())
-            seen.append((time.monotonic(), count))
-            if count > 40 and seen[-1][0] - seen[0][0] > 2:
-                break
-        process.kill()
-    with Store(tmp_path / "floe.db") as store:
-        assert store.recover() == 1
-        message = store.message(message_id)
-        steps = store.token_steps(message_id)
-    shown_a_second_before = max(n for at, n in seen if at <= seen[-1][0] - 1)
-    assert len(steps) >= shown_a_second_before > 0
-    assert message.status == "interrupted"
-    assert b"".join(step.text_bytes for step in steps).startswith(message.content.encode())

@@ -29,6 +29,7 @@ import torch
 
 from floe import encryption
 from floe.edge.download import ignore, sha256_of
+from floe.edge.memory import free_memory
 from floe.errors import FloeError, ModelError
 from floe.personal import soften
 from floe.personal.architecture import Architecture
@@ -49,6 +50,7 @@ Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"
 
 _CHECKPOINT_SECONDS: Final = 10.0
 _NICENESS: Final = 10
+_SCARCE_BYTES: Final = 200 * 10**6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,6 +317,19 @@ def _sentence(fitted: Fitted) -> str:
     )
 
 
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether memory ran out, in the words of Python, C++, torch and oneDNN."""
+    if isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    ):
+        return True
+    words = str(error)
+    if any(said in words for said in ("allocate memory", "bad_alloc", "out of memory")):
+        return True
+    # oneDNN gives no reason; where memory is plenty it is another one.
+    return "could not create a primitive" in words and free_memory().bytes < _SCARCE_BYTES
+
+
 def _failure(error: BaseException) -> tuple[Code, str]:
     """A code and a sentence for what ended a run."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -327,7 +342,7 @@ def _failure(error: BaseException) -> tuple[Code, str]:
     for kind, code in codes:
         if isinstance(error, kind):
             return code, str(error)
-    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+    if _lacks_memory(error):
         return "memory", "The device has not enough free memory. A smaller plan will do with less."
     if isinstance(error, FloatingPointError):
         return "numbers", "The loss was no longer a number. Try a lower learning rate."

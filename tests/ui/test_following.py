@@ -1,0 +1,114 @@
+"""A running answer as the page follows it: in order, and never over what was opened since."""
+
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from floe.config import Settings
+from floe.errors import StoreError
+from floe.fusion.decoder import Controls
+from floe.records import Route, TokenStep
+from floe.store import Store
+from floe.turn import Turn
+from floe.ui.actions import Actions, Seat
+
+STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
+PARTS = ("look", "listing", "figures", "about", "chat", "thread", "notice", "send", "stop")
+
+
+class Room:
+    """The actions of a page, over a store and one turn that is written by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder / "floe.db")
+        question = self.store.add_message(None, None, "user", "why?")
+        answer = self.store.add_message(
+            question.conversation_id, question.id, "assistant", "", status="streaming"
+        )
+        self.other = self.store.add_message(None, None, "user", "another chat").conversation_id
+        self.turn = Turn(question.conversation_id, answer.id, Route("local", ""), Controls())
+        turns = {question.conversation_id: self.turn}
+        assistant: Any = SimpleNamespace(
+            store=self.store,
+            running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
+        )
+        parts: Any = SimpleNamespace(**{name: name for name in PARTS})
+        self.actions = Actions(assistant, Settings.load(data_dir=folder), parts)
+        self.seat = Seat()
+        self.seat.look = 1
+        self.seat.conversation = question.conversation_id
+
+    def write(self, status: Any = None) -> None:
+        self.turn.add(STEP)
+        if status:
+            self.turn.finish(status)
+        portion = self.turn.take()
+        assert portion is not None
+        self.turn.keep(portion)
+
+
+def test_a_frame_that_is_still_being_sent_arrives_before_what_replaces_it(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    arrived: list[str] = []
+    sending = threading.Event()
+
+    def gradio() -> None:
+        for changes in room.actions.follow(room.seat, 1):
+            sending.set()
+            time.sleep(0.4)  # a long chat is slow to draw
+            if "chat" in changes:
+                arrived.append("frame")
+            room.turn.add(STEP)
+
+    room.write()
+    follower = threading.Thread(target=gradio)
+    follower.start()
+    assert sending.wait(60)
+    room.actions._show(room.seat, room.other)
+    arrived.append("opened")
+    follower.join(60)
+    assert arrived == ["frame", "opened"]
+    assert room.seat.following is False
+
+
+def test_what_is_not_kept_is_told_while_it_lasts_and_the_end_releases_the_box(
+    tmp_path: Path,
+) -> None:
+    room = Room(tmp_path)
+    room.write()
+    frames = room.actions.follow(room.seat, 1)
+    first = next(frames)
+    assert first["chat"][-1]["content"] == " word"
+    assert first["thread"]["messages"][-1]["notices"] == []
+    room.turn.add(STEP)
+    room.turn.delay("the disk is full.")
+    (notice,) = next(frames)["thread"]["messages"][-1]["notices"]
+    assert notice == "The last word is not saved yet: the disk is full."
+    room.turn.finish("complete")
+    ended = next(frames)
+    assert ended["thread"]["messages"][-1]["live"] is False
+    assert ended["send"]["visible"] is True
+    assert ended["stop"]["visible"] is False
+    portion = room.turn.take()
+    assert portion is not None
+    room.turn.keep(portion)
+    last = next(frames)  # what the store has
+    assert last["look"] is None
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(tmp_path)
+
+    def no_room(*_: object) -> None:
+        raise StoreError("The disk is full.", "full")
+
+    monkeypatch.setattr(room.store, "set_setting", no_room)
+    shown = room.actions._show(room.seat, room.other)
+    assert shown["chat"][0]["content"] == "another chat"
+    assert room.seat.conversation == room.other
