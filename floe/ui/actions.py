@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
@@ -25,16 +26,16 @@ from floe.ui.figures import live_figures
 from floe.ui.layout import Parts
 from floe.ui.plainly import Changes, plainly
 from floe.ui.preferences import Preferences
-from floe.ui.thread import entry, facts, history
+from floe.ui.thread import Frame, Rows, draw_row, thread_rows, visible
 
 logger = logging.getLogger(__name__)
 
 FRAME_SECONDS: Final = 1 / 12
 """Time between two looks at a running answer."""
 
-SMOOTH_MESSAGES: Final = 50
-"""The chatbot goes through all messages at each frame (0.1 s for 200 on one slow core): beyond
-this many, frames come more slowly in proportion, so that drawing leaves time for decoding."""
+RENDER_SHARE: Final = 0.1
+"""Largest share of the time that rendering a running answer may take: a long one is drawn less
+often, so that decoding has the rest."""
 
 
 @dataclass(slots=True)
@@ -50,7 +51,6 @@ class Seat:
     conversation: int | None = None
     keep_here: bool = False
     look: int = 0
-    following: bool = False
 
 
 class Actions:
@@ -60,6 +60,7 @@ class Actions:
         self._assistant = assistant
         self._rule = settings.rule
         self._store = assistant.store
+        self._model = Path(settings.model).stem if "/" in settings.model else settings.model
         self.parts = parts
 
     @property
@@ -96,7 +97,7 @@ class Actions:
             messages = self._store.open_conversation(conversation_id)
             if message_id and message_id not in {message.id for message in messages}:
                 self._store.select_branch(conversation_id, message_id)
-            return self._show(seat, conversation_id, message_id)
+            return self._show(seat, conversation_id, message_id, flash=True)
         except StoreError as error:
             return {**self._show(seat, None), self.parts.notice: str(error)}
 
@@ -197,16 +198,13 @@ class Actions:
         """Show another version of a message, with what followed it."""
         assert seat.conversation is not None
         self._store.select_branch(seat.conversation, event._data["id"])
-        return self._show(seat, seat.conversation)
+        return self._show(seat, seat.conversation, event._data["id"])
 
     @plainly
     def rate(self, seat: Seat, event: gr.EventData) -> Changes:
         """Like an answer, dislike it, or take that back."""
         self._store.rate_message(event._data["id"], event._data["rating"])
-        messages = self._messages(seat.conversation)
-        turn = self._running(seat.conversation)
-        drawn = facts(seat.conversation, messages, turn.view() if turn else None)
-        return {self.parts.thread: drawn, self.parts.notice: ""}
+        return {self.parts.thread: self._rows(seat, event._data["id"]), self.parts.notice: ""}
 
     @plainly
     def rewrite(self, seat: Seat, event: gr.EventData) -> Changes:
@@ -291,15 +289,13 @@ class Actions:
         every part: one that has been turned away from ends with a frame that changes nothing.
         """
         turn = self._running(seat.conversation)
-        if turn is not None and look == seat.look:
-            seat.following = True
+        if turn is not None and look is not None and look == seat.look:
             try:
                 yield from self._frames(turn, seat, look)
             except Exception:
                 logger.exception("following an answer failed")
                 raise
         if look == seat.look:
-            seat.following = False
             yield self._show_if_there(seat, seat.conversation)
         else:
             yield {self.parts.figures: gr.skip()}
@@ -307,21 +303,20 @@ class Actions:
     def _frames(self, turn: Turn, seat: Seat, look: int) -> Iterator[Changes]:
         messages = self._messages(turn.conversation_id)
         in_view = bool(messages) and messages[-1].id == turn.message_id
-        before = history(messages[:-1])
-        parts = self.parts
-        pause = FRAME_SECONDS * max(1.0, len(messages) / SMOOTH_MESSAGES)
+        pause = FRAME_SECONDS
         drawn: TurnView | None = None
+        row = draw_row(messages[-1], turn.view()) if in_view else None
         while not turn.wait(pause) and look == seat.look:
             view = turn.view()
-            if not in_view or (drawn is not None and view.stats == drawn.stats):
+            if row is None or (drawn is not None and view.stats == drawn.stats):
                 continue
-            changes: Changes = {parts.figures: live_figures(view.stats)}
-            if drawn is None or view.text != drawn.text:
-                changes[parts.chat] = [*before, entry("assistant", view.text)]
-            if drawn is None or view.notices != drawn.notices:
-                changes[parts.thread] = facts(turn.conversation_id, messages, view)
+            if drawn is None or (view.text, view.notices) != (drawn.text, drawn.notices):
+                began = time.perf_counter()
+                row = draw_row(messages[-1], view)
+                pause = max(FRAME_SECONDS, (time.perf_counter() - began) / RENDER_SHARE)
             drawn = view
-            yield changes
+            frame = Frame(generation=look, row=row, figures=live_figures(view.stats))
+            yield {self.parts.live: frame}
 
     # What is in view
 
@@ -332,19 +327,23 @@ class Actions:
         except StoreError:
             return self._show(seat, None)
 
-    def _show(self, seat: Seat, conversation_id: int | None, focus: int | None = None) -> Changes:
+    def _show(
+        self,
+        seat: Seat,
+        conversation_id: int | None,
+        around: int | None = None,
+        *,
+        flash: bool = False,
+    ) -> Changes:
         messages = self._messages(conversation_id)
         seat.look += 1
-        if seat.following:
-            seat.following = False
-            time.sleep(FRAME_SECONDS)  # a frame that is on its way arrives before what replaces it
         turn = self._running(conversation_id)
         view = turn.view() if turn else None
-        entries = history(messages)
         stats = next((each.stats for each in reversed(messages) if each.stats), None)
         if view and messages and messages[-1].id == view.message_id:
-            entries[-1] = entry("assistant", view.text)
             stats = view.stats
+        rows = thread_rows(messages, view, generation=seat.look, around=around, flash=flash)
+        rows["model"] = self._model
         seat.conversation = conversation_id
         Preferences.update(self._store, conversation=conversation_id)
         parts = self.parts
@@ -353,12 +352,20 @@ class Actions:
             parts.listing: conversation_list(self._assistant, conversation_id),
             parts.figures: live_figures(stats),
             parts.about: self._about(seat),
-            parts.chat: entries,
-            parts.thread: facts(conversation_id, messages, view, focus=focus),
+            parts.thread: rows,
             parts.notice: "",
             parts.send: gr.update(visible=turn is None),
             parts.stop: gr.update(visible=turn is not None),
         }
+
+    def _rows(self, seat: Seat, around: int) -> Rows:
+        """The view as it is, with message `around` as it is now."""
+        turn = self._running(seat.conversation)
+        view = turn.view() if turn else None
+        messages = self._messages(seat.conversation)
+        rows = thread_rows(messages, view, generation=seat.look, around=around)
+        rows["focus"] = None
+        return rows
 
     def _about(self, seat: Seat) -> dict[str, Any]:
         if seat.conversation is None:
@@ -368,8 +375,7 @@ class Actions:
     def _messages(self, conversation_id: int | None) -> list[Message]:
         if conversation_id is None:
             return []
-        found = self._store.open_conversation(conversation_id)
-        return [message for message in found if message.role != "system"]
+        return visible(self._store.open_conversation(conversation_id))
 
     def _running(self, conversation_id: int | None) -> Turn | None:
         return None if conversation_id is None else self._assistant.running(conversation_id)

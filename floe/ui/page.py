@@ -6,7 +6,6 @@ reload, a second window or another conversation in view never stops an answer.
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Final
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is imported
@@ -25,6 +24,7 @@ from floe.ui.learning import dataset, rows_of
 from floe.ui.personal_actions import PersonalActions
 from floe.ui.privacy_actions import PrivacyActions
 from floe.ui.serving import launch_options
+from floe.ui.thread import thread_page
 from floe.ui.tokens import token_page
 
 __all__ = ["build_page", "launch_options"]
@@ -52,13 +52,15 @@ def build_page(assistant: Assistant, settings: Settings, opened: ExitStack) -> g
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
+    def window(request: list[int]) -> dict[str, Any]:
+        return thread_page(assistant, request)
+
     def rows(conversation_id: int) -> list[dict[str, Any]]:
         return rows_of(dataset(assistant.store, settings.system_prompt), conversation_id)
 
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
-        model = Path(settings.model).stem if "/" in settings.model else settings.model
-        parts = lay_out(search, tokens, text, model, settings.deadline_ms, assistant.sent, rows)
+        parts = lay_out(search, tokens, text, window, settings.deadline_ms, assistant.sent, rows)
         _wire(page, parts, Actions(assistant, settings, parts))
         panel = CloudActions(assistant, settings, parts.panel)
         opened.callback(panel.close)
@@ -81,8 +83,8 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         parts.listing,
         parts.figures,
         parts.about,
-        parts.chat,
         parts.thread,
+        parts.live,
         parts.notice,
         parts.send,
         parts.stop,
