@@ -1,5 +1,7 @@
 """Messages that try to get out of their box: written by hand, and mixed at random from a seed."""
 
+# ruff: noqa: E501, RUF001
+
 import random
 from collections.abc import Iterator
 
