@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
@@ -280,7 +281,7 @@ class _Renderer(RendererHTML):
     def renderToken(self, tokens: Sequence[Token], idx: int, _o: _Options, _e: _Env) -> str:
         """Write an opening or closing tag; the direction is that of the outermost block."""
         token = tokens[idx]
-        if token.hidden:
+        if token.hidden and not _has_formula(tokens[idx + token.nesting]):
             return ""
         tag = token.tag
         if tag in _HEADINGS:
@@ -294,6 +295,11 @@ class _Renderer(RendererHTML):
         )
         directed = ' dir="auto"' if token.level == 0 and token.block else ""
         return f"<{tag}{kept}{directed}>"
+
+
+def _has_formula(token: Token) -> bool:
+    """A formula has no place to break: its paragraph scrolls, in a tight list too."""
+    return any(child.type in ("formula", "display") for child in token.children or ())
 
 
 _HEADINGS: Final = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6"}
@@ -339,8 +345,8 @@ def _make_parser() -> MarkdownIt:
     options = {"html": False, "breaks": True, "maxNesting": 40}
     parser = MarkdownIt("commonmark", options, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
-    parser.validateLink = is_safe_address  # type: ignore[method-assign]
-    alternatives = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    parser.validateLink = is_safe_address  # type: ignore[assignment, method-assign]
+    alternatives: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     parser.block.ruler.before("table", "too_deep", _too_deep)
     parser.block.ruler.before("fence", "formula_block", _block_formula, alternatives)
     parser.inline.ruler.before("escape", "formula", _inline_formula)

@@ -13,42 +13,49 @@ async ({ batch, tags, attributes }) => {
   list.replaceChildren(...rows);
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 
-  const own = (node) => node.closest("figcaption button"); // ours, not the message's
-  const inside = (inner, outer) =>
-    inner.left >= outer.left - 1 && inner.right <= outer.right + 1 && inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
+  const cut = (box, by, x, y) => ({
+    left: x ? Math.max(box.left, by.left) : box.left,
+    right: x ? Math.min(box.right, by.right) : box.right,
+    top: y ? Math.max(box.top, by.top) : box.top,
+    bottom: y ? Math.min(box.bottom, by.bottom) : box.bottom,
+  });
+  const all = { left: -Infinity, right: Infinity, top: -Infinity, bottom: Infinity };
 
-  /** What of a node can be seen and pressed, as far as the message's own elements cut it. */
-  const visiblePart = (node, message) => {
-    let { left, right, top, bottom } = node.getBoundingClientRect();
-    for (let at = node.parentElement; at !== message; at = at.parentElement) {
-      const style = getComputedStyle(at);
-      const box = at.getBoundingClientRect();
-      if (style.overflowX !== "visible") [left, right] = [Math.max(left, box.left), Math.min(right, box.right)];
-      if (style.overflowY !== "visible") [top, bottom] = [Math.max(top, box.top), Math.min(bottom, box.bottom)];
-    }
-    return left >= right || top >= bottom ? null : { left, right, top, bottom };
-  };
-
-  rows.forEach((row, i) => {
-    const fault = (what) => faults.push(`message ${i}: ${what}`);
-    const message = row.firstElementChild;
-    const style = getComputedStyle(message);
-    if (!/content|strict|paint/.test(style.contain)) fault(`contain: ${style.contain}`);
+  const check = (message, fault) => {
     const outer = message.getBoundingClientRect();
-    for (const node of message.querySelectorAll("*")) {
-      if (own(node)) continue;
+    /** `clip` is what the elements around `node`, within the message, let be seen. */
+    const walk = (node, clip) => {
       const name = node.localName;
+      if (name === "button" && node.parentElement.localName === "figcaption") return; // ours
       if (!allowedTags.has(name)) fault(`<${name}>`);
       for (const attribute of node.attributes) {
         if (!allowedNames.has(attribute.name)) fault(`<${name} ${attribute.name}>`);
       }
-      if (/^(MATH|math)$/.test(name) !== (node instanceof MathMLElement && name === "math")) fault(`<${name}> in another namespace`);
-      if (node instanceof SVGElement) fault(`<${name}> is of SVG`);
-      const { position, cssFloat, transform } = getComputedStyle(node);
-      if (position !== "static" || cssFloat !== "none" || transform !== "none") fault(`<${name}> is placed`);
-      const part = visiblePart(node, message);
-      if (part && !inside(part, outer)) fault(`<${name}> leaves its box: ${JSON.stringify([part, outer])}`);
-    }
+      if (node instanceof SVGElement) fault(`<${name}> of SVG`);
+      if ((name === "math") !== (node instanceof MathMLElement && node.parentElement instanceof HTMLElement)) {
+        fault(`<${name}> in another namespace`);
+      }
+      const style = getComputedStyle(node);
+      if (style.position !== "static" || style.cssFloat !== "none" || style.transform !== "none") {
+        fault(`<${name}> is placed`);
+      }
+      const box = node.getBoundingClientRect();
+      const seen = cut(box, clip, true, true);
+      const empty = seen.left >= seen.right || seen.top >= seen.bottom;
+      const inside =
+        seen.left >= outer.left - 1 && seen.right <= outer.right + 1 && seen.top >= outer.top - 1 && seen.bottom <= outer.bottom + 1;
+      if (!empty && !inside) fault(`<${name}> leaves its box: ${JSON.stringify([seen, outer])}`);
+      const inner = cut(clip, box, style.overflowX !== "visible", style.overflowY !== "visible");
+      for (const child of node.children) walk(child, inner);
+    };
+    const { contain } = getComputedStyle(message);
+    if (!/content|strict|paint/.test(contain)) fault(`contain: ${contain}`);
+    for (const child of message.children) walk(child, all);
+  };
+
+  rows.forEach((row, i) => {
+    const fault = (what) => faults.push(`message ${i}: ${what}`);
+    check(row.firstElementChild, fault);
     const template = document.createElement("template");
     template.innerHTML = batch[i].join("");
     const once = template.innerHTML;
