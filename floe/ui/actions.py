@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
 from floe.application import Application
-from floe.errors import FloeError, PromptError, StoreError
+from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.personal.weight import kept_weight
 from floe.preferences import Preferences
 from floe.records import Message, Mode
@@ -23,7 +24,6 @@ from floe.ui.about import about, allow
 from floe.ui.asked import (
     ConsentAsked,
     ItemAsked,
-    PageError,
     PlaceAsked,
     RatingAsked,
     SwitchAsked,
@@ -37,19 +37,16 @@ from floe.ui.conversations import conversation_list
 from floe.ui.figures import live_figures
 from floe.ui.layout import Parts
 from floe.ui.plainly import Changes, plainly
-from floe.ui.thread import entry, facts, history
+from floe.ui.thread import Frame, Rows, draw_row, thread_rows, visible
 
 logger = logging.getLogger(__name__)
 
 FRAME_SECONDS: Final = 1 / 12
 """Time between two looks at a running answer."""
 
-_LAST_FRAME_SECONDS: Final = 1.0
-"""Longest wait for it; where the tab has gone meanwhile, nobody asks for it."""
-
-SMOOTH_MESSAGES: Final = 50
-"""The chatbot goes through all messages at each frame (0.1 s for 200 on one slow core): beyond
-this many, frames come more slowly in proportion, so that drawing leaves time for decoding."""
+RENDER_SHARE: Final = 0.1
+"""Largest share of the time that rendering a running answer may take: a long one is drawn less
+often, so that decoding has the rest."""
 
 
 @dataclass(slots=True)
@@ -65,7 +62,6 @@ class Seat:
     conversation: int | None = None
     keep_here: bool = False
     look: int = 0
-    following: bool = False
 
 
 class Actions:
@@ -76,6 +72,8 @@ class Actions:
         self._weight_fit = application.weight_fit
         self._rule = application.settings.rule
         self._store = application.store
+        model = application.settings.model
+        self._model = Path(model).stem if "/" in model else model
         self.parts = parts
 
     @property
@@ -112,7 +110,7 @@ class Actions:
             messages = self._store.open_conversation(conversation_id)
             if message_id and message_id not in {message.id for message in messages}:
                 self._store.select_branch(conversation_id, message_id)
-            return self._show(seat, conversation_id, message_id)
+            return self._show(seat, conversation_id, message_id, flash=True)
         except StoreError as error:
             return {**self._show(seat, None), self.parts.notice: str(error)}
 
@@ -215,18 +213,16 @@ class Actions:
         """Show another version of a message, with what followed it."""
         if seat.conversation is None:
             raise PageError
-        self._store.select_branch(seat.conversation, read_asked(event, ItemAsked).id)
-        return self._show(seat, seat.conversation)
+        asked = read_asked(event, ItemAsked)
+        self._store.select_branch(seat.conversation, asked.id)
+        return self._show(seat, seat.conversation, asked.id)
 
     @plainly
     def rate(self, seat: Seat, event: gr.EventData) -> Changes:
         """Like an answer, dislike it, or take that back."""
         asked = read_asked(event, RatingAsked)
         self._store.rate_message(asked.id, asked.rating)
-        messages = self._messages(seat.conversation)
-        turn = self._running(seat.conversation)
-        drawn = facts(seat.conversation, messages, turn.view() if turn else None)
-        return {self.parts.thread: drawn, self.parts.notice: ""}
+        return {self.parts.thread: self._rows(seat, asked.id), self.parts.notice: ""}
 
     @plainly
     def rewrite(self, seat: Seat, event: gr.EventData) -> Changes:
@@ -314,15 +310,12 @@ class Actions:
         every part: one that has been turned away from ends with a frame that changes nothing.
         """
         turn = self._running(seat.conversation)
-        if turn is not None and look == seat.look:
-            seat.following = True
+        if turn is not None and look is not None and look == seat.look:
             try:
                 yield from self._frames(turn, seat, look)
             except Exception:
                 logger.exception("following an answer failed")
                 raise
-            finally:
-                seat.following = False
         if look == seat.look:
             yield self._show_if_there(seat, seat.conversation)
         else:
@@ -331,25 +324,30 @@ class Actions:
     def _frames(self, turn: Turn, seat: Seat, look: int) -> Iterator[Changes]:
         messages = self._messages(turn.conversation_id)
         in_view = bool(messages) and messages[-1].id == turn.message_id
-        before = history(messages[:-1])
-        parts = self.parts
-        pause = FRAME_SECONDS * max(1.0, len(messages) / SMOOTH_MESSAGES)
+        pause = FRAME_SECONDS
         reader = TurnReader(turn.message_id)
+        writing = True
         drawn: TurnView | None = None
+        row = draw_row(messages[-1], turn.view()) if in_view else None
         while not turn.wait(pause) and look == seat.look:
             events = turn.events(reader.cursor)
             reader.receive(events)
-            if not in_view or not events:
+            if row is None or not events:
                 continue
             view = reader.view()
-            changes: Changes = {parts.figures: live_figures(view.stats)}
-            if drawn is None or view.text != drawn.text:
-                changes[parts.chat] = [*before, entry("assistant", view.text)]
-            if drawn is None or (view.notices, view.status) != (drawn.notices, drawn.status):
-                changes[parts.thread] = facts(turn.conversation_id, messages, view)
-                changes[parts.stop] = gr.update(visible=turn.writing)
-                changes[parts.send] = gr.update(visible=not turn.writing)
+            before = None if drawn is None else (drawn.text, drawn.notices, drawn.status)
+            if (view.text, view.notices, view.status) != before:
+                began = time.perf_counter()
+                row = draw_row(messages[-1], view)
+                pause = max(FRAME_SECONDS, (time.perf_counter() - began) / RENDER_SHARE)
             drawn = view
+            frame = Frame(generation=look, row=row, figures=live_figures(view.stats))
+            changes: Changes = {self.parts.live: frame}
+            if turn.writing != writing:
+                # Written, but not all of it is kept yet: there is nothing left to stop.
+                writing = turn.writing
+                changes[self.parts.stop] = gr.update(visible=writing)
+                changes[self.parts.send] = gr.update(visible=not writing)
             yield changes
 
     # What is in view
@@ -361,21 +359,23 @@ class Actions:
         except StoreError:
             return self._show(seat, None)
 
-    def _show(self, seat: Seat, conversation_id: int | None, focus: int | None = None) -> Changes:
+    def _show(
+        self,
+        seat: Seat,
+        conversation_id: int | None,
+        around: int | None = None,
+        *,
+        flash: bool = False,
+    ) -> Changes:
         messages = self._messages(conversation_id)
         seat.look += 1
-        # The last frame of what was in view is on its way before what replaces it: gradio asks for
-        # a further frame, and so lets `follow` see the new look, once it has sent the one before.
-        deadline = time.monotonic() + _LAST_FRAME_SECONDS
-        while seat.following and time.monotonic() < deadline:
-            time.sleep(0.01)
         turn = self._running(conversation_id)
         view = turn.view() if turn else None
-        entries = history(messages)
         stats = next((each.stats for each in reversed(messages) if each.stats), None)
         if view and messages and messages[-1].id == view.message_id:
-            entries[-1] = entry("assistant", view.text)
             stats = view.stats
+        rows = thread_rows(messages, view, generation=seat.look, around=around, flash=flash)
+        rows["model"] = self._model
         seat.conversation = conversation_id
         with suppress(StoreError):  # a disk that is full must not keep anybody from reading
             Preferences.update(self._store, conversation=conversation_id)
@@ -385,12 +385,20 @@ class Actions:
             parts.listing: conversation_list(self._assistant, conversation_id),
             parts.figures: live_figures(stats),
             parts.about: self._about(seat),
-            parts.chat: entries,
-            parts.thread: facts(conversation_id, messages, view, focus=focus),
+            parts.thread: rows,
             parts.notice: "",
             parts.send: gr.update(visible=turn is None or not turn.writing),
             parts.stop: gr.update(visible=turn is not None and turn.writing),
         }
+
+    def _rows(self, seat: Seat, around: int) -> Rows:
+        """The view as it is, with message `around` as it is now."""
+        turn = self._running(seat.conversation)
+        view = turn.view() if turn else None
+        messages = self._messages(seat.conversation)
+        rows = thread_rows(messages, view, generation=seat.look, around=around)
+        rows["focus"] = None
+        return rows
 
     def _about(self, seat: Seat) -> dict[str, Any]:
         if seat.conversation is None:
@@ -400,8 +408,7 @@ class Actions:
     def _messages(self, conversation_id: int | None) -> list[Message]:
         if conversation_id is None:
             return []
-        found = self._store.open_conversation(conversation_id)
-        return [message for message in found if message.role != "system"]
+        return visible(self._store.open_conversation(conversation_id))
 
     def _running(self, conversation_id: int | None) -> Turn | None:
         return None if conversation_id is None else self._assistant.running(conversation_id)

@@ -206,5 +206,10 @@ TokensAsked: TypeAlias = Annotated[
     Field(min_length=3, max_length=3),
 ]
 """[conversation, message, rows that are there]."""
+ThreadAsked: TypeAlias = Annotated[
+    Sequence[Annotated[int, Field(strict=True, ge=0, le=(1 << 63) - 1)]],
+    Field(min_length=4, max_length=4),
+]
+"""[conversation, newest message of the branch, first row, end]."""
 SentAsked: TypeAlias = tuple[ShortText, Annotated[int, Field(ge=0, le=(1 << 62))]]
 """(words, only those before this one)."""

@@ -25,12 +25,12 @@ floe.cloud = ({ element, props, watch }) => {
 floe.figures = ({ element, props, watch }) => {
   const list = floe.el("dl");
   element.append(list, floe.button("half", "Light or dark", floe.switchTheme));
-  const draw = () => {
-    const rows = (props.value || []).map(([name, value, title]) =>
+  floe.showFigures = (figures) => {
+    const rows = (figures || []).map(([name, value, title]) =>
       floe.el("div", { title }, floe.el("dt", {}, name), floe.el("dd", {}, value)),
     );
     list.replaceChildren(...rows);
   };
-  watch("value", draw);
-  draw();
+  watch("value", () => floe.showFigures(props.value));
+  floe.showFigures(props.value);
 };

@@ -13,25 +13,19 @@ from floe.ui.drawn import drawn
 from floe.ui.federate_panel import FederateParts, lay_out_federate
 from floe.ui.personal_panel import PersonalParts, lay_out_personal
 from floe.ui.privacy_panel import PrivacyParts, lay_out_privacy
-from floe.ui.thread import DELIMITERS
 
 MODES: Final = [("Local only", "local"), ("Fused", "fused"), ("Cloud only", "cloud")]
 CLOUD_SECONDS: Final = 2.0
 """Time between two looks at the state of the cloud."""
-
-WELCOME: Final = """
-### Ask something
-**{model}** on this device answers, fused token by token with the cloud.
-Move the weight while it writes: the very next tokens follow.
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Every component that an event reads or writes.
 
-    `look` changes when there is a running answer to look at; the HTML parts take JSON. `save`
-    takes the address of a file for the browser.
+    `look` changes when there is a running answer to look at; the HTML parts take JSON. `thread`
+    takes `Rows`, `live` takes the `Frame`s of a running answer, `save` the address of a file for
+    the browser.
     """
 
     look: gr.State
@@ -41,8 +35,8 @@ class Parts:
     cloud: gr.HTML
     figures: gr.HTML
     about: gr.HTML
-    chat: gr.Chatbot
     thread: gr.HTML
+    live: gr.HTML
     notice: gr.HTML
     weight: gr.Slider
     auto: gr.HTML
@@ -68,7 +62,7 @@ def lay_out(
     search: Callable[[str], Any],
     tokens: Callable[[list[int]], Any],
     text: Callable[[int], str],
-    model: str,
+    window: Callable[[list[int]], Any],
     deadline_ms: float,
     sent_log: SentLog,
     rows: Callable[[int], Any],
@@ -79,7 +73,7 @@ def lay_out(
         search: gives the browser the places where words occur.
         tokens: gives it rows of tokens.
         text: gives it a message word for word, to copy or to edit.
-        model: name of the model on this device.
+        window: gives it rows of a conversation.
         deadline_ms: longest wait for the cloud, per token, until the person chooses another.
         sent_log: what was sent.
         rows: gives the browser the answers of a conversation to learn from.
@@ -97,19 +91,6 @@ def lay_out(
                 figures = drawn("figures")
             panel = lay_out_cloud(deadline_ms)
             about = drawn("about", "keep", "allow")
-            chat = gr.Chatbot(
-                elem_id="chat",
-                show_label=False,
-                container=False,
-                height="100%",
-                layout="bubble",
-                buttons=[],
-                latex_delimiters=DELIMITERS,
-                group_consecutive_messages=False,
-                feedback_options=None,
-                allow_tags=False,
-                placeholder=WELCOME.format(model=model),
-            )
             thread = drawn(
                 "thread",
                 "edit",
@@ -117,8 +98,10 @@ def lay_out(
                 "branch",
                 "rate",
                 "rewrite",
-                server=[tokens, text],
+                server=[tokens, text, window],
+                elem_id="chat",
             )
+            live = drawn("live")
             with gr.Column(elem_id="dock", min_width=0):
                 notice = drawn("notice")
                 with gr.Row(elem_id="controls"):
@@ -184,8 +167,8 @@ def lay_out(
         cloud,
         figures,
         about,
-        chat,
         thread,
+        live,
         notice,
         weight,
         auto,

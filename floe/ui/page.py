@@ -5,7 +5,6 @@ reload, a second window or another conversation in view never stops an answer.
 """
 
 import os
-from pathlib import Path
 from typing import Any, Final
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is imported
@@ -13,10 +12,11 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is 
 import gradio as gr
 
 from floe.application import Application
+from floe.kept_records import RowId
 from floe.maintenance import Maintenance
 from floe.personal.choices import chosen_dataset
 from floe.ui.actions import Actions, Seat
-from floe.ui.asked import RowId, ShortText, TokensAsked, answer_page
+from floe.ui.asked import ShortText, ThreadAsked, TokensAsked, answer_page
 from floe.ui.cloud_actions import CloudActions
 from floe.ui.cloud_panel import CloudParts
 from floe.ui.conversations import find
@@ -26,6 +26,7 @@ from floe.ui.layout import Parts, lay_out
 from floe.ui.learning import rows_of
 from floe.ui.personal_actions import PersonalActions
 from floe.ui.privacy_actions import PrivacyActions
+from floe.ui.thread import thread_page
 from floe.ui.tokens import token_page
 
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -52,14 +53,17 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
+    @answer_page(ThreadAsked, dict[str, Any]())
+    def window(request: list[int]) -> dict[str, Any]:
+        return thread_page(assistant, request)
+
     @answer_page(RowId, list[dict[str, Any]]())
     def rows(conversation_id: int) -> list[dict[str, Any]]:
         return rows_of(chosen_dataset(assistant.store, settings.system_prompt), conversation_id)
 
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
-        model = Path(settings.model).stem if "/" in settings.model else settings.model
-        parts = lay_out(search, tokens, text, model, settings.deadline_ms, assistant.sent, rows)
+        parts = lay_out(search, tokens, text, window, settings.deadline_ms, assistant.sent, rows)
         _wire(page, parts, Actions(application, parts))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
@@ -81,8 +85,8 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         parts.listing,
         parts.figures,
         parts.about,
-        parts.chat,
         parts.thread,
+        parts.live,
         parts.notice,
         parts.send,
         parts.stop,

@@ -9,7 +9,7 @@ import gradio as gr
 
 from floe.application import Application
 from floe.encryption import read_bytes, temporary_parent
-from floe.errors import DataError, TrainingError
+from floe.errors import DataError, PageError, TrainingError
 from floe.jobs.plan_job import Planned
 from floe.personal.adapters import LearntAdapter, model_sha256
 from floe.personal.choices import LearningChoices, chosen_dataset, toggled
@@ -27,7 +27,6 @@ from floe.ui.asked import (
     KindAsked,
     LimitAsked,
     NameAsked,
-    PageError,
     RowAsked,
     ScaleAsked,
     SwitchAsked,

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import gradio as gr
 
+from floe.kept_records import RowId
 from floe.privacy.sent import SentLog
-from floe.ui.asked import RowId, SentAsked, answer_page
+from floe.ui.asked import SentAsked, answer_page
 from floe.ui.drawn import drawn
 
 PAGE: Final = 30

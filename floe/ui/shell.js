@@ -40,6 +40,7 @@ const floe = {
     again: "M20 11a8 8 0 1 0-2 6M20 4v7h-7",
     left: "M14 6l-6 6 6 6",
     right: "M10 6l6 6-6 6",
+    down: "M6 10l6 6 6-6",
     tick: "M5 13l4 4L19 7",
     half: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
     tokens: "M4 7h6v4H4zM12 7h8v4h-8zM4 14h9v4H4zM15 14h5v4h-5z",

@@ -1,215 +1,279 @@
-// What stands around each message of the chatbot: branches, copy, edit, again, tokens, notices.
+// The conversation in view: the rows near what is looked at, and a scroll that obeys the person.
 "use strict";
 
-floe.thread = ({ element, props, trigger, server, watch }) => {
-  let chat = null; // the chatbot's element, once gradio has loaded it
-  const open = new Map(); // message id -> whether its tokens are shown, where that was chosen
-  let shown = null; // the conversation last drawn: another one starts at its end
-  let follows = true; // whether the end of the chat is in view, and stays so while it grows
-  let editing = null; // message id whose text is being edited
+/** Rows asked for at once, and rows beyond which those far from the view are let go. */
+floe.windowRows = 40;
+floe.mostRows = 240;
 
-  const copy = (id, button) => async () => {
-    await navigator.clipboard.writeText(await server.text(id));
-    button().replaceChildren(floe.icon("tick"));
-    setTimeout(() => button().replaceChildren(floe.icon("copy")), 1200);
-  };
-
-  const switcher = (fact) => {
-    const at = fact.siblings.indexOf(fact.id);
-    const go = (to) => () => trigger("branch", { id: fact.siblings[to] });
-    const back = floe.button("left", "Earlier version", go(at - 1));
-    const forth = floe.button("right", "Later version", go(at + 1));
-    back.disabled = at === 0;
-    forth.disabled = at === fact.siblings.length - 1;
-    const count = floe.el("span", {}, `${at + 1}/${fact.siblings.length}`);
-    count.setAttribute("aria-label", `Version ${at + 1} of ${fact.siblings.length}`);
-    return floe.el("span", { className: "switcher" }, back, count, forth);
-  };
-
-  const rate = (fact, icon, name, rating) => {
-    const given = fact.rating === rating;
-    const id = fact.id;
-    const button = floe.button(icon, name, () => trigger("rate", { id, rating: given ? 0 : rating }));
-    button.setAttribute("aria-pressed", String(given));
-    return button;
-  };
-
-  const isOpen = (fact, last) =>
-    !fact.rewritten && (open.get(fact.id) ?? (last && floe.recall("tokens") !== "closed"));
-
-  const bar = (fact, last) => {
-    const tools = floe.el("div", { className: "tools" });
-    if (fact.siblings.length > 1) tools.append(switcher(fact));
-    const copies = floe.button("copy", "Copy", copy(fact.id, () => copies));
-    tools.append(copies);
-    if (fact.role === "user") {
-      tools.append(floe.button("pencil", "Edit", () => startEdit(fact.id)));
-      return tools;
+/**
+ * Keeps the end of `log` in view while it grows, until the person turns away from it; they come
+ * back by scrolling to the end. What they meant is read from the wheel, the keys and the finger,
+ * before anything is redrawn.
+ */
+floe.followEnd = (log, moved) => {
+  let follows = true;
+  let lastTop = 0;
+  let touched = 0;
+  const end = () => log.scrollHeight - log.clientHeight;
+  const scrollsInside = (node) => {
+    for (let at = node; at && at !== log; at = at.parentElement) {
+      if (at.scrollTop > 0 && /auto|scroll/.test(getComputedStyle(at).overflowY)) return true;
     }
-    if (!fact.live) {
-      tools.append(floe.button("again", "Answer again", () => trigger("regenerate", { id: fact.id })));
-      tools.append(floe.button("pencil", "Rewrite in your own words", () => startEdit(fact.id)));
-      tools.append(rate(fact, "like", "A good answer", 1), rate(fact, "dislike", "A bad answer", -1));
-    }
-    if (fact.rewritten) {
-      tools.append(floe.el("span", { className: "summary" }, "rewritten by you"));
-      return tools;
-    }
-    const shown = isOpen(fact, last);
-    const toggle = floe.button("tokens", "Tokens: who carried each", () => {
-      open.set(fact.id, !shown);
-      if (last) floe.remember("tokens", shown ? "closed" : null);
-      decorate();
-    }, "with-text");
-    toggle.append("Tokens");
-    toggle.setAttribute("aria-expanded", String(shown));
-    const summary = floe.el("span", { className: "summary" }, fact.summary || fact.route);
-    summary.title = [fact.route, fact.reason].filter(Boolean).join(": ");
-    tools.append(toggle, summary);
-    return tools;
+    return false;
   };
-
-  const startEdit = async (id) => {
-    editing = { id, text: await server.text(id) };
-    follows = false;
-    decorate();
-    chat.querySelector(".editor")?.scrollIntoView({ block: "center" });
+  const leave = (event) => {
+    if (log.scrollTop > 0 && !scrollsInside(event.target)) follows = false;
   };
-
-  const editor = (fact) => {
-    const own = fact.role === "user";
-    const name = own ? "Edit your message" : "The answer in your own words";
-    const area = floe.el("textarea", { value: editing.text, "aria-label": name });
-    area.rows = Math.min(12, editing.text.split("\n").length + 1);
-    const send = floe.el("button", { type: "button", className: "primary" }, own ? "Send" : "Keep this wording");
-    const cancel = floe.el("button", { type: "button" }, "Cancel");
-    // The editor stays until the new branch is in view: a refusal loses nothing.
-    send.onclick = () => trigger(own ? "edit" : "rewrite", { id: fact.id, text: area.value });
-    cancel.onclick = () => {
-      editing = null;
-      decorate();
-    };
-    area.oninput = () => {
-      editing.text = area.value;
-    };
-    area.onkeydown = (event) => {
-      if (event.key === "Escape") cancel.onclick();
-      const enter = event.key === "Enter" && (own ? !event.shiftKey : event.ctrlKey || event.metaKey);
-      if (enter && !event.isComposing) {
-        event.preventDefault();
-        send.onclick();
-      }
-    };
-    requestAnimationFrame(() => area.focus());
-    const buttons = floe.el("div", { className: "edit-buttons" }, send, cancel);
-    return floe.el("div", { className: "editor" }, area, buttons);
-  };
-
-  /** What was decided about a question; pressed, it shows the words that decided it. */
-  const chip = ({ kept, reason, spans }, id) => {
-    const line = floe.el("div", { className: "chip-line" });
-    const words = floe.el("span", {}, reason);
-    if (!spans.length) {
-      line.append(floe.el("span", { className: "chip" }, floe.icon(kept ? "lock" : "mask"), words));
-      return line;
-    }
-    const marked = floe.el("p", { className: "marked", hidden: true });
-    const button = floe.el("button", { type: "button", className: "chip" });
-    button.append(floe.icon(kept ? "lock" : "mask"), words, floe.chevron());
-    button.title = "Show the words that decided it";
-    button.setAttribute("aria-expanded", "false");
-    button.onclick = async () => {
-      if (!marked.hasChildNodes()) marked.append(...highlighted(await server.text(id), spans));
-      marked.hidden = !marked.hidden;
-      button.setAttribute("aria-expanded", String(!marked.hidden));
-    };
-    line.append(button, marked);
-    return line;
-  };
-
-  /** The text with marks; places count characters as Python does, not halves of them. */
-  const highlighted = (text, spans) => {
-    const characters = Array.from(text);
-    const pieces = [];
-    let at = 0;
-    for (const [start, end, kind] of spans) {
-      const mark = floe.el("mark", { title: kind }, characters.slice(start, end).join(""));
-      mark.append(floe.el("sup", {}, kind));
-      pieces.push(characters.slice(at, start).join(""), mark);
-      at = end;
-    }
-    return [...pieces, characters.slice(at).join("")];
-  };
-
-  const around = (fact, last) => {
-    const foot = floe.el("div", { className: "around" });
-    if (fact.chip) foot.append(chip(fact.chip, fact.id));
-    if (editing?.id === fact.id) foot.append(editor(fact));
-    for (const notice of fact.notices) {
-      foot.append(floe.el("p", { className: "aside", role: "status" }, notice));
-    }
-    if (fact.role === "assistant" && isOpen(fact, last)) {
-      foot.append(floe.tokenPanel(props.value.conversation, fact.id, server.tokens));
-    }
-    foot.append(bar(fact, last));
-    return foot;
-  };
-
-  /** Put each message's surroundings beside it; the chatbot may have redrawn its rows. */
-  const decorate = () => {
-    if (!chat) return;
-    const facts = props.value?.messages ?? [];
-    const rows = chat.querySelectorAll(".message-row");
-    if (rows.length !== facts.length) return; // the other half of the change is on its way
-    const log = chat.querySelector("[role=log]");
-    const opened = shown !== props.value.conversation;
-    shown = props.value.conversation;
-    rows.forEach((row, i) => {
-      const fact = facts[i];
-      const last = i === facts.length - 1;
-      const key = JSON.stringify([fact, last, isOpen(fact, last), editing?.id === fact.id]);
-      const old = row.querySelector(":scope > .around");
-      row.classList.toggle("editing", editing?.id === fact.id);
-      row.classList.toggle("live", fact.live);
-      if (old?.dataset.key === key) return;
-      const fresh = around(fact, last);
-      fresh.dataset.key = key;
-      if (old) old.replaceWith(fresh);
-      else row.append(fresh);
-    });
-    focus(rows, facts);
-    if (opened || follows) log.scrollTop = log.scrollHeight;
-  };
-
-  let focused = null;
-  const focus = (rows, facts) => {
-    const wanted = props.value.focus;
-    const at = facts.findIndex((fact) => fact.id === wanted);
-    if (at < 0 || focused === props.value) return;
-    focused = props.value;
-    setTimeout(() => {
-      rows[at].scrollIntoView({ block: "center" });
-      rows[at].classList.add("found");
-      setTimeout(() => rows[at].classList.remove("found"), 1600);
-    }, 150);
-  };
-
-  watch("value", () => {
-    if (editing && !props.value.messages.some((fact) => fact.id === editing.id)) editing = null;
-    decorate();
+  log.addEventListener("wheel", (event) => event.deltaY < 0 && leave(event), { passive: true });
+  log.addEventListener("touchstart", (event) => (touched = event.touches[0].clientY), { passive: true });
+  log.addEventListener("touchmove", (event) => event.touches[0].clientY > touched && leave(event), { passive: true });
+  log.addEventListener("keydown", (event) => {
+    if (["ArrowUp", "PageUp", "Home"].includes(event.key) && !event.defaultPrevented) leave(event);
   });
-  const redrawn = new MutationObserver((changes) => {
-    if (changes.some((change) => !change.target.closest?.(".around"))) decorate();
-  });
-  const start = () => {
-    chat = document.querySelector("#chat [role=log]")?.parentElement;
-    if (!chat) return setTimeout(start, 50);
-    redrawn.observe(chat, { childList: true, subtree: true });
-    const log = chat.querySelector("[role=log]");
-    log.addEventListener("scroll", () => {
-      follows = log.scrollTop + log.clientHeight > log.scrollHeight - 60;
-    });
-    decorate();
+  const read = () => {
+    const top = log.scrollTop;
+    if (top < lastTop - 1 && top < end() - 1) follows = false; // by the scroll bar
+    else if (top > lastTop && top >= end() - 4) follows = true;
+    lastTop = top;
   };
-  start();
+  log.addEventListener("scroll", () => {
+    read();
+    moved();
+  });
+  const toEnd = () => {
+    log.scrollTop = end();
+    lastTop = log.scrollTop;
+  };
+  const keep = () => {
+    read();
+    if (follows) toEnd();
+    moved();
+  };
+  const sizes = new ResizeObserver(keep);
+  sizes.observe(log);
+  sizes.observe(log.firstElementChild);
+  return {
+    keep,
+    stay: () => {
+      follows = false;
+    },
+    toEnd: () => {
+      follows = true;
+      toEnd();
+    },
+    get atEnd() {
+      return log.scrollTop >= end() - 60;
+    },
+  };
+};
+
+floe.thread = (part) => {
+  const { element, props, trigger, server, watch } = part;
+  const list = floe.el("div", { className: "rows" });
+  const log = floe.el("div", { className: "log", role: "log", tabIndex: 0, "aria-label": "Conversation" }, list);
+  const latest = floe.button("down", "Go to the end", () => goToEnd(), "latest");
+  latest.hidden = true;
+  element.append(log, latest);
+  floe.askBeforeLinks(log);
+
+  // Entries of rows `view.first` and following, of a branch that ends at `view.leaf`.
+  let view = { conversation: null, leaf: null, generation: -1, first: 0, total: 0 };
+  let entries = [];
+  let asking = false;
+  let focused = -1;
+
+  const surroundings = floe.surroundings({
+    trigger,
+    server,
+    redraw: (id) => {
+      if (id !== undefined) scroll.stay();
+      drawEntries();
+      list.querySelector(".editor")?.scrollIntoView({ block: "center" });
+    },
+  });
+
+  const makeEntry = (row) => ({ ...floe.messageRow(row.role), id: row.id });
+
+  const drawEntry = (entry, data, last) => {
+    entry.data = data;
+    floe.showBlocks(entry.text, data.blocks);
+    entry.row.classList.toggle("editing", surroundings.edits(data.id));
+    entry.row.classList.toggle("live", data.live);
+    entry.row.setAttribute("aria-busy", String(data.live));
+    const key = surroundings.key(data, last);
+    if (entry.key === key) return;
+    entry.key = key;
+    const around = surroundings.build(data, last, view.conversation);
+    if (entry.around) entry.around.replaceWith(around);
+    else entry.row.append(around);
+    entry.around = around;
+  };
+
+  const drawEntries = () => {
+    entries.forEach((entry, i) => drawEntry(entry, entry.data, view.first + i === view.total - 1));
+    let next = list.firstChild;
+    for (const { row } of entries) {
+      if (row === next) next = next.nextSibling;
+      else list.insertBefore(row, next);
+    }
+    while (next) {
+      const gone = next;
+      next = next.nextSibling;
+      gone.remove();
+    }
+  };
+
+  const welcome = () => {
+    const sheet = floe.el(
+      "div",
+      { className: "welcome" },
+      floe.el("h2", {}, "Ask something"),
+      floe.el("p", {}, floe.el("b", {}, props.value.model), " on this device answers, fused token by token with the cloud."),
+      floe.el("p", {}, "Move the weight while it writes: the very next tokens follow."),
+    );
+    list.replaceChildren(sheet);
+  };
+
+  /** Entries for `rows`, those of the same message again. */
+  const entriesOf = (rows) => {
+    const known = new Map(entries.map((entry) => [entry.id, entry]));
+    return rows.map((row) => Object.assign(known.get(row.id) ?? makeEntry(row), { data: row }));
+  };
+
+  /**
+   * Rows `first` and following of the branch to `leaf`, into what is there. What stands before
+   * them stays if it joins them (ancestors of a message are always the same), what stands after
+   * them if the branch is the same.
+   */
+  const merge = (value) => {
+    const same = value.conversation === view.conversation && value.conversation !== null;
+    const begin = view.first;
+    const end = begin + entries.length;
+    const stop = value.first + value.rows.length;
+    const branch = same && value.leaf === view.leaf;
+    const joins = branch
+      ? begin <= stop && end >= value.first
+      : same && entries[value.first - begin]?.id === value.rows[0]?.id;
+    const before = joins ? entries.slice(0, Math.max(value.first - begin, 0)) : [];
+    const after = joins && branch ? entries.slice(Math.max(stop - begin, 0)) : [];
+    const fresh = entriesOf(value.rows);
+    view = {
+      conversation: value.conversation,
+      leaf: value.leaf,
+      generation: value.generation,
+      first: before.length ? begin : value.first,
+      total: value.total,
+    };
+    entries = [...before, ...fresh, ...after];
+  };
+
+  const draw = () => {
+    const value = props.value;
+    if (!value) return;
+    const other = value.conversation !== view.conversation;
+    const grown = !other && value.leaf !== view.leaf && value.focus === null;
+    merge(value);
+    surroundings.keepEditing((id) => entries.some((entry) => entry.id === id));
+    drawEntries();
+    if (!view.total) welcome();
+    if (value.focus !== null && focused !== value.generation) focus(value);
+    else if (other || grown) scroll.toEnd();
+    else scroll.keep();
+    focused = value.generation;
+    reach();
+  };
+
+  const focus = (value) => {
+    const entry = entries.find((each) => each.id === value.focus);
+    if (!entry) return;
+    scroll.stay();
+    const show = () => entry.row.scrollIntoView({ block: value.flash ? "center" : "nearest" });
+    show();
+    requestAnimationFrame(show); // once the rows beside it have their true heights
+    if (!value.flash) return;
+    entry.row.classList.add("found");
+    setTimeout(() => entry.row.classList.remove("found"), 1600);
+  };
+
+  /** Fetch rows of the branch in view, unless it is another one by the time they are here. */
+  const fetchRows = async (first, end) => {
+    asking = true;
+    const { conversation, leaf } = view;
+    const reply = await server.window([conversation, leaf, first, end]);
+    asking = false;
+    const stands = conversation === view.conversation && leaf === view.leaf;
+    return reply && stands ? reply.rows : null;
+  };
+
+  /** Fetch what is missing above or below the view, and let go what is far from it. */
+  const reach = async () => {
+    latest.hidden = scroll.atEnd && view.first + entries.length === view.total;
+    if (asking || !log.clientHeight || !entries.length) return;
+    const room = 1.5 * log.clientHeight;
+    const end = view.first + entries.length;
+    if (view.first > 0 && log.scrollTop < room) {
+      const from = Math.max(view.first - floe.windowRows, 0);
+      const rows = await fetchRows(from, view.first);
+      if (rows?.length) addBefore(rows, from);
+    } else if (end < view.total && log.scrollHeight - log.scrollTop - log.clientHeight < room) {
+      const rows = await fetchRows(end, end + floe.windowRows);
+      if (rows?.length) addAfter(rows);
+    }
+  };
+
+  const addBefore = (rows, from) => {
+    const anchor = entries[0].row;
+    const place = anchor.getBoundingClientRect().top;
+    entries = [...entriesOf(rows), ...entries];
+    view.first = from;
+    if (entries.length > floe.mostRows) entries.length = floe.mostRows - floe.windowRows;
+    drawEntries();
+    log.scrollTop += anchor.getBoundingClientRect().top - place;
+    scroll.keep();
+  };
+
+  const addAfter = (rows) => {
+    const anchor = entries.at(-1).row;
+    const place = anchor.getBoundingClientRect().top;
+    entries = [...entries, ...entriesOf(rows)];
+    if (entries.length > floe.mostRows) {
+      const gone = 2 * floe.windowRows;
+      entries = entries.slice(gone);
+      view.first += gone;
+    }
+    drawEntries();
+    log.scrollTop += anchor.getBoundingClientRect().top - place;
+    scroll.keep();
+  };
+
+  const goToEnd = async () => {
+    if (view.first + entries.length < view.total) {
+      const first = Math.max(view.total - floe.windowRows, 0);
+      const rows = await fetchRows(first, view.total);
+      if (!rows?.length) return;
+      entries = entriesOf(rows);
+      view.first = first;
+      drawEntries();
+    }
+    scroll.toEnd();
+    log.focus({ preventScroll: true });
+  };
+
+  /** One frame of a running answer; of another view than this one it is too late for it. */
+  floe.showFrame = ({ generation, row, figures }) => {
+    if (generation !== view.generation) return;
+    floe.showFigures?.(figures);
+    const entry = entries.at(-1);
+    if (entry?.id !== row.id) return; // its end is not loaded
+    drawEntry(entry, row, true);
+    scroll.keep();
+  };
+
+  const scroll = floe.followEnd(log, () => reach());
+  watch("value", draw);
+  draw();
+};
+
+floe.live = ({ props, watch }) => {
+  watch("value", () => props.value && floe.showFrame?.(props.value));
 };

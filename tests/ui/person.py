@@ -72,7 +72,7 @@ class Person:
 
     @property
     def answer_text(self) -> str:
-        return self.answer.locator(".prose").inner_text().strip("\u200b\n ")
+        return self.answer.locator(".message-text").inner_text().strip()
 
     @property
     def notice(self) -> Locator:

@@ -56,14 +56,16 @@ def test_a_rewritten_answer_is_a_branch_in_the_persons_words(page: Page, app: Ap
     expect(person.notice).to_contain_text("cannot be empty")
     editor.fill("Behind the boathouse, under the tarp.")
     page.get_by_role("button", name="Keep this wording").click()
-    expect(person.answer.locator(".prose")).to_have_text("Behind the boathouse, under the tarp.")
+    expect(person.answer.locator(".message-text")).to_have_text(
+        "Behind the boathouse, under the tarp."
+    )
     expect(person.answer.locator(".summary")).to_have_text("rewritten by you")
     expect(person.answer.locator(".switcher")).to_have_text("2/2")
     with app.store() as store:
         shown = store.open_conversation(message.conversation_id)[-1]
     assert shown.edited_from == message.id
     person.answer.get_by_label("Earlier version").click()
-    expect(person.answer.locator(".prose")).to_have_text("In the shed.")
+    expect(person.answer.locator(".message-text")).to_have_text("In the shed.")
 
 
 def test_a_chat_kept_here_asks_no_cloud_though_fused_is_chosen(page: Page, app: App) -> None:

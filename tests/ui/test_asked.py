@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from floe.errors import PageError, StoreError
+from floe.kept_records import RowId
 from floe.personal.choices import LearningChoices
 from floe.preferences import Preferences
 from floe.privacy import choices
@@ -17,7 +18,6 @@ from floe.privacy.consent import Consent, consent
 from floe.store import Store
 from floe.ui import asked
 from floe.ui.asked import (
-    RowId,
     SentAsked,
     TokensAsked,
     answer_page,

@@ -1,11 +1,14 @@
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
-import pytest
-
+from floe.chat import Assistant
+from floe.errors import StoreError
 from floe.privacy.gate import CHOSEN
 from floe.records import AnswerStats, Message, Route
 from floe.turn import TurnView
-from floe.ui.thread import WAITING, chip, facts, history, markdown
+from floe.ui.markdown import render_message
+from floe.ui.thread import WINDOW, chip, draw_rows, thread_page, thread_rows
 
 QUESTION = Message(1, 9, None, "user", "Why <b>?", 0.0, siblings=(1,))
 ANSWER = Message(
@@ -23,39 +26,11 @@ ANSWER = Message(
 )
 
 
-@pytest.mark.parametrize(
-    ("text", "ready"),
-    [
-        ("a <b>bold</b> <!-- x -->", "a &lt;b>bold&lt;/b> &lt;!-- x -->"),
-        ("1 < 2 and `<div>`", "1 < 2 and `<div>`"),
-        ("```html\n<div>\n```\n<p>", "```html\n<div>\n```\n&lt;p>"),
-        ("```html\n<div>", "```html\n<div>"),
-        ("~~~\n<a>\n~~~", "~~~\n<a>\n~~~"),
-        ("$a<b$", r"\(a<b\)"),
-        ("it costs $5 or $10", "it costs $5 or $10"),
-        ("$20,000 and US$30", "$20,000 and US$30"),
-        ("$$a<b$$ and \\(c<d\\) and \\[e<f\\]", "$$a<b$$ and \\(c<d\\) and \\[e<f\\]"),
-        ("![x](https://example.com/x.png)", "&#33;[x](https://example.com/x.png)"),
-        ("`![x](y)` wow!", "`![x](y)` wow!"),
-        ("", ""),
-    ],
-)
-def test_markdown_shows_html_and_knows_formulas_from_money(text: str, ready: str) -> None:
-    assert markdown(text) == ready
-
-
-def test_history_is_what_the_chatbot_draws() -> None:
-    empty = replace(ANSWER, content="")
-    assert history([QUESTION, empty]) == [
-        {"role": "user", "content": "Why &lt;b>?"},
-        {"role": "assistant", "content": WAITING},
-    ]
-
-
-def test_facts_tell_branches_figures_and_how_an_answer_ended() -> None:
-    question, answer = facts(9, [QUESTION, ANSWER])["messages"]
+def test_rows_tell_branches_figures_and_how_an_answer_ended() -> None:
+    question, answer = thread_rows([QUESTION, ANSWER])["rows"]
     assert question["siblings"] == [1]
     assert question["notices"] == []
+    assert question["blocks"] == ['<p dir="auto">Why &lt;b&gt;?</p>']
     assert answer["siblings"] == [2, 3]
     assert answer["live"] is False
     assert answer["notices"] == ["The cloud was late.", "Stopped by you; what was written stays."]
@@ -64,23 +39,24 @@ def test_facts_tell_branches_figures_and_how_an_answer_ended() -> None:
 
 def test_a_running_answer_is_told_by_its_turn() -> None:
     view = TurnView(3, "Be", (), AnswerStats(tokens=1), ("Late.",), "streaming", Route("local", ""))
-    _, answer = facts(9, [QUESTION, ANSWER], view)["messages"]
+    _, answer = thread_rows([QUESTION, ANSWER], view)["rows"]
     assert answer["live"] is True
+    assert answer["blocks"] == ['<p dir="auto">Be</p>']
     assert answer["notices"] == ["Late."]
     assert answer["summary"] == ""
     elsewhere = replace(view, message_id=77)
-    assert facts(9, [QUESTION, ANSWER], elsewhere) == facts(9, [QUESTION, ANSWER])
+    assert thread_rows([QUESTION, ANSWER], elsewhere) == thread_rows([QUESTION, ANSWER])
 
 
 def test_a_question_says_why_it_stayed_here() -> None:
     kept = Route("local", "kept on this device: name", ((4, 8, "name"),))
     answer = replace(ANSWER, route=kept)
-    question, answered = facts(9, [QUESTION, answer])["messages"]
+    question, answered = thread_rows([QUESTION, answer])["rows"]
     assert question["chip"] == {"kept": True, "reason": kept.reason, "spans": kept.spans}
     assert answered["chip"] is None
     assert answered["reason"] == kept.reason
     running = TurnView(3, "", (), AnswerStats(), (), "streaming", kept)
-    assert facts(9, [QUESTION, replace(ANSWER, route=None)], running)["messages"][0]["chip"]
+    assert thread_rows([QUESTION, replace(ANSWER, route=None)], running)["rows"][0]["chip"]
 
 
 def test_only_what_the_gate_decided_gets_a_chip() -> None:
@@ -95,5 +71,52 @@ def test_only_what_the_gate_decided_gets_a_chip() -> None:
 
 def test_a_rewritten_answer_and_its_rating_are_told() -> None:
     own = replace(ANSWER, edited_from=2, rating=1)
-    _, answer = facts(9, [QUESTION, own])["messages"]
+    _, answer = thread_rows([QUESTION, own])["rows"]
     assert (answer["rewritten"], answer["rating"]) == (True, 1)
+
+
+def branch(length: int) -> list[Message]:
+    return [
+        Message(
+            place + 100, 9, place + 99 or None, ("user", "assistant")[place % 2], f"{place}", 0.0
+        )
+        for place in range(length)
+    ]
+
+
+def test_the_page_gets_the_end_of_a_long_conversation_or_what_is_around_a_message() -> None:
+    messages = branch(2000)
+    end = thread_rows(messages)
+    assert (end["first"], end["total"], end["leaf"]) == (2000 - WINDOW, 2000, 2099)
+    assert [row["id"] for row in end["rows"]] == list(range(2100 - WINDOW, 2100))
+    assert end["focus"] is None
+    found = thread_rows(messages, around=700, flash=True)
+    assert found["first"] == 600 - WINDOW // 2
+    assert len(found["rows"]) == WINDOW
+    assert (found["focus"], found["flash"]) == (700, True)
+    assert thread_rows(messages, around=105)["first"] == 0
+    assert thread_rows(messages, around=4)["focus"] is None
+    assert thread_rows([])["rows"] == []
+
+
+def test_rows_asked_for_later_are_the_same_rows() -> None:
+    messages = branch(200)
+    store = SimpleNamespace(path_to={299: messages}.__getitem__)
+    assistant = cast(Assistant, SimpleNamespace(store=store, running=lambda _: None))
+    asked = thread_page(assistant, [9, 299, 40, 80])["rows"]
+    assert asked == draw_rows(messages, 0, 200)[40:80]
+    assert len(thread_page(assistant, [9, 299, 0, 200])["rows"]) == 2 * WINDOW
+
+
+def test_rows_of_a_branch_that_was_deleted_are_none() -> None:
+    def path_to(_: int) -> list[Message]:
+        raise StoreError("gone")
+
+    store = SimpleNamespace(path_to=path_to)
+    assistant = cast(Assistant, SimpleNamespace(store=store, running=lambda _: None))
+    assert thread_page(assistant, [9, 299, 0, 40]) == {"rows": []}
+
+
+def test_a_message_is_rendered_once() -> None:
+    text = "the same **text**"
+    assert render_message(text) is render_message(text)
