@@ -252,7 +252,7 @@ def test_an_answer_without_an_end_is_heard_as_long_as_was_asked_for(make: Make, 
     with FaultServer(ENDLESS[name]) as server:
         assistant = make(server.url)
         for mode in ("fused", "cloud"):
-            view = ask(assistant, mode)  # type: ignore[arg-type]
+            view = ask(assistant, mode)
             assert len(view.steps) <= SHORT.max_tokens
             assert len(view.text) < 100_000
         server.fault = faults.healthy
@@ -328,7 +328,7 @@ def test_connection_refused(make: Make) -> None:
         assistant = make(server.url)
         server.stop()
         for mode in ("fused", "cloud"):
-            view = ask(assistant, mode)  # type: ignore[arg-type]
+            view = ask(assistant, mode)
             assert any("cannot be reached" in notice for notice in view.notices)
             assert view.text.strip()
 

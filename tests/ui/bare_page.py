@@ -11,7 +11,8 @@ from playwright.sync_api import Locator, Page, Route
 
 from floe.records import Message
 from floe.turn import TurnView
-from floe.ui.serving import _HERE, _SCRIPTS, _STYLES, POLICY
+from floe.ui.access import content_policy
+from floe.ui.serving import _HERE, _SCRIPTS, _STYLES
 from floe.ui.thread import draw_rows, thread_rows
 
 URL: Final = "http://127.0.0.1:9/"
@@ -19,9 +20,10 @@ URL: Final = "http://127.0.0.1:9/"
 _BODY: Final = """<!doctype html><html data-view="chat"><head><title>Floe</title>
 <style>body { margin: 0 } * { box-sizing: border-box } button { border: 0; background: none }
 :root { --font-mono: monospace }</style>
-<style>%s</style><script>%s</script></head><body><gradio-app><div class="gradio-container">
+<style>%s</style><script nonce="bare">%s</script></head><body>
+<gradio-app><div class="gradio-container">
 <div id="frame"><div id="main"><div id="chat"><div><div class="html-container"><div></div></div>
-</div></div></div></div></div></gradio-app><script>
+</div></div></div></div></div></gradio-app><script nonce="bare">
 const props = { value: null };
 let changed = () => {};
 window.pressed = [];
@@ -105,7 +107,10 @@ class BarePage:
             "\n".join((_HERE / name).read_text("utf-8") for name in names)
             for names in (_STYLES, _SCRIPTS)
         )
-        headers = {"Content-Security-Policy": POLICY, "Content-Type": "text/html; charset=utf-8"}
+        headers = {
+            "Content-Security-Policy": content_policy("bare"),
+            "Content-Type": "text/html; charset=utf-8",
+        }
         route.fulfill(body=_BODY % (styles, scripts), headers=headers)
 
 

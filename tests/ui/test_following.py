@@ -1,7 +1,5 @@
 """A running answer as the page follows it: in order, and never over what was opened since."""
 
-import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +15,7 @@ from floe.turn import Turn
 from floe.ui.actions import Actions, Seat
 
 STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
-PARTS = ("look", "listing", "figures", "about", "chat", "thread", "notice", "send", "stop")
+PARTS = ("look", "listing", "figures", "about", "thread", "live", "notice", "send", "stop")
 
 
 class Room:
@@ -37,7 +35,13 @@ class Room:
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
         )
         parts: Any = SimpleNamespace(**{name: name for name in PARTS})
-        self.actions = Actions(assistant, Settings.load(data_dir=folder), parts)
+        application: Any = SimpleNamespace(
+            assistant=assistant,
+            store=self.store,
+            settings=Settings.load(data_dir=folder),
+            weight_fit=None,
+        )
+        self.actions = Actions(application, parts)
         self.seat = Seat()
         self.seat.look = 1
         self.seat.conversation = question.conversation_id
@@ -51,28 +55,15 @@ class Room:
         self.turn.keep(portion)
 
 
-def test_a_frame_that_is_still_being_sent_arrives_before_what_replaces_it(tmp_path: Path) -> None:
+def test_a_frame_says_what_it_belongs_to_and_none_follows_what_was_opened(tmp_path: Path) -> None:
     room = Room(tmp_path)
-    arrived: list[str] = []
-    sending = threading.Event()
-
-    def gradio() -> None:
-        for changes in room.actions.follow(room.seat, 1):
-            sending.set()
-            time.sleep(0.4)  # a long chat is slow to draw
-            if "chat" in changes:
-                arrived.append("frame")
-            room.turn.add(STEP)
-
     room.write()
-    follower = threading.Thread(target=gradio)
-    follower.start()
-    assert sending.wait(60)
-    room.actions._show(room.seat, room.other)
-    arrived.append("opened")
-    follower.join(60)
-    assert arrived == ["frame", "opened"]
-    assert room.seat.following is False
+    frames = room.actions.follow(room.seat, 1)
+    assert next(frames)["live"]["generation"] == 1
+    opened = room.actions._show(room.seat, room.other)
+    assert opened["thread"]["generation"] == 2
+    room.write()
+    assert [list(changes) for changes in frames] == [["figures"]]  # changes nothing
 
 
 def test_what_is_not_kept_is_told_while_it_lasts_and_the_end_releases_the_box(
@@ -81,16 +72,16 @@ def test_what_is_not_kept_is_told_while_it_lasts_and_the_end_releases_the_box(
     room = Room(tmp_path)
     room.write()
     frames = room.actions.follow(room.seat, 1)
-    first = next(frames)
-    assert first["chat"][-1]["content"] == " word"
-    assert first["thread"]["messages"][-1]["notices"] == []
+    first = next(frames)["live"]["row"]
+    assert "word" in "".join(first["blocks"])
+    assert first["notices"] == []
     room.turn.add(STEP)
     room.turn.delay("the disk is full.")
-    (notice,) = next(frames)["thread"]["messages"][-1]["notices"]
+    (notice,) = next(frames)["live"]["row"]["notices"]
     assert notice == "The last word is not saved yet: the disk is full."
     room.turn.finish("complete")
     ended = next(frames)
-    assert ended["thread"]["messages"][-1]["live"] is False
+    assert ended["live"]["row"]["live"] is False
     assert ended["send"]["visible"] is True
     assert ended["stop"]["visible"] is False
     portion = room.turn.take()
@@ -110,5 +101,5 @@ def test_a_disk_that_is_full_keeps_nobody_from_reading(
 
     monkeypatch.setattr(room.store, "set_setting", no_room)
     shown = room.actions._show(room.seat, room.other)
-    assert shown["chat"][0]["content"] == "another chat"
+    assert "another chat" in "".join(shown["thread"]["rows"][0]["blocks"])
     assert room.seat.conversation == room.other
