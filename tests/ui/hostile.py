@@ -263,6 +263,7 @@ _MARKDOWN = [
     "|a|b|\n|-|-|\n|`|`<img src=x onerror=taken()>|",
     '- [x"] <input onfocus=taken() autofocus>\n- [ ] <img src=x onerror=taken()>',
     "- [x] \n- [ ] [x](javascript:taken())",
+    "- [x] a task in a heading\n  =",
     "&lt;img src=x onerror=taken()&gt; &#60;svg onload=taken()&#62; &#x3c;b>",
     "&amp;lt;img src=x onerror=taken()&amp;gt;",
     "\\<img src=x onerror=taken()\\>",
