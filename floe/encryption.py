@@ -65,6 +65,10 @@ _keys: dict[Path, bytes] = {}
 """The key of each data folder that this process has opened."""
 
 
+_encrypted_databases: dict[tuple[str, int, int], bool] = {}
+"""What each database file (path, device, inode) was when this process first looked at it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """The content of `encryption.json`; bytes are in base64.
@@ -201,6 +205,7 @@ def unlock(folder: Path, passphrase: str | None = None) -> bytes | None:
 
 def remember_key(folder: Path, key: bytes | None) -> None:
     """Let this process read and write the folder with a key that is known already."""
+    _encrypted_databases.clear()  # whoever calls has changed what lies there
     if key is None:
         _keys.pop(folder.resolve(), None)
     else:
@@ -367,17 +372,31 @@ def connect_database(path: Path, timeout: float) -> Any:
         EncryptionError: there is no key for it.
         sqlcipher3.Error: it cannot be opened.
     """
-    try:
-        there = path.stat().st_size > 0
-        if there and is_plain_database(path):
-            return None
-    except OSError:
-        there = False
     folder = path.parent.resolve()
-    key = unlock(folder) if there else key_for(folder / path.name)
-    if key is None:
+    if read_header(folder) is None or not _is_to_be_encrypted(path):
         return None
+    key = unlock(folder)
+    assert key is not None
     return connect_with_key(path, key, timeout)
+
+
+def _is_to_be_encrypted(path: Path) -> bool:
+    """Whether a database is, or is about to become, one of SQLCipher's.
+
+    The file is opened once, before this process has a connection to it: closing a descriptor of
+    its own would drop all POSIX locks that SQLite holds on that file here, and another process
+    would then remove the log under a connection ("How To Corrupt An SQLite Database File", 2.2).
+    """
+    try:
+        about = path.stat()
+    except OSError:
+        return key_for(path) is not None
+    place = (str(path.resolve()), about.st_dev, about.st_ino)
+    if place not in _encrypted_databases:
+        is_empty = about.st_size == 0
+        found = key_for(path) is not None if is_empty else not is_plain_database(path)
+        _encrypted_databases[place] = found
+    return _encrypted_databases[place]
 
 
 def connect_with_key(path: Path, key: bytes, timeout: float = 5.0) -> Any:

@@ -159,6 +159,7 @@ def finish_switch(data_dir: Path, step: Step = lambda _: None) -> None:
         return
     key = encryption.unlock(data_dir)
     new_key = key if header.state == "encrypting" else None
+    encryption.remember_key(data_dir, key)
     try:
         for database in _databases(data_dir):
             step(f"database {database.name}")
@@ -169,6 +170,7 @@ def finish_switch(data_dir: Path, step: Step = lambda _: None) -> None:
             step(f"backup {path.name}")
             _convert_backup(data_dir, path, key, new_key)
         step("done")
+        encryption.remember_key(data_dir, key)
         if new_key is not None:
             replace(header, state="on").write(data_dir)
             return

@@ -66,9 +66,8 @@ def _measured(*, encrypted: bool) -> dict[str, object]:
                 print(f"store: {number * _MESSAGES:,} messages", end="\r", file=sys.stderr)
         print(f"\nstore: filled in {time.perf_counter() - started:.1f} s", file=sys.stderr)
 
-        opened = [
-            _milliseconds(partial(_open, path, id_)) for id_ in range(1, _CONVERSATIONS + 1, 7)
-        ]
+        some = range(1, _CONVERSATIONS + 1, 7)
+        opened = [_milliseconds(partial(_open, path, id_)) for id_ in some]
         with Store(path) as store:
             steps = steps_of(dice, 10)
             text = _text(dice, 20)

@@ -352,3 +352,23 @@ def test_the_key_can_be_kept_in_another_way(
     encryption._keys.clear()
     assert contents(data_dir) == before
     assert len(kept_keys) == 1
+
+
+def test_no_connection_opens_the_database_beside_those_that_hold_its_locks(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing that descriptor would drop the locks of all connections of this process."""
+    looked: list[Path] = []
+    look = encryption.is_plain_database
+    monkeypatch.setattr(
+        encryption, "is_plain_database", lambda path: (looked.append(path), look(path))[1]
+    )
+    with Store(data_dir / "floe.db") as store, Store(data_dir / "floe.db"):
+        chat(store, "in clear")
+    assert looked == []
+    turn_on(data_dir, "passphrase", PASSPHRASE)
+    looked.clear()
+    with Store(data_dir / "floe.db") as store, Store(data_dir / "floe.db") as other:  # noqa: SIM117
+        with store.reading(), store.reading(), other.reading():
+            pass
+    assert len(looked) <= 1
