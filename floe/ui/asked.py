@@ -148,6 +148,14 @@ class PrivacyAsked(_Asked):
     value: Text
 
 
+class EncryptionAsked(_Asked):
+    """Everything is to be encrypted at rest."""
+
+    kind: Literal["keyring", "passphrase"]
+    passphrase: Annotated[str, Field(max_length=10_000)] = ""
+    again: Annotated[str, Field(max_length=10_000)] = ""
+
+
 class GroupAsked(_Asked):
     """A group is to be joined."""
 

@@ -12,6 +12,7 @@ from floe.backup import BackupSchedule
 from floe.config import Settings
 from floe.errors import EncryptionError
 from floe.maintenance import Maintenance
+from floe.ui.asked import EncryptionAsked, ViewAsked, read_asked
 from floe.ui.plainly import Changes, plainly
 from floe.ui.privacy_panel import PrivacyParts
 
@@ -41,7 +42,7 @@ class DataActions:
     @plainly
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
-        if event._data["view"] != "privacy":
+        if read_asked(event, ViewAsked).view != "privacy":
             return {}
         return {self.parts.own_data: self._value()}
 
@@ -60,12 +61,11 @@ class DataActions:
     @plainly
     def encrypt(self, event: gr.EventData) -> Changes:
         """Ask for everything to be encrypted."""
-        asked: dict[str, Any] = event._data
-        kind: encryption.Kind = "keyring" if asked["kind"] == "keyring" else "passphrase"
-        if kind == "passphrase" and asked["passphrase"] != asked["again"]:
+        asked = read_asked(event, EncryptionAsked)
+        if asked.kind == "passphrase" and asked.passphrase != asked.again:
             raise EncryptionError("The two passphrases differ. Type them again.")
-        encryption_switch.check_wish(self._data_dir, kind, asked["passphrase"])
-        self._maintenance.ask_to_encrypt(kind, asked["passphrase"])
+        encryption_switch.check_wish(self._data_dir, asked.kind, asked.passphrase)
+        self._maintenance.ask_to_encrypt(asked.kind, asked.passphrase)
         return self._closing()
 
     @plainly
