@@ -136,9 +136,10 @@ class Analysis:
             for name in find_names(plain.text)
             if name.form == "full"
         ]
+        # Beside a number that is somebody's, a name is that somebody's.
         found = [
             *_spans(plain, signs, decides=True),
-            *_spans(plain, [*people, *alone], decides=False),
+            *_spans(plain, [*people, *alone], decides=bool(signs)),
         ]
         return Verdict(bool(signs), without_overlap(found))
 

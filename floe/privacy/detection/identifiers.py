@@ -387,7 +387,8 @@ def full_name_mails(text: str) -> list[Sign]:
     return [
         Sign(*match.span(), "e-mail", 0.8)
         for match in _MAIL.finditer(text, timeout=1.0)
-        if _FULL_NAME.match(match[0]) and not _NOBODYS_MAILBOX.fullmatch(match[0].split("@")[0].strip())
+        if _FULL_NAME.match(match[0])
+        and not _NOBODYS_MAILBOX.fullmatch(match[0].split("@")[0].strip())
     ]
 
 

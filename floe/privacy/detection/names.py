@@ -31,8 +31,9 @@ _AFTER_PLACE: Final = regex.compile(
 )
 _ORGANISED: Final = listed("organised")
 _SAINTS: Final = listed("saints")
-_INITIAL: Final = regex.compile(r"\s\p{Lu}\.?(?=\s\p{Lu})")
-_GAP: Final = regex.compile(r"(?:\s|\s\p{Lu}\.\s|\.\s(?=\p{Lu}))\Z")
+_TOLD: Final = regex.compile(
+    r"\b(?:tell|ask|call|text|email|invite|dear|hi|mr|mrs|ms|dr)\.? \Z", regex.I
+)
 _OPENS: Final = regex.compile(r"(?:\A|[.!?:\n\"(•*-]\s*|\n)\Z")
 _HAN_NAME: Final = regex.compile(
     r"(?<=(?:我叫|我是|名叫|叫做|名字是|姓名[:： ]?|给|告诉|联系|同事|老板|朋友|医生|老师|房东|邻居|前男友|前女友|男朋友|女朋友|先生|女士|女儿|儿子|姐姐|妹妹|哥哥|弟弟|小姐|和|跟|与|请|找|问|写给|致|亲爱的|你好[,，]?)\s?)"
@@ -281,7 +282,9 @@ def _is_opener(token: _Token, following: _Token) -> bool:
 def _small(text: str, tokens: Sequence[_Token]) -> Iterator[Name]:
     """Given names without a capital, where they are no word, and what follows them."""
     for place, token in enumerate(tokens):
-        if token.tall or not token.given or token.ordinary or token.entity or len(token.word) < 3:
+        if token.tall or token.ordinary or token.entity or len(token.word) < 3:
+            continue
+        if not token.given and not (token.family and _TOLD.search(text[: token.start][-10:])):
             continue
         if text[token.start - 1 : token.start] in ("@", "/", ".", "_", "-", "#") or text[
             token.end : token.end + 1
