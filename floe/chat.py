@@ -88,6 +88,8 @@ class Assistant:
         self._guards: dict[int, Guard | None] = {}
         rescue.take_in(store)
         self._writer = AnswerWriter(store, ended=self._forget)
+        self._released: set[int] = set()
+        self.detector.learn_leniency(choices.leniency(store))
 
     def stop(self) -> None:
         """Stop every answer that is being written."""
@@ -172,6 +174,47 @@ class Assistant:
         self.detector.learn_words(kept)
         return kept
 
+    def ask_cloud_too(self, message_id: int, options: TurnOptions) -> Turn:
+        """Answer a question again that stayed here only perhaps rightly: it is not private.
+
+        Learnt on this device: words like these weigh less from now on. What is surely private
+        (a number, a password) stays all the same.
+
+        Args:
+            message_id: the person's message, or an answer to it.
+            options: who may answer now.
+
+        Raises:
+            PromptError: an answer is still being written here.
+        """
+        message = self.store.message(message_id)
+        if message.role == "assistant" and message.parent_id is not None:
+            message = self.store.message(message.parent_id)
+        self._check(message.content, message.conversation_id)
+        for answer in self._answers(message):
+            if answer.route is not None and answer.route.unsure:
+                words = [message.content[start:end] for start, end, _ in answer.route.spans]
+                choices.add_lesson(self.store, words)
+                self.detector.learn_leniency(choices.leniency(self.store))
+                break
+        self._released.add(message.id)
+        return self._start(message, options)
+
+    def always_private(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Keep these words here wherever they stand, from now on; returns all that are kept."""
+        return self.set_own_words([*choices.own_words(self.store), *words])
+
+    def forget_lessons(self) -> None:
+        """Undo all that "Not private" has taught."""
+        choices.forget_lessons(self.store)
+        self.detector.learn_leniency(choices.leniency(self.store))
+
+    def _answers(self, question: Message) -> list[Message]:
+        """The answers to a question that are in view."""
+        leaf = self.store.conversation(question.conversation_id).leaf_id
+        path = self.store.path_to(leaf) if leaf is not None else []
+        return [message for message in path if message.parent_id == question.id]
+
     def answer(self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]) -> str:
         """A short answer with exactly these adapters (GGUF, scale), between two turns.
 
@@ -238,6 +281,8 @@ class Assistant:
             policy=choices.policy(self.store),
             own_words=choices.own_words(self.store),
             kept=(choices.about_me(self.store), choices.personal_context(self.store)),
+            treatments=choices.treatments(self.store),
+            released=path[-1].id in self._released,
         )
         if passage.route.kind == "local":
             return passage

@@ -86,11 +86,15 @@ class TokenStep:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a turn may be answered, and why. `spans`: what decided it, as (start, end, kind)."""
+    """Where a turn may be answered, and why. `spans`: what decided it, as (start, end, kind).
+
+    `unsure`: it stays here only perhaps rightly, and the person may say otherwise.
+    """
 
     kind: Mode
     reason: str
     spans: tuple[tuple[int, int, str], ...] = ()
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ def message_of(row: tuple[Any, ...]) -> Message:
     """A row of the store's message query."""
     route, stats, notices, rating, edited_from, private, siblings = row[7:]
     if route is not None:
-        kind, reason, spans = json.loads(route)
-        route = Route(kind, reason, tuple((start, end, name) for start, end, name in spans))
+        kind, reason, spans, *unsure = json.loads(route)
+        found = tuple((start, end, name) for start, end, name in spans)
+        route = Route(kind, reason, found, bool(unsure and unsure[0]))
     if stats is not None:
         stats = AnswerStats(**json.loads(stats))
     looked = tuple(json.loads(private)) if private is not None else None
@@ -33,7 +34,7 @@ def _maybe(value: int | None) -> bool | None:
 
 def route_json(route: Route | None) -> str | None:
     """A route as it is kept."""
-    return json.dumps([route.kind, route.reason, route.spans]) if route else None
+    return json.dumps([route.kind, route.reason, route.spans, route.unsure]) if route else None
 
 
 def token_row(step: TokenStep) -> tuple[Any, ...]:

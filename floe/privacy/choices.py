@@ -3,10 +3,12 @@
 Knows neither the detector nor the cloud.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from floe.errors import StoreError
+from floe.privacy.verdict import Leniency
 from floe.schema import GONE
 from floe.store import Store
 from floe.words import clean
@@ -14,7 +16,38 @@ from floe.words import clean
 Policy = Literal["local only", "pseudonyms"]
 """What happens to a private prompt: it stays here, or the cloud sees PERSON_1 for a name."""
 
+Treatment = Literal["keep", "pseudonym", "allow"]
+"""What happens to a kind: the message stays here, a placeholder stands for it, it may be sent."""
+
+GROUPS: Final[Mapping[str, frozenset[str]]] = {
+    "names": frozenset({"name"}),
+    "contact": frozenset(
+        {"phone", "e-mail", "handle", "address", "postcode", "IP address", "birth date"}
+    ),
+    "numbers": frozenset(
+        {
+            *("card number", "bank account", "social security number", "licence number"),
+            *("licence plate", "passport number", "identity number", "account number"),
+        }
+    ),
+    "special matters": frozenset(
+        {"health", "belief", "politics", "origin", "love life", "legal matter", "family"}
+    ),
+    "money": frozenset({"money"}),
+    "work": frozenset({"company secret"}),
+    "place": frozenset({"whereabouts"}),
+}
+"""Kinds that a person chooses about together; passwords, keys and own words always stay here."""
+
+MATTERS: Final = GROUPS["special matters"] | GROUPS["money"] | GROUPS["work"] | GROUPS["place"]
+"""Kinds that carry the question: under pseudonyms they stay as they are, the person is masked."""
+
 _POLICY: Final = "private_prompts"
+_TREATMENTS: Final = "kind_treatments"
+_LENIENCY: Final = "privacy_leniency"
+_SHIFT: Final = 0.25
+_MOST_SHIFT: Final = 1.5
+"""In logits: how far each "not private" moves the threshold, and how far all of them together."""
 _ABOUT_ME: Final = "about_me"
 _CONTEXT: Final = "personal_context"
 _OWN_WORDS: Final = "own_words"
@@ -30,6 +63,67 @@ def policy(store: Store) -> Policy:
 def set_policy(store: Store, value: Policy) -> None:
     """From the next turn on."""
     store.set_setting(_POLICY, value)
+
+
+def treatments(store: Store) -> dict[str, Treatment]:
+    """What happens to each group of `GROUPS`; as the policy says until the person differs."""
+    usual: Treatment = "pseudonym" if policy(store) == "pseudonyms" else "keep"
+    said = dict(store.setting(_TREATMENTS, {}))
+    return {group: _treatment(said.get(group), usual) for group in GROUPS}
+
+
+def set_treatment(store: Store, group: str, value: Treatment | None) -> None:
+    """For one group, from the next turn on; None: as the policy says.
+
+    Raises:
+        KeyError: there is no such group.
+    """
+    if group not in GROUPS:
+        raise KeyError(group)
+    said = dict(store.setting(_TREATMENTS, {}))
+    said.pop(group, None)
+    if value is not None:
+        said[group] = value
+    store.set_setting(_TREATMENTS, said)
+
+
+def _treatment(said: object, usual: Treatment) -> Treatment:
+    """What was said, or the usual; "pseudonym" and "keep" are no weaker than asked for."""
+    match said:
+        case "keep" | "pseudonym" | "allow":
+            return said
+        case _:
+            return usual
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One press of "Not private": the words that had made the message private."""
+
+    words: tuple[str, ...]
+
+
+def lessons(store: Store) -> tuple[Lesson, ...]:
+    """All that was said to be not private, the oldest first."""
+    return tuple(Lesson(tuple(words)) for words in store.setting(_LENIENCY, []))
+
+
+def add_lesson(store: Store, words: Sequence[str]) -> None:
+    """Remember that these words made a message private that was none."""
+    kept = [list(lesson.words) for lesson in lessons(store)]
+    store.set_setting(_LENIENCY, [*kept, [clean(word).lower() for word in words]])
+
+
+def forget_lessons(store: Store) -> None:
+    """Undo all of them."""
+    store.set_setting(_LENIENCY, [])
+
+
+def leniency(store: Store) -> Leniency:
+    """What the lessons amount to for the detector."""
+    taught = lessons(store)
+    words = frozenset(word for lesson in taught for word in lesson.words)
+    return Leniency(min(_MOST_SHIFT, _SHIFT * len(taught)), words)
 
 
 def about_me(store: Store) -> str:

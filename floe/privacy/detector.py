@@ -1,22 +1,21 @@
-"""Finds what is private in a text: Presidio with spaCy's names, and our own rules.
+"""Finds what is private in a text, on a thread of its own and within a time.
 
 Loads in the background and works offline; knows neither the route nor what happens to a text.
 It raises rather than guesses: whoever asks keeps the text here when it does.
 """
 
 import logging
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from floe.errors import PrivacyError, SlowCheckError
-from floe.privacy.verdict import Verdict
+from floe.privacy.verdict import Leniency, Verdict
+from floe.records import ChatMessage
 
 if TYPE_CHECKING:
-    from floe.privacy.analysis import Analysis
+    from floe.privacy.detection.analysis import Analysis
 
 State = Literal["not loaded", "loading", "ready", "failed"]
 
@@ -27,9 +26,6 @@ _SENTENCES: dict[State, str] = {
     "failed": "The privacy check could not be loaded, so answers stay on this device. "
     "Install what requirements.txt lists and start Floe again.",
 }
-
-_HEAVY = ("torch", "transformers")
-"""What spaCy and Presidio would import if they can, for models that are not used here."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +38,7 @@ class Detector:
 
     def __init__(self, own_words: Sequence[str] = ()) -> None:
         self._own_words = tuple(own_words)
+        self._leniency = Leniency()
         self._analysis: Analysis | None = None
         self._state: State = "not loaded"
         self._lock = threading.Lock()
@@ -58,16 +55,15 @@ class Detector:
         return _SENTENCES[self._state]
 
     def load(self) -> None:
-        """Load spaCy and Presidio once; takes 1 to 2 s. Raises PrivacyError."""
+        """Load lists and weights once; takes about 1 s. Raises PrivacyError."""
         with self._lock:
             if self._analysis is not None:
                 return
             self._state = "loading"
             try:
-                with _imported_without(_HEAVY):
-                    from floe.privacy.analysis import Analysis  # noqa: PLC0415 (slow)
+                from floe.privacy.detection.analysis import Analysis  # noqa: PLC0415 (slow)
 
-                    self._analysis = Analysis(self._own_words)
+                self._analysis = Analysis(self._own_words, self._leniency)
             except Exception as error:
                 self._state = "failed"
                 raise PrivacyError(_SENTENCES["failed"]) from error
@@ -84,16 +80,34 @@ class Detector:
             if self._analysis is not None:
                 self._analysis.learn_words(self._own_words)
 
-    def examine(self, text: str, timeout: float = 2.0) -> Verdict:
-        """Say whether the text is private; timeout in seconds.
+    def learn_leniency(self, leniency: Leniency) -> None:
+        """Replace what the person has taught about what is not private."""
+        with self._lock:
+            self._leniency = leniency
+            if self._analysis is not None:
+                self._analysis.leniency = leniency
+
+    def examine(
+        self, text: str, timeout: float = 2.0, *, before: Sequence[ChatMessage] = ()
+    ) -> Verdict:
+        """Say whether what a person wrote is private; timeout in seconds.
+
+        before: the messages that it follows, the latest last.
 
         Raises PrivacyError if the detector is not ready or fails, SlowCheckError if it is too slow.
         """
+        return self._ask(lambda analysis: analysis.examine(text, before), timeout)
+
+    def examine_answer(self, text: str, timeout: float = 2.0) -> Verdict:
+        """Look for hard identifiers and own words in what a model wrote; else as `examine`."""
+        return self._ask(lambda analysis: analysis.examine_answer(text), timeout)
+
+    def _ask(self, question: "Callable[[Analysis], Verdict]", timeout: float) -> Verdict:
         analysis = self._analysis
         if analysis is None:
             raise PrivacyError(self.sentence)
         try:
-            return self._worker.submit(analysis.examine, text).result(timeout)
+            return self._worker.submit(question, analysis).result(timeout)
         except TimeoutError as error:
             raise SlowCheckError(
                 "The privacy check took too long, so this answer stays on this device. "
@@ -109,19 +123,3 @@ class Detector:
             self.load()
         except PrivacyError as error:
             _log.warning("Privacy check: %r", error.__cause__)
-
-
-@contextmanager
-def _imported_without(names: Sequence[str]) -> Iterator[None]:
-    """Make imports of these modules fail for a while, unless they are there already.
-
-    spaCy's own models need numpy alone; torch and transformers would add seconds and 350 MB.
-    """
-    absent = [name for name in names if name not in sys.modules]
-    blocked: Any = dict.fromkeys(absent)  # None makes an import fail
-    sys.modules.update(blocked)
-    try:
-        yield
-    finally:
-        for name in absent:
-            sys.modules.pop(name, None)

@@ -8,15 +8,15 @@ requests are made nor who answers.
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
 from floe.errors import FloeError
-from floe.privacy.choices import Policy
+from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import Examiner, Guard
-from floe.privacy.lexicon import Found, is_title
+from floe.privacy.lexicon import NAME, Found, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
 from floe.privacy.verdict import Verdict
 from floe.records import ChatMessage, Message, Mode, Route
@@ -112,6 +112,8 @@ class Gate:
         policy: Policy,
         own_words: Sequence[str] = (),
         kept: Sequence[str] = (),
+        treatments: Mapping[str, Treatment] | None = None,
+        released: bool = False,
     ) -> Passage:
         """Look at all that would leave.
 
@@ -122,13 +124,16 @@ class Gate:
             policy: what happens to private prompts.
             own_words: what the person calls private everywhere.
             kept: texts that the local model reads and the cloud must not.
+            treatments: what happens to each group of kinds; None: as the policy says.
+            released: the person has said of the new message that it is not private.
         """
         if self._examiner.state != "ready":
             return Passage(Route("local", self._examiner.sentence))
         try:
             known = Pseudonyms(self._store, path[-1].conversation_id, own_words)
-            look = _Look(self._examiner, known, policy, self._keep)
-            return look.passage(mode, path, system, kept)
+            treated = _by_kind(policy, treatments or {})
+            look = _Look(self._examiner, known, policy, treated, self._keep)
+            return look.passage(mode, path, system, kept, released=released)
         except FloeError as error:
             return Passage(Route("local", str(error)))
 
@@ -152,11 +157,19 @@ class Gate:
             StoreError: what was found cannot be kept.
         """
         looked = []
+        known: dict[int, Pseudonyms] = {}
         for message in messages:
             kinds = message.private
             if kinds is None:
                 wished = message.role == "user" and _WISH.search(message.content)
-                kinds = (WISH,) if wished else _kinds(self._examiner.examine(message.content))
+                verdict = _judge(self._examiner, message)
+                kinds = (WISH,) if wished else _kinds(verdict)
+                if verdict.private:
+                    # A model that learns from it can utter it in any other conversation.
+                    place = message.conversation_id
+                    if place not in known:
+                        known[place] = Pseudonyms(self._store, place)
+                    known[place].learn(message.content, _values(verdict))
                 self._keep(message, kinds)
             looked.append(replace(message, private=kinds))
         return looked
@@ -180,11 +193,13 @@ class _Look:
         examiner: Examiner,
         known: Pseudonyms,
         policy: Policy,
+        treatments: Mapping[str, Treatment],
         keep: Callable[[Message, tuple[str, ...]], None],
     ) -> None:
         self._examiner = examiner
         self._known = known
         self._policy = policy
+        self._treatments = treatments
         self._keep = keep
         self._until = time.monotonic() + _SECONDS
         self._private: dict[int, tuple[str, ...]] = {}
@@ -195,24 +210,36 @@ class _Look:
         path: Sequence[Message],
         system: str,
         kept: Sequence[str],
+        *,
+        released: bool,
     ) -> Passage:
         question = path[-1]
-        verdict = self._examiner.examine(question.content)
+        before = [ChatMessage(message.role, message.content) for message in path[-3:-1]]
+        verdict = self._examiner.examine(question.content, before=before)
+        if released and not any(span.decides and _is_hard(span.kind) for span in verdict.spans):
+            verdict = replace(verdict, private=False, spans=(), unsure=False)
         self._keep(question, _kinds(verdict))
-        if not verdict.private or self._policy == "pseudonyms":
+        if not verdict.private or self._may_mask(verdict):
             self._study(path[:-1], kept)
         found = self._found(question.content, verdict)
         self._learn(question.content, verdict)
-        spans = tuple((each.start, each.end, each.kind) for each in found)
-        kinds = _kinds(verdict, found)
+        shown_spans = tuple((each.start, each.end, each.kind) for each in found)
+        kinds = tuple(kind for kind in _kinds(verdict, found) if not self._is_allowed(kind))
         self._keep(question, kinds)
         listed = ", ".join(kinds)
-        if kinds and (self._policy == "local only" or not found):
-            return Passage(Route("local", f"{KEPT}: {listed}", spans))
-        text = self._masked(question.content, found) if found else question.content
+        masks = [each for each in found if self._masks(each.kind)]
+        if kinds and (not masks or any(self._stays(kind) for kind in kinds)):
+            reason = f"{KEPT}: {listed}"
+            return Passage(Route("local", reason, shown_spans, unsure=verdict.unsure))
+        text = self._masked(question.content, masks) if masks else question.content
         if text is None:
-            return Passage(Route("local", f"{KEPT}: pseudonyms cannot hide all of it", spans))
+            reason = f"{KEPT}: pseudonyms cannot hide all of it"
+            return Passage(Route("local", reason, shown_spans))
         turns, withheld = self._earlier(path[:-1])
+        if verdict.leans and withheld and self._last_is_withheld(path[:-1]):
+            return Passage(
+                Route("local", f"{KEPT}: it goes on from what is kept here", unsure=True)
+            )
         shown = self._system(system)
         messages = (
             *([ChatMessage("system", shown)] if shown else []),
@@ -229,7 +256,26 @@ class _Look:
             sent=sent,
             kept=[*kept, *withheld],
         )
-        return Passage(Route(mode, _reason(mode, listed, len(withheld)), spans), messages, guard)
+        reason = _reason(mode, listed, len(withheld))
+        return Passage(Route(mode, reason, shown_spans), messages, guard)
+
+    def _is_allowed(self, kind: str) -> bool:
+        return self._treatments.get(kind) == "allow"
+
+    def _stays(self, kind: str) -> bool:
+        """Whether a message with this kind stays here, whatever is masked."""
+        return self._treatments.get(kind, _usual(self._policy)) == "keep"
+
+    def _masks(self, kind: str) -> bool:
+        """Whether a placeholder stands for this kind; a matter stays, its person is masked."""
+        return kind not in MATTERS and not self._is_allowed(kind) and not self._stays(kind)
+
+    def _may_mask(self, verdict: Verdict) -> bool:
+        return not any(self._stays(kind) for kind in _kinds(verdict))
+
+    def _last_is_withheld(self, path: Sequence[Message]) -> bool:
+        turns = _turns(path)
+        return bool(turns) and self._turn(turns[-1]) is None
 
     def _study(self, path: Sequence[Message], kept: Sequence[str]) -> None:
         """Look at all that nobody has looked at, the newest first, and learn from it.
@@ -237,13 +283,15 @@ class _Look:
         Before anything is shown: what is private in one text is looked for in all others.
         """
         for text in filter(None, kept):
-            self._learn(text, self._examiner.examine(text))
-        for message in reversed(path):
+            verdict = self._examiner.examine(text)
+            names = [Found(s.start, s.end, s.kind) for s in verdict.spans if s.kind == NAME]
+            self._known.learn(text, sorted({*names, *_values(verdict)}))
+        for place, message in reversed([*enumerate(path)]):
             kinds = message.private
             if kinds is None:
                 if time.monotonic() > self._until:
                     continue
-                verdict = self._examiner.examine(message.content)
+                verdict = _judge(self._examiner, message, path[max(0, place - 2) : place])
                 kinds = _kinds(verdict)
                 self._learn(message.content, verdict)
                 self._keep(message, kinds)
@@ -275,15 +323,24 @@ class _Look:
 
     def _shown(self, message: Message) -> str | None:
         kinds = self._private.get(message.id)
-        known = self._known.lexicon.find(message.content)
-        if kinds == () and not known:
+        known = [
+            each
+            for each in self._known.lexicon.find(message.content)
+            if not self._is_allowed(each.kind)
+        ]
+        if kinds is not None and all(map(self._is_allowed, kinds)) and not known:
             return message.content
-        if kinds is None or WISH in kinds or self._policy == "local only":
+        if (
+            kinds is None
+            or WISH in kinds
+            or any(map(self._stays, (*kinds, *(k.kind for k in known))))
+        ):
             return None
         if time.monotonic() > self._until:
             return None
-        found = self._found(message.content, self._examiner.examine(message.content))
-        return self._masked(message.content, found) if found else None
+        found = self._found(message.content, _judge(self._examiner, message))
+        masks = [each for each in found if self._masks(each.kind)]
+        return self._masked(message.content, masks) if masks else None
 
     def _system(self, system: str) -> str:
         """The system prompt as the cloud may see it; empty: not at all."""
@@ -294,17 +351,16 @@ class _Look:
         if not verdict.private and not found:
             return system
         self._learn(system, verdict)
-        if self._policy == "local only" or not found:
+        masks = [each for each in found if self._masks(each.kind)]
+        if not masks or any(self._stays(each.kind) for each in found):
             return ""
-        return self._masked(system, found) or ""
+        return self._masked(system, masks) or ""
 
     def _masked(self, text: str, found: Sequence[Found]) -> str | None:
         """`text` with pseudonyms; None if something private shows through all the same."""
         for _ in range(2):
             masked = self._known.mask(text, found)
             verdict = self._examiner.examine(masked)
-            if verdict.private and not _deciding(verdict):
-                return None
             left = self._beside_placeholders(masked, verdict)
             if not left:
                 return masked
@@ -318,6 +374,8 @@ class _Look:
         places = [found.span() for found in re.finditer(names, masked)] if names else []
         left = []
         for span in _deciding(verdict):
+            if not self._masks(span.kind):
+                continue
             start = span.start
             for begin, end in [*places, (len(masked), len(masked))]:
                 if end <= start:
@@ -341,7 +399,7 @@ class _Look:
         return sorted([*spans, *others])
 
     def _learn(self, text: str, verdict: Verdict) -> None:
-        self._known.learn(text, _deciding(verdict))
+        self._known.learn(text, _values(verdict))
 
 
 def _turns(path: Sequence[Message]) -> list[list[Message]]:
@@ -356,6 +414,34 @@ def _turns(path: Sequence[Message]) -> list[list[Message]]:
 
 def _deciding(verdict: Verdict) -> list[Found]:
     return [Found(span.start, span.end, span.kind) for span in verdict.spans if span.decides]
+
+
+def _values(verdict: Verdict) -> list[Found]:
+    """What points to somebody wherever it stands; not the words of a matter, as all use them."""
+    return [found for found in _deciding(verdict) if found.kind not in MATTERS]
+
+
+def _is_hard(kind: str) -> bool:
+    """Whether a find is an identifier or a secret, which no press of a button makes harmless."""
+    return kind not in MATTERS and kind not in ("name", "private")
+
+
+def _usual(policy: Policy) -> Treatment:
+    return "pseudonym" if policy == "pseudonyms" else "keep"
+
+
+def _by_kind(policy: Policy, treatments: Mapping[str, Treatment]) -> dict[str, Treatment]:
+    """The treatment of each kind of `GROUPS`."""
+    usual = _usual(policy)
+    return {kind: treatments.get(group, usual) for group, kinds in GROUPS.items() for kind in kinds}
+
+
+def _judge(examiner: Examiner, message: Message, path: Sequence[Message] = ()) -> Verdict:
+    """A message as what it is: a person's words in their place, or a model's answer."""
+    if message.role == "assistant":
+        return examiner.examine_answer(message.content)
+    before = [ChatMessage(each.role, each.content) for each in path]
+    return examiner.examine(message.content, before=before)
 
 
 def _kinds(verdict: Verdict, found: Iterable[Found] = ()) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ from typing import Final, Protocol
 from floe.errors import FloeError, SlowCheckError
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.privacy.choices import Policy
-from floe.privacy.lexicon import Found, bare
+from floe.privacy.lexicon import NAME, Found, bare
 from floe.privacy.pseudonyms import Pseudonyms
 from floe.privacy.unmask import UnmaskedStream
 from floe.privacy.verdict import Verdict
+from floe.records import ChatMessage
 
 SECONDS: Final = 0.5
 """Longest examination while an answer is written: the decoder waits for it."""
@@ -24,6 +25,7 @@ _SLOW_LOOKS: Final = 3
 _OVERLAP: Final = 120
 """Characters before the new ones that are examined with them, from the start of a sentence."""
 _SENTENCE_START: Final = re.compile(r"[.!?:]\s+|\n")
+_SENTENCE_END: Final = re.compile(r"[.!?](?=\s)|\n")
 _UNSETTLED: Final = re.compile(
     r"(?:\d[\s().\-/]{0,3}){3,}$"  # a number of three digits or more
     r"|@\S*$"  # an e-mail address
@@ -49,8 +51,14 @@ class Examiner(Protocol):
         """Why they cannot."""
         ...
 
-    def examine(self, text: str, timeout: float = ...) -> Verdict:
-        """Look at a text; raises PrivacyError on any doubt."""
+    def examine(
+        self, text: str, timeout: float = ..., *, before: Sequence[ChatMessage] = ...
+    ) -> Verdict:
+        """Look at what a person wrote after other messages; raises PrivacyError on any doubt."""
+        ...
+
+    def examine_answer(self, text: str, timeout: float = ...) -> Verdict:
+        """Look at what a model wrote, for hard identifiers alone; raises PrivacyError."""
         ...
 
 
@@ -59,7 +67,7 @@ class Guard:
 
     Attributes:
         policy: what happens to an answer that has become private.
-        closed: nothing more of this answer leaves.
+        closed: nothing more of this answer leaves, whatever it says.
         seconds: longest examination of what is new.
     """
 
@@ -89,6 +97,7 @@ class Guard:
         self._notify: Callable[[str], None] = lambda _sentence: None
         self._cleared = 0
         self._slow = 0
+        self._private_beginning = ""
         self.closed = False
         self.seconds = SECONDS
 
@@ -139,7 +148,7 @@ class Guard:
         Raises:
             PrivacyError: it cannot be examined.
         """
-        verdict = self._examiner.examine(text)
+        verdict = self._examiner.examine_answer(text)
         found = [*self._new(text, verdict, 0), *self._pseudonyms.lexicon.find(text)]
         kinds = {each.kind for each in found} | ({"private"} if _vague(verdict) else set())
         ranked = [kind for kind in verdict.kinds if kind in kinds]
@@ -149,24 +158,33 @@ class Guard:
         self.close(f"{error} The cloud takes no further part in this answer.")
 
     def _outgoing(self, partial: str) -> str | None:
-        if not partial:
-            return partial
+        if not partial or self._stands_private(partial):
+            return None if partial else partial
         if _UNSETTLED.search(partial[-80:]) or self._pseudonyms.lexicon.breaks_off(partial):
             return None
         start = self._start(partial)
-        verdict = self._examiner.examine(partial[start:], self.seconds)
+        verdict = self._examiner.examine_answer(partial[start:], self.seconds)
         found = self._new(partial, verdict, start)
         known = self._pseudonyms.lexicon.find(partial)
+        if self._names_somebody(partial, verdict, start):
+            return None  # until its sentence is over: a number or an address may follow
         if _vague(verdict) or not self._kept.isdisjoint(_runs([partial[start:]])):
-            self.close(_stopped("words that are kept here"))
-            return None
+            return self._stand_aside(partial, "words that are kept here")
         if (found or known) and self.policy == "local only":
             self._pseudonyms.learn(partial, found)
             kinds = dict.fromkeys(each.kind for each in [*found, *known])
-            self.close(_stopped(", ".join(kinds)))
-            return None
+            return self._stand_aside(partial, ", ".join(kinds))
         self._cleared = len(partial)
         return self._pseudonyms.mask(partial, found)
+
+    def _stands_private(self, partial: str) -> bool:
+        """Whether the answer still begins with what was found to be private."""
+        return bool(self._private_beginning) and partial.startswith(self._private_beginning)
+
+    def _stand_aside(self, partial: str, what: str) -> None:
+        """Send nothing for as long as the answer begins with this text; say so once."""
+        self._private_beginning = partial
+        self._notify(_stopped(what))
 
     def _start(self, partial: str) -> int:
         """From where to look: a sentence or a word that begins well before what is new."""
@@ -185,6 +203,24 @@ class Guard:
             if not self._from_there(text[core.start : core.end]):
                 found.append(core)
         return found
+
+    def _names_somebody(self, text: str, verdict: Verdict, start: int) -> bool:
+        """Whether the sentence in the making has a person or a street the cloud has not heard of.
+
+        What is known to be private is found, and masked, elsewhere.
+        """
+        ends = [found.end() for found in _SENTENCE_END.finditer(text, start)]
+        sentence = ends[-1] if ends else start
+        known = self._pseudonyms.lexicon.find(text)
+        for span in verdict.spans:
+            begin, end = start + span.start, start + span.end
+            if span.decides or span.kind not in (NAME, "address") or begin < sentence:
+                continue
+            if any(each.start < end and begin < each.end for each in known):
+                continue
+            if not self._from_there(text[begin:end]):
+                return True
+        return False
 
     def _from_there(self, words: str) -> bool:
         """Whether the cloud knows these words already: it wrote them, or was asked with them."""

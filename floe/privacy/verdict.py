@@ -13,12 +13,14 @@ IMPORTANCE = (
     "bank account",
     "social security number",
     "licence number",
+    "licence plate",
     "passport number",
     "identity number",
     "account number",
     "name",
     "phone",
     "e-mail",
+    "handle",
     "address",
     "postcode",
     "IP address",
@@ -29,6 +31,10 @@ IMPORTANCE = (
     "origin",
     "love life",
     "legal matter",
+    "money",
+    "company secret",
+    "whereabouts",
+    "family",
     "own words",
 )
 """The kinds that can decide, the most important first."""
@@ -54,16 +60,34 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a text is private; spans are sorted and do not overlap."""
+    """Whether a text is private; spans are sorted and do not overlap.
+
+    unsure: it is private only perhaps, and the person may say otherwise. leans: it cannot be
+    understood without the messages before it.
+    """
 
     private: bool
     spans: tuple[Span, ...]
+    unsure: bool = False
+    leans: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of the deciding spans, each once, the most important first."""
         found = {span.kind for span in self.spans if span.decides}
         return tuple(sorted(found, key=lambda kind: (_RANK.get(kind, len(_RANK)), kind)))
+
+
+@dataclass(frozen=True, slots=True)
+class Leniency:
+    """What the person has taught the check.
+
+    shift: added to what a text must reach to be kept, in logits. harmless: words, in small
+    letters, for which the classifier alone no longer keeps a text.
+    """
+
+    shift: float = 0.0
+    harmless: frozenset[str] = frozenset()
 
 
 def without_overlap(spans: list[Span]) -> tuple[Span, ...]:

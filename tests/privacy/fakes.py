@@ -1,10 +1,11 @@
 """A detector that can be worked out by hand: it finds the words it is given, and no others."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from floe.errors import PrivacyError, SlowCheckError
 from floe.privacy.verdict import Span, Verdict, without_overlap
+from floe.records import ChatMessage
 
 
 class FakeExaminer:
@@ -15,6 +16,7 @@ class FakeExaminer:
         self.state = "ready"
         self.sentence = "The privacy check has not started yet."
         self.examined: list[str] = []
+        self.leaning: set[str] = set()
         self.fails = False
         self.takes = 0.0
 
@@ -23,7 +25,12 @@ class FakeExaminer:
         self.words = words
         return self
 
-    def examine(self, text: str, timeout: float = 2.0) -> Verdict:
+    def examine_answer(self, text: str, timeout: float = 2.0) -> Verdict:
+        return self.examine(text, timeout)
+
+    def examine(
+        self, text: str, timeout: float = 2.0, *, before: Sequence[ChatMessage] = ()
+    ) -> Verdict:
         if self.takes > timeout:
             raise SlowCheckError("The privacy check took too long.")
         if self.fails or self.state != "ready":
@@ -35,4 +42,5 @@ class FakeExaminer:
             for found in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", text)
         ]
         kept = without_overlap(spans)
-        return Verdict(any(span.decides for span in kept), kept)
+        leans = bool(before) and text in self.leaning
+        return Verdict(any(span.decides for span in kept), kept, leans=leans)

@@ -1,5 +1,6 @@
 """What may leave, turn by turn, and before every reopened stream; the detector is hand-made."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from floe.privacy.gate import CHOSEN, KEPT, WISH, Gate, Passage
 from floe.privacy.guard import Guard
 from floe.privacy.pseudonyms import EXPLANATION, Pseudonyms
 from floe.privacy.verdict import Verdict
-from floe.records import Message, Role, Route
+from floe.records import ChatMessage, Message, Role, Route
 from floe.store import Store
 from tests.fusion.fakes import FakeClock, FakeCloud, peaked
 from tests.privacy.fakes import FakeExaminer
@@ -258,7 +259,9 @@ def test_what_pseudonyms_cannot_hide_stays_here(
 class Stubborn(FakeExaminer):
     """Whatever is taken out, the word before it shows through."""
 
-    def examine(self, text: str, timeout: float = 2.0) -> Verdict:
+    def examine(
+        self, text: str, timeout: float = 2.0, *, before: Sequence[ChatMessage] = ()
+    ) -> Verdict:
         self.words = {[word for word in text.split() if "_" not in word][-1]: "name"}
         return super().examine(text, timeout)
 
@@ -299,7 +302,6 @@ def test_an_answer_that_has_become_private_is_sent_no_more(chat: Chat) -> None:
     assert open_stream("It was written by Anna Weber, ") is None
     assert open_stream("It was written by Anna Weber, I think.") is None
     assert cloud.opened == ["", "It was written by "]
-    assert guard.closed
     assert len(said) == 1
     assert "private (name)" in said[0]
 

@@ -8,7 +8,7 @@ import regex
 OWN = "own words"
 
 
-class Dictionary:
+class OwnWords:
     """Finds words as a whole, whatever their case, accents, or the white space between them."""
 
     def __init__(self, words: Sequence[str]) -> None:

@@ -3,22 +3,11 @@
 A checksum or a shape of its own counts anywhere, other digits only beside the word for them.
 """
 
-# ruff: noqa: RUF001 (letters of other languages are meant)
-
 import re
 
 import regex
-from presidio_analyzer import EntityRecognizer
-from presidio_analyzer.predefined_recognizers import (
-    EsNieRecognizer,
-    EsNifRecognizer,
-    FiPersonalIdentityCodeRecognizer,
-    IbanRecognizer,
-    ItFiscalCodeRecognizer,
-    UkNinoRecognizer,
-)
 
-from floe.privacy.recognizers import Rule, RuleRecognizer, compiled
+from floe.privacy.detection.rules import Rule, RuleSet, compiled
 
 _CARD = compiled(r"(?<! [\w.] | \d[ -] ) \d (?: [ -]? \d ){11,18} (?! \w | [.,-]?\d )")
 _CARD_WORDS = compiled(
@@ -44,16 +33,6 @@ def _is_card(match: regex.Match[str]) -> bool:
     return named or (
         _passes_luhn(digits) and digits.startswith(_CARD_STARTS) and not digits.endswith("0000")
     )
-
-
-_IBAN_SMALL = compiled(r"(?<! \w ) [a-z]{2} \d{2} [a-z\d]{11,30} (?! \w )")
-"""Presidio finds those in capital letters, with and without blanks."""
-
-
-def _is_iban(match: regex.Match[str]) -> bool:
-    """ISO 13616: letters as numbers, the first four characters last, 1 modulo 97."""
-    moved = match[0][4:] + match[0][:4]
-    return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
 
 
 _IBAN_NAMED = compiled(
@@ -188,11 +167,9 @@ def _is_born(match: regex.Match[str]) -> bool:
     return bool(re.search(r"born|geboren|n[ée]e?\s|nac", match[0], re.I))
 
 
-NUMBERS = RuleRecognizer(
-    "numbers of a person",
+NUMBERS = RuleSet(
     [
         Rule("card number", _CARD, 0.9, _is_card),
-        Rule("bank account", _IBAN_SMALL, 0.95, _is_iban),
         Rule("bank account", _IBAN_NAMED, 0.9),
         Rule("bank account", _BIC_NAMED, 0.8),
         Rule("licence number", _named(_LICENCE), 0.87, _is_number_of_paper),
@@ -212,20 +189,3 @@ NUMBERS = RuleRecognizer(
         Rule("birth date", _BIRTH_YEAR, 0.6, _is_born),
     ],
 )
-
-
-def checked_numbers() -> list[EntityRecognizer]:
-    """Presidio's own for numbers with a checksum; they count from a score of 0.5."""
-    return [
-        IbanRecognizer(),
-        *(
-            recognizer(supported_language="en")
-            for recognizer in (
-                EsNieRecognizer,
-                EsNifRecognizer,
-                FiPersonalIdentityCodeRecognizer,
-                ItFiscalCodeRecognizer,
-                UkNinoRecognizer,
-            )
-        ),
-    ]

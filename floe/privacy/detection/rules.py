@@ -1,18 +1,26 @@
-"""Rules as Presidio takes them: a pattern, what it finds, and a check of what it found.
+"""A rule: a pattern, what it finds, and a check of what it found; rules are applied in sets.
 
 The rules themselves are in the modules beside this one, one for each field. Knows neither the
 verdict nor who asks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import regex
-from presidio_analyzer import LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
 
 _SECONDS = 1.0
 """A pattern that takes longer than this on one text ends with `TimeoutError`."""
+
+
+class Sign(NamedTuple):
+    """Characters start to end (half open) of a normalised text, what they are, and how surely."""
+
+    start: int
+    end: int
+    kind: str
+    score: float
 
 
 def compiled(pattern: str, *, cased: bool = False) -> regex.Pattern[str]:
@@ -34,29 +42,17 @@ class Rule:
     check: Callable[[regex.Match[str]], bool] = lambda _match: True
 
 
-class RuleRecognizer(LocalRecognizer):
+class RuleSet:
     """Applies rules one after the other; spans may overlap."""
 
-    def __init__(self, name: str, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
-        kinds = sorted({rule.kind for rule in rules})
-        super().__init__(supported_entities=kinds, name=name)
 
-    def load(self) -> None:
-        """Nothing to load: patterns are compiled when their module is imported."""
-
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
-    ) -> list[RecognizerResult]:
-        """All spans of the kinds in `entities`; raises TimeoutError."""
-        del nlp_artifacts
-        found = []
+    def find(self, text: str) -> Iterator[Sign]:
+        """All that the rules find in a normalised text; raises TimeoutError."""
         for rule in self._rules:
-            if rule.kind not in entities:
-                continue
             group = "x" if "x" in rule.pattern.groupindex else 0
             for match in rule.pattern.finditer(text, timeout=_SECONDS):
                 start, end = match.span(group)
                 if start < end and rule.check(match):
-                    found.append(RecognizerResult(rule.kind, start, end, rule.score))
-        return found
+                    yield Sign(start, end, rule.kind, rule.score)

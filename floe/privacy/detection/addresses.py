@@ -4,14 +4,12 @@ A house number before or after a word for a street, a post box, a flat; a name w
 only where the sentence says that it is a place to go or to send to.
 """
 
-# ruff: noqa: RUF001 (letters of other languages are meant)
-
 import re
 
 import regex
 
-from floe.privacy.recognizers import Rule, RuleRecognizer, compiled
-from floe.privacy.vocabulary import listed
+from floe.privacy.detection.rules import Rule, RuleSet, compiled
+from floe.privacy.detection.vocabulary import listed
 
 _NUMBER = r"\d{1,6} (?: \s?[a-z]\b | [-/]\d{1,4}[a-z]? )?"
 _NAME = r"(?: \p{Lu}[\p{L}\p{M}.'’-]* )"
@@ -20,7 +18,7 @@ _PARTICLE = (
     r" | di | e | y | von | van | der | den | am | im | an | zum | zur | d' | l'"
     r" | \d{1,4}(?:st|nd|rd|th)? ) )"
 )
-_NAMES = rf"{_NAME} (?: [\s]+ (?: {_NAME} | {_PARTICLE} ) ){{0,5}}"
+_NAMES = rf"{_NAME} (?: [ ]+ (?: {_NAME} | {_PARTICLE} ) ){{0,5}}"
 
 # Words for a street that follow its name, as English has them.
 _STREET = (
@@ -110,8 +108,8 @@ _LATIN_GRID = compiled(
     r" | avenida ) \s+ \d+ \w? \s* (?: \# | no\.? ) \s* \d+ )"
 )
 _WORD_AND_NUMBER = compiled(
-    rf"(?<! \w ) (?P<x> (?: {_NAME} \s+ ){{0,2}} (?P<word> \p{{L}}[\p{{L}}\p{{M}}.'’-]++ ) \s*"
-    rf" ,? \s* \d{{1,5}} (?: \s?[a-zA-Z] \b )? ) (?! \w | [.,:]\d )",
+    rf"(?<! \w ) (?P<x> (?: {_NAME} [ ]+ ){{0,2}} (?P<word> \p{{L}}[\p{{L}}\p{{M}}.'’-]++ ) [ ]*"
+    rf" ,? [ ]* \d{{1,5}} (?: \s?[a-zA-Z] \b )? ) (?! \w | [.,:]\d )",
     cased=True,
 )
 _ENDS = compiled(rf"{_ENDING} \Z")
@@ -133,20 +131,20 @@ def _ends_like_a_street(match: regex.Match[str]) -> bool:
 
 
 _NUMBERS_AROUND = compiled(
-    r"(?<! [\w.,] ) (?P<x> \d{2,6} (?: \s+ [\p{L}\p{M}.'’-]{3,} ){1,4} \s+"
-    r" \d{1,5} \s+ (?: st | street | road | rd | ave | avenue | apt | suite ) \b )"
+    r"(?<! [\w.,] ) (?P<x> \d{2,6} (?: [ ]+ [\p{L}\p{M}.'’-]{3,} ){1,4} [ ]+"
+    r" \d{1,5} [ ]+ (?: st | street | road | rd | ave | avenue | apt | suite ) \b )"
 )
 _APART = compiled(
-    rf"(?<! \w ) (?P<x> {_NAMES} \s+ (?: {_ENDING} | {_ENDING_SHORT} ) \s* ,? \s* \d{{1,5}} ) \b",
+    rf"(?<! \w ) (?P<x> {_NAMES} [ ]+ (?: {_ENDING} | {_ENDING_SHORT} ) [ ]* ,? [ ]* \d{{1,5}} ) \b",
     cased=True,
 )
 _BETWEEN_NUMBERS = compiled(
-    rf"(?<! [\w.,:/-] | \d\s ) (?P<x> (?! (?:1[5-9]|20)\d\d\b ) \d{{1,6}} (?: [a-z]? \s+"
-    rf" | \s+ \d{{1,4}} \s+ ) {_NAMES} \s+ \d{{1,5}} ) (?! \w | [.,:]\d )",
+    rf"(?<! [\w.,:/-] | \d\s ) (?P<x> (?! (?:1[5-9]|20)\d\d\b ) \d{{1,6}} (?: [a-z]? [ ]+"
+    rf" | [ ]+ \d{{1,4}} [ ]+ ) {_NAMES} [ ]+ \d{{1,5}} ) (?! \w | [.,:]\d )",
     cased=True,
 )
 _TWO_NUMBERS = compiled(
-    rf"(?<! [\w.,:/-] | \d\s ) (?P<x> \d{{3,6}} \s+ \d{{1,4}} \s+ {_NAMES} )", cased=True
+    rf"(?<! [\w.,:/-] | \d\s ) (?P<x> \d{{3,6}} [ ]+ \d{{1,4}} [ ]+ {_NAMES} )", cased=True
 )
 _BOX = compiled(
     r"""
@@ -190,13 +188,13 @@ _NUMBER_THEN_NAME = compiled(
 
 _AT = compiled(
     rf"\b (?i: at | near | outside"
-    rf" | opposite ) \s+ (?P<x> {_NAMES} \s+ (?! (?:19"
+    rf" | opposite ) [ ]+ (?P<x> {_NAMES} [ ]+ (?! (?:19"
     rf"|20)\d\d\b ) \d{{1,5}} (?: \s?[A-Za-z]\b )? ) (?! \w | [.,:]\d | \s? % )",
     cased=True,
 )
 _WHOLE_LINE = compiled(
-    rf"^ \s* (?P<x> {_NAMES} \s+ (?! (?:19|20)\d\d\b ) \d{{2,5}} [a-z]? ) \s* (?= [,.]? \s* $ "
-    rf"| , \s* \p{{Lu}} )",
+    rf"^ [ ]* (?P<x> {_NAMES} [ ]+ (?! (?:19|20)\d\d\b ) \d{{2,5}} [a-z]? ) [ ]* (?= [,.]? [ ]* $ "
+    rf"| , [ ]* \p{{Lu}} )",
     cased=True,
 )
 
@@ -269,8 +267,7 @@ _POSTCODE_NAMED = compiled(
     """
 )
 
-ADDRESSES = RuleRecognizer(
-    "addresses",
+ADDRESSES = RuleSet(
     [
         Rule("address", _ENGLISH, 0.85, _named_like_a_street),
         Rule("address", _ENGLISH_NAMED, 0.85, _named_like_a_street),

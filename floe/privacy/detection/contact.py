@@ -3,14 +3,12 @@
 A phone number is told from other digits by how it is grouped and by the words before it.
 """
 
-# ruff: noqa: RUF001 (letters of other languages are meant)
-
 import ipaddress
 import re
 
 import regex
 
-from floe.privacy.recognizers import Rule, RuleRecognizer, compiled
+from floe.privacy.detection.rules import Rule, RuleSet, compiled
 
 _DIGITS = compiled(
     r"""
@@ -158,8 +156,7 @@ def _is_somebodys_address(match: regex.Match[str]) -> bool:
     return not (versioned or common or text in _EVERYBODYS)
 
 
-CONTACT = RuleRecognizer(
-    "ways to reach a person",
+CONTACT = RuleSet(
     [
         Rule("phone", _DIGITS, 0.8, _is_phone),
         Rule("e-mail", _HIDDEN_MAIL, 0.8),

@@ -3,8 +3,6 @@
 Uses the rules alone, never their `analyze_line`: that would ask the issuer whether a key is real.
 """
 
-# ruff: noqa: RUF001 (letters of other languages are meant)
-
 import re
 from collections.abc import Iterable, Iterator
 
@@ -17,10 +15,8 @@ from detect_secrets.plugins.high_entropy_strings import (
 from detect_secrets.plugins.ip_public import IPPublicDetector
 from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP, KeywordDetector
 from detect_secrets.plugins.private_key import PrivateKeyDetector
-from presidio_analyzer import LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
 
-from floe.privacy.recognizers import compiled
+from floe.privacy.detection.rules import Sign, compiled
 
 _KEY, _PRIVATE, _PASSWORD = "API key", "private key", "password"
 
@@ -64,7 +60,7 @@ _DIGEST = re.compile(
 _CAMEL_OR_PATH = re.compile(r"(?:[A-Za-z]+[-_./])*[A-Za-z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+\d{0,3}")
 
 
-class SecretRecognizer(LocalRecognizer):
+class Secrets:
     """Line by line, because the rules are written for lines of source code."""
 
     def __init__(self) -> None:
@@ -78,17 +74,11 @@ class SecretRecognizer(LocalRecognizer):
         self._keyword = KeywordDetector()
         self._base64 = Base64HighEntropyString(limit=4.0)
         self._hex = HexHighEntropyString(limit=3.0)
-        super().__init__(supported_entities=[_KEY, _PRIVATE, _PASSWORD], name="secrets")
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
-    ) -> list[RecognizerResult]:
-        """Spans of what should open nobody else's door."""
-        del entities, nlp_artifacts
-        return [RecognizerResult(kind, start, end, 0.9) for kind, start, end in self._found(text)]
+    def find(self, text: str) -> Iterator[Sign]:
+        """What should open nobody else's door."""
+        for kind, start, end in self._found(text):
+            yield Sign(start, end, kind, 0.9)
 
     def _found(self, text: str) -> Iterator[tuple[str, int, int]]:
         offset = 0
@@ -127,8 +117,9 @@ class SecretRecognizer(LocalRecognizer):
             return False
         if _CAMEL_OR_PATH.fullmatch(token) or re.search(r"\.\w{2,4}(?:/|$)", token):
             return False
-        if re.fullmatch(r"[0-9a-fA-F]{20,}", token):
-            return bool(self._hex.calculate_shannon_entropy(token) > self._hex.entropy_limit)
+        if re.fullmatch(r"[0-9a-fA-F]{16,}", token):
+            # Digests, commit ids and object ids stand for nobody and open nothing.
+            return False
         longest = max(map(len, re.split(r"[-_./+=]", token)))
         mixed = bool(re.search(r"\d[A-Za-z]+\d|[A-Za-z]\d+[A-Za-z]", token))
         limit = self._base64.entropy_limit if len(token) >= 24 else 3.6

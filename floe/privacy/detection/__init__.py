@@ -1,0 +1,1 @@
+"""What finds private things in one text: normalisation, rules, names, and a trained classifier."""

@@ -1,0 +1,285 @@
+"""One text, with what was said before it, through all signs; and what follows from them.
+
+Hard identifiers decide by themselves; everything else by the classifier's score, above one
+threshold for sure, above a lower one perhaps. Knows nothing of threads, routes or the store.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Final
+
+import regex
+
+from floe.privacy.detection.addresses import ADDRESSES
+from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
+from floe.privacy.detection.contact import CONTACT
+from floe.privacy.detection.features import WINDOW
+from floe.privacy.detection.identifiers import find_identifiers, full_name_mails, is_reserved_phone
+from floe.privacy.detection.names import Name, find_names
+from floe.privacy.detection.normalise import NormalisedText, normalise
+from floe.privacy.detection.numbers import NUMBERS
+from floe.privacy.detection.own_words import OWN, OwnWords
+from floe.privacy.detection.rules import Sign
+from floe.privacy.detection.secrets import Secrets
+from floe.privacy.verdict import Leniency, Span, Verdict, without_overlap
+from floe.records import ChatMessage
+
+KEEP: Final = 0.80
+"""Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
+UNSURE: Final = 0.55
+"""Probability from which it may be: it stays, and the person is asked."""
+_LEANS: Final = 0.6
+_SHARE: Final = 0.2
+"""What a message must have of its own to be private together with the one before it."""
+_NAME: Final = "name"
+_WORDS_SHOWN: Final = 3
+_LAST_SENTENCE: Final = regex.compile(
+    r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
+)
+_DECLINES: Final = regex.compile(
+    r"\s*(?:no|yes|nope|yeah|ok|sure|none|nothing|skip|later|idk|i don'?t know|not sure|rather not|n/?a|never mind|nein|ja|non|oui|sí|si|não|sim|nee|tak|nie|нет|да|hayır|evet|لا|نعم|不|是|没有|いいえ|はい|아니요|네)\b.{0,20}\Z",
+    regex.I,
+)
+_TOLL_FREE: Final = regex.compile(
+    r"\+?1?(?:800|888|877|866|855|844|833)\d{7}|0?0?800\d{4,9}|\+?\d{2}800\d{5,8}"
+)
+_BORN_OF_NOBODY: Final = regex.compile(
+    r"\b(?:who|which|what|famous|celebrit\w+|someone|people|anyone|when do you|when does)\b",
+    regex.I,
+)
+_ANSWER_KINDS: Final = frozenset(
+    {
+        "password",
+        "private key",
+        "API key",
+        "card number",
+        "bank account",
+        "social security number",
+        "identity number",
+        "e-mail",
+        "phone",
+        "address",
+    }
+)
+"""What closes the cloud's part in what a model writes, whoever it may belong to."""
+
+
+@cache
+def _secrets() -> Secrets:
+    return Secrets()
+
+
+class Analysis:
+    """All rules and the trained weights; one text at a time."""
+
+    def __init__(self, own_words: Sequence[str], leniency: Leniency | None = None) -> None:
+        self.learn_words(own_words)
+        self.leniency = leniency or Leniency()
+        self.examine("The first text is slower than all that follow.")
+
+    def learn_words(self, own_words: Sequence[str]) -> None:
+        """Replace the person's own words."""
+        self._own_words = OwnWords(own_words)
+
+    def examine(self, text: str, before: Sequence[ChatMessage] = ()) -> Verdict:
+        """Judge what a person wrote; `before`: the messages it follows, the latest last.
+
+        Raises TimeoutError if a rule is too slow on this text.
+        """
+        plain = normalise(text)
+        names = find_names(plain.text)
+        signs = [*self._own(plain), *hard_signs(plain.text)]
+        stretches = classify(plain.text, names)
+        asked = [*_asked(plain.text, names, before)]
+        score = max([stretch.private for stretch in stretches], default=0.0)
+        soft = [
+            sign
+            for stretch in stretches
+            if stretch.private >= UNSURE
+            for sign in _soft_signs(plain.text, stretch, names)
+        ]
+        together = _together(plain.text, before, alone=score) if before else False
+        soft = [
+            sign
+            for sign in soft
+            if plain.text[sign.start : sign.end].lower() not in self.leniency.harmless
+        ]
+        score = _shifted(score, self.leniency.shift) if soft else 0.0
+        sure = bool(signs or asked) or together or score >= KEEP
+        unsure = not sure and score >= UNSURE
+        private = sure or unsure
+        found = [*signs, *asked, *(soft if private else ())]
+        if private:
+            found += _names_beside(names, found)
+        if private and not found:
+            found = [Sign(0, len(plain.text), "private", score)] if plain.text.strip() else []
+        marked = [*_spans(plain, found, decides=private)]
+        if not private:
+            marked = [*_spans(plain, _names_beside(names, ()), decides=False)]
+        spans = without_overlap(marked)
+        lean = leans(plain.text, names) >= _LEANS if before else False
+        return Verdict(private, spans, unsure=unsure, leans=lean)
+
+    def examine_answer(self, text: str) -> Verdict:
+        """Judge what a model wrote: hard identifiers and own words decide, full names are marked."""
+        plain = normalise(text)
+        signs = [sign for sign in hard_signs(plain.text) if sign.kind in _ANSWER_KINDS]
+        signs += full_name_mails(plain.text)
+        towns = [sign for sign in ADDRESSES.find(plain.text) if sign.kind == "postcode"]
+        streets = [sign for sign in signs if sign.kind == "address"]
+        alone = [s for s in streets if all(abs(t.start - s.end) >= 40 for t in towns)]
+        signs = [sign for sign in signs if sign not in alone]
+        signs += self._own(plain)
+        people = [
+            Sign(name.start, name.end, _NAME, 0.5)
+            for name in find_names(plain.text)
+            if name.form == "full"
+        ]
+        # Beside a number that is somebody's, a name is that somebody's.
+        found = [
+            *_spans(plain, signs, decides=True),
+            *_spans(plain, [*people, *alone], decides=bool(signs)),
+        ]
+        return Verdict(bool(signs), without_overlap(found))
+
+    def _own(self, plain: NormalisedText) -> list[Sign]:
+        return [Sign(start, end, OWN, 1.0) for start, end in self._own_words.find(plain.text)]
+
+
+def hard_signs(text: str) -> list[Sign]:
+    """Identifiers, contacts, addresses and secrets that decide by themselves."""
+    found: list[Sign] = []
+    for sign in _all_signs(text):
+        value = text[sign.start : sign.end]
+        if sign.kind == "phone":
+            digits = regex.sub(r"\D", "", value)
+            if is_reserved_phone(digits) or _TOLL_FREE.fullmatch(digits):
+                continue
+        if sign.kind == "birth date" and _BORN_OF_NOBODY.search(text[: sign.start]):
+            continue
+        found.append(sign)
+    return found
+
+
+def _all_signs(text: str) -> Iterator[Sign]:
+    yield from find_identifiers(text)
+    yield from CONTACT.find(text)
+    yield from ADDRESSES.find(text)
+    yield from NUMBERS.find(text)
+    yield from _secrets().find(text)
+
+
+def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[Sign]:
+    """The kinds of a private stretch, each with the words that speak most for it."""
+    chance = stretch.probabilities
+    others = chance / max(1e-9, 1.0 - float(chance[KINDS.index(_NAME)]))
+    kinds = [
+        kind
+        for kind, p, beside in zip(KINDS, chance, others, strict=True)
+        if kind != "-" and (p >= 0.25 or (kind != _NAME and beside >= 0.5))
+    ]
+    kinds = kinds or [KINDS[1 + int(chance[1:].argmax())]]
+    for kind in kinds:
+        if kind == _NAME:
+            inside = [
+                n for n in names if stretch.start <= n.start < stretch.end and n.form != "public"
+            ]
+            for name in inside:
+                yield Sign(name.start, name.end, kind, stretch.private)
+            if inside:
+                continue
+        for start, end in _joined(text, stretch.words_for(kind)[:_WORDS_SHOWN]):
+            yield Sign(start, end, kind, stretch.private)
+
+
+def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Words side by side as one place."""
+    start = end = -1
+    for a, b in sorted(places):
+        if not any(map(str.isalnum, text[a:b])):
+            continue
+        if start >= 0 and text[end:a].strip() == "":
+            end = b
+            continue
+        if start >= 0:
+            yield start, end
+        start, end = a, b
+    if start >= 0:
+        yield start, end
+
+
+def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
+    """In a private text every person that it names, but the public ones."""
+    return [
+        Sign(name.start, name.end, _NAME, 0.6)
+        for name in names
+        if name.form in ("full", "given", "small", "ambiguous")
+        and not any(
+            sign.kind == _NAME and sign.start < name.end and name.start < sign.end for sign in found
+        )
+    ]
+
+
+def _shifted(probability: float, shift: float) -> float:
+    """A probability, lowered by so many logits."""
+    odds = probability / max(1e-9, 1.0 - probability) / math.exp(shift)
+    return odds / (1.0 + odds)
+
+
+def _last(before: Sequence[ChatMessage], role: str) -> str:
+    """The message just before, if it is by `role`, or the one before that."""
+    for message in reversed(before[-2:]):
+        if message.role == role:
+            return message.content
+    return ""
+
+
+def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> Iterator[Sign]:
+    """What a reply tells because the assistant asked for it."""
+    if not before or before[-1].role != "assistant" or len(text) > 400:
+        return
+    asked = normalise(before[-1].content).text.strip()
+    found = _LAST_SENTENCE.search(asked)
+    question = (found[0] if found else asked)[-200:].strip()
+    lead = len(question) + 1
+    for sign in hard_signs(f"{question} {text}"):
+        if sign.start >= lead:
+            yield Sign(sign.start - lead, sign.end - lead, sign.kind, sign.score)
+    if _DECLINES.match(text) or text.rstrip().endswith(("?", "？")):
+        return
+    kind = asked_kind(question)
+    if kind != "-" and _answers(kind, text, names):
+        yield Sign(0, len(text.rstrip()), kind, 0.8)
+
+
+def _answers(kind: str, text: str, names: Sequence[Name]) -> bool:
+    """Whether a reply holds something of the kind that was asked for."""
+    if kind == "name":
+        return (bool(names) and any(name.form != "public" for name in names)) or (
+            len(text.split()) <= 3
+            and not regex.search(r"\b(?:the|a|an|my|manager|team|anyone)\b", text, regex.I)
+        )
+    if kind in ("identity number", "birth date"):
+        return bool(regex.search(r"\d", text))
+    if kind == "money":
+        return bool(regex.search(r"\d|thousand|grand|million|nothing", text))
+    return bool(text.strip())
+
+
+def _together(text: str, before: Sequence[ChatMessage], *, alone: float) -> bool:
+    """Whether a message is private only with the person's own last turn."""
+    said = normalise(_last(before, "user")).text
+    if not said or len(said) + len(text) > WINDOW or alone < _SHARE:
+        return False
+    both = f"{said}\n{text}"
+    joined = max(stretch.private for stretch in classify(both, find_names(both)))
+    former = max(stretch.private for stretch in classify(said, find_names(said)))
+    return joined >= KEEP > former
+
+
+def _spans(plain: NormalisedText, signs: Iterable[Sign], *, decides: bool) -> Iterator[Span]:
+    for sign in signs:
+        start, end = plain.original(sign.start, sign.end)
+        if start < end:
+            yield Span(start, end, sign.kind, float(sign.score), decides)

@@ -1,0 +1,160 @@
+"""What kind of private matter a stretch of text is about: a linear model over hashed features.
+
+Weights are in `weights.npz`, made by `floe.privacy.detection.training.train`; at run time only
+numpy is needed. Knows neither rules nor what is done about a verdict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from floe.privacy.detection.features import features, tokens_of, windows
+from floe.privacy.detection.names import Name
+
+KINDS: Final = (
+    "-",
+    "health",
+    "love life",
+    "belief",
+    "politics",
+    "origin",
+    "legal matter",
+    "money",
+    "company secret",
+    "whereabouts",
+    "family",
+    "name",
+    "password",
+)
+"""Classes of the model; the first: nobody's secret."""
+
+_NAME: Final = KINDS.index("name")
+
+ASKED: Final = (
+    "-",
+    "password",
+    "identity number",
+    "name",
+    "birth date",
+    "address",
+    "phone",
+    "health",
+    "belief",
+    "politics",
+    "origin",
+    "love life",
+    "legal matter",
+    "money",
+    "company secret",
+)
+"""What a question of an assistant can ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A linear model: logits = scale * sum of rows / sqrt(number of features) + bias.
+
+    table: int8, features times classes; scale, bias: one for each class.
+    """
+
+    table: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of text and what it is about.
+
+    start, end: characters. probabilities: one for each of `KINDS`, their sum is 1; that of a name
+    is 0 where no name stands. tokens: words with their places. shares: tokens times kinds, what
+    each word adds to each logit.
+    """
+
+    start: int
+    end: int
+    probabilities: NDArray[np.float32]
+    tokens: Sequence[tuple[str, int, int]]
+    shares: NDArray[np.float32]
+
+    @property
+    def private(self) -> float:
+        """The probability that this is somebody's own matter."""
+        return float(1.0 - self.probabilities[0])
+
+    def words_for(self, kind: str) -> list[tuple[int, int]]:
+        """Places of the words that speak most for a kind, the strongest first."""
+        share = self.shares[:, KINDS.index(kind)] - self.shares[:, 0]
+        order = np.argsort(-share)
+        return [self.tokens[i][1:] for i in order if share[i] > 0]
+
+
+@cache
+def weights(model: str) -> Weights:
+    """The trained model "private", "leaning" or "asking"."""
+    with (
+        as_file(files("floe.privacy.detection").joinpath("weights.npz")) as path,
+        np.load(path) as data,
+    ):
+        return Weights(data[f"{model}_table"], data[f"{model}_scale"], data[f"{model}_bias"])
+
+
+def classify(text: str, names: Sequence[Name]) -> list[Stretch]:
+    """All stretches of a normalised text."""
+    cuts = windows(text)
+    return [_stretch(text, names, start, end, whole=len(cuts) == 1) for start, end in cuts]
+
+
+def leans(text: str, names: Sequence[Name]) -> float:
+    """The probability that a message cannot be understood without what was said before."""
+    hashes, _ = features(tokens_of(text, names, 0, len(text)))
+    if not len(hashes):
+        return 1.0
+    logits = _logits(weights("leaning"), hashes)
+    return float(_softmax(logits)[1])
+
+
+def asked_kind(question: str) -> str:
+    """What an assistant's question asks for: one of `ASKED`, "-" if nothing of anybody's own."""
+    hashes, _ = features(tokens_of(question, (), 0, len(question)))
+    if not len(hashes):
+        return "-"
+    chance = _softmax(_logits(weights("asking"), hashes))
+    best = int(chance.argmax())
+    return ASKED[best] if chance[best] > 0.5 else "-"
+
+
+def _logits(model: Weights, hashes: NDArray[np.int32]) -> NDArray[np.float32]:
+    total = model.table[hashes].sum(0, dtype=np.int32).astype(np.float32)
+    return np.asarray(
+        total * model.scale / np.sqrt(np.float32(len(hashes))) + model.bias, np.float32
+    )
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    raised = np.exp(logits - logits.max())
+    return np.asarray(raised / raised.sum(), np.float32)
+
+
+def _stretch(text: str, names: Sequence[Name], start: int, end: int, *, whole: bool) -> Stretch:
+    tokens = tokens_of(text, names, start, end, whole=whole)
+    hashes, owners = features(tokens)
+    model = weights("private")
+    shares = np.zeros((len(tokens), len(KINDS)), np.float32)
+    if not len(hashes) or not tokens:
+        nothing = np.zeros(len(KINDS), np.float32)
+        nothing[0] = 1.0
+        return Stretch(start, end, nothing, tokens, shares)
+    rows = model.table[hashes].astype(np.float32) * model.scale
+    np.add.at(shares, owners, rows)
+    shares /= np.sqrt(np.float32(len(hashes)))
+    chance = _softmax(shares.sum(0) + model.bias)
+    if not any(word[0] == "\x02" and not word.startswith("\x02public") for word, _, _ in tokens):
+        chance[0] += chance[_NAME]
+        chance[_NAME] = 0.0
+    return Stretch(start, end, chance, tokens, shares)

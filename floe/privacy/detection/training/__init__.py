@@ -1,0 +1,1 @@
+"""Trains the classifier of private matters; never imported by the program itself."""

@@ -1,0 +1,198 @@
+"""Train the classifier: `python -m floe.privacy.detection.training.train [--public FILE.json.gz]`.
+
+Reads the grammars in `data/privacy` (own writing) and harmless prompts of public sets (a list of
+[source, text]; those with an MIT or BSD licence are in `data/privacy/public.json.gz`). Writes
+`weights.npz`. Never reads what is used to measure.
+"""
+
+import argparse
+import gzip
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from floe.privacy.detection.classifier import ASKED, KINDS
+from floe.privacy.detection.features import BITS, features, tokens_of, windows
+from floe.privacy.detection.names import find_names
+from floe.privacy.detection.normalise import normalise
+from floe.privacy.detection.training.grammar import Generator, read_lines
+
+ROOT: Final = Path(__file__).parents[4]
+FOLDER: Final = ROOT / "data" / "privacy"
+_SEED: Final = 20
+_PRIVATE: Final = ("private_en.txt", "private_names_en.txt", "idctx_en.txt", "private_multi.txt")
+_HARMLESS: Final = (
+    "harmless_en.txt",
+    "harmless_daily_en.txt",
+    "harmless_names_en.txt",
+    "harmless_multi.txt",
+)
+_LANGUAGE_REPEATS: Final = 3
+Labelled = tuple[str, str]
+_PART: Final = "\x03"
+"""Before a text that is a part of a longer one."""
+
+
+def texts(dice: random.Random, *, repeats: int) -> list[Labelled]:
+    """Texts with their kinds out of all grammars; `repeats` for each production."""
+    made = Generator(FOLDER, dice)
+    found: list[Labelled] = []
+    harmless: list[str] = []
+    for name in [*_PRIVATE, *_HARMLESS]:
+        path = FOLDER / name
+        if not path.exists():
+            continue
+        for line in read_lines(path):
+            kind = "-" if name in _HARMLESS else line.kind
+            variety = min(8, 1 + line.text.count("[") + 3 * line.text.count("{"))
+            for _ in range(max(2, repeats * variety // 4) * (2 if line.language else 1)):
+                text = made.styled(made.expand(line), english=not line.language)
+                found.append((text, kind))
+                if kind == "-" and not line.language:
+                    harmless.append(text)
+    return [*found, *_mixed(found, harmless, dice)]
+
+
+def _mixed(
+    found: Sequence[Labelled], harmless: Sequence[str], dice: random.Random
+) -> list[Labelled]:
+    """A private sentence among harmless ones, and harmless ones together."""
+    mixed: list[Labelled] = []
+    english = [each for each in found if each[0].isascii() and len(each[0]) < 110]
+    for text, kind in dice.sample(english, len(english) // 4):
+        other = dice.choice(harmless)
+        pair = [text, other]
+        dice.shuffle(pair)
+        mixed.append((". ".join(pair), kind))
+    for text, kind in dice.sample(list(found), len(found) // 6):
+        mixed.append((_PART + text, kind))
+    return mixed
+
+
+def matrix(items: Sequence[str]) -> csr_matrix[Any]:
+    """Features of texts, one row each, of length 1."""
+    indices: list[NDArray[np.int32]] = []
+    starts = [0]
+    values: list[NDArray[np.float32]] = []
+    for item in items:
+        whole = not item.startswith(_PART)
+        text = normalise(item.lstrip(_PART)).text
+        hashes, _ = features(tokens_of(text, find_names(text), 0, len(text), whole=whole))
+        indices.append(hashes)
+        values.append(np.full(len(hashes), 1 / np.sqrt(max(1, len(hashes))), np.float32))
+        starts.append(starts[-1] + len(hashes))
+    shape = (len(items), 1 << BITS)
+    made = csr_matrix((np.concatenate(values), np.concatenate(indices), starts), shape)
+    made.sum_duplicates()
+    return made
+
+
+def fit(
+    items: Sequence[Labelled], classes: Sequence[str], strength: float
+) -> dict[str, NDArray[Any]]:
+    """Weights of a softmax over classes, as int8 with a scale for each class."""
+    labels = [classes.index(kind) for _, kind in items]
+    model = LogisticRegression(C=strength, max_iter=45, tol=1e-3)
+    model.fit(matrix([text for text, _ in items]), labels)
+    coefficients, intercept = model.coef_, model.intercept_
+    if len(classes) == 2:
+        coefficients = np.stack([-coefficients[0] / 2, coefficients[0] / 2])
+        intercept = np.array([-intercept[0] / 2, intercept[0] / 2])
+    largest = np.quantile(np.abs(coefficients), 0.9999, axis=1, keepdims=True)
+    scale = np.maximum(largest / 127, 1e-6)
+    table = np.clip(np.round(coefficients / scale), -127, 127).astype(np.int8).T
+    return {
+        "table": np.ascontiguousarray(table),
+        "scale": scale[:, 0].astype(np.float32),
+        "bias": intercept.astype(np.float32),
+    }
+
+
+def leaning(
+    dice: random.Random, all_texts: Sequence[Labelled], public: Sequence[str]
+) -> list[Labelled]:
+    """Messages that lean on what came before, and as many that stand alone."""
+    made = Generator(FOLDER, dice)
+    lines = read_lines(FOLDER / "followups.txt")
+    lean = [
+        (made.styled(made.expand(line), english=line.text.isascii()), "lean")
+        for line in lines
+        for _ in range(14)
+    ]
+    alone = [(text, "-") for text, _ in dice.sample(list(all_texts), 3 * len(lean))]
+    return [*lean, *alone, *((text, "-") for text in public[: len(lean)])]
+
+
+def asking(dice: random.Random) -> list[Labelled]:
+    """An assistant's questions with what they ask for."""
+    kinds = {"number": "identity number"}
+    items: list[Labelled] = []
+    for line in read_lines(FOLDER / "requests.txt"):
+        for question in line.text.split(" | "):
+            plain = question.strip()
+            small = plain.lower().rstrip("?.")
+            for form in (
+                plain,
+                small,
+                f"Sure! {plain}",
+                f"Thanks. {plain}",
+                f"And {small}?",
+                f"OK, next: {plain}",
+                f"Got it, {small}?",
+                f"I need one more thing. {plain}",
+            ):
+                items.append((form, kinds.get(line.kind, line.kind)))
+    dice.shuffle(items)
+    return items
+
+
+def main() -> int:
+    """Train both models and write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--public", type=Path, default=FOLDER / "public.json.gz")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "weights.npz")
+    parser.add_argument("--most", type=int, default=11_000, help="stretches of public prompts")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--strength", type=float, default=30.0)
+    given = parser.parse_args()
+    dice = random.Random(_SEED)  # noqa: S311 (texts, no secrets)
+    items = texts(dice, repeats=given.repeats)
+    public: list[str] = []
+    for _, text in json.loads(gzip.decompress(given.public.read_bytes())):
+        plain = normalise(text).text
+        cuts = windows(plain)
+        part = _PART if len(cuts) > 1 else ""
+        public += [part + plain[a:b] for a, b in (cuts if len(cuts) < 4 else dice.sample(cuts, 3))]
+    dice.shuffle(public)
+    public = public[: given.most]
+    items += [(text, "-") for text in public]
+    items = sorted(set(items))
+    dice.shuffle(items)
+    print(len(items), Counter(kind for _, kind in items), file=sys.stderr)
+    weights = {
+        f"private_{name}": value for name, value in fit(items, KINDS, given.strength).items()
+    }
+    short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(_PART)]
+    lean = leaning(dice, short, [text for text in public if not text.startswith(_PART)])
+    weights |= {
+        f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), given.strength).items()
+    }
+    weights |= {
+        f"asking_{name}": value for name, value in fit(asking(dice), ASKED, given.strength).items()
+    }
+    np.savez_compressed(given.out, **weights)
+    print(given.out.stat().st_size, "bytes", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
