@@ -135,7 +135,7 @@ floe.sentLog = ({ element, trigger, server, watch }) => {
     const number = ++asked;
     const before = further ? shown.at(-1).id : 0;
     const page = await server.sent([search.value.trim(), before]);
-    if (number !== asked) return;
+    if (number !== asked || !page) return; // no page: the app closes its files at the moment
     const ids = (rows) => rows.map((row) => row.id).join();
     const newest = ids(shown.slice(0, page.rows.length));
     const same = !further && page.rows.length > 0 && ids(page.rows) === newest;

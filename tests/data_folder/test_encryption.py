@@ -360,9 +360,12 @@ def test_no_connection_opens_the_database_beside_those_that_hold_its_locks(
     """Closing that descriptor would drop the locks of all connections of this process."""
     looked: list[Path] = []
     look = encryption.is_plain_database
-    monkeypatch.setattr(
-        encryption, "is_plain_database", lambda path: (looked.append(path), look(path))[1]
-    )
+
+    def noted(path: Path) -> bool:
+        looked.append(path)
+        return look(path)
+
+    monkeypatch.setattr(encryption, "is_plain_database", noted)
     with Store(data_dir / "floe.db") as store, Store(data_dir / "floe.db"):
         chat(store, "in clear")
     assert looked == []
