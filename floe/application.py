@@ -9,26 +9,26 @@ import os
 from contextlib import ExitStack
 from typing import Self
 
-from floe.backup import BackupSchedule
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
 from floe.child_environment import drop_secrets
-from floe.cloud.keys import VARIABLES
+from floe.cloud.credentials.keys import VARIABLES
 from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
-from floe.edge.catalog import fetch_missing, load_catalog, resolve_model
-from floe.edge.device import choose_threads
-from floe.edge.runtime import LlamaModel
-from floe.edge.trial_load import try_loading
-from floe.federation.membership import Membership, Simulation
+from floe.federation.group.membership import Membership, Simulation
 from floe.jobs.endpoint_test import EndpointTest
 from floe.jobs.join_job import JoinJob
 from floe.jobs.plan_job import PlanJob
 from floe.jobs.privacy_scan import PrivacyScan
 from floe.jobs.weight_fit import WeightFitJob
-from floe.personal.runs import TrainingRuns
+from floe.llama.runtime import LlamaModel
+from floe.llama.threads import choose_threads
+from floe.llama.trial_load import try_loading
+from floe.models.catalog import fetch_missing, load_catalog, resolve_model
 from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
 from floe.store import Store
+from floe.store.backup import BackupSchedule
+from floe.training.runs import TrainingRuns
 
 logger = logging.getLogger(__name__)
 

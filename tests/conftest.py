@@ -7,9 +7,9 @@ from typing import Final
 
 import pytest
 
-from floe.cloud.presets import PRESETS
-from floe.edge.catalog import resolve_model
-from floe.edge.runtime import LlamaModel
+from floe.cloud.credentials.presets import PRESETS
+from floe.llama.runtime import LlamaModel
+from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -19,8 +19,8 @@ LONG = (
     "ui/test_training.py",
     "ui/test_browser.py",
     "ui/test_views.py",
-    "personal/test_survival.py",
-    "edge/test_runtime.py",
+    "training/test_survival.py",
+    "llama/test_runtime.py",
 )
 
 

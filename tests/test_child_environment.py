@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from floe.child_environment import NETWORK, child_environment, is_secret_name
-from floe.cloud.process import StandIn
-from floe.edge.wheels import proxy_and_cert
+from floe.cloud.stand_in.process import StandIn
 from floe.federation import flower_environment
-from floe.federation.child import Child
-from floe.personal.device import measure
-from floe.personal.process import RunFolder, TrainerProcess, environment
+from floe.federation.group.child import Child
+from floe.models.wheels import proxy_and_cert
+from floe.training.planning.hardware import measure
+from floe.training.process import RunFolder, TrainerProcess, environment
 
 ROOT = Path(__file__).parents[1]
 CANARY = "canary-f81d4fae7dec"
@@ -229,7 +229,7 @@ def test_no_child_of_the_running_app_has_a_secret(tmp_path: Path, smollm_path: P
         stand_ins = 0
         for child in children:
             with suppress(psutil.Error, FileNotFoundError):
-                stand_ins += "floe.cloud.stand_in" in child.cmdline()
+                stand_ins += "floe.cloud.stand_in.server" in child.cmdline()
                 assert CANARY.encode() not in shown(child.pid), child.cmdline()
         assert stand_ins == 1
     finally:

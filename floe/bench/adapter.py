@@ -20,20 +20,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from floe.adapters.architecture import Architecture
+from floe.adapters.export import write_gguf, write_peft
+from floe.adapters.lora_defaults import DEFAULT_SHAPE
 from floe.bench.rows import example_lines
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
-from floe.edge.device import choose_threads
-from floe.edge.runtime import MAX_OUTPUTS, LlamaModel
-from floe.personal.architecture import Architecture
-from floe.personal.base import read_base
-from floe.personal.encoding import Encoder, row_of
-from floe.personal.export import write_gguf, write_peft
-from floe.personal.packing import Example
-from floe.personal.plan import EPOCHS, LEARNING_RATE
-from floe.personal.shape import DEFAULT_SHAPE
-from floe.personal.trainer import train
+from floe.llama.runtime import MAX_OUTPUTS, LlamaModel
+from floe.llama.threads import choose_threads
+from floe.models.catalog import resolve_model
 from floe.records import TrainPlan
+from floe.training.backends.cpu.base_weights import read_base
+from floe.training.data.packing import Example
+from floe.training.data.tokenisation import Encoder, row_of
+from floe.training.planning.plan import EPOCHS, LEARNING_RATE
+from floe.training.worker import train
 
 _MODELS: Final = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct")
 _WRITER: Final = "harbour"

@@ -18,15 +18,15 @@ import gguf
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
+from floe.adapters.architecture import read_architecture
+from floe.adapters.export import write_gguf
+from floe.adapters.lora_defaults import DEFAULT_SHAPE
+from floe.adapters.lora_factors import Factors, module_name
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
-from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import LlamaModel
 from floe.fusion.decoder import Controls, Decoder
-from floe.personal.architecture import read_architecture
-from floe.personal.export import write_gguf
-from floe.personal.factors import Factors, module_name
-from floe.personal.shape import DEFAULT_SHAPE
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
+from floe.models.catalog import resolve_model
 from floe.records import ChatMessage, Sampling
 
 _TOKENS: Final = 128

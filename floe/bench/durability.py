@@ -3,7 +3,8 @@
 For each of SQLite's `synchronous` settings that make sense with a write-ahead log, and for several
 times in which tokens gather: milliseconds of a commit, of a token, and the share of one core at
 the pace of an answer. Beside it the bare fsync of this disk, for a disk that takes no time to
-flush does not flush. `floe.answer_writer` says what was chosen by this, and what each outlives.
+flush does not flush. `floe.chat.answer_writer` says what was chosen by this, and what each
+outlives.
 """
 
 import os

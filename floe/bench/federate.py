@@ -17,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from floe.federation.accounting import noise_for, private_mean
-from floe.federation.aggregate import (
+from floe.federation.app.update import Update, UpdateFactors
+from floe.federation.maths.accounting import noise_for, private_mean
+from floe.federation.maths.aggregate import (
     Aggregated,
+    AggregationRule,
     Member,
-    Rule,
     aggregate,
     canonical,
     cut,
     slice_weights,
 )
-from floe.federation.cluster import cluster, similarity
-from floe.federation.update import Factors, Update
-from floe.personal.memory import peak_rss_mb
+from floe.federation.maths.cluster import cluster, similarity
+from floe.training.memory_limit import peak_rss_mb
 
 Real = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ def exact_error(shape: tuple[int, int]) -> float:
     return float(error / np.linalg.norm(truth))
 
 
-def toy_energy(rule: Rule | None, values: Real = STEPPED) -> float:
+def toy_energy(rule: AggregationRule | None, values: Real = STEPPED) -> float:
     """Share of energy beyond the smallest rank after 30 toy rounds; None: that of the target.
 
     `values` are the target's 16 singular values.
@@ -120,12 +120,12 @@ def toy_energy(rule: Rule | None, values: Real = STEPPED) -> float:
     if rule is None:
         return _beyond(values, smallest)
     members = [Member(rank, 1) for rank in _TOY_RANKS]
-    common: dict[str, Factors] = {
+    common: dict[str, UpdateFactors] = {
         "m": (np.zeros((16, size), np.float32), np.zeros((size, 16), np.float32))
     }
     energy = 0.0
     for _ in range(30):
-        sent: list[Factors] = []
+        sent: list[UpdateFactors] = []
         for rank in _TOY_RANKS:
             a, b = cut(common, rank)["m"]
             start = b.astype(np.float64) @ a
@@ -146,9 +146,12 @@ def _energies(values: Real) -> dict[str, float]:
 
 
 def _together(
-    shape: tuple[int, int], members: Sequence[Member], factors: Sequence[Factors], rule: Rule
+    shape: tuple[int, int],
+    members: Sequence[Member],
+    factors: Sequence[UpdateFactors],
+    rule: AggregationRule,
 ) -> Aggregated:
-    def load(client: int, _: str) -> Factors:
+    def load(client: int, _: str) -> UpdateFactors:
         return factors[client]
 
     (result,) = aggregate({"m": shape}, members, load, max(_TOY_RANKS), rule)
@@ -212,15 +215,15 @@ def private_utility(counts: Sequence[int]) -> dict[str, dict[int, float]]:
 
 
 def _dense_noise(
-    clean: Mapping[str, Factors], deviation: float, rank: int, random: np.random.Generator
-) -> dict[str, Factors]:
+    clean: Mapping[str, UpdateFactors], deviation: float, rank: int, random: np.random.Generator
+) -> dict[str, UpdateFactors]:
     return {
         name: _best(b @ a + deviation * random.standard_normal((len(b), a.shape[1])), rank)
         for name, (a, b) in clean.items()
     }
 
 
-def _cosine(one: Mapping[str, Factors], other: Mapping[str, Factors]) -> float:
+def _cosine(one: Mapping[str, UpdateFactors], other: Mapping[str, UpdateFactors]) -> float:
     x, y = (np.concatenate([(b @ a).ravel() for a, b in side.values()]) for side in (one, other))
     return round(float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y))), 3)
 
@@ -241,7 +244,7 @@ def _shapes(layers: int) -> dict[str, tuple[int, int]]:
     return {f"{i}.{name}": shape for i in range(layers) for name, shape in LAYER.items()}
 
 
-def _stock(ordered: bool) -> dict[tuple[tuple[int, int], int], list[Factors]]:
+def _stock(ordered: bool) -> dict[tuple[tuple[int, int], int], list[UpdateFactors]]:
     random = np.random.default_rng(2)
     stock = {}
     for shape in sorted(set(LAYER.values())):
@@ -254,12 +257,12 @@ def _stock(ordered: bool) -> dict[tuple[tuple[int, int], int], list[Factors]]:
 def _seconds(
     clients: int,
     shapes: Mapping[str, tuple[int, int]],
-    stock: Mapping[tuple[tuple[int, int], int], list[Factors]],
+    stock: Mapping[tuple[tuple[int, int], int], list[UpdateFactors]],
 ) -> float:
     """Of one rank-aware aggregation at the largest rank."""
     members = [Member(_RANKS[i % len(_RANKS)], 10 + i % 7) for i in range(clients)]
 
-    def load(client: int, module: str) -> Factors:
+    def load(client: int, module: str) -> UpdateFactors:
         return stock[shapes[module], members[client].rank][client % _STOCK]
 
     print(f"federate: {clients} clients, {len(shapes)} modules", file=sys.stderr)
@@ -270,7 +273,7 @@ def _seconds(
 
 
 def _device_seconds(
-    stock: Mapping[tuple[tuple[int, int], int], list[Factors]],
+    stock: Mapping[tuple[tuple[int, int], int], list[UpdateFactors]],
 ) -> float:
     """Of bringing one adapter of the largest rank on all modules into canonical form."""
     adapter = {name: stock[shape, max(_RANKS)][0] for name, shape in _shapes(_LAYERS).items()}
@@ -279,7 +282,9 @@ def _device_seconds(
     return time.perf_counter() - started
 
 
-def _random_factors(random: np.random.Generator, shape: tuple[int, int], rank: int) -> Factors:
+def _random_factors(
+    random: np.random.Generator, shape: tuple[int, int], rank: int
+) -> UpdateFactors:
     d, k = shape
     return (
         random.standard_normal((rank, k), dtype=np.float32),
@@ -294,7 +299,7 @@ def _low_rank(random: np.random.Generator, shape: tuple[int, int], rank: int) ->
     return product
 
 
-def _best(matrix: Real, rank: int) -> Factors:
+def _best(matrix: Real, rank: int) -> UpdateFactors:
     """The best approximation of `rank`, as (A, B)."""
     u, values, vt = np.linalg.svd(matrix, full_matrices=False)
     root = np.sqrt(values[:rank])

@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from floe.bench.decode import write_random_adapter
-from floe.bench.pair import TOKENS, Pair, Run
+from floe.bench.pair import TOKENS, BenchRun, Pair
 from floe.bench.recorded import QUESTIONS, RecordedCloud
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
-from floe.edge.runtime import LlamaModel
-from floe.fusion.ahead import MOST_AHEAD
 from floe.fusion.follower import FollowPolicy
+from floe.fusion.local_lookahead import MOST_AHEAD
+from floe.llama.runtime import LlamaModel
+from floe.models.catalog import resolve_model
 from floe.records import CloudToken, Rule, TokenStep
 
 _ROUND_TRIPS_MS: Final = (0, 50, 200, 500)
@@ -162,7 +162,7 @@ def _fewer_requests(pair: Pair) -> dict[str, object]:
     }
 
 
-def _rate(runs: Sequence[Run]) -> float:
+def _rate(runs: Sequence[BenchRun]) -> float:
     return sum(len(r.steps) for r in runs) / sum(r.seconds for r in runs)
 
 
@@ -202,7 +202,7 @@ def _dead(pair: Pair) -> dict[str, object]:
     }
 
 
-def _last_seconds(run: Run) -> float:
+def _last_seconds(run: BenchRun) -> float:
     """Of the tokens after all that can be written ahead of time."""
     return (run.steps[-1].at_ms - run.steps[MOST_AHEAD].at_ms) / 1000
 

@@ -28,14 +28,14 @@ from types import FrameType
 from typing import Any, Final
 
 from floe.bench import fuzz_seeds as seeds
+from floe.chats.jsonl import iterate_chat_lines
 from floe.cloud.client import Exchange
-from floe.cloud.evidence import read_answer
-from floe.cloud.rows import RowReader
+from floe.cloud.probe.evidence import read_answer
+from floe.cloud.protocol.distributions import RowReader
 from floe.config import Settings
-from floe.edge.gguf_checks import check_adapter_header, check_model_header
-from floe.edge.gguf_header import GgufHeader, HeaderError, parse_gguf_header
 from floe.errors import DataError, FederationError, FloeError
-from floe.personal.exchange import iterate_chat_lines
+from floe.llama.gguf_checks import check_adapter_header, check_model_header
+from floe.llama.gguf_header import GgufHeader, HeaderError, parse_gguf_header
 
 DEFAULT_CASES: Final = 1_000_000
 HANG_SECONDS: Final = 1.0
@@ -207,8 +207,8 @@ def _read_arrays(data: bytes) -> None:
     # Imported here: Flower takes seconds, and only this parser needs it.
     from flwr.app import Array, ArrayRecord  # noqa: PLC0415
 
-    from floe.federation.update import from_arrays  # noqa: PLC0415
-    from floe.federation.wire import from_record  # noqa: PLC0415
+    from floe.federation.app.array_records import from_record  # noqa: PLC0415
+    from floe.federation.app.update import from_arrays  # noqa: PLC0415
 
     arrays: dict[str, Array] = {}
     offset = 0

@@ -19,14 +19,14 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from flwr.proto.fleet_pb2 import PushMessagesRequest
 
 from floe.errors import FederationError
-from floe.federation.gateway import Refusal, check_reply
-from floe.federation.guard import Rules, Seen, admit
-from floe.federation.limits import LIMITS, MODULES
-from floe.federation.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, START
-from floe.federation.recipe import Recipe
-from floe.federation.report import ClientLine, ClusterLine, RoundReport
-from floe.federation.update import Update, to_arrays
-from floe.federation.validation import (
+from floe.federation.app.array_records import from_record, to_record
+from floe.federation.app.limits import LIMITS, MODULES
+from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, START
+from floe.federation.app.recipe import Recipe
+from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
+from floe.federation.app.update import Update, to_arrays
+from floe.federation.app.update_filter import Rules, Seen, admit
+from floe.federation.app.validation import (
     file_within,
     read_closing_task,
     read_expert_task,
@@ -34,7 +34,7 @@ from floe.federation.validation import (
     read_places,
     read_train_task,
 )
-from floe.federation.wire import from_record, to_record
+from floe.federation.group.gateway import Refusal, check_reply
 
 _SHAPES: Final = {"model.layers.0.self_attn.q_proj": (6, 5), "model.layers.1.mlp.up_proj": (7, 5)}
 _BASE: Final = "f" * 64

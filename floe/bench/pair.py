@@ -7,15 +7,15 @@ from typing import Final
 
 from floe.bench.recorded import PacedCloud, RecordedCloud
 from floe.config import Settings
-from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import LlamaModel
 from floe.fusion.decoder import Controls, Decoder
-from floe.fusion.drafting import Agreement
+from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Picker
 from floe.fusion.projection import Projector
 from floe.fusion.protocols import CloudStream, Logits
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage, Rule, Sampling, TokenStep
 
 TOKENS: Final = 48
@@ -49,7 +49,7 @@ class Timed:
 
 
 @dataclass(slots=True)
-class Run:
+class BenchRun:
     """One answer and what it took; seconds count from the end of the prompt."""
 
     steps: list[TokenStep]
@@ -68,7 +68,7 @@ class Pair:
         self.local = local
         self.cloud = cloud
         self.shared = shared
-        self.agreement = Agreement()
+        self.agreement = DraftAcceptance()
         self._prompts = PromptBuilder(local)
         self._index = TokenIndex(local.pieces, local.end_ids)
 
@@ -83,7 +83,7 @@ class Pair:
         tokens: int = TOKENS,
         policy: FollowPolicy | None = None,
         tolerance: float = 0.0,
-    ) -> Run:
+    ) -> BenchRun:
         """Follow the stream."""
         paced = PacedCloud(self.cloud, question, round_trip, 1 / rate, tokens)
         controls = Controls(weight, _PATIENT, tolerance)
@@ -98,7 +98,7 @@ class Pair:
         open_stream: Callable[[str], CloudStream] | None = None,
         *,
         tokens: int = TOKENS,
-    ) -> Run:
+    ) -> BenchRun:
         """The local model alone, or beside a cloud that is of no use."""
         controls = Controls(0.5 if open_stream else 1.0, self.deadline)
         return self._run(question, controls, open_stream, "log-linear", tokens, None, lambda: 0.0)
@@ -112,7 +112,7 @@ class Pair:
         tokens: int,
         policy: FollowPolicy | None,
         waited: Callable[[], float],
-    ) -> Run:
+    ) -> BenchRun:
         logits = self._read(question)
         local = Timed(self.local)
         decoder = Decoder(
@@ -134,7 +134,7 @@ class Pair:
         seconds = self.cloud.now() - began
         decoder.close()
         overhead = seconds - local.seconds - waited()
-        return Run(steps, seconds, first, decoder.requests, overhead)
+        return BenchRun(steps, seconds, first, decoder.requests, overhead)
 
     def polled(self, question: str, weight: float, round_trip: float, rate: float) -> float:
         """Tokens per second of asking once per token, as CoGenesis does."""

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import LlamaModel
 from floe.errors import CloudError
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
 from floe.records import Candidate, ChatMessage, CloudToken
 
 _TOP: Final = 20

@@ -24,9 +24,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from floe.personal.encoding import Encoder, read_rows
-from floe.personal.memory import peak_rss_mb
-from floe.personal.packing import Example
+from floe.training.data.packing import Example
+from floe.training.data.tokenisation import Encoder, read_rows
+from floe.training.memory_limit import peak_rss_mb
 
 _STEPS: Final = 6
 _IGNORED: Final = -100

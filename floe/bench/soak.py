@@ -26,22 +26,22 @@ from typing import Any, Final
 
 import psutil
 
+from floe.adapters.registry import LearntAdapter, NewAdapter, model_sha256
 from floe.bench.decode import write_random_adapter
 from floe.bench.rows import example_lines
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
+from floe.chat.turn import EndEvent, TokenEvent, Turn, TurnOptions
 from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
-from floe.edge.catalog import resolve_model
-from floe.edge.device import choose_threads
-from floe.edge.runtime import LlamaModel
 from floe.errors import FloeError, TrainingError
-from floe.personal.adapters import LearntAdapter, NewAdapter, model_sha256
-from floe.personal.dataset import Selection, build_dataset
-from floe.personal.runs import TrainingRuns
+from floe.llama.runtime import LlamaModel
+from floe.llama.threads import choose_threads
+from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
 from floe.records import Mode, Role, Sampling, TrainPlan
 from floe.store import Store
-from floe.turn import EndEvent, TokenEvent, Turn, TurnOptions
+from floe.training.data.dataset import Selection, build_dataset
+from floe.training.runs import TrainingRuns
 
 TURNS: Final = 2000
 TRAININGS: Final = 2

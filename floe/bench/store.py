@@ -15,9 +15,8 @@ from functools import partial
 from pathlib import Path
 from pydoc_data.topics import topics
 
-from floe import encryption
 from floe.records import Alternative, AnswerStats, Role, TokenStep
-from floe.store import Store
+from floe.store import Store, encryption
 
 _CONVERSATIONS = 50
 _MESSAGES = 200

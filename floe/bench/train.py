@@ -6,8 +6,8 @@ held out, so that neither spends time on looking.
 
 `tok_s` counts every token that was learned from, as often as it was, over the time of the training
 loop, what is computed once for all epochs included; `reference_tok_s` likewise (padding does not
-count). `utilisation` is the number of operations that the plan needs (`floe.personal.operations`
-says how they are counted) over that time and over the matrix peak of this device, the better of
+count). `utilisation` is the number of operations that the plan needs, counted by
+`floe.training.planning.flops`, over that time and over the matrix peak of this device, the better of
 two measurements, before and after, in the plan's precision. `seconds` and `peak_rss_mb` are of
 Floe's process as a whole, loading and export included.
 """
@@ -20,19 +20,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from floe.adapters.architecture import Architecture, read_architecture
 from floe.bench.rows import example_lines
 from floe.child_environment import child_environment
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
 from floe.errors import TrainingError
-from floe.personal.architecture import Architecture, read_architecture
-from floe.personal.device import Device, measure
-from floe.personal.encoding import Encoder, read_rows
-from floe.personal.operations import Amount, operations
-from floe.personal.plan import choose_plan, workload_of
-from floe.personal.process import TRAINER, RunFolder, environment
+from floe.models.catalog import resolve_model
 from floe.records import TrainPlan
 from floe.resources import IMPORT_ROOT
+from floe.training.data.tokenisation import Encoder, read_rows
+from floe.training.planning.flops import Amount, operations
+from floe.training.planning.hardware import Hardware, measure
+from floe.training.planning.plan import choose_plan, workload_of
+from floe.training.process import TRAINER, RunFolder, environment
 
 _WRITERS: Final = ("letters", "site")
 _PATIENCE_SECONDS: Final = 900.0
@@ -71,7 +71,7 @@ def _figures(
     result: dict[str, Any],
     reference: dict[str, Any],
     learned: Amount,
-    devices: Sequence[Device],
+    devices: Sequence[Hardware],
 ) -> dict[str, object]:
     peak = max(device.gflops(plan.precision) for device in devices) * 1e9
     needed = operations(architecture, plan, learned, Amount(0, 0, 0), epochs=plan.epochs, looks=0)

@@ -13,27 +13,30 @@ from typing import Final
 
 from floe.errors import FloeError
 
-Run = Callable[[Sequence[str]], int]
+Command = Callable[[Sequence[str]], int]
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("floe.cli.run", "open the page on this device"),
     "ask": ("floe.cli.ask", "answer one question, streamed to the terminal"),
     "train": ("floe.cli.train", "train a personal adapter, as the button in the page does"),
     "import": ("floe.cli.import_chats", "add the chats of a file"),
-    "models": ("floe.edge.catalog", "list the models Floe knows, fetch or verify them"),
+    "models": ("floe.models.catalog", "list the models Floe knows, fetch or verify them"),
     "group": ("floe.cli.group", "host a group that shares adapters, not chats"),
-    "simulate": ("floe.federation.simulate", "try a group of eight devices on this machine"),
-    "backup": ("floe.maintenance", "copy chats and adapters into a zip"),
-    "restore": ("floe.maintenance", "put a backup in the place of the data"),
-    "encrypt": ("floe.maintenance", "encrypt everything at rest"),
-    "decrypt": ("floe.maintenance", "turn encryption at rest off"),
-    "erase": ("floe.maintenance", "delete all my data"),
+    "simulate": (
+        "floe.federation.simulation.simulate",
+        "try a group of eight devices on this machine",
+    ),
+    "backup": ("floe.data_folder.maintenance", "copy chats and adapters into a zip"),
+    "restore": ("floe.data_folder.maintenance", "put a backup in the place of the data"),
+    "encrypt": ("floe.data_folder.maintenance", "encrypt everything at rest"),
+    "decrypt": ("floe.data_folder.maintenance", "turn encryption at rest off"),
+    "erase": ("floe.data_folder.maintenance", "delete all my data"),
     "evaluate": ("floe.evaluate.__main__", "measure whether adapter and fusion help"),
     "bench": ("floe.bench.__main__", "measure speed"),
 }
 """Subcommand: the module whose `main(arguments)` it is, and what it does."""
 
-_WITH_NAME: Final = frozenset({"floe.maintenance"})
+_WITH_NAME: Final = frozenset({"floe.data_folder.maintenance"})
 """Modules of several commands, which are told the name."""
 
 HELP: Final = """usage: floe COMMAND [options]
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"There is no command {name!r}.\n\n{help_text()}")
         return 2
     module = COMMANDS[name][0]
-    command: Run = import_module(module).main
+    command: Command = import_module(module).main
     try:
         return command([name, *words] if module in _WITH_NAME else words)
     except FloeError as error:

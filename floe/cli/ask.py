@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any, Final, get_args
 
 from floe.application import Application
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
+from floe.chat.preferences import Preferences
+from floe.chat.turn import Turn, TurnOptions
 from floe.cli.arguments import add_cloud_flags, add_model_flags, command_parser, settings_from
 from floe.cli.data import data_folder
-from floe.preferences import Preferences
 from floe.records import Mode
-from floe.turn import Turn, TurnOptions
 
 _READY_SECONDS: Final = 120.0
 """Time that the cloud and the privacy check may take to start."""

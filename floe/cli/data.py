@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from floe.cli.log import log_to
 from floe.config import Settings
-from floe.data_lock import alone
-from floe.maintenance import prepare_data
+from floe.data_folder.maintenance import prepare_data
+from floe.store.data_lock import alone
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str]) -> int:
     """Run one of its commands."""
     if arguments[:1] == ["host"]:
-        from floe.federation.host import main as host  # noqa: PLC0415 - certificates take time
+        from floe.federation.group.host import main as host  # noqa: PLC0415 - certificates take time
 
         return host(list(arguments[1:]))
     asked = arguments[:1] in (["-h"], ["--help"])

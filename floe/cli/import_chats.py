@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from floe.chats.jsonl import import_chats
 from floe.cli.arguments import command_parser, settings_from
 from floe.cli.data import data_folder
-from floe.personal.exchange import import_chats
 from floe.store import Store
 
 

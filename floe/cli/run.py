@@ -20,10 +20,10 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from floe.application import Application
 from floe.cli.log import log_to
 from floe.config import KEY_FLAG, Settings
-from floe.data_lock import DataLock
+from floe.data_folder.maintenance import Maintenance, point_to_open_app, prepare_data
 from floe.errors import DataFolderInUseError, FloeError
-from floe.maintenance import Maintenance, point_to_open_app, prepare_data
-from floe.ui.temporary import temporary_files
+from floe.store.data_lock import DataLock
+from floe.ui.serving.temporary import temporary_files
 
 KEY_WARNING: Final = (
     f"The key was given with {KEY_FLAG}: while Floe runs, every user of this machine can read it "
@@ -77,7 +77,7 @@ def show(application: Application, lock: DataLock, maintenance: Maintenance) -> 
     with ExitStack() as opened:
         opened.enter_context(temporary_files(settings.data_dir))
         from floe.ui.page import build_page  # noqa: PLC0415
-        from floe.ui.serving import PageServer  # noqa: PLC0415
+        from floe.ui.serving.page_server import PageServer  # noqa: PLC0415
 
         page = build_page(application, maintenance)
         # Tabs are cut off last: what was written until then is in the page.

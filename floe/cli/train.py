@@ -14,23 +14,23 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
+from floe.adapters.registry import Adapters
+from floe.chats.jsonl import import_chats
 from floe.cli.arguments import add_model_flags, command_parser, settings_from
 from floe.cli.data import data_folder
 from floe.config import Settings
-from floe.edge.catalog import fetch_missing, resolve_model
 from floe.errors import TrainingError
 from floe.jobs.plan_job import PlanJob
 from floe.jobs.privacy_scan import PrivacyScan
-from floe.personal.adapters import Adapters
-from floe.personal.choices import LearningChoices, chosen_dataset
-from floe.personal.dataset import Dataset, Selection, build_dataset
-from floe.personal.exchange import import_chats
-from floe.personal.run_table import TrainingRun
-from floe.personal.runs import TrainingRuns
+from floe.models.catalog import fetch_missing, resolve_model
 from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
 from floe.privacy.gate import Gate
 from floe.store import Store
+from floe.training.data.dataset import Dataset, Selection, build_dataset
+from floe.training.data.learning_choices import LearningChoices, chosen_dataset
+from floe.training.run_table import TrainingRun
+from floe.training.runs import TrainingRuns
 
 _POLL_SECONDS: Final = 0.3
 _IMPORTS: Final = "imports"

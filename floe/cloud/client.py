@@ -4,8 +4,8 @@ All requests live as tasks on one event loop in a thread of its own. Cancelling 
 connection wherever it stands, in a read as well as while connecting; a thread blocked in a
 socket could not be called back like that. Nothing here knows of tokenizers or fusion.
 
-What leaves the device is the body that `floe.cloud.request` builds, and these headers: Host,
-Authorization (the key), Content-Type and -Length, Accept, Accept-Encoding, Connection, and
+What leaves the device is the body that `floe.cloud.protocol.request` builds, and these headers:
+Host, Authorization (the key), Content-Type and -Length, Accept, Accept-Encoding, Connection, and
 "floe" as User-Agent. All others are taken out: the `openai` package would tell of system and
 versions, and add what OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS say, whoever is
 asked; a server's cookies would come back to it. It all goes to one origin: no redirect is followed.
@@ -26,7 +26,6 @@ import openai
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import SecretStr
 
-from floe.cloud.bounds import bound_response
 from floe.cloud.endpoint import (
     Endpoint,
     NotAnApiError,
@@ -34,9 +33,10 @@ from floe.cloud.endpoint import (
     SecretRepeatedError,
     is_refusal,
 )
-from floe.cloud.profile import EndpointProfile, concede
-from floe.cloud.request import Ask, Request, build_request
-from floe.cloud.rows import RowReader, as_chat_choice
+from floe.cloud.probe.profile import EndpointProfile, concede
+from floe.cloud.protocol.bounds import bound_response
+from floe.cloud.protocol.distributions import RowReader, as_chat_choice
+from floe.cloud.protocol.request import Ask, Request, build_request
 from floe.cloud.stream import Stream
 from floe.errors import CloudError
 from floe.origin import origin_of

@@ -12,8 +12,8 @@ import openai
 from jinja2 import TemplateError
 from pydantic import SecretStr
 
-from floe.cloud.bounds import CompressedError, TooLongError
-from floe.cloud.keys import IN_CLEAR, checked_key
+from floe.cloud.credentials.keys import IN_CLEAR, checked_key
+from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of, parse_address
 from floe.redaction import Redactor

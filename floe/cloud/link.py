@@ -13,19 +13,19 @@ from typing import Final, Literal
 
 from pydantic import SecretStr
 
-from floe.cloud.choice import EndpointChoice, first_choice, keep_choice
 from floe.cloud.client import CloudClient
-from floe.cloud.continuation import Continuation
+from floe.cloud.credentials.choice import EndpointChoice, first_choice, keep_choice
+from floe.cloud.credentials.keys import Keys
+from floe.cloud.credentials.presets import preset_by_id
 from floe.cloud.endpoint import Endpoint
-from floe.cloud.keys import Keys
-from floe.cloud.presets import preset_by_id
-from floe.cloud.probe import greet, probe
-from floe.cloud.process import StandIn
-from floe.cloud.profile import EndpointProfile
+from floe.cloud.probe.probe import greet, probe
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.protocol.continuation import Continuation
+from floe.cloud.stand_in.process import StandIn
 from floe.cloud.stream import Stream, Unavailable
 from floe.config import OFF, STAND_IN, Settings
-from floe.edge.catalog import resolve_model
 from floe.errors import CloudError, FloeError
+from floe.models.catalog import resolve_model
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, Sampling
 from floe.store import Store

@@ -13,15 +13,15 @@ from typing import Any, Final
 
 from floe.bench.recorded import QUESTIONS, PacedCloud, RecordedCloud
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
-from floe.edge.forced import forced_logits
-from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import LlamaModel
 from floe.fusion.decoder import Controls, Decoder
-from floe.fusion.forcing import Boundary
 from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Picker
 from floe.fusion.projection import Projector
+from floe.fusion.scoring.teacher_forcing import Boundary
+from floe.llama.forced_logits import forced_logits
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
+from floe.models.catalog import resolve_model
 from floe.records import ChatMessage, Rule, Sampling, TokenStep
 
 ROUND_TRIPS_MS: Final = (0, 50, 150, 300, 500)

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 import psutil
 
-from floe.edge.device import choose_threads
+from floe.adapters.architecture import read_architecture
+from floe.adapters.lora_defaults import DEFAULT_SHAPE
+from floe.chats.jsonl import write_lines
 from floe.errors import FloeError
-from floe.personal.architecture import read_architecture
-from floe.personal.exchange import write_lines
-from floe.personal.plan import EPOCHS, LEARNING_RATE
-from floe.personal.process import TRAINER, RunFolder, environment
-from floe.personal.shape import DEFAULT_SHAPE
+from floe.llama.threads import choose_threads
 from floe.records import ChatMessage, TrainPlan
 from floe.resources import IMPORT_ROOT
+from floe.training.planning.plan import EPOCHS, LEARNING_RATE
+from floe.training.process import TRAINER, RunFolder, environment
 
 Chat = Sequence[ChatMessage]
 

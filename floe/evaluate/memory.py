@@ -23,17 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap, rankdata
 
+from floe.chats.jsonl import read_chats
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
-from floe.edge.forced import forced_logits
-from floe.edge.runtime import LlamaModel
 from floe.evaluate.learning import Chat, hold_out, learn
-from floe.evaluate.reading import Answer, LocalReader, answers_of
-from floe.personal.exchange import read_chats
-from floe.personal.plan import EPOCHS
+from floe.evaluate.reading import CloudAnswer, LocalReader, answers_of
+from floe.llama.forced_logits import forced_logits
+from floe.llama.runtime import LlamaModel
+from floe.models.catalog import resolve_model
 from floe.records import ChatMessage
+from floe.training.planning.plan import EPOCHS
 
-Values = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 _CONTEXT: Final = 2048
 _DIGITS: Final = 6
@@ -59,9 +59,9 @@ class Canary:
         )
 
     @property
-    def start(self) -> Answer:
+    def start(self) -> CloudAnswer:
         """The question and what is known of the answer."""
-        return Answer(0, (ChatMessage("user", self.question),), self.prefix)
+        return CloudAnswer(0, (ChatMessage("user", self.question),), self.prefix)
 
 
 def make_canaries(seed: int = 0) -> list[Canary]:
@@ -147,7 +147,7 @@ def _exposure(reader: LocalReader, canary: Canary) -> tuple[float, float]:
     return float(np.log2(_REFERENCES + 1) - np.log2(better + 1)), float(np.exp(-own))
 
 
-def _losses(reader: LocalReader, chats: Sequence[Chat]) -> Values:
+def _losses(reader: LocalReader, chats: Sequence[Chat]) -> FloatArray:
     """Nats a byte of each chat's answers."""
     losses = []
     for chat in chats:
@@ -177,7 +177,7 @@ def _draws(reader: LocalReader, canary: Canary, count: int) -> int:
     prompt, known = reader.tokens(canary.start)
     start = [*prompt, *known]
     target = model.tokenize(canary.secret.encode())
-    seen: dict[tuple[int, ...], Values] = {}
+    seen: dict[tuple[int, ...], FloatArray] = {}
     found = 0
     for _ in range(count):
         drawn: tuple[int, ...] = ()
@@ -195,7 +195,7 @@ def _draws(reader: LocalReader, canary: Canary, count: int) -> int:
     return found
 
 
-def _area(members: Values, others: Values) -> tuple[float, list[float]]:
+def _area(members: FloatArray, others: FloatArray) -> tuple[float, list[float]]:
     """Area under the ROC curve of larger drops for members, and its 95 % interval."""
     found = bootstrap(
         (members, others),
@@ -208,7 +208,7 @@ def _area(members: Values, others: Values) -> tuple[float, list[float]]:
     return auc(members, others), [float(found.low), float(found.high)]
 
 
-def auc(members: Values, others: Values) -> float:
+def auc(members: FloatArray, others: FloatArray) -> float:
     """The Mann-Whitney statistic as a share."""
     ranks = rankdata(np.concatenate((members, others)))[: len(members)]
     above = float(ranks.sum()) - len(members) * (len(members) + 1) / 2

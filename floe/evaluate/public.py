@@ -14,8 +14,8 @@ from typing import Final
 
 import yaml
 
+from floe.chats.jsonl import write_lines
 from floe.errors import DataError, FloeError
-from floe.personal.exchange import write_lines
 
 VOICES: Final = {
     "robot": ("ai", "botprofile", "emotion"),
@@ -30,7 +30,7 @@ _LEAST_BYTES: Final = 24
 _MOST_BYTES: Final = 4000
 """Of the answers of a file."""
 
-Pair = tuple[str, str]
+QuestionAnswer = tuple[str, str]
 
 
 def write_voices(folder: Path) -> list[Path]:
@@ -49,7 +49,7 @@ def write_voices(folder: Path) -> list[Path]:
     return files
 
 
-def _pairs(themes: Sequence[str]) -> list[Pair]:
+def _pairs(themes: Sequence[str]) -> list[QuestionAnswer]:
     """Question and answer, each question once."""
     found: dict[str, str] = {}
     for theme in themes:
@@ -72,7 +72,7 @@ def _place(question: str) -> int:
     return int.from_bytes(hashlib.sha256(question.encode()).digest()[:4])
 
 
-def _cut(pairs: Sequence[Pair]) -> list[Pair]:
+def _cut(pairs: Sequence[QuestionAnswer]) -> list[QuestionAnswer]:
     chosen = []
     size = 0
     for pair in pairs:
@@ -83,7 +83,7 @@ def _cut(pairs: Sequence[Pair]) -> list[Pair]:
     return chosen
 
 
-def _line(pair: Pair) -> dict[str, list[dict[str, str]]]:
+def _line(pair: QuestionAnswer) -> dict[str, list[dict[str, str]]]:
     roles = ("user", "assistant")
     return {
         "messages": [

@@ -17,8 +17,8 @@ from scipy.stats import bootstrap
 
 from floe.errors import DataError
 from floe.evaluate.scoring import LN2, Scored
-from floe.fusion.auto import best_weight, fit_weight
-from floe.fusion.scores import join
+from floe.fusion.scoring.automatic_weight import best_weight, fit_weight
+from floe.fusion.scoring.scores import join
 from floe.records import Rule
 
 Bits = NDArray[np.float64]

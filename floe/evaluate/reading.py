@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.cloud.client import CloudClient
-from floe.edge.forced import Logits, forced_logits
-from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import LlamaModel
-from floe.fusion.forcing import AskedRows
+from floe.fusion.scoring.teacher_forcing import AskedRows
+from floe.llama.forced_logits import Logits, forced_logits
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
 from floe.records import Candidate, ChatMessage, CloudToken, Sampling
 
 TOP: Final = 20
@@ -28,7 +28,7 @@ _STREAM_TOKENS: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CloudAnswer:
     """An assistant's message and what was said before it.
 
     `row`: which chat of the file it is of.
@@ -39,10 +39,10 @@ class Answer:
     text: str
 
 
-def answers_of(chats: Sequence[Sequence[ChatMessage]]) -> list[Answer]:
+def answers_of(chats: Sequence[Sequence[ChatMessage]]) -> list[CloudAnswer]:
     """Every assistant's message that holds text, with all before it as its context."""
     return [
-        Answer(row, tuple(chat[:place]), message.content)
+        CloudAnswer(row, tuple(chat[:place]), message.content)
         for row, chat in enumerate(chats)
         for place, message in enumerate(chat)
         if message.role == "assistant" and message.content.strip() and place
@@ -70,11 +70,11 @@ class Cloud(Protocol):
         """Its vocabulary's fingerprint, if known."""
         ...
 
-    def fits(self, answer: Answer) -> bool:
+    def fits(self, answer: CloudAnswer) -> bool:
         """Whether it can read that much."""
         ...
 
-    def read(self, answer: Answer) -> Reading:
+    def read(self, answer: CloudAnswer) -> Reading:
         """Read it, or remember."""
         ...
 
@@ -86,12 +86,12 @@ class LocalReader:
         self.model = model
         self._prompts = PromptBuilder(model)
 
-    def tokens(self, answer: Answer) -> tuple[list[int], list[int]]:
+    def tokens(self, answer: CloudAnswer) -> tuple[list[int], list[int]]:
         """Prompt and answer, by the model's own template and tokenizer."""
         prompt = self._prompts.render(answer.context)
         return prompt, self.model.tokenize(answer.text.encode())
 
-    def fits(self, answer: Answer) -> bool:
+    def fits(self, answer: CloudAnswer) -> bool:
         """Whether prompt and answer fit the context."""
         prompt, tokens = self.tokens(answer)
         return len(prompt) + len(tokens) < self.model.context_size
@@ -102,14 +102,14 @@ class GgufCloud:
 
     def __init__(self, model: LlamaModel) -> None:
         self._reader = LocalReader(model)
-        self._readings: dict[Answer, _GgufReading] = {}
+        self._readings: dict[CloudAnswer, _GgufReading] = {}
         self.vocabulary: str | None = model.vocabulary.fingerprint
 
-    def fits(self, answer: Answer) -> bool:
+    def fits(self, answer: CloudAnswer) -> bool:
         """As the protocol."""
         return self._reader.fits(answer)
 
-    def read(self, answer: Answer) -> Reading:
+    def read(self, answer: CloudAnswer) -> Reading:
         """As the protocol."""
         reading = self._readings.get(answer)
         if reading is None:
@@ -124,7 +124,7 @@ class _GgufReading:
     there, as a server would.
     """
 
-    def __init__(self, reader: LocalReader, answer: Answer) -> None:
+    def __init__(self, reader: LocalReader, answer: CloudAnswer) -> None:
         self._model = reader.model
         self._prompt, tokens = reader.tokens(answer)
         self._rows: dict[int, CloudToken] = {}
@@ -160,16 +160,16 @@ class LiveCloud:
         """`max_requests`: for everything that is read together."""
         self._client = client
         self._left = max_requests
-        self._readings: dict[Answer, _LiveReading] = {}
+        self._readings: dict[CloudAnswer, _LiveReading] = {}
         self.requests = 0
         self.vocabulary: str | None = client.vocabularies.get(client.model)
 
-    def fits(self, answer: Answer) -> bool:
+    def fits(self, answer: CloudAnswer) -> bool:
         """Nobody knows; it will say so itself."""
         del answer
         return True
 
-    def read(self, answer: Answer) -> Reading:
+    def read(self, answer: CloudAnswer) -> Reading:
         """As the protocol. Closes what the answer before it left open."""
         reading = self._readings.get(answer)
         if reading is None:

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from floe.chats.jsonl import read_chats
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
 from floe.evaluate.figures import draw_latency, draw_weights
 from floe.evaluate.latency import run_latency
 from floe.evaluate.memory import run_memory
 from floe.evaluate.tables import memory_table, quality_table
 from floe.evaluate.writers import Writer, measure_writers, opened_cloud
-from floe.personal.exchange import read_chats
+from floe.models.catalog import resolve_model
 from floe.resources import EXAMPLES
 
 _SAMPLES: Final = 1000

@@ -15,13 +15,13 @@ from typing import Final
 
 import numpy as np
 
-from floe.edge.forced import forced_logits
-from floe.edge.runtime import LlamaModel
-from floe.evaluate.reading import Answer, Cloud, LocalReader
-from floe.fusion.forcing import force
+from floe.evaluate.reading import Cloud, CloudAnswer, LocalReader
 from floe.fusion.index import TokenIndex
 from floe.fusion.projection import Projector
-from floe.fusion.scores import Scores
+from floe.fusion.scoring.scores import Scores
+from floe.fusion.scoring.teacher_forcing import force
+from floe.llama.forced_logits import forced_logits
+from floe.llama.runtime import LlamaModel
 
 LN2: Final = math.log(2.0)
 
@@ -37,7 +37,7 @@ class Scored:
         cloud_bits: of the cloud by its own tokens, over its whole vocabulary; None: not shown.
     """
 
-    answer: Answer
+    answer: CloudAnswer
     scores: Scores
     local_bits: float
     cloud_bits: float | None
@@ -57,7 +57,7 @@ class Scorer:
         self._shared = local.vocabulary.fingerprint == cloud.vocabulary
         self._projector = Projector(TokenIndex(local.pieces, local.end_ids))
 
-    def score(self, answers: Sequence[Answer]) -> list[Scored]:
+    def score(self, answers: Sequence[CloudAnswer]) -> list[Scored]:
         """Those that fit both contexts, with the adapters that are in use now.
 
         A live cloud whose requests are used up leaves out the rest of an answer and all after.
@@ -66,7 +66,7 @@ class Scorer:
         scored = [self._score(answer) for answer in fitting]
         return [one for one in scored if one.bytes]
 
-    def local_bits_per_byte(self, answers: Sequence[Answer]) -> float:
+    def local_bits_per_byte(self, answers: Sequence[CloudAnswer]) -> float:
         """Of the local model alone, with the adapters that are in use now, over all answers."""
         bits = 0.0
         for answer in answers:
@@ -78,7 +78,7 @@ class Scorer:
                 bits += (top - float(row[token]) + math.log(float(np.exp(row - top).sum()))) / LN2
         return bits / sum(len(answer.text.encode()) for answer in answers)
 
-    def _score(self, answer: Answer) -> Scored:
+    def _score(self, answer: CloudAnswer) -> Scored:
         reading = self._cloud.read(answer)
         model = self._local.model
         prompt, tokens = self._local.tokens(answer)

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from floe.chats.jsonl import read_chats
 from floe.cloud.client import CloudClient
-from floe.cloud.keys import Keys
-from floe.cloud.probe import greet
+from floe.cloud.credentials.keys import Keys
+from floe.cloud.probe.probe import greet
 from floe.config import Settings
-from floe.edge.catalog import resolve_model
-from floe.edge.runtime import LlamaModel
 from floe.evaluate.learning import Chat, Learnt, hold_out, learn
 from floe.evaluate.quality import Material, measure, summary
-from floe.evaluate.reading import Answer, Cloud, GgufCloud, LiveCloud, answers_of
+from floe.evaluate.reading import Cloud, CloudAnswer, GgufCloud, LiveCloud, answers_of
 from floe.evaluate.scoring import Scorer
-from floe.personal.exchange import read_chats
+from floe.llama.runtime import LlamaModel
+from floe.models.catalog import resolve_model
 from floe.records import Rule
 from floe.resources import TASK_CHATS
 
@@ -94,7 +94,7 @@ def measure_writers(
     return summary(materials, reports, weight, rule)
 
 
-def general_answers() -> list[Answer]:
+def general_answers() -> list[CloudAnswer]:
     """Text of nobody in particular, which no training sees, to measure forgetting by."""
     return [
         answer

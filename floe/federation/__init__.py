@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from floe.child_environment import LOOPBACK_NAMES, NETWORK
-from floe.personal.process import environment
+from floe.training.process import environment
 
 QUIET: Final = {
     "FLWR_TELEMETRY_ENABLED": "0",

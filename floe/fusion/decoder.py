@@ -16,10 +16,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from floe.fusion.ahead import Ahead
 from floe.fusion.drafting import DraftLength
 from floe.fusion.follower import Follower, FollowPolicy
 from floe.fusion.index import TokenIndex
+from floe.fusion.local_lookahead import Ahead
 from floe.fusion.picking import Pick, Picker
 from floe.fusion.projection import Projector
 from floe.fusion.protocols import LocalModel, Logits, OpenStream

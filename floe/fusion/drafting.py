@@ -83,7 +83,7 @@ class DraftLength:
         return start / self._single, slope / self._single
 
 
-class Agreement:
+class DraftAcceptance:
     """How often a local model and a cloud have parted in the answers before.
 
     Decides between two kinds of batches for a whole answer, where a model has two that round

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from floe.federation.membership import Membership, group_settings
+from floe.federation.group.membership import Membership, group_settings
 from floe.jobs.background import BackgroundJob
 from floe.store import Store
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from floe.adapters.architecture import read_architecture
 from floe.errors import FloeError
 from floe.jobs.background import BackgroundJob
-from floe.personal.architecture import read_architecture
-from floe.personal.cost import Workload
-from floe.personal.dataset import Dataset
-from floe.personal.device import free_mb, measured_device
-from floe.personal.plan import MOST_MB, choose_plan, smaller_plan, workload_of
 from floe.records import TrainPlan
 from floe.store import Store
+from floe.training.data.dataset import Dataset
+from floe.training.planning.cost import Workload
+from floe.training.planning.hardware import free_mb, measured_device
+from floe.training.planning.plan import MOST_MB, choose_plan, smaller_plan, workload_of
 
 NO_DEADLINE: Final = 1e9
 """Seconds."""

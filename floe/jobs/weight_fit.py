@@ -13,19 +13,21 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
+from floe.chat.preferences import Preferences
 from floe.cloud.answer import CloudRequests
 from floe.cloud.stream import Stream
 from floe.config import Settings
 from floe.errors import CloudError, DataError, FloeError, PrivacyError, StoreError
-from floe.fusion.auto import AutoWeight
 from floe.fusion.protocols import CloudStream, OpenStream
+from floe.fusion.scoring.automatic_weight import AutoWeight
 from floe.jobs.background import BackgroundJob
-from floe.personal.choices import LearningChoices, chosen_dataset
-from floe.personal.dataset import Row
-from floe.personal.process import RunFolder
-from floe.personal.run_table import TrainingRun
-from floe.personal.weight import (
+from floe.privacy import choices
+from floe.privacy.gate import CHOSEN, KEPT, Passage
+from floe.records import Message, Sampling
+from floe.training.data.dataset import Row
+from floe.training.data.learning_choices import LearningChoices, chosen_dataset
+from floe.training.fusion_weight import (
     MAX_REQUESTS,
     MOST_ANSWERS,
     OwnAnswer,
@@ -36,10 +38,8 @@ from floe.personal.weight import (
     fitted_on_answers,
     keep_note,
 )
-from floe.preferences import Preferences
-from floe.privacy import choices
-from floe.privacy.gate import CHOSEN, KEPT, Passage
-from floe.records import Message, Sampling
+from floe.training.process import RunFolder
+from floe.training.run_table import TrainingRun
 
 logger = logging.getLogger(__name__)
 

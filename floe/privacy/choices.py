@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 from floe.errors import StoreError
 from floe.privacy.verdict import Leniency
-from floe.schema import GONE
 from floe.store import Store
-from floe.words import clean
+from floe.store.schema import GONE
+from floe.store.text import clean
 
 Policy = Literal["local only", "pseudonyms"]
 """What happens to a private prompt: it stays here, or the cloud sees PERSON_1 for a name."""

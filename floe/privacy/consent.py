@@ -9,8 +9,8 @@ from typing import Final
 
 from floe.errors import StoreError
 from floe.records import Conversation
-from floe.schema import GONE
 from floe.store import Store
+from floe.store.schema import GONE
 
 _TRAIN: Final = "consent_train"
 _FEDERATE: Final = "consent_federate"

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import gradio as gr
 
-from floe.preferences import Preferences
+from floe.chat.preferences import Preferences
 from floe.privacy.sent import SentLog
-from floe.ui.cloud_panel import CloudParts, lay_out_cloud
-from floe.ui.drawn import drawn
-from floe.ui.federate_panel import FederateParts, lay_out_federate
-from floe.ui.personal_panel import PersonalParts, lay_out_personal
-from floe.ui.privacy_panel import PrivacyParts, lay_out_privacy
+from floe.ui.cloud.cloud_panel import CloudParts, lay_out_cloud
+from floe.ui.federate.federate_panel import FederateParts, lay_out_federate
+from floe.ui.js_component import drawn
+from floe.ui.personalise.personal_panel import PersonalParts, lay_out_personal
+from floe.ui.privacy.privacy_panel import PrivacyParts, lay_out_privacy
 
 MODES: Final = [("Local only", "local"), ("Fused", "fused"), ("Cloud only", "cloud")]
 CLOUD_SECONDS: Final = 2.0

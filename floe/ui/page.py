@@ -12,22 +12,22 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is 
 import gradio as gr
 
 from floe.application import Application
+from floe.data_folder.maintenance import Maintenance
 from floe.kept_records import RowId
-from floe.maintenance import Maintenance
-from floe.personal.choices import chosen_dataset
-from floe.ui.actions import Actions, Seat
-from floe.ui.asked import ShortText, ThreadAsked, TokensAsked, answer_page
-from floe.ui.cloud_actions import CloudActions
-from floe.ui.cloud_panel import CloudParts
-from floe.ui.conversations import find
-from floe.ui.data_actions import DataActions
-from floe.ui.federate_actions import FederateActions
+from floe.training.data.learning_choices import chosen_dataset
+from floe.ui.chat.chat_actions import Actions, Seat
+from floe.ui.chat.conversations import find
+from floe.ui.chat.thread import thread_page
+from floe.ui.chat.tokens import token_page
+from floe.ui.cloud.cloud_actions import CloudActions
+from floe.ui.cloud.cloud_panel import CloudParts
+from floe.ui.federate.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
-from floe.ui.learning import rows_of
-from floe.ui.personal_actions import PersonalActions
-from floe.ui.privacy_actions import PrivacyActions
-from floe.ui.thread import thread_page
-from floe.ui.tokens import token_page
+from floe.ui.page_events import ShortText, ThreadAsked, TokensAsked, answer_page
+from floe.ui.personalise.learning_view import rows_of
+from floe.ui.personalise.personal_actions import PersonalActions
+from floe.ui.privacy.data_actions import DataActions
+from floe.ui.privacy.privacy_actions import PrivacyActions
 
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}

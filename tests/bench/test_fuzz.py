@@ -12,13 +12,13 @@ from flwr.app import Array, ArrayRecord
 from floe.bench import fuzz
 from floe.bench.fuzz import FuzzTarget, fuzz_parser, fuzz_targets
 from floe.bench.fuzz_seeds import GGUF_ADAPTER, GGUF_MODEL
-from floe.cloud.rows import RowReader
-from floe.edge.gguf_checks import check_adapter_header, check_model, check_model_header
-from floe.edge.gguf_header import parse_gguf_header
+from floe.cloud.protocol.distributions import RowReader
 from floe.errors import FederationError, ModelError
-from floe.federation.wire import from_record
-from tests.edge.gguf_edits import Edited, F
-from tests.personal.tiny import write_tiny
+from floe.federation.app.array_records import from_record
+from floe.llama.gguf_checks import check_adapter_header, check_model, check_model_header
+from floe.llama.gguf_header import parse_gguf_header
+from tests.llama.gguf_edits import Edited, F
+from tests.training.tiny import write_tiny
 
 CASES = 20_000
 

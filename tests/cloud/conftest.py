@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from floe.cloud.client import CloudClient, Stream
-from floe.cloud.process import StandIn
-from floe.cloud.profile import EndpointProfile
-from floe.edge.runtime import LlamaModel
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.stand_in.process import StandIn
+from floe.llama.runtime import LlamaModel
 from floe.records import CloudToken
 
 MODEL = Path(__file__).parents[2] / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from floe.cloud.client import CloudClient
-from floe.cloud.process import StandIn
+from floe.cloud.stand_in.process import StandIn
 from floe.errors import CloudError
 from floe.records import ChatMessage, Sampling
 from tests.cloud import scripted

@@ -2,11 +2,11 @@ import math
 
 import pytest
 
-from floe.cloud.evidence import Answer, alike, share_of_gaps
+from floe.cloud.probe.evidence import ProbeAnswer, alike, share_of_gaps
 from floe.records import Candidate, CloudToken
 
 
-def answer(*rows: dict[bytes, float], logprobs: bool = True) -> Answer:
+def answer(*rows: dict[bytes, float], logprobs: bool = True) -> ProbeAnswer:
     """One whose tokens have these probabilities; the first of each was chosen."""
     tokens = [
         CloudToken(next(iter(row)), tuple(Candidate(t, math.log(p)) for t, p in row.items()))
@@ -17,7 +17,7 @@ def answer(*rows: dict[bytes, float], logprobs: bool = True) -> Answer:
         {"top_logprobs": [{"token": t.decode(), "logprob": math.log(p)} for t, p in row.items()]}
         for row in rows
     ]
-    return Answer(rows=tokens, entries=tops if logprobs else [], text=text)
+    return ProbeAnswer(rows=tokens, entries=tops if logprobs else [], text=text)
 
 
 SURE = {b"one": 0.9, b"two": 0.1}
@@ -38,7 +38,7 @@ def test_after_a_near_tie_two_answers_may_differ() -> None:
 def test_without_logprobs_the_text_has_to_do() -> None:
     assert alike(answer(SURE, logprobs=False), answer(SURE, logprobs=False))
     assert not alike(answer(SURE, logprobs=False), answer({b"two": 1.0}, logprobs=False))
-    assert not alike(Answer(), Answer())
+    assert not alike(ProbeAnswer(), ProbeAnswer())
 
 
 @pytest.mark.parametrize("temperature", [1, 2])
@@ -54,4 +54,4 @@ def test_temperature_shrinks_the_gaps_between_candidates(temperature: int) -> No
 def test_gaps_that_are_too_small_tell_nothing() -> None:
     even = answer({b"a": 0.5, b"b": 0.5})
     assert share_of_gaps(even, even) is None
-    assert share_of_gaps(Answer(), even) is None
+    assert share_of_gaps(ProbeAnswer(), even) is None

@@ -11,11 +11,11 @@ import httpx2
 import pytest
 
 from floe.cloud.client import CloudClient
-from floe.cloud.continuation import Continuation
-from floe.cloud.probe import probe
-from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import LlamaModel
+from floe.cloud.probe.probe import probe
+from floe.cloud.protocol.continuation import Continuation
 from floe.fusion.decoder import Controls, Decoder
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage, Sampling
 from tests.cloud.conftest import MODEL
 

@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from floe.cloud.generation import Event, Job, Pick, Picker, Text, Worker, draw
-from floe.edge.runtime import LlamaModel
+from floe.cloud.stand_in.generation import (
+    Event,
+    Job,
+    SampledToken,
+    Text,
+    TokenSampler,
+    Worker,
+    draw,
+)
+from floe.llama.runtime import LlamaModel
 from tests.cloud.conftest import MODEL
 
 SIZE = 300
@@ -29,7 +37,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 @pytest.mark.parametrize("scale", [0.01, 1.0, 5.0, 50.0])
 @pytest.mark.parametrize("count", [1, 5, 20])
 def test_candidates_are_the_best_of_the_softmax(scale: float, count: int) -> None:
-    picker = Picker(PIECES, [7])
+    picker = TokenSampler(PIECES, [7])
     logits = (np.random.default_rng(count).normal(size=SIZE) * scale).astype(np.float32)
     logits[5] = 3 * scale  # a control token: it has its share, but is neither picked nor listed
     p = softmax(logits)
@@ -44,7 +52,7 @@ def test_candidates_are_the_best_of_the_softmax(scale: float, count: int) -> Non
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.5, 1.0), (2.0, 0.7), (1.0, 0.2)])
 def test_samples_follow_temperature_and_top_p(temperature: float, top_p: float) -> None:
-    picker = Picker([b"x"] * 12, [])
+    picker = TokenSampler([b"x"] * 12, [])
     logits = np.linspace(2, -2, 12).astype(np.float32)
     target = softmax(logits / temperature)
     before = np.cumsum(target) - target
@@ -79,13 +87,16 @@ def test_draw_is_the_inverse_of_the_cumulative_weights(size: int, u: float, seed
 def test_greedy_does_not_depend_on_what_is_reported(count: int) -> None:
     logits = np.ones(SIZE, np.float32)
     logits[5] = 2
-    assert Picker(PIECES, [7]).pick(logits, job(temperature=0.0, candidates=count), RNG).token == 1
+    assert (
+        TokenSampler(PIECES, [7]).pick(logits, job(temperature=0.0, candidates=count), RNG).token
+        == 1
+    )
 
 
 def test_end_tokens_are_marked() -> None:
     logits = np.zeros(SIZE, np.float32)
     logits[7] = 9
-    pick = Picker(PIECES, [7]).pick(logits, job(temperature=0.0, candidates=2), RNG)
+    pick = TokenSampler(PIECES, [7]).pick(logits, job(temperature=0.0, candidates=2), RNG)
     assert pick.end
     assert pick.token == 7
 
@@ -135,7 +146,7 @@ def test_cancelled_job_gives_way_and_delivers_nothing_more(local: LlamaModel) ->
 
         def take_all(event: Event) -> None:
             second.append(event)
-            if not isinstance(event, Pick):
+            if not isinstance(event, SampledToken):
                 done.set()
 
         endless = Job(local.tokenize(b"One, two, three,"), take_one, 900, temperature=0.0)
@@ -159,13 +170,13 @@ def test_full_context_ends_the_answer() -> None:
 
         def take(event: Event) -> None:
             events.append(event)
-            if not isinstance(event, Pick):
+            if not isinstance(event, SampledToken):
                 done.set()
 
         prompt = small.tokenize(b" one two" * 200)[: small.context_size - 2]
         worker.submit(Job(prompt, take, 50, temperature=0.0))
         assert done.wait(60)
-        assert [type(event) for event in events] == [Pick, Pick, str]
+        assert [type(event) for event in events] == [SampledToken, SampledToken, str]
         assert events[-1] == "length"
     finally:
         worker.close()

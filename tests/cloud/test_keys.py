@@ -11,8 +11,8 @@ from keyring.errors import KeyringLocked, PasswordDeleteError
 from pydantic import SecretStr
 
 from floe.child_environment import drop_secrets
-from floe.cloud.keys import SERVICE, VARIABLES, Keys
-from floe.cloud.presets import PRESETS, Preset, preset_by_id, preset_of
+from floe.cloud.credentials.keys import SERVICE, VARIABLES, Keys
+from floe.cloud.credentials.presets import PRESETS, Preset, preset_by_id, preset_of
 from floe.config import Settings
 from floe.errors import CloudError
 from floe.origin import origin_of

@@ -12,11 +12,11 @@ import pytest
 from pydantic import SecretStr
 
 from floe.cloud.answer import CloudRequests
-from floe.cloud.choice import EndpointChoice
-from floe.cloud.continuation import Continuation
+from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.link import CloudLink
-from floe.cloud.probe import probe
-from floe.cloud.profile import EndpointProfile
+from floe.cloud.probe.probe import probe
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.protocol.continuation import Continuation
 from floe.config import OFF, Settings
 from floe.errors import CloudError
 from floe.records import ChatMessage, Sampling

@@ -10,14 +10,14 @@ import httpx2
 import psutil
 import pytest
 
-from floe.cloud.process import StandIn
+from floe.cloud.stand_in.process import StandIn
 from floe.errors import CloudError
 from tests.cloud.conftest import MODEL, bearer
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from floe.cloud.process import StandIn
+from floe.cloud.stand_in.process import StandIn
 stand_in = StandIn(Path(sys.argv[1]), ("--context", "256"))
 stand_in.start()
 if sys.argv[2] == "ready":

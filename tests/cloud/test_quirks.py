@@ -9,10 +9,10 @@ import pytest
 
 from floe.cloud.answer import CloudRequests
 from floe.cloud.client import CloudClient
-from floe.cloud.continuation import Continuation
 from floe.cloud.link import CloudLink
-from floe.cloud.probe import probe
-from floe.cloud.profile import EndpointProfile
+from floe.cloud.probe.probe import probe
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.protocol.continuation import Continuation
 from floe.config import Settings
 from floe.fusion.decoder import Controls, Decoder
 from floe.records import ChatMessage, Sampling, TokenStep

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe.cloud.rows import (
+from floe.cloud.protocol.distributions import (
     CONFIDENCE_OF_BARE_STOP,
     CONFIDENCE_WITHOUT_LOGPROBS,
     RowReader,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from floe.cloud.credentials.presets import PRESETS
 from floe.cloud.endpoint import NotAnApiError
 from floe.cloud.link import CloudLink
-from floe.cloud.presets import PRESETS
 from floe.config import Settings
 from floe.errors import CloudError
 from tests.cloud.asking import KEY, Connect, ask, failure_of

@@ -10,9 +10,9 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from floe.cloud.process import StandIn
-from floe.edge.prompt import PromptBuilder
-from floe.edge.runtime import LlamaModel
+from floe.cloud.stand_in.process import StandIn
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage
 from tests.cloud.conftest import MODEL, Server, bearer
 

@@ -8,7 +8,7 @@ import keyring
 import keyring.backend
 import pytest
 
-from floe import encryption
+from floe.store import encryption
 
 
 class MemoryKeyring(keyring.backend.KeyringBackend):

@@ -4,10 +4,9 @@ import json
 import zipfile
 from pathlib import Path
 
-from floe import encryption
-from floe.personal.adapters import Adapters, NewAdapter
-from floe.reencryption import PART
-from floe.store import Store
+from floe.adapters.registry import Adapters, NewAdapter
+from floe.store import Store, encryption
+from floe.store.reencryption import PART
 from tests.store.chats import chat
 
 SECRET = "xylozimtquark"

@@ -15,11 +15,17 @@ from typing import Any
 import pytest
 from sqlite_utils.migrations import Migrations
 
-from floe import backup, encryption, encryption_switch, schema
-from floe.backup import BackupSchedule, create_backup, finish_restore, list_backups, restore_backup
-from floe.data_lock import DataLock
+from floe.data_folder import encryption_switch
 from floe.errors import DataFolderInUseError, EncryptionError, StoreError
-from floe.store import Store
+from floe.store import Store, backup, encryption, schema
+from floe.store.backup import (
+    BackupSchedule,
+    create_backup,
+    finish_restore,
+    list_backups,
+    restore_backup,
+)
+from floe.store.data_lock import DataLock
 from tests.data_folder.filled import PASSPHRASE, SECRET, contents, fill
 from tests.store.chats import chat, rows, texts
 

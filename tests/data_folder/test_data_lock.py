@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from floe.data_lock import DataLock, alone, child_processes, is_open, open_page
 from floe.errors import DataFolderInUseError, StoreError
 from floe.store import Store
+from floe.store.data_lock import DataLock, alone, child_processes, is_open, open_page
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from floe.data_lock import DataLock
+from floe.store.data_lock import DataLock
 lock = DataLock(Path(sys.argv[1])).acquire()
 lock.publish("http://127.0.0.1:1/?token=geheim", "file:///opener")
 print("held", flush=True)
@@ -96,7 +96,7 @@ def test_a_trainer_is_found_by_its_folder_and_is_no_app(data_dir: Path) -> None:
     assert child_processes(data_dir) == []
     # Its words are a trainer's; what it does is wait.
     wait = "import time; time.sleep(600)"
-    words = [sys.executable, "-c", wait, "floe.personal.trainer", "--folder"]
+    words = [sys.executable, "-c", wait, "floe.training.worker", "--folder"]
     with subprocess.Popen([*words, str(data_dir.resolve() / "runs" / "1")]) as process:
         try:
             assert [each.pid for each in child_processes(data_dir)] == [process.pid]

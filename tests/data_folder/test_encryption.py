@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from floe import encryption, encryption_switch
-from floe.backup import create_backup, restore_backup
-from floe.encryption import read_bytes, readable_file, writable_file, write_bytes
-from floe.encryption_switch import finish_switch, turn_off, turn_on
+from floe.data_folder import encryption_switch
+from floe.data_folder.encryption_switch import finish_switch, turn_off, turn_on
 from floe.errors import EncryptionError, StoreError
-from floe.store import Store
+from floe.store import Store, encryption
+from floe.store.backup import create_backup, restore_backup
+from floe.store.encryption import read_bytes, readable_file, writable_file, write_bytes
 from tests.data_folder.filled import PASSPHRASE, SECRET, contents, fill, holding
 from tests.store.chats import chat, rows, texts
 
@@ -203,7 +203,7 @@ def test_a_damaged_file_stops_nothing_else_from_being_kept(data_dir: Path) -> No
 def test_a_trainer_at_work_is_waited_for(data_dir: Path) -> None:
     fill(data_dir)
     wait = "import time; time.sleep(600)"
-    words = [sys.executable, "-c", wait, "floe.personal.trainer", "--folder"]
+    words = [sys.executable, "-c", wait, "floe.training.worker", "--folder"]
     with subprocess.Popen([*words, str(data_dir.resolve() / "runs" / "1")]) as trainer:
         try:
             with pytest.raises(StoreError, match="still at work"):
@@ -295,7 +295,7 @@ def test_killed_before_every_step_of_turning_it_off(tmp_path: Path) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from floe import encryption
+from floe.store import encryption
 from floe.store import Store
 encryption.receive_key(Path(sys.argv[1]), sys.stdin.buffer)
 with Store(Path(sys.argv[1]) / "floe.db") as store:
@@ -322,7 +322,7 @@ def test_a_log_that_a_kill_left_is_read_by_the_next(data_dir: Path) -> None:
     killed = """
 import os, signal, sys
 from pathlib import Path
-from floe import encryption
+from floe.store import encryption
 from floe.store import Store
 encryption.unlock(Path(sys.argv[1]), sys.argv[2])
 store = Store(Path(sys.argv[1]) / "floe.db")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from floe import encryption_switch
-from floe.backup import create_backup, restore_backup
-from floe.cloud.keys import Keys
-from floe.data_lock import LOCK
-from floe.erasure import MARK, erase, finish_erasure
+from floe.cloud.credentials.keys import Keys
+from floe.data_folder import encryption_switch
+from floe.data_folder.erasure import MARK, erase, finish_erasure
+from floe.data_folder.maintenance import main
 from floe.errors import StoreError
-from floe.maintenance import main
 from floe.store import Store
+from floe.store.backup import create_backup, restore_backup
+from floe.store.data_lock import LOCK
 from tests.data_folder.filled import PASSPHRASE, SECRET, contents, fill, holding
 
 OTHERS = ("README.md", "examples/site.jsonl", "notes.txt", "adapters/mine.txt", "runs/todo.md")
@@ -103,7 +103,7 @@ def test_keys_leave_the_keyring(data_dir: Path, kept_keys: dict[tuple[str, str],
 
 
 def test_an_encrypted_folder_without_its_passphrase_can_be_deleted(data_dir: Path) -> None:
-    from floe import encryption
+    from floe.store import encryption
 
     fill(data_dir)
     encryption_switch.turn_on(data_dir, "passphrase", PASSPHRASE)
@@ -142,14 +142,14 @@ def test_a_trainer_ends_and_a_host_is_asked_about(data_dir: Path) -> None:
     def started(*words: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", wait, *words, str(data_dir.resolve() / "x")])
 
-    with started("floe.federation.host") as host:
+    with started("floe.federation.group.host") as host:
         try:
             with pytest.raises(StoreError, match="still hosted"):
                 erase(data_dir)
             assert contents(data_dir) == before
         finally:
             host.kill()
-    with started("floe.personal.trainer", "--folder") as trainer:
+    with started("floe.training.worker", "--folder") as trainer:
         try:
             erase(data_dir)
             trainer.wait(30)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from floe.chats.jsonl import read_chats
 from floe.evaluate.public import VOICES, main, write_voices
-from floe.personal.exchange import read_chats
 
 
 def test_every_voice_has_chats_to_learn_from_and_others_to_be_measured_on(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 from floe.errors import DataError
 from floe.evaluate.figures import draw_latency, draw_weights
 from floe.evaluate.quality import Material, measure, summary
-from floe.evaluate.reading import Answer, answers_of
+from floe.evaluate.reading import CloudAnswer, answers_of
 from floe.evaluate.scoring import LN2, Scored
 from floe.evaluate.tables import quality_table
-from floe.fusion.scores import ScoreSheet
+from floe.fusion.scoring.scores import ScoreSheet
 from floe.records import ChatMessage
 
 
@@ -29,7 +29,7 @@ def scored(seed: int, truth: float, cloud_bits: float | None = 50.0) -> Scored:
         sheet.add_pairs(pairs, (float(p[token]), float(q[token])), 2)
     scores = sheet.scores()
     bits = float(scores.nats(1.0, "linear").sum()) / LN2
-    return Scored(Answer(seed, (), "x"), scores, bits, cloud_bits)
+    return Scored(CloudAnswer(seed, (), "x"), scores, bits, cloud_bits)
 
 
 def material(truth: float = 0.6, cloud_bits: float | None = 50.0) -> Material:

@@ -10,16 +10,18 @@ import pytest
 from pydantic import SecretStr
 
 from floe.cloud.client import CloudClient
-from floe.cloud.probe import greet
-from floe.cloud.process import StandIn
-from floe.edge.forced import forced_logits
-from floe.edge.runtime import LlamaModel
+from floe.cloud.probe.probe import greet
+from floe.cloud.stand_in.process import StandIn
 from floe.evaluate.__main__ import main
-from floe.evaluate.reading import Answer, GgufCloud, LiveCloud, LocalReader
+from floe.evaluate.reading import CloudAnswer, GgufCloud, LiveCloud, LocalReader
 from floe.evaluate.scoring import Scorer
+from floe.llama.forced_logits import forced_logits
+from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage
 
-ANSWER = Answer(0, (ChatMessage("user", "Where do cats sleep?"),), "Unbelievably, on warm roofs.")
+ANSWER = CloudAnswer(
+    0, (ChatMessage("user", "Where do cats sleep?"),), "Unbelievably, on warm roofs."
+)
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (5, 70), (600, 3)])
@@ -63,7 +65,7 @@ def test_rows_inside_a_token_are_read_again_from_there(smollm: LlamaModel) -> No
 
 
 def test_answers_longer_than_the_context_are_left_out(smollm: LlamaModel) -> None:
-    long = Answer(1, ANSWER.context, "word " * 3000)
+    long = CloudAnswer(1, ANSWER.context, "word " * 3000)
     scored = Scorer(smollm, GgufCloud(smollm)).score([long, ANSWER])
     assert [one.answer.row for one in scored] == [0]
 
@@ -106,7 +108,7 @@ def test_no_more_requests_are_made_than_allowed(
     try:
         greet(client)
         cloud = LiveCloud(client, 2)
-        other = Answer(1, ANSWER.context, "Zebras. Quite. " * 5)
+        other = CloudAnswer(1, ANSWER.context, "Zebras. Quite. " * 5)
         scored = Scorer(smollm, cloud).score([other, ANSWER])
         cloud.close()
     finally:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import OFF, Settings
-from floe.edge.runtime import LlamaModel
+from floe.llama.runtime import LlamaModel
 from floe.privacy.detector import Detector
 from floe.store import Store
 from tests.faults.small_disk import SmallDisk, small_disk

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from floe import schema
+from floe.store import schema
 
 _MEGABYTES = 8
 

@@ -23,14 +23,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
+from floe.chat.turn import TurnOptions, TurnView
 from floe.cloud.link import CloudLink
 from floe.config import Settings
-from floe.edge.runtime import LlamaModel
+from floe.llama.runtime import LlamaModel
 from floe.records import Mode, Sampling
 from floe.redaction import MASK, RedactingFormatter
 from floe.store import Store
-from floe.turn import TurnOptions, TurnView
 from tests.cloud.scripted import DONE, STOP, event, row, row_event
 from tests.faults import server as faults
 from tests.faults.server import Fault, FaultServer, say
@@ -59,7 +59,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     # An answer of the cloud alone waits ten seconds for a word.
-    monkeypatch.setattr("floe.chat.CLOUD_PATIENCE", 3.0)
+    monkeypatch.setattr("floe.chat.assistant.CLOUD_PATIENCE", 3.0)
 
 
 @pytest.fixture

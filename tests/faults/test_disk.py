@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from floe import answer_writer, schema
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant, answer_writer
+from floe.chat.turn import Turn, TurnOptions
 from floe.errors import PromptError, StoreError
 from floe.records import Sampling
-from floe.store import Store
-from floe.turn import Turn, TurnOptions
+from floe.store import Store, schema
 from tests.faults.conftest import Open
 from tests.faults.small_disk import SmallDisk
 from tests.store.chats import STEP, change, chat, rows, streaming
@@ -96,7 +95,7 @@ def test_a_program_that_ends_on_a_full_disk_keeps_the_answer_with_the_room_it_he
 ) -> None:
     if not disk.real:
         pytest.skip("needs a disk of its own")
-    monkeypatch.setattr("floe.rescue._PLENTY", 0)
+    monkeypatch.setattr("floe.chat.rescue._PLENTY", 0)
     monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.2)
     assistant = start(disk.path)
     turn = assistant.ask(None, STORY, OPTIONS)

@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from floe.chat.turn import TurnOptions
 from floe.records import Sampling
 from floe.store import Store
-from floe.turn import TurnOptions
 from tests.faults.conftest import Open
-from tests.personal.test_survival import Device, adopted, ended, held, usual
 from tests.store.chats import rows
+from tests.training.test_survival import Device, adopted, ended, held, usual
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("KILLS", "8"))
@@ -31,14 +31,14 @@ Until = Callable[..., None]
 WRITER = """
 import json, sys, time
 from pathlib import Path
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import OFF, Settings
-from floe.edge.runtime import LlamaModel
+from floe.llama.runtime import LlamaModel
 from floe.privacy.detector import Detector
 from floe.store import Store
 from floe.records import Sampling
-from floe.turn import KeptEvent, TurnOptions, TurnReader
+from floe.chat.turn import KeptEvent, TurnOptions, TurnReader
 settings = Settings.load(cloud=OFF, data_dir=sys.argv[1])
 store = Store(settings.database)
 store.recover()
@@ -167,10 +167,10 @@ def test_a_trainer_killed_at_any_moment_can_go_on_and_is_finished(tmp_path: Path
 def test_a_clock_that_jumps_by_a_year_changes_no_order_and_no_budget(
     tmp_path: Path, jump: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from floe.personal.weight import add_request, midnight, requests_since
     from floe.records import AnswerStats
-    from floe.ui.cloud_words import ago
-    from floe.ui.conversations import age
+    from floe.training.fusion_weight import add_request, midnight, requests_since
+    from floe.ui.chat.conversations import age
+    from floe.ui.cloud.cloud_words import ago
 
     shift = [0.0]
     now = time.time
@@ -258,7 +258,7 @@ def test_a_memory_limit_while_loading_is_a_sentence_and_no_crash(tmp_path: Path)
 
 
 def test_a_container_counts_as_a_limit(tmp_path: Path) -> None:
-    from floe.edge.memory import free_memory
+    from floe.llama.free_memory import free_memory
 
     assert free_memory(tmp_path).limit == ""
     (tmp_path / "memory.max").write_text("max\n")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from floe.federation import device, learner
-from floe.federation.device import simulated_device
-from floe.federation.recipe import Recipe
+from floe.federation.app import learner
+from floe.federation.app.recipe import Recipe
+from floe.federation.simulation import simulated_device as device
+from floe.federation.simulation.simulated_device import simulated_device
 
 WORDS = {"cooking": "aeiou", "letters": "bcdfg", "python": "(){}[]", "sums": "0123456789"}
 TINY = Recipe(layers=2, epochs=2, batch_tokens=256, learning_rate=1e-2)

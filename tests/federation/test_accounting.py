@@ -6,7 +6,8 @@ import pytest
 from scipy.stats import norm as normal
 
 from floe.bench.federate import LAYER, task_updates
-from floe.federation.accounting import (
+from floe.federation.app.update import Update, UpdateFactors
+from floe.federation.maths.accounting import (
     epsilon,
     exposure,
     noise_for,
@@ -14,7 +15,6 @@ from floe.federation.accounting import (
     private_mean,
     spent,
 )
-from floe.federation.update import Factors, Update
 
 
 def delta_of(multiplier: float, rounds: int, value: float) -> float:
@@ -62,7 +62,7 @@ def updates_in_a_basis(count: int) -> tuple[list[Update], dict[str, np.ndarray]]
     for i in range(count):
         rank = (4, 8)[i % 2]
         b = random.standard_normal((30, rank)).astype(np.float32)
-        factors: dict[str, Factors] = {"m": (basis["m"][:rank], b)}
+        factors: dict[str, UpdateFactors] = {"m": (basis["m"][:rank], b)}
         found.append(Update(f"u{i}", f"c{i}", 1, "base", rank, rank, 1, factors))
     return found, basis
 

@@ -5,25 +5,25 @@ import pytest
 from numpy.typing import NDArray
 
 from floe.bench.federate import toy_energy
-from floe.federation.aggregate import (
+from floe.federation.app.update import Update, UpdateFactors, from_arrays, to_arrays
+from floe.federation.maths.aggregate import (
     Aggregated,
+    AggregationRule,
     Load,
     Member,
-    Rule,
     aggregate,
     aggregate_updates,
     canonical,
     choose_path,
     cut,
 )
-from floe.federation.update import Factors, Update, from_arrays, to_arrays
 
-RULES: tuple[Rule, ...] = ("exact", "rank_aware")
+RULES: tuple[AggregationRule, ...] = ("exact", "rank_aware")
 
 
 def factors_of(
     random: np.random.Generator, shape: tuple[int, int], ranks: Sequence[int]
-) -> list[Factors]:
+) -> list[UpdateFactors]:
     d, k = shape
     return [
         (
@@ -34,7 +34,9 @@ def factors_of(
     ]
 
 
-def slow(members: Sequence[Member], factors: Sequence[Factors], rule: Rule) -> NDArray[np.float64]:
+def slow(
+    members: Sequence[Member], factors: Sequence[UpdateFactors], rule: AggregationRule
+) -> NDArray[np.float64]:
     """The definition, term by term."""
     total = 0.0
     for member, (a, b) in zip(members, factors, strict=True):
@@ -48,9 +50,9 @@ def slow(members: Sequence[Member], factors: Sequence[Factors], rule: Rule) -> N
 def one(
     shape: tuple[int, int],
     members: Sequence[Member],
-    factors: Sequence[Factors],
+    factors: Sequence[UpdateFactors],
     rank: int,
-    rule: Rule,
+    rule: AggregationRule,
 ) -> Aggregated:
     load: Load = lambda client, _: factors[client]  # noqa: E731
     (result,) = aggregate({"m": shape}, members, load, rank, rule)
@@ -77,7 +79,7 @@ def gap(found: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     ],
 )
 def test_mixed_ranks_give_the_sum_of_products_on_either_path(
-    rule: Rule, shape: tuple[int, int], times: int, path: str
+    rule: AggregationRule, shape: tuple[int, int], times: int, path: str
 ) -> None:
     ranks = [2, 4, 8, 16, 64] * times
     members = [Member(rank, 3 + i % 5) for i, rank in enumerate(ranks)]
@@ -89,7 +91,7 @@ def test_mixed_ranks_give_the_sum_of_products_on_either_path(
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_first_components_are_the_best_approximation(rule: Rule) -> None:
+def test_the_first_components_are_the_best_approximation(rule: AggregationRule) -> None:
     ranks = [4, 16, 16]
     members = [Member(rank, 1) for rank in ranks]
     factors = factors_of(np.random.default_rng(2), (60, 40), ranks)
@@ -105,8 +107,11 @@ def test_the_first_components_are_the_best_approximation(rule: Rule) -> None:
 
 def test_a_component_is_averaged_only_over_those_who_have_it() -> None:
     # Worked by hand: both have direction 0, only the second has direction 1.
-    small: Factors = (np.eye(1, 3, dtype=np.float32), 4 * np.eye(3, 1, dtype=np.float32))
-    large: Factors = (np.eye(2, 3, dtype=np.float32), np.diag([8.0, 2, 0])[:, :2].astype("f4"))
+    small: UpdateFactors = (np.eye(1, 3, dtype=np.float32), 4 * np.eye(3, 1, dtype=np.float32))
+    large: UpdateFactors = (
+        np.eye(2, 3, dtype=np.float32),
+        np.diag([8.0, 2, 0])[:, :2].astype("f4"),
+    )
     members = [Member(1, 3), Member(2, 1)]
     aware = one((3, 3), members, [small, large], 2, "rank_aware")
     plain = one((3, 3), members, [small, large], 2, "exact")
@@ -126,7 +131,7 @@ def test_untrained_and_degenerate_adapters_do_no_harm() -> None:
 
 
 def test_all_zero_gives_zero() -> None:
-    zero: Factors = (np.ones((2, 9), np.float32), np.zeros((7, 2), np.float32))
+    zero: UpdateFactors = (np.ones((2, 9), np.float32), np.zeros((7, 2), np.float32))
     result = one((7, 9), [Member(2, 1)] * 30, [zero] * 30, 2, "rank_aware")
     assert np.all(product(result.a, result.b) == 0)
 
@@ -156,7 +161,7 @@ def test_factors_that_only_look_canonical_are_put_in_order() -> None:
     """Orthogonal, but smallest first: believed, they would be averaged as the wrong components."""
     random = np.random.default_rng(5)
     pair = canonical({"m": factors_of(random, (30, 30), [4])[0]})["m"]
-    turned: Factors = (pair[0][::-1].copy(), pair[1][:, ::-1].copy())
+    turned: UpdateFactors = (pair[0][::-1].copy(), pair[1][:, ::-1].copy())
     other = factors_of(random, (30, 30), [2])[0]
     members = [Member(4, 1), Member(2, 1)]
     result = one((30, 30), members, [turned, other], 6, "rank_aware")
@@ -174,7 +179,7 @@ def test_modules_come_in_order_and_no_client_is_read_far_ahead() -> None:
     read: list[str] = []
     factors = factors_of(np.random.default_rng(6), (20, 10), [2, 4])
 
-    def load(client: int, module: str) -> Factors:
+    def load(client: int, module: str) -> UpdateFactors:
         read.append(module)
         return factors[client]
 

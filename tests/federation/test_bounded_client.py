@@ -11,9 +11,9 @@ from flwr.proto.fleet_pb2 import PullMessagesRequest, PullMessagesResponse
 from flwr.supercore.protobuf.client import ProtobufClient
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
-from floe.federation.bounded_client import UnwantedAnswer, bound_clients
-from floe.federation.limits import TOO_LARGE
-from floe.federation.supernode import standing
+from floe.federation.app.limits import TOO_LARGE
+from floe.federation.group.bounded_client import UnwantedAnswer, bound_clients
+from floe.federation.group.supernode import standing
 
 MOST = 1_000_000
 Answer = Callable[[BaseHTTPRequestHandler], None]

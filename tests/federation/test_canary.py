@@ -8,21 +8,34 @@ import numpy as np
 import pytest
 import torch
 
+from floe.adapters.architecture import read_architecture
 from floe.errors import FederationError
-from floe.federation import accounting, canary, noise
-from floe.federation.agreement import Agreement, base_hash
-from floe.federation.canary import Betrayed, Canaries, CodeReader, code_losses, try_canaries
-from floe.federation.device import CODES, RANKS, device_of, secret_of, simulated_device
-from floe.federation.learner import Learner
-from floe.federation.recipe import common_start, module_shapes
-from floe.federation.update import Factors
-from floe.personal.architecture import read_architecture
-from floe.personal.base import read_base
-from floe.personal.encoding import Encoder
-from floe.personal.lora import Lora
-from floe.personal.network import Network
+from floe.federation.app.learner import Learner
+from floe.federation.app.recipe import common_start, module_shapes
+from floe.federation.app.run_config import RunConfig, base_hash
+from floe.federation.app.update import UpdateFactors
+from floe.federation.maths import accounting, noise
+from floe.federation.simulation import canary
+from floe.federation.simulation.canary import (
+    Betrayed,
+    Canaries,
+    CodeReader,
+    code_losses,
+    try_canaries,
+)
+from floe.federation.simulation.simulated_device import (
+    CODES,
+    RANKS,
+    device_of,
+    secret_of,
+    simulated_device,
+)
+from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.lora_parameters import Lora
+from floe.training.backends.cpu.network import LoraNetwork
+from floe.training.data.tokenisation import Encoder
 from tests.federation.small import TINY, use_small_tasks
-from tests.personal.tiny import write_tiny
+from tests.training.tiny import write_tiny
 
 
 @pytest.fixture
@@ -45,7 +58,7 @@ def test_a_code_costs_the_sum_of_its_digits_each_after_those_before_it() -> None
 def test_the_tree_of_codes_reads_each_as_if_it_were_read_alone(base: Path) -> None:
     random = np.random.default_rng(2)
     shapes = module_shapes(read_architecture(base), TINY)
-    factors: dict[str, Factors] = {
+    factors: dict[str, UpdateFactors] = {
         module: (a, 0.3 * random.standard_normal(b.shape, dtype=np.float32))
         for module, (a, b) in common_start(shapes, 4).items()
     }
@@ -62,7 +75,7 @@ def test_the_tree_of_codes_reads_each_as_if_it_were_read_alone(base: Path) -> No
         seed=0,
     )
     lora.load(factors)
-    network = Network(weights, lora)
+    network = LoraNetwork(weights, lora)
     with Encoder(base) as encoder:
         for code in ("0000", "0123", "4719", "9998"):
             (example,) = encoder.examples([secret.row(code)], TINY.sequence_length)
@@ -111,7 +124,7 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
         return real(*args)
 
     monkeypatch.setattr(noise, "private_mean", watched)
-    agreement = Agreement(
+    agreement = RunConfig(
         recipe=TINY,
         shapes=module_shapes(read_architecture(base), TINY),
         base_sha256=base_hash(base),

@@ -4,9 +4,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from floe.bench.federate import task_updates
-from floe.federation.aggregate import aggregate_updates
-from floe.federation.cluster import Clustering, Names, cluster, name, place, similarity
-from floe.federation.update import Update
+from floe.federation.app.update import Update
+from floe.federation.maths.aggregate import aggregate_updates
+from floe.federation.maths.cluster import Clustering, Names, cluster, name, place, similarity
 
 
 def slow_cosines(updates: list[Update]) -> NDArray[np.float64]:

@@ -14,25 +14,25 @@ import psutil
 import pytest
 
 import floe
+from floe.adapters.architecture import read_architecture
+from floe.adapters.export import read_gguf
+from floe.adapters.registry import Adapters, model_sha256
+from floe.adapters.router import experts_in_use
 from floe.errors import FederationError
 from floe.federation import flower_environment
-from floe.federation.history import Federation, History
-from floe.federation.host import admit_command, prepare, run_command, superlink_command
-from floe.federation.membership import (
+from floe.federation.app.recipe import Recipe
+from floe.federation.group.history import Federation, History
+from floe.federation.group.host import admit_command, prepare, run_command, superlink_command
+from floe.federation.group.membership import (
     GroupSettings,
     Membership,
     check_address,
     check_certificate,
     device_key,
 )
-from floe.federation.recipe import Recipe
-from floe.personal.adapters import Adapters, model_sha256
-from floe.personal.architecture import read_architecture
-from floe.personal.experts import experts_in_use
-from floe.personal.export import read_gguf
 from floe.privacy.consent import Consent, give_consent
 from floe.store import Store
-from tests.personal.tiny import write_tiny
+from tests.training.tiny import write_tiny
 
 ROOT = Path(floe.__file__).parents[1]
 RANKS = (2, 4, 3)

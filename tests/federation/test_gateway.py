@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from floe.federation import gateway
-from floe.federation.gateway import FLEET_METHODS, PUSH_MESSAGES, FleetGateway, OwnerGateway
+from floe.federation.group import gateway
+from floe.federation.group.gateway import FLEET_METHODS, PUSH_MESSAGES, FleetGateway, OwnerGateway
 
 NODE = 7
 PULL = "/v1/fleet/pull-messages"

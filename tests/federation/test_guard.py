@@ -9,9 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from floe.bench.federate import task_updates
-from floe.federation.aggregate import aggregate_updates
-from floe.federation.cluster import cluster, similarity
-from floe.federation.guard import (
+from floe.federation.app.update import Update, from_arrays, to_arrays
+from floe.federation.app.update_filter import (
     Refused,
     Rules,
     Seen,
@@ -22,7 +21,8 @@ from floe.federation.guard import (
     outliers,
     review_norms,
 )
-from floe.federation.update import Update, from_arrays, to_arrays
+from floe.federation.maths.aggregate import aggregate_updates
+from floe.federation.maths.cluster import cluster, similarity
 
 Arrays = dict[str, NDArray[Any]]
 

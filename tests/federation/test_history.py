@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from floe.federation.history import History
-from floe.federation.report import ClientLine, ClusterLine, RoundReport
+from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
+from floe.federation.group.history import History
 from floe.store import Store
 
 REPORT = RoundReport(
@@ -75,7 +75,8 @@ def test_a_round_in_one_sentence() -> None:
 
 def test_the_page_needs_neither_torch_nor_flower() -> None:
     code = (
-        "import sys, floe.federation.membership, floe.federation.history, floe.federation.host;"
+        "import sys, floe.federation.group.membership, floe.federation.group.history\n"
+        "import floe.federation.group.host\n"
         "print([name for name in ('torch', 'flwr', 'ray', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

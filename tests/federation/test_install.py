@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from floe.adapters.architecture import read_architecture
+from floe.adapters.export import read_gguf, read_peft
+from floe.adapters.registry import Adapters
+from floe.adapters.router import Place, experts_in_use
 from floe.bench.fuzz_group import fuzz_label
 from floe.errors import FederationError
-from floe.federation.history import History
-from floe.federation.install import ReceivedExpert, install
-from floe.federation.recipe import Recipe, common_start, module_shapes
-from floe.federation.validation import file_within
-from floe.personal.adapters import Adapters
-from floe.personal.architecture import read_architecture
-from floe.personal.experts import Place, experts_in_use
-from floe.personal.export import read_gguf, read_peft
+from floe.federation.app.recipe import Recipe, common_start, module_shapes
+from floe.federation.app.validation import file_within
+from floe.federation.group.history import History
+from floe.federation.group.install import ReceivedExpert, install
 from floe.store import Store
-from tests.personal.tiny import write_tiny
+from tests.training.tiny import write_tiny
 
 BASE = "b" * 64
 

@@ -12,11 +12,11 @@ import pytest
 from flwr.supercore.inflatable.inflatable_utils import ObjectPushError
 
 from floe.errors import FederationError
-from floe.federation import node
-from floe.federation.history import Federation, History
-from floe.federation.membership import GroupSettings
-from floe.federation.node import Executor, Watch
-from floe.federation.supernode import WAITING, standing
+from floe.federation.group import node
+from floe.federation.group.history import Federation, History
+from floe.federation.group.membership import GroupSettings
+from floe.federation.group.node import Executor, Watch
+from floe.federation.group.supernode import WAITING, standing
 from floe.store import Store
 
 MESSAGE = SimpleNamespace(metadata=SimpleNamespace(message_type="train"))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from floe.errors import FederationError
-from floe.federation.history import History
-from floe.federation.membership import GroupSettings
-from floe.federation.own import own_device
+from floe.federation.group.history import History
+from floe.federation.group.member_device import own_device
+from floe.federation.group.membership import GroupSettings
 from floe.privacy.consent import Consent, give_consent, set_conversation_consent
 from floe.store import Store
 

@@ -9,19 +9,19 @@ import pytest
 from flwr.app import ConfigRecord, RecordDict
 
 from floe.errors import FederationError
-from floe.federation.aggregate import _in_order_of_size
-from floe.federation.device import simulated_device
-from floe.federation.history import History
-from floe.federation.learner import Learner
-from floe.federation.limits import LIMITS
-from floe.federation.messages import CENTROIDS, CONFIG, START, UPDATE
-from floe.federation.participant import Participant
-from floe.federation.recipe import common_start
-from floe.federation.update import from_arrays
-from floe.federation.wire import from_record, to_record
+from floe.federation.app.array_records import from_record, to_record
+from floe.federation.app.learner import Learner
+from floe.federation.app.limits import LIMITS
+from floe.federation.app.messages import CENTROIDS, CONFIG, START, UPDATE
+from floe.federation.app.participant import Participant
+from floe.federation.app.recipe import common_start
+from floe.federation.app.update import from_arrays
+from floe.federation.group.history import History
+from floe.federation.maths.aggregate import _in_order_of_size
+from floe.federation.simulation.simulated_device import simulated_device
 from floe.store import Store
 from tests.federation.small import TINY, use_small_tasks
-from tests.personal.tiny import write_tiny
+from tests.training.tiny import write_tiny
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_device_takes_part_so_often_a_day_and_again_the_next(
     device = replace(simulated_device(1, base), home=(tmp_path, group))
     limits = replace(LIMITS, rounds_a_day=2)
     now = 1_000_000_000.0
-    monkeypatch.setattr("floe.federation.participant.time.time", lambda: now)
+    monkeypatch.setattr("floe.federation.app.participant.time.time", lambda: now)
     for _ in range(2):
         Participant(2, device, RecordDict(), limits).train(task(device.base_sha256))
     with pytest.raises(FederationError, match=r"2 rounds today; .* again tomorrow"):

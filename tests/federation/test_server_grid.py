@@ -11,8 +11,8 @@ from flwr.proto.message_pb2 import ObjectTree
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 from flwr.supercore.inflatable.inflatable_utils import ObjectPullError
 
-from floe.federation import server_grid
-from floe.federation.server_grid import CheckedGrid
+from floe.federation.app import server_grid
+from floe.federation.app.server_grid import CheckedGrid
 
 RUN = 5
 

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from floe.errors import FederationError
-from floe.federation import simulate
-from floe.federation.device import RANKS, TASKS, simulated_device
-from floe.federation.history import History
-from floe.federation.membership import Simulation
-from floe.federation.report import RoundReport
-from floe.federation.simulate import Outcome, main, table
+from floe.federation.app.round_report import RoundReport
+from floe.federation.group.history import History
+from floe.federation.group.membership import Simulation
+from floe.federation.simulation import simulate
+from floe.federation.simulation.simulate import Outcome, main, table
+from floe.federation.simulation.simulated_device import RANKS, TASKS, simulated_device
 from floe.store import Store
 from tests.federation.small import TINY, use_small_tasks
-from tests.personal.tiny import write_tiny
+from tests.training.tiny import write_tiny
 
 
 @pytest.fixture(scope="module")

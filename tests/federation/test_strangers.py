@@ -18,12 +18,12 @@ from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from flwr.supercore.protobuf.translation import PROTOBUF_REQUEST_TYPES
 
 from floe.errors import FederationError
-from floe.federation.gateway import FLEET_METHODS
-from floe.federation.host import admit_command, superlink_command, write_flower_config
-from floe.federation.membership import device_key
-from floe.federation.owner import Owner
+from floe.federation.group.gateway import FLEET_METHODS
+from floe.federation.group.host import admit_command, superlink_command, write_flower_config
+from floe.federation.group.membership import device_key
+from floe.federation.group.owner import Owner
 from tests.federation.test_deployment import Group, Process, until
-from tests.personal.tiny import write_tiny
+from tests.training.tiny import write_tiny
 
 FLWR = str(Path(sys.executable).with_name("flwr"))
 FOREIGN_APP = """
@@ -181,7 +181,7 @@ def test_a_stranger_with_the_certificate_gets_neither_code_nor_a_device_in(
 
     # Nor does the code that comes with a run get a turn where the host's own command sends it.
     words = f'base="{stranger.base}" patience=0.1'
-    command = [sys.executable, "-m", "floe.federation.owner", "run", ".", "group", "--stream"]
+    command = [sys.executable, "-m", "floe.federation.group.owner", "run", ".", "group", "--stream"]
     process = Process(
         [*command, "--run-config", words], group.home, tmp_path / "own.log", stranger.app
     )

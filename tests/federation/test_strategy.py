@@ -13,17 +13,17 @@ from flwr.clientapp import ClientApp
 
 from floe.bench.fuzz_group import hostile_record
 from floe.errors import FederationError
-from floe.federation.aggregate import canonical
-from floe.federation.agreement import Agreement
-from floe.federation.grid import LocalGrid
-from floe.federation.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, METRICS, START, UPDATE
-from floe.federation.noise import Noise
-from floe.federation.recipe import Recipe, common_start
-from floe.federation.report import RoundReport
-from floe.federation.server_app import run
-from floe.federation.strategy import TaskExperts
-from floe.federation.update import Update, to_arrays
-from floe.federation.wire import from_record, record_size, to_record
+from floe.federation.app.array_records import from_record, record_size, to_record
+from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, METRICS, START, UPDATE
+from floe.federation.app.recipe import Recipe, common_start
+from floe.federation.app.round_report import RoundReport
+from floe.federation.app.run_config import RunConfig
+from floe.federation.app.server_app import run
+from floe.federation.app.strategy import TaskExperts
+from floe.federation.app.update import Update, to_arrays
+from floe.federation.maths.aggregate import canonical
+from floe.federation.maths.noise import Noise
+from floe.federation.simulation.local_grid import LocalGrid
 
 SHAPES = {"model.layers.0.q_proj": (24, 20), "model.layers.1.q_proj": (24, 20)}
 BASE = "f" * 64
@@ -104,7 +104,7 @@ def update_of(node: int, rank: int, number: int) -> Update:
     )
 
 
-def agreement(**other: Any) -> Agreement:
+def agreement(**other: Any) -> RunConfig:
     values: dict[str, Any] = {
         "recipe": Recipe(),
         "shapes": SHAPES,
@@ -115,7 +115,7 @@ def agreement(**other: Any) -> Agreement:
         "max_rank": 4,
         "embedding": 5,
     }
-    return Agreement(**values | other)
+    return RunConfig(**values | other)
 
 
 def played(devices: Devices, ranks: tuple[int, ...] = RANKS, **other: Any) -> TaskExperts:

@@ -12,13 +12,12 @@ from flwr.app import ConfigRecord, RecordDict
 import floe
 from floe.bench.fuzz_group import fuzz
 from floe.errors import FederationError
-from floe.federation import membership
-from floe.federation.limits import LIMITS
-from floe.federation.membership import BLUR, group_settings
-from floe.federation.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS
-from floe.federation.recipe import Recipe
-from floe.federation.report import ClientLine, ClusterLine, RoundReport
-from floe.federation.validation import (
+from floe.federation.app.array_records import to_record
+from floe.federation.app.limits import LIMITS
+from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS
+from floe.federation.app.recipe import Recipe
+from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
+from floe.federation.app.validation import (
     read_closing_task,
     read_expert_task,
     read_factors,
@@ -26,9 +25,10 @@ from floe.federation.validation import (
     read_places,
     read_train_task,
 )
-from floe.federation.wire import to_record
+from floe.federation.group import membership
+from floe.federation.group.membership import BLUR, group_settings
 from floe.store import Store
-from tests.personal.tiny import write_tiny
+from tests.training.tiny import write_tiny
 
 SHAPES = {"model.layers.0.self_attn.q_proj": (6, 5)}
 LINE = ClientLine("16672527873955469472", "mine", 3, "group-1", 5, 2.0, None, 1.0, 1.0, 9, 9)

@@ -10,5 +10,5 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
     monkeypatch.setattr("floe.fusion.follower.monotonic", clock)
     monkeypatch.setattr("floe.fusion.follower.sleep", clock.sleep)
-    monkeypatch.setattr("floe.fusion.ahead.perf_counter", clock)
+    monkeypatch.setattr("floe.fusion.local_lookahead.perf_counter", clock)
     return clock

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floe.fusion.drafting import Agreement, DraftLength
+from floe.fusion.drafting import DraftAcceptance, DraftLength
 
 
 def taught(acceptance: float, start: float, slope: float, most: int = 15) -> DraftLength:
@@ -58,7 +58,7 @@ def test_batches_that_cost_nothing_are_used_to_the_full() -> None:
 
 
 def test_agreement_is_of_the_last_answers_and_not_of_a_few_words() -> None:
-    agreement = Agreement()
+    agreement = DraftAcceptance()
     verdicts = [agreement.close]
     for tokens, requests in ((10, 0), (100, 2), (100, 30), (100, 2), (100, 2), (100, 2)):
         agreement.remember(tokens, requests)

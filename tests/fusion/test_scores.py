@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floe.errors import CloudError
-from floe.fusion.forcing import AskedRows, Boundary, force, rows_along
 from floe.fusion.index import TokenIndex
-from floe.fusion.partial import add_step
 from floe.fusion.pooling import local_distribution, pool
 from floe.fusion.projection import Projector
-from floe.fusion.scores import Scores, ScoreSheet, join
+from floe.fusion.scoring.scores import Scores, ScoreSheet, join
+from floe.fusion.scoring.teacher_forcing import AskedRows, Boundary, force, rows_along
+from floe.fusion.scoring.truncated_scores import add_step
 from floe.records import Alternative, Candidate, CloudToken, Rule, TokenStep
 from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal, peaked, row_after
 

@@ -5,9 +5,9 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from floe.cloud.choice import EndpointChoice
+from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.link import CloudLink
-from floe.cloud.profile import EndpointProfile
+from floe.cloud.probe.profile import EndpointProfile
 from floe.errors import CloudError, StoreError
 from floe.jobs.endpoint_test import EndpointTest
 

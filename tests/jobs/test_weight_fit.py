@@ -15,28 +15,28 @@ from typing import Any
 
 import pytest
 
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
+from floe.chat.preferences import Preferences
 from floe.cloud.link import CloudLink
 from floe.config import Settings
-from floe.fusion.auto import DEFAULT_WEIGHT
+from floe.fusion.scoring.automatic_weight import DEFAULT_WEIGHT
 from floe.jobs.weight_fit import WeightFitJob
-from floe.personal.choices import LearningChoices, chosen_dataset
-from floe.personal.process import RunFolder
-from floe.personal.run_table import TrainingRun
-from floe.personal.runs import TrainingRuns
-from floe.personal.weight import MAX_REQUESTS, kept_weight
-from floe.preferences import Preferences
 from floe.privacy import choices
 from floe.privacy.consent import Consent, give_consent, set_conversation_consent
 from floe.privacy.detector import Detector
 from floe.privacy.gate import CHOSEN
 from floe.records import Route
 from floe.store import Store
+from floe.training.data.learning_choices import LearningChoices, chosen_dataset
+from floe.training.fusion_weight import MAX_REQUESTS, kept_weight
+from floe.training.process import RunFolder
+from floe.training.run_table import TrainingRun
+from floe.training.runs import TrainingRuns
 from tests.cloud.scripted import DONE, STOP, Connection, ScriptedServer, event
-from tests.personal.runs_of_tiny import plan
 from tests.privacy.scripted_model import ScriptedModel, cloud_rows
+from tests.training.runs_of_tiny import plan
 
-TRAINER = Path(__file__).parents[1] / "personal" / "scripted_trainer.py"
+TRAINER = Path(__file__).parents[1] / "training" / "scripted_trainer.py"
 COMMON = "Of course. It depends on the day and on the weather, and there is more to say about it."
 PLAIN = (
     ("How does a rainbow come about?", "Of course. It depends on the light in the drops."),

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
+from floe.chat.turn import Turn, TurnOptions, TurnView
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.fusion.follower import FollowPolicy
@@ -25,7 +26,6 @@ from floe.privacy import choices
 from floe.privacy.detector import Detector
 from floe.records import Mode, Sampling
 from floe.store import Store
-from floe.turn import Turn, TurnOptions, TurnView
 from tests.cloud.scripted import DONE, STOP, Connection, ScriptedServer, event
 from tests.privacy.scripted_model import ScriptedModel, cloud_rows
 
@@ -112,7 +112,9 @@ def assistant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Assistant]:
     # A server on loopback needs no rest between two requests.
-    monkeypatch.setattr("floe.chat.FollowPolicy", functools.partial(FollowPolicy, min_spacing=0.0))
+    monkeypatch.setattr(
+        "floe.chat.assistant.FollowPolicy", functools.partial(FollowPolicy, min_spacing=0.0)
+    )
     settings = Settings.load(cloud=cloud.server.url, data_dir=tmp_path, deadline_ms=20_000.0)
     store = Store(settings.database)
     link = CloudLink(settings, store)

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from floe.cloud.client import CloudClient
 from floe.cloud.link import CloudLink
-from floe.cloud.profile import EndpointProfile
+from floe.cloud.probe.profile import EndpointProfile
 from floe.config import Settings
 from floe.errors import StoreError
 from floe.privacy.sent import SentLog

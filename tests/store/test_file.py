@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from sqlite_utils.migrations import Migrations
 
-from floe import schema
 from floe.errors import StoreError
 from floe.records import AnswerStats
-from floe.store import Store
+from floe.store import Store, schema
 from tests.store.chats import change, chat, rows, texts
 
 # The file

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from floe import schema
-from floe.store import Store
+from floe.store import Store, schema
 from tests.store.chats import STEP, chat, rows, streaming
 
 REPOSITORY = Path(__file__).parents[2]

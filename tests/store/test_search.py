@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from floe.store import Store
-from floe.words import segment
+from floe.store.text import segment
 from tests.store.chats import chat
 
 

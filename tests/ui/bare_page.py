@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from playwright.sync_api import Locator, Page, Route
 
+from floe.chat.turn import TurnView
 from floe.records import Message
-from floe.turn import TurnView
-from floe.ui.access import content_policy
-from floe.ui.serving import _HERE, _SCRIPTS, _STYLES
-from floe.ui.thread import draw_rows, thread_rows
+from floe.ui.chat.thread import draw_rows, thread_rows
+from floe.ui.serving.access import content_policy
+from floe.ui.serving.page_server import _HERE, _SCRIPTS, _STYLES
 
 URL: Final = "http://127.0.0.1:9/"
 

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Locator, Page, expect
 
-from floe.ui.cloud_panel import LONGEST_DEADLINE_MS
+from floe.ui.cloud.cloud_panel import LONGEST_DEADLINE_MS
 from tests.ui.conftest import App
 
 

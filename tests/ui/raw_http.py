@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from floe.ui.access import KEY_HEADER, AccessKeys
+from floe.ui.serving.access import KEY_HEADER, AccessKeys
 from tests.ui.conftest import App
 
 Pairs = Sequence[tuple[str, str]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from floe.errors import FloeError
-from floe.ui.access import (
+from floe.ui.serving.access import (
     KEY_HEADER,
     LARGEST_HEADERS,
     LONGEST_TARGET,
@@ -466,6 +466,9 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_it_knows_nothing_of_gradio() -> None:
-    code = "import sys, floe.ui.routes, floe.ui.temporary; print('gradio' in sys.modules)"
+    code = (
+        "import sys, floe.ui.serving.routes, floe.ui.serving.temporary\n"
+        "print('gradio' in sys.modules)"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"

@@ -9,15 +9,15 @@ import gradio as gr
 import pytest
 from pydantic import BaseModel
 
+from floe.chat.preferences import Preferences
 from floe.errors import PageError, StoreError
 from floe.kept_records import RowId
-from floe.personal.choices import LearningChoices
-from floe.preferences import Preferences
 from floe.privacy import choices
 from floe.privacy.consent import Consent, consent
 from floe.store import Store
-from floe.ui import asked
-from floe.ui.asked import (
+from floe.training.data.learning_choices import LearningChoices
+from floe.ui import page_events as asked
+from floe.ui.page_events import (
     SentAsked,
     TokensAsked,
     answer_page,

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from floe.ui.access import TOKEN_FILE, AccessKeys
+from floe.ui.serving.access import TOKEN_FILE, AccessKeys
 from tests.ui.conftest import App
 from tests.ui.person import Person
 from tests.ui.raw_http import RawAnswer, keys_of, let_in, read_answer, send_raw

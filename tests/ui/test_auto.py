@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from floe.preferences import Preferences
+from floe.chat.preferences import Preferences
 from floe.store import Store
-from floe.ui.auto import auto_value
+from floe.ui.chat.auto_weight import auto_value
 
 
 def test_the_weight_says_that_nothing_was_rewritten_yet(tmp_path: Path) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from floe.application import Application
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.jobs.plan_job import Planned, Wish
-from floe.personal.dataset import Dataset
 from floe.privacy.consent import Consent, give_consent
 from floe.privacy.detector import Detector
 from floe.store import Store
-from floe.ui.personal_actions import PersonalActions
+from floe.training.data.dataset import Dataset
+from floe.ui.personalise.personal_actions import PersonalActions
 from tests.privacy.scripted_model import ScriptedModel
 
 NAMES = ("notice", "learning", "plan", "run", "weight", "adapters", "clock")

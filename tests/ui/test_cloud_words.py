@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from floe.cloud.choice import EndpointChoice
-from floe.cloud.keys import Keys
+from floe.cloud.credentials.choice import EndpointChoice
+from floe.cloud.credentials.keys import Keys
 from floe.cloud.link import CloudLink
-from floe.cloud.profile import EndpointProfile
+from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.jobs.endpoint_test import EndpointTestView
-from floe.ui import cloud_words as words
+from floe.ui.cloud import cloud_words as words
 from tests.cloud.quirky import Quirks, QuirkyServer
 
 

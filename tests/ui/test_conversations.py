@@ -5,11 +5,11 @@ from typing import cast
 
 import pytest
 
-from floe.chat import Assistant
-from floe.preferences import Preferences
+from floe.chat.assistant import Assistant
+from floe.chat.preferences import Preferences
 from floe.records import Conversation
 from floe.store import Store
-from floe.ui.conversations import age, conversation_list, find
+from floe.ui.chat.conversations import age, conversation_list, find
 
 NOON = time.mktime((2026, 3, 10, 12, 0, 0, 0, 0, -1))
 

@@ -3,7 +3,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from floe.ui.downloads import ROUTES, offer
+from floe.ui.serving.downloads import ROUTES, offer
 
 
 def test_a_file_is_handed_over_once(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from floe.records import AnswerStats
-from floe.ui.figures import duration, live_figures, summary
+from floe.ui.chat.answer_figures import duration, live_figures, summary
 
 STATS = AnswerStats(tokens=40, seconds=2.0, first_token_ms=340.2, cloud_tokens=30, cloud_requests=3)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from floe.chat.turn import Turn
 from floe.config import Settings
 from floe.errors import StoreError
 from floe.fusion.decoder import Controls
 from floe.records import Route, TokenStep
 from floe.store import Store
-from floe.turn import Turn
-from floe.ui.actions import Actions, Seat
+from floe.ui.chat.chat_actions import Actions, Seat
 
 STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
 PARTS = ("look", "listing", "figures", "about", "thread", "live", "notice", "send", "stop")

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from floe.ui.allow_list import ATTRIBUTES, TAGS, VALUES
-from floe.ui.markdown import render_blocks
+from floe.ui.chat.allow_list import ATTRIBUTES, TAGS, VALUES
+from floe.ui.chat.markdown import render_blocks
 from tests.ui.bare_page import URL, BarePage
 from tests.ui.conftest import App
 from tests.ui.hostile import HAND_MADE, random_messages

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from floe.personal.choices import LearningChoices, chosen_dataset, toggled
-from floe.personal.process import TrainingStep
 from floe.privacy.consent import Consent, give_consent
 from floe.store import Store
-from floe.ui.learning import learning_value, rows_of
-from floe.ui.training import span, thinned
+from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
+from floe.training.process import TrainingStep
+from floe.ui.personalise.learning_view import learning_value, rows_of
+from floe.ui.personalise.training_view import span, thinned
 
 
 def chats(store: Store, count: int) -> list[int]:

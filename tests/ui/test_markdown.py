@@ -12,11 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floe.ui import markdown
-from floe.ui.allow_list import ATTRIBUTES, CLASS_NAMES, TAGS, VALUES, clean_html, is_safe_address
-from floe.ui.formulas import draw_formula
-from floe.ui.highlighting import highlight_code
-from floe.ui.markdown import MAX_DEPTH, MAX_INLINE, MAX_PARSED, render_blocks
+from floe.ui.chat import markdown
+from floe.ui.chat.allow_list import (
+    ATTRIBUTES,
+    CLASS_NAMES,
+    TAGS,
+    VALUES,
+    clean_html,
+    is_safe_address,
+)
+from floe.ui.chat.formulas import draw_formula
+from floe.ui.chat.highlighting import highlight_code
+from floe.ui.chat.markdown import MAX_DEPTH, MAX_INLINE, MAX_PARSED, render_blocks
 from tests.ui.hostile import HAND_MADE, random_messages
 
 MESSAGES: Final = int(os.environ.get("FLOE_HOSTILE_MESSAGES", "3000"))

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from floe import encryption
-from floe.backup import list_backups, restore_backup
 from floe.errors import DataFolderInUseError
-from floe.store import Store
+from floe.store import Store, encryption
+from floe.store.backup import list_backups, restore_backup
 from tests.data_folder.filled import PASSPHRASE, holding
 from tests.ui.conftest import REPOSITORY, App
 from tests.ui.person import Person
@@ -153,7 +152,7 @@ def test_a_headless_start_takes_the_passphrase_from_a_file(tmp_path: Path) -> No
     data_dir.mkdir()
     app = App(data_dir)
     (tmp_path / "secret").write_text(f"{PASSPHRASE}\n")
-    command = [sys.executable, "-m", "floe.maintenance", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-m", "floe.data_folder.maintenance", "--data-dir", str(data_dir)]
     command += ["--passphrase-file", str(tmp_path / "secret"), "encrypt"]
     subprocess.run(command, cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
     refused = second(data_dir)

@@ -1,6 +1,6 @@
-from floe.federation.history import Federation
-from floe.federation.report import ClientLine, ClusterLine, RoundReport
-from floe.ui.rounds import rounds_value, size
+from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
+from floe.federation.group.history import Federation
+from floe.ui.federate.rounds import rounds_value, size
 
 GROUP = Federation(1, 0.0, None, "simulated", "running", {}, "Round 2 of 5.", None)
 

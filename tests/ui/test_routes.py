@@ -8,8 +8,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount, Route
 
-from floe.ui.routes import CLOSED_ROUTES, OPEN_ROUTES
-from floe.ui.serving import mount_page
+from floe.ui.serving.page_server import mount_page
+from floe.ui.serving.routes import CLOSED_ROUTES, OPEN_ROUTES
 
 pytestmark = pytest.mark.usefixtures("loops_closed")
 

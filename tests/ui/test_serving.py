@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from floe.config import Settings
 from floe.errors import FloeError
-from floe.ui.access import KEY_SCRIPT, NONCE, content_policy
-from floe.ui.serving import PageRewriter, PageServer, mount_options, read_scripts
+from floe.ui.serving.access import KEY_SCRIPT, NONCE, content_policy
+from floe.ui.serving.page_server import PageRewriter, PageServer, mount_options, read_scripts
 
 pytestmark = pytest.mark.usefixtures("loops_closed")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from floe.errors import FloeError
-from floe.ui.temporary import temporary_files
+from floe.ui.serving.temporary import temporary_files
 
 
 def test_temporary_files_end_with_the_app(tmp_path: Path) -> None:

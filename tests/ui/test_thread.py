@@ -2,13 +2,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
+from floe.chat.turn import TurnView
 from floe.errors import StoreError
 from floe.privacy.gate import CHOSEN
 from floe.records import AnswerStats, Message, Route
-from floe.turn import TurnView
-from floe.ui.markdown import render_message
-from floe.ui.thread import WINDOW, chip, draw_rows, thread_page, thread_rows
+from floe.ui.chat.markdown import render_message
+from floe.ui.chat.thread import WINDOW, chip, draw_rows, thread_page, thread_rows
 
 QUESTION = Message(1, 9, None, "user", "Why <b>?", 0.0, siblings=(1,))
 ANSWER = Message(

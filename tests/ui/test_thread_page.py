@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
+from floe.chat.turn import TurnView
 from floe.records import AnswerStats, Route
-from floe.turn import TurnView
 from tests.ui.bare_page import BarePage, conversation
 
 pytestmark = pytest.mark.browser

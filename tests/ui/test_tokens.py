@@ -3,10 +3,10 @@ from typing import Any, cast
 
 import pytest
 
-from floe.chat import Assistant
+from floe.chat.assistant import Assistant
 from floe.errors import StoreError
 from floe.records import Alternative, Source, TokenStep
-from floe.ui.tokens import ALTERNATIVES, END, hex_bytes, shown, token_page, token_rows
+from floe.ui.chat.tokens import ALTERNATIVES, END, hex_bytes, shown, token_page, token_rows
 
 
 def step(text_bytes: bytes, source: Source = "fused", **changes: Any) -> TokenStep:

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from floe.personal.exchange import import_chats
-from floe.personal.process import RunFolder
+from floe.chats.jsonl import import_chats
 from floe.privacy.consent import Consent, give_consent
+from floe.training.process import RunFolder
 from tests.ui.conftest import App
 from tests.ui.person import Person
 
@@ -125,7 +125,9 @@ def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
     person, train, state = personalise(page, own)
     person.go("Federate")
     page.get_by_role("button", name="Simulate", exact=True).click()
-    until(lambda: any("floe.federation.simulate" in p.cmdline() for p in own.processes()))
+    until(
+        lambda: any("floe.federation.simulation.simulate" in p.cmdline() for p in own.processes())
+    )
     person.go("Personalise")
     train.click()
     expect(state).to_contain_text(re.compile("being read|Step"))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from floe.federation.history import History
-from floe.federation.report import ClientLine, ClusterLine, RoundReport
+from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
+from floe.federation.group.history import History
 from tests.ui.conftest import App
 from tests.ui.person import Person
 

@@ -1,0 +1,1 @@
+"""What was learnt: kept, exported, routed to, active."""

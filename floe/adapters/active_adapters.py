@@ -1,0 +1,128 @@
+"""The adapters in use, on the model that answers. Only the model's own thread may call.
+
+Knows neither turns nor the page; who is in use, and how strongly, the registry says.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from floe.adapters.registry import Adapters, model_sha256
+from floe.adapters.router import PromptSpace, choose, experts_in_use
+from floe.fusion.index import TokenIndex
+from floe.fusion.projection import Projector
+from floe.fusion.scoring.scores import Scores
+from floe.fusion.scoring.teacher_forcing import RowAfter, force
+from floe.llama.forced_logits import forced_logits
+from floe.llama.prompt import Prompt
+from floe.llama.runtime import Adapter, LlamaModel
+from floe.store import Store
+
+_SHORT_ANSWER: Final = 80
+"""Tokens of an answer that is only to be compared with another."""
+
+
+class LiveAdapters:
+    """What acts on one model.
+
+    Raises:
+        ModelError: a file is broken, or was made for another model.
+        StoreError: the registry cannot be read.
+        TrainingError: the base model cannot be read.
+    """
+
+    def __init__(self, model: LlamaModel, store: Store, adapters: Adapters) -> None:
+        self._model = model
+        self._store = store
+        self._adapters = adapters
+        self._loaded: dict[Path, Adapter] = {}
+        self._acting: list[tuple[Path, float]] = []
+        self._space: PromptSpace | None = None
+        self._projector: Projector | None = None
+
+    def follow(self, prompt: str) -> str:
+        """Let those act that are meant for this prompt, as they stand now.
+
+        Experts within whose reach the prompt lies come first: they were made for such tasks, by
+        several devices, this one among them. Else what this device has learnt by itself, else
+        nothing.
+
+        Returns:
+            What acts, and why, in words; empty if nothing is switched on.
+        """
+        if not any(each.in_use for each in self._adapters.all()):
+            self.put_on([])
+            return ""
+        base = model_sha256(self._store, self._model.path)
+        reason, scales = self._routed(prompt, base)
+        acting = [(self._adapters.get(adapter_id), scale) for adapter_id, scale in scales]
+        if not acting:
+            acting = [
+                (each, each.scale)
+                for each in self._adapters.in_use(base)
+                if each.kind == "personal"
+            ]
+        self.put_on([(each.gguf, scale) for each, scale in acting])
+        names = " + ".join(f"{each.name} at {scale:.2g}" for each, scale in acting)
+        return "; ".join(filter(None, [names or "no adapter", reason]))
+
+    def _routed(self, prompt: str, base: str) -> tuple[str, tuple[tuple[int, float], ...]]:
+        experts = experts_in_use(self._store, base)
+        if not experts:
+            return "", ()
+        if self._space is None:
+            self._space = PromptSpace(self._model.path, self._model.tokenize)
+        choice = choose(self._space.embed(prompt), experts)
+        return choice.reason, choice.scales
+
+    def put_on(self, scaled: Sequence[tuple[Path, float]]) -> None:
+        """Let exactly these files act. The cache is kept where nothing changes."""
+        wanted = [(path, scale) for path, scale in scaled if scale > 0]
+        if wanted == self._acting:
+            return
+        for path, _ in wanted:
+            if path not in self._loaded:
+                self._loaded[path] = self._model.load_adapter(path)
+        self._model.use_adapters([(self._loaded[path], scale) for path, scale in wanted])
+        self._acting = wanted
+
+    def score(
+        self, prompt: Prompt, tokens: Sequence[int], row_after: RowAfter, *, shared: bool
+    ) -> Scores:
+        """Both models along a given answer, with what acts on its question.
+
+        Args:
+            prompt: what comes before it.
+            tokens: the answer.
+            row_after: the cloud's rows, there already.
+            shared: both models have the same tokens.
+
+        Raises:
+            PromptError: both together are longer than the model's context.
+        """
+        self.follow(prompt.question)
+        if self._projector is None:
+            self._projector = Projector(TokenIndex(self._model.pieces, self._model.end_ids))
+        return force(
+            forced_logits(self._model, prompt.tokens, tokens),
+            tokens,
+            self._model.pieces,
+            row_after,
+            self._projector,
+            shared_vocabulary=shared,
+        )
+
+    def answer(self, tokens: Sequence[int], scaled: Sequence[tuple[Path, float]]) -> str:
+        """A short greedy answer to a prompt, with exactly these files."""
+        self.put_on(scaled)
+        data = b""
+        logits = self._model.prefill(tokens, lambda: False)
+        while logits is not None and len(self._model.tokens) < len(tokens) + _SHORT_ANSWER:
+            token = int(np.argmax(logits[-1]))
+            if token in self._model.end_ids:
+                break
+            data += self._model.pieces[token]
+            logits = self._model.evaluate([token])
+        return data.decode("utf-8", "replace").strip()

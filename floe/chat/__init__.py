@@ -1,0 +1,1 @@
+"""One conversation: its turns, how they are kept, what the person last set."""

@@ -1,0 +1,494 @@
+"""One turn: decide the route, decode. Knows neither gradio nor torch.
+
+A turn runs in one worker thread, the only one that touches llama.cpp, and goes on when nobody
+looks: a page that was reloaded finds it again by its conversation.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from floe.adapters.active_adapters import LiveAdapters
+from floe.adapters.registry import Adapters
+from floe.chat.answer_writer import AnswerWriter
+from floe.chat.assistant import rescue
+from floe.chat.turn import Turn, TurnOptions
+from floe.cloud.answer import CloudRequests
+from floe.cloud.credentials.choice import EndpointChoice
+from floe.cloud.link import CloudLink
+from floe.config import Settings
+from floe.errors import FloeError, PromptError, StoreError
+from floe.fusion.cloud_only import Relay
+from floe.fusion.decoder import Controls, Decoder
+from floe.fusion.drafting import DraftAcceptance
+from floe.fusion.follower import FollowPolicy
+from floe.fusion.scoring.scores import Scores
+from floe.fusion.scoring.teacher_forcing import RowAfter
+from floe.llama.prompt import Prompt, PromptBuilder
+from floe.llama.runtime import LlamaModel
+from floe.privacy import choices
+from floe.privacy.detector import Detector
+from floe.privacy.gate import KEPT, Gate, Passage
+from floe.privacy.guard import Guard
+from floe.privacy.sent import SentLog
+from floe.records import ChatMessage, Message, Route, Status
+from floe.store import Store
+from floe.training.fusion_weight import midnight, requests_since
+
+logger = logging.getLogger(__name__)
+
+_SWITCHED: Final = "You have made this conversation local only; no more of it is sent."
+_KEEPING_SECONDS: Final = 1.0
+"""A question waits so long for the answer before it to be kept."""
+CLOUD_PATIENCE: Final = 10.0
+"""Seconds without a token after which an answer of the cloud alone goes on here."""
+
+
+class Assistant:
+    """The program behind the page: one local model, one cloud, one store.
+
+    Attributes:
+        store: all that is kept.
+        cloud: what is known of the cloud, and the way to it.
+        model: the small model on this device.
+        detector: finds what is private; until it is ready, all answers stay here.
+        gate: decides what may leave.
+        sent: what was sent.
+        adapters: what was learnt; those in use act from the next answer on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        model: LlamaModel,
+        cloud: CloudLink,
+        detector: Detector,
+    ) -> None:
+        self.store = store
+        self.model = model
+        self.cloud = cloud
+        self.detector = detector
+        self.gate = Gate(store, detector)
+        self.sent = SentLog(store)
+        self.adapters = Adapters(store, settings.data_dir)
+        self._settings = settings
+        self._live = LiveAdapters(model, store, self.adapters)
+        self._prompts = PromptBuilder(model)
+        # Found out now, not while the first answer is waited for.
+        logger.info("batches: exact to %d, even from %d", model.exact_batch, model.even_batch)
+        self._agreements: defaultdict[EndpointChoice, DraftAcceptance] = defaultdict(
+            DraftAcceptance
+        )
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
+        self._turns: dict[int, Turn] = {}
+        self._guards: dict[int, Guard | None] = {}
+        rescue.take_in(store)
+        self._writer = AnswerWriter(store, ended=self._forget)
+        self._released: set[int] = set()
+        self.detector.learn_leniency(choices.leniency(store))
+
+    def stop(self) -> None:
+        """Stop every answer that is being written."""
+        for turn in list(self._turns.values()):
+            turn.stop()
+
+    def close(self) -> None:
+        """Stop what runs, keep what is there, free the model."""
+        self.stop()
+        self._worker.shutdown()
+        self._writer.close()
+        self.cloud.close()
+        self.model.close()
+        self.store.close()
+
+    def running(self, conversation_id: int) -> Turn | None:
+        """The turn that is being answered in this conversation, for a page that comes back."""
+        turn = self._turns.get(conversation_id)
+        return turn if turn is not None and turn.running else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether any answer is being written."""
+        return any(turn.writing for turn in list(self._turns.values()))
+
+    def ask(self, conversation_id: int | None, text: str, options: TurnOptions) -> Turn:
+        """Add the user's message to the end of a conversation (None: a new one) and answer it.
+
+        Raises:
+            PromptError: the message is empty, or an answer is still being written here.
+            StoreError: the question cannot be kept; nothing has been asked.
+        """
+        self._check(text, conversation_id)
+        return self._start(self._question(conversation_id, text.strip()), options)
+
+    def _question(self, conversation_id: int | None, text: str) -> Message:
+        """The user's message at the end of a conversation, kept."""
+        if conversation_id is None:
+            return self.store.add_message(None, None, "user", text)
+        leaf = self.store.conversation(conversation_id).leaf_id
+        if leaf is not None:
+            last = self.store.message(leaf)
+            if last.role == "user" and last.content == text:
+                # Asked again, because the disk kept the question and then refused its answer.
+                return last
+        return self.store.add_message(conversation_id, leaf, "user", text)
+
+    def edit(self, message_id: int, text: str, options: TurnOptions) -> Turn:
+        """Ask again in other words: a sibling of the user's message, answered; both stay.
+
+        Raises:
+            PromptError: as `ask`.
+        """
+        old = self.store.message(message_id)
+        self._check(text, old.conversation_id)
+        question = self.store.add_message(old.conversation_id, old.parent_id, "user", text.strip())
+        return self._start(question, options)
+
+    def regenerate(self, message_id: int, options: TurnOptions) -> Turn:
+        """Answer the same question again: a sibling of the given answer; both stay.
+
+        Raises:
+            PromptError: an answer is still being written here.
+        """
+        answer = self.store.message(message_id)
+        if answer.parent_id is None:
+            raise PromptError("There is no question before this message to answer again.")
+        question = self.store.message(answer.parent_id)
+        self._check(question.content, question.conversation_id)
+        return self._start(question, options)
+
+    def set_local_only(self, conversation_id: int, on: bool) -> None:
+        """Keep all of a conversation on this device, at once: an answer in the making, too."""
+        choices.set_local_only(self.store, conversation_id, on)
+        guard = self._guards.get(conversation_id)
+        if on and guard is not None and self.running(conversation_id):
+            guard.close(_SWITCHED)
+
+    def set_own_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """What the person calls private wherever it stands, from now on; returns what is kept."""
+        kept = choices.set_own_words(self.store, words)
+        self.detector.learn_words(kept)
+        return kept
+
+    def ask_cloud_too(self, message_id: int, options: TurnOptions) -> Turn:
+        """Answer a question again that stayed here only perhaps rightly: it is not private.
+
+        Learnt on this device: words like these weigh less from now on. What is surely private
+        (a number, a password) stays all the same.
+
+        Args:
+            message_id: the person's message, or an answer to it.
+            options: who may answer now.
+
+        Raises:
+            PromptError: an answer is still being written here.
+        """
+        message = self.store.message(message_id)
+        if message.role == "assistant" and message.parent_id is not None:
+            message = self.store.message(message.parent_id)
+        self._check(message.content, message.conversation_id)
+        for answer in self._answers(message):
+            if answer.route is not None and answer.route.unsure:
+                words = [message.content[start:end] for start, end, _ in answer.route.spans]
+                choices.add_lesson(self.store, words)
+                self.detector.learn_leniency(choices.leniency(self.store))
+                break
+        self._released.add(message.id)
+        return self._start(message, options)
+
+    def always_private(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Keep these words here wherever they stand, from now on; returns all that are kept."""
+        return self.set_own_words([*choices.own_words(self.store), *words])
+
+    def forget_lessons(self) -> None:
+        """Undo all that "Not private" has taught."""
+        choices.forget_lessons(self.store)
+        self.detector.learn_leniency(choices.leniency(self.store))
+
+    def _answers(self, question: Message) -> list[Message]:
+        """The answers to a question that are in view."""
+        leaf = self.store.conversation(question.conversation_id).leaf_id
+        path = self.store.path_to(leaf) if leaf is not None else []
+        return [message for message in path if message.parent_id == question.id]
+
+    def answer(self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]) -> str:
+        """A short answer with exactly these adapters (GGUF, scale), between two turns.
+
+        Raises:
+            ModelError: an adapter does not fit.
+            PromptError: the prompt does not fit.
+        """
+        tokens = self._prompts.build(prompt).tokens
+        return self._worker.submit(self._live.answer, tokens, adapters).result()
+
+    def prompt(self, path: Sequence[Message]) -> Prompt:
+        """What the local model reads before it answers; PromptError if the last does not fit."""
+        history = [ChatMessage(message.role, message.content) for message in path]
+        return self._prompts.build([self._system(), *history])
+
+    def score(
+        self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
+    ) -> Scores:
+        """A given answer as both models read it, see `LiveAdapters.score`, between two turns.
+
+        Raises:
+            ModelError: an adapter does not fit.
+            PromptError: both together do not fit.
+        """
+        return self._worker.submit(self._live.score, prompt, tokens, rows, shared=shared).result()
+
+    def _check(self, text: str, conversation_id: int | None) -> None:
+        if not text.strip():
+            raise PromptError("There is nothing to answer yet: type a question first.")
+        running = self.running(conversation_id) if conversation_id is not None else None
+        if running is not None and not running.writing:
+            self._writer.hurry()
+            running.wait(_KEEPING_SECONDS)
+        if running is not None and running.running:
+            if running.writing:
+                raise PromptError("An answer is still being written here. Stop it, or wait for it.")
+            raise PromptError(f"{running.view().unkept} Your message stays here until then.")
+        # Refused here, before anything is stored: the text stays in the box, to be shortened.
+        self._prompts.build([self._system(), ChatMessage("user", text.strip())])
+
+    def _system(self) -> ChatMessage:
+        """What the local model is told, and the cloud is not: who it talks to."""
+        about, context = choices.about_me(self.store), choices.personal_context(self.store)
+        parts = [
+            self._settings.system_prompt,
+            f"About the person you talk to: {about}" if about else "",
+            context,
+        ]
+        return ChatMessage("system", "\n\n".join(filter(None, parts)))
+
+    def _passage(self, options: TurnOptions, path: Sequence[Message], dropped: int) -> Passage:
+        """What this turn may do. Nothing is asked of the network before the gate has looked."""
+        conversation = self.store.conversation(path[-1].conversation_id)
+        route = self.gate.closed(options.mode, local_only=conversation.local_only, path=path)
+        if route is not None:
+            return Passage(route)
+        state = self.cloud.state
+        if state.kind == "off":
+            return Passage(Route("local", state.sentence))
+        passage = self.gate.examine(
+            options.mode,
+            path[dropped:],
+            self._settings.system_prompt,
+            policy=choices.policy(self.store),
+            own_words=choices.own_words(self.store),
+            kept=(choices.about_me(self.store), choices.personal_context(self.store)),
+            treatments=choices.treatments(self.store),
+            released=path[-1].id in self._released,
+        )
+        if passage.route.kind == "local":
+            return passage
+        if not state.usable:
+            # For the next turn: an endpoint that was down, a stand-in that has died.
+            self.cloud.connect()
+            return Passage(Route("local", state.sentence))
+        if self.left_today(options) <= 0:
+            return Passage(
+                Route(
+                    "local",
+                    f"The budget of {options.daily_requests} cloud requests a day is used up; "
+                    "this device answers alone until midnight (UTC).",
+                )
+            )
+        return passage
+
+    def left_today(self, options: TurnOptions) -> int:
+        """Cloud requests that a turn may make."""
+        if options.daily_requests is None:
+            return options.max_requests
+        day = midnight()
+        spent = self.store.cloud_requests_since(day) + requests_since(self.store, day)
+        return min(options.max_requests, options.daily_requests - spent)
+
+    def _start(self, question: Message, options: TurnOptions) -> Turn:
+        path = self.store.path_to(question.id)
+        prompt = self.prompt(path)
+        passage = self._passage(options, path, prompt.dropped)
+        route = passage.route
+        answer = self._placeholder(question, route)
+        deadline = options.deadline
+        if deadline is None:
+            deadline = self._settings.deadline_ms / 1000
+        controls = Controls(options.weight, deadline, options.tolerance)
+        turn = Turn(answer.conversation_id, answer.id, route, controls, self._writer.wake)
+        if route.kind == "local" and not _stays_here(options, route):
+            turn.notice(route.reason)
+        self._turns[answer.conversation_id] = turn
+        self._guards[answer.conversation_id] = passage.guard
+        self._writer.open(turn)
+        try:
+            # Once more: the switch may have been turned while the gate looked.
+            if (
+                passage.guard is not None
+                and self.store.conversation(question.conversation_id).local_only
+            ):
+                passage.guard.close(_SWITCHED)
+            self._worker.submit(self._run, turn, prompt, passage, options)
+        except BaseException:
+            turn.finish("failed")
+            raise
+        return turn
+
+    def _placeholder(self, question: Message, route: Route) -> Message:
+        """The answer's row, before its first token."""
+        try:
+            return self.store.add_message(
+                question.conversation_id,
+                question.id,
+                "assistant",
+                "",
+                status="streaming",
+                route=route,
+            )
+        except StoreError:
+            if question.parent_id is None and len(question.siblings) == 1:
+                # The question stays in the box: a chat of nothing but it would be a second copy.
+                with suppress(StoreError):
+                    self.store.delete_conversation(question.conversation_id)
+            raise
+
+    def _forget(self, turn: Turn) -> None:
+        """The turn is kept: what is left of it is in the store."""
+        if self._turns.get(turn.conversation_id) is turn:
+            del self._turns[turn.conversation_id]
+            self._guards.pop(turn.conversation_id, None)
+
+    def _run(self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions) -> None:
+        """Worker thread: answer, and never leave a turn without an end."""
+        status: Status = "failed"
+        try:
+            status = self._answer(turn, prompt, passage, options)
+        except FloeError as error:
+            turn.notice(str(error))
+        except Exception:
+            logger.exception("answer %d failed", turn.message_id)
+            turn.notice("Something went wrong inside Floe; the log has the trace.")
+        finally:
+            turn.stop_clock()
+            try:
+                if passage.guard is not None:
+                    self.gate.remember(turn.message_id, turn.text, passage.guard)
+            finally:
+                turn.finish(status)
+
+    def _answer(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+    ) -> Status:
+        try:
+            turn.count(adapters=self._live.follow(prompt.question))
+        except FloeError as error:
+            self._live.put_on([])
+            turn.notice(f"{error} This answer does without what was learnt.")
+        turn.count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
+        if prompt.dropped:
+            turn.notice(
+                f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
+                "messages were left out of this answer."
+            )
+        if passage.route.kind == "cloud":
+            status, text = self._cloud_alone(turn, passage, options)
+            if status is not None:
+                return status
+            prompt = self._prompts.build(prompt.kept, text)
+            sampling = replace(
+                options.sampling,
+                max_tokens=options.sampling.max_tokens - turn.stats.tokens,
+            )
+            alone = Passage(passage.route)
+            return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
+        return self._decode(turn, prompt, passage, options)
+
+    def _decode(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+    ) -> Status:
+        """The fused answer, or the local one where nothing may leave."""
+        guard = passage.guard
+        requests = self._requests(turn, passage, options) if guard is not None else None
+        open_stream = None
+        if guard is not None and requests is not None:
+            open_stream = guard.around(requests.open, turn.notice)
+        agreement = self._agreements[self.cloud.choice]
+        decoder = Decoder(
+            self.model,
+            turn.controls,
+            open_stream=open_stream,
+            rule=self._settings.rule,
+            # Rows in which a placeholder was replaced are no tokens any more.
+            shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint
+            and (guard is None or guard.policy == "local only"),
+            policy=FollowPolicy(max_requests=self.left_today(options)),
+            notify=turn.notice,
+            alone="local" if _stays_here(options, passage.route) else "offline",
+            long_batches=agreement.close,
+        )
+        try:
+            decoder.begin()
+            logits = self.model.prefill(prompt.tokens, lambda: turn.controls.stopped)
+            if logits is None:
+                return "stopped"
+            for step in decoder.run(logits, options.sampling):
+                turn.add(step)
+                if requests is not None:
+                    turn.count(**requests.usage())
+            return decoder.ending
+        finally:
+            decoder.close()
+            if requests is not None:
+                turn.count(**requests.usage())
+                agreement.remember(turn.stats.cloud_tokens, decoder.requests)
+
+    def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:
+        alone = passage.route.kind == "cloud"
+        return CloudRequests(
+            self.cloud,
+            passage.messages,
+            options.sampling,
+            top_p=options.sampling.top_p if alone else 1.0,
+            message_id=turn.message_id,
+        )
+
+    def _cloud_alone(
+        self, turn: Turn, passage: Passage, options: TurnOptions
+    ) -> tuple[Status | None, str]:
+        """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
+        requests = self._requests(turn, passage, options)
+        assert passage.guard is not None
+        stream = passage.guard.around(requests.open, turn.notice)("")
+        if stream is None:
+            return None, ""
+        relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
+        try:
+            for step in relay.run(options.sampling.max_tokens):
+                turn.add(step)
+                turn.count(**requests.usage())
+        finally:
+            stream.close()
+            turn.count(**requests.usage())
+        if relay.ending != "broken":
+            return relay.ending, ""
+        reason = str(stream.error) if stream.error else "The cloud fell silent."
+        turn.notice(f"{reason} This device went on alone.")
+        return None, turn.text
+
+
+def _stays_here(options: TurnOptions, route: Route) -> bool:
+    """Whether the local route is the person's choice or the gate's, not a want of the cloud."""
+    return route.kind == "local" and (options.mode == "local" or route.reason.startswith(KEPT))

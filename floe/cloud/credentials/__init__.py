@@ -1,0 +1,1 @@
+"""Known services, their keys, and which is in use."""

@@ -1,0 +1,260 @@
+"""Endpoints that people use, and what is known of them before the probe has looked.
+
+These are starting guesses from the services' own documentation (2026): they save the probe a
+request or two and a person some typing. What the probe finds overrules them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.protocol.continuation import Continuation
+from floe.config import STAND_IN
+from floe.origin import origin_of
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One kind of endpoint.
+
+    Attributes:
+        id: kept in the store.
+        title: as its makers spell it.
+        base_url: empty: the person types it.
+        model: an example; empty: the first that is listed.
+        needs_key: nothing is answered without one.
+        key_page: where a person gets one; empty if none is needed.
+        key_variable: the environment variable that its makers use; empty: none.
+        continuation: what the probe tries first.
+        logprobs: whether log-probabilities are to be expected.
+        note: one sentence on what to expect.
+    """
+
+    id: str
+    title: str
+    base_url: str
+    model: str
+    needs_key: bool
+    key_page: str
+    key_variable: str
+    continuation: Continuation
+    logprobs: bool
+    note: str
+
+    @property
+    def assumed(self) -> EndpointProfile:
+        """What requests go by until the endpoint has been tested."""
+        profile = EndpointProfile(continuation=self.continuation)
+        if self.logprobs:
+            return profile
+        return EndpointProfile(continuation=self.continuation, logprobs="refused", top_logprobs=0)
+
+
+PRESETS: Final = (
+    Preset(
+        id=STAND_IN,
+        title="Stand-in on this device",
+        base_url=STAND_IN,
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="A second, larger model that Floe runs here: all is shown, and nothing leaves.",
+    ),
+    Preset(
+        id="openai",
+        title="OpenAI",
+        base_url="https://api.openai.com/v1",
+        model="gpt-4.1-mini",
+        needs_key=True,
+        key_page="https://platform.openai.com/api-keys",
+        key_variable="OPENAI_API_KEY",
+        continuation=Continuation.NONE,
+        logprobs=True,
+        note="The gpt-4o and gpt-4.1 models give 20 candidates, but no model continues an answer; "
+        "reasoning models give no log-probabilities.",
+    ),
+    Preset(
+        id="openrouter",
+        title="OpenRouter",
+        base_url="https://openrouter.ai/api/v1",
+        model="meta-llama/llama-3.3-70b-instruct",
+        needs_key=True,
+        key_page="https://openrouter.ai/settings/keys",
+        key_variable="OPENROUTER_API_KEY",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Passes requests on to many hosts: what works differs by model and by host, so test "
+        "the model that you choose.",
+    ),
+    Preset(
+        id="deepseek",
+        title="DeepSeek",
+        base_url="https://api.deepseek.com/beta",
+        model="deepseek-chat",
+        needs_key=True,
+        key_page="https://platform.deepseek.com/api_keys",
+        key_variable="DEEPSEEK_API_KEY",
+        continuation=Continuation.PREFIX,
+        logprobs=True,
+        note="Gives 20 candidates, and continues answers at this beta address.",
+    ),
+    Preset(
+        id="together",
+        title="Together AI",
+        base_url="https://api.together.xyz/v1",
+        model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        needs_key=True,
+        key_page="https://api.together.ai/settings/api-keys",
+        key_variable="TOGETHER_API_KEY",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Log-probabilities come in a dialect of its own, often of the chosen token alone.",
+    ),
+    Preset(
+        id="fireworks",
+        title="Fireworks AI",
+        base_url="https://api.fireworks.ai/inference/v1",
+        model="accounts/fireworks/models/deepseek-v3p1",
+        needs_key=True,
+        key_page="https://app.fireworks.ai/settings/users/api-keys",
+        key_variable="FIREWORKS_API_KEY",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Usually gives 5 candidates; raw completions are there for every model.",
+    ),
+    Preset(
+        id="mistral",
+        title="Mistral",
+        base_url="https://api.mistral.ai/v1",
+        model="mistral-small-latest",
+        needs_key=True,
+        key_page="https://console.mistral.ai/api-keys",
+        key_variable="MISTRAL_API_KEY",
+        continuation=Continuation.PREFIX,
+        logprobs=False,
+        note="Continues answers, but gives no log-probabilities: its tokens count with a fixed "
+        "confidence.",
+    ),
+    Preset(
+        id="groq",
+        title="Groq",
+        base_url="https://api.groq.com/openai/v1",
+        model="llama-3.3-70b-versatile",
+        needs_key=True,
+        key_page="https://console.groq.com/keys",
+        key_variable="GROQ_API_KEY",
+        continuation=Continuation.PREFILL,
+        logprobs=False,
+        note="Very fast, but refuses to give log-probabilities: its tokens count with a fixed "
+        "confidence.",
+    ),
+    Preset(
+        id="vllm",
+        title="vLLM",
+        base_url="http://127.0.0.1:8000/v1",
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.FINAL_MESSAGE,
+        logprobs=True,
+        note="Gives 20 candidates and continues answers.",
+    ),
+    Preset(
+        id="sglang",
+        title="SGLang",
+        base_url="http://127.0.0.1:30000/v1",
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.FINAL_MESSAGE,
+        logprobs=True,
+        note="Gives candidates and continues answers.",
+    ),
+    Preset(
+        id="llama-server",
+        title="llama-server (llama.cpp)",
+        base_url="http://127.0.0.1:8080/v1",
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Gives candidates with exact bytes and continues answers by itself.",
+    ),
+    Preset(
+        id="llama-cpp-python",
+        title="llama-cpp-python's server",
+        base_url="http://127.0.0.1:8000/v1",
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.COMPLETIONS,
+        logprobs=True,
+        note="Start it with --logits_all true for log-probabilities; answers are continued by raw "
+        "completions.",
+    ),
+    Preset(
+        id="ollama",
+        title="Ollama",
+        base_url="http://127.0.0.1:11434/v1",
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Gives log-probabilities since version 0.12.11; whether an answer is continued "
+        "depends on the model's template.",
+    ),
+    Preset(
+        id="lm-studio",
+        title="LM Studio",
+        base_url="http://127.0.0.1:1234/v1",
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Start its server in the developer tab; its list of chat parameters does not name "
+        "log-probabilities, so test it.",
+    ),
+    Preset(
+        id="custom",
+        title="Another address",
+        base_url="",
+        model="",
+        needs_key=False,
+        key_page="",
+        key_variable="",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Any server that speaks the OpenAI protocol; its address usually ends in /v1.",
+    ),
+)
+
+CUSTOM: Final = PRESETS[-1]
+
+
+def preset_by_id(preset_id: str) -> Preset:
+    """The preset of that id; one that is not known any more is the custom one."""
+    return next((preset for preset in PRESETS if preset.id == preset_id), CUSTOM)
+
+
+def preset_of(base_url: str) -> Preset:
+    """The service at an address; the custom one for all that a person runs themselves.
+
+    Ports on this device do not tell: two of the servers share one.
+    """
+    origin = origin_of(base_url)
+    for preset in PRESETS:
+        if preset.needs_key and origin is not None and origin_of(preset.base_url) == origin:
+            return preset
+    return preset_by_id(base_url)

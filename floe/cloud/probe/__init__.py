@@ -1,0 +1,1 @@
+"""Find out what an endpoint can do, and judge it."""

@@ -1,0 +1,363 @@
+"""Finds out what an endpoint can do, by asking it: a handful of requests of a few tokens each.
+
+Tables of who supports what are out of date when they are written, and a status of 200 proves
+nothing: a server that does not know a switch ignores it. So a continuation counts only if the
+answer goes on in the middle of a word. Whatever goes wrong is a finding, in plain words.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from jinja2 import TemplateError
+
+from floe.cloud.client import CloudClient, Exchange
+from floe.cloud.endpoint import KeyRefused, NotServed
+from floe.cloud.probe.evidence import ProbeAnswer, alike, read_answer, share_of_gaps
+from floe.cloud.probe.profile import EndpointProfile, concede
+from floe.cloud.protocol.continuation import TEMPLATES, Continuation
+from floe.cloud.protocol.distributions import read_bytes
+from floe.cloud.protocol.request import Ask, Request, build_request, raw_request
+from floe.errors import CloudError
+from floe.records import ChatMessage, Sampling
+
+SECONDS: Final = 60.0
+"""Longest time for the whole test."""
+_REQUEST_SECONDS: Final = 20.0
+_TOKENS: Final = 16
+_WORDS: Final = 8
+_KNOCK_SECONDS: Final = 15.0
+
+# Letters of two bytes, signs of three and four: what servers spell in different ways.
+_SPELLING: Final = "Repeat exactly, and write nothing else: Grüße 你好 😀"
+# Cut within a word: no new turn begins with the rest of it, even if it goes on in substance. Two
+# small models (135M, 0.5B) that were asked to count lost their way at such a cut; these copy.
+_COPYING: Final = (
+    "Repeat exactly, and write nothing else: strawberry marmalade, strawberry marmalade"
+)
+_BEGINNING: Final = "strawberry marmalade, straw"
+_REST: Final = "berry"
+_BEFORE: Final = 0.85
+"""Share of the gaps between candidates that is left at temperature 2: 1 if it is not applied to
+what is reported, else a half."""
+_LOST: Final = "�".encode()
+
+_SWITCHES: Final = {
+    Continuation.PREFILL: "it goes on with a trailing assistant message by itself",
+    Continuation.FINAL_MESSAGE: "the switch is continue_final_message",
+    Continuation.PREFIX: "the switch is prefix: true",
+    Continuation.COMPLETIONS: "by raw completions",
+}
+
+
+class _Ended(Exception):
+    """The test cannot go on; the text says why."""
+
+
+class _Refused(Exception):
+    """The server does not serve such a request; the text says why."""
+
+
+def probe(
+    client: CloudClient,
+    hint: EndpointProfile | None = None,
+    *,
+    progress: Callable[[str], None] = lambda _sentence: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    seconds: float = SECONDS,
+) -> EndpointProfile:
+    """Test an endpoint and one of its models.
+
+    Args:
+        client: with the model to test; if it names none, the first that is listed.
+        hint: what to try first; it changes the number of requests, not the result.
+        progress: is told what is being done, a sentence a step.
+        cancelled: looked at many times a second; true ends the test.
+        seconds: longest time for all of it.
+
+    Returns:
+        What was found; `complete` only if nothing stood in the way.
+    """
+    return _Probe(client, hint or EndpointProfile(), progress, cancelled, seconds).run()
+
+
+def greet(client: CloudClient) -> None:
+    """See that the endpoint is there, and which model to ask for.
+
+    Raises:
+        CloudError: it is not, or lists no models where none is named.
+    """
+    try:
+        listed = client.models()
+    except (NotServed, KeyRefused):
+        # Some servers have no list, and some keys may not see it: then only an answer tells.
+        if not client.model:
+            raise
+        knock = client.open([ChatMessage("user", "Hi")], "", Sampling(), 1)
+        answered = knock.wait(_KNOCK_SECONDS)
+        failure = knock.error
+        knock.close()
+        if failure is None and not answered:
+            failure = CloudError(f"{client.host} does not answer.")
+        if failure is not None:
+            raise failure from None
+        return
+    if not client.model and not listed:
+        raise CloudError(f"{client.host} lists no models; name one in the settings.")
+    client.model = client.model or listed[0]
+
+
+class _Probe:
+    """One test under way."""
+
+    def __init__(
+        self,
+        client: CloudClient,
+        hint: EndpointProfile,
+        progress: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        seconds: float,
+    ) -> None:
+        self._client = client
+        self._hint = hint
+        self._progress = progress
+        self._cancelled = cancelled
+        self._until = time.monotonic() + seconds
+        self._seconds = seconds
+        self.profile = EndpointProfile(model=client.model)
+
+    def run(self) -> EndpointProfile:
+        try:
+            self._list_models()
+            self._spell()
+            self._continue()
+            self._compare_temperatures()
+            self._note(complete=True)
+        except _Ended as ended:
+            self._find(str(ended))
+        return self.profile
+
+    def _note(self, *sentences: str, **facts: Any) -> None:
+        self.profile = replace(self.profile, **facts, findings=(*self.profile.findings, *sentences))
+
+    def _find(self, sentence: str) -> None:
+        self._note(sentence)
+
+    def _list_models(self) -> None:
+        self._progress("Asking which models there are.")
+        try:
+            models = tuple(self._client.models())
+        except CloudError as error:
+            # It may still answer: some servers have no list, and some keys may not see it.
+            if not self._client.model:
+                raise _Ended(str(error)) from None
+            self._find(f"No list of models: {error}")
+            return
+        model = self._client.model or next(iter(models), "")
+        listed = "one model is listed" if len(models) == 1 else f"{len(models)} models are listed"
+        self._note(f"Reachable; {listed}.", reachable=True, models=models)
+        if not model:
+            raise _Ended("No model is listed and none is named: name one.")
+        self._client.model = model
+        self._note(model=model)
+        if models and model not in models:
+            self._find(f"The model {model} is not among those listed.")
+
+    def _spell(self) -> None:
+        """Log-probabilities, candidates, bytes, speed and usage, from one answer."""
+        self._progress(f"Asking {self.profile.model} for a few tokens.")
+        ask = self._ask(_SPELLING)
+        try:
+            answer, profile = self._adapt(lambda given: build_request(ask, given), self.profile)
+        except _Refused as refused:
+            raise _Ended(str(refused)) from None
+        self.profile = profile
+        if not answer.text and not answer.rows:
+            raise _Ended("It answered with no text at all.")
+        self._note("A streamed answer came.", reachable=True, answers=True)
+        self._judge_logprobs(answer)
+        self._judge_speed(answer)
+        if len(answer.rows) > _TOKENS:
+            self._find("It does not keep to the number of tokens that it is asked for.")
+        self._note(
+            "It reports how many tokens were used."
+            if answer.usage
+            else "It does not report how many tokens were used.",
+            reports_usage=answer.usage,
+        )
+
+    def _judge_logprobs(self, answer: ProbeAnswer) -> None:
+        if self.profile.logprobs == "refused":
+            self._find(
+                "It refuses to give log-probabilities: each of its tokens counts with a fixed "
+                "confidence."
+            )
+            return
+        if not answer.entries:
+            self._note(
+                "It leaves log-probabilities out without a word: each of its tokens counts with "
+                "a fixed confidence.",
+                logprobs="ignored",
+                top_logprobs=0,
+            )
+            return
+        top = max(len(entry.get("top_logprobs") or ()) for entry in answer.entries)
+        top = min(top, self.profile.top_logprobs)
+        given = [entry.get("bytes") for entry in answer.entries]
+        exact = all(data is not None for data in given)
+        joined = b"".join(read_bytes(data) for data in given if data)
+        joins = exact and joined.startswith(answer.text.encode())
+        if joins:
+            spelling = "Each token comes with its exact bytes, and they join up to the text."
+        elif exact and _LOST in joined:
+            spelling = "Pieces of characters come as �; they are put together from the text."
+        elif exact:
+            spelling = "The bytes of its tokens do not join up to its text."
+        else:
+            spelling = "Tokens come without their bytes; they are read from the text."
+        self._note(
+            f"Log-probabilities come with the stream, {top} candidates for each token.",
+            spelling,
+            top_logprobs=top,
+            exact_bytes=exact,
+            bytes_join=joins,
+        )
+
+    def _judge_speed(self, answer: ProbeAnswer) -> None:
+        first, last = answer.at_ms[0], answer.at_ms[-1]  # there is text, so there are pieces
+        count = len(answer.rows)
+        rate = (count - 1) / (last - first) * 1000 if count > 3 and last > first else None
+        speed = f", then about {rate:.0f} tokens a second" if rate else ""
+        self._note(
+            f"The first piece came after {first:.0f} ms{speed}.",
+            round_trip_ms=first,
+            tokens_per_second=rate,
+        )
+
+    def _continue(self) -> None:
+        self._progress("Finding out whether it can continue an answer.")
+        # A stable order: the likely switch, then from the plainest to the most roundabout.
+        for kind in sorted(_SWITCHES, key=lambda kind: kind is not self._hint.continuation):
+            profile: EndpointProfile | None = replace(self.profile, continuation=kind)
+            if kind is Continuation.COMPLETIONS:
+                profile = self._find_template()
+            if profile is None:
+                continue
+            ask = self._ask(_COPYING, _BEGINNING, tokens=_WORDS)
+            answer = self._try(build_request(ask, profile), _BEGINNING)
+            if answer is None or not answer.continued.startswith(_REST):
+                continue
+            repeats = answer.first.startswith(_BEGINNING)
+            self.profile = replace(profile, repeats_partial=repeats)
+            self._find(
+                f"It continues an answer that has begun: {_SWITCHES[kind]}."
+                + (" It repeats the beginning, which is taken out." if repeats else "")
+            )
+            return
+        self._note(
+            "It cannot continue an answer: once the two models disagree, this device finishes "
+            "alone.",
+            continuation=Continuation.NONE,
+        )
+
+    def _find_template(self) -> EndpointProfile | None:
+        """The profile for raw completions, if one of the templates does what its chat does."""
+        self._progress("Trying chat templates on raw completions.")
+        ask = self._ask(_COPYING, tokens=_WORDS)
+        expected = self._try(build_request(ask, self.profile), "")
+        told = self._client.properties()
+        own, end = told.get("chat_template"), told.get("eos_token")
+        templates = {"its own": own} if isinstance(own, str) and own else TEMPLATES
+        for name, template in templates.items():
+            profile = replace(
+                self.profile,
+                continuation=Continuation.COMPLETIONS,
+                template=template,
+                end_text=end if isinstance(end, str) else "",
+            )
+            try:
+                answer, profile = self._adapt(lambda given: raw_request(ask, given), profile)
+            except (_Refused, TemplateError):
+                continue
+            if expected is not None and alike(expected, answer):
+                sentence = f"Raw completions say what its chat says with this template: {name}."
+                return replace(profile, findings=(*profile.findings, sentence))
+        return None
+
+    def _compare_temperatures(self) -> None:
+        profile = self.profile
+        if profile.top_logprobs < 2 or "temperature" in profile.left_out:
+            return
+        self._progress("Comparing log-probabilities at two temperatures.")
+        cold = self._try(build_request(self._ask(_COPYING, tokens=1), profile), "")
+        warm = self._try(build_request(self._ask(_COPYING, tokens=1, temperature=2), profile), "")
+        share = share_of_gaps(cold, warm) if cold is not None and warm is not None else None
+        if share is None:
+            self._find("Whether log-probabilities are those before temperature could not be told.")
+        elif share > _BEFORE:
+            self._note("Log-probabilities are those before temperature.", before_temperature=True)
+        else:
+            self._note(
+                "Log-probabilities are those after temperature: at other temperatures than 1 the "
+                "mixture is approximate.",
+                before_temperature=False,
+            )
+
+    def _ask(
+        self, question: str, partial: str = "", *, tokens: int = _TOKENS, temperature: float = 0
+    ) -> Ask:
+        messages = [
+            ChatMessage("system", "You are a helpful assistant."),
+            ChatMessage("user", question),
+        ]
+        return Ask(self._client.model, messages, partial, temperature, 1, tokens)
+
+    def _adapt(
+        self, build: Callable[[EndpointProfile], Request], profile: EndpointProfile
+    ) -> tuple[ProbeAnswer, EndpointProfile]:
+        """Ask, and ask for less until it is accepted; the profile that was.
+
+        Raises:
+            _Refused: it is not, whatever is left out.
+        """
+        while True:
+            exchange = self._exchange(build(profile))
+            if exchange.error is None:
+                return self._read(exchange, ""), profile
+            humbler = concede(profile, exchange.refusal) if exchange.refusal else None
+            if humbler is None:
+                raise _Refused(str(exchange.error))
+            profile = humbler
+
+    def _try(self, request: Request, partial: str) -> ProbeAnswer | None:
+        """The answer, or None if the server does not serve such a request."""
+        exchange = self._exchange(request)
+        return self._read(exchange, partial) if exchange.error is None else None
+
+    def _read(self, exchange: Exchange, partial: str) -> ProbeAnswer:
+        try:
+            return read_answer(exchange, partial)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _Ended(
+                f"{self._client.host} does not speak the OpenAI protocol as expected "
+                f"({type(error).__name__}); the test ended there."
+            ) from None
+
+    def _exchange(self, request: Request) -> Exchange:
+        """Send it.
+
+        Raises:
+            _Ended: the test was stopped, or what went wrong says nothing of this request.
+        """
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise _Ended(
+                f"The test took longer than {self._seconds:g} seconds; the rest was not found out."
+            )
+        exchange = self._client.exchange(
+            request, seconds=min(left, _REQUEST_SECONDS), cancelled=self._cancelled
+        )
+        if exchange.error is not None and not exchange.refused:
+            raise _Ended(str(exchange.error))
+        return exchange

@@ -1,0 +1,1 @@
+"""What is asked of the cloud and what its chunks say."""

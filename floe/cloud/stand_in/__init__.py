@@ -1,0 +1,1 @@
+"""An OpenAI-compatible server over any GGUF, in a process of its own."""

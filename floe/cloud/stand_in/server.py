@@ -1,0 +1,399 @@
+"""A stand-in for a cloud model: an OpenAI-compatible server over any GGUF, on loopback only.
+
+`python -m floe.cloud.stand_in.server --model PATH` prints `listening on
+http://127.0.0.1:PORT/v1` when it is ready, and before that the key that it wants to be shown: other users of this machine, and
+pages in a browser, reach its port too. With `--with-parent` the key comes over standard input.
+It behaves like llama-server where that differs from OpenAI: a trailing assistant message is
+continued, byte for byte, and rows have their true bytes. The end-of-text token is a row of its own
+with its spelling and empty bytes, so that the rows always join up to the text (a stop string is
+the exception: its rows are sent, its text is not). Prompts are never logged.
+"""
+
+import argparse
+import asyncio
+import hmac
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import uvicorn
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from floe.cloud.stand_in.faults import (
+    FAILURES,
+    Cut,
+    Faults,
+    FaultyConnection,
+    NetworkFaults,
+    Silence,
+)
+from floe.cloud.stand_in.generation import Event, GenerationFailure, Job, SampledToken, Text, Worker
+from floe.cloud.stand_in.wire import (
+    ApiError,
+    ChatRequest,
+    bad_request,
+    delta_choice,
+    server_event,
+    usage_counts,
+)
+from floe.errors import FloeError, PromptError
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
+from floe.llama.threads import choose_threads
+
+_HOST: Final = "127.0.0.1"
+_RETRY_AFTER: Final = "1"
+_UNLIMITED: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one pick adds to a response; `row` is its entry of the log-probabilities."""
+
+    text: str
+    row: dict[str, Any] | None = None
+    reason: str | None = None
+
+
+class _Answer(StreamingResponse):
+    """A response that ends its job with itself, however that happens."""
+
+    def __init__(self, body: AsyncIterator[bytes], job: Job, media_type: str) -> None:
+        super().__init__(body, media_type=media_type)
+        self._job = job
+
+    async def stream_response(self, send: Send) -> None:
+        # Without the last chunk uvicorn closes the connection, which is what a cut is.
+        with suppress(Cut):
+            await super().stream_response(send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._job.cancelled.set()
+
+
+class StandInServer:
+    """The server's state: a model, the thread that owns it, and the simulated network."""
+
+    def __init__(self, model: LlamaModel, faults: Faults) -> None:
+        self.network = NetworkFaults(faults)
+        self.worker = Worker(model, self.network.tokens_per_second)
+        self._builder = PromptBuilder(model)
+        self._vocabulary = model.vocabulary
+        self._context = model.context_size
+        self._id = model.path.stem
+        self._created = int(time.time())
+        self._spellings: dict[int, tuple[str, list[int]]] = {}
+
+    async def health(self, _request: Request) -> Response:
+        """Whether the model is loaded: it is, once anything answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def models(self, _request: Request) -> Response:
+        """The one model; `meta` shows whether a client's vocabulary is the same."""
+        meta = {
+            "vocabulary": self._vocabulary.fingerprint,
+            "vocabulary_size": len(self._vocabulary),
+            "context": self._context,
+        }
+        entry = {"id": self._id, "object": "model", "created": self._created, "owned_by": "floe"}
+        return JSONResponse({"object": "list", "data": [{**entry, "meta": meta}]})
+
+    async def set_faults(self, request: Request) -> Response:
+        """Change what is simulated, also for answers under way; keys not given stay."""
+        try:
+            changes = orjson.loads(await request.body())
+            faults = Faults.model_validate({**self.network.faults.model_dump(), **changes})
+        except (ValidationError, ValueError, TypeError) as error:
+            raise bad_request(error) from error
+        self.network.replace(faults)
+        return JSONResponse(faults.model_dump())
+
+    async def chat(self, request: Request) -> Response:
+        """A chat completion, streamed or whole."""
+        status = await self.network.arrive()
+        if status == 429:
+            raise ApiError(429, "Rate limit reached (simulated).", "requests", code="rate_limit")
+        if status == 500:
+            raise ApiError(500, "The server had an error (simulated).", "server_error")
+        try:
+            asked = ChatRequest.model_validate_json(await request.body())
+        except ValidationError as error:
+            raise bad_request(error) from error
+        if asked.model != self._id:
+            raise ApiError(
+                404,
+                f"The model {asked.model!r} does not exist; this server has {self._id!r}.",
+                "invalid_request_error",
+                param="model",
+                code="model_not_found",
+            )
+        try:
+            prompt = await run_in_threadpool(self._builder.build, *asked.conversation)
+        except PromptError as error:
+            raise ApiError(
+                400,
+                str(error),
+                "invalid_request_error",
+                param="messages",
+                code="context_length_exceeded",
+            ) from error
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        job = Job(
+            tokens=prompt.tokens,
+            deliver=lambda event: loop.call_soon_threadsafe(events.put_nowait, event),
+            max_tokens=asked.max_completion_tokens or asked.max_tokens or _UNLIMITED,
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            candidates=asked.top_logprobs,
+            seed=asked.seed,
+        )
+        self.worker.submit(job)
+        if asked.stream:
+            return _Answer(self._stream(asked, job, events), job, "text/event-stream")
+        return _Answer(self._whole(asked, job, events), job, "application/json")
+
+    async def _pieces(
+        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+    ) -> AsyncIterator[_Piece]:
+        """What the worker delivers as it comes out of the network; the reason of the end last.
+
+        Raises:
+            Cut: the connection is to be closed as it stands.
+        """
+        text = Text(asked.stops)
+        passage = FaultyConnection(self.network)
+        while True:
+            event = await events.get()
+            if isinstance(event, GenerationFailure):
+                raise Cut
+            if not isinstance(event, SampledToken):
+                yield _Piece(text.rest(), reason=event)
+                return
+            try:
+                await passage.carry(event.computed_at)
+            except Silence:
+                job.cancelled.set()
+                await asyncio.Event().wait()
+            shown = text.feed(b"" if event.end else self._vocabulary.pieces[event.token])
+            yield _Piece(shown, self._row(event) if asked.logprobs else None)
+            if text.stopped:
+                job.cancelled.set()
+                yield _Piece("", reason="stop")
+                return
+
+    async def _stream(
+        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+    ) -> AsyncIterator[bytes]:
+        """Server-sent events, one for each token.
+
+        With `include_usage` the first has the usage too: a stream that is cancelled never comes
+        to its last one.
+        """
+        head = self._head("chat.completion.chunk")
+        with_usage = asked.stream_options.include_usage
+        first = {"role": "assistant", "content": ""}
+        yield server_event(
+            head, [delta_choice(first)], usage_counts(len(job.tokens), 0) if with_usage else None
+        )
+        count = 0
+        try:
+            async for piece in self._pieces(asked, job, events):
+                count += piece.reason is None
+                delta = {"content": piece.text} if piece.text or piece.row else {}
+                if delta or piece.reason:
+                    yield server_event(head, [delta_choice(delta, piece.row, piece.reason)])
+        except Cut:
+            yield server_event(head, [])[:40]
+            raise
+        if with_usage:
+            yield server_event(head, [], usage_counts(len(job.tokens), count))
+        yield b"data: [DONE]\n\n"
+
+    async def _whole(
+        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+    ) -> AsyncIterator[bytes]:
+        """The same answer in one piece."""
+        pieces = [piece async for piece in self._pieces(asked, job, events)]
+        rows = [piece.row for piece in pieces if piece.row]
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": "".join(piece.text for piece in pieces)},
+            "logprobs": {"content": rows} if asked.logprobs else None,
+            "finish_reason": pieces[-1].reason,
+        }
+        count = sum(piece.reason is None for piece in pieces)
+        body = {"choices": [choice], "usage": usage_counts(len(job.tokens), count)}
+        yield orjson.dumps({**self._head("chat.completion"), **body})
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        created = int(time.time())
+        name = f"chatcmpl-{uuid.uuid4().hex}"
+        return {"id": name, "object": kind, "created": created, "model": self._id}
+
+    def _row(self, pick: SampledToken) -> dict[str, Any]:
+        tops = [self._entry(token, logprob) for token, logprob in pick.candidates]
+        return {**self._entry(pick.token, pick.logprob), "top_logprobs": tops}
+
+    def _entry(self, token: int, logprob: float) -> dict[str, Any]:
+        spelling = self._spellings.get(token)
+        if spelling is None:
+            piece = self._vocabulary.pieces[token]
+            control = self._vocabulary.control_texts.get(token, "")
+            spelling = control or piece.decode("utf-8", "replace"), list(piece)
+            self._spellings[token] = spelling
+        return {"token": spelling[0], "logprob": logprob, "bytes": spelling[1]}
+
+
+class RequireKey:
+    """ASGI middleware: who does not know the key gets nothing, whatever is asked for.
+
+    The Host header must be the address listened on: a page in a browser that reaches it by a name
+    of its own (DNS rebinding) is refused even if it had the key.
+    """
+
+    def __init__(self, app: ASGIApp, key: str, port: int) -> None:
+        self._app = app
+        self._hosts = {f"{name}:{port}".encode() for name in (_HOST, "localhost")}
+        self._expected = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with an error."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        headers = scope["headers"]
+        given = [value for name, value in headers if name == b"authorization"]
+        if [value for name, value in headers if name == b"host"] not in [[h] for h in self._hosts]:
+            error = ApiError(403, "This address is not served here.", "invalid_request_error")
+        elif len(given) != 1 or not hmac.compare_digest(given[0], self._expected):
+            message = "Incorrect API key provided."
+            error = ApiError(401, message, "invalid_request_error", code="invalid_api_key")
+        else:
+            await self._app(scope, receive, send)
+            return
+        await JSONResponse(error.body, error.status)(scope, receive, send)
+
+
+async def _show_api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    headers = {"Retry-After": _RETRY_AFTER} if error.status == 429 else None
+    return JSONResponse(error.body, error.status, headers)
+
+
+async def _show_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"{error.detail}: {request.method} {request.url.path}"
+    return JSONResponse(
+        ApiError(error.status_code, message, "invalid_request_error").body, error.status_code
+    )
+
+
+def build_app(server: StandInServer, key: str, port: int) -> Starlette:
+    """Routes and error format, behind the key; the worker ends with the app."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        server.worker.close()
+
+    return Starlette(
+        routes=[
+            Route("/health", server.health),
+            Route("/v1/models", server.models),
+            Route("/v1/chat/completions", server.chat, methods=["POST"]),
+            Route("/stand-in/faults", server.set_faults, methods=["POST"]),
+        ],
+        middleware=[Middleware(RequireKey, key=key, port=port)],
+        exception_handlers={ApiError: _show_api_error, HTTPException: _show_http_error},
+        lifespan=lifespan,
+    )
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m floe.cloud.stand_in.server", description=__doc__
+    )
+    parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
+    parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
+    parser.add_argument("--context", type=int, default=4096, help="tokens")
+    parser.add_argument("--threads", type=int, default=0, help="0: half of the cores")
+    parser.add_argument(
+        "--with-parent",
+        action="store_true",
+        help="read the key from standard input, and end when that is closed",
+    )
+    for name, field in Faults.model_fields.items():
+        flag = f"--{name.replace('_', '-')}"
+        choices = FAILURES if name == "fail" else None
+        kind = type(field.default)
+        parser.add_argument(
+            flag, type=kind, default=field.default, choices=choices, help=field.description
+        )
+    return parser.parse_args(argv)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, whose other end only the parent holds.
+
+    It comes however the parent ends, `kill -9` included, and on every system; Linux's own signal
+    for this fires already when the *thread* that started the child ends.
+    """
+    while os.read(0, 1024):
+        pass
+    os._exit(0)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Load the model, listen, say where, and serve until told to stop."""
+    arguments = _arguments(argv)
+    key = secrets.token_urlsafe(32)
+    if arguments.with_parent:
+        key = sys.stdin.buffer.readline().decode().strip()
+        if not key:
+            return 1
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    threads, _reason = choose_threads(arguments.threads, shared=True)
+    try:
+        faults = Faults(**{name: getattr(arguments, name) for name in Faults.model_fields})
+        listener = socket.create_server((_HOST, arguments.port))
+        model = LlamaModel(arguments.model, context=arguments.context, threads=threads)
+    except (OSError, OverflowError, ValueError, FloeError) as error:
+        print(f"The stand-in cannot start: {error}", file=sys.stderr)
+        return 1
+    port = listener.getsockname()[1]
+    app = build_app(StandInServer(model, faults), key, port)
+    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+    with listener, model:
+        if not arguments.with_parent:
+            print(f"key {key}")
+        print(f"listening on http://{_HOST}:{port}/v1", flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""The small model on this device."""

@@ -1,0 +1,1 @@
+"""Flower's two apps, the strategy, and what they say to each other."""

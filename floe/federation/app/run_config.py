@@ -1,0 +1,73 @@
+"""What a group's host sets for a run, and where it is read from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from floe.adapters.architecture import read_architecture
+from floe.errors import FederationError
+from floe.federation.app.recipe import Recipe, module_shapes
+from floe.federation.maths.aggregate import AggregationRule
+from floe.federation.maths.noise import Noise
+from floe.models.download import ignore, sha256_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What the group's host has set for a run.
+
+    `shapes`: (outputs, inputs) of each module. `devices` must be there for a round to begin,
+    for which it waits `patience` seconds at most. `clusters` 0: as many as the data show.
+    `embedding`: numbers in a centroid; 0: as many as most devices of a cluster send.
+    """
+
+    recipe: Recipe
+    shapes: Mapping[str, tuple[int, int]]
+    base_sha256: str
+    rounds: int
+    devices: int = 2
+    patience: float = 600.0
+    max_rank: int = 64
+    embedding: int = 0
+    clusters: int = 0
+    rule: AggregationRule = "rank_aware"
+    noise: Noise = field(default_factory=Noise)
+
+
+def agreement_of(config: Mapping[str, Any], base: Path) -> RunConfig:
+    """What the host has set, from a run's configuration and the base model's file.
+
+    Raises:
+        FederationError: noise is asked for without a clip norm.
+        ModelError: the base model cannot be read.
+    """
+    recipe = Recipe.read(config)
+    multiplier, limit = float(config["noise-multiplier"]), float(config["clip-norm"])
+    if multiplier > 0 and limit <= 0:
+        raise FederationError("Noise needs a clip-norm above 0: it is measured in units of it.")
+    noise = Noise(multiplier, limit if limit > 0 else Noise().clip, float(config["delta"]))
+    architecture = read_architecture(base)
+    return RunConfig(
+        recipe=recipe,
+        shapes=module_shapes(architecture, recipe),
+        base_sha256=base_hash(base),
+        rounds=int(config["rounds"]),
+        devices=int(config["min-devices"]),
+        patience=float(config["patience"]),
+        clusters=int(config["clusters"]),
+        rule="exact" if config["rule"] == "exact" else "rank_aware",
+        noise=noise,
+        embedding=architecture.hidden,
+    )
+
+
+def base_hash(path: Path) -> str:
+    """What tells one base model from another."""
+    stamp = (path.resolve(), path.stat().st_size, path.stat().st_mtime_ns)
+    if stamp not in _HASHES:
+        _HASHES[stamp] = sha256_of(path, ignore)
+    return _HASHES[stamp]
+
+
+_HASHES: Final[dict[tuple[Path, int, int], str]] = {}

@@ -1,0 +1,410 @@
+"""The algorithm of a round, as a Flower strategy on its Message API.
+
+A round: every device trains from where its cluster stands, at its own rank, and sends its
+adapter. Each message is looked at before it is decoded, then by the guards; what is left is
+clustered by task, and each cluster is merged across ranks. Every device gets its cluster's
+expert cut to its own rank; after the last round those of the other clusters, too.
+
+The same object serves a real group and the simulation: it sees a grid and messages, nothing else.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
+
+from floe.adapters.router import Place, merge
+from floe.errors import FederationError
+from floe.federation.app.array_records import from_record, record_size, to_record
+from floe.federation.app.messages import (
+    CENTROIDS,
+    CONFIG,
+    EXPERT,
+    EXPERTS,
+    START,
+    UPDATE,
+    number,
+    own_name,
+    plain_text,
+)
+from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport, mean_loss
+from floe.federation.app.run_config import RunConfig
+from floe.federation.app.update import Matrix, Update, UpdateFactors
+from floe.federation.app.update_filter import (
+    Refused,
+    Rules,
+    Seen,
+    admit,
+    clip,
+    opposed,
+    outliers,
+    review_norms,
+)
+from floe.federation.maths.aggregate import aggregate_updates, cut
+from floe.federation.maths.cluster import Names, cluster, name, place, similarity
+from floe.federation.maths.mds import on_a_plane
+
+_POLL_SECONDS: Final = 0.3
+_MARGIN_BYTES: Final = 65_536
+_LATE: Final = "no answer in time"
+_REASON_LENGTH: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterExpert:
+    """A cluster's adapter at the largest rank of its members, and where its prompts lie."""
+
+    factors: Mapping[str, UpdateFactors]
+    rank: int
+    place: Place | None
+
+
+class TaskExperts(Strategy):
+    """Clusters by task, an expert for each, across unequal ranks.
+
+    Attributes:
+        reports: of the rounds so far; `on_report` is told of each when it is complete.
+        experts: by the name of their cluster.
+        names: which cluster each client belongs to.
+    """
+
+    def __init__(
+        self, agreement: RunConfig, on_report: Callable[[RoundReport], None] = lambda _: None
+    ) -> None:
+        self.agreement = agreement
+        self.reports: list[RoundReport] = []
+        self.experts: dict[str, ClusterExpert] = {}
+        self.names = Names({})
+        self._on_report = on_report
+        self._seen = Seen()
+        self._ranks: dict[int, int] = {}
+        self._holds: dict[int, tuple[str, int]] = {}
+        self._lines: dict[int, ClientLine] = {}
+        self._clusters: tuple[ClusterLine, ...] = ()
+        self._clustering = ""
+        self._positions: tuple[tuple[str, float, float], ...] = ()
+        self._began = 0.0
+
+    def summary(self) -> None:
+        """Flower's log needs no summary of ours: each round has a sentence of its own."""
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """One message a device: where to start from, unless the device holds that already."""
+        del arrays, config
+        self._began = time.time()
+        nodes = self._gather(grid)
+        self._lines = {node: self._line(node) for node in nodes}
+        return [
+            self._message(node, self._task(node, server_round), "train", server_round)
+            for node in nodes
+        ]
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Guards, clusters, experts. Arrays stay here: Flower's own place for them is for one."""
+        agreed = self.agreement
+        rules = Rules(
+            agreed.shapes,
+            agreed.base_sha256,
+            server_round,
+            agreed.max_rank,
+            centroid_size=agreed.embedding,
+        )
+        answered: set[int] = set()
+        updates: dict[int, Update] = {}
+        for reply in sorted(replies, key=lambda reply: reply.metadata.src_node_id):
+            node = reply.metadata.src_node_id
+            if node not in self._lines or node in answered:
+                continue
+            answered.add(node)
+            found = self._admit(node, reply, rules)
+            if isinstance(found, Update):
+                updates[node] = clip(found, self.agreement.noise.clip)
+                self._ranks[node] = found.rank
+        for node in self._lines.keys() - answered:
+            self._drop(node, _LATE)
+        self._merge(self._reviewed(updates))
+        return ArrayRecord(), None
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """To each device its cluster's expert, cut to its rank."""
+        del arrays, config, grid
+        messages = []
+        for node, line in self._lines.items():
+            label = self.names.of.get(line.client)
+            if label is None or line.dropped == _LATE:
+                continue
+            content = RecordDict(
+                {
+                    EXPERT: self._cut(label, node),
+                    CENTROIDS: to_record(self._centroids([label])),
+                    CONFIG: ConfigRecord({"round": server_round, "cluster": label}),
+                }
+            )
+            messages.append(self._message(node, content, "evaluate", server_round))
+        return messages
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """What the experts are worth on each device's held-out rows; the round is complete."""
+        for reply in replies:
+            node = reply.metadata.src_node_id
+            line = self._lines.get(node)
+            if line is None or reply.has_error():
+                continue
+            loss = number(reply.content, "loss")
+            self._lines[node] = replace(line, loss_expert=loss)
+            self._holds[node] = (self.names.of[line.client], server_round)
+        report = self._report(server_round)
+        self.reports.append(report)
+        self._on_report(report)
+        losses = [line.loss for line in report.clusters if line.loss is not None]
+        return MetricRecord({"loss": float(np.mean(losses))}) if losses else None
+
+    def close(self, grid: Grid, timeout: float) -> None:
+        """After the last round: every expert to every device, and the last report."""
+        messages = []
+        for node in self._lines:
+            # A device that has never answered has no rank yet, and nothing to put an expert on.
+            if node not in self._ranks or not self.reports:
+                continue
+            content = RecordDict(
+                {
+                    CENTROIDS: to_record(self._centroids(list(self.experts))),
+                    CONFIG: ConfigRecord({"report": self._seen_by(node)}),
+                }
+            )
+            for label in self.experts:
+                content[EXPERTS + label] = self._cut(label, node)
+            messages.append(self._message(node, content, "query.closing", len(self.reports)))
+        grid.send_and_receive(messages, timeout=timeout)
+
+    def _gather(self, grid: Grid) -> list[int]:
+        """The nodes that are there, once there are enough."""
+        wanted = self.agreement.devices
+        deadline = time.monotonic() + self.agreement.patience
+        while len(nodes := sorted(grid.get_node_ids())) < wanted:
+            if time.monotonic() > deadline:
+                raise FederationError(
+                    f"Only {len(nodes)} of {wanted} devices are there. Ask the members to join, "
+                    "or start a run for fewer."
+                )
+            time.sleep(_POLL_SECONDS)
+        return nodes
+
+    def _line(self, node: int) -> ClientLine:
+        client = str(node)
+        known = self.reports[-1].clients if self.reports else ()
+        before = next((line for line in known if line.client == client), None)
+        return ClientLine(
+            client,
+            before.name if before else client,
+            self._ranks.get(node, 0),
+            self.names.of.get(client, ""),
+            loss_base=before.loss_base if before else None,
+        )
+
+    def _task(self, node: int, server_round: int) -> RecordDict:
+        label = self.names.of.get(str(node), "")
+        config: dict[str, Any] = {
+            "round": server_round,
+            "rounds": self.agreement.rounds,
+            "base": self.agreement.base_sha256,
+            "clip": self.agreement.noise.clip,
+            "cluster": label,
+            "report": self._seen_by(node),
+            **self.agreement.recipe.write(),
+        }
+        content = RecordDict({CONFIG: ConfigRecord(config)})
+        if label and self._holds.get(node) != (label, server_round - 1):
+            content[START] = self._cut(label, node)
+        return content
+
+    def _message(self, node: int, content: RecordDict, kind: str, server_round: int) -> Message:
+        size = sum(record_size(record) for record in content.array_records.values())
+        line = self._lines[node]
+        self._lines[node] = replace(line, bytes_out=line.bytes_out + size)
+        return Message(content, dst_node_id=node, message_type=kind, group_id=str(server_round))
+
+    def _admit(self, node: int, reply: Message, rules: Rules) -> Update | Refused:
+        found = self._looked_at(node, reply, rules)
+        if isinstance(found, Refused):
+            self._drop(node, found.reason)
+        return found
+
+    def _looked_at(self, node: int, reply: Message, rules: Rules) -> Update | Refused:
+        if reply.has_error():
+            reason = plain_text(reply.error.reason or "", _REASON_LENGTH) or "no reason given"
+            return Refused(str(node), f"its part failed: {reason}")
+        record = reply.content.array_records.get(UPDATE)
+        if record is None:
+            return Refused(str(node), "it sent no update")
+        size = record_size(record)
+        line = replace(self._lines[node], bytes_in=size)
+        self._lines[node] = line
+        try:
+            arrays = from_record(record, self._most_bytes(), 2 * len(rules.shapes) + 2)
+        except FederationError as error:
+            return Refused(str(node), str(error))
+        # Each node answers once, so no name can be taken twice: least of all by another's claim.
+        found = admit(arrays, rules, self._seen, set())
+        if isinstance(found, Refused):
+            return found
+        if found.client_id != str(node):
+            return Refused(str(node), "it was sent in the name of another device")
+        self._lines[node] = replace(
+            line,
+            name=own_name(reply.content, line.name),
+            rank=found.rank,
+            examples=found.examples,
+            loss_base=number(reply.content, "loss-base") or line.loss_base,
+            loss_before=number(reply.content, "loss-before"),
+            loss_own=number(reply.content, "loss-own"),
+        )
+        return found
+
+    def _most_bytes(self) -> int:
+        """The size of an update of the largest rank, with room for its header and centroid."""
+        numbers = sum(d + k for d, k in self.agreement.shapes.values())
+        return 4 * numbers * self.agreement.max_rank + _MARGIN_BYTES
+
+    def _reviewed(self, updates: Mapping[int, Update]) -> dict[int, Update]:
+        """Those that stand up beside each other."""
+        nodes = list(updates)
+        reviewed = review_norms([updates[node] for node in nodes])
+        for refused in reviewed.refused:
+            self._drop(int(refused.client_id), refused.reason)
+        left = {nodes[i]: update for i, update in zip(reviewed.kept, reviewed.updates, strict=True)}
+        if len(left) > 2:
+            against = opposed(similarity(list(left.values())))
+            left = self._without(left, against)
+        return left
+
+    def _without(self, updates: Mapping[int, Update], out: Mapping[int, str]) -> dict[int, Update]:
+        nodes = list(updates)
+        for i, reason in out.items():
+            self._drop(nodes[i], reason)
+        return {node: updates[node] for i, node in enumerate(nodes) if i not in out}
+
+    def _merge(self, updates: Mapping[int, Update]) -> None:
+        """Put the updates in clusters, and make each cluster's expert anew."""
+        if not updates:
+            self._clusters, self._clustering = (), "nothing could be merged in this round"
+            return
+        members = self._clustered(updates)
+        for label in sorted(set(members.values())):
+            group = [updates[node] for node, found in members.items() if found == label]
+            self.experts[label] = self._expert(label, group)
+        for node, label in members.items():
+            self._lines[node] = replace(self._lines[node], cluster=label)
+
+    def _clustered(self, updates: Mapping[int, Update]) -> dict[int, str]:
+        """Cluster of each node; sets the names, the reason and the plot.
+
+        With fewer than half of the known devices here, or fewer than three, the clusters stay
+        as they are: so few could only be thrown together. Newcomers are placed then.
+        """
+        clients = [str(node) for node in updates]
+        if self.experts and len(updates) < max(3, len(self.names.of) / 2):
+            known = {label: expert.factors for label, expert in self.experts.items()}
+            for client, update in zip(clients, updates.values(), strict=True):
+                if client not in self.names.of:
+                    label = place(update.factors, known).cluster
+                    self.names = Names({**self.names.of, client: label}, self.names.next)
+            self._clustering = "too few devices for new clusters: those of before stay"
+            return {node: self.names.of[str(node)] for node in updates}
+        likeness = similarity(list(updates.values()))
+        found = cluster(likeness, self.agreement.clusters or None)
+        strange = outliers(likeness, found.labels)
+        self.names = name(found, clients, self.names)
+        self._clustering = found.reason
+        self._positions = on_a_plane(likeness, clients)
+        for i, reason in strange.items():
+            self._drop(int(clients[i]), reason)
+        return {
+            node: self.names.of[str(node)] for i, node in enumerate(updates) if i not in strange
+        }
+
+    def _expert(self, label: str, group: list[Update]) -> ClusterExpert:
+        rank = max(update.rank for update in group)
+        before = self.experts.get(label)
+        noise = self.agreement.noise
+        if noise.multiplier > 0:
+            basis = before.factors if before else None
+            factors = noise.mean(group, self.agreement.shapes, basis, rank)
+        else:
+            factors = aggregate_updates(group, rank, self.agreement.rule)
+        told = [
+            (Place(update.centroid, update.radius), update.examples)
+            for update in group
+            if update.centroid is not None
+        ]
+        size = Counter(len(place.centroid) for place, _ in told).most_common(1)
+        told = [each for each in told if len(each[0].centroid) == size[0][0]]
+        place = merge(told) if told else before.place if before else None
+        return ClusterExpert(factors, rank, place)
+
+    def _cut(self, label: str, node: int) -> ArrayRecord:
+        arrays: dict[str, Matrix] = {}
+        for module, (a, b) in cut(self.experts[label].factors, self._ranks[node]).items():
+            arrays[module + ".lora_A"], arrays[module + ".lora_B"] = a, b
+        return to_record(arrays)
+
+    def _centroids(self, labels: Iterable[str]) -> dict[str, Matrix]:
+        """Centroid of each label with its radius as the last number."""
+        found = {}
+        for label in labels:
+            expert = self.experts[label]
+            if expert.place is not None:
+                found[label] = np.append(expert.place.centroid, np.float32(expert.place.radius))
+        return found
+
+    def _drop(self, node: int, reason: str) -> None:
+        self._lines[node] = replace(self._lines[node], dropped=reason)
+
+    def _report(self, server_round: int) -> RoundReport:
+        lines = tuple(self._lines.values())
+        used = [line for line in lines if not line.dropped]
+        self._clusters = tuple(
+            ClusterLine(
+                label,
+                tuple(line.client for line in used if line.cluster == label),
+                self.experts[label].rank,
+                mean_loss([line for line in used if line.cluster == label]),
+            )
+            for label in sorted({line.cluster for line in used if line.cluster})
+        )
+        sizes = [len(line.clients) for line in self._clusters]
+        rank = max((expert.rank for expert in self.experts.values()), default=1)
+        spent = self.agreement.noise.spent(
+            server_round, min(sizes, default=1), self.agreement.shapes, rank
+        )
+        return RoundReport(
+            server_round,
+            self.agreement.rounds,
+            time.time(),
+            time.time() - self._began,
+            lines,
+            self._clusters,
+            self._clustering,
+            None if math.isinf(spent.epsilon) else spent.epsilon,
+            None if math.isinf(spent.epsilon) else spent.delta,
+            spent.sentence,
+            self._positions,
+        )
+
+    def _seen_by(self, node: int) -> str:
+        return self.reports[-1].seen_by(str(node)).to_json() if self.reports else ""

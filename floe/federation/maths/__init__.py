@@ -1,0 +1,1 @@
+"""Aggregation, clustering, noise and its accounting."""

@@ -1,0 +1,1 @@
+"""A whole group in one process."""

@@ -1,0 +1,1 @@
+"""Both models along a given text, and the weight that follows from it."""

@@ -1,0 +1,1 @@
+"""The small model on this device: llama.cpp, its vocabulary, its prompt."""

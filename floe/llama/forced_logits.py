@@ -1,0 +1,46 @@
+"""The logits that a model gives along a text that was written already."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from floe.llama.runtime import MAX_BATCH, MAX_OUTPUTS, LlamaModel
+
+Logits = NDArray[np.float32]
+
+
+def forced_logits(
+    model: LlamaModel, prompt: Sequence[int], tokens: Sequence[int]
+) -> Iterator[Logits]:
+    """Logits before each of `tokens` and after the last.
+
+    Args:
+        model: its cache is reused as far as it holds the prompt, and holds all at the end.
+        prompt: at least one id.
+        tokens: what follows it.
+
+    Yields:
+        float32 of shape (vocabulary,), each valid until the next is asked for.
+
+    Raises:
+        PromptError: both together are longer than the model's context.
+    """
+    text = [*prompt, *tokens]
+    model.roll_back(_common(model.tokens, prompt[:-1]))
+    start = len(model.tokens)
+    at = len(prompt) - 1  # the position whose logits are wanted next
+    while start < len(text):
+        if start + MAX_BATCH <= at:
+            model.evaluate(text[start : start + MAX_BATCH])
+            start += MAX_BATCH
+            continue
+        stop = min(len(text), start + MAX_BATCH, at + MAX_OUTPUTS)
+        yield from model.evaluate(text[start:stop], stop - at)
+        start = at = stop
+
+
+def _common(have: Sequence[int], want: Sequence[int]) -> int:
+    """Length of the longest common beginning."""
+    pairs = zip(have, want, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(have), len(want)))

@@ -1,1 +1,0 @@
-"""Learning from the person on this device: data, plan, training, adapters, router."""

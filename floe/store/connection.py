@@ -1,0 +1,96 @@
+"""The database file: connections that threads share, transactions kept whole or not at all.
+
+One SQLite file in WAL mode. Any number of threads and processes may read while one writes.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlite_utils import Database
+
+from floe.errors import StoreError
+from floe.private_files import make_private_file, make_private_folder
+from floe.store import schema
+from floe.store.backup import copy_before_migration
+from floe.store.file_checks import refuse_unsound
+
+
+class DatabaseFile:
+    """The database at `path`; folder and file are made when missing.
+
+    Any thread may call any method: each call borrows a connection from a small pool. A process
+    opens one of its own; one that was carried over a fork must not be used.
+
+    Raises:
+        StoreError: from every method, when the file cannot be opened, read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._idle: list[Database] = []
+        self._writing = threading.Lock()  # threads take turns; SQLite's own wait is for processes
+        try:
+            make_private_folder(path.parent)
+            refuse_unsound(path)
+            if not path.exists():
+                path.touch(mode=0o600)  # for this user's eyes; SQLite's side files follow
+            make_private_file(path)
+        except OSError as error:
+            raise StoreError(
+                f"The chats cannot be kept in {path}: {error.strerror}. Choose another data folder."
+            ) from error
+        with self._connection() as db:
+            schema.prepare(db, path, copy_before_migration)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all idle connections; the last one folds the log file into the database."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """One snapshot for all that is read within."""
+        with self._connection() as db:
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                db.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Database]:
+        """One transaction, kept whole or not at all.
+
+        IMMEDIATE, because a transaction that starts by reading cannot wait for the lock.
+        """
+        with self._writing, self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.commit()
+            except BaseException:
+                db.rollback()
+                raise
+
+    @contextmanager
+    def _connection(self) -> Iterator[Database]:
+        with schema.plain_errors(self.path):
+            try:
+                db = self._idle.pop()
+            except IndexError:
+                db = schema.connect(self.path)
+            try:
+                yield db
+            except BaseException:
+                db.close()
+                raise
+            self._idle.append(db)

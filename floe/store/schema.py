@@ -1,0 +1,365 @@
+"""The database file under `floe.store`: its tables, its connections, its errors as sentences.
+
+A new table is a new migration after the last one; one that has been released is never edited.
+Knows nothing of what the rows mean.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from floe.errors import StoreError, StoreFailure
+from floe.store import encryption
+
+BUSY_SECONDS = 5.0
+"""How long a writer waits for another process to finish its transaction."""
+
+GONE = "This conversation has been deleted. Choose another one or start a new chat."
+
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: "The disk is full: {path} cannot be written. Make room and try again.",
+    sqlite3.SQLITE_BUSY: (
+        "{path} is in use by another program for too long. Close that program and try again."
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        "{path} is not a database and has been left as it is. Move it away to start afresh, or "
+        "choose another data folder."
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "{path} is damaged and has been left as it is. Move it away to start afresh, or put a "
+        "copy in its place."
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "{path} cannot be written. Allow writing to it and its folder, or choose another data "
+        "folder."
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "{path} cannot be opened. See that it is a file you may write, or choose another data "
+        "folder."
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "{path} could not be read or written. See that the disk is there, sound and not full."
+    ),
+}
+
+_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, *encryption.DATABASE_ERRORS)
+_FAILURES: dict[int, StoreFailure] = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_CANTOPEN: "unreadable",
+    sqlite3.SQLITE_IOERR: "unreadable",
+}
+
+MIGRATIONS = Migrations("floe")
+
+
+@MIGRATIONS(name="0001_chats")
+def _chats(db: Database) -> None:
+    """Conversations, their messages as a tree, the tokens of answers, settings, search.
+
+    - AUTOINCREMENT: a page left open on a deleted conversation must not meet a new one.
+    - The parent link has no cascade of its own: it would recurse down the chain, and SQLite
+      stops at a depth of 1,000. Messages only ever go with their conversation.
+    - Token rows are not WITHOUT ROWID: rows of 1.5 kB would each take an overflow page there,
+      which made the file more than twice as large.
+    - The search tables hold their own, segmented copy of the text (see `floe.store.segment`).
+    """
+    db.executescript("""
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            title TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            updated_at REAL NOT NULL,
+            leaf_id INTEGER REFERENCES messages(id) ON DELETE SET NULL
+        ) STRICT;
+        CREATE INDEX conversations_leaf ON conversations(leaf_id);
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
+            parent_id INTEGER,
+            role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
+            content TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            status TEXT NOT NULL CHECK (status IN
+                ('streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed')),
+            route TEXT,
+            stats TEXT,
+            notices TEXT NOT NULL DEFAULT '[]',
+            UNIQUE (conversation_id, id),
+            FOREIGN KEY (conversation_id, parent_id) REFERENCES messages(conversation_id, id)
+        ) STRICT;
+        CREATE INDEX messages_children ON messages(conversation_id, parent_id);
+        CREATE INDEX messages_streaming ON messages(status) WHERE status = 'streaming';
+        CREATE TABLE tokens (
+            message_id INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            token_id INTEGER NOT NULL,
+            text_bytes BLOB NOT NULL,
+            p_local REAL,
+            p_cloud REAL,
+            p_fused REAL NOT NULL,
+            weight REAL NOT NULL,
+            source TEXT NOT NULL CHECK (source IN
+                ('local', 'fused', 'cloud', 'late', 'offline')),
+            at_ms REAL NOT NULL,
+            alternatives TEXT NOT NULL,
+            PRIMARY KEY (message_id, position)
+        ) STRICT;
+        CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+        CREATE VIRTUAL TABLE message_search
+            USING fts5(content, tokenize = 'unicode61 remove_diacritics 2');
+        CREATE VIRTUAL TABLE title_search
+            USING fts5(title, tokenize = 'unicode61 remove_diacritics 2');
+        CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
+            DELETE FROM message_search WHERE rowid = old.id;
+        END;
+        CREATE TRIGGER conversations_deleted AFTER DELETE ON conversations BEGIN
+            DELETE FROM title_search WHERE rowid = old.id;
+        END;
+    """)
+
+
+@MIGRATIONS(name="0002_endpoints")
+def _endpoints(db: Database) -> None:
+    """What was found out about a model at an endpoint, as JSON, and when (seconds, UTC)."""
+    db.executescript("""
+        CREATE TABLE endpoints (
+            base_url TEXT NOT NULL,
+            model TEXT NOT NULL,
+            tested_at REAL NOT NULL,
+            profile TEXT NOT NULL,
+            PRIMARY KEY (base_url, model)
+        ) STRICT;
+    """)
+
+
+@MIGRATIONS(name="0003_privacy")
+def _privacy(db: Database) -> None:
+    """What was found private, what the person allows, and what has left the device.
+
+    - `messages.private`: JSON list of kinds found in the text; NULL: nobody has looked.
+    - `conversations.train`, `.federate`: NULL: as the person's general consent says.
+    - `sent` outlives the conversation: deleting a chat does not unsend it. `route` tells for
+      what it was sent; `body` is the request's body, word for word.
+    """
+    db.executescript("""
+        ALTER TABLE messages ADD COLUMN private TEXT;
+        ALTER TABLE messages ADD COLUMN rating INTEGER NOT NULL DEFAULT 0
+            CHECK (rating IN (-1, 0, 1));
+        ALTER TABLE messages ADD COLUMN edited_from INTEGER;
+        ALTER TABLE conversations ADD COLUMN local_only INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE conversations ADD COLUMN train INTEGER;
+        ALTER TABLE conversations ADD COLUMN federate INTEGER;
+        CREATE TABLE sent (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            message_id INTEGER,
+            sent_at REAL NOT NULL,
+            endpoint TEXT NOT NULL,
+            model TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            body TEXT NOT NULL,
+            size INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX sent_time ON sent(sent_at);
+        CREATE TABLE pseudonyms (
+            conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
+            placeholder TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (conversation_id, placeholder)
+        ) STRICT;
+    """)
+
+
+@MIGRATIONS(name="0004_personal")
+def _personal(db: Database) -> None:
+    """Adapters, the runs that trained them, and what a run reported while it went.
+
+    Files lie below the data folder; `folder` is relative to it. `base_sha256` is that of the
+    GGUF: an adapter never loads onto another base. Times are seconds since the epoch (UTC).
+    """
+    db.executescript("""
+        CREATE TABLE training_runs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            created_at REAL NOT NULL,
+            status TEXT NOT NULL CHECK (status IN ('waiting', 'running', 'cancelled',
+                'interrupted', 'failed', 'complete')),
+            folder TEXT NOT NULL,
+            base_path TEXT NOT NULL,
+            base_sha256 TEXT NOT NULL,
+            plan TEXT NOT NULL,
+            data_sha256 TEXT NOT NULL,
+            rows INTEGER NOT NULL,
+            pid INTEGER,
+            started_at REAL,
+            ended_at REAL,
+            sentence TEXT NOT NULL DEFAULT '',
+            metrics TEXT
+        ) STRICT;
+        CREATE TABLE training_steps (
+            run_id INTEGER NOT NULL REFERENCES training_runs(id) ON DELETE CASCADE,
+            step INTEGER NOT NULL,
+            steps INTEGER NOT NULL,
+            at REAL NOT NULL,
+            train_loss REAL,
+            held_out_loss REAL,
+            seconds_left REAL,
+            PRIMARY KEY (run_id, step)
+        ) STRICT;
+        CREATE TABLE adapters (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('personal', 'expert')),
+            created_at REAL NOT NULL,
+            folder TEXT NOT NULL,
+            base_sha256 TEXT NOT NULL,
+            rank INTEGER NOT NULL,
+            scale REAL NOT NULL DEFAULT 1,
+            in_use INTEGER NOT NULL DEFAULT 0,
+            run_id INTEGER REFERENCES training_runs(id) ON DELETE SET NULL,
+            plan TEXT,
+            data_sha256 TEXT,
+            metrics TEXT
+        ) STRICT;
+        CREATE INDEX adapters_run ON adapters(run_id);
+    """)
+
+
+@MIGRATIONS(name="0005_federation")
+def _federation(db: Database) -> None:
+    """Rounds this device took part in or simulated, and what a router knows of each expert."""
+    db.executescript("""
+        CREATE TABLE federations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            started_at REAL NOT NULL,
+            ended_at REAL,
+            kind TEXT NOT NULL CHECK (kind IN ('joined', 'simulated')),
+            status TEXT NOT NULL CHECK (status IN ('running', 'left', 'failed', 'complete')),
+            settings TEXT NOT NULL,
+            sentence TEXT NOT NULL DEFAULT '',
+            pid INTEGER
+        ) STRICT;
+        CREATE TABLE rounds (
+            federation_id INTEGER NOT NULL REFERENCES federations(id) ON DELETE CASCADE,
+            round INTEGER NOT NULL,
+            at REAL NOT NULL,
+            report TEXT NOT NULL,
+            PRIMARY KEY (federation_id, round)
+        ) STRICT;
+        CREATE TABLE experts (
+            adapter_id INTEGER PRIMARY KEY REFERENCES adapters(id) ON DELETE CASCADE,
+            federation_id INTEGER REFERENCES federations(id) ON DELETE SET NULL,
+            cluster TEXT NOT NULL,
+            centroid BLOB NOT NULL,
+            radius REAL NOT NULL,
+            samples TEXT NOT NULL DEFAULT '[]'
+        ) STRICT;
+        CREATE INDEX experts_federation ON experts(federation_id);
+    """)
+
+
+def connect(path: Path) -> Database:
+    """A connection that any thread may use, one at a time; through SQLCipher where encrypted."""
+    connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        db = Database(connection, execute_plugins=False)
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")
+        # A kill loses nothing either way. What has been shown outlives a power cut as well if each
+        # commit waits for the disk: 0.4 ms more, 12 times a second (`floe bench durability`).
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+@contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite reports into a sentence; what nobody can cause or mend stays a bug.
+
+    Raises:
+        StoreError: the file cannot be used, or the row written to has gone meanwhile.
+    """
+    try:
+        yield
+    except _ERRORS as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        # In words too, because SQLCipher's module does not tell the kinds of constraints apart.
+        if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY or str(error).startswith("FOREIGN KEY"):
+            raise StoreError(GONE, "deleted") from error
+        sentence = _SENTENCES.get(code & 0xFF)  # the low byte names the kind, the rest details
+        if sentence is None:
+            raise
+        failure = _FAILURES.get(code & 0xFF, "other")
+        raise StoreError(sentence.format(path=path), failure) from error
+
+
+def prepare(
+    db: Database,
+    path: Path,
+    before_migration: Callable[[Database, Path], None] = lambda _db, _path: None,
+) -> None:
+    """Bring a new, empty or older database up to date; leave every other file as it is.
+
+    `before_migration` is called while an older one is still as it was; an error ends all.
+
+    Raises:
+        StoreError: a newer Floe or another program wrote the file.
+        sqlite3.Error: it cannot be read or written, or is no database.
+    """
+    # Looked at before anything is switched or written: the file may not be ours.
+    _refuse_foreign(db, path)
+    _enable_wal(db)
+    if MIGRATIONS.pending(db):
+        before_migration(db, path)
+        # IMMEDIATE: of two processes that start together one migrates, the other waits.
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            _refuse_foreign(db, path)
+            MIGRATIONS.apply(db)
+            db.commit()
+        except BaseException:
+            db.rollback()
+            raise
+
+
+def _refuse_foreign(db: Database, path: Path) -> None:
+    # In this order: tables and their record appear together, perhaps between the two looks.
+    tables = db.table_names()
+    applied = {migration.name for migration in MIGRATIONS.applied(db)}
+    with Database(memory=True) as empty:
+        known = {migration.name for migration in MIGRATIONS.pending(empty)}
+    if applied - known:
+        raise StoreError(
+            f"{path} was written by a newer version of Floe. Update Floe, or choose another "
+            "data folder; the file has been left as it is."
+        )
+    if tables and not applied:
+        raise StoreError(
+            f"{path} is the database of another program. Choose another data folder; the file "
+            "has been left as it is."
+        )
+
+
+def _enable_wal(db: Database) -> None:
+    """Readers then never wait for the writer. SQLite does not wait for this one by itself."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = wal")
+        except _ERRORS as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,1 @@
+"""Fine-tuning on this device; torch only in the worker's process."""

@@ -1,0 +1,1 @@
+"""A training step by hand-written passes, for a CPU."""

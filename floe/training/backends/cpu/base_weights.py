@@ -1,0 +1,189 @@
+"""The base model in torch: the weights of the very GGUF file that serves the chat.
+
+Reads llama and qwen2 files tensor by tensor, so that no more than one of them is held in
+float32; names and layouts are those of transformers' `LlamaForCausalLM` and
+`Qwen2ForCausalLM`. Knows nothing of tokens, adapters or training.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import gguf
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from floe.adapters.architecture import Architecture, architecture_of
+from floe.adapters.lora_defaults import GGUF_NAMES, MODULES
+from floe.errors import ModelError
+from floe.llama.gguf_checks import check_model
+from floe.llama.gguf_file import Header
+from floe.training.backends.cpu.prepacked_linear import Frozen
+
+_SLICE: Final = 4096
+"""Rows of a matrix that are held in float32 at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerWeights:
+    """One decoder layer; projections that share an input are stacked.
+
+    `qkv` (q + 2 kv outputs, hidden), `output` (hidden, q outputs), `gate_up`
+    (2 * intermediate, hidden), `down` (hidden, intermediate).
+    """
+
+    attention_norm: Tensor
+    qkv: Frozen
+    qkv_bias: Tensor | None
+    output: Frozen
+    mlp_norm: Tensor
+    gate_up: Frozen
+    down: Frozen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """A frozen base model. `head` holds what `embedding` does where the file ties them."""
+
+    architecture: Architecture
+    embedding: Tensor
+    layers: tuple[LayerWeights, ...]
+    final_norm: Tensor
+    head: Frozen
+    rope_factors: Tensor | None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights and of everything computed with them."""
+        return self.embedding.dtype
+
+
+def read_base(
+    path: Path, dtype: torch.dtype, on_tensor: Callable[[int], None] = lambda _: None
+) -> Base:
+    """Load and dequantise a GGUF file.
+
+    Args:
+        path: a llama or qwen2 GGUF.
+        dtype: of the weights in memory.
+        on_tensor: told before each tensor how many bytes it takes; what it raises ends the loading.
+
+    Raises:
+        ModelError: it is no GGUF, broken, or of a kind that cannot be trained here.
+    """
+    check_model(path)
+    reader = Header(path)
+    architecture = architecture_of(reader, path)
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    unread = set(tensors)
+
+    def read(name: str) -> Tensor | None:
+        found = tensors.get(_gguf_name(name))
+        if found is None:
+            return None
+        unread.discard(found.name)
+        on_tensor(int(found.n_elements) * dtype.itemsize)
+        tensor = _dequantise(found, dtype)
+        module = name.split(".")[-2]
+        heads = architecture.permuted_heads(module)
+        return _unpermute(tensor, heads) if heads else tensor
+
+    try:
+        base = assemble(architecture, read)
+    except (KeyError, ValueError) as error:
+        raise ModelError(
+            f"{path.name} cannot be used for training: {error}. Fetch it again, or choose "
+            "another model."
+        ) from error
+    if unread:
+        # A layer with parts that this module does not know would be computed wrongly.
+        raise ModelError(
+            f"{path.name} has parts that training does not know ({min(unread)}). Choose another "
+            "model to personalise."
+        )
+    return base
+
+
+def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -> Base:
+    """A base from tensors by their names in transformers; `read` gives None where there is none.
+
+    Raises:
+        KeyError: a tensor that every model has is missing.
+    """
+
+    def need(name: str) -> Tensor:
+        tensor = read(name)
+        if tensor is None:
+            raise KeyError(name)
+        return tensor
+
+    embedding = need("model.embed_tokens.weight")
+    head = read("lm_head.weight")
+    layers = []
+    for i in range(architecture.layers):
+        at = f"model.layers.{i}"
+        biases = [read(f"{at}.self_attn.{name}.bias") for name in MODULES[:3]]
+        present = [bias for bias in biases if bias is not None]
+        layers.append(
+            LayerWeights(
+                attention_norm=need(f"{at}.input_layernorm.weight"),
+                qkv=Frozen(
+                    torch.cat([need(f"{at}.self_attn.{name}.weight") for name in MODULES[:3]])
+                ),
+                qkv_bias=torch.cat(present) if len(present) == 3 else None,
+                output=Frozen(need(f"{at}.self_attn.o_proj.weight")),
+                mlp_norm=need(f"{at}.post_attention_layernorm.weight"),
+                gate_up=Frozen(
+                    torch.cat([need(f"{at}.mlp.{name}.weight") for name in MODULES[4:6]])
+                ),
+                down=Frozen(need(f"{at}.mlp.down_proj.weight")),
+            )
+        )
+    return Base(
+        architecture=architecture,
+        embedding=embedding,
+        layers=tuple(layers),
+        final_norm=need("model.norm.weight"),
+        head=Frozen(embedding if head is None else head),
+        rope_factors=read("model.rope_factors.weight"),
+    )
+
+
+def _gguf_name(name: str) -> str:
+    fixed = {
+        "model.embed_tokens.weight": "token_embd.weight",
+        "model.norm.weight": "output_norm.weight",
+        "lm_head.weight": "output.weight",
+        "model.rope_factors.weight": "rope_freqs.weight",
+    }
+    if name in fixed:
+        return fixed[name]
+    _, _, layer, *_, module, kind = name.split(".")
+    norms = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
+    return f"blk.{layer}.{norms.get(module) or GGUF_NAMES[module]}.{kind}"
+
+
+def _dequantise(tensor: gguf.ReaderTensor, dtype: torch.dtype) -> Tensor:
+    rows = tensor.data
+    shape = tuple(int(n) for n in reversed(tensor.shape))
+    out = torch.empty(shape, dtype=dtype)
+    if len(shape) == 1:
+        return out.copy_(torch.from_numpy(_floats(rows, tensor.tensor_type)))
+    for start in range(0, shape[0], _SLICE):
+        part = _floats(rows[start : start + _SLICE], tensor.tensor_type)
+        out[start : start + _SLICE] = torch.from_numpy(part)
+    return out
+
+
+def _floats(data: NDArray[np.generic], kind: gguf.GGMLQuantizationType) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = gguf.quants.dequantize(np.asarray(data), kind)
+    return values if values.flags.writeable else values.copy()
+
+
+def _unpermute(tensor: Tensor, heads: int) -> Tensor:
+    """Rows from llama.cpp's order (pairs side by side) to transformers' (halves)."""
+    half = tensor.shape[0] // heads // 2
+    return tensor.view(heads, half, 2, -1).transpose(1, 2).reshape(tensor.shape)

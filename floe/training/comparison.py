@@ -1,0 +1,94 @@
+"""Before and after: whether a new adapter is better, and a few questions answered with both.
+
+Who answers is given: this module knows no model.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from floe.errors import PromptError
+from floe.records import ChatMessage
+from floe.store import encryption
+from floe.training import adapter_scale as soften
+from floe.training.process import RunFolder
+
+Answerer = Callable[[Sequence[ChatMessage], Sequence[tuple[Path, float]]], str]
+"""Answers a prompt with exactly these adapters (GGUF file, scale), then puts back those in use."""
+
+_QUESTIONS: Final = 3
+_FILE: Final = "answers.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """One question; `own` is the answer that was kept aside."""
+
+    question: str
+    own: str
+    before: str
+    after: str
+
+
+def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether an adapter is better than the base and than what it started from, and why."""
+    after = result.get("held_out_after")
+    earlier = [result.get("held_out_before"), result.get("held_out_start")]
+    known = [loss for loss in earlier if loss is not None]
+    if after is None or not known:
+        return False, "There was nothing to judge the new adapter by, so it was not taken."
+    best = min(known)
+    if after < best:
+        return True, (
+            f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
+            f"is in use{soften.named(result.get('strength', 1.0))}."
+        )
+    return False, (
+        f"The new adapter was no better on the answers kept aside (loss {after:.3f}, before "
+        f"{best:.3f}), so it was not taken. What was in use stays in use."
+    )
+
+
+def compare(
+    folder: RunFolder,
+    answer: Answerer,
+    before: Sequence[tuple[Path, float]],
+    after: Sequence[tuple[Path, float]],
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
+    """Answer the first question of up to three held-out rows, and keep that in the folder.
+
+    A question that is too long for the model is left out. `stopped` is asked before each.
+    """
+    pairs: list[SideBySide] = []
+    for prompt, own in _prompts(folder.rows):
+        if stopped() or len(pairs) == _QUESTIONS:
+            return
+        with suppress(PromptError):
+            both = answer(prompt, before), answer(prompt, after)
+            pairs.append(SideBySide(prompt[-1].content, own, *both))
+        lines = json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False)
+        encryption.write_bytes(folder.path / _FILE, lines.encode())
+
+
+def read_comparison(folder: RunFolder) -> list[SideBySide]:
+    """What `compare` has made so far."""
+    with suppress(OSError, ValueError):
+        pairs = json.loads(encryption.read_bytes(folder.path / _FILE))
+        return [SideBySide(**pair) for pair in pairs]
+    return []
+
+
+def _prompts(rows: Path) -> list[tuple[list[ChatMessage], str]]:
+    found = []
+    for line in encryption.read_bytes(rows).splitlines():
+        row = json.loads(line)
+        if row["split"] != "held_out":
+            continue
+        said = [ChatMessage(message["role"], message["content"]) for message in row["messages"]]
+        first = next(i for i, message in enumerate(said) if message.role == "assistant")
+        found.append((said[:first], said[first].content))
+    return found

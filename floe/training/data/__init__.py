@@ -1,0 +1,1 @@
+"""Rows from chats: chosen, tokenised, packed."""

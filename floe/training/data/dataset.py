@@ -1,0 +1,368 @@
+"""What an adapter learns from: answers of chosen conversations, each in or out with its reason.
+
+An answer that the person rewrote stands in place of the original; liked ones weigh more; disliked,
+unfinished, private and repeated ones stay out. A part is held out by conversation before anything
+is trained, to judge by. Knows neither tokens nor models.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from floe.errors import DataError
+from floe.training.data.duplicates import first_alike
+from floe.chats.jsonl import write_lines
+from floe.records import ChatMessage, Conversation, Message
+from floe.store import Store
+
+Split = Literal["train", "held_out"]
+
+ConsentCheck = Callable[[Conversation], bool]
+"""Whether the person allows to learn from this conversation."""
+
+HELD_OUT_SHARE: Final = 0.2
+LIKED_WEIGHT: Final = 2.0
+_ALL: Final = 1_000_000_000
+PRIVATE: Final = "private"
+"""How the reason begins of what is left out because something private was found in it."""
+_BY_HAND: Final = "you left it out"
+_NOT_ALLOWED: Final = "you did not allow learning from this chat"
+_IN_SHORT: Final = {
+    _BY_HAND: "by you",
+    _NOT_ALLOWED: "of chats that you did not allow",
+    "the answer is not finished": "not finished",
+    "the answer is empty": "empty",
+    "no question before it": "without a question",
+}
+_TWO_NEEDED: Final = "chat a little more, import chats, or leave fewer answers out."
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the person chose.
+
+    `conversations` None: all that may be used. `without`: answers left out by hand, by the id of
+    the message that is shown. `system_prompt`: put before chats that have none of their own, so
+    that the adapter learns under the prompt it will answer under.
+    """
+
+    conversations: tuple[int, ...] | None = None
+    without: frozenset[int] = frozenset()
+    with_private: bool = False
+    seed: int = 0
+    system_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An answer with what it answers.
+
+    `turn` counts the conversation's answers from 0. `before`: messages between the answer before
+    this one and this answer (a system message, the question). `left_out`: why it is not used, or
+    empty. `weight`: how much it counts in the loss, 1 for most.
+    """
+
+    conversation_id: int
+    message_id: int
+    turn: int
+    before: tuple[ChatMessage, ...]
+    answer: str
+    weight: float = 1.0
+    split: Split = "train"
+    left_out: str = ""
+    rewritten: bool = False
+
+    @property
+    def question(self) -> str:
+        """What the person said before this answer; empty if nothing."""
+        return "\n".join(message.content for message in self.before if message.role == "user")
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenConversation:
+    """A line of the list of conversations; `used` of `answers` are learnt from."""
+
+    id: int
+    title: str
+    updated_at: float
+    answers: int
+    used: int
+    split: Split
+    left_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """All that was looked at, used or not.
+
+    `fingerprint`: sha256 of the rows as they are written; the same rows give the same one.
+    `sentence`: what will be used, for a person.
+    """
+
+    conversations: tuple[ChosenConversation, ...]
+    rows: tuple[Row, ...]
+    system_prompt: str
+    sentence: str
+    fingerprint: str
+
+    @property
+    def used(self) -> tuple[Row, ...]:
+        """Rows that are learnt from or judged by."""
+        return tuple(row for row in self.rows if not row.left_out)
+
+    def count(self, split: Split) -> int:
+        """Answers in that part."""
+        return sum(row.split == split for row in self.used)
+
+    @property
+    def held_out(self) -> list[int]:
+        """Message ids of the answers that are only judged by."""
+        return [row.message_id for row in self.used if row.split == "held_out"]
+
+    def check(self) -> None:
+        """Whether there is enough.
+
+        Raises:
+            DataError: no answer to learn from, or none left to judge by, with the way out.
+        """
+        if not self.used:
+            raise DataError(f"There is no answer to learn from yet: {_TWO_NEEDED}")
+        if not (self.count("train") and self.count("held_out")):
+            raise DataError(
+                "There is only one answer, and it takes at least two, one to learn from and one to "
+                f"judge by: {_TWO_NEEDED}"
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Rows as the trainer reads them: `messages`, `weight`, `split`.
+
+        Answers that follow each other in a conversation share a line, so that none is read twice
+        as another's context. A left-out answer ends the line: what came before it is not shown to
+        the model either. Such a line's weight is the mean of its answers'.
+        """
+        return [_line(turns, self.system_prompt) for turns in _runs(self.used)]
+
+    def write(self, path: Path) -> None:
+        """Write `lines` as JSONL.
+
+        Raises:
+            DataError: too little to learn from, or the file cannot be written.
+        """
+        self.check()
+        write_lines(path, self.lines())
+
+
+def build_dataset(store: Store, selection: Selection, consent: ConsentCheck) -> Dataset:
+    """Look at the chosen conversations, branch in view, the newest first.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    wanted = None if selection.conversations is None else set(selection.conversations)
+    found = [c for c in store.conversations(_ALL) if wanted is None or c.id in wanted]
+    rows: list[Row] = []
+    for conversation in found:
+        reason = "" if consent(conversation) else _NOT_ALLOWED
+        rows += _conversation_rows(store, conversation.id, selection, reason)
+    rows, split_sentence = _split(_without_repeats(rows), selection.seed)
+    chosen = tuple(_chosen(c, [row for row in rows if row.conversation_id == c.id]) for c in found)
+    data = Dataset(chosen, tuple(rows), selection.system_prompt, "", "")
+    sentence = _sentence(data, split_sentence)
+    return replace(data, sentence=sentence, fingerprint=_fingerprint(data.lines()))
+
+
+def _conversation_rows(
+    store: Store, conversation_id: int, selection: Selection, reason: str
+) -> list[Row]:
+    rewritten = _rewritten(store, conversation_id)
+    rows: list[Row] = []
+    before: list[Message] = []
+    for shown in store.open_conversation(conversation_id):
+        if shown.role != "assistant":
+            before.append(shown)
+            continue
+        answer = _newest(shown, rewritten)
+        rows.append(
+            Row(
+                conversation_id,
+                shown.id,
+                len(rows),
+                tuple(ChatMessage(message.role, message.content) for message in before),
+                answer.content,
+                LIKED_WEIGHT if answer.rating > 0 else 1.0,
+                left_out=reason or _left_out(shown.id, answer, before, selection),
+                rewritten=answer.edited_from is not None,
+            )
+        )
+        before = []
+    return rows
+
+
+def _rewritten(store: Store, conversation_id: int) -> dict[int, Message]:
+    """The latest rewriting of each answer, by the id of the answer that it replaces.
+
+    What was found private in the original holds for a rewriting that nobody has looked at.
+    """
+    with store.reading() as db:
+        ids = db.execute(
+            "SELECT id FROM messages WHERE conversation_id = ? AND edited_from IS NOT NULL"
+            " ORDER BY id",
+            [conversation_id],
+        ).fetchall()
+    rewritten: dict[int, Message] = {}
+    known: dict[int, Message] = {}
+    for (message_id,) in ids:
+        message = store.message(message_id)
+        assert message.edited_from is not None
+        original = known.get(message.edited_from) or store.message(message.edited_from)
+        if message.private is None:
+            message = replace(message, private=original.private)
+        rewritten[original.id] = known[message.id] = message
+    return rewritten
+
+
+def _newest(answer: Message, rewritten: dict[int, Message]) -> Message:
+    """The person's last wording of an answer; one that is a rewriting itself, as known there."""
+    answer = next((known for known in rewritten.values() if known.id == answer.id), answer)
+    while (newer := rewritten.get(answer.id)) is not None:
+        answer = newer
+    return answer
+
+
+def _left_out(
+    shown_id: int, answer: Message, before: Sequence[Message], selection: Selection
+) -> str:
+    private = {kind for message in (*before, answer) for kind in message.private or ()}
+    reasons = {
+        _BY_HAND: shown_id in selection.without,
+        "disliked": answer.rating < 0,
+        "the answer is not finished": answer.status != "complete",
+        "the answer is empty": not answer.content.strip(),
+        "no question before it": not any(m.role == "user" and m.content.strip() for m in before),
+        f"{PRIVATE} ({', '.join(sorted(private))})": private and not selection.with_private,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _without_repeats(rows: Sequence[Row]) -> list[Row]:
+    """Of answers that nearly repeat each other only one stays: liked and rewritten ones first.
+
+    Across conversations, so that nothing held out is nearly the same as something learnt.
+    """
+    used = [i for i, row in enumerate(rows) if not row.left_out]
+    used.sort(key=lambda i: (-rows[i].weight, not rows[i].rewritten, rows[i].message_id))
+    matches = first_alike([f"{rows[i].question}\n{rows[i].answer}" for i in used])
+    repeats = {i for i, match in zip(used, matches, strict=True) if match is not None}
+    return [
+        replace(row, left_out="nearly the same as another") if i in repeats else row
+        for i, row in enumerate(rows)
+    ]
+
+
+def _split(rows: Sequence[Row], seed: int) -> tuple[list[Row], str]:
+    """Set rows aside by conversation, and say how.
+
+    Each conversation's place is a hash of its id and the seed, so those that come later move no
+    other from learning to judging. The oldest one is always learnt from; if the hash takes none,
+    the one nearest to the limit is held out: there is always something on both sides.
+    """
+    ids = sorted({row.conversation_id for row in rows if not row.left_out})
+    if len(ids) == 1:
+        return _split_one(rows), "the last answers of the only conversation are kept to judge by"
+    places = {i: _place(i, seed) for i in ids[1:]}
+    held_out = {i for i, place in places.items() if place < HELD_OUT_SHARE}
+    if places and not held_out:
+        held_out = {min(places, key=places.__getitem__)}
+    split = [
+        replace(row, split="held_out" if row.conversation_id in held_out else "train")
+        for row in rows
+    ]
+    chats = "one conversation" if len(held_out) == 1 else f"{len(held_out)} conversations"
+    return split, f"{chats} of them kept to judge by"
+
+
+def _split_one(rows: Sequence[Row]) -> list[Row]:
+    used = [row.message_id for row in rows if not row.left_out]
+    count = max(1, round(HELD_OUT_SHARE * len(used))) if len(used) > 1 else 0
+    held_out = set(used[len(used) - count :])
+    return [
+        replace(row, split="held_out" if row.message_id in held_out else "train") for row in rows
+    ]
+
+
+def _place(conversation_id: int, seed: int) -> float:
+    """Uniform in [0, 1)."""
+    digest = hashlib.sha256(f"{seed}:{conversation_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def _chosen(conversation: Conversation, rows: Sequence[Row]) -> ChosenConversation:
+    used = sum(not row.left_out for row in rows)
+    reasons = {row.left_out for row in rows}
+    return ChosenConversation(
+        conversation.id,
+        conversation.title,
+        conversation.updated_at,
+        len(rows),
+        used,
+        rows[0].split if rows else "train",
+        reasons.pop() if len(reasons) == 1 else "",
+    )
+
+
+def _sentence(data: Dataset, split: str) -> str:
+    used, out = len(data.used), _why_left_out(data.rows)
+    if not used:
+        return f"Nothing to learn from yet{out}"
+    chats = sum(conversation.used > 0 for conversation in data.conversations)
+    answers = "1 answer" if used == 1 else f"{used} answers"
+    sentence = f"{answers} from {chats} conversation{'s' if chats > 1 else ''}, {split}"
+    return f"{sentence}{out}"
+
+
+def _why_left_out(rows: Sequence[Row]) -> str:
+    """`; 12 left out (10 private, 2 disliked).`, the most frequent reason first."""
+    reasons = Counter(row.left_out.partition(" (")[0] for row in rows if row.left_out)
+    if not reasons:
+        return "."
+    parts = [f"{count} {_IN_SHORT.get(why, why)}" for why, count in reasons.most_common()]
+    return f"; {reasons.total()} left out ({', '.join(parts)})."
+
+
+def _runs(rows: Iterable[Row]) -> list[list[Row]]:
+    """Used answers that follow each other without a gap, on the same side of the split."""
+    runs = groupby(
+        enumerate(rows), key=lambda pair: (pair[1].conversation_id, pair[1].split, _gap(pair))
+    )
+    return [[row for _, row in run] for _, run in runs]
+
+
+def _gap(pair: tuple[int, Row]) -> int:
+    place, row = pair
+    return row.turn - place  # the same for neighbours as long as none between them is missing
+
+
+def _line(turns: Sequence[Row], system_prompt: str) -> dict[str, Any]:
+    said = [
+        message
+        for row in turns
+        for message in (*row.before, ChatMessage("assistant", row.answer))
+        if message.content
+    ]
+    if system_prompt and all(message.role != "system" for message in said):
+        said.insert(0, ChatMessage("system", system_prompt))
+    return {
+        "messages": [{"role": message.role, "content": message.content} for message in said],
+        "weight": round(sum(row.weight for row in turns) / len(turns), 4),
+        "split": turns[0].split,
+    }
+
+
+def _fingerprint(lines: Sequence[dict[str, Any]]) -> str:
+    text = "\n".join(json.dumps(line, sort_keys=True) for line in lines)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""What the person chose to learn from, kept in the store, and the rows that follow from it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field
+
+from floe.kept_records import RowId, load_record
+from floe.training.data.dataset import Dataset, Selection, build_dataset
+from floe.privacy.consent import consent, may_train
+from floe.store import Store
+
+KEY: Final = "personalise"
+
+
+@dataclass(frozen=True, slots=True)
+class LearningChoices:
+    """What the person chose to learn from, and how, apart from consent.
+
+    `except_chats`: conversations left out; `without`: answers left out, by message id.
+    `memory_mb` (10^6 bytes) and `deadline_s` limit a plan; None: as the device allows.
+    `afresh`: do not go on from the adapter in use. `ask_cloud`: fit the weight on answers kept
+    aside, about which the cloud is asked.
+    """
+
+    except_chats: tuple[RowId, ...] = ()
+    without: tuple[RowId, ...] = ()
+    with_private: bool = False
+    memory_mb: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    deadline_s: Annotated[int, Field(ge=1, le=10_000_000)] | None = 60
+    afresh: bool = False
+    ask_cloud: bool = False
+
+    @classmethod
+    def load(cls, store: Store, **changes: Any) -> Self:
+        """What was kept, with some changes that are not.
+
+        Raises:
+            PageError: a change holds what it cannot.
+        """
+        return load_record(cls, store.setting(KEY, {}), changes)
+
+    @classmethod
+    def update(cls, store: Store, **changes: Any) -> Self:
+        """Change some fields, and keep all."""
+        changed = cls.load(store, **changes)
+        store.set_setting(KEY, asdict(changed))
+        return changed
+
+
+def toggled(ids: Sequence[int], one: int, present: bool) -> tuple[int, ...]:
+    """The ids with or without this one."""
+    return tuple(sorted({*ids, one} if present else {*ids} - {one}))
+
+
+def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
+    """The rows as chosen, with some changes that are not kept, each in or out with its reason."""
+    kept = LearningChoices.load(store, **changes)
+    chosen = [each.id for each in store.conversations(10**9) if each.id not in kept.except_chats]
+    general = consent(store)
+    return build_dataset(
+        store,
+        Selection(
+            conversations=tuple(chosen),
+            without=frozenset(kept.without),
+            with_private=kept.with_private,
+            system_prompt=system_prompt,
+        ),
+        lambda conversation: may_train(general, conversation).yes,
+    )

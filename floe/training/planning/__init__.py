@@ -1,0 +1,1 @@
+"""The best plan for this device, and why."""

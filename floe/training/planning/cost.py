@@ -1,0 +1,216 @@
+"""What a plan takes on a device: seconds and peak memory, predicted from the work it means.
+
+Both are sums of kinds of work, each counted from the sizes of the base model and the plan, times a
+constant. The constants below are those of one machine; `plan calibrate` fits them to
+another by non-negative least squares of the relative error. Matrix products are
+counted in seconds at the measured peak, so that even without that the speed of the device is
+accounted for.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from floe.adapters.architecture import Architecture
+from floe.adapters.lora_defaults import KEPT_TOKENS, MODULES
+from floe.records import TrainPlan
+from floe.training.data.packing import BIN_TOKENS, STRETCH, lanes_of
+from floe.training.planning.hardware import Hardware
+
+_GROUPS: Final = (MODULES[:3], MODULES[3:4], MODULES[4:6], MODULES[6:])
+"""Projections that share an input: their factors are multiplied together."""
+_TRUNK_BYTES: Final = 256e6
+_HEAD_BYTES: Final = 25e6
+_GENERAL_TOKENS: Final = 1850
+_GENERAL_TARGETS: Final = 1065
+_STRENGTHS: Final = 5
+"""How many strengths of the finished adapter are tried, on general text and on what is held out."""
+
+TIME_FACTORS: Final[dict[str, float]] = {
+    "start": 0.0, "load": 4.08, "products": 1.233, "factors": 0.707, "attention": 2.751,
+    "values": 0.0, "calls": 0.0,
+}  # fmt: skip
+MEMORY_FACTORS: Final[dict[str, float]] = {
+    "process": 1.327, "weights": 0.506, "kept": 1.262, "passing": 8.149, "adapter": 1.472,
+    "variety": 0.115,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What there is to learn and to measure, in tokens.
+
+    `targets`: those of `tokens` that are learnt; `held_out`, `held_out_targets` likewise;
+    `longest`: tokens of the longest row.
+    """
+
+    tokens: int
+    targets: int
+    held_out: int
+    held_out_targets: int
+    longest: int
+
+    @classmethod
+    def of_tokens(cls, tokens: int) -> "Workload":
+        """The usual proportions, where no more than the number of tokens is known."""
+        return cls(tokens, tokens * 3 // 4, tokens // 4, tokens * 3 // 16, 256)
+
+
+def seconds(
+    device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> float:
+    """From the start of the trainer to its end, every epoch used."""
+    work = time_work(device, architecture, plan, workload)
+    return _sum(work, TIME_FACTORS, device.time_factors)
+
+
+def peak_mb(
+    device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> float:
+    """The most memory of the trainer's process, 10^6 bytes."""
+    work = memory_work(architecture, plan, workload)
+    return _sum(work, MEMORY_FACTORS, device.memory_factors)
+
+
+def _sum(
+    work: Mapping[str, float], usual: Mapping[str, float], fitted: Mapping[str, float]
+) -> float:
+    factors = fitted or usual
+    return sum(amount * factors[kind] for kind, amount in work.items())
+
+
+def time_work(
+    device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> dict[str, float]:
+    """Kinds of work that take time.
+
+    Returns:
+        `start`: seconds until torch is there; `load`: 10^8 parameters to read;
+        `products`, `factors`, `attention`: operations with the base's weights, with the
+        adapter's factors, and within attention, in seconds at the measured peak;
+        `values`: 10^9 numbers for each core that pass through the rest of a layer; `calls`: 10^3
+        layers.
+    """
+    peak = device.gflops(plan.precision) * 1e9
+    layers, total = min(plan.layers, architecture.layers), architecture.layers
+    weights = _layer_parameters(architecture)
+    held_out_looks = plan.epochs + 1 + _STRENGTHS
+    looked_at = workload.held_out * held_out_looks + _GENERAL_TOKENS * (1 + _STRENGTHS)
+    # Tokens times layers: passes without and with a gradient, counted in forward passes.
+    if _trunk_is_kept(architecture, plan, workload):
+        below = workload.tokens + workload.held_out + _GENERAL_TOKENS
+    else:
+        below = workload.tokens * plan.epochs + looked_at
+    looks = looked_at * layers
+    learnt = workload.tokens * plan.epochs * layers * (3 if plan.checkpointing else 2)
+    passes = below * (total - layers) + looks + learnt
+    head = architecture.hidden * architecture.vocabulary
+    rows = workload.held_out_targets * held_out_looks + _GENERAL_TARGETS * (1 + _STRENGTHS)
+    rows += 2 * workload.targets * plan.epochs
+    length = _bin_length(plan, workload)
+    queries = architecture.heads * architecture.head_size
+    steps = _steps(plan, workload)
+    numbers = 4 * architecture.hidden + 2 * queries + 5 * architecture.intermediate
+    calls = passes / plan.batch_tokens + steps * layers
+    return {
+        "start": device.load_seconds,
+        "load": _parameters(architecture) / 1e8,
+        "products": 2 * (passes * weights + rows * head) / peak,
+        # A gradient of the factors costs as much as one of the inputs.
+        "factors": 2 * _factors(architecture, plan) / layers * (looks + 1.5 * learnt) / peak,
+        "attention": 4 * length * queries * passes / peak,
+        "values": (passes * numbers + rows * architecture.vocabulary) / 1e9 / device.cores,
+        "calls": calls / 1e3,
+    }
+
+
+def memory_work(
+    architecture: Architecture, plan: TrainPlan, workload: Workload
+) -> dict[str, float]:
+    """Kinds of memory, 10^6 bytes.
+
+    Returns:
+        `process`: the libraries; `weights`: of the base, as they are laid out; `kept`: what a
+        backward pass needs of all layers, and what the frozen layers made of the rows; `passing`:
+        within one layer and the head; `adapter`: factors, gradient and the optimiser's state;
+        `variety`: what the allocator and the kernels' caches keep of batches of ever new lengths,
+        which grows slowly.
+    """
+    size = 2 if plan.precision == "bfloat16" else 4
+    layers = min(plan.layers, architecture.layers)
+    lanes = lanes_of(plan.batch_tokens, plan.threads)
+    longest = _longest(plan, workload)
+    stretched = min(STRETCH * plan.batch_tokens, lanes * longest)
+    tokens = min(max(plan.batch_tokens, longest, stretched), workload.tokens)
+    length = _bin_length(plan, workload)
+    queries = architecture.heads * architecture.head_size
+    keys = architecture.kv_heads * architecture.head_size
+    inside = (
+        3 * architecture.hidden
+        + 2 * queries
+        + 2 * keys
+        + (4 if tokens / lanes <= KEPT_TOKENS else 2) * architecture.intermediate
+        + architecture.heads * length
+    )
+    trunk = (workload.tokens + workload.held_out) * architecture.hidden * size
+    kept = tokens * (architecture.hidden if plan.checkpointing else inside) * layers * size
+    if _trunk_is_kept(architecture, plan, workload):
+        kept += trunk
+    return {
+        "process": 300.0,
+        "weights": _laid_out(architecture, layers) * size / 1e6,
+        "kept": kept / 1e6,
+        "passing": (tokens * inside * size + lanes * _HEAD_BYTES) / 1e6,
+        "adapter": _factors(architecture, plan) * 32 / 1e6,
+        "variety": 50 * math.log2(1 + _steps(plan, workload)),
+    }
+
+
+def _steps(plan: TrainPlan, workload: Workload) -> int:
+    return math.ceil(workload.tokens / plan.batch_tokens) * plan.epochs
+
+
+def _longest(plan: TrainPlan, workload: Workload) -> int:
+    return min(workload.longest, plan.sequence_length)
+
+
+def _bin_length(plan: TrainPlan, workload: Workload) -> int:
+    """Tokens of a usual bin: an attention matrix is as wide as that."""
+    return max(min(BIN_TOKENS, workload.tokens), _longest(plan, workload))
+
+
+def _trunk_is_kept(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
+    size = 2 if plan.precision == "bfloat16" else 4
+    return plan.layers < architecture.layers and (
+        workload.tokens * architecture.hidden * size <= _TRUNK_BYTES
+    )
+
+
+def _layer_parameters(architecture: Architecture) -> int:
+    return sum(math.prod(architecture.module_shape(module)) for module in MODULES)
+
+
+def _parameters(architecture: Architecture) -> int:
+    return (
+        architecture.layers * _layer_parameters(architecture)
+        + architecture.vocabulary * architecture.hidden
+    )
+
+
+def _laid_out(architecture: Architecture, layers: int) -> int:
+    """Numbers of the base in memory: a matrix that gradients pass through is there twice."""
+    matrices = _layer_parameters(architecture) * (architecture.layers + layers)
+    return matrices + 3 * architecture.vocabulary * architecture.hidden
+
+
+def _factors(architecture: Architecture, plan: TrainPlan) -> int:
+    """Numbers in all factors, zeros of the block-diagonal ones included."""
+    total = 0
+    for group in _GROUPS:
+        used = sum(module in plan.modules for module in group)
+        if used:
+            inputs = architecture.module_shape(group[0])[1]
+            outputs = sum(architecture.module_shape(module)[0] for module in group)
+            total += plan.rank * used * (inputs + outputs)
+    return total * min(plan.layers, architecture.layers)

@@ -1,0 +1,131 @@
+"""What this device can give to training: measured once, kept in the store.
+
+Knows nothing of plans. The speeds come from a process of its own; torch is not loaded here.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
+
+import psutil
+from pydantic import TypeAdapter, ValidationError
+
+from floe.child_environment import child_environment
+from floe.errors import TrainingError
+from floe.extras import require
+from floe.llama.threads import usable_cores
+from floe.records import Precision
+from floe.resources import IMPORT_ROOT
+from floe.store import Store
+
+SETTING: Final = "training_device"
+_PATIENCE_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """Speeds in 10^9 operations a second, memory in 10^6 bytes.
+
+    `load_seconds`: until torch is there. `gpu`: its name if torch sees one; training itself runs
+    on the processor. `time_factors`, `memory_factors`: the constants of the cost model where it was
+    calibrated here (see `cost.py`). `measured_at`: seconds since the epoch (UTC).
+    """
+
+    cores: int
+    float32_gflops: float
+    bfloat16_gflops: float
+    load_seconds: float
+    measured_at: float
+    gpu: str | None = None
+    time_factors: Mapping[str, float] = field(default_factory=dict)
+    memory_factors: Mapping[str, float] = field(default_factory=dict)
+
+    def gflops(self, precision: Precision) -> float:
+        """The matrix speed in that precision."""
+        return self.bfloat16_gflops if precision == "bfloat16" else self.float32_gflops
+
+    @property
+    def precision(self) -> Precision:
+        """The faster one; half the memory is a reason too, so a tie goes to bfloat16."""
+        return "bfloat16" if self.bfloat16_gflops >= self.float32_gflops else "float32"
+
+    def with_cores(self, cores: int) -> "Hardware":
+        """The same device if training had that many of its cores."""
+        share = cores / self.cores
+        return replace(
+            self,
+            cores=cores,
+            float32_gflops=self.float32_gflops * share,
+            bfloat16_gflops=self.bfloat16_gflops * share,
+        )
+
+
+_DEVICES: Final = TypeAdapter(Hardware)
+
+
+def known_device(store: Store) -> Hardware | None:
+    """What was measured here before; None if nothing was, or the cores are not those of then.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    kept = store.setting(SETTING, None)
+    try:
+        known = _DEVICES.validate_python(kept)
+    except ValidationError:  # nothing, or another version's
+        return None
+    return known if known.cores == usable_cores() else None
+
+
+def measured_device(store: Store) -> Hardware:
+    """What was measured here before, or else just now, which takes a few seconds.
+
+    Raises:
+        FloeError: torch is not installed.
+        TrainingError: torch cannot be loaded.
+        StoreError: the store cannot be used.
+    """
+    known = known_device(store)
+    if known is None:
+        require("train")
+        known = measure()
+        keep_device(store, known)
+    return known
+
+
+def keep_device(store: Store, device: Hardware) -> None:
+    """Keep it for the next time."""
+    store.set_setting(SETTING, asdict(device))
+
+
+def measure() -> Hardware:
+    """Measure anew.
+
+    Raises:
+        TrainingError: torch cannot be loaded.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "floe.training.planning.hardware_benchmark"],
+            cwd=IMPORT_ROOT,
+            env=child_environment(),
+            capture_output=True,
+            timeout=_PATIENCE_SECONDS,
+            check=True,
+        )
+        found = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise TrainingError(
+            "This device could not be measured: torch cannot be loaded. Set Floe up again "
+            "(`make setup`)."
+        ) from error
+    return Hardware(cores=usable_cores(), measured_at=time.time(), **found)
+
+
+def free_mb() -> float:
+    """Memory that is free now."""
+    return psutil.virtual_memory().available / 1e6

@@ -1,0 +1,341 @@
+"""The training loop: batches, schedule, early stopping, and a state that can be kept.
+
+All randomness follows from the seed and the number of the step, so a run that goes on from its
+kept state ends exactly where an uninterrupted one would. Knows nothing of text or processes.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from floe.adapters.lora_factors import Factors
+from floe.records import TrainPlan
+from floe.training.adapter_scale import Softened, soften
+from floe.training.backends.cpu.data_parallel import Lanes
+from floe.training.backends.cpu.network import Batch, LoraNetwork
+from floe.training.data.packing import Example, Packed, Shares, lanes_of, pack, share
+
+DROPOUT: Final = 0.1
+"""Share of the adapter's inner values that is dropped: a guard against learning by heart."""
+PATIENCE: Final = 3
+"""Looks at the held-out rows without an improvement before training ends."""
+_WARM_UP: Final = 0.1
+_FLOOR: Final = 0.05
+"""The last learning rate as a share of the first."""
+_BETAS: Final = (0.9, 0.98)
+_CLIP: Final = 1.0
+_TRUNK_BYTES: Final = 256 * 10**6
+"""How much of what the frozen layers made of the rows may be kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the optimiser. Losses in nats per token; None: not looked at in this step."""
+
+    step: int
+    steps: int
+    train_loss: float
+    held_out_loss: float | None
+    epoch_ended: bool
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What came of it. Held-out losses in nats per token; None without held-out rows.
+
+    `held_out_before` is the base alone, `held_out_start` the adapter that training began with,
+    `held_out_after` the factors returned. `complete` is False where it was stopped; where it is
+    True and there is general text, `softened` says how strong the adapter was left, which is in
+    the factors already.
+    """
+
+    factors: Factors
+    complete: bool
+    held_out_before: float | None
+    held_out_start: float | None
+    held_out_after: float | None
+    steps: int
+    best_step: int
+    tokens: int
+    seconds: float
+    softened: Softened
+
+
+class Fit:
+    """One adapter being trained; `run` may be called again after `load_state`."""
+
+    def __init__(
+        self,
+        network: LoraNetwork,
+        train: Sequence[Example],
+        held_out: Sequence[Example],
+        plan: TrainPlan,
+        seed: int,
+        general: Sequence[Example] = (),
+    ) -> None:
+        """Lay out all batches; nothing is computed yet.
+
+        `general`: text of no person, by which the finished adapter's strength is chosen.
+        """
+        self._network, self._plan, self._seed = network, plan, seed
+        self._train, self._held_out, self._general = train, held_out, general
+        epochs = _schedule(train, plan, seed)
+        self._batches = [batch for epoch in epochs for batch in epoch]
+        self._ends = set(np.cumsum([len(epoch) for epoch in epochs]).tolist())
+        self.steps = len(self._batches)
+        self._optimiser = torch.optim.AdamW(
+            [network.lora.parameters], lr=plan.learning_rate, betas=_BETAS, weight_decay=0.0
+        )
+        self._step = 0
+        self._tokens = 0
+        self._bad = 0
+        self._best: Tensor | None = None
+        self._best_step = 0
+        self._best_loss: float | None = None
+        self._before: float | None = None
+        self._start: float | None = None
+        self._seconds = 0.0
+
+    def run(
+        self,
+        on_step: Callable[[Step], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Fitted:
+        """Train to the end, or until `stopped` says so between two steps."""
+        lanes = lanes_of(self._plan.batch_tokens, self._plan.threads)
+        with Lanes(self._network, self._plan.threads, lanes) as self._lanes:
+            return self._run(on_step, stopped)
+
+    def _run(self, on_step: Callable[[Step], None], stopped: Callable[[], bool]) -> Fitted:
+        began = time.perf_counter() - self._seconds
+        trunk, measured = self._trunk(self._train), self._trunk(self._held_out)
+        if self._step == 0:
+            self._look_before(measured)
+        # All at once: left to the first step, the threads would wait for each other.
+        self._lanes.map(self._network.prepare, self._network.backward_matrices())
+        resumed = time.perf_counter()
+        done = 0
+        complete = True
+        while self._step < self.steps and self._bad < PATIENCE:
+            if stopped():
+                complete = False
+                break
+            loss = self._one(trunk)
+            held_out = None
+            if self._held_out and self._step in self._ends:
+                held_out = self._look(measured)
+            done += 1
+            self._seconds = time.perf_counter() - began
+            pace = (time.perf_counter() - resumed) / done
+            on_step(
+                Step(
+                    step=self._step,
+                    steps=self.steps,
+                    train_loss=loss,
+                    held_out_loss=held_out,
+                    epoch_ended=self._step in self._ends,
+                    seconds_left=pace * (self.steps - self._step),
+                )
+            )
+        self._seconds = time.perf_counter() - began
+        return self._fitted(complete, measured)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on, for `torch.save`."""
+        return {
+            "parameters": self._network.lora.parameters.detach(),
+            "optimiser": self._optimiser.state_dict(),
+            "best": self._best,
+            "numbers": {name: getattr(self, name) for name in _NUMBERS},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from there; the rows, plan and seed must be those of then."""
+        with torch.no_grad():
+            self._network.lora.parameters.copy_(state["parameters"])
+        self._network.lora.refresh()
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._best = state["best"]
+        for name, value in state["numbers"].items():
+            setattr(self, name, value)
+
+    def _one(self, trunk: "_Trunk") -> float:
+        lora, plan = self._network.lora, self._plan
+        shares = self._batches[self._step]
+        loss = self._lanes.step(
+            self._train,
+            shares,
+            trunk.states,
+            dropout=DROPOUT,
+            checkpointing=plan.checkpointing,
+            seed=self._seed * 1_000_003 + self._step,
+        )
+        lora.clean_gradient()
+        norm = float(lora.gradient.norm())
+        if not math.isfinite(norm):
+            raise FloatingPointError("the gradient is not finite")
+        if norm > _CLIP:
+            lora.gradient *= _CLIP / norm
+        self._optimiser.param_groups[0]["lr"] = plan.learning_rate * rate(self._step, self.steps)
+        self._optimiser.step()
+        lora.refresh()
+        self._step += 1
+        self._tokens += sum(len(self._train[i]) for one in shares for bin_ in one for i in bin_)
+        return loss
+
+    def _trunk(self, examples: Sequence[Example]) -> "_Trunk":
+        return _Trunk(self._network, examples, self._plan.batch_tokens, self._lanes)
+
+    def _look_before(self, measured: "_Trunk") -> None:
+        if not self._held_out:
+            return
+        lora = self._network.lora
+        self._start = measured.loss()
+        self._best_loss = self._start
+        self._best = lora.parameters.detach().clone()
+        if lora.is_zero():
+            self._before = self._start
+            return
+        lora.refresh(0.0)
+        self._before = measured.loss()
+        lora.refresh()
+
+    def _look(self, measured: "_Trunk") -> float:
+        loss = measured.loss()
+        if self._best_loss is None or loss < self._best_loss:
+            self._best_loss, self._best_step, self._bad = loss, self._step, 0
+            self._best = self._network.lora.parameters.detach().clone()
+        else:
+            self._bad += 1
+        return loss
+
+    def _fitted(self, complete: bool, measured: "_Trunk") -> Fitted:
+        best_step = self._step if self._best is None else self._best_step
+        softened = Softened(held_out=self._best_loss)
+        if complete and self._general and best_step:
+            softened = self._soften(measured)
+        factors = {name: (a, b * softened.scale) for name, (a, b) in self._best_factors().items()}
+        return Fitted(
+            factors=factors,
+            complete=complete,
+            held_out_before=self._before,
+            held_out_start=self._start,
+            held_out_after=softened.held_out,
+            steps=self._step,
+            best_step=best_step,
+            tokens=self._tokens,
+            seconds=self._seconds,
+            softened=softened,
+        )
+
+    def _soften(self, measured: "_Trunk") -> Softened:
+        lora = self._network.lora
+        general = self._trunk(self._general)
+
+        def at(trunk: "_Trunk") -> Callable[[float], float]:
+            def loss(strength: float) -> float:
+                lora.refresh(strength)
+                return trunk.loss()
+
+            return loss
+
+        with self._as_best():
+            return soften(at(general), at(measured) if self._held_out else None, self._start)
+
+    def _best_factors(self) -> Factors:
+        with self._as_best():
+            return self._network.lora.factors()
+
+    @contextmanager
+    def _as_best(self) -> Iterator[None]:
+        """The parameters of the best step; where training stands comes back afterwards."""
+        lora = self._network.lora
+        here = lora.parameters.detach().clone()
+        if self._best is not None:
+            with torch.no_grad():
+                lora.parameters.copy_(self._best)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                lora.parameters.copy_(here)
+            lora.refresh()
+
+
+_NUMBERS: Final = (
+    "_step",
+    "_tokens",
+    "_bad",
+    "_best_step",
+    "_best_loss",
+    "_before",
+    "_start",
+    "_seconds",
+)
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the learning rate at a step: a linear warm-up, then a cosine."""
+    warm = max(1, round(_WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    done = (step - warm) / max(1, steps - warm)
+    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Shares]]:
+    """The batches of every epoch, each in an order of its own.
+
+    Where a batch is shared, its parts stay together in all epochs: threads meet the same lengths
+    again, for which the kernels are there. To part them each time was no better for learning.
+    """
+    lengths = [len(example) for example in train]
+    lanes = lanes_of(plan.batch_tokens, plan.threads)
+
+    def order(epoch: int, count: int) -> list[int]:
+        return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(count)]
+
+    if lanes == 1:
+        return [
+            [(packed,) for packed in pack(lengths, plan.batch_tokens, order(epoch, len(lengths)))]
+            for epoch in range(plan.epochs)
+        ]
+    batches = share(lengths, plan.batch_tokens, lanes, order(plan.epochs, len(lengths)))
+    return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
+
+
+class _Trunk:
+    """States below the adapters: kept for all epochs if they fit, else made for each batch."""
+
+    def __init__(
+        self, network: LoraNetwork, examples: Sequence[Example], batch_tokens: int, lanes: Lanes
+    ) -> None:
+        self._network, self._examples, self._lanes = network, examples, lanes
+        self._batches = pack([len(example) for example in examples], batch_tokens // lanes.count)
+        architecture = network.base.architecture
+        size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
+        self._kept: list[Tensor] | None = None
+        if size <= _TRUNK_BYTES and network.lora.first_layer > 0:
+            self._kept = network.trunks(examples, batch_tokens)
+
+    def states(self, batch: Batch) -> Tensor:
+        if self._kept is None:
+            return self._network.trunk(batch)
+        return torch.cat([self._kept[i] for i in batch.members])
+
+    def loss(self) -> float:
+        """Nats per token over all examples."""
+        parts = self._lanes.map(self._loss, self._batches)
+        return sum(loss for loss, _ in parts) / sum(targets for _, targets in parts)
+
+    def _loss(self, packed: Packed) -> tuple[float, int]:
+        batch = self._network.batch(self._examples, packed)
+        return self._network.loss(batch, self.states(batch))

@@ -1,0 +1,394 @@
+"""Training as a process of its own: `python -m floe.training.worker --folder RUN`.
+
+Reads `run.json` (base, plan, seed, continue_from, memory_limit_mb) and `rows.jsonl`; writes
+`progress.jsonl`, one line a step (a resumed run repeats the steps since its checkpoint),
+`checkpoint/state.pt`, and at the end `adapter/` (PEFT), `adapter.gguf` and `result.json`. A file
+`stop` ends it in order after the step under way, with the checkpoint kept. Knows nothing of the
+database or the page.
+
+What the finished adapter does to text of nobody in particular is measured on `data/general.jsonl`.
+"""
+
+import argparse
+import dataclasses
+import errno
+import hashlib
+import io
+import json
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+
+from floe.adapters.architecture import Architecture
+from floe.adapters.export import rank_of, read_peft, write_gguf, write_peft
+from floe.adapters.lora_factors import Factors
+from floe.errors import FloeError, ModelError
+from floe.llama.free_memory import free_memory
+from floe.models.download import ignore, sha256_of
+from floe.records import TrainPlan
+from floe.resources import GENERAL
+from floe.store import encryption
+from floe.training import adapter_scale as soften
+from floe.training.backends.cpu.base_weights import Base, read_base
+from floe.training.backends.cpu.lora_parameters import Lora
+from floe.training.backends.cpu.network import LoraNetwork
+from floe.training.data.packing import Example
+from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
+from floe.training.memory_limit import MemoryLimit, MemoryWatch, keep_freed_memory, peak_rss_mb
+from floe.training.training_loop import Fit, Fitted, Step
+
+Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
+"""Why a run failed, for a program; "" if it did not."""
+
+_CHECKPOINT_SECONDS: Final = 10.0
+_NICENESS: Final = 10
+_SCARCE_BYTES: Final = 200 * 10**6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkerResult:
+    """What a training run made. Losses in nats per token, None without held-out rows.
+
+    `factors` are of `rank` with `alpha`: the product B A counts alpha / rank. `held_out_bytes`:
+    UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
+    """
+
+    fitted: Fitted
+    rank: int
+    alpha: float
+    held_out_bytes: int
+    held_out_tokens: int
+    seconds: float
+
+    @property
+    def factors(self) -> Factors:
+        """Module name to (A, B)."""
+        return self.fitted.factors
+
+    def bits_per_byte(self, nats_per_token: float | None) -> float | None:
+        """A held-out loss in bits per byte of the held-out text."""
+        if nats_per_token is None or not self.held_out_bytes:
+            return None
+        return nats_per_token * self.held_out_tokens / math.log(2) / self.held_out_bytes
+
+
+def train(
+    base: Base,
+    train_examples: Sequence[Example],
+    held_out: Sequence[Example],
+    plan: TrainPlan,
+    *,
+    seed: int = 0,
+    start: tuple[Factors, float] | None = None,
+    on_step: Callable[[Step], None] = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> WorkerResult:
+    """Train in this process.
+
+    Args:
+        base: the frozen model, in the plan's precision.
+        train_examples: what to learn.
+        held_out: what to measure; the best step on it is kept. None of it: the last step is.
+        plan: shape, batches, epochs, learning rate.
+        seed: of everything random.
+        start: factors and their alpha to go on from; of any rank.
+        on_step: told of every step.
+        stopped: asked between steps.
+
+    Raises:
+        RowsError: there is nothing to learn.
+        ModelError: `start` is not an adapter for this base.
+    """
+    fit, lora = prepare(base, train_examples, held_out, plan, seed=seed, start=start)
+    return finish(fit.run(on_step, stopped), lora, held_out)
+
+
+def prepare(
+    base: Base,
+    train_examples: Sequence[Example],
+    held_out: Sequence[Example],
+    plan: TrainPlan,
+    *,
+    seed: int,
+    start: tuple[Factors, float] | None,
+    watch: Callable[[int], None] = lambda _: None,
+    general: Sequence[Example] = (),
+) -> tuple[Fit, Lora]:
+    """A fit that is ready to run; arguments and errors as in `train`, `general` as in `Fit`."""
+    if not train_examples:
+        raise RowsError("There are no answers to learn from. Choose some conversations.")
+    lora = Lora(
+        base.architecture,
+        rank=plan.rank,
+        alpha=plan.alpha,
+        modules=plan.modules,
+        layers=plan.layers,
+        dtype=base.dtype,
+        seed=seed,
+    )
+    if start is not None:
+        factors, alpha = start
+        _check_fit(factors, base.architecture)
+        scale = (alpha / rank_of(factors)) / (plan.alpha / plan.rank)
+        lora.load({name: (a, b * scale) for name, (a, b) in factors.items()})
+    network = LoraNetwork(base, lora, watch)
+    return Fit(network, train_examples, held_out, plan, seed, general), lora
+
+
+def finish(fitted: Fitted, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
+    """The result of a fit."""
+    return WorkerResult(
+        fitted=fitted,
+        rank=lora.rank,
+        alpha=lora.alpha,
+        held_out_bytes=sum(example.text_bytes for example in held_out),
+        held_out_tokens=sum(int((example.weights > 0).sum()) for example in held_out),
+        seconds=fitted.seconds,
+    )
+
+
+def _check_fit(factors: Factors, architecture: Architecture) -> None:
+    for name, (a, b) in factors.items():
+        layer, module = int(name.split(".")[2]), name.rsplit(".", 1)[1]
+        if layer >= architecture.layers or (b.shape[0], a.shape[1]) != architecture.module_shape(
+            module
+        ):
+            raise ModelError(
+                "The adapter to go on from was made for another model. Start from scratch."
+            )
+
+
+def dtype_of(plan: TrainPlan) -> torch.dtype:
+    """Torch's name for the plan's precision."""
+    return torch.bfloat16 if plan.precision == "bfloat16" else torch.float32
+
+
+class WorkerRun:
+    """One run folder while it is worked on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        plan = dict(self.settings["plan"])
+        plan["modules"] = tuple(plan["modules"])
+        self.plan = TrainPlan(**plan)
+        limit = self.settings.get("memory_limit_mb")
+        self._watch = MemoryWatch(None if limit is None else float(limit))
+        self._saved_at = time.monotonic()
+
+    @property
+    def seed(self) -> int:
+        """Of everything random in this run."""
+        return int(self.settings.get("seed", 0))
+
+    def work(self, on_step: Callable[[Step], None] = lambda _: None) -> WorkerResult:
+        """Train, from the checkpoint if there is one; `on_step` is told after the files are."""
+        base_path = Path(self.settings["base"])
+        rows = read_rows(self.folder / "rows.jsonl")
+        train_examples, held_out, general = self._encode(base_path, rows)
+        if not train_examples:
+            raise RowsError("There are no answers to learn from. Choose some conversations.")
+        base = read_base(base_path, dtype_of(self.plan), self._watch)
+        before = self.settings.get("continue_from")
+        start = read_peft(Path(before)) if before else None
+        fit, lora = prepare(
+            base,
+            train_examples,
+            held_out,
+            self.plan,
+            seed=self.seed,
+            start=start,
+            watch=self._watch,
+            general=general,
+        )
+        identity = self._identity(base_path)
+        self._resume(fit, identity)
+        with (self.folder / "progress.jsonl").open("a", encoding="utf-8") as progress:
+
+            def report(step: Step) -> None:
+                record = dataclasses.asdict(step)
+                ended = record.pop("epoch_ended")
+                progress.write(json.dumps({**record, "at": time.time()}) + "\n")
+                progress.flush()
+                if ended or time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
+                    self._checkpoint(fit, identity)
+                on_step(step)
+
+            fitted = fit.run(report, (self.folder / "stop").exists)
+        if not fitted.complete:
+            self._checkpoint(fit, identity)
+        result = finish(fitted, lora, held_out)
+        if fitted.complete:
+            self._export(result, base.architecture, base_path)
+        return result
+
+    def _encode(self, base: Path, rows: Sequence[TrainRow]) -> tuple[list[Example], ...]:
+        """What is learned, what is held out, and general text."""
+        parts = (
+            [row for row in rows if not row.held_out],
+            [row for row in rows if row.held_out],
+            read_rows(GENERAL),
+        )
+        with Encoder(base) as encoder:
+            return tuple(encoder.examples(part, self.plan.sequence_length) for part in parts)
+
+    def _identity(self, base: Path) -> dict[str, str]:
+        """What a checkpoint is a checkpoint of."""
+        rows = encryption.read_bytes(self.folder / "rows.jsonl")
+        return {
+            "base": sha256_of(base, ignore),
+            "rows": hashlib.sha256(rows).hexdigest(),
+            "plan": json.dumps([self.settings["plan"], self.seed], sort_keys=True),
+        }
+
+    def _resume(self, fit: Fit, identity: dict[str, str]) -> None:
+        path = self.folder / "checkpoint" / "state.pt"
+        if not path.exists():
+            return
+        with encryption.readable_file(path) as readable:
+            state = torch.load(readable, weights_only=True)
+        began = state.pop("identity")
+        if began["base"] != identity["base"]:
+            raise ModelError(
+                "The base model is not the one that this training began with, so it cannot go on. "
+                "Choose that model again, or start anew."
+            )
+        if began == identity:
+            fit.load_state(state)
+
+    def _checkpoint(self, fit: Fit, identity: dict[str, str]) -> None:
+        path = self.folder / "checkpoint" / "state.pt"
+        path.parent.mkdir(exist_ok=True)
+        # Through memory, because torch hides what the disk says in an error of its own.
+        content = io.BytesIO()
+        torch.save({**fit.state(), "identity": identity}, content)
+        encryption.write_bytes(path, content.getbuffer())
+        self._saved_at = time.monotonic()
+
+    def _export(self, result: WorkerResult, architecture: Architecture, base: Path) -> None:
+        factors, alpha = result.factors, result.alpha
+        write_peft(self.folder / "adapter", factors, alpha=alpha, base_name=base.stem)
+        write_gguf(self.folder / "adapter.gguf", factors, alpha=alpha, architecture=architecture)
+
+
+def _summary(result: WorkerResult, seconds: float) -> dict[str, Any]:
+    fitted = result.fitted
+    return {
+        "status": "complete" if fitted.complete else "cancelled",
+        "code": "",
+        "sentence": _sentence(fitted),
+        "held_out_before": fitted.held_out_before,
+        "held_out_start": fitted.held_out_start,
+        "held_out_after": fitted.held_out_after,
+        "held_out_bytes": result.held_out_bytes,
+        "bits_per_byte_before": result.bits_per_byte(fitted.held_out_before),
+        "bits_per_byte_start": result.bits_per_byte(fitted.held_out_start),
+        "bits_per_byte_after": result.bits_per_byte(fitted.held_out_after),
+        "seconds": seconds,
+        "tokens": fitted.tokens,
+        "tok_s": fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
+        "steps": fitted.steps,
+        "best_step": fitted.best_step,
+        "strength": fitted.softened.scale,
+        "general_before": fitted.softened.general_before,
+        "general_after": fitted.softened.general_after,
+    }
+
+
+def _sentence(fitted: Fitted) -> str:
+    if not fitted.complete:
+        return f"Stopped after {fitted.steps} steps; it can go on from there."
+    if fitted.held_out_start is None or fitted.held_out_after is None:
+        return "Trained to the end; no rows were held out to measure it by."
+    if fitted.best_step == 0:
+        return "Training did not lower the held-out loss, so nothing was changed."
+    change = 1 - fitted.held_out_after / fitted.held_out_start
+    strength = soften.named(fitted.softened.scale)
+    return (
+        f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{strength}."
+    )
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether memory ran out, in the words of Python, C++, torch and oneDNN."""
+    if isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    ):
+        return True
+    words = str(error)
+    if any(said in words for said in ("allocate memory", "bad_alloc", "out of memory")):
+        return True
+    # oneDNN gives no reason; where memory is plenty it is another one.
+    return "could not create a primitive" in words and free_memory().bytes < _SCARCE_BYTES
+
+
+def _failure(error: BaseException) -> tuple[Code, str]:
+    """A code and a sentence for what ended a run."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "disk", "The disk is full. Free some space and go on from where it stopped."
+    codes: list[tuple[type[BaseException], Code]] = [
+        (MemoryLimit, "memory"),
+        (RowsError, "rows"),
+        (ModelError, "base"),
+    ]
+    for kind, code in codes:
+        if isinstance(error, kind):
+            return code, str(error)
+    if _lacks_memory(error):
+        return "memory", "The device has not enough free memory. A smaller plan will do with less."
+    if isinstance(error, FloatingPointError):
+        return "numbers", "The loss was no longer a number. Try a lower learning rate."
+    if isinstance(error, FloeError):
+        return "adapter", str(error)
+    return "bug", "Training failed in a way that was not foreseen; the log has the details."
+
+
+def run_folder(folder: Path) -> int:
+    """Work on a run folder to its end; 0 if complete or cancelled, 1 if it failed."""
+    began = time.perf_counter()
+    summary: dict[str, Any]
+    code = 0
+    try:
+        run = WorkerRun(folder)
+        torch.set_num_threads(run.plan.threads)
+        result = run.work()
+        summary = _summary(result, time.perf_counter() - began)
+    except Exception as error:
+        kind, sentence = _failure(error)
+        if kind == "bug":
+            traceback.print_exc()
+        code = 1
+        summary = {"status": "failed", "code": kind, "sentence": sentence}
+    summary["peak_rss_mb"] = peak_rss_mb()
+    _write_result(folder, summary)
+    return code
+
+
+def _write_result(folder: Path, summary: dict[str, Any]) -> None:
+    part = folder / "result.json.part"
+    part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    part.replace(folder / "result.json")
+
+
+def main() -> int:
+    """The process."""
+    parser = argparse.ArgumentParser(prog="python -m floe.training.worker", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    folder = parser.parse_args().folder
+    encryption.receive_key(encryption.data_folder_of(folder), sys.stdin.buffer)
+    # The chat comes first.
+    os.nice(_NICENESS)
+    keep_freed_memory()
+    return run_folder(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The conversation in view: its rows, tokens, list and controls."""

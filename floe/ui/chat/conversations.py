@@ -1,0 +1,53 @@
+"""The conversation list: what it shows, and what is found in it."""
+
+import time
+from typing import Any
+
+from floe.chat.assistant import Assistant
+from floe.records import Conversation
+
+_DAY = 86_400.0
+
+
+def conversation_list(assistant: Assistant, open_id: int | None) -> dict[str, Any]:
+    """The value of the list, the most recently used first; `running` marks unfinished answers."""
+    return {
+        "open": open_id,
+        "rows": [
+            {
+                "id": each.id,
+                "title": each.title or "New chat",
+                "when": age(each, time.time()),
+                "running": assistant.running(each.id) is not None,
+            }
+            for each in assistant.store.conversations(limit=500)
+        ],
+    }
+
+
+def age(conversation: Conversation, now: float) -> str:
+    """The heading a conversation stands under: by local calendar days, not by 24 hours."""
+    days = _day_number(now) - _day_number(conversation.updated_at)
+    if days <= 0:
+        return "Today"
+    if days == 1:
+        return "Yesterday"
+    return "Last 7 days" if days < 7 else "Earlier"
+
+
+def find(assistant: Assistant, text: str) -> list[dict[str, Any]]:
+    """Where `text` occurs, for the list below the search box."""
+    return [
+        {
+            "id": hit.conversation_id,
+            "message": hit.message_id,
+            "title": hit.title or "New chat",
+            "snippet": hit.snippet,
+        }
+        for hit in assistant.store.search(text, limit=40)
+    ]
+
+
+def _day_number(seconds: float) -> int:
+    local = time.localtime(seconds)
+    return int((seconds + local.tm_gmtoff) // _DAY)

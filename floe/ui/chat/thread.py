@@ -1,0 +1,180 @@
+"""A conversation as the page draws it: rows of a message's blocks and what stands around them.
+
+The page gets a window of the rows and asks for more where it is scrolled to; of an answer that is
+being written it gets that row alone. All that a person or a model wrote is in `blocks`, rendered
+by `markdown`, or is text.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypedDict
+
+from floe.chat.assistant import Assistant
+from floe.chat.turn import TurnView
+from floe.errors import StoreError
+from floe.privacy.gate import CHOSEN, KEPT
+from floe.records import Message, Mode, Route, Status
+from floe.ui.chat.answer_figures import ENDED, summary
+from floe.ui.chat.markdown import render_blocks, render_message
+
+WINDOW: Final = 40
+"""Messages that the page gets at once."""
+
+
+class Row(TypedDict):
+    """One message as `floe.thread` draws it; `blocks` are HTML, all else is text.
+
+    `chip` is what was decided about a question, `live` whether the answer is being written.
+    """
+
+    id: int
+    role: str
+    blocks: list[str]
+    siblings: list[int]
+    live: bool
+    notices: list[str]
+    rating: int
+    rewritten: bool
+    chip: dict[str, Any] | None
+    route: str
+    reason: str
+    summary: str
+
+
+class Rows(TypedDict):
+    """Rows `first` and following of the `total` on the way to message `leaf`.
+
+    With the same leaf, row n is always the same message. `generation` tells frames of a running
+    answer that belong to this view from those that do not any more; `focus` is the message to
+    scroll to, `model` the one on this device, for an empty conversation.
+    """
+
+    conversation: int | None
+    leaf: int | None
+    generation: int
+    first: int
+    total: int
+    rows: list[Row]
+    focus: int | None
+    flash: bool
+    model: str
+
+
+class Frame(TypedDict):
+    """The row of an answer that is being written, and its figures, for that `generation`."""
+
+    generation: int
+    row: Row
+    figures: list[list[str]]
+
+
+def thread_rows(
+    messages: Sequence[Message],
+    live: TurnView | None = None,
+    *,
+    generation: int = 0,
+    around: int | None = None,
+    flash: bool = False,
+) -> Rows:
+    """The window of a conversation's branch that has message `around`, else its end.
+
+    `live` replaces what the store knows of the answer in the making; `flash`: the message
+    `around` is to be found by the eye.
+    """
+    at = next((place for place, each in enumerate(messages) if each.id == around), None)
+    last = max(len(messages) - WINDOW, 0)
+    first = last if at is None else min(max(at - WINDOW // 2, 0), last)
+    return Rows(
+        conversation=messages[0].conversation_id if messages else None,
+        leaf=messages[-1].id if messages else None,
+        generation=generation,
+        first=first,
+        total=len(messages),
+        rows=draw_rows(messages, first, first + WINDOW, live),
+        focus=None if at is None else around,
+        flash=flash,
+        model="",
+    )
+
+
+def thread_page(assistant: Assistant, request: Sequence[int]) -> dict[str, Any]:
+    """Answer the browser's `[conversation, leaf, first, end]`: those rows of the branch.
+
+    There are none of a branch that was deleted meanwhile.
+    """
+    conversation_id, leaf, first, end = request
+    try:
+        messages = visible(assistant.store.path_to(leaf))
+    except StoreError:
+        messages = []
+    turn = assistant.running(conversation_id)
+    end = min(end, first + 2 * WINDOW)
+    return {"rows": draw_rows(messages, first, end, turn.view() if turn else None)}
+
+
+def visible(messages: Sequence[Message]) -> list[Message]:
+    """What of a branch is drawn."""
+    return [message for message in messages if message.role != "system"]
+
+
+def draw_rows(
+    messages: Sequence[Message], first: int, end: int, live: TurnView | None = None
+) -> list[Row]:
+    """Rows `first` up to `end` of a branch."""
+    return [
+        draw_row(
+            message,
+            live if live and live.message_id == message.id else None,
+            following=messages[place + 1] if place + 1 < len(messages) else None,
+            following_route=(
+                live.route
+                if live and place + 1 < len(messages) and messages[place + 1].id == live.message_id
+                else None
+            ),
+        )
+        for place, message in enumerate(messages[first:end], first)
+    ]
+
+
+def draw_row(
+    message: Message,
+    live: TurnView | None = None,
+    *,
+    following: Message | None = None,
+    following_route: Route | None = None,
+) -> Row:
+    """One message; the route of what follows a question says what was decided about it."""
+    status: Status = live.status if live else message.status
+    stats = live.stats if live else message.stats
+    route = live.route if live else message.route
+    notices = list(live.notices if live else message.notices)
+    ended = ENDED[status]
+    asked = message.role == "user"
+    decided = following_route or (following.route if following else None)
+    return Row(
+        id=message.id,
+        role=message.role,
+        blocks=list(render_blocks(live.text) if live else render_message(message.content)),
+        siblings=list(message.siblings),
+        live=status == "streaming",
+        notices=notices + ([ended] if ended and ended not in notices else []),
+        rating=message.rating,
+        rewritten=message.edited_from is not None,
+        chip=chip(decided) if asked else None,
+        route=_route(route.kind) if route else "",
+        reason=route.reason if route else "",
+        summary="" if status == "streaming" else summary(stats),
+    )
+
+
+def chip(route: Route | None) -> dict[str, Any] | None:
+    """What was decided about a question, where that needs saying; `spans` are what decided it."""
+    if route is None or route.reason == CHOSEN:
+        return None
+    kept = route.kind == "local" and KEPT in route.reason
+    if not kept and not route.spans:
+        return None
+    return {"kept": kept, "reason": route.reason, "spans": route.spans}
+
+
+def _route(kind: Mode) -> str:
+    return {"local": "this device only", "fused": "device and cloud", "cloud": "cloud only"}[kind]

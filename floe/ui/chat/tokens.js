@@ -1,0 +1,201 @@
+// The tokens of one answer, coloured by who carried them, with what could have stood there.
+"use strict";
+
+floe.sources = {
+  local: "this device",
+  fused: "both",
+  cloud: "cloud",
+  late: "this device, the cloud was late",
+  offline: "this device, the cloud failed",
+};
+
+floe.percent = (p) => {
+  if (p === null) return "–";
+  const hundred = p * 100;
+  return `${hundred < 10 && hundred > 0 ? hundred.toFixed(1) : hundred.toFixed(0)} %`;
+};
+
+/** Spaces and line ends that can be seen, for a token that stands alone. */
+floe.visible = (text) =>
+  text.replace(/ /g, "·").replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/\r/g, "␍");
+
+/** Colour a token: orange for this device, blue for the cloud, and green between them for both,
+    leaning to the side that gave the token the greater probability. */
+floe.paint = (node, source, local, cloud) => {
+  const cloudPart = { cloud: 1, fused: local + cloud > 0 ? cloud / (local + cloud) : 0.5 };
+  const lean = 2 * (cloudPart[source] ?? 0) - 1;
+  node.style.setProperty("--lean", Math.abs(lean));
+  node.style.setProperty("--side", lean > 0 ? "var(--cloud)" : "var(--local)");
+};
+
+floe.legend = () => {
+  const entry = (source, text) => {
+    const swatch = floe.el("i", { className: `floe-token ${source}` });
+    floe.paint(swatch, source);
+    return floe.el("span", {}, swatch, text);
+  };
+  const scale = floe.el("span", {}, floe.el("i", { className: "scale" }), "both: device → cloud");
+  return floe.el(
+    "div",
+    { className: "legend" },
+    entry("local", "this device"),
+    scale,
+    entry("cloud", "cloud"),
+    entry("late", "cloud late"),
+    entry("offline", "cloud failed"),
+  );
+};
+
+// One card for all tokens: it follows the pointer, the keyboard or the finger.
+
+floe.card = floe.el("div", { id: "token-card", role: "tooltip", hidden: true });
+
+floe.showCard = (token, row) => {
+  const [text, , bytes, source, weight, local, cloud, fused, at, alternatives] = row;
+  const head = floe.el(
+    "header",
+    {},
+    floe.el("b", {}, floe.visible(text)),
+    bytes ? floe.el("code", {}, bytes) : "",
+    floe.el("span", {}, floe.sources[source]),
+  );
+  const rows = alternatives.slice();
+  const name = bytes || text;
+  if (!rows.some(([other]) => other === name)) rows.unshift([name, local, cloud, fused]);
+  const cell = (p, kind) => {
+    const node = floe.el("td", { className: kind }, floe.percent(p));
+    node.style.setProperty("--p", p ?? 0);
+    return node;
+  };
+  const body = rows.map(([other, ...p]) =>
+    floe.el(
+      "tr",
+      { className: other === name ? "chosen" : "" },
+      floe.el("th", { scope: "row" }, floe.visible(other)),
+      cell(p[0], "local"),
+      cell(p[1], "cloud"),
+      cell(p[2], "fused"),
+    ),
+  );
+  const titles = ["token", "device", "cloud", "fused"].map((title) =>
+    floe.el("th", { scope: "col" }, title),
+  );
+  const table = floe.el(
+    "table",
+    {},
+    floe.el("thead", {}, floe.el("tr", {}, ...titles)),
+    floe.el("tbody", {}, ...body),
+  );
+  const foot = floe.el(
+    "footer",
+    {},
+    `weight of this device ${weight.toFixed(2)} · after ${(at / 1000).toFixed(2)} s`,
+  );
+  floe.card.replaceChildren(head, table, foot);
+  document.body.append(floe.card);
+  floe.card.hidden = false;
+  const place = token.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = floe.card;
+  const left = Math.max(8, Math.min(place.left, innerWidth - width - 8));
+  const above = place.top - height - 8;
+  floe.card.style.left = `${left}px`;
+  floe.card.style.top = `${above >= 8 ? above : Math.min(place.bottom + 8, innerHeight - height - 8)}px`;
+  token.setAttribute("aria-describedby", "token-card");
+};
+
+floe.hideCard = () => {
+  floe.card.hidden = true;
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") floe.hideCard();
+});
+document.addEventListener("scroll", floe.hideCard, true);
+
+/** Rows known so far, by message: an answer is fetched once, however often it is shown. */
+floe.store.rows = new Map();
+
+/** The panel of one answer; it asks for rows until the answer is complete or it is taken away. */
+floe.tokenPanel = (conversation, message, fetchRows) => {
+  const text = floe.el("div", {
+    className: "tokens",
+    role: "group",
+    "aria-label": "Tokens of this answer; arrow keys go from one to the next",
+  });
+  const panel = floe.el("section", { className: "token-panel" }, floe.legend(), text);
+  const known = floe.store.rows.get(message) ?? [];
+  floe.store.rows.set(message, known);
+  const nodes = [];
+  let group = null;
+
+  const add = (row, number) => {
+    const [shown, part, , source, , local, cloud, fused] = row;
+    const node = floe.el("span", { className: `floe-token ${source}`, tabIndex: number ? -1 : 0 });
+    floe.paint(node, source, local, cloud);
+    node.dataset.number = number;
+    node.textContent = shown.replace(/\n/g, "↵\n");
+    node.setAttribute("role", "button");
+    node.setAttribute(
+      "aria-label",
+      `${floe.visible(shown)}: ${floe.sources[source]}, device ${floe.percent(local)},` +
+        ` cloud ${floe.percent(cloud)}, fused ${floe.percent(fused)}`,
+    );
+    if (part) {
+      group ??= text.appendChild(floe.el("span", { className: "character" }));
+      group.append(node);
+      if (part === 2) group = null; // this token completes the character
+      else node.classList.add("bytes");
+    } else {
+      group = null;
+      text.append(node);
+    }
+    nodes.push(node);
+  };
+
+  const at = (event) => event.target.closest?.(".floe-token");
+  const show = (event) => {
+    const node = at(event);
+    if (node) floe.showCard(node, known[node.dataset.number]);
+  };
+  text.addEventListener("pointerover", show);
+  text.addEventListener("focusin", show);
+  text.addEventListener("click", show);
+  text.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "mouse") floe.hideCard();
+  });
+  text.addEventListener("focusout", floe.hideCard);
+  text.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const node = at(event);
+    if (!step || !node) return;
+    event.preventDefault();
+    const next = nodes[Number(node.dataset.number) + step];
+    if (!next) return;
+    node.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
+
+  known.forEach(add);
+
+  const pull = async () => {
+    if (!panel.isConnected) return;
+    const reply = await fetchRows([conversation, message, known.length]);
+    if (!panel.isConnected) return;
+    if (!reply) {
+      setTimeout(pull, 2000); // Floe itself has ended; it may come back
+      return;
+    }
+    const { rows, live } = reply;
+    const follows = text.scrollTop + text.clientHeight > text.scrollHeight - 40;
+    for (const row of rows) {
+      add(row, known.length);
+      known.push(row);
+    }
+    panel.classList.toggle("none", !known.length && !live);
+    if (rows.length && follows && live) text.scrollTop = text.scrollHeight;
+    if (live) setTimeout(pull, 300);
+  };
+  queueMicrotask(pull);
+  return panel;
+};

@@ -1,0 +1,146 @@
+"""What the cloud panel says: findings with their marks, ages, where a key is, who decides."""
+
+import time
+from typing import Any, Final, Literal
+
+from floe.cloud.credentials.choice import EndpointChoice
+from floe.cloud.credentials.keys import Keys
+from floe.cloud.credentials.presets import PRESETS, preset_by_id
+from floe.cloud.link import CloudLink
+from floe.cloud.probe.profile import EndpointProfile
+from floe.config import OFF, STAND_IN, Settings
+from floe.jobs.endpoint_test import EndpointTestView
+
+Mark = Literal["good", "limited", "impossible"]
+
+CHOICES: Final = [
+    *((preset.title, preset.id) for preset in PRESETS),
+    ("Off: this device alone", OFF),
+]
+"""Title and id, for the drop-down list."""
+
+_OFF_NOTE: Final = "Nothing is asked of any cloud; the small model on this device answers alone."
+
+_GOOD: Final = (
+    "Reachable",
+    "A streamed answer came",
+    "Log-probabilities come with the stream",
+    "Log-probabilities are those before",
+    "Each token comes with its exact bytes",
+    "The first piece came after",
+    "It reports how many tokens",
+    "It continues an answer",
+    "Raw completions say what",
+)
+_IMPOSSIBLE: Final = (
+    "It refuses to give log-probabilities",
+    "It leaves log-probabilities out",
+    "It cannot continue an answer",
+)
+_BROKEN_OFF: Final = "The test "
+"""Cancelled or out of time, which says nothing against the endpoint."""
+
+
+def marked(profile: EndpointProfile) -> list[tuple[Mark, str]]:
+    """The findings, each with what it means for fusion.
+
+    A test that did not come to its end stopped at its last finding. A sentence that is not known
+    here counts as a limit: nothing is praised by mistake.
+    """
+    found = [(_mark(each), each) for each in profile.findings]
+    if found and not profile.complete and not found[-1][1].startswith(_BROKEN_OFF):
+        found[-1] = "impossible", found[-1][1]
+    return found
+
+
+def _mark(finding: str) -> Mark:
+    if finding.startswith(_GOOD):
+        return "good"
+    return "impossible" if finding.startswith(_IMPOSSIBLE) else "limited"
+
+
+def ago(then: float, now: float) -> str:
+    """`5 minutes ago`, for times in seconds."""
+    seconds = max(now - then, 0)
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        count = int(seconds // size)
+        if count:
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"
+
+
+def hint(preset_id: str) -> dict[str, str]:
+    """The sentence under the drop-down list, and the page where a key is got, if any."""
+    if preset_id == OFF:
+        return {"note": _OFF_NOTE, "link": ""}
+    preset = preset_by_id(preset_id)
+    return {"note": preset.note, "link": preset.key_page}
+
+
+def address(preset_id: str, typed: str) -> str:
+    """The base URL that is meant: typed, or what stands for a choice that has none."""
+    return preset_id if preset_id in (STAND_IN, OFF) else typed.strip().rstrip("/")
+
+
+def key_place(keys: Keys, base_url: str) -> tuple[bool, str]:
+    """Whether there is a key for an endpoint, and where it is or would be; empty if it has none.
+
+    A choice without an address, or one that is still to be typed, has no such place.
+    """
+    return bool(keys.load(base_url).get_secret_value()), keys.where(base_url)
+
+
+def who_decides(settings: Settings) -> str:
+    """Whether what is chosen here lasts."""
+    if "cloud" in settings.model_fields_set:
+        return (
+            "The cloud is set by a flag, the environment or floe.toml: what is chosen here lasts "
+            "until Floe ends, and the setting wins at the next start."
+        )
+    return (
+        "What is chosen here is found again at the next start, unless a flag, the environment or "
+        "floe.toml sets a cloud: that wins then."
+    )
+
+
+def in_use(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
+    """The cloud that answers now: its state, the age of its last test, and what that found."""
+    choice, state, profile, tested_at = (
+        cloud.choice,
+        cloud.state,
+        cloud.profile,
+        cloud.tested_at,
+    )
+    tested = ""
+    if choice.base_url != OFF:
+        when = f"Tested {ago(tested_at, time.time())}." if tested_at else "Not tested yet."
+        tested = f"{name(choice)}. {when}"
+    return {
+        "sentence": state.sentence,
+        "usable": state.usable,
+        "tested": tested,
+        "findings": marked(profile) if profile is not None else [],
+        "lasts": who_decides(settings),
+    }
+
+
+def name(choice: EndpointChoice) -> str:
+    """An endpoint and, where one is named, its model."""
+    preset = preset_by_id(choice.preset)
+    known = preset.needs_key or choice.base_url == STAND_IN
+    title = preset.title if known else choice.base_url
+    return f"{title}, {choice.model}" if choice.model else title
+
+
+def trial(view: EndpointTestView | None) -> dict[str, Any]:
+    """A test for the page: steps while it runs, then findings."""
+    if view is None:
+        return {"title": "", "running": False, "lines": [], "findings": []}
+    verb = "Testing" if view.running else "Test of"
+    return {
+        "title": f"{verb} {name(view.choice)}",
+        "running": view.running,
+        # What was done is of no interest beside what was found.
+        "lines": [] if view.profile else list(view.lines),
+        "findings": marked(view.profile) if view.profile else [],
+    }

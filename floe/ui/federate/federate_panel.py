@@ -1,0 +1,55 @@
+"""The federate view: a group to join, a simulation to watch, the experts that came of them.
+
+Drawn by `federate.js`; what it does is in `federate_actions`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gradio as gr
+
+from floe.ui.js_component import drawn
+
+WATCH_SECONDS: Final = 1.0
+"""Time between two looks at a group or a simulation."""
+
+
+@dataclass(frozen=True, slots=True)
+class FederateParts:
+    """Every component of the view that an event reads or writes; the HTML parts take JSON.
+
+    `clock` ticks only while this device is in a group or simulates one.
+    """
+
+    notice: gr.HTML
+    group: gr.HTML
+    group_rounds: gr.HTML
+    simulation: gr.HTML
+    simulation_rounds: gr.HTML
+    experts: gr.HTML
+    clock: gr.Timer
+
+    @property
+    def all(self) -> list[Any]:
+        """Whatever may change."""
+        return [getattr(self, field) for field in self.__dataclass_fields__]
+
+
+def lay_out_federate() -> FederateParts:
+    """Build the view inside the current `gr.Blocks`."""
+    with gr.Column(elem_id="federate", elem_classes="room", min_width=0):
+        group = drawn("group", "allow", "join", "leave")
+        notice = drawn("notice", elem_id="federate-notice", elem_classes="notice")
+        group_rounds = drawn("rounds", elem_id="group-rounds")
+        simulation = drawn("simulation", "start", "stop")
+        simulation_rounds = drawn("rounds", elem_id="simulation-rounds")
+        experts = drawn("experts", "switch")
+    return FederateParts(
+        notice,
+        group,
+        group_rounds,
+        simulation,
+        simulation_rounds,
+        experts,
+        gr.Timer(WATCH_SECONDS, active=False),
+    )

@@ -1,0 +1,97 @@
+"""The rounds of a group or a simulation as the page shows them: curves, clusters, figures."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from floe.federation.app.round_report import RoundReport
+from floe.federation.group.history import Federation
+
+NOTHING: Final[dict[str, Any]] = {"sentence": ""}
+"""Before the first group or simulation."""
+
+COLUMNS: Final = ["round", "devices", "clusters", "mean loss", "left out", "in", "out", "time"]
+
+
+def rounds_value(
+    title: str, federation: Federation, rounds: Sequence[RoundReport]
+) -> dict[str, Any]:
+    """What `floe.rounds` draws."""
+    newest = rounds[-1] if rounds else None
+    labels = _labels(rounds)
+    return {
+        "title": title,
+        "running": federation.status == "running",
+        "sentence": federation.sentence,
+        "figures": _figures(rounds),
+        "promise": newest.privacy if newest else "",
+        "series": [
+            {"name": label, "dots": True, "points": _losses(rounds, label)} for label in labels
+        ],
+        "positions": _positions(newest, labels) if newest else [],
+        "columns": COLUMNS,
+        "rounds": [_row(report) for report in reversed(rounds)],
+    }
+
+
+def size(count: int) -> str:
+    """`640 kB`, `12.5 MB`."""
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def _labels(rounds: Sequence[RoundReport]) -> list[str]:
+    """Clusters in the order they came up, so that each keeps its colour."""
+    return list(dict.fromkeys(line.label for report in rounds for line in report.clusters))
+
+
+def _losses(rounds: Sequence[RoundReport], label: str) -> list[list[float]]:
+    return [
+        [float(report.round), line.loss]
+        for report in rounds
+        for line in report.clusters
+        if line.label == label and line.loss is not None
+    ]
+
+
+def _positions(report: RoundReport, labels: Sequence[str]) -> list[dict[str, Any]]:
+    lines = {line.client: line for line in report.clients}
+    return [
+        {
+            "x": x,
+            "y": y,
+            "name": lines[client].name,
+            "cluster": lines[client].cluster,
+            "group": labels.index(lines[client].cluster),
+        }
+        for client, x, y in report.positions
+        if client in lines and lines[client].cluster in labels
+    ]
+
+
+def _figures(rounds: Sequence[RoundReport]) -> list[list[str]]:
+    if not rounds:
+        return []
+    newest = rounds[-1]
+    figures = [
+        ["round", f"{newest.round} of {newest.rounds}"],
+        ["clusters", str(len(newest.clusters))],
+        ["bytes from the devices", size(sum(report.bytes_in for report in rounds))],
+        ["bytes to the devices", size(sum(report.bytes_out for report in rounds))],
+    ]
+    if newest.epsilon is not None:
+        figures.append(["epsilon", f"{newest.epsilon:.2f}"])
+    return figures
+
+
+def _row(report: RoundReport) -> list[str]:
+    losses = [line.loss for line in report.clusters if line.loss is not None]
+    dropped = [f"{line.name}: {line.dropped}" for line in report.clients if line.dropped]
+    return [
+        str(report.round),
+        str(len(report.clients)),
+        str(len(report.clusters)),
+        f"{sum(losses) / len(losses):.3f}" if losses else "—",
+        "; ".join(dropped) or "—",
+        size(report.bytes_in),
+        size(report.bytes_out),
+        f"{report.seconds:.0f} s",
+    ]

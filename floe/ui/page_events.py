@@ -1,0 +1,223 @@
+"""What the page sends, read as what it must be: a page can be hostile, or older than this Floe.
+
+An event's data is one of the records here; what does not fit is a sentence and never a trace.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+
+import gradio as gr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from floe.errors import FloeError, PageError, PromptError
+from floe.kept_records import RowId
+from floe.store.text import clean
+
+_T = TypeVar("_T")
+_M = TypeVar("_M", bound=BaseModel)
+
+_MAX_TEXT: Final = 10_000_000
+_MAX_FILE_TEXT: Final = 500_000_000
+
+
+def _whole(text: Any) -> Any:
+    """Halves of characters, which a browser can send, become U+FFFD."""
+    return clean(text) if isinstance(text, str) else text
+
+
+Text: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_TEXT)]
+ShortText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=1000)]
+Use: TypeAlias = Literal["train", "federate"]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class ItemAsked(_Asked):
+    """Something is to be done with a conversation, a message or an adapter."""
+
+    id: RowId
+
+
+class PlaceAsked(ItemAsked):
+    """A conversation is to be shown, perhaps the place of a message in it."""
+
+    message: RowId | None = None
+
+
+class TitleAsked(ItemAsked):
+    """A conversation is to be renamed."""
+
+    title: Text
+
+
+class NameAsked(ItemAsked):
+    """An adapter is to be renamed."""
+
+    name: ShortText
+
+
+class TextAsked(ItemAsked):
+    """A message is to be worded anew."""
+
+    text: Text
+
+
+class RatingAsked(ItemAsked):
+    """An answer is liked, disliked or neither."""
+
+    rating: Literal[-1, 0, 1]
+
+
+class SwitchAsked(_Asked):
+    """Something is to be on or off."""
+
+    on: bool
+
+
+class ItemSwitchAsked(ItemAsked):
+    """One of several is to be on or off."""
+
+    on: bool
+
+
+class ScaleAsked(ItemAsked):
+    """An adapter is to act more or less."""
+
+    scale: Annotated[float, Field(strict=False, ge=0, le=10, allow_inf_nan=False)]
+
+
+class KindAsked(ItemAsked):
+    """An adapter is to be handed over."""
+
+    kind: Literal["peft", "gguf"]
+
+
+class ConsentAsked(_Asked):
+    """An answer to what chats may be used for; None: as in general."""
+
+    use: Use
+    allowed: bool | None
+
+
+class ViewAsked(_Asked):
+    """Another view was opened."""
+
+    view: ShortText
+
+
+class LimitAsked(_Asked):
+    """A limit of a plan is to be another."""
+
+    name: Literal["memory_mb", "deadline_s", "afresh"]
+    value: int | bool | None
+
+
+class RowAsked(_Asked):
+    """An answer is to be left out of what is learnt, or taken in."""
+
+    message: RowId
+    out: bool
+
+
+class FileAsked(_Asked):
+    """A file that the person picked."""
+
+    name: ShortText
+    text: Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_FILE_TEXT)]
+
+
+class ExampleAsked(_Asked):
+    """The chats of a made-up person."""
+
+    name: ShortText
+
+
+class QueryAsked(_Asked):
+    """Words to look for."""
+
+    query: ShortText
+
+
+class PrivacyAsked(_Asked):
+    """A choice of the privacy view."""
+
+    name: Literal["policy", "own_words", "about_me", "personal_context"]
+    value: Text
+
+
+class EncryptionAsked(_Asked):
+    """Everything is to be encrypted at rest."""
+
+    kind: Literal["keyring", "passphrase"]
+    passphrase: Annotated[str, Field(max_length=10_000)] = ""
+    again: Annotated[str, Field(max_length=10_000)] = ""
+
+
+class GroupAsked(_Asked):
+    """A group is to be joined."""
+
+    address: ShortText
+    certificate: Annotated[str, Field(max_length=1_000_000)]
+    level: Literal["nothing", "roughly", "exactly"]
+
+
+def read_asked(event: gr.EventData, kind: type[_M]) -> _M:
+    """An event's data as the record it must be.
+
+    Raises:
+        PageError: it is something else.
+    """
+    try:
+        return kind.model_validate(event._data)
+    except (ValidationError, RecursionError):
+        raise PageError from None
+
+
+def read_text(value: Any) -> str:
+    """What was typed into a field.
+
+    Raises:
+        PromptError: it is far too long, or no text.
+    """
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise PromptError("Your message is far too long. Shorten it, or split it into parts.")
+    return clean(value)
+
+
+def answer_page(kind: Any, otherwise: _T) -> Callable[[Callable[[Any], _T]], Callable[[Any], _T]]:
+    """Make a function that the browser calls by itself answer `otherwise` where it cannot.
+
+    Args:
+        kind: of its only argument, as a type that pydantic checks.
+        otherwise: the answer for an argument of another kind, or for what was deleted meanwhile.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def wrap(function: Callable[[Any], _T]) -> Callable[[Any], _T]:
+        @wraps(function)
+        def answer(argument: Any) -> _T:
+            try:
+                return function(adapter.validate_python(argument))
+            except (ValidationError, RecursionError, FloeError):
+                return otherwise
+
+        return answer
+
+    return wrap
+
+
+TokensAsked: TypeAlias = Annotated[
+    Sequence[Annotated[int, Field(strict=True, ge=0, le=(1 << 63) - 1)]],
+    Field(min_length=3, max_length=3),
+]
+"""[conversation, message, rows that are there]."""
+ThreadAsked: TypeAlias = Annotated[
+    Sequence[Annotated[int, Field(strict=True, ge=0, le=(1 << 63) - 1)]],
+    Field(min_length=4, max_length=4),
+]
+"""[conversation, newest message of the branch, first row, end]."""
+SentAsked: TypeAlias = tuple[ShortText, Annotated[int, Field(ge=0, le=(1 << 62))]]
+"""(words, only those before this one)."""

@@ -1,0 +1,1 @@
+"""The view in which the local model learns."""

@@ -1,0 +1,77 @@
+"""How the page shows what is learnt from."""
+
+from typing import Any
+
+from floe.privacy.consent import consent
+from floe.resources import EXAMPLES
+from floe.store import Store
+from floe.training.data.dataset import PRIVATE, ChosenConversation, Dataset
+from floe.training.data.learning_choices import LearningChoices
+
+
+def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
+    """What `floe.learning` draws: all conversations, those left out as well."""
+    kept = LearningChoices.load(store)
+    chosen = {each.id: each for each in data.conversations}
+    return {
+        "consent": consent(store).train,
+        "sentence": data.sentence,
+        "with_private": kept.with_private,
+        "private": private_note(data, kept.with_private),
+        "without": kept.without,
+        "chats": [
+            {
+                "id": each.id,
+                "title": each.title or "New chat",
+                "chosen": each.id in chosen,
+                "facts": facts(chosen[each.id]) if each.id in chosen else "not chosen",
+            }
+            for each in store.conversations(10**9)
+        ],
+        "examples": sorted(path.stem for path in EXAMPLES.glob("*.jsonl")),
+    }
+
+
+def private_note(data: Dataset, with_private: bool) -> str:
+    """Beside the switch: what it does to the rows as they are; empty where it does nothing."""
+    if with_private:
+        return (
+            "Private answers are learnt from, too. Nothing is sent for that, but the model may "
+            "come to repeat them in other answers."
+        )
+    count = sum(row.left_out.startswith(PRIVATE) for row in data.rows)
+    if not count:
+        return ""
+    answers = "1 answer stays" if count == 1 else f"{count} answers stay"
+    return (
+        f"{answers} out: a name, a number or something else of somebody's own life was found there "
+        "or in the question. Training happens on this device alone, so you can take them in."
+    )
+
+
+def facts(chat: ChosenConversation) -> str:
+    """How much of a conversation is used, and what for."""
+    if not chat.answers:
+        return "no answers"
+    if not chat.used:
+        return f"left out: {chat.left_out}" if chat.left_out else "left out"
+    used = f"{chat.used} of {chat.answers} answers" if chat.answers > 1 else "1 answer"
+    return f"{used}, kept to judge by" if chat.split == "held_out" else used
+
+
+def rows_of(data: Dataset, conversation_id: int) -> list[dict[str, Any]]:
+    """The answers of a conversation for the browser."""
+    return [
+        {
+            "message": row.message_id,
+            "question": row.question,
+            "answer": row.answer,
+            "left_out": row.left_out,
+            "by_hand": row.left_out == "you left it out",
+            "split": row.split,
+            "weight": row.weight,
+            "rewritten": row.rewritten,
+        }
+        for row in data.rows
+        if row.conversation_id == conversation_id
+    ]

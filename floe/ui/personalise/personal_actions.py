@@ -1,0 +1,377 @@
+"""What the personalise view does: choose rows, plan, start and watch a run, keep adapters."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+from floe.adapters.registry import LearntAdapter, model_sha256
+from floe.application import Application
+from floe.chat.preferences import Preferences
+from floe.chats.jsonl import export_chats, import_chats
+from floe.errors import DataError, PageError, TrainingError
+from floe.jobs.plan_job import Planned
+from floe.resources import EXAMPLES
+from floe.store.encryption import read_bytes, temporary_parent
+from floe.training.data.dataset import Dataset
+from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
+from floe.training.fusion_weight import keep_note, kept_weight
+from floe.training.run_table import TrainingRun
+from floe.ui.chat.conversations import conversation_list
+from floe.ui.page_events import (
+    ExampleAsked,
+    FileAsked,
+    ItemAsked,
+    ItemSwitchAsked,
+    KindAsked,
+    LimitAsked,
+    NameAsked,
+    RowAsked,
+    ScaleAsked,
+    SwitchAsked,
+    ViewAsked,
+    read_asked,
+)
+from floe.ui.personalise.learning_view import learning_value
+from floe.ui.personalise.personal_panel import PersonalParts
+from floe.ui.personalise.training_view import NOTHING, adapter_row, run_value
+from floe.ui.privacy.privacy_actions import keep_consent
+from floe.ui.serving.downloads import offer
+from floe.ui.show_errors import Changes, plainly
+
+_COMPARE_SECONDS: Final = 180
+"""Time that answers side by side may take; then they are not waited for any more."""
+
+
+class PersonalActions:
+    """All handlers of the view.
+
+    `parts` and the list of conversations are what they change, `save` hands over files.
+    """
+
+    def __init__(
+        self, application: Application, parts: PersonalParts, listing: gr.HTML, save: gr.HTML
+    ) -> None:
+        self._assistant = application.assistant
+        self._store = application.store
+        self._settings = application.settings
+        self._adapters = application.assistant.adapters
+        self._scan = application.privacy_scan
+        self._plan_job = application.plan_job
+        self._weight_fit = application.weight_fit
+        self._runs = application.runs
+        self._due = False  # something has moved since everything was drawn
+        self._listing = listing
+        self._save = save
+        self.parts = parts
+
+    @property
+    def notice(self) -> gr.HTML:
+        """Where an error becomes a sentence."""
+        return self.parts.notice
+
+    @plainly
+    def come(self, event: gr.EventData) -> Changes:
+        """Another view was opened: this one, perhaps."""
+        return (
+            self.look()
+            if read_asked(event, ViewAsked).view == "personalise"
+            else {self.parts.notice: ""}
+        )
+
+    @plainly
+    def look(self) -> Changes:
+        """Everything as it stands, after a look at chats that nobody has looked at."""
+        self._scan.start()
+        return {**self._learning(), **self._shown_adapters()}
+
+    @plainly
+    def watch(self) -> Changes:
+        """How the plan and the run stand; once nothing moves any more, everything."""
+        if self._is_busy():
+            return self._progress()
+        return {**self._learning(), **self._shown_adapters()}
+
+    # A run
+
+    @plainly
+    def limit(self, event: gr.EventData) -> Changes:
+        """How much memory and time a run may take, and whether it starts afresh."""
+        asked = read_asked(event, LimitAsked)
+        LearningChoices.update(self._store, **{asked.name: asked.value})
+        return self._learning()
+
+    @plainly
+    def begin(self) -> Changes:
+        """Train by the plan that is shown."""
+        data = chosen_dataset(self._store, self._settings.system_prompt)
+        data.check()
+        planned = self._planned(data)
+        if planned is None or planned.plan is None or self._scan.sentence:
+            raise TrainingError("There is no plan yet. Wait until it is shown, then press Train.")
+        self._runs.start(
+            data,
+            self._assistant.model.path,
+            planned.plan,
+            memory_limit_mb=planned.wish.limit_mb,
+            continue_from=None if self._kept.afresh else self._in_use(),
+        )
+        return {**self._progress(), self.parts.notice: ""}
+
+    @plainly
+    def cancel(self) -> Changes:
+        """Stop after the step it is at."""
+        run = self._runs.latest()
+        if run is not None:
+            self._runs.cancel(run.id)
+        return {**self._progress(), self.parts.notice: ""}
+
+    @plainly
+    def resume(self) -> Changes:
+        """Go on where it stopped."""
+        run = self._runs.latest()
+        if run is not None:
+            self._runs.resume(run.id)
+        return {**self._progress(), self.parts.notice: ""}
+
+    # The automatic weight
+
+    @plainly
+    def ask_cloud(self, event: gr.EventData) -> Changes:
+        """Whether the cloud is asked about answers kept aside, from the next training on."""
+        LearningChoices.update(self._store, ask_cloud=read_asked(event, SwitchAsked).on)
+        keep_note(self._store, "")
+        return {**self._progress(), self.parts.notice: ""}
+
+    @plainly
+    def fit(self) -> Changes:
+        """Ask the cloud now."""
+        run = self._run_to_ask_about()
+        if run is not None and not self._weight_fit.running:
+            self._weight_fit.start(run)
+        return {**self._progress(), self.parts.notice: ""}
+
+    # What is learnt from
+
+    @plainly
+    def allow(self, event: gr.EventData) -> Changes:
+        """Keep the general answer: may chats be used for training."""
+        keep_consent(self._store, event)
+        return self._learning()
+
+    @plainly
+    def choose(self, event: gr.EventData) -> Changes:
+        """Learn from a conversation, or leave it out."""
+        kept = self._kept.except_chats
+        asked = read_asked(event, ItemSwitchAsked)
+        out = toggled(kept, asked.id, not asked.on)
+        LearningChoices.update(self._store, except_chats=out)
+        return self._learning()
+
+    @plainly
+    def leave(self, event: gr.EventData) -> Changes:
+        """Leave one answer out, or take it in again."""
+        kept = self._kept.without
+        asked = read_asked(event, RowAsked)
+        without = toggled(kept, asked.message, asked.out)
+        LearningChoices.update(self._store, without=without)
+        return self._learning()
+
+    @plainly
+    def privately(self, event: gr.EventData) -> Changes:
+        """Whether private messages are learnt from, too."""
+        LearningChoices.update(self._store, with_private=read_asked(event, SwitchAsked).on)
+        return self._learning()
+
+    @plainly
+    def bring(self, event: gr.EventData) -> Changes:
+        """Add the chats of a file that the person picked."""
+        asked = read_asked(event, FileAsked)
+        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
+            path = Path(folder) / "chats.jsonl"  # the name that came along is no path of ours
+            path.write_text(asked.text, encoding="utf-8")
+            import_chats(self._store, path, asked.name)
+        return self._brought()
+
+    @plainly
+    def example(self, event: gr.EventData) -> Changes:
+        """Add the chats of one of the made-up people."""
+        known = {path.stem: path for path in EXAMPLES.glob("*.jsonl")}
+        chosen = known.get(read_asked(event, ExampleAsked).name)
+        if chosen is None:
+            raise PageError
+        import_chats(self._store, chosen)
+        return self._brought()
+
+    @plainly
+    def export(self) -> Changes:
+        """Hand over the chosen chats as JSONL."""
+        kept = self._kept
+        all_chats = [each.id for each in self._store.conversations(10**9)]
+        chosen = [each for each in all_chats if each not in kept.except_chats]
+        if not chosen:
+            raise DataError("No chat is chosen. Tick at least one to export it.")
+        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
+            path = Path(folder) / "chats.jsonl"
+            export_chats(self._store, path, chosen)
+            content = read_bytes(path)
+        return {self._save: offer("floe-chats.jsonl", content), self.parts.notice: ""}
+
+    # Adapters
+
+    @plainly
+    def rename(self, event: gr.EventData) -> Changes:
+        """Give an adapter another name."""
+        asked = read_asked(event, NameAsked)
+        self._adapters.rename(asked.id, asked.name)
+        return self._shown_adapters()
+
+    @plainly
+    def switch(self, event: gr.EventData) -> Changes:
+        """Take an adapter into use, or out of it."""
+        asked = read_asked(event, ItemSwitchAsked)
+        self._adapters.switch(asked.id, asked.on, self._base())
+        return self._shown_adapters()
+
+    @plainly
+    def scale(self, event: gr.EventData) -> Changes:
+        """Let an adapter act more or less."""
+        asked = read_asked(event, ScaleAsked)
+        self._adapters.set_scale(asked.id, asked.scale)
+        return self._shown_adapters()
+
+    @plainly
+    def delete(self, event: gr.EventData) -> Changes:
+        """Remove an adapter for good."""
+        self._adapters.delete(read_asked(event, ItemAsked).id)
+        return self._shown_adapters()
+
+    @plainly
+    def export_adapter(self, event: gr.EventData) -> Changes:
+        """Hand over an adapter as a zip for peft, or as a GGUF for llama.cpp."""
+        asked = read_asked(event, KindAsked)
+        adapter = self._adapters.get(asked.id)
+        suffix = "zip" if asked.kind == "peft" else "gguf"
+        with tempfile.NamedTemporaryFile(
+            dir=temporary_parent(self._store.path.parent),
+            prefix=".export-",
+            suffix=f".{suffix}",
+            delete=False,
+        ) as file:
+            path = Path(file.name)
+        try:
+            write = self._adapters.export_peft if suffix == "zip" else self._adapters.export_gguf
+            write(adapter.id, path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        name = "".join(each if each.isalnum() else "-" for each in adapter.name)
+        return {self._save: offer(f"{name}.{suffix}", path), self.parts.notice: ""}
+
+    def _base(self) -> str:
+        return model_sha256(self._store, self._assistant.model.path)
+
+    def _brought(self) -> Changes:
+        self._scan.start()
+        in_view = Preferences.load(self._store).conversation
+        return {**self._learning(), self._listing: conversation_list(self._assistant, in_view)}
+
+    def _learning(self) -> Changes:
+        # Asked first: rows that are cleared while this reads them are read again at the next tick.
+        self._due = self._scan.running
+        data = chosen_dataset(self._store, self._settings.system_prompt)
+        kept = self._kept
+        if not self._due:
+            self._plan_job.want(data, kept.memory_mb, kept.deadline_s)
+        return {
+            self.parts.learning: learning_value(self._store, data),
+            **self._progress(),
+            self.parts.notice: "",
+        }
+
+    def _progress(self) -> Changes:
+        """The plan and the run; the clock ticks until everything has been drawn after their end."""
+        # Asked first: what ends while the rest is read is then drawn at the next tick, not never.
+        self._due = self._is_busy() or self._due
+        run = self._runs.latest()
+        shown = NOTHING
+        if run is not None:
+            shown = run_value(run, self._runs.steps(run.id), self._runs.comparison(run.id))
+        return {
+            self.parts.plan: self._plan(),
+            self.parts.run: shown,
+            self.parts.weight: self._weight(),
+            self.parts.clock: gr.update(active=self._due),
+        }
+
+    def _plan(self) -> dict[str, Any]:
+        kept, in_use, planned = self._kept, self._in_use(), self._plan_job.view()
+        looking = self._scan.sentence
+        return {
+            "memory_mb": kept.memory_mb,
+            "deadline_s": kept.deadline_s,
+            "afresh": kept.afresh,
+            "can_go_on": in_use is not None,
+            "from": in_use.name if in_use else "",
+            "reason": looking or (planned.sentence if planned else ""),
+            "ready": bool(planned and planned.plan and not looking and not self._is_training()),
+        }
+
+    def _weight(self) -> dict[str, Any]:
+        on = self._kept.ask_cloud
+        running = self._weight_fit.running
+        return {
+            "on": on,
+            "running": running,
+            "can_fit": on and not running and self._run_to_ask_about() is not None,
+            "reason": kept_weight(self._store, self._settings.rule).reason,
+        }
+
+    def _run_to_ask_about(self) -> TrainingRun | None:
+        """The newest run, if it has ended and noted what was kept aside."""
+        run = self._runs.latest()
+        ended = run is not None and run.status == "complete" and run.folder.held_out
+        return run if ended else None
+
+    def _is_busy(self) -> bool:
+        """Whether anything moves by itself."""
+        planned = self._plan_job.view()
+        return (
+            self._is_training()
+            or self._compares()
+            or self._scan.running
+            or self._weight_fit.running
+            or (planned is not None and planned.running)
+        )
+
+    def _is_training(self) -> bool:
+        run = self._runs.latest()
+        return run is not None and run.active
+
+    def _compares(self) -> bool:
+        """Whether answers side by side are still on their way."""
+        run = self._runs.latest()
+        if run is None or run.status != "complete" or run.ended_at is None:
+            return False
+        return run.folder.rows.exists() and time.time() - run.ended_at < _COMPARE_SECONDS
+
+    def _planned(self, data: Dataset) -> Planned | None:
+        """The plan in view, if it is for these rows."""
+        planned = self._plan_job.view()
+        return planned if planned and planned.wish.fingerprint == data.fingerprint else None
+
+    def _in_use(self) -> LearntAdapter | None:
+        """The personal adapter that a run can go on from."""
+        found = [each for each in self._adapters.in_use(self._base()) if each.kind == "personal"]
+        return found[0] if found else None
+
+    @property
+    def _kept(self) -> LearningChoices:
+        return LearningChoices.load(self._store)
+
+    def _shown_adapters(self) -> Changes:
+        base = self._base()
+        rows = [adapter_row(each, base) for each in self._adapters.all()]
+        return {self.parts.adapters: {"rows": rows}, self.parts.notice: ""}

@@ -1,0 +1,122 @@
+"""A training run and adapters as the page shows them: words, figures, curves."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from floe.adapters.registry import LARGEST_SCALE, LearntAdapter
+from floe.training.comparison import SideBySide
+from floe.training.process import TrainingStep
+from floe.training.run_table import TrainingRun
+
+NOTHING: Final[dict[str, Any]] = {"status": ""}
+"""Before the first run."""
+
+_POINTS: Final = 300
+"""Points of a curve: more cannot be told apart on a screen."""
+
+
+def run_value(
+    run: TrainingRun, steps: Sequence[TrainingStep], compared: Sequence[SideBySide]
+) -> dict[str, Any]:
+    """What `floe.run` draws."""
+    newest = steps[-1] if steps else None
+    return {
+        "status": run.status,
+        "running": run.active,
+        "can_resume": run.can_resume,
+        "stopping": run.active and run.folder.stopping,
+        "sentence": _state(run, newest),
+        "progress": newest.step / newest.steps if newest and newest.steps else None,
+        "left": _left(run, newest),
+        "figures": _figures(run),
+        "series": [
+            {"name": "training", "points": thinned([(s.step, s.train_loss) for s in steps])},
+            {
+                "name": "kept aside",
+                "points": thinned([(s.step, s.held_out_loss) for s in steps]),
+                "dots": True,
+            },
+        ],
+        "samples": [
+            {
+                "question": each.question,
+                "own": each.own,
+                "before": each.before,
+                "after": each.after,
+            }
+            for each in compared
+        ],
+    }
+
+
+def thinned(points: Sequence[tuple[int, float | None]]) -> list[list[float]]:
+    """Points that are known, evenly left out where there are too many; the last one stays."""
+    known = [[float(x), y] for x, y in points if y is not None]
+    every = -(-len(known) // _POINTS)
+    return known if every <= 1 else [*known[:-1:every], known[-1]]
+
+
+def span(seconds: float) -> str:
+    """`40 s`, `3 min`."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def adapter_row(adapter: LearntAdapter, base_sha256: str) -> dict[str, Any]:
+    """What `floe.adapters` draws of one."""
+    fits = adapter.base_sha256 == base_sha256
+    facts = ["an expert of a group"] if adapter.kind == "expert" else []
+    facts += [
+        time.strftime("%d %b %Y", time.localtime(adapter.created_at)),
+        f"rank {adapter.rank}",
+        f"{adapter.size / 1e6:.1f} MB",
+    ]
+    before, after = (adapter.metrics.get(f"held_out_{each}") for each in ("before", "after"))
+    if before is not None and after is not None:
+        facts.append(f"loss on what was kept aside {before:.2f} without, {after:.2f} with it")
+    if not fits:
+        facts.append("made for another base model")
+    return {
+        "id": adapter.id,
+        "name": adapter.name,
+        "in_use": adapter.in_use,
+        "fits": fits,
+        "scale": adapter.scale,
+        "largest_scale": LARGEST_SCALE,
+        "facts": " · ".join(facts),
+    }
+
+
+def _state(run: TrainingRun, newest: TrainingStep | None) -> str:
+    if not run.active:
+        return run.sentence
+    if run.folder.stopping:
+        return "It stops after the step it is at."
+    if newest is None:
+        return " ".join(filter(None, [run.sentence, "The model is being read."]))
+    return " ".join(filter(None, [run.sentence, f"Step {newest.step} of {newest.steps}."]))
+
+
+def _left(run: TrainingRun, newest: TrainingStep | None) -> str:
+    if not run.active or newest is None or newest.seconds_left is None:
+        return ""
+    return f"about {span(newest.seconds_left)} left"
+
+
+def _figures(run: TrainingRun) -> list[list[str]]:
+    """Names and values of what the trainer reported at its end."""
+    found = run.metrics
+    figures = []
+    for name, key, unit in (
+        ("loss before", "held_out_before", ""),
+        ("loss after", "held_out_after", ""),
+        ("bits per byte before", "bits_per_byte_before", ""),
+        ("bits per byte after", "bits_per_byte_after", ""),
+    ):
+        if found.get(key) is not None:
+            figures.append([name, f"{found[key]:.3f}{unit}"])
+    if found.get("seconds"):
+        figures.append(["time", span(found["seconds"])])
+    if found.get("peak_rss_mb"):
+        figures.append(["memory", f"{found['peak_rss_mb'] / 1000:.1f} GB"])
+    return figures

@@ -1,0 +1,1 @@
+"""The view of what leaves, what left, and all data."""

@@ -1,0 +1,107 @@
+"""What the page does to all data at once: back up, encrypt, delete.
+
+What needs the data closed is only asked for here; `floe.data_folder.maintenance` does it.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from floe.config import Settings
+from floe.data_folder import encryption_switch, erasure
+from floe.data_folder.maintenance import Maintenance
+from floe.errors import EncryptionError
+from floe.store import backup, encryption
+from floe.store.backup import BackupSchedule
+from floe.ui.page_events import EncryptionAsked, ViewAsked, read_asked
+from floe.ui.privacy.privacy_panel import PrivacyParts
+from floe.ui.show_errors import Changes, plainly
+
+_CLOSING = "Floe closes its files for this and comes back by itself."
+
+
+class DataActions:
+    """All handlers of the sheet “All your data”."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: PrivacyParts,
+        maintenance: Maintenance,
+        backups: BackupSchedule,
+    ) -> None:
+        self._data_dir = settings.data_dir
+        self._maintenance = maintenance
+        self._backups = backups
+        self.parts = parts
+
+    @property
+    def notice(self) -> gr.HTML:
+        """Where an error becomes a sentence."""
+        return self.parts.notice
+
+    @plainly
+    def come(self, event: gr.EventData) -> Changes:
+        """Another view was opened: this one, perhaps."""
+        if read_asked(event, ViewAsked).view != "privacy":
+            return {}
+        return {self.parts.own_data: self._value()}
+
+    @plainly
+    def backup(self) -> Changes:
+        """Make a backup now."""
+        made = backup.create_backup(self._data_dir)
+        return self._shown(f"The backup is {made.resolve()}")
+
+    @plainly
+    def drop(self) -> Changes:
+        """Delete all backups."""
+        count = backup.delete_backups(self._data_dir)
+        return self._shown(f"{count} backups have been deleted.")
+
+    @plainly
+    def encrypt(self, event: gr.EventData) -> Changes:
+        """Ask for everything to be encrypted."""
+        asked = read_asked(event, EncryptionAsked)
+        if asked.kind == "passphrase" and asked.passphrase != asked.again:
+            raise EncryptionError("The two passphrases differ. Type them again.")
+        encryption_switch.check_wish(self._data_dir, asked.kind, asked.passphrase)
+        self._maintenance.ask_to_encrypt(asked.kind, asked.passphrase)
+        return self._closing()
+
+    @plainly
+    def decrypt(self) -> Changes:
+        """Ask for everything to be decrypted."""
+        backup.refuse_training(self._data_dir)
+        self._maintenance.ask_to_decrypt()
+        return self._closing()
+
+    @plainly
+    def erase(self) -> Changes:
+        """Ask for everything to be deleted."""
+        self._maintenance.ask_to_erase()
+        return self._closing()
+
+    def _shown(self, sentence: str) -> Changes:
+        return {self.parts.own_data: self._value(sentence), self.parts.notice: ""}
+
+    def _closing(self) -> Changes:
+        value = {**self._value(_CLOSING), "closing": True}
+        return {self.parts.own_data: value, self.parts.notice: ""}
+
+    def _value(self, sentence: str = "") -> dict[str, Any]:
+        kept = backup.list_backups(self._data_dir)
+        header = encryption.read_header(self._data_dir)
+        return {
+            "backups": len(kept),
+            "bytes": sum(each.size for each in kept),
+            "latest": kept[0].made_at if kept else None,
+            "problem": self._backups.problem,
+            "encryption": header.kind if header else "off",
+            "missing": "" if encryption.sqlcipher else encryption.NO_SQLCIPHER,
+            "protects": f"{encryption_switch.PROTECTS} {encryption_switch.PROTECTS_NOT}",
+            "lost": encryption_switch.LOST,
+            "question": erasure.QUESTION,
+            "sentence": sentence or self._maintenance.sentence,
+            "closing": False,
+        }

@@ -1,0 +1,75 @@
+"""The privacy view: what stays here, the person's own words, consent, what was sent.
+
+Drawn by `privacy.js`; what it does is in `privacy_actions`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gradio as gr
+
+from floe.kept_records import RowId
+from floe.privacy.sent import SentLog
+from floe.ui.js_component import drawn
+from floe.ui.page_events import SentAsked, answer_page
+
+PAGE: Final = 30
+"""Requests that the browser reads at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyParts:
+    """Every component of the view that an event reads or writes; all take JSON."""
+
+    notice: gr.HTML
+    rules: gr.HTML
+    consent: gr.HTML
+    log: gr.HTML
+    own_data: gr.HTML
+
+
+def lay_out_privacy(log: SentLog) -> PrivacyParts:
+    """Build the view inside the current `gr.Blocks`; the browser reads the log by itself."""
+
+    @answer_page(SentAsked, {"found": 0, "size": 0, "rows": []})
+    def sent(request: tuple[str, int]) -> dict[str, Any]:
+        return sent_page(log, request[0], request[1])
+
+    @answer_page(RowId, "")
+    def body(sent_id: int) -> str:
+        return sent_body(log, sent_id)
+
+    with gr.Column(elem_id="privacy", elem_classes="room", min_width=0):
+        rules = drawn("privacyRules", "set")
+        notice = drawn("notice", elem_id="privacy-notice", elem_classes="notice")
+        consent = drawn("consent", "allow")
+        sent_log = drawn("sentLog", "clear", "export", server=[sent, body])
+        own_data = drawn("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
+    return PrivacyParts(notice, rules, consent, sent_log, own_data)
+
+
+def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:
+    """Some requests in which the words occur, older than the one with that id (0: the newest)."""
+    found, size = log.count(words)
+    rows = log.page(words, before=before or None, limit=PAGE)
+    return {
+        "found": found,
+        "size": size,
+        "rows": [
+            {
+                "id": each.id,
+                "at": each.sent_at,
+                "endpoint": each.endpoint,
+                "model": each.model,
+                "purpose": each.purpose,
+                "size": each.size,
+            }
+            for each in rows
+        ],
+    }
+
+
+def sent_body(log: SentLog, sent_id: int) -> str:
+    """A request word for word; empty if the log has been cleared since."""
+    found = log.page(before=sent_id + 1, limit=1)
+    return found[0].body if found and found[0].id == sent_id else ""

@@ -1,0 +1,122 @@
+"""Two at a time, and the command line."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from floe.models.catalog import (
+    CatalogEntry,
+    main,
+)
+from floe.models.download import file_size
+from tests.models.catalog.tiny_model import BODY, HUB_PATH, entry_from, only
+from tests.models.file_server import FileServer, Reply
+
+RUN = """
+import json, sys
+from floe.models import catalog
+entry = catalog.Entry.model_validate_json(sys.argv[1])
+catalog.load_catalog = lambda: catalog.Catalog(models=(entry,))
+sys.exit(catalog.main(sys.argv[2:]))
+"""
+
+
+def start(entry: CatalogEntry, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, entry.model_dump_json(), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_fetch_the_file_once(server: FileServer, models: Path) -> None:
+    server.replies[HUB_PATH].append(Reply(stall=True))
+    arguments = ("fetch", "tiny", "--models-dir", str(models))
+    runs = [start(entry_from(), *arguments), start(entry_from(), *arguments)]
+    assert server.stalled.wait(30)
+    server.go_on.set()
+    for run in runs:
+        out, err = run.communicate(timeout=60)
+        assert run.returncode == 0, err
+        assert out == f"tiny: {models / 'tiny.gguf'}\n"
+    assert server.spans(HUB_PATH) == ["bytes=0-"]
+    assert (models / "tiny.gguf").read_bytes() == BODY
+
+
+def test_ctrl_c_ends_with_one_sentence_and_keeps_what_arrived(
+    server: FileServer, models: Path
+) -> None:
+    server.replies[HUB_PATH].append(Reply(cut=30_000, stall=True))
+    run = start(entry_from(), "fetch", "tiny", "--models-dir", str(models))
+    part = models / "tiny.gguf.part"
+    assert server.stalled.wait(30)
+    while not file_size(part):
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("Stopped. What has arrived is kept")
+    assert part.read_bytes() == BODY[: file_size(part)]
+
+
+def test_list_shows_what_is_here_and_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = entry_from(id="other", filename="other.gguf", memory_mb=1234)
+    only(monkeypatch, entry_from(), other)
+    models.mkdir()
+    (models / "tiny.gguf").write_bytes(BODY)
+    assert main(["list", "--models-dir", str(models)]) == 0
+    out = capsys.readouterr().out
+    assert "tiny  (on this device)\n" in out
+    assert "\nother\n" in out
+    assert "memory 1,234 MB" in out
+
+
+def test_fetch_then_verify_then_damage(
+    server: FileServer,
+    monkeypatch: pytest.MonkeyPatch,
+    models: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    only(monkeypatch, entry_from())
+    monkeypatch.setenv("FLOE_MODELS_DIR", str(models))
+    assert main(["fetch", "tiny"]) == 0
+    assert main(["verify"]) == 0
+    assert "tiny: as it should be" in capsys.readouterr().out
+    (models / "tiny.gguf").write_bytes(BODY[::-1])
+    assert main(["verify"]) == 1
+    assert "was altered" in capsys.readouterr().err
+
+
+def test_verify_of_a_model_that_is_not_here_fails(
+    monkeypatch: pytest.MonkeyPatch, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only(monkeypatch, entry_from())
+    assert main(["verify", "--models-dir", str(models)]) == 0
+    assert main(["verify", "tiny", "--models-dir", str(models)]) == 1
+    assert "is not on this device yet" in capsys.readouterr().err
+
+
+def test_unknown_id_on_the_command_line_fetches_nothing(
+    server: FileServer,
+    monkeypatch: pytest.MonkeyPatch,
+    models: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    only(monkeypatch, entry_from())
+    assert main(["fetch", "tiny", "tinny", "--models-dir", str(models)]) == 1
+    assert "There is no model 'tinny'. Known are: tiny." in capsys.readouterr().err
+    assert server.requests == []
+
+
+def test_fetch_without_an_id_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fetch"])
+    assert "at least one ID" in capsys.readouterr().err

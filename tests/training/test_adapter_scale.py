@@ -1,0 +1,38 @@
+"""An adapter is left as strong as other text bears, and never so weak that it learned nothing."""
+
+from floe.training.adapter_scale import SCALES, Softened, soften
+
+
+def general(scale: float) -> float:
+    """Nothing is lost up to 0.6, then it goes up steeply."""
+    return 2.0 + max(0.0, scale - 0.6)
+
+
+def test_the_strongest_that_general_text_bears_is_kept() -> None:
+    found = soften(general, lambda scale: 3.0 - scale, 3.0)
+    assert found == Softened(0.6, 2.0, 2.0, 2.4)
+
+
+def test_what_costs_nothing_elsewhere_stays_whole() -> None:
+    found = soften(lambda _: 2.0, lambda scale: 3.0 - scale, 3.0)
+    assert found == Softened(1.0, 2.0, 2.0, 2.0)
+
+
+def test_what_costs_the_person_nothing_is_given_unasked() -> None:
+    # Flat from 0.7 on, half a per cent up at 0.6, one at 0.5.
+    found = soften(lambda _: 2.0, lambda scale: 1.0 + 0.05 * max(0.0, 0.7 - scale), 3.0)
+    assert (found.scale, found.held_out) == (0.6, 1.005)
+
+
+def test_where_no_scale_is_gentle_enough_the_gentlest_is_taken() -> None:
+    assert soften(lambda scale: 1.0 + scale, None, None).scale == SCALES[-1]
+
+
+def test_what_was_learned_is_never_given_up() -> None:
+    # Below 0.75 the held-out rows are as badly off as before training.
+    found = soften(lambda scale: 1.0 + scale, lambda scale: 2.75 - scale, 2.0)
+    assert (found.scale, round(found.held_out or 0, 2)) == (0.8, 1.95)
+
+
+def test_without_held_out_rows_general_text_alone_decides() -> None:
+    assert soften(general, None, None) == Softened(0.6, 2.0, 2.0, None)

@@ -1,0 +1,387 @@
+"""Which answers are learnt from, which stay out and why, and what is set aside to judge by."""
+
+import json
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from floe.chats.jsonl import (
+    MAX_FILE_BYTES,
+    MAX_LINE_BYTES,
+    export_chats,
+    import_chats,
+    iterate_chats,
+    read_chats,
+)
+from floe.errors import DataError, StoreError
+from floe.records import Conversation, Message, Status
+from floe.store import Store
+from floe.training.data.dataset import Dataset, Selection, build_dataset
+from floe.training.data.duplicates import ALIKE, first_alike, grams, similarity
+
+EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
+
+WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove"]
+WORDS += ["heron", "inlet", "jetty", "kelp", "larch", "mast", "nook"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "floe.db") as opened:
+        yield opened
+
+
+def yes(conversation: Conversation) -> bool:
+    return conversation.train is not False
+
+
+def say(store: Store, *turns: tuple[str, str], status: Status = "complete") -> list[Message]:
+    """A conversation of questions and answers; returns the answers."""
+    conversation = store.create_conversation()
+    parent = None
+    answers = []
+    for question, answer in turns:
+        asked = store.add_message(conversation.id, parent, "user", question)
+        answered = store.add_message(conversation.id, asked.id, "assistant", answer, status=status)
+        answers.append(answered)
+        parent = answered.id
+    return answers
+
+
+def flag(store: Store, message_id: int | None, *kinds: str) -> None:
+    with store.writing() as db:
+        db.execute("UPDATE messages SET private = ? WHERE id = ?", [json.dumps(kinds), message_id])
+
+
+def reasons(data: Dataset) -> dict[str, str]:
+    return {row.answer: row.left_out for row in data.rows}
+
+
+def three(store: Store) -> list[Message]:
+    return [
+        answer
+        for word in WORDS[:3]
+        for answer in say(store, (f"what is {word}?", f"{word} is one of my favourite words"))
+    ]
+
+
+def test_an_answer_that_was_rewritten_replaces_the_original(store: Store) -> None:
+    first, second = say(store, ("how?", "like this"), ("and then?", "then you sail home"))
+    better = store.rewrite_answer(first.id, "like this, but slower")
+    best = store.rewrite_answer(better.id, "slowly")
+    store.select_branch(first.conversation_id, second.id)  # the branch in view has the original
+    data = build_dataset(store, Selection(), yes)
+    assert [(row.message_id, row.answer) for row in data.rows] == [
+        (first.id, "slowly"),
+        (second.id, "then you sail home"),
+    ]
+    assert data.rows[0].rewritten
+    store.rate_message(best.id, -1)
+    assert reasons(build_dataset(store, Selection(), yes))["slowly"] == "disliked"
+
+
+def test_a_rewritten_answer_that_was_disliked_before_is_learnt(store: Store) -> None:
+    (bad,) = say(store, ("how?", "no idea"))
+    store.rate_message(bad.id, -1)
+    store.rewrite_answer(bad.id, "with a spoon")
+    assert reasons(build_dataset(store, Selection(), yes)) == {"with a spoon": ""}
+
+
+def test_liked_answers_weigh_twice_and_disliked_ones_stay_out(store: Store) -> None:
+    amber, birch, cedar = three(store)
+    store.rate_message(amber.id, 1)
+    store.rate_message(birch.id, -1)
+    data = build_dataset(store, Selection(), yes)
+    assert {row.message_id: row.weight for row in data.used} == {amber.id: 2.0, cedar.id: 1.0}
+    assert sorted(line["weight"] for line in data.lines()) == [1.0, 2.0]
+
+
+def test_private_rows_stay_out_unless_the_person_says_otherwise(store: Store) -> None:
+    amber, birch, cedar = three(store)
+    flag(store, amber.parent_id, "phone")
+    flag(store, birch.id, "name", "health")
+    flag(store, cedar.id)
+    left_out = reasons(build_dataset(store, Selection(), yes))
+    assert left_out[amber.content] == "private (phone)"
+    assert left_out[birch.content] == "private (health, name)"
+    assert left_out[cedar.content] == ""
+    assert len(build_dataset(store, Selection(with_private=True), yes).used) == 3
+
+
+def test_a_rewritten_private_answer_stays_out_until_it_was_looked_at(store: Store) -> None:
+    (answer,) = say(store, ("who?", "it was Ann Smith"))
+    flag(store, answer.id, "name")
+    new = store.rewrite_answer(answer.id, "it was A. Smith")
+    assert not build_dataset(store, Selection(), yes).used
+    flag(store, new.id)
+    assert len(build_dataset(store, Selection(), yes).used) == 1
+
+
+@pytest.mark.parametrize("status", ["length", "stopped", "interrupted", "failed", "streaming"])
+def test_an_answer_that_was_not_finished_stays_out(store: Store, status: Status) -> None:
+    say(store, ("how?", "you begin with"), status=status)
+    assert reasons(build_dataset(store, Selection(), yes)) == {
+        "you begin with": "the answer is not finished"
+    }
+
+
+def test_answers_left_out_by_hand_and_chats_without_consent_are_named(store: Store) -> None:
+    amber, birch, cedar = three(store)
+    with store.writing() as db:
+        db.execute("UPDATE conversations SET train = 0 WHERE id = ?", [birch.conversation_id])
+    data = build_dataset(store, Selection(without=frozenset({amber.id})), yes)
+    assert [row.message_id for row in data.used] == [cedar.id]
+    listed = {chat.id: (chat.used, chat.left_out) for chat in data.conversations}
+    assert listed == {
+        amber.conversation_id: (0, "you left it out"),
+        birch.conversation_id: (0, "you did not allow learning from this chat"),
+        cedar.conversation_id: (1, ""),
+    }
+
+
+def test_only_chosen_conversations_are_looked_at(store: Store) -> None:
+    amber, _, cedar = three(store)
+    chosen = (amber.conversation_id, cedar.conversation_id, 999)
+    data = build_dataset(store, Selection(conversations=chosen), yes)
+    assert {row.message_id for row in data.rows} == {amber.id, cedar.id}
+
+
+def test_what_was_left_out_is_not_shown_as_context_either(store: Store) -> None:
+    answers = say(store, *((f"{word}?", f"all about {word}") for word in WORDS[:5]))
+    store.rate_message(answers[1].id, -1)
+    say(store, ("another?", "another conversation altogether"))
+    lines = build_dataset(store, Selection(system_prompt="Be kind."), yes).lines()
+    texts = sorted(" ".join(m["content"] for m in line["messages"]) for line in lines)
+    assert texts == [
+        "Be kind. amber? all about amber",
+        "Be kind. another? another conversation altogether",
+        "Be kind. cedar? all about cedar delta? all about delta ember? all about ember",
+    ]
+
+
+def test_nearly_the_same_answers_count_once_and_the_liked_one_stays(store: Store) -> None:
+    text = "you take the rope in your left hand and pull it twice around the post"
+    (first,) = say(store, ("How do I moor?", text))
+    (second,) = say(store, ("how do I moor?", text + "!"))
+    store.rate_message(second.id, 1)
+    say(store, ("Where?", "in the old harbour, behind the ice house"))
+    data = build_dataset(store, Selection(), yes)
+    left_out = {row.message_id: row.left_out for row in data.rows}
+    assert left_out[first.id] == "nearly the same as another"
+    assert left_out[second.id] == ""
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text("ab ", max_size=30),
+            st.lists(st.sampled_from(WORDS), min_size=4, max_size=12).map(" ".join),
+            st.text(max_size=12),
+        ),
+        max_size=25,
+    )
+)
+def test_duplicates_are_those_of_comparing_every_pair(texts: list[str]) -> None:
+    kept: list[int] = []
+    expected: list[int | None] = []
+    for i, text in enumerate(texts):
+        match = next((k for k in kept if similarity(grams(text), grams(texts[k])) >= ALIKE), None)
+        expected.append(match)
+        if match is None:
+            kept.append(i)
+    assert first_alike(texts) == expected
+
+
+def splits(data: Dataset) -> dict[int, str]:
+    return {row.conversation_id: row.split for row in data.used}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.integers(4, 14))
+def test_added_conversations_move_no_conversation_into_the_held_out_part(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int
+) -> None:
+    with Store(tmp_path_factory.mktemp("split") / "floe.db") as store:
+        before: dict[int, str] = {}
+        for word in WORDS[:count]:
+            say(store, (f"what is {word}?", f"{word} is one of my favourite words"))
+            now = splits(build_dataset(store, Selection(seed=seed), yes))
+            if len(before) > 1:
+                assert not [i for i, side in before.items() if side == "train" != now[i]]
+            if len(now) > 1:
+                assert set(now.values()) == {"train", "held_out"}
+            before = now
+
+
+def test_a_single_conversation_is_split_by_its_answers_and_says_so(store: Store) -> None:
+    say(store, *((f"{word}?", f"all about {word}") for word in WORDS[:10]))
+    data = build_dataset(store, Selection(), yes)
+    assert [row.split for row in data.rows] == ["train"] * 8 + ["held_out"] * 2
+    assert "the only conversation" in data.sentence
+    assert len(data.lines()) == 2
+
+
+def test_no_rows_and_one_row_are_refused_with_a_sentence(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no answer to learn from"):
+        build_dataset(store, Selection(), yes).write(tmp_path / "rows.jsonl")
+    say(store, ("how?", "like this"))
+    with pytest.raises(DataError, match="only one answer"):
+        build_dataset(store, Selection(), yes).write(tmp_path / "rows.jsonl")
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+def test_the_fingerprint_follows_the_rows_alone(store: Store) -> None:
+    amber, *_ = three(store)
+    first = build_dataset(store, Selection(), yes).fingerprint
+    store.rename_conversation(amber.conversation_id, "another title")
+    assert build_dataset(store, Selection(), yes).fingerprint == first
+    store.rate_message(amber.id, 1)
+    assert build_dataset(store, Selection(), yes).fingerprint != first
+
+
+def test_rows_are_written_as_the_trainer_reads_them(store: Store, tmp_path: Path) -> None:
+    say(store, ("¿Qué es «Floe»? 🧊", "Приве́т, 世界\n\nline two"))
+    say(store, ("how?", "like this"))
+    build_dataset(store, Selection(), yes).write(tmp_path / "run" / "rows.jsonl")
+    text = (tmp_path / "run" / "rows.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert {row["split"] for row in rows} == {"train", "held_out"}
+    assert {
+        "messages": [
+            {"role": "user", "content": "¿Qué es «Floe»? 🧊"},
+            {"role": "assistant", "content": "Приве́т, 世界\n\nline two"},
+        ],
+        "weight": 1.0,
+    }.items() <= next(row for row in rows if "Floe" in row["messages"][0]["content"]).items()
+
+
+@pytest.mark.parametrize("writer", ["harbour", "kitchen", "letters", "site"])
+def test_the_example_chats_go_in_and_come_out_the_same(
+    store: Store, tmp_path: Path, writer: str
+) -> None:
+    source = EXAMPLES / f"{writer}.jsonl"
+    made = import_chats(store, source)
+    assert len(made) >= 10
+    assert export_chats(store, tmp_path / "out.jsonl", made) == len(made)
+    assert (tmp_path / "out.jsonl").read_bytes() == source.read_bytes()
+    data = build_dataset(store, Selection(), yes)
+    data.check()
+    assert not [row for row in data.rows if row.left_out]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"{", "is not JSON"),
+        (b'{"prompt": "hi"}', "messages: Field required"),
+        (b'{"messages": []}', "messages: List should have at least 1"),
+        (b'{"messages": [{"role": "robot", "content": "x"}]}', "messages.0.role"),
+        (b'{"messages": [{"role": "user", "content": ["x"]}]}', "messages.0.content"),
+        (b'{"messages": [{"role": "user", "content": ""}]}', "messages.0.content"),
+        (b"[1]", "the line"),
+        (b'{"messages": "\xff"}', "is not UTF-8"),
+        (b"[" * 100_000, "nested"),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_is_imported(
+    store: Store, tmp_path: Path, line: bytes, problem: str
+) -> None:
+    path = tmp_path / "chats.jsonl"
+    good = b'{"messages": [{"role": "user", "content": "hi"}], "extra": 1}\n'
+    path.write_bytes(good + b"\n" + line + b"\n" + good)
+    with pytest.raises(DataError, match=r"Line 3 of chats\.jsonl") as raised:
+        import_chats(store, path)
+    assert problem in str(raised.value)
+    assert store.conversations() == []
+
+
+def test_a_file_of_another_program_is_read_with_its_mark_and_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"messages": [{"role": "user", "content": "hi"}]}\r\n\r\n')
+    assert [len(chat) for chat in read_chats(path)] == [1]
+    path.write_bytes(b"\n \n")
+    with pytest.raises(DataError, match="holds no chats"):
+        read_chats(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_chats(tmp_path)
+
+
+def test_an_import_that_breaks_off_leaves_the_store_as_it_was(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(store, ("how?", "like this"))
+    count = 0
+    add = store.add_message
+
+    def full(*args: object, **named: object) -> Message:
+        nonlocal count
+        count += 1
+        if count > 5:
+            raise StoreError("The disk is full.")
+        return add(*args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "add_message", full)
+    with pytest.raises(StoreError, match="full"):
+        import_chats(store, EXAMPLES / "site.jsonl")
+    assert len(store.conversations()) == 1
+
+
+def test_an_export_that_cannot_be_written_says_so(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        export_chats(store, tmp_path / "file" / "out.jsonl", [])
+
+
+def test_a_file_that_is_far_too_large_is_refused_before_it_is_read(
+    store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "chats.jsonl"
+    with path.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with pytest.raises(DataError, match="2,000 MB can be imported at once"):
+        import_chats(store, path)
+    with path.open("wb") as file:
+        file.truncate(MAX_LINE_BYTES + 1)
+    with pytest.raises(DataError, match=r"Line 1 of chats\.jsonl is longer than 50 MB"):
+        import_chats(store, path)
+
+
+def test_a_large_file_is_never_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    said = [{"role": "user", "content": "word " * 2000}, {"role": "assistant", "content": "yes"}]
+    path.write_text((json.dumps({"messages": said}) + "\n") * 3000)
+    tracemalloc.start()
+    assert sum(1 for _ in iterate_chats(path)) == 3000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert path.stat().st_size > 30_000_000
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("1" * 5_000_000, "number of far too many digits"),
+        ("-" + "9" * 5_000_000, "number of far too many digits"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("NaN}", None),
+    ],
+)
+def test_numbers_nesting_and_halves_of_characters(
+    store: Store, tmp_path: Path, content: str, problem: str | None
+) -> None:
+    path = tmp_path / "chats.jsonl"
+    line = '{"messages": [{"role": "user", "content": "' + r"\ud83d and \u0000" + '"}], "x": '
+    path.write_text(line + content)
+    if problem:
+        with pytest.raises(DataError, match=problem):
+            import_chats(store, path)
+        assert store.conversations() == []
+    else:
+        (made,) = import_chats(store, path)
+        assert store.open_conversation(made)[0].content == "\ufffd and \0"
