@@ -7,8 +7,8 @@ held out, so that neither spends time on looking.
 `tok_s` counts every token that was learned from, as often as it was, over the time of the training
 loop, what is computed once for all epochs included; `reference_tok_s` likewise (padding does not
 count). `utilisation` is the number of operations that the plan needs, counted by
-`floe.training.planning.flops`, over that time and over the matrix peak of this device, the better of
-two measurements, before and after, in the plan's precision. `seconds` and `peak_rss_mb` are of
+`floe.training.planning.flops`, over that time and over the matrix peak of this device, the better
+of two measurements, before and after, in the plan's precision. `seconds` and `peak_rss_mb` are of
 Floe's process as a whole, loading and export included.
 """
 

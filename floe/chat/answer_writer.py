@@ -25,7 +25,7 @@ from tenacity.retry import retry_if_exception_type
 from tenacity.stop import stop_after_delay, stop_when_event_set
 from tenacity.wait import wait_exponential
 
-from floe.chat.assistant import rescue
+from floe.chat import rescue
 from floe.chat.turn import Turn
 from floe.errors import StoreError, StoreFailure
 from floe.records import TokenStep

@@ -15,8 +15,8 @@ from typing import Final
 
 from floe.adapters.active_adapters import LiveAdapters
 from floe.adapters.registry import Adapters
+from floe.chat import rescue
 from floe.chat.answer_writer import AnswerWriter
-from floe.chat.assistant import rescue
 from floe.chat.turn import Turn, TurnOptions
 from floe.cloud.answer import CloudRequests
 from floe.cloud.credentials.choice import EndpointChoice

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from floe.chat import answer_writer, rescue
 from floe.chat.answer_writer import AnswerWriter
-from floe.chat.assistant import answer_writer, rescue
 from floe.chat.turn import Turn
 from floe.errors import StoreError
 from floe.fusion.decoder import Controls

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from floe.chat.assistant import turn as turn_module
+from floe.chat import turn as turn_module
 from floe.chat.turn import (
     EndEvent,
     KeptEvent,

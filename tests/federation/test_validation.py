@@ -179,7 +179,9 @@ def test_made_up_messages_are_accepted_within_the_limits_or_refused_with_a_sente
 def test_what_the_page_offers_is_what_joining_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = (Path(floe.__file__).parent / "ui" / "federate.js").read_text(encoding="utf-8")
+    page = (Path(floe.__file__).parent / "ui" / "federate" / "federate.js").read_text(
+        encoding="utf-8"
+    )
     assert [name for name in BLUR if f'["{name}", "{name.capitalize()}"]' in page] == list(BLUR)
 
     class Plan:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from floe.records import Role
 from floe.ui.chat.allow_list import ATTRIBUTES, TAGS, VALUES
 from floe.ui.chat.markdown import render_blocks
 from tests.ui.bare_page import URL, BarePage
@@ -96,7 +97,7 @@ def test_hostile_messages_in_a_conversation_are_shown_as_they_were_written(
         conversation = store.create_conversation("Attacks")
         parent = None
         for number, text in enumerate(wanted):
-            role = "assistant" if number % 2 else "user"
+            role: Role = "assistant" if number % 2 else "user"
             parent = store.add_message(conversation.id, parent, role, text).id
     page.add_init_script(ALARM)
     person = Person(page, app)
