@@ -26,7 +26,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from floe.errors import CloudError, FloeError
 from floe.origin import parse_address
-from floe.records import Rule
+from floe.records import PoolingRule
 from floe.resources import CHECKOUT
 
 _DIRS: Final = PlatformDirs("floe", appauthor=False)
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         "", max_length=4096, description="its flags in one string, to slow or break it"
     )
 
-    rule: Rule = "log-linear"
+    rule: PoolingRule = "log-linear"
     deadline_ms: float = Field(
         1000.0,
         ge=0,

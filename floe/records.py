@@ -13,7 +13,7 @@ Source = Literal["local", "fused", "cloud", "late", "offline"]
 """Who carried a token: the local model by choice; both; the cloud alone; the local
 model because the cloud missed the deadline; the local model because the cloud failed."""
 
-Rule = Literal["log-linear", "linear"]
+PoolingRule = Literal["log-linear", "linear"]
 """How the two distributions are pooled."""
 
 Role = Literal["system", "user", "assistant"]

@@ -43,7 +43,7 @@ def test_the_page_starts_no_thread_and_opens_no_store() -> None:
     forbidden = {"Thread", "Timer", "ThreadPoolExecutor", "Process", "Popen", "Store", "connect"}
     found = []
     for path in sorted((PACKAGE / "ui").rglob("*.py")):
-        if path.name == "serving.py":
+        if path.name == "page_server.py":
             continue  # the thread that serves the page
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
@@ -93,7 +93,8 @@ def test_requirements_are_those_of_the_project() -> None:
 
 def test_the_command_line_imports_no_gradio_and_no_torch() -> None:
     code = (
-        "import sys, floe.application, floe.cli.ask, floe.cli.train, floe.evaluate.__main__\n"
+        "import sys, floe.application, floe.cli.ask, floe.cli.train_adapter\n"
+        "import floe.evaluate.__main__\n"
         "print([n for n in ('gradio', 'torch', 'transformers', 'flwr') if n in sys.modules])"
     )
     done = subprocess.run(

@@ -6,7 +6,7 @@ from typing import Final
 
 from floe.errors import ModelError
 from floe.llama.gguf_checks import check_model
-from floe.llama.gguf_file import Header
+from floe.llama.gguf_file import ModelHeader
 
 ARCHITECTURES: Final = ("llama", "qwen2")
 """Kinds of GGUF that can be trained."""
@@ -58,10 +58,10 @@ def read_architecture(path: Path) -> Architecture:
         ModelError: it is no GGUF, or of a kind that cannot be trained here.
     """
     check_model(path)
-    return architecture_of(Header(path), path)
+    return architecture_of(ModelHeader(path), path)
 
 
-def architecture_of(reader: Header, path: Path) -> Architecture:
+def architecture_of(reader: ModelHeader, path: Path) -> Architecture:
     """`read_architecture` of a file that is already open."""
 
     def value(key: str, default: object = None) -> object:

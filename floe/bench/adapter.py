@@ -18,14 +18,13 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from floe.adapters.architecture import Architecture
 from floe.adapters.export import write_gguf, write_peft
 from floe.adapters.lora_defaults import DEFAULT_SHAPE
 from floe.bench.rows import example_lines
 from floe.config import Settings
-from floe.llama.runtime import MAX_OUTPUTS, LlamaModel
+from floe.llama.runtime import MAX_OUTPUTS, LlamaModel, Logits
 from floe.llama.threads import choose_threads
 from floe.models.catalog import resolve_model
 from floe.records import TrainPlan
@@ -40,8 +39,6 @@ _WRITER: Final = "harbour"
 _TRAINED: Final = 8
 _MEASURED: Final = 4
 _LENGTH: Final = 256
-
-Logits = NDArray[np.float32]
 
 
 def run() -> dict[str, object]:

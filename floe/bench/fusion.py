@@ -22,7 +22,7 @@ from floe.fusion.follower import FollowPolicy
 from floe.fusion.local_lookahead import MOST_AHEAD
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
-from floe.records import CloudToken, Rule, TokenStep
+from floe.records import CloudToken, PoolingRule, TokenStep
 
 _ROUND_TRIPS_MS: Final = (0, 50, 200, 500)
 _RATES: Final = (30, 100, 400)
@@ -210,7 +210,7 @@ def _last_seconds(run: BenchRun) -> float:
 def _lossless(pairs: Sequence[Pair]) -> dict[str, object]:
     near_ties = compared = 0
     different: list[str] = []
-    rules: tuple[Rule, ...] = ("linear", "log-linear")
+    rules: tuple[PoolingRule, ...] = ("linear", "log-linear")
     for pair, weight, rule in product(pairs, _LOSSLESS_WEIGHTS, rules):
         _say(f"fusion: lossless? {pair.name}, weight {weight}, {rule}")
         asked = [(question, _LOSSLESS_TOKENS) for question in QUESTIONS]

@@ -13,10 +13,10 @@ from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Picker
 from floe.fusion.projection import Projector
-from floe.fusion.protocols import CloudStream, Logits
+from floe.fusion.protocols import CloudStream, LogitArray
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
-from floe.records import ChatMessage, Rule, Sampling, TokenStep
+from floe.records import ChatMessage, PoolingRule, Sampling, TokenStep
 
 TOKENS: Final = 48
 """Of one timed answer."""
@@ -40,7 +40,7 @@ class Timed:
         self.tokens = model.tokens
         self.roll_back = model.roll_back
 
-    def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> Logits:
+    def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> LogitArray:
         """As the model's, timed."""
         began = time.perf_counter()
         logits = self._evaluate(tokens, outputs)
@@ -79,7 +79,7 @@ class Pair:
         round_trip: float,
         rate: float,
         *,
-        rule: Rule = "log-linear",
+        rule: PoolingRule = "log-linear",
         tokens: int = TOKENS,
         policy: FollowPolicy | None = None,
         tolerance: float = 0.0,
@@ -108,7 +108,7 @@ class Pair:
         question: str,
         controls: Controls,
         open_stream: Callable[[str], CloudStream] | None,
-        rule: Rule,
+        rule: PoolingRule,
         tokens: int,
         policy: FollowPolicy | None,
         waited: Callable[[], float],
@@ -148,7 +148,7 @@ class Pair:
         return count / (self.cloud.now() - began)
 
     def reference(
-        self, question: str, weight: float, rule: Rule, tokens: int, *, long_batches: bool
+        self, question: str, weight: float, rule: PoolingRule, tokens: int, *, long_batches: bool
     ) -> Iterator[tuple[int, bool]]:
         """One row and one evaluation at a time, at the same boundaries: slow, obviously right.
 
@@ -180,7 +180,7 @@ class Pair:
                 logits = model.evaluate([token] * size, size)[0]
                 model.roll_back(len(model.tokens) - size + 1)
 
-    def least_requests(self, question: str, weight: float, rule: Rule, tokens: int) -> int:
+    def least_requests(self, question: str, weight: float, rule: PoolingRule, tokens: int) -> int:
         """Requests that no protocol can do without: the first, and one where the text leaves.
 
         What the cloud makes of a text that is not its own, nobody knows before it is asked.
@@ -202,7 +202,7 @@ class Pair:
                 break
         return boundary, False
 
-    def _read(self, question: str) -> Logits:
+    def _read(self, question: str) -> LogitArray:
         self.local.roll_back(0)
         prompt = self._prompts.build([ChatMessage("user", question)]).tokens
         logits = self.local.prefill(prompt, lambda: False)

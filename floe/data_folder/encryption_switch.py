@@ -14,7 +14,7 @@ from typing import Final
 
 from floe.errors import EncryptionError, FloeError, StoreError
 from floe.store import backup, encryption
-from floe.store.encryption import Kind
+from floe.store.encryption import EncryptionKind
 from floe.store.reencryption import PART, convert_database, convert_file, free_room
 
 logger = logging.getLogger(__name__)
@@ -46,10 +46,10 @@ _TEXT_FILES: Final = frozenset(
 _ROOM: Final = 64 << 20
 _ALREADY: Final = "The data folder is encrypted already."
 
-Step = Callable[[str], None]
+SwitchStep = Callable[[str], None]
 
 
-def check_wish(data_dir: Path, kind: Kind, passphrase: str) -> None:
+def check_wish(data_dir: Path, kind: EncryptionKind, passphrase: str) -> None:
     """See what stands in the way before anything is closed for it.
 
     Raises:
@@ -67,9 +67,9 @@ def check_wish(data_dir: Path, kind: Kind, passphrase: str) -> None:
 
 def turn_on(
     data_dir: Path,
-    kind: Kind,
+    kind: EncryptionKind,
     passphrase: str = "",
-    step: Step = lambda _: None,
+    step: SwitchStep = lambda _: None,
 ) -> str:
     """Encrypt everything in a data folder that holds words of the person, or goes back to them.
 
@@ -105,7 +105,7 @@ def turn_on(
     return f"Everything in the data folder is encrypted now; the key is in {where}."
 
 
-def turn_off(data_dir: Path, step: Step = lambda _: None) -> str:
+def turn_off(data_dir: Path, step: SwitchStep = lambda _: None) -> str:
     """Decrypt everything; the folder is unlocked, and its lock is held by the caller.
 
     Raises:
@@ -127,7 +127,7 @@ def turn_off(data_dir: Path, step: Step = lambda _: None) -> str:
     return "The data folder is in clear again."
 
 
-def change_passphrase(data_dir: Path, kind: Kind, passphrase: str = "") -> str:
+def change_passphrase(data_dir: Path, kind: EncryptionKind, passphrase: str = "") -> str:
     """Keep the same key in another way: nothing else has to be written anew.
 
     Backups from before still open with what they were made with.
@@ -147,7 +147,7 @@ def change_passphrase(data_dir: Path, kind: Kind, passphrase: str = "") -> str:
     return "The key is kept in another way now. Backups from before open as they did."
 
 
-def finish_switch(data_dir: Path, step: Step = lambda _: None) -> None:
+def finish_switch(data_dir: Path, step: SwitchStep = lambda _: None) -> None:
     """Go on with what was begun, if anything was; at every start, once the folder is unlocked.
 
     Raises:

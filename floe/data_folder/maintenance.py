@@ -26,7 +26,7 @@ from floe.data_folder import encryption_switch, erasure
 from floe.errors import EncryptionError, FloeError
 from floe.store import backup, encryption
 from floe.store.data_lock import LOCK, alone, open_page
-from floe.store.encryption import Kind
+from floe.store.encryption import EncryptionKind
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Maintenance:
         """Delete all data; the app that opens next is empty."""
         self.ask(self._erase)
 
-    def ask_to_encrypt(self, kind: Kind, passphrase: str) -> None:
+    def ask_to_encrypt(self, kind: EncryptionKind, passphrase: str) -> None:
         """Encrypt the data folder."""
         self.ask(lambda: encryption_switch.turn_on(self._data_dir, kind, passphrase))
 
@@ -204,7 +204,7 @@ def _run(flags: argparse.Namespace, data_dir: Path, passphrase_file: Path | None
         encryption_switch.finish_switch(data_dir)
         if flags.command == "decrypt":
             return encryption_switch.turn_off(data_dir)
-        kind: Kind = "keyring" if flags.keyring else "passphrase"
+        kind: EncryptionKind = "keyring" if flags.keyring else "passphrase"
         passphrase = "" if flags.keyring else _new_passphrase(passphrase_file)
         return encryption_switch.turn_on(data_dir, kind, passphrase)
 

@@ -19,7 +19,7 @@ from typing import Any, get_args
 
 from floe.errors import FloeError
 from floe.evaluate.tables import memory_table, quality_table
-from floe.records import Rule
+from floe.records import PoolingRule
 
 WHAT = ("quality", "memory", "latency", "report")
 
@@ -69,7 +69,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cloud-model", default="", help="of the endpoint")
     parser.add_argument("--max-requests", type=int, default=500, help="of the endpoint")
     parser.add_argument("--weight", type=float, default=0.5, help="local weight of `fused`")
-    parser.add_argument("--rule", choices=get_args(Rule), default="log-linear")
+    parser.add_argument("--rule", choices=get_args(PoolingRule), default="log-linear")
     parser.add_argument("--samples", type=int, default=1000, help="tries to draw out a secret")
     parser.add_argument("--folder", type=Path, default=Path("docs"), help="of the report's plots")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")

@@ -22,7 +22,7 @@ from floe.llama.forced_logits import forced_logits
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
-from floe.records import ChatMessage, Rule, Sampling, TokenStep
+from floe.records import ChatMessage, PoolingRule, Sampling, TokenStep
 
 ROUND_TRIPS_MS: Final = (0, 50, 150, 300, 500)
 DEADLINES_MS: Final = (0, 100, 300, 1000)
@@ -37,11 +37,11 @@ _CONTEXT: Final = 1024
 class Bench:
     """Both models and what full fusion would have picked."""
 
-    def __init__(self, local: LlamaModel, cloud: LlamaModel, rule: Rule) -> None:
+    def __init__(self, local: LlamaModel, cloud: LlamaModel, rule: PoolingRule) -> None:
         self._local = local
         self._cloud = RecordedCloud(cloud)
         self._prompts = PromptBuilder(local)
-        self._rule: Rule = rule
+        self._rule: PoolingRule = rule
         index = TokenIndex(local.pieces, local.end_ids)
         self._picker = Picker(tuple(local.pieces), index, Projector(index), rule)
         self._shared = local.vocabulary.fingerprint == cloud.vocabulary.fingerprint

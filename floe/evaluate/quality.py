@@ -19,7 +19,7 @@ from floe.errors import DataError
 from floe.evaluate.scoring import LN2, Scored
 from floe.fusion.scoring.automatic_weight import best_weight, fit_weight
 from floe.fusion.scoring.scores import join
-from floe.records import Rule
+from floe.records import PoolingRule
 
 Bits = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ SYSTEMS: Final = (
     "fused_auto",
     "fused_oracle",
 )
-RULES: Final[tuple[Rule, ...]] = get_args(Rule)
+RULES: Final[tuple[PoolingRule, ...]] = get_args(PoolingRule)
 _RESAMPLES: Final = 2000
 _FEWEST: Final = 3
 
@@ -55,7 +55,7 @@ class Material:
     own: Sequence[Scored]
 
 
-def measure(material: Material, weight: float, rule: Rule) -> dict[str, Any]:
+def measure(material: Material, weight: float, rule: PoolingRule) -> dict[str, Any]:
     """All figures of one writer, ready for JSON but for `_bits`, which `summary` takes out.
 
     Raises:
@@ -85,7 +85,10 @@ def measure(material: Material, weight: float, rule: Rule) -> dict[str, Any]:
 
 
 def summary(
-    materials: Sequence[Material], reports: Sequence[dict[str, Any]], weight: float, rule: Rule
+    materials: Sequence[Material],
+    reports: Sequence[dict[str, Any]],
+    weight: float,
+    rule: PoolingRule,
 ) -> dict[str, Any]:
     """Figures over all writers' answers together, and each writer's under `writers`.
 
@@ -126,7 +129,7 @@ def _figures(bits: dict[str, Bits], sizes: Bits) -> dict[str, Any]:
     }
 
 
-def _bits(material: Material, rule: Rule, weights: dict[str, float]) -> dict[str, Bits]:
+def _bits(material: Material, rule: PoolingRule, weights: dict[str, float]) -> dict[str, Bits]:
     """Bits of each test answer under each system; `cloud` only where it was shown."""
     bits = {
         "slm": np.array([scored.local_bits for scored in material.base]),

@@ -20,7 +20,7 @@ from floe.evaluate.reading import Cloud, CloudAnswer, GgufCloud, LiveCloud, answ
 from floe.evaluate.scoring import Scorer
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
-from floe.records import Rule
+from floe.records import PoolingRule
 from floe.resources import TASK_CHATS
 
 _CONTEXT: Final = 2048
@@ -73,7 +73,7 @@ def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
 
 
 def measure_writers(
-    writers: Sequence[Writer], cloud: Cloud, weight: float, rule: Rule
+    writers: Sequence[Writer], cloud: Cloud, weight: float, rule: PoolingRule
 ) -> dict[str, Any]:
     """All figures: of each writer and, in the first place, over all of them."""
     settings = Settings.load()

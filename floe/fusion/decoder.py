@@ -22,8 +22,8 @@ from floe.fusion.index import TokenIndex
 from floe.fusion.local_lookahead import Ahead
 from floe.fusion.picking import Pick, Picker
 from floe.fusion.projection import Projector
-from floe.fusion.protocols import LocalModel, Logits, OpenStream
-from floe.records import CloudToken, Rule, Sampling, Source, TokenStep
+from floe.fusion.protocols import LocalModel, LogitArray, OpenStream
+from floe.records import CloudToken, PoolingRule, Sampling, Source, TokenStep
 
 Ending = Literal["complete", "length", "stopped"]
 
@@ -65,7 +65,7 @@ class _Batch:
     """
 
     base: int
-    rows: Logits | Sequence[NDArray[np.float32]]
+    rows: LogitArray | Sequence[NDArray[np.float32]]
     proposals: Sequence[int] = ()
     checked: int = 0
     own: Sequence[Pick] = ()
@@ -84,7 +84,7 @@ class Decoder:
         controls: Controls,
         *,
         open_stream: OpenStream | None = None,
-        rule: Rule = "log-linear",
+        rule: PoolingRule = "log-linear",
         shared_vocabulary: bool = False,
         policy: FollowPolicy | None = None,
         notify: Callable[[str], None] | None = None,
@@ -156,7 +156,7 @@ class Decoder:
         if self._follower is not None:
             self._follower.close()
 
-    def run(self, logits: Logits, sampling: Sampling) -> Iterator[TokenStep]:
+    def run(self, logits: LogitArray, sampling: Sampling) -> Iterator[TokenStep]:
         """Emit tokens until the answer ends.
 
         Args:
@@ -254,7 +254,7 @@ class Decoder:
     def _pick_ahead(self, row: NDArray[np.float32]) -> Pick:
         return self._picker.local(row, self._sampling, ahead=True)
 
-    def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, Logits]:
+    def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, LogitArray]:
         """How many proposals are checked along with this token, and the logits after each."""
         local = self._local
         fused = step.source == "fused"

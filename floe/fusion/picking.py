@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import Pooled, exponentials, pool
 from floe.fusion.projection import Projector
-from floe.records import Alternative, CloudToken, Rule, Sampling
+from floe.records import Alternative, CloudToken, PoolingRule, Sampling
 
 ALTERNATIVES: Final = 5
 _CERTAIN: Final = 0.99
@@ -32,13 +32,13 @@ class Picker:
     """Picks tokens of one answer; holds the random state and the work space."""
 
     def __init__(
-        self, pieces: tuple[bytes, ...], index: TokenIndex, projector: Projector, rule: Rule
+        self, pieces: tuple[bytes, ...], index: TokenIndex, projector: Projector, rule: PoolingRule
     ) -> None:
         self._pieces = pieces
         self._end = frozenset(int(i) for i in index.end_ids)
         self._index = index
         self._projector = projector
-        self._rule: Rule = rule
+        self._rule: PoolingRule = rule
         # Arrays of this size made anew for each token would come from the operating system and
         # go back to it each time, which stops all threads for a moment.
         self._work = np.empty(index.size, np.float32)

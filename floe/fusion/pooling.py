@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.fusion.projection import Ids, Mass, Projection
-from floe.records import Rule
+from floe.records import PoolingRule
 
 _SAFE_LOGIT = 50.0
 
@@ -83,7 +83,9 @@ def exponentials(
     return np.exp(mass, out=mass), best
 
 
-def pool(mass: NDArray[np.float32], projection: Projection, weight: float, rule: Rule) -> Pooled:
+def pool(
+    mass: NDArray[np.float32], projection: Projection, weight: float, rule: PoolingRule
+) -> Pooled:
     """Fuse.
 
     Args:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from floe.errors import CloudError
 from floe.records import CloudToken
 
-Logits = NDArray[np.float32]
+LogitArray = NDArray[np.float32]
 
 
 class LocalModel(Protocol):
@@ -56,7 +56,7 @@ class LocalModel(Protocol):
         """Ids in the cache, in order."""
         ...
 
-    def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> Logits:
+    def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> LogitArray:
         """Append `tokens`; logits after each of the last `outputs` of them.
 
         Returns:

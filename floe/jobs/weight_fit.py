@@ -25,7 +25,7 @@ from floe.jobs.background import BackgroundJob
 from floe.privacy import choices
 from floe.privacy.gate import CHOSEN, KEPT, Passage
 from floe.records import Message, Sampling
-from floe.training.data.dataset import Row
+from floe.training.data.dataset import LearningRow
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset
 from floe.training.fusion_weight import (
     MAX_REQUESTS,
@@ -174,7 +174,7 @@ class WeightFitJob:
                 break
         return found
 
-    def _own_answer(self, row: Row) -> list[OwnAnswer]:
+    def _own_answer(self, row: LearningRow) -> list[OwnAnswer]:
         """The answer if the gate lets it go; else nothing."""
         shown = self._store.message(row.message_id)
         assert shown.parent_id is not None  # a row has a question

@@ -2,12 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from floe.llama.runtime import MAX_BATCH, MAX_OUTPUTS, LlamaModel
-
-Logits = NDArray[np.float32]
+from floe.llama.runtime import MAX_BATCH, MAX_OUTPUTS, LlamaModel, Logits
 
 
 def forced_logits(

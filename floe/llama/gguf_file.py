@@ -24,7 +24,7 @@ _REPACKED: Final = frozenset(
 _WORTH: Final = 0.5
 
 
-class Header(gguf.GGUFReader):
+class ModelHeader(gguf.GGUFReader):
     """A GGUF's single values and tensors; lists of values are passed over.
 
     The library makes four arrays of every word of the vocabulary, which takes seconds and a

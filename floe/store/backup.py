@@ -41,7 +41,7 @@ from floe.store.reencryption import (
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["daily", "migration", "manual"]
+BackupKind = Literal["daily", "migration", "manual"]
 
 DATABASE: Final = "floe.db"
 FOLDER: Final = "backups"
@@ -73,7 +73,7 @@ class Backup:
     """One of `backups/`. `made_at`: seconds since the epoch (UTC), from its name."""
 
     path: Path
-    kind: Kind
+    kind: BackupKind
     made_at: float
     size: int
 
@@ -87,7 +87,11 @@ class Restored:
 
 
 def create_backup(
-    data_dir: Path, target: Path | None = None, *, kind: Kind = "manual", now: float | None = None
+    data_dir: Path,
+    target: Path | None = None,
+    *,
+    kind: BackupKind = "manual",
+    now: float | None = None,
 ) -> Path:
     """Copy the database and its adapters, checked before it takes its name. An app may run.
 
@@ -129,7 +133,7 @@ def copy_before_migration(db: Database, path: Path) -> None:
     logger.info("the database as it was before an update of its schema is kept in %s", made)
 
 
-def list_backups(data_dir: Path, kind: Kind | None = None) -> list[Backup]:
+def list_backups(data_dir: Path, kind: BackupKind | None = None) -> list[Backup]:
     """Those in `backups/`, the newest first; files that are none of ours are passed over."""
     found = []
     with suppress(OSError):
@@ -137,7 +141,7 @@ def list_backups(data_dir: Path, kind: Kind | None = None) -> list[Backup]:
             named = NAME.fullmatch(path.name)
             if named and path.is_file() and not path.is_symlink():
                 at = time.strptime(f"{named[1]} UTC", "%Y%m%d-%H%M%S %Z")
-                of = cast(Kind, named[2])
+                of = cast(BackupKind, named[2])
                 found.append(Backup(path, of, float(calendar.timegm(at)), path.stat().st_size))
     found = [each for each in found if kind is None or each.kind == kind]
     return sorted(found, key=lambda each: (each.made_at, each.path.name), reverse=True)
@@ -347,7 +351,9 @@ def rewrite_backup(
 # Making one
 
 
-def _create(data_dir: Path, db: Database, target: Path | None, kind: Kind, now: float) -> Path:
+def _create(
+    data_dir: Path, db: Database, target: Path | None, kind: BackupKind, now: float
+) -> Path:
     folder = data_dir / FOLDER
     with _plain_disk_errors(folder if target is None else target.parent):
         if target is None:
@@ -442,7 +448,7 @@ def _write_zip(folder: Path, path: Path, manifest: Mapping[str, Any]) -> None:
         raise
 
 
-def _free_name(folder: Path, kind: Kind, now: float) -> Path:
+def _free_name(folder: Path, kind: BackupKind, now: float) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     path, number = folder / f"floe-{stamp}-{kind}.zip", 1
     while path.exists():
@@ -564,7 +570,9 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
     (staged / encryption.HEADER).unlink(missing_ok=True)
 
 
-def _staged_key(header: encryption.Header, data_dir: Path, passphrase: str | None) -> bytes:
+def _staged_key(
+    header: encryption.EncryptionHeader, data_dir: Path, passphrase: str | None
+) -> bytes:
     """The backup's key; that of the folder, opened already, if it is the same one."""
     there = encryption.read_header(data_dir)
     if there is not None and there.wrapped == header.wrapped:

@@ -36,8 +36,8 @@ try:
 except ImportError:
     dbapi2 = None
 
-Kind = Literal["keyring", "passphrase"]
-State = Literal["encrypting", "on", "decrypting"]
+EncryptionKind = Literal["keyring", "passphrase"]
+EncryptionState = Literal["encrypting", "on", "decrypting"]
 
 sqlcipher: Any = dbapi2
 """The package's module; None where it is not installed."""
@@ -70,7 +70,7 @@ _encrypted_databases: dict[tuple[str, int, int], bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class EncryptionHeader:
     """The content of `encryption.json`; bytes are in base64.
 
     `id` names the entry in the keyring. `salt`, `n`, `r`, `p` are scrypt's and stand for a
@@ -78,8 +78,8 @@ class Header:
     """
 
     id: str
-    kind: Kind
-    state: State
+    kind: EncryptionKind
+    state: EncryptionState
     nonce: str
     wrapped: str
     salt: str = ""
@@ -92,7 +92,7 @@ class Header:
         write_whole(folder / HEADER, json.dumps(asdict(self)).encode())
 
 
-def read_header(folder: Path) -> Header | None:
+def read_header(folder: Path) -> EncryptionHeader | None:
     """The folder's header; None: it is not encrypted.
 
     Raises:
@@ -101,7 +101,7 @@ def read_header(folder: Path) -> Header | None:
     path = folder / HEADER
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        found = Header(**values)
+        found = EncryptionHeader(**values)
         texts = (found.id, found.nonce, found.wrapped, found.salt)
         limits = zip((found.n, found.r, found.p), _MOST_SCRYPT, strict=True)
         if (
@@ -121,7 +121,7 @@ def read_header(folder: Path) -> Header | None:
     return found
 
 
-def make_key(kind: Kind, passphrase: str = "") -> tuple[Header, bytes]:
+def make_key(kind: EncryptionKind, passphrase: str = "") -> tuple[EncryptionHeader, bytes]:
     """A new random key, and the header that keeps it; a folder is encrypted once that is written.
 
     Raises:
@@ -134,9 +134,11 @@ def make_key(kind: Kind, passphrase: str = "") -> tuple[Header, bytes]:
     return wrap_key(key, kind, passphrase, "encrypting"), key
 
 
-def wrap_key(key: bytes, kind: Kind, passphrase: str, state: State) -> Header:
+def wrap_key(
+    key: bytes, kind: EncryptionKind, passphrase: str, state: EncryptionState
+) -> EncryptionHeader:
     """A header that keeps a key; errors as `make_key`."""
-    header = Header(secrets.token_hex(8), kind, state, "", "")
+    header = EncryptionHeader(secrets.token_hex(8), kind, state, "", "")
     if kind == "passphrase":
         check_passphrase(passphrase)
         n, r, p = _SCRYPT
@@ -163,7 +165,7 @@ def check_passphrase(passphrase: str) -> None:
         )
 
 
-def open_key(header: Header, passphrase: str | None = None) -> bytes:
+def open_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
     """The key that a header keeps.
 
     Raises:
@@ -212,7 +214,7 @@ def remember_key(folder: Path, key: bytes | None) -> None:
         _keys[folder.resolve()] = key
 
 
-def forget_keyring_entry(header: Header) -> None:
+def forget_keyring_entry(header: EncryptionHeader) -> None:
     """Remove the key's wrapper from the keyring: what it wrapped cannot be read any more."""
     if header.kind == "keyring":
         with suppress(Exception):  # every backend fails in its own way; most often it has gone
@@ -519,7 +521,7 @@ def _subkey(key: bytes, purpose: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"floe " + purpose).derive(key)
 
 
-def _from_passphrase(header: Header, passphrase: str) -> bytes:
+def _from_passphrase(header: EncryptionHeader, passphrase: str) -> bytes:
     if header.n < 2 or header.r < 1 or header.p < 1:
         raise EncryptionError(f"{HEADER} is damaged. Put it back from a backup.")
     kdf = Scrypt(_bytes(header.salt), 32, header.n, header.r, header.p)

@@ -40,7 +40,7 @@ from floe.fusion.scoring.teacher_forcing import AskedRows, RowAfter, rows_along
 from floe.fusion.scoring.truncated_scores import add_step
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
-from floe.records import Rule, TokenStep
+from floe.records import PoolingRule, TokenStep
 from floe.store import Store
 
 SETTING: Final = "auto_weight"
@@ -74,7 +74,7 @@ Score = Callable[[Prompt, Sequence[int], RowAfter], Scores]
 """Reads an answer (its tokens) with the model and the adapters that would answer."""
 
 
-def fit_on_rewritten(store: Store, rule: Rule) -> AutoWeight:
+def fit_on_rewritten(store: Store, rule: PoolingRule) -> AutoWeight:
     """Fit on the answers that the person rewrote, keep the result, and return it.
 
     Where those are too few, a weight that was fitted on whole answers stays.
@@ -96,7 +96,7 @@ def fit_on_rewritten(store: Store, rule: Rule) -> AutoWeight:
 
 def fit_on_answers(
     store: Store,
-    rule: Rule,
+    rule: PoolingRule,
     model: LlamaModel,
     answers: Sequence[OwnAnswer],
     score: Score,
@@ -156,7 +156,7 @@ def fit_on_answers(
     return _keep(store, auto, rule, "whole answers")
 
 
-def kept_weight(store: Store, rule: Rule) -> AutoWeight:
+def kept_weight(store: Store, rule: PoolingRule) -> AutoWeight:
     """The weight in force and why; the default before the first fit.
 
     Raises:
@@ -169,7 +169,7 @@ def kept_weight(store: Store, rule: Rule) -> AutoWeight:
     return replace(auto, reason=f"{auto.reason} {note}") if note and isinstance(note, str) else auto
 
 
-def fitted_on_answers(store: Store, rule: Rule) -> bool:
+def fitted_on_answers(store: Store, rule: PoolingRule) -> bool:
     """Whether the weight in force rests on whole answers.
 
     Raises:
@@ -251,7 +251,7 @@ class _Fit(BaseModel):
     """A fit as it is kept."""
 
     auto: AutoWeight
-    rule: Rule
+    rule: PoolingRule
     rewritten: int = Field(ge=0)
     source: WeightSource = "rewritten"
 
@@ -276,13 +276,13 @@ def _read_fit(store: Store) -> _Fit | None:
         return None
 
 
-def _kept(store: Store, rule: Rule) -> _Fit | None:
+def _kept(store: Store, rule: PoolingRule) -> _Fit | None:
     """What was kept for this rule; None before the first fit."""
     kept = _read_fit(store)
     return kept if kept is not None and kept.rule == rule else None
 
 
-def _keep(store: Store, auto: AutoWeight, rule: Rule, source: WeightSource) -> AutoWeight:
+def _keep(store: Store, auto: AutoWeight, rule: PoolingRule, source: WeightSource) -> AutoWeight:
     kept = {"auto": asdict(auto), "rule": rule, "rewritten": _count(store), "source": source}
     store.set_setting(SETTING, kept)
     keep_note(store, "")
@@ -307,7 +307,9 @@ def _rewritten(store: Store) -> Iterator[tuple[int, str]]:
     yield from found
 
 
-def _add_rewritten(sheet: ScoreSheet, steps: Sequence[TokenStep], text: bytes, rule: Rule) -> bool:
+def _add_rewritten(
+    sheet: ScoreSheet, steps: Sequence[TokenStep], text: bytes, rule: PoolingRule
+) -> bool:
     """Positions up to the first change; whether there was any."""
     at = 0
     added = False

@@ -36,7 +36,7 @@ _TRUNK_BYTES: Final = 256 * 10**6
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LoopStep:
     """One step of the optimiser. Losses in nats per token; None: not looked at in this step."""
 
     step: int
@@ -106,7 +106,7 @@ class Fit:
 
     def run(
         self,
-        on_step: Callable[[Step], None] = lambda _: None,
+        on_step: Callable[[LoopStep], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Fitted:
         """Train to the end, or until `stopped` says so between two steps."""
@@ -114,7 +114,7 @@ class Fit:
         with Lanes(self._network, self._plan.threads, lanes) as self._lanes:
             return self._run(on_step, stopped)
 
-    def _run(self, on_step: Callable[[Step], None], stopped: Callable[[], bool]) -> Fitted:
+    def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> Fitted:
         began = time.perf_counter() - self._seconds
         trunk, measured = self._trunk(self._train), self._trunk(self._held_out)
         if self._step == 0:
@@ -136,7 +136,7 @@ class Fit:
             self._seconds = time.perf_counter() - began
             pace = (time.perf_counter() - resumed) / done
             on_step(
-                Step(
+                LoopStep(
                     step=self._step,
                     steps=self.steps,
                     train_loss=loss,

@@ -43,7 +43,7 @@ from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
 from floe.training.memory_limit import MemoryLimit, MemoryWatch, keep_freed_memory, peak_rss_mb
-from floe.training.training_loop import Fit, Fitted, Step
+from floe.training.training_loop import Fit, Fitted, LoopStep
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Why a run failed, for a program; "" if it did not."""
@@ -88,7 +88,7 @@ def train(
     *,
     seed: int = 0,
     start: tuple[Factors, float] | None = None,
-    on_step: Callable[[Step], None] = lambda _: None,
+    on_step: Callable[[LoopStep], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> WorkerResult:
     """Train in this process.
@@ -189,7 +189,7 @@ class WorkerRun:
         """Of everything random in this run."""
         return int(self.settings.get("seed", 0))
 
-    def work(self, on_step: Callable[[Step], None] = lambda _: None) -> WorkerResult:
+    def work(self, on_step: Callable[[LoopStep], None] = lambda _: None) -> WorkerResult:
         """Train, from the checkpoint if there is one; `on_step` is told after the files are."""
         base_path = Path(self.settings["base"])
         rows = read_rows(self.folder / "rows.jsonl")
@@ -213,7 +213,7 @@ class WorkerRun:
         self._resume(fit, identity)
         with (self.folder / "progress.jsonl").open("a", encoding="utf-8") as progress:
 
-            def report(step: Step) -> None:
+            def report(step: LoopStep) -> None:
                 record = dataclasses.asdict(step)
                 ended = record.pop("epoch_ended")
                 progress.write(json.dumps({**record, "at": time.time()}) + "\n")

@@ -26,7 +26,7 @@ def _whole(text: Any) -> Any:
     return clean(text) if isinstance(text, str) else text
 
 
-Text: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_TEXT)]
+LongText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_TEXT)]
 ShortText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=1000)]
 Use: TypeAlias = Literal["train", "federate"]
 
@@ -50,7 +50,7 @@ class PlaceAsked(ItemAsked):
 class TitleAsked(ItemAsked):
     """A conversation is to be renamed."""
 
-    title: Text
+    title: LongText
 
 
 class NameAsked(ItemAsked):
@@ -62,7 +62,7 @@ class NameAsked(ItemAsked):
 class TextAsked(ItemAsked):
     """A message is to be worded anew."""
 
-    text: Text
+    text: LongText
 
 
 class RatingAsked(ItemAsked):
@@ -145,7 +145,7 @@ class PrivacyAsked(_Asked):
     """A choice of the privacy view."""
 
     name: Literal["policy", "own_words", "about_me", "personal_context"]
-    value: Text
+    value: LongText
 
 
 class EncryptionAsked(_Asked):

@@ -7,7 +7,7 @@ from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution, pool
 from floe.fusion.projection import Projector
-from floe.records import Rule, Sampling, TokenStep
+from floe.records import PoolingRule, Sampling, TokenStep
 from tests.fusion.fakes import Distribution, FakeCloud, FakeLocal, row_after
 
 LOCAL_WORDS = [b"a", b"b", b"c", b"ab", b"bc", b" ", b" a", b"ca"]
@@ -20,7 +20,7 @@ def decode(
     cloud: FakeCloud | None,
     *,
     weight: float,
-    rule: Rule = "log-linear",
+    rule: PoolingRule = "log-linear",
     shared: bool = False,
     sampling: Sampling = SAMPLING,
     on_step: Callable[[list[TokenStep], Controls], None] = lambda steps, controls: None,
@@ -52,7 +52,13 @@ def text_of(steps: list[TokenStep]) -> bytes:
 
 
 def one_row_at_a_time(
-    local: FakeLocal, cloud: Distribution, weight: float, rule: Rule, *, shared: bool, tokens: int
+    local: FakeLocal,
+    cloud: Distribution,
+    weight: float,
+    rule: PoolingRule,
+    *,
+    shared: bool,
+    tokens: int,
 ) -> bytes:
     """The slow, obviously right version: one evaluation and one row for every token."""
     projector = Projector(TokenIndex(local.pieces, local.end_ids))

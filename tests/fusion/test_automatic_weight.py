@@ -7,12 +7,12 @@ import pytest
 
 from floe.fusion.scoring.automatic_weight import FEWEST_TOKENS, best_weight, fit_weight
 from floe.fusion.scoring.scores import Scores, ScoreSheet
-from floe.records import Rule
+from floe.records import PoolingRule
 
-RULES: tuple[Rule, ...] = ("linear", "log-linear")
+RULES: tuple[PoolingRule, ...] = ("linear", "log-linear")
 
 
-def drawn(truth: float, rule: Rule, tokens: int = 3000, seed: int = 0) -> Scores:
+def drawn(truth: float, rule: PoolingRule, tokens: int = 3000, seed: int = 0) -> Scores:
     """Text whose tokens follow the pool of two random models at weight `truth`."""
     random = np.random.default_rng(seed)
     sheet = ScoreSheet()
@@ -29,14 +29,14 @@ def drawn(truth: float, rule: Rule, tokens: int = 3000, seed: int = 0) -> Scores
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("truth", [0.0, 0.3, 0.7, 1.0])
-def test_the_weight_that_wrote_the_text_is_found(truth: float, rule: Rule) -> None:
+def test_the_weight_that_wrote_the_text_is_found(truth: float, rule: PoolingRule) -> None:
     auto = fit_weight(drawn(truth, rule), rule, answers=40)
     assert auto.weight == pytest.approx(truth, abs=0.06)
     assert auto.tokens == 3000
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_no_weight_of_a_grid_is_better(rule: Rule) -> None:
+def test_no_weight_of_a_grid_is_better(rule: PoolingRule) -> None:
     scores = drawn(0.4, rule, 300)
     weight = best_weight(scores, rule, prior_tokens=0)
     least = min(scores.bits_per_byte(w, rule) for w in np.linspace(0, 1, 101))

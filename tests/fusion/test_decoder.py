@@ -3,7 +3,7 @@
 import pytest
 
 from floe.fusion.decoder import Controls
-from floe.records import Rule, Sampling, TokenStep
+from floe.records import PoolingRule, Sampling, TokenStep
 from tests.fusion.decoding import (
     CLOUD_WORDS,
     LOCAL_WORDS,
@@ -20,7 +20,7 @@ from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal, peaked
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("round_trip", [0.0, 0.3])
 def test_following_the_stream_equals_asking_for_one_row_at_a_time(
-    clock: FakeClock, weight: float, rule: Rule, shared: bool, round_trip: float
+    clock: FakeClock, weight: float, rule: PoolingRule, shared: bool, round_trip: float
 ) -> None:
     words = LOCAL_WORDS if shared else CLOUD_WORDS
     for salt in range(3):
@@ -98,7 +98,9 @@ def test_at_weight_1_the_local_model_speaks_alone_and_nothing_is_opened(clock: F
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.7])
 @pytest.mark.parametrize("rule", ["linear", "log-linear"])
-def test_two_equal_models_say_what_one_says(clock: FakeClock, weight: float, rule: Rule) -> None:
+def test_two_equal_models_say_what_one_says(
+    clock: FakeClock, weight: float, rule: PoolingRule
+) -> None:
     own = peaked(LOCAL_WORDS, "same")
     cloud = FakeCloud(own, clock, round_trip=0.1, spacing=0.01)
     steps, decoder = decode(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from floe.fusion.follower import Follower
 from floe.fusion.local_lookahead import MOST_AHEAD, Ahead
 from floe.fusion.picking import Pick
-from floe.records import Rule, Sampling, TokenStep
+from floe.records import PoolingRule, Sampling, TokenStep
 from tests.fusion.decoding import (
     CLOUD_WORDS,
     LOCAL_WORDS,
@@ -57,7 +57,7 @@ def test_a_silent_cloud_finds_the_answer_written(clock: FakeClock) -> None:
 @pytest.mark.parametrize("weight", [0.0, 0.2, 0.5, 0.8])
 @pytest.mark.parametrize("rule", ["linear", "log-linear"])
 def test_a_row_in_the_second_half_of_the_wait_counts_as_ever(
-    clock: FakeClock, weight: float, rule: Rule
+    clock: FakeClock, weight: float, rule: PoolingRule
 ) -> None:
     local = SlowLocal(clock)
     cloud = FakeCloud(OTHER, clock, round_trip=0.85, spacing=0.01)

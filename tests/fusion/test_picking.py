@@ -11,12 +11,12 @@ from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Picker
 from floe.fusion.pooling import local_distribution, pool
 from floe.fusion.projection import Projector
-from floe.records import Candidate, CloudToken, Rule, Sampling
+from floe.records import Candidate, CloudToken, PoolingRule, Sampling
 
 PIECES = (b"", b"a", b"b", b"ab", b"abc", b"ba", b"c")
 
 
-def picker(*, rule: Rule = "log-linear", seed: int = 1) -> Picker:
+def picker(*, rule: PoolingRule = "log-linear", seed: int = 1) -> Picker:
     index = TokenIndex(PIECES, [0])
     made = Picker(PIECES, index, Projector(index), rule)
     made.seed(seed)
@@ -40,7 +40,7 @@ def row(pairs: dict[bytes, float]) -> CloudToken:
     st.sampled_from(["linear", "log-linear"]),
 )
 def test_greedy_pick_is_the_largest_of_the_written_out_distribution(
-    scores: list[float], pairs: dict[bytes, float], weight: float, rule: Rule
+    scores: list[float], pairs: dict[bytes, float], weight: float, rule: PoolingRule
 ) -> None:
     logits = np.array(scores, np.float32)
     total = sum(pairs.values())
@@ -71,7 +71,9 @@ LIMIT = 27.9
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 1.5])
 @pytest.mark.parametrize("rule", ["linear", "log-linear"])
-def test_speculative_samples_follow_the_fused_distribution(temperature: float, rule: Rule) -> None:
+def test_speculative_samples_follow_the_fused_distribution(
+    temperature: float, rule: PoolingRule
+) -> None:
     random = np.random.default_rng(3)
     logits = np.array([0.1, 1.0, -0.5, 0.3, 2.0, 0.0, -1.0], np.float32)
     q = dict(zip(PIECES, [0.05, 0.4, 0.2, 0.1, 0.05, 0.15, 0.05], strict=True))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import LocalDistribution, local_distribution, pool
 from floe.fusion.projection import PENDING_TAIL, Projection, Projector
-from floe.records import Candidate, CloudToken, Rule
+from floe.records import Candidate, CloudToken, PoolingRule
 
 texts = st.binary(min_size=1, max_size=4).map(lambda b: bytes(x % 3 + 97 for x in b))
 vocabularies = st.lists(texts, min_size=1, max_size=30, unique=True)
@@ -139,7 +139,7 @@ def test_pooled_is_a_distribution_and_follows_the_formula(
     vocabulary: list[bytes],
     pairs: list[tuple[bytes, float]],
     weight: float,
-    rule: Rule,
+    rule: PoolingRule,
     seed: int,
 ) -> None:
     pieces = [b"", *vocabulary]

@@ -14,12 +14,12 @@ from floe.fusion.projection import Projector
 from floe.fusion.scoring.scores import Scores, ScoreSheet, join
 from floe.fusion.scoring.teacher_forcing import AskedRows, Boundary, force, rows_along
 from floe.fusion.scoring.truncated_scores import add_step
-from floe.records import Alternative, Candidate, CloudToken, Rule, TokenStep
+from floe.records import Alternative, Candidate, CloudToken, PoolingRule, TokenStep
 from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal, peaked, row_after
 
 VOCABULARY = [b"a", b"b", b"c", b"ab", b"bc", b"abc", b" a", b" "]
 CLOUD_VOCABULARY = [b"a", b"b", b"c", b" ab", b"ca", b" "]
-RULES: tuple[Rule, ...] = ("linear", "log-linear")
+RULES: tuple[PoolingRule, ...] = ("linear", "log-linear")
 
 
 def read(text: list[int], salt: str = "x") -> tuple[Scores, FakeLocal]:
@@ -39,7 +39,7 @@ def read(text: list[int], salt: str = "x") -> tuple[Scores, FakeLocal]:
     st.sampled_from(RULES),
 )
 def test_scores_are_those_of_pooling_token_by_token(
-    text: list[int], weight: float, rule: Rule
+    text: list[int], weight: float, rule: PoolingRule
 ) -> None:
     scores, local = read(text)
     cloud = peaked(CLOUD_VOCABULARY, "xcloud")

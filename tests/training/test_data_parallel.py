@@ -10,7 +10,7 @@ from floe.training.backends.cpu.data_parallel import Lanes
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Shares, lanes_of, share
 from floe.training.memory_limit import MemoryLimit
-from floe.training.training_loop import Fit, Step
+from floe.training.training_loop import Fit, LoopStep
 from tests.training.random_rows import examples, network_of
 from tests.training.runs_of_tiny import plan
 
@@ -97,7 +97,7 @@ def test_stopped_and_resumed_in_lanes_is_the_same_as_uninterrupted(tmp_path: Pat
     whole = Fit(network_of(tmp_path), some, (), two, seed=5).run()
     assert whole.steps > 4
     half = Fit(network_of(tmp_path), some, (), two, seed=5)
-    done: list[Step] = []
+    done: list[LoopStep] = []
     half.run(done.append, lambda: len(done) == 3)
     again = Fit(network_of(tmp_path), some, (), two, seed=5)
     again.load_state(half.state())

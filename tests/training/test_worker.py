@@ -20,7 +20,7 @@ from floe.training.adapter_scale import RISE, SCALES
 from floe.training.backends.cpu.base_weights import read_base
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import rss_mb
-from floe.training.training_loop import Step, rate
+from floe.training.training_loop import LoopStep, rate
 from floe.training.worker import WorkerRun, prepare, run_folder, train
 from tests.training.runs_of_tiny import plan, result_of, rows, write_run
 from tests.training.tiny import write_tiny
@@ -82,7 +82,7 @@ def test_stopped_and_resumed_is_the_same_as_uninterrupted(tmp_path: Path, base: 
     assert result_of(halves)["status"] == "cancelled"
     (halves / "stop").unlink()
 
-    def stop_later(step: Step) -> None:
+    def stop_later(step: LoopStep) -> None:
         if step.step == 5:
             (halves / "stop").touch()
 

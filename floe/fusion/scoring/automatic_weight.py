@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from floe.fusion.scoring.scores import Scores
-from floe.records import Rule
+from floe.records import PoolingRule
 
 DEFAULT_WEIGHT: Final = 0.5
 FEWEST_TOKENS: Final = 60
@@ -48,7 +48,7 @@ class AutoWeight:
 
 def fit_weight(
     scores: Scores,
-    rule: Rule,
+    rule: PoolingRule,
     *,
     answers: int,
     evidence: str = "",
@@ -76,7 +76,7 @@ def fit_weight(
     return AutoWeight(weight, f"{weight:.2f}{on} {verdict}.", tokens, gain)
 
 
-def _worth(scores: Scores, weight: float, rule: Rule) -> tuple[str, float]:
+def _worth(scores: Scores, weight: float, rule: PoolingRule) -> tuple[str, float]:
     """What the weight does for the scores, in words and as `AutoWeight.gain`."""
     alone = {"this device": _nats(scores, 1.0, rule), "the cloud": _nats(scores, 0.0, rule)}
     better = min(alone, key=alone.__getitem__)
@@ -95,7 +95,7 @@ def _worth(scores: Scores, weight: float, rule: Rule) -> tuple[str, float]:
 
 def best_weight(
     scores: Scores,
-    rule: Rule,
+    rule: PoolingRule,
     default: float = DEFAULT_WEIGHT,
     prior_tokens: float = PRIOR_TOKENS,
 ) -> float:
@@ -130,7 +130,7 @@ def best_weight(
     return 1.0 if weight > 1 - _END else round(weight, 3)
 
 
-def _nats(scores: Scores, weight: float, rule: Rule) -> float:
+def _nats(scores: Scores, weight: float, rule: PoolingRule) -> float:
     return float(np.sum(scores.nats(weight, rule)))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from floe.fusion.pooling import LocalDistribution
 from floe.fusion.projection import Projection
-from floe.records import Rule
+from floe.records import PoolingRule
 
 Values = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ class Scores:
 
         return log(self.local), log(self.cloud), log(self.own_local), log(self.own_cloud)
 
-    def nats(self, weight: float, rule: Rule) -> Values:
+    def nats(self, weight: float, rule: PoolingRule) -> Values:
         """-ln of the fused probability of each token of the text; shape (positions,).
 
         Args:
@@ -79,7 +79,7 @@ class Scores:
         normaliser = np.log(np.add.reduceat(mixed, self.starts))
         return np.asarray(normaliser - weight * own_local - (1 - weight) * own_cloud)
 
-    def bits_per_byte(self, weight: float, rule: Rule) -> float:
+    def bits_per_byte(self, weight: float, rule: PoolingRule) -> float:
         """Of all texts together; 0 for none."""
         if not self.bytes:
             return 0.0

@@ -12,14 +12,14 @@ Two stand-in tokens (s P, (1-s) Q) and ((1-s) P, s Q) have just these three sums
 from typing import Final
 
 from floe.fusion.scoring.scores import ScoreSheet
-from floe.records import Rule, TokenStep
+from floe.records import PoolingRule, TokenStep
 
 _STEPS: Final = 40
 _WEIGHTS: Final = (0.02, 0.98)
 """Nearer to an end the normaliser is 1 whatever the others do."""
 
 
-def add_step(sheet: ScoreSheet, step: TokenStep, text: bytes, rule: Rule) -> bool:
+def add_step(sheet: ScoreSheet, step: TokenStep, text: bytes, rule: PoolingRule) -> bool:
     """One fused step whose place in a text of the person's is taken by the beginning of `text`.
 
     Where `text` goes on with none of the known tokens, it counts as one of the others: that much

@@ -59,7 +59,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LearningRow:
     """An answer with what it answers.
 
     `turn` counts the conversation's answers from 0. `before`: messages between the answer before
@@ -105,13 +105,13 @@ class Dataset:
     """
 
     conversations: tuple[ChosenConversation, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[LearningRow, ...]
     system_prompt: str
     sentence: str
     fingerprint: str
 
     @property
-    def used(self) -> tuple[Row, ...]:
+    def used(self) -> tuple[LearningRow, ...]:
         """Rows that are learnt from or judged by."""
         return tuple(row for row in self.rows if not row.left_out)
 
@@ -165,7 +165,7 @@ def build_dataset(store: Store, selection: Selection, consent: ConsentCheck) -> 
     """
     wanted = None if selection.conversations is None else set(selection.conversations)
     found = [c for c in store.conversations(_ALL) if wanted is None or c.id in wanted]
-    rows: list[Row] = []
+    rows: list[LearningRow] = []
     for conversation in found:
         reason = "" if consent(conversation) else _NOT_ALLOWED
         rows += _conversation_rows(store, conversation.id, selection, reason)
@@ -178,9 +178,9 @@ def build_dataset(store: Store, selection: Selection, consent: ConsentCheck) -> 
 
 def _conversation_rows(
     store: Store, conversation_id: int, selection: Selection, reason: str
-) -> list[Row]:
+) -> list[LearningRow]:
     rewritten = _rewritten(store, conversation_id)
-    rows: list[Row] = []
+    rows: list[LearningRow] = []
     before: list[Message] = []
     for shown in store.open_conversation(conversation_id):
         if shown.role != "assistant":
@@ -188,7 +188,7 @@ def _conversation_rows(
             continue
         answer = _newest(shown, rewritten)
         rows.append(
-            Row(
+            LearningRow(
                 conversation_id,
                 shown.id,
                 len(rows),
@@ -249,7 +249,7 @@ def _left_out(
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _without_repeats(rows: Sequence[Row]) -> list[Row]:
+def _without_repeats(rows: Sequence[LearningRow]) -> list[LearningRow]:
     """Of answers that nearly repeat each other only one stays: liked and rewritten ones first.
 
     Across conversations, so that nothing held out is nearly the same as something learnt.
@@ -264,7 +264,7 @@ def _without_repeats(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _split(rows: Sequence[Row], seed: int) -> tuple[list[Row], str]:
+def _split(rows: Sequence[LearningRow], seed: int) -> tuple[list[LearningRow], str]:
     """Set rows aside by conversation, and say how.
 
     Each conversation's place is a hash of its id and the seed, so those that come later move no
@@ -286,7 +286,7 @@ def _split(rows: Sequence[Row], seed: int) -> tuple[list[Row], str]:
     return split, f"{chats} of them kept to judge by"
 
 
-def _split_one(rows: Sequence[Row]) -> list[Row]:
+def _split_one(rows: Sequence[LearningRow]) -> list[LearningRow]:
     used = [row.message_id for row in rows if not row.left_out]
     count = max(1, round(HELD_OUT_SHARE * len(used))) if len(used) > 1 else 0
     held_out = set(used[len(used) - count :])
@@ -301,7 +301,7 @@ def _place(conversation_id: int, seed: int) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def _chosen(conversation: Conversation, rows: Sequence[Row]) -> ChosenConversation:
+def _chosen(conversation: Conversation, rows: Sequence[LearningRow]) -> ChosenConversation:
     used = sum(not row.left_out for row in rows)
     reasons = {row.left_out for row in rows}
     return ChosenConversation(
@@ -325,7 +325,7 @@ def _sentence(data: Dataset, split: str) -> str:
     return f"{sentence}{out}"
 
 
-def _why_left_out(rows: Sequence[Row]) -> str:
+def _why_left_out(rows: Sequence[LearningRow]) -> str:
     """`; 12 left out (10 private, 2 disliked).`, the most frequent reason first."""
     reasons = Counter(row.left_out.partition(" (")[0] for row in rows if row.left_out)
     if not reasons:
@@ -334,7 +334,7 @@ def _why_left_out(rows: Sequence[Row]) -> str:
     return f"; {reasons.total()} left out ({', '.join(parts)})."
 
 
-def _runs(rows: Iterable[Row]) -> list[list[Row]]:
+def _runs(rows: Iterable[LearningRow]) -> list[list[LearningRow]]:
     """Used answers that follow each other without a gap, on the same side of the split."""
     runs = groupby(
         enumerate(rows), key=lambda pair: (pair[1].conversation_id, pair[1].split, _gap(pair))
@@ -342,12 +342,12 @@ def _runs(rows: Iterable[Row]) -> list[list[Row]]:
     return [[row for _, row in run] for _, run in runs]
 
 
-def _gap(pair: tuple[int, Row]) -> int:
+def _gap(pair: tuple[int, LearningRow]) -> int:
     place, row = pair
     return row.turn - place  # the same for neighbours as long as none between them is missing
 
 
-def _line(turns: Sequence[Row], system_prompt: str) -> dict[str, Any]:
+def _line(turns: Sequence[LearningRow], system_prompt: str) -> dict[str, Any]:
     said = [
         message
         for row in turns

@@ -3,11 +3,11 @@
 from typing import Any
 
 from floe.chat.preferences import Preferences
-from floe.records import Rule
+from floe.records import PoolingRule
 from floe.store import Store
 from floe.training.fusion_weight import kept_weight
 
 
-def auto_value(store: Store, rule: Rule) -> dict[str, Any]:
+def auto_value(store: Store, rule: PoolingRule) -> dict[str, Any]:
     """What `floe.auto` draws."""
     return {"on": Preferences.load(store).auto, "reason": kept_weight(store, rule).reason}

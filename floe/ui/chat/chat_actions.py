@@ -24,7 +24,7 @@ from floe.ui.chat.about import about, allow
 from floe.ui.chat.answer_figures import live_figures
 from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.conversations import conversation_list
-from floe.ui.chat.thread import Frame, Rows, draw_row, thread_rows, visible
+from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
 from floe.ui.layout import Parts
 from floe.ui.page_events import (
     ConsentAsked,
@@ -391,7 +391,7 @@ class Actions:
             parts.stop: gr.update(visible=turn is not None and turn.writing),
         }
 
-    def _rows(self, seat: Seat, around: int) -> Rows:
+    def _rows(self, seat: Seat, around: int) -> ThreadRows:
         """The view as it is, with message `around` as it is now."""
         turn = self._running(seat.conversation)
         view = turn.view() if turn else None

@@ -20,7 +20,7 @@ WINDOW: Final = 40
 """Messages that the page gets at once."""
 
 
-class Row(TypedDict):
+class ThreadRow(TypedDict):
     """One message as `floe.thread` draws it; `blocks` are HTML, all else is text.
 
     `chip` is what was decided about a question, `live` whether the answer is being written.
@@ -40,7 +40,7 @@ class Row(TypedDict):
     summary: str
 
 
-class Rows(TypedDict):
+class ThreadRows(TypedDict):
     """Rows `first` and following of the `total` on the way to message `leaf`.
 
     With the same leaf, row n is always the same message. `generation` tells frames of a running
@@ -53,7 +53,7 @@ class Rows(TypedDict):
     generation: int
     first: int
     total: int
-    rows: list[Row]
+    rows: list[ThreadRow]
     focus: int | None
     flash: bool
     model: str
@@ -63,7 +63,7 @@ class Frame(TypedDict):
     """The row of an answer that is being written, and its figures, for that `generation`."""
 
     generation: int
-    row: Row
+    row: ThreadRow
     figures: list[list[str]]
 
 
@@ -74,7 +74,7 @@ def thread_rows(
     generation: int = 0,
     around: int | None = None,
     flash: bool = False,
-) -> Rows:
+) -> ThreadRows:
     """The window of a conversation's branch that has message `around`, else its end.
 
     `live` replaces what the store knows of the answer in the making; `flash`: the message
@@ -83,7 +83,7 @@ def thread_rows(
     at = next((place for place, each in enumerate(messages) if each.id == around), None)
     last = max(len(messages) - WINDOW, 0)
     first = last if at is None else min(max(at - WINDOW // 2, 0), last)
-    return Rows(
+    return ThreadRows(
         conversation=messages[0].conversation_id if messages else None,
         leaf=messages[-1].id if messages else None,
         generation=generation,
@@ -118,7 +118,7 @@ def visible(messages: Sequence[Message]) -> list[Message]:
 
 def draw_rows(
     messages: Sequence[Message], first: int, end: int, live: TurnView | None = None
-) -> list[Row]:
+) -> list[ThreadRow]:
     """Rows `first` up to `end` of a branch."""
     return [
         draw_row(
@@ -141,7 +141,7 @@ def draw_row(
     *,
     following: Message | None = None,
     following_route: Route | None = None,
-) -> Row:
+) -> ThreadRow:
     """One message; the route of what follows a question says what was decided about it."""
     status: Status = live.status if live else message.status
     stats = live.stats if live else message.stats
@@ -150,7 +150,7 @@ def draw_row(
     ended = ENDED[status]
     asked = message.role == "user"
     decided = following_route or (following.route if following else None)
-    return Row(
+    return ThreadRow(
         id=message.id,
         role=message.role,
         blocks=list(render_blocks(live.text) if live else render_message(message.content)),

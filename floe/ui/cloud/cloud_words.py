@@ -11,7 +11,7 @@ from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.jobs.endpoint_test import EndpointTestView
 
-Mark = Literal["good", "limited", "impossible"]
+StatusMark = Literal["good", "limited", "impossible"]
 
 CHOICES: Final = [
     *((preset.title, preset.id) for preset in PRESETS),
@@ -41,7 +41,7 @@ _BROKEN_OFF: Final = "The test "
 """Cancelled or out of time, which says nothing against the endpoint."""
 
 
-def marked(profile: EndpointProfile) -> list[tuple[Mark, str]]:
+def marked(profile: EndpointProfile) -> list[tuple[StatusMark, str]]:
     """The findings, each with what it means for fusion.
 
     A test that did not come to its end stopped at its last finding. A sentence that is not known
@@ -53,7 +53,7 @@ def marked(profile: EndpointProfile) -> list[tuple[Mark, str]]:
     return found
 
 
-def _mark(finding: str) -> Mark:
+def _mark(finding: str) -> StatusMark:
     if finding.startswith(_GOOD):
         return "good"
     return "impossible" if finding.startswith(_IMPOSSIBLE) else "limited"

@@ -20,7 +20,7 @@ from floe.adapters.architecture import Architecture, architecture_of
 from floe.adapters.lora_defaults import GGUF_NAMES, MODULES
 from floe.errors import ModelError
 from floe.llama.gguf_checks import check_model
-from floe.llama.gguf_file import Header
+from floe.llama.gguf_file import ModelHeader
 from floe.training.backends.cpu.prepacked_linear import Frozen
 
 _SLICE: Final = 4096
@@ -75,7 +75,7 @@ def read_base(
         ModelError: it is no GGUF, broken, or of a kind that cannot be trained here.
     """
     check_model(path)
-    reader = Header(path)
+    reader = ModelHeader(path)
     architecture = architecture_of(reader, path)
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     unread = set(tensors)
