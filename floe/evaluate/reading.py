@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from floe.cloud.client import CloudClient
 from floe.fusion.scoring.teacher_forcing import AskedRows
-from floe.llama.forced_logits import Logits, forced_logits
+from floe.llama.forced_logits import forced_logits
 from floe.llama.prompt import PromptBuilder
-from floe.llama.runtime import LlamaModel
+from floe.llama.runtime import LlamaModel, Logits
 from floe.records import Candidate, ChatMessage, CloudToken, Sampling
 
 TOP: Final = 20

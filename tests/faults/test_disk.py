@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from floe.chat.assistant import Assistant, answer_writer
+from floe.chat import answer_writer
+from floe.chat.assistant import Assistant
 from floe.chat.turn import Turn, TurnOptions
 from floe.errors import PromptError, StoreError
 from floe.records import Sampling

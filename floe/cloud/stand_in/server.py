@@ -1,9 +1,9 @@
 """A stand-in for a cloud model: an OpenAI-compatible server over any GGUF, on loopback only.
 
-`python -m floe.cloud.stand_in.server --model PATH` prints `listening on
-http://127.0.0.1:PORT/v1` when it is ready, and before that the key that it wants to be shown:
-other users of this machine, and pages in a browser, reach its port too. With `--with-parent` the
-key comes over standard input. It behaves like llama-server where that differs from OpenAI: a trailing assistant message is
+`python -m floe.cloud.stand_in.server --model PATH` prints `listening on http://127.0.0.1:PORT/v1`
+when it is ready, and before that the key that it wants to be shown: other users of this machine,
+and pages in a browser, reach its port too. With `--with-parent` the key comes over standard input.
+It behaves like llama-server where that differs from OpenAI: a trailing assistant message is
 continued, byte for byte, and rows have their true bytes. The end-of-text token is a row of its own
 with its spelling and empty bytes, so that the rows always join up to the text (a stop string is
 the exception: its rows are sent, its text is not). Prompts are never logged.

@@ -75,7 +75,7 @@ class _Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
+class NameLexicon:
     """Words in small letters: given and family names, ordinary words, places and brands."""
 
     given: frozenset[str]
@@ -85,11 +85,11 @@ class Lexicon:
 
 
 @cache
-def lexicon() -> Lexicon:
+def lexicon() -> NameLexicon:
     """Read the lists beside this module, once."""
     data = gzip.decompress(files(_PACKAGE).joinpath("lexicon.txt.gz").read_bytes()).decode("utf-8")
     sections = [frozenset(section.split()) for section in data.split("\n\n")]
-    return Lexicon(*sections[:4])
+    return NameLexicon(*sections[:4])
 
 
 def public_names() -> list[str]:
