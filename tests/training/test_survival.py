@@ -253,8 +253,8 @@ def test_on_a_full_disk_it_says_so_and_goes_on_from_the_checkpoint_before(device
     process = held(run)
     checkpoint = run.folder.path / "checkpoint"
     kept = (checkpoint / "state.pt").read_bytes()
-    (checkpoint / "state.pt.part").unlink(missing_ok=True)
-    (checkpoint / "state.pt.part").symlink_to("/dev/full")
+    (checkpoint / ".state.pt.part").unlink(missing_ok=True)
+    (checkpoint / ".state.pt.part").symlink_to("/dev/full")
     process.resume()
     full = ended(runs, run.id)
     assert (full.status, full.can_resume) == ("failed", True)

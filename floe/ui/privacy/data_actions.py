@@ -44,7 +44,7 @@ class DataActions:
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
         if read_asked(event, ViewAsked).view != "privacy":
-            return {}
+            return {self.parts.own_data: gr.skip()}  # no value at all is an error of gradio
         return {self.parts.own_data: self._value()}
 
     @plainly
