@@ -242,7 +242,6 @@ def test_the_cloud_alone_that_breaks_off_is_continued_here(make: Make, qwen_path
     ("settings", "words"),
     [
         ({"cloud": "http://127.0.0.1:9/v1"}, "127.0.0.1"),
-        ({"cloud": "nonsense"}, "address"),
         ({"cloud": OFF}, "switched off"),
     ],
 )

@@ -163,9 +163,9 @@ def test_the_command_asks_first(
 ) -> None:
     littered(data_dir)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
-    assert main(["--data-dir", str(data_dir), "erase"]) == 1
+    assert main(["erase", "--data-dir", str(data_dir)]) == 1
     assert "--yes" in capsys.readouterr().err
     assert (data_dir / "floe.db").exists()
-    assert main(["--data-dir", str(data_dir), "erase", "--yes"]) == 0
+    assert main(["erase", "--data-dir", str(data_dir), "--yes"]) == 0
     assert "notes.txt" in capsys.readouterr().out
     assert listing(data_dir) == {*OTHERS, LOCK}

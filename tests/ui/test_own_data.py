@@ -152,8 +152,8 @@ def test_a_headless_start_takes_the_passphrase_from_a_file(tmp_path: Path) -> No
     data_dir.mkdir()
     app = App(data_dir)
     (tmp_path / "secret").write_text(f"{PASSPHRASE}\n")
-    command = [sys.executable, "-m", "floe.data_folder.maintenance", "--data-dir", str(data_dir)]
-    command += ["--passphrase-file", str(tmp_path / "secret"), "encrypt"]
+    command = [sys.executable, "-m", "floe", "encrypt", "--data-dir", str(data_dir)]
+    command += ["--passphrase-file", str(tmp_path / "secret")]
     subprocess.run(command, cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
     refused = second(data_dir)
     assert refused.returncode == 1
