@@ -5,6 +5,7 @@ it, and no weight is read. Knows the format (ggml's `gguf.cpp`, versions 2 and 3
 model needs; that is for `floe.llama.gguf_checks`.
 """
 
+import errno
 import math
 import mmap
 import os
@@ -183,6 +184,11 @@ def read_gguf_header(path: Path) -> GgufHeader:
     except FileNotFoundError:
         raise ModelError(f"There is no file {path}. Give the path of a GGUF file.") from None
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise ModelError(
+                f"There is not enough memory to read {path}. Close other programs, or choose a "
+                "smaller model."
+            ) from error
         raise ModelError(f"{path} cannot be read ({error.strerror}). Check its rights.") from error
     except HeaderError as error:
         raise ModelError(f"{path} {error}. Fetch it again, or choose another file.") from error

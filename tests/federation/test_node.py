@@ -113,7 +113,7 @@ SUPERNODES = {
 @pytest.mark.parametrize("does", SUPERNODES.values(), ids=SUPERNODES.keys())
 def test_a_supernode_that_lost_its_group_or_its_heart_does_not_stay(does: str) -> None:
     program = (
-        "import threading, time; from flwr.supernode import cli; from floe.federation import "
+        "import threading, time; from flwr.supernode import cli; from floe.federation.group import "
         f"supernode\ndef run():\n    {does}\ncli.flower_supernode = run; supernode.main()"
     )
     ended = subprocess.run(

@@ -17,7 +17,7 @@ CHATS = {
     "egg": ("How do I boil an egg?", "Seven minutes in simmering water."),
     "tool": ("Name a sharp tool.", "A chisel, if it is looked after."),
     "bird": ("Where do swallows go in winter?", "Far south, across the sea."),
-    "mail": ("Whom do I ask?", "Write to jane.miller@example.com about it."),
+    "mail": ("Whom do I ask?", "Write to jane.miller@posteo.net about it."),
     "secret": ("What shall I plant?", "Beans, as soon as the soil is warm."),
     "home": ("How high is the hedge?", "As high as the fence, more or less."),
 }
