@@ -17,7 +17,7 @@ from torch import Tensor
 
 from floe.adapters.lora_factors import Factors
 from floe.records import TrainPlan
-from floe.training.adapter_scale import Softened, soften
+from floe.training.adapter_scale import ScaleChoice, choose_adapter_scale
 from floe.training.backends.cpu.data_parallel import Lanes
 from floe.training.backends.cpu.network import Batch, LoraNetwork
 from floe.training.data.packing import Example, Packed, Shares, lanes_of, pack, share
@@ -53,7 +53,7 @@ class Fitted:
 
     `held_out_before` is the base alone, `held_out_start` the adapter that training began with,
     `held_out_after` the factors returned. `complete` is False where it was stopped; where it is
-    True and there is general text, `softened` says how strong the adapter was left, which is in
+    True and there is general text, `scale_choice` says how strong the adapter was left, which is in
     the factors already.
     """
 
@@ -66,7 +66,7 @@ class Fitted:
     best_step: int
     tokens: int
     seconds: float
-    softened: Softened
+    scale_choice: ScaleChoice
 
 
 class Fit:
@@ -219,24 +219,26 @@ class Fit:
 
     def _fitted(self, complete: bool, measured: "_Trunk") -> Fitted:
         best_step = self._step if self._best is None else self._best_step
-        softened = Softened(held_out=self._best_loss)
+        scale_choice = ScaleChoice(held_out=self._best_loss)
         if complete and self._general and best_step:
-            softened = self._soften(measured)
-        factors = {name: (a, b * softened.scale) for name, (a, b) in self._best_factors().items()}
+            scale_choice = self._soften(measured)
+        factors = {
+            name: (a, b * scale_choice.scale) for name, (a, b) in self._best_factors().items()
+        }
         return Fitted(
             factors=factors,
             complete=complete,
             held_out_before=self._before,
             held_out_start=self._start,
-            held_out_after=softened.held_out,
+            held_out_after=scale_choice.held_out,
             steps=self._step,
             best_step=best_step,
             tokens=self._tokens,
             seconds=self._seconds,
-            softened=softened,
+            scale_choice=scale_choice,
         )
 
-    def _soften(self, measured: "_Trunk") -> Softened:
+    def _soften(self, measured: "_Trunk") -> ScaleChoice:
         lora = self._network.lora
         general = self._trunk(self._general)
 
@@ -248,7 +250,9 @@ class Fit:
             return loss
 
         with self._as_best():
-            return soften(at(general), at(measured) if self._held_out else None, self._start)
+            return choose_adapter_scale(
+                at(general), at(measured) if self._held_out else None, self._start
+            )
 
     def _best_factors(self) -> Factors:
         with self._as_best():

@@ -36,7 +36,7 @@ from floe.models.download import ignore, sha256_of
 from floe.records import TrainPlan
 from floe.resources import GENERAL
 from floe.store import encryption
-from floe.training import adapter_scale as soften
+from floe.training import adapter_scale as choose_adapter_scale
 from floe.training.backends.cpu.base_weights import Base, read_base
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
@@ -297,9 +297,9 @@ def _summary(result: WorkerResult, seconds: float) -> dict[str, Any]:
         "tok_s": fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
         "steps": fitted.steps,
         "best_step": fitted.best_step,
-        "strength": fitted.softened.scale,
-        "general_before": fitted.softened.general_before,
-        "general_after": fitted.softened.general_after,
+        "strength": fitted.scale_choice.scale,
+        "general_before": fitted.scale_choice.general_before,
+        "general_after": fitted.scale_choice.general_after,
     }
 
 
@@ -311,7 +311,7 @@ def _sentence(fitted: Fitted) -> str:
     if fitted.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
     change = 1 - fitted.held_out_after / fitted.held_out_start
-    strength = soften.named(fitted.softened.scale)
+    strength = choose_adapter_scale.describe_scale(fitted.scale_choice.scale)
     return (
         f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{strength}."
     )
