@@ -27,11 +27,11 @@ DROPOUT: Final = 0.1
 PATIENCE: Final = 3
 """Looks at the held-out rows without an improvement before training ends."""
 _WARM_UP: Final = 0.1
-_FLOOR: Final = 0.05
+_FINAL_RATE_SHARE: Final = 0.05
 """The last learning rate as a share of the first."""
 _BETAS: Final = (0.9, 0.98)
-_CLIP: Final = 1.0
-_TRUNK_BYTES: Final = 256 * 10**6
+_MAX_GRADIENT_NORM: Final = 1.0
+_PREFIX_CACHE_BYTES: Final = 256 * 10**6
 """How much of what the frozen layers made of the rows may be kept in memory."""
 
 
@@ -48,7 +48,7 @@ class LoopStep:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
+class LoopResult:
     """What came of it. Held-out losses in nats per token; None without held-out rows.
 
     `held_out_before` is the base alone, `held_out_start` the adapter that training began with,
@@ -69,7 +69,7 @@ class Fitted:
     scale_choice: ScaleChoice
 
 
-class Fit:
+class TrainingLoop:
     """One adapter being trained; `run` may be called again after `load_state`."""
 
     def __init__(
@@ -108,17 +108,17 @@ class Fit:
         self,
         on_step: Callable[[LoopStep], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> Fitted:
+    ) -> LoopResult:
         """Train to the end, or until `stopped` says so between two steps."""
         lanes = lanes_of(self._plan.batch_tokens, self._plan.threads)
         with Lanes(self._network, self._plan.threads, lanes) as self._lanes:
             return self._run(on_step, stopped)
 
-    def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> Fitted:
+    def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> LoopResult:
         began = time.perf_counter() - self._seconds
-        trunk, measured = self._trunk(self._train), self._trunk(self._held_out)
+        trunk, held_out_cache = self._prefix_cache(self._train), self._prefix_cache(self._held_out)
         if self._step == 0:
-            self._look_before(measured)
+            self._evaluate_before(held_out_cache)
         # All at once: left to the first step, the threads would wait for each other.
         self._lanes.map(self._network.prepare, self._network.backward_matrices())
         resumed = time.perf_counter()
@@ -128,10 +128,10 @@ class Fit:
             if stopped():
                 complete = False
                 break
-            loss = self._one(trunk)
+            loss = self._train_step(trunk)
             held_out = None
             if self._held_out and self._step in self._ends:
-                held_out = self._look(measured)
+                held_out = self._evaluate(held_out_cache)
             done += 1
             self._seconds = time.perf_counter() - began
             pace = (time.perf_counter() - resumed) / done
@@ -146,7 +146,7 @@ class Fit:
                 )
             )
         self._seconds = time.perf_counter() - began
-        return self._fitted(complete, measured)
+        return self._result(complete, held_out_cache)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on, for `torch.save`."""
@@ -167,7 +167,7 @@ class Fit:
         for name, value in state["numbers"].items():
             setattr(self, name, value)
 
-    def _one(self, trunk: "_Trunk") -> float:
+    def _train_step(self, trunk: "_Trunk") -> float:
         lora, plan = self._network.lora, self._plan
         shares = self._batches[self._step]
         loss = self._lanes.step(
@@ -182,34 +182,36 @@ class Fit:
         norm = float(lora.gradient.norm())
         if not math.isfinite(norm):
             raise FloatingPointError("the gradient is not finite")
-        if norm > _CLIP:
-            lora.gradient *= _CLIP / norm
-        self._optimiser.param_groups[0]["lr"] = plan.learning_rate * rate(self._step, self.steps)
+        if norm > _MAX_GRADIENT_NORM:
+            lora.gradient *= _MAX_GRADIENT_NORM / norm
+        self._optimiser.param_groups[0]["lr"] = plan.learning_rate * learning_rate_share(
+            self._step, self.steps
+        )
         self._optimiser.step()
         lora.refresh()
         self._step += 1
         self._tokens += sum(len(self._train[i]) for one in shares for bin_ in one for i in bin_)
         return loss
 
-    def _trunk(self, examples: Sequence[Example]) -> "_Trunk":
-        return _Trunk(self._network, examples, self._plan.batch_tokens, self._lanes)
+    def _prefix_cache(self, examples: Sequence[Example]) -> "_Trunk":
+        return FrozenPrefixCache(self._network, examples, self._plan.batch_tokens, self._lanes)
 
-    def _look_before(self, measured: "_Trunk") -> None:
+    def _evaluate_before(self, held_out_cache: "_Trunk") -> None:
         if not self._held_out:
             return
         lora = self._network.lora
-        self._start = measured.loss()
+        self._start = held_out_cache.loss()
         self._best_loss = self._start
         self._best = lora.parameters.detach().clone()
         if lora.is_zero():
             self._before = self._start
             return
         lora.refresh(0.0)
-        self._before = measured.loss()
+        self._before = held_out_cache.loss()
         lora.refresh()
 
-    def _look(self, measured: "_Trunk") -> float:
-        loss = measured.loss()
+    def _evaluate(self, held_out_cache: "_Trunk") -> float:
+        loss = held_out_cache.loss()
         if self._best_loss is None or loss < self._best_loss:
             self._best_loss, self._best_step, self._bad = loss, self._step, 0
             self._best = self._network.lora.parameters.detach().clone()
@@ -217,15 +219,15 @@ class Fit:
             self._bad += 1
         return loss
 
-    def _fitted(self, complete: bool, measured: "_Trunk") -> Fitted:
+    def _result(self, complete: bool, held_out_cache: "_Trunk") -> LoopResult:
         best_step = self._step if self._best is None else self._best_step
         scale_choice = ScaleChoice(held_out=self._best_loss)
         if complete and self._general and best_step:
-            scale_choice = self._soften(measured)
+            scale_choice = self._choose_scale(held_out_cache)
         factors = {
             name: (a, b * scale_choice.scale) for name, (a, b) in self._best_factors().items()
         }
-        return Fitted(
+        return LoopResult(
             factors=factors,
             complete=complete,
             held_out_before=self._before,
@@ -238,9 +240,9 @@ class Fit:
             scale_choice=scale_choice,
         )
 
-    def _soften(self, measured: "_Trunk") -> ScaleChoice:
+    def _choose_scale(self, held_out_cache: "_Trunk") -> ScaleChoice:
         lora = self._network.lora
-        general = self._trunk(self._general)
+        general = self._prefix_cache(self._general)
 
         def at(trunk: "_Trunk") -> Callable[[float], float]:
             def loss(strength: float) -> float:
@@ -249,17 +251,17 @@ class Fit:
 
             return loss
 
-        with self._as_best():
+        with self._best_parameters():
             return choose_adapter_scale(
-                at(general), at(measured) if self._held_out else None, self._start
+                at(general), at(held_out_cache) if self._held_out else None, self._start
             )
 
     def _best_factors(self) -> Factors:
-        with self._as_best():
+        with self._best_parameters():
             return self._network.lora.factors()
 
     @contextmanager
-    def _as_best(self) -> Iterator[None]:
+    def _best_parameters(self) -> Iterator[None]:
         """The parameters of the best step; where training stands comes back afterwards."""
         lora = self._network.lora
         here = lora.parameters.detach().clone()
@@ -286,13 +288,13 @@ _NUMBERS: Final = (
 )
 
 
-def rate(step: int, steps: int) -> float:
+def learning_rate_share(step: int, steps: int) -> float:
     """Share of the learning rate at a step: a linear warm-up, then a cosine."""
     warm = max(1, round(_WARM_UP * steps))
     if step < warm:
         return (step + 1) / warm
     done = (step - warm) / max(1, steps - warm)
-    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+    return _FINAL_RATE_SHARE + (1 - _FINAL_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Shares]]:
@@ -316,7 +318,7 @@ def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list
     return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
 
 
-class _Trunk:
+class FrozenPrefixCache:
     """States below the adapters: kept for all epochs if they fit, else made for each batch."""
 
     def __init__(
@@ -327,7 +329,7 @@ class _Trunk:
         architecture = network.base.architecture
         size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
         self._kept: list[Tensor] | None = None
-        if size <= _TRUNK_BYTES and network.lora.first_layer > 0:
+        if size <= _PREFIX_CACHE_BYTES and network.lora.first_layer > 0:
             self._kept = network.trunks(examples, batch_tokens)
 
     def states(self, batch: Batch) -> Tensor:

@@ -43,7 +43,7 @@ from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
 from floe.training.memory_limit import MemoryLimit, MemoryWatch, keep_freed_memory, peak_rss_mb
-from floe.training.training_loop import Fit, Fitted, LoopStep
+from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Why a run failed, for a program; "" if it did not."""
@@ -61,7 +61,7 @@ class WorkerResult:
     UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
     """
 
-    fitted: Fitted
+    fitted: LoopResult
     rank: int
     alpha: float
     held_out_bytes: int
@@ -121,8 +121,8 @@ def prepare(
     start: tuple[Factors, float] | None,
     watch: Callable[[int], None] = lambda _: None,
     general: Sequence[Example] = (),
-) -> tuple[Fit, Lora]:
-    """A fit that is ready to run; arguments and errors as in `train`, `general` as in `Fit`."""
+) -> tuple[TrainingLoop, Lora]:
+    """A fit that is ready to run; arguments and errors as in `train`, `general` as in `TrainingLoop`."""
     if not train_examples:
         raise RowsError("There are no answers to learn from. Choose some conversations.")
     lora = Lora(
@@ -140,10 +140,10 @@ def prepare(
         scale = (alpha / rank_of(factors)) / (plan.alpha / plan.rank)
         lora.load({name: (a, b * scale) for name, (a, b) in factors.items()})
     network = LoraNetwork(base, lora, watch)
-    return Fit(network, train_examples, held_out, plan, seed, general), lora
+    return TrainingLoop(network, train_examples, held_out, plan, seed, general), lora
 
 
-def finish(fitted: Fitted, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
+def finish(fitted: LoopResult, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
     """The result of a fit."""
     return WorkerResult(
         fitted=fitted,
@@ -249,7 +249,7 @@ class WorkerRun:
             "plan": json.dumps([self.settings["plan"], self.seed], sort_keys=True),
         }
 
-    def _resume(self, fit: Fit, identity: dict[str, str]) -> None:
+    def _resume(self, fit: TrainingLoop, identity: dict[str, str]) -> None:
         path = self.folder / "checkpoint" / "state.pt"
         if not path.exists():
             return
@@ -264,7 +264,7 @@ class WorkerRun:
         if began == identity:
             fit.load_state(state)
 
-    def _checkpoint(self, fit: Fit, identity: dict[str, str]) -> None:
+    def _checkpoint(self, fit: TrainingLoop, identity: dict[str, str]) -> None:
         path = self.folder / "checkpoint" / "state.pt"
         path.parent.mkdir(exist_ok=True)
         # Through memory, because torch hides what the disk says in an error of its own.
@@ -303,7 +303,7 @@ def _summary(result: WorkerResult, seconds: float) -> dict[str, Any]:
     }
 
 
-def _sentence(fitted: Fitted) -> str:
+def _sentence(fitted: LoopResult) -> str:
     if not fitted.complete:
         return f"Stopped after {fitted.steps} steps; it can go on from there."
     if fitted.held_out_start is None or fitted.held_out_after is None:

@@ -10,7 +10,7 @@ from floe.training.backends.cpu.data_parallel import Lanes
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Shares, lanes_of, share
 from floe.training.memory_limit import MemoryLimit
-from floe.training.training_loop import Fit, LoopStep
+from floe.training.training_loop import LoopStep, TrainingLoop
 from tests.training.random_rows import examples, network_of
 from tests.training.runs_of_tiny import plan
 
@@ -94,12 +94,12 @@ def test_a_batch_is_shared_only_where_each_thread_has_enough_to_do() -> None:
 def test_stopped_and_resumed_in_lanes_is_the_same_as_uninterrupted(tmp_path: Path) -> None:
     two = plan(batch_tokens=512, threads=2)
     some = examples((200, 210, 190, 60, 205, 150, 70))
-    whole = Fit(network_of(tmp_path), some, (), two, seed=5).run()
+    whole = TrainingLoop(network_of(tmp_path), some, (), two, seed=5).run()
     assert whole.steps > 4
-    half = Fit(network_of(tmp_path), some, (), two, seed=5)
+    half = TrainingLoop(network_of(tmp_path), some, (), two, seed=5)
     done: list[LoopStep] = []
     half.run(done.append, lambda: len(done) == 3)
-    again = Fit(network_of(tmp_path), some, (), two, seed=5)
+    again = TrainingLoop(network_of(tmp_path), some, (), two, seed=5)
     again.load_state(half.state())
     rest = again.run()
     for name, (a, b) in whole.factors.items():

@@ -20,7 +20,7 @@ from floe.training.adapter_scale import CANDIDATE_SCALES, MAX_GENERAL_RISE
 from floe.training.backends.cpu.base_weights import read_base
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import rss_mb
-from floe.training.training_loop import LoopStep, rate
+from floe.training.training_loop import LoopStep, learning_rate_share
 from floe.training.worker import WorkerRun, prepare, run_folder, train
 from tests.training.runs_of_tiny import plan, result_of, rows, write_run
 from tests.training.tiny import write_tiny
@@ -305,7 +305,7 @@ def test_nothing_to_learn_from_is_an_error_in_process_too(base: Path) -> None:
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:
-    rates = [rate(step, 100) for step in range(100)]
+    rates = [learning_rate_share(step, 100) for step in range(100)]
     assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
     assert max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)

@@ -24,7 +24,7 @@ from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example, pack
 from floe.training.data.tokenisation import Encoder, TrainRow
-from floe.training.training_loop import Fit
+from floe.training.training_loop import TrainingLoop
 
 RATED_RANK: Final = 16
 """The rank that a recipe's learning rate is for. Of a smaller adapter each step moves the product
@@ -100,7 +100,7 @@ class Learner:
         network = self._network(start, rank)
         # Nothing is held out here: the last step counts, and what is held out stays unseen.
         try:
-            fitted = Fit(network, examples, (), self._plan(rank), seed).run(
+            fitted = TrainingLoop(network, examples, (), self._plan(rank), seed).run(
                 stopped=lambda: time.monotonic() > deadline
             )
         except FloatingPointError as error:

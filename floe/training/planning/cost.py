@@ -20,7 +20,7 @@ from floe.training.planning.hardware import Hardware
 
 _GROUPS: Final = (MODULES[:3], MODULES[3:4], MODULES[4:6], MODULES[6:])
 """Projections that share an input: their factors are multiplied together."""
-_TRUNK_BYTES: Final = 256e6
+_PREFIX_CACHE_BYTES: Final = 256e6
 _HEAD_BYTES: Final = 25e6
 _GENERAL_TOKENS: Final = 1850
 _GENERAL_TARGETS: Final = 1065
@@ -183,7 +183,7 @@ def _bin_length(plan: TrainPlan, workload: Workload) -> int:
 def _trunk_is_kept(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
     size = 2 if plan.precision == "bfloat16" else 4
     return plan.layers < architecture.layers and (
-        workload.tokens * architecture.hidden * size <= _TRUNK_BYTES
+        workload.tokens * architecture.hidden * size <= _PREFIX_CACHE_BYTES
     )
 
 
