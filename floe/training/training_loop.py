@@ -116,7 +116,10 @@ class TrainingLoop:
 
     def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> LoopResult:
         began = time.perf_counter() - self._seconds
-        trunk, held_out_cache = self._prefix_cache(self._train), self._prefix_cache(self._held_out)
+        frozen_prefix, held_out_cache = (
+            self._prefix_cache(self._train),
+            self._prefix_cache(self._held_out),
+        )
         if self._step == 0:
             self._evaluate_before(held_out_cache)
         # All at once: left to the first step, the threads would wait for each other.
@@ -128,7 +131,7 @@ class TrainingLoop:
             if stopped():
                 complete = False
                 break
-            loss = self._train_step(trunk)
+            loss = self._train_step(frozen_prefix)
             held_out = None
             if self._held_out and self._step in self._ends:
                 held_out = self._evaluate(held_out_cache)
@@ -167,13 +170,13 @@ class TrainingLoop:
         for name, value in state["numbers"].items():
             setattr(self, name, value)
 
-    def _train_step(self, trunk: "_Trunk") -> float:
+    def _train_step(self, frozen_prefix: "_Trunk") -> float:
         lora, plan = self._network.lora, self._plan
         shares = self._batches[self._step]
         loss = self._lanes.step(
             self._train,
             shares,
-            trunk.states,
+            frozen_prefix.states,
             dropout=DROPOUT,
             checkpointing=plan.checkpointing,
             seed=self._seed * 1_000_003 + self._step,
@@ -244,10 +247,10 @@ class TrainingLoop:
         lora = self._network.lora
         general = self._prefix_cache(self._general)
 
-        def at(trunk: "_Trunk") -> Callable[[float], float]:
+        def at(frozen_prefix: "_Trunk") -> Callable[[float], float]:
             def loss(strength: float) -> float:
                 lora.refresh(strength)
-                return trunk.loss()
+                return frozen_prefix.loss()
 
             return loss
 
@@ -330,11 +333,11 @@ class FrozenPrefixCache:
         size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
         self._kept: list[Tensor] | None = None
         if size <= _PREFIX_CACHE_BYTES and network.lora.first_layer > 0:
-            self._kept = network.trunks(examples, batch_tokens)
+            self._kept = network.frozen_prefixes(examples, batch_tokens)
 
     def states(self, batch: Batch) -> Tensor:
         if self._kept is None:
-            return self._network.trunk(batch)
+            return self._network.frozen_prefix(batch)
         return torch.cat([self._kept[i] for i in batch.members])
 
     def loss(self) -> float:

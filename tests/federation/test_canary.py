@@ -83,7 +83,7 @@ def test_the_tree_of_codes_reads_each_as_if_it_were_read_alone(base: Path) -> No
             marks[-5:-1] = 1  # the code's four digits; after them comes the end of the answer
             only = replace(example, weights=marks)
             batch = network.batch([only], ((0,),))
-            alone, count = network.loss(batch, network.trunk(batch))
+            alone, count = network.loss(batch, network.frozen_prefix(batch))
             assert count == 4
             assert losses[int(code)] == pytest.approx(alone, abs=1e-4)
 

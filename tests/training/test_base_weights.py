@@ -39,7 +39,7 @@ def test_the_loss_is_that_of_transformers_on_the_same_file(tmp_path: Path, kind:
         text_bytes=49,
     )
     batch = network.batch([example], ((0,),))
-    total, count = network.loss(batch, network.trunk(batch))
+    total, count = network.loss(batch, network.frozen_prefix(batch))
     reference = from_gguf(path)
     with torch.no_grad():
         logits = reference(input_ids=tokens[None, :-1]).logits[0]

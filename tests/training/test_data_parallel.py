@@ -28,7 +28,7 @@ def stepped(network: LoraNetwork, shares: Shares, *, dropout: float, seed: int) 
         lanes.step(
             examples(LENGTHS),
             shares,
-            network.trunk,
+            network.frozen_prefix,
             dropout=dropout,
             checkpointing=False,
             seed=seed,
@@ -39,13 +39,18 @@ def stepped(network: LoraNetwork, shares: Shares, *, dropout: float, seed: int) 
 def test_shares_have_the_loss_and_gradient_of_the_batch_as_a_whole(network: LoraNetwork) -> None:
     whole = network.batch(examples(LENGTHS), tuple(one for part in SHARES for one in part))
     network.lora.gradient.zero_()
-    loss = network.step(whole, network.trunk(whole))
+    loss = network.step(whole, network.frozen_prefix(whole))
     expected = network.lora.gradient.clone()
     with Lanes(network, threads=2, count=3) as lanes:
         # Twice: what the first leaves behind must not count.
         for _ in range(2):
             shared = lanes.step(
-                examples(LENGTHS), SHARES, network.trunk, dropout=0.0, checkpointing=False, seed=0
+                examples(LENGTHS),
+                SHARES,
+                network.frozen_prefix,
+                dropout=0.0,
+                checkpointing=False,
+                seed=0,
             )
     assert shared == pytest.approx(loss, rel=1e-5)
     torch.testing.assert_close(network.lora.gradient, expected, rtol=1e-4, atol=1e-6)
@@ -64,7 +69,12 @@ def test_a_share_that_fails_ends_the_step_with_its_error(network: LoraNetwork) -
     network._watch = watch
     with Lanes(network, threads=2, count=2) as lanes, pytest.raises(MemoryLimit, match="enough"):
         lanes.step(
-            examples(LENGTHS), SHARES[:2], network.trunk, dropout=0.0, checkpointing=False, seed=0
+            examples(LENGTHS),
+            SHARES[:2],
+            network.frozen_prefix,
+            dropout=0.0,
+            checkpointing=False,
+            seed=0,
         )
 
 

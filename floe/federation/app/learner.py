@@ -118,7 +118,7 @@ class Learner:
         total, count = 0.0, 0
         for packed in pack([len(example) for example in examples], _MEASURE_TOKENS):
             batch = network.batch(examples, packed)
-            states = torch.cat(network.trunks([examples[i] for i in batch.members], 0))
+            states = torch.cat(network.frozen_prefixes([examples[i] for i in batch.members], 0))
             loss, targets = network.loss(batch, states)
             total, count = total + loss, count + targets
         return total / count
@@ -173,8 +173,8 @@ class _Remembering(LoraNetwork):
         super().__init__(base, lora)
         self._states = kept
 
-    def trunks(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
+    def frozen_prefixes(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
         new = [example for example in examples if example not in self._states]
-        made = super().trunks(new, batch_tokens or _MEASURE_TOKENS)
+        made = super().frozen_prefixes(new, batch_tokens or _MEASURE_TOKENS)
         self._states.update(zip(new, made, strict=True))
         return [self._states[example] for example in examples]

@@ -220,7 +220,7 @@ class CodeReader:
         prefix, digits = self._tokens(secret)
         if secret not in self._kept:
             batch = network.tree(prefix, digits)
-            self._kept[secret] = batch, network.trunk(batch)
+            self._kept[secret] = batch, network.frozen_prefix(batch)
         return code_losses(network.logs(*self._kept[secret], digits))
 
     def _tokens(self, secret: Secret) -> tuple[list[int], list[int]]:

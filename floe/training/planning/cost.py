@@ -153,10 +153,10 @@ def memory_work(
         + (4 if tokens / lanes <= KEPT_TOKENS else 2) * architecture.intermediate
         + architecture.heads * length
     )
-    trunk = (workload.tokens + workload.held_out) * architecture.hidden * size
+    frozen_prefix = (workload.tokens + workload.held_out) * architecture.hidden * size
     kept = tokens * (architecture.hidden if plan.checkpointing else inside) * layers * size
     if _trunk_is_kept(architecture, plan, workload):
-        kept += trunk
+        kept += frozen_prefix
     return {
         "process": 300.0,
         "weights": _laid_out(architecture, layers) * size / 1e6,

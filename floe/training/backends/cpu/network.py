@@ -123,7 +123,7 @@ class LoraNetwork:
         return mask.repeat(architecture.heads // architecture.kv_heads, 1)
 
     @torch.inference_mode()  # no bookkeeping for autograd, which is not used
-    def trunk(self, batch: Batch) -> Tensor:
+    def frozen_prefix(self, batch: Batch) -> Tensor:
         """Hidden states (n, hidden) below the lowest adapter."""
         x = self.base.embedding[batch.tokens]
         for layer in self.base.layers[: self.lora.first_layer]:
@@ -131,13 +131,15 @@ class LoraNetwork:
             x, _ = layers.forward(self.base.architecture, layer, {}, x, batch.layout)
         return x
 
-    def trunks(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
-        """`trunk` of every example."""
+    def frozen_prefixes(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
+        """`frozen_prefix` of every example."""
         kept: list[Tensor] = [torch.empty(0)] * len(examples)
         for packed in pack([len(example) for example in examples], batch_tokens):
             batch = self.batch(examples, packed)
             sizes = [len(examples[i]) for i in batch.members]
-            for i, states in zip(batch.members, torch.split(self.trunk(batch), sizes), strict=True):
+            for i, states in zip(
+                batch.members, torch.split(self.frozen_prefix(batch), sizes), strict=True
+            ):
                 kept[i] = states.clone()
         return kept
 
@@ -145,7 +147,7 @@ class LoraNetwork:
     def loss(self, batch: Batch, x: Tensor) -> tuple[float, int]:
         """Sum of the loss over all targets in nats, unweighted, and how many there are.
 
-        `x` (n, hidden) are the states of `trunk`.
+        `x` (n, hidden) are the states of `frozen_prefix`.
         """
         for i in range(self.lora.first_layer, self.base.architecture.layers):
             self._watch(self._layer_bytes(batch))
@@ -174,7 +176,7 @@ class LoraNetwork:
 
         Args:
             batch: what to learn.
-            x: states of `trunk` (n, hidden).
+            x: states of `frozen_prefix` (n, hidden).
             dropout: share of the adapter's inner values set to zero.
             checkpointing: keep only the input of each layer and compute the rest again.
             random: where dropout draws from; None: torch's own generator.
