@@ -18,9 +18,9 @@ from torch import Tensor
 from floe.adapters.lora_factors import Factors
 from floe.records import TrainPlan
 from floe.training.adapter_scale import ScaleChoice, choose_adapter_scale
-from floe.training.backends.cpu.data_parallel import Lanes
+from floe.training.backends.cpu.data_parallel import ThreadedDataParallel
 from floe.training.backends.cpu.network import Batch, LoraNetwork
-from floe.training.data.packing import Example, Packed, Shares, lanes_of, pack, share
+from floe.training.data.packing import Example, Packed, Shares, pack, replica_count, share
 
 DROPOUT: Final = 0.1
 """Share of the adapter's inner values that is dropped: a guard against learning by heart."""
@@ -110,8 +110,8 @@ class TrainingLoop:
         stopped: Callable[[], bool] = lambda: False,
     ) -> LoopResult:
         """Train to the end, or until `stopped` says so between two steps."""
-        lanes = lanes_of(self._plan.batch_tokens, self._plan.threads)
-        with Lanes(self._network, self._plan.threads, lanes) as self._lanes:
+        replicas = replica_count(self._plan.batch_tokens, self._plan.threads)
+        with ThreadedDataParallel(self._network, self._plan.threads, replicas) as self._parallel:
             return self._run(on_step, stopped)
 
     def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> LoopResult:
@@ -123,7 +123,7 @@ class TrainingLoop:
         if self._step == 0:
             self._evaluate_before(held_out_cache)
         # All at once: left to the first step, the threads would wait for each other.
-        self._lanes.map(self._network.prepare, self._network.backward_matrices())
+        self._parallel.map(self._network.prepare, self._network.backward_matrices())
         resumed = time.perf_counter()
         done = 0
         complete = True
@@ -173,7 +173,7 @@ class TrainingLoop:
     def _train_step(self, frozen_prefix: "_Trunk") -> float:
         lora, plan = self._network.lora, self._plan
         shares = self._batches[self._step]
-        loss = self._lanes.step(
+        loss = self._parallel.step(
             self._train,
             shares,
             frozen_prefix.states,
@@ -197,7 +197,7 @@ class TrainingLoop:
         return loss
 
     def _prefix_cache(self, examples: Sequence[Example]) -> "_Trunk":
-        return FrozenPrefixCache(self._network, examples, self._plan.batch_tokens, self._lanes)
+        return FrozenPrefixCache(self._network, examples, self._plan.batch_tokens, self._parallel)
 
     def _evaluate_before(self, held_out_cache: "_Trunk") -> None:
         if not self._held_out:
@@ -307,17 +307,17 @@ def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list
     again, for which the kernels are there. To part them each time was no better for learning.
     """
     lengths = [len(example) for example in train]
-    lanes = lanes_of(plan.batch_tokens, plan.threads)
+    replicas = replica_count(plan.batch_tokens, plan.threads)
 
     def order(epoch: int, count: int) -> list[int]:
         return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(count)]
 
-    if lanes == 1:
+    if replicas == 1:
         return [
             [(packed,) for packed in pack(lengths, plan.batch_tokens, order(epoch, len(lengths)))]
             for epoch in range(plan.epochs)
         ]
-    batches = share(lengths, plan.batch_tokens, lanes, order(plan.epochs, len(lengths)))
+    batches = share(lengths, plan.batch_tokens, replicas, order(plan.epochs, len(lengths)))
     return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
 
 
@@ -325,10 +325,14 @@ class FrozenPrefixCache:
     """States below the adapters: kept for all epochs if they fit, else made for each batch."""
 
     def __init__(
-        self, network: LoraNetwork, examples: Sequence[Example], batch_tokens: int, lanes: Lanes
+        self,
+        network: LoraNetwork,
+        examples: Sequence[Example],
+        batch_tokens: int,
+        replicas: ThreadedDataParallel,
     ) -> None:
-        self._network, self._examples, self._lanes = network, examples, lanes
-        self._batches = pack([len(example) for example in examples], batch_tokens // lanes.count)
+        self._network, self._examples, self._parallel = network, examples, replicas
+        self._batches = pack([len(example) for example in examples], batch_tokens // replicas.count)
         architecture = network.base.architecture
         size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
         self._kept: list[Tensor] | None = None
@@ -342,7 +346,7 @@ class FrozenPrefixCache:
 
     def loss(self) -> float:
         """Nats per token over all examples."""
-        parts = self._lanes.map(self._loss, self._batches)
+        parts = self._parallel.map(self._loss, self._batches)
         return sum(loss for loss, _ in parts) / sum(targets for _, targets in parts)
 
     def _loss(self, packed: Packed) -> tuple[float, int]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from floe.training.backends.cpu.data_parallel import Lanes
+from floe.training.backends.cpu.data_parallel import ThreadedDataParallel
 from floe.training.backends.cpu.network import LoraNetwork
-from floe.training.data.packing import Shares, lanes_of, share
+from floe.training.data.packing import Shares, replica_count, share
 from floe.training.memory_limit import MemoryLimit
 from floe.training.training_loop import LoopStep, TrainingLoop
 from tests.training.random_rows import examples, network_of
@@ -24,8 +24,8 @@ def network(tmp_path: Path) -> LoraNetwork:
 
 
 def stepped(network: LoraNetwork, shares: Shares, *, dropout: float, seed: int) -> torch.Tensor:
-    with Lanes(network, threads=2, count=3) as lanes:
-        lanes.step(
+    with ThreadedDataParallel(network, threads=2, count=3) as replicas:
+        replicas.step(
             examples(LENGTHS),
             shares,
             network.frozen_prefix,
@@ -41,10 +41,10 @@ def test_shares_have_the_loss_and_gradient_of_the_batch_as_a_whole(network: Lora
     network.lora.gradient.zero_()
     loss = network.step(whole, network.frozen_prefix(whole))
     expected = network.lora.gradient.clone()
-    with Lanes(network, threads=2, count=3) as lanes:
+    with ThreadedDataParallel(network, threads=2, count=3) as replicas:
         # Twice: what the first leaves behind must not count.
         for _ in range(2):
-            shared = lanes.step(
+            shared = replicas.step(
                 examples(LENGTHS),
                 SHARES,
                 network.frozen_prefix,
@@ -67,8 +67,11 @@ def test_a_share_that_fails_ends_the_step_with_its_error(network: LoraNetwork) -
         raise MemoryLimit("enough")
 
     network._watch = watch
-    with Lanes(network, threads=2, count=2) as lanes, pytest.raises(MemoryLimit, match="enough"):
-        lanes.step(
+    with (
+        ThreadedDataParallel(network, threads=2, count=2) as replicas,
+        pytest.raises(MemoryLimit, match="enough"),
+    ):
+        replicas.step(
             examples(LENGTHS),
             SHARES[:2],
             network.frozen_prefix,
@@ -95,10 +98,10 @@ def test_every_example_is_in_one_share_and_shares_are_as_long_as_each_other() ->
 
 
 def test_a_batch_is_shared_only_where_each_thread_has_enough_to_do() -> None:
-    assert lanes_of(512, 2) == 2
-    assert lanes_of(512, 1) == 1
-    assert lanes_of(256, 2) == 1
-    assert lanes_of(1024, 16) == 4
+    assert replica_count(512, 2) == 2
+    assert replica_count(512, 1) == 1
+    assert replica_count(256, 2) == 1
+    assert replica_count(1024, 16) == 4
 
 
 def test_stopped_and_resumed_in_lanes_is_the_same_as_uninterrupted(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import KEPT_TOKENS, MODULES
 from floe.records import TrainPlan
-from floe.training.data.packing import BIN_TOKENS, STRETCH, lanes_of
+from floe.training.data.packing import BIN_TOKENS, STRETCH, replica_count
 from floe.training.planning.hardware import Hardware
 
 _GROUPS: Final = (MODULES[:3], MODULES[3:4], MODULES[4:6], MODULES[6:])
@@ -139,9 +139,9 @@ def memory_work(
     """
     size = 2 if plan.precision == "bfloat16" else 4
     layers = min(plan.layers, architecture.layers)
-    lanes = lanes_of(plan.batch_tokens, plan.threads)
+    replicas = replica_count(plan.batch_tokens, plan.threads)
     longest = _longest(plan, workload)
-    stretched = min(STRETCH * plan.batch_tokens, lanes * longest)
+    stretched = min(STRETCH * plan.batch_tokens, replicas * longest)
     tokens = min(max(plan.batch_tokens, longest, stretched), workload.tokens)
     length = _bin_length(plan, workload)
     queries = architecture.heads * architecture.head_size
@@ -150,7 +150,7 @@ def memory_work(
         3 * architecture.hidden
         + 2 * queries
         + 2 * keys
-        + (4 if tokens / lanes <= KEPT_TOKENS else 2) * architecture.intermediate
+        + (4 if tokens / replicas <= KEPT_TOKENS else 2) * architecture.intermediate
         + architecture.heads * length
     )
     frozen_prefix = (workload.tokens + workload.held_out) * architecture.hidden * size
@@ -161,7 +161,7 @@ def memory_work(
         "process": 300.0,
         "weights": _laid_out(architecture, layers) * size / 1e6,
         "kept": kept / 1e6,
-        "passing": (tokens * inside * size + lanes * _HEAD_BYTES) / 1e6,
+        "passing": (tokens * inside * size + replicas * _HEAD_BYTES) / 1e6,
         "adapter": _factors(architecture, plan) * 32 / 1e6,
         "variety": 50 * math.log2(1 + _steps(plan, workload)),
     }

@@ -163,11 +163,11 @@ class Lora:
             )
         return gradient, layers
 
-    def twin(self) -> "Lora":
+    def replica(self) -> "Lora":
         """The same factors with a gradient of its own, for another thread."""
-        twin = copy(self)
-        twin.gradient, twin.layers = twin._groups()
-        return twin
+        replica = copy(self)
+        replica.gradient, replica.layers = replica._groups()
+        return replica
 
     def refresh(self, strength: float = 1.0) -> None:
         """Carry the parameters over into the copies that the layers multiply with.

@@ -61,11 +61,11 @@ class LoraNetwork:
         if base.rope_factors is not None:
             self._frequencies /= base.rope_factors.float()
 
-    def twin(self) -> "LoraNetwork":
+    def replica(self) -> "LoraNetwork":
         """The same factors with a gradient of its own, for another thread."""
-        twin = copy(self)
-        twin.lora = self.lora.twin()
-        return twin
+        replica = copy(self)
+        replica.lora = self.lora.replica()
+        return replica
 
     def backward_matrices(self) -> list[Frozen]:
         """The weights that gradients pass through."""
