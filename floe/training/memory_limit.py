@@ -27,13 +27,13 @@ class MemoryWatch:
         self._limit = math.inf if limit_mb is None else limit_mb * _MEGABYTE
         self._process = psutil.Process()
 
-    def __call__(self, coming: int = 0) -> None:
-        """See that `coming` more bytes stay within the limit.
+    def __call__(self, pending_bytes: int = 0) -> None:
+        """See that `pending_bytes` more bytes stay within the limit.
 
         Raises:
             MemoryLimit: they would not.
         """
-        if self._process.memory_info().rss + coming > self._limit:
+        if self._process.memory_info().rss + pending_bytes > self._limit:
             raise MemoryLimit(
                 f"Training would need more than the {self._limit / _MEGABYTE:,.0f} MB it may use. "
                 "A smaller plan will do with less."

@@ -13,7 +13,7 @@ _BEGAN = time.perf_counter()
 
 import torch  # noqa: E402 - the time that this takes is a part of what is measured
 
-from floe.training.backends.cpu.prepacked_linear import Frozen  # noqa: E402
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear  # noqa: E402
 
 _SIZE: Final = 1024
 _SECONDS: Final = 0.4
@@ -26,7 +26,7 @@ def gflops(dtype: torch.dtype) -> float:
     """
     a = torch.randn(_SIZE, _SIZE).to(dtype)
     b = torch.randn(_SIZE, _SIZE).to(dtype)
-    frozen = Frozen(b)
+    frozen = PrepackedLinear(b)
     best = float("inf")
     until = time.perf_counter() + _SECONDS
     while time.perf_counter() < until:

@@ -21,7 +21,7 @@ from floe.adapters.lora_defaults import GGUF_NAMES, MODULES
 from floe.errors import ModelError
 from floe.llama.gguf_checks import check_model
 from floe.llama.gguf_file import ModelHeader
-from floe.training.backends.cpu.prepacked_linear import Frozen
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 
 _SLICE: Final = 4096
 """Rows of a matrix that are held in float32 at once."""
@@ -36,12 +36,12 @@ class LayerWeights:
     """
 
     attention_norm: Tensor
-    qkv: Frozen
+    qkv: PrepackedLinear
     qkv_bias: Tensor | None
-    output: Frozen
+    output: PrepackedLinear
     mlp_norm: Tensor
-    gate_up: Frozen
-    down: Frozen
+    gate_up: PrepackedLinear
+    down: PrepackedLinear
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,7 @@ class Base:
     embedding: Tensor
     layers: tuple[LayerWeights, ...]
     final_norm: Tensor
-    head: Frozen
+    head: PrepackedLinear
     rope_factors: Tensor | None
 
     @property
@@ -130,16 +130,16 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
         layers.append(
             LayerWeights(
                 attention_norm=need(f"{at}.input_layernorm.weight"),
-                qkv=Frozen(
+                qkv=PrepackedLinear(
                     torch.cat([need(f"{at}.self_attn.{name}.weight") for name in MODULES[:3]])
                 ),
                 qkv_bias=torch.cat(present) if len(present) == 3 else None,
-                output=Frozen(need(f"{at}.self_attn.o_proj.weight")),
+                output=PrepackedLinear(need(f"{at}.self_attn.o_proj.weight")),
                 mlp_norm=need(f"{at}.post_attention_layernorm.weight"),
-                gate_up=Frozen(
+                gate_up=PrepackedLinear(
                     torch.cat([need(f"{at}.mlp.{name}.weight") for name in MODULES[4:6]])
                 ),
-                down=Frozen(need(f"{at}.mlp.down_proj.weight")),
+                down=PrepackedLinear(need(f"{at}.mlp.down_proj.weight")),
             )
         )
     return Base(
@@ -147,7 +147,7 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
         embedding=embedding,
         layers=tuple(layers),
         final_norm=need("model.norm.weight"),
-        head=Frozen(embedding if head is None else head),
+        head=PrepackedLinear(embedding if head is None else head),
         rope_factors=read("model.rope_factors.weight"),
     )
 

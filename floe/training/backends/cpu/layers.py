@@ -22,7 +22,7 @@ from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import KEPT_TOKENS
 from floe.training.backends.cpu.base_weights import LayerWeights
 from floe.training.backends.cpu.lora_parameters import Group
-from floe.training.backends.cpu.prepacked_linear import Frozen
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 
 Saved = tuple[Tensor, Tensor | None]
 
@@ -80,7 +80,9 @@ def forward(
     """One layer over the hidden states `x` (n, hidden); `x` itself is left alone."""
     saved: dict[str, Saved] = {}
 
-    def project(name: str, inputs: Tensor, weight: Frozen, bias: Tensor | None = None) -> Tensor:
+    def project(
+        name: str, inputs: Tensor, weight: PrepackedLinear, bias: Tensor | None = None
+    ) -> Tensor:
         y = weight.forward(inputs, bias)
         if name in lora:
             saved[name] = lora[name].forward(inputs, y, dropout, random)
@@ -140,7 +142,7 @@ def backward(
         The gradient of the input; those of the factors are added to their own views.
     """
 
-    def back(name: str, grad: Tensor, inputs: Tensor | None, weight: Frozen) -> Tensor:
+    def back(name: str, grad: Tensor, inputs: Tensor | None, weight: PrepackedLinear) -> Tensor:
         dx = weight.backward(grad)
         if name in lora:
             assert inputs is not None

@@ -19,7 +19,7 @@ from floe.training.backends.cpu import layers
 from floe.training.backends.cpu.base_weights import Base
 from floe.training.backends.cpu.layers import Activations, Layout
 from floe.training.backends.cpu.lora_parameters import Lora
-from floe.training.backends.cpu.prepacked_linear import Frozen
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 from floe.training.data.packing import Example, Packed, pack
 
 HEAD_BYTES: Final = 25 * 10**6
@@ -67,7 +67,7 @@ class LoraNetwork:
         replica.lora = self.lora.replica()
         return replica
 
-    def backward_matrices(self) -> list[Frozen]:
+    def backward_matrices(self) -> list[PrepackedLinear]:
         """The weights that gradients pass through."""
         first = self.lora.first_layer
         found = [self.base.head]
@@ -76,9 +76,9 @@ class LoraNetwork:
             found += [layer.qkv] if i else []
         return found
 
-    def prepare(self, matrix: Frozen) -> None:
+    def prepare(self, matrix: PrepackedLinear) -> None:
         """Lay one of them out."""
-        self._watch(matrix.coming)
+        self._watch(matrix.pending_bytes)
         matrix.prepare()
 
     def batch(self, examples: Sequence[Example], packed: Packed) -> Batch:
@@ -260,7 +260,7 @@ class LoraNetwork:
         parts = max(1, math.ceil(len(hidden) / most))
         # Of equal size: a small rest would read the whole matrix for a few rows.
         rows = math.ceil(len(hidden) / parts)
-        self._watch(HEAD_BYTES + (head.coming if backward else 0))
+        self._watch(HEAD_BYTES + (head.pending_bytes if backward else 0))
         losses = torch.empty(len(hidden))
         gradient = torch.empty_like(hidden)
         for start in range(0, len(hidden), max(rows, 1)):
