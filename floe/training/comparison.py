@@ -13,7 +13,7 @@ from typing import Any, Final
 from floe.errors import PromptError
 from floe.records import ChatMessage
 from floe.store import encryption
-from floe.training import adapter_scale as choose_adapter_scale
+from floe.training.adapter_scale import describe_scale
 from floe.training.process import RunFolder
 
 Answerer = Callable[[Sequence[ChatMessage], Sequence[tuple[Path, float]]], str]
@@ -44,7 +44,7 @@ def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
     if after < best:
         return True, (
             f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
-            f"is in use{choose_adapter_scale.describe_scale(result.get('strength', 1.0))}."
+            f"is in use{describe_scale(result.get('strength', 1.0))}."
         )
     return False, (
         f"The new adapter was no better on the answers kept aside (loss {after:.3f}, before "

@@ -96,7 +96,7 @@ class TrainingLoop:
         )
         self._step = 0
         self._tokens = 0
-        self._bad = 0
+        self._epochs_without_improvement = 0
         self._best: Tensor | None = None
         self._best_step = 0
         self._best_loss: float | None = None
@@ -116,7 +116,7 @@ class TrainingLoop:
 
     def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> LoopResult:
         began = time.perf_counter() - self._seconds
-        frozen_prefix, held_out_cache = (
+        prefix_cache, held_out_cache = (
             self._prefix_cache(self._train),
             self._prefix_cache(self._held_out),
         )
@@ -127,11 +127,11 @@ class TrainingLoop:
         resumed = time.perf_counter()
         done = 0
         complete = True
-        while self._step < self.steps and self._bad < PATIENCE:
+        while self._step < self.steps and self._epochs_without_improvement < PATIENCE:
             if stopped():
                 complete = False
                 break
-            loss = self._train_step(frozen_prefix)
+            loss = self._train_step(prefix_cache)
             held_out = None
             if self._held_out and self._step in self._ends:
                 held_out = self._evaluate(held_out_cache)
@@ -157,7 +157,7 @@ class TrainingLoop:
             "parameters": self._network.lora.parameters.detach(),
             "optimiser": self._optimiser.state_dict(),
             "best": self._best,
-            "numbers": {name: getattr(self, name) for name in _NUMBERS},
+            "numbers": {key: getattr(self, name) for key, name in _CHECKPOINT_NUMBERS.items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -167,16 +167,16 @@ class TrainingLoop:
         self._network.lora.refresh()
         self._optimiser.load_state_dict(state["optimiser"])
         self._best = state["best"]
-        for name, value in state["numbers"].items():
-            setattr(self, name, value)
+        for key, value in state["numbers"].items():
+            setattr(self, _CHECKPOINT_NUMBERS[key], value)
 
-    def _train_step(self, frozen_prefix: "_Trunk") -> float:
+    def _train_step(self, prefix_cache: "FrozenPrefixCache") -> float:
         lora, plan = self._network.lora, self._plan
         shares = self._batches[self._step]
         loss = self._parallel.step(
             self._train,
             shares,
-            frozen_prefix.states,
+            prefix_cache.states,
             dropout=DROPOUT,
             checkpointing=plan.checkpointing,
             seed=self._seed * 1_000_003 + self._step,
@@ -196,10 +196,10 @@ class TrainingLoop:
         self._tokens += sum(len(self._train[i]) for one in shares for bin_ in one for i in bin_)
         return loss
 
-    def _prefix_cache(self, examples: Sequence[Example]) -> "_Trunk":
+    def _prefix_cache(self, examples: Sequence[Example]) -> "FrozenPrefixCache":
         return FrozenPrefixCache(self._network, examples, self._plan.batch_tokens, self._parallel)
 
-    def _evaluate_before(self, held_out_cache: "_Trunk") -> None:
+    def _evaluate_before(self, held_out_cache: "FrozenPrefixCache") -> None:
         if not self._held_out:
             return
         lora = self._network.lora
@@ -213,16 +213,16 @@ class TrainingLoop:
         self._before = held_out_cache.loss()
         lora.refresh()
 
-    def _evaluate(self, held_out_cache: "_Trunk") -> float:
+    def _evaluate(self, held_out_cache: "FrozenPrefixCache") -> float:
         loss = held_out_cache.loss()
         if self._best_loss is None or loss < self._best_loss:
-            self._best_loss, self._best_step, self._bad = loss, self._step, 0
+            self._best_loss, self._best_step, self._epochs_without_improvement = loss, self._step, 0
             self._best = self._network.lora.parameters.detach().clone()
         else:
-            self._bad += 1
+            self._epochs_without_improvement += 1
         return loss
 
-    def _result(self, complete: bool, held_out_cache: "_Trunk") -> LoopResult:
+    def _result(self, complete: bool, held_out_cache: "FrozenPrefixCache") -> LoopResult:
         best_step = self._step if self._best is None else self._best_step
         scale_choice = ScaleChoice(held_out=self._best_loss)
         if complete and self._general and best_step:
@@ -243,20 +243,20 @@ class TrainingLoop:
             scale_choice=scale_choice,
         )
 
-    def _choose_scale(self, held_out_cache: "_Trunk") -> ScaleChoice:
+    def _choose_scale(self, held_out_cache: "FrozenPrefixCache") -> ScaleChoice:
         lora = self._network.lora
         general = self._prefix_cache(self._general)
 
-        def at(frozen_prefix: "_Trunk") -> Callable[[float], float]:
-            def loss(strength: float) -> float:
-                lora.refresh(strength)
-                return frozen_prefix.loss()
+        def loss_at(cache: "FrozenPrefixCache") -> Callable[[float], float]:
+            def loss(scale: float) -> float:
+                lora.refresh(scale)
+                return cache.loss()
 
             return loss
 
         with self._best_parameters():
             return choose_adapter_scale(
-                at(general), at(held_out_cache) if self._held_out else None, self._start
+                loss_at(general), loss_at(held_out_cache) if self._held_out else None, self._start
             )
 
     def _best_factors(self) -> Factors:
@@ -279,16 +279,17 @@ class TrainingLoop:
             lora.refresh()
 
 
-_NUMBERS: Final = (
-    "_step",
-    "_tokens",
-    "_bad",
-    "_best_step",
-    "_best_loss",
-    "_before",
-    "_start",
-    "_seconds",
-)
+_CHECKPOINT_NUMBERS: Final = {
+    "_step": "_step",
+    "_tokens": "_tokens",
+    "_bad": "_epochs_without_improvement",
+    "_best_step": "_best_step",
+    "_best_loss": "_best_loss",
+    "_before": "_before",
+    "_start": "_start",
+    "_seconds": "_seconds",
+}
+"""Key in a checkpoint to attribute: keys stay, because a run may resume under a newer version."""
 
 
 def learning_rate_share(step: int, steps: int) -> float:
@@ -329,10 +330,10 @@ class FrozenPrefixCache:
         network: LoraNetwork,
         examples: Sequence[Example],
         batch_tokens: int,
-        replicas: ThreadedDataParallel,
+        parallel: ThreadedDataParallel,
     ) -> None:
-        self._network, self._examples, self._parallel = network, examples, replicas
-        self._batches = pack([len(example) for example in examples], batch_tokens // replicas.count)
+        self._network, self._examples, self._parallel = network, examples, parallel
+        self._batches = pack([len(example) for example in examples], batch_tokens // parallel.count)
         architecture = network.base.architecture
         size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
         self._kept: list[Tensor] | None = None
@@ -340,6 +341,7 @@ class FrozenPrefixCache:
             self._kept = network.frozen_prefixes(examples, batch_tokens)
 
     def states(self, batch: Batch) -> Tensor:
+        """Return the hidden states (n, hidden) that the adapters start from."""
         if self._kept is None:
             return self._network.frozen_prefix(batch)
         return torch.cat([self._kept[i] for i in batch.members])

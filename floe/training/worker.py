@@ -36,7 +36,7 @@ from floe.models.download import ignore, sha256_of
 from floe.records import TrainPlan
 from floe.resources import GENERAL
 from floe.store import encryption
-from floe.training import adapter_scale as choose_adapter_scale
+from floe.training.adapter_scale import describe_scale
 from floe.training.backends.cpu.base_weights import Base, read_base
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
@@ -122,7 +122,10 @@ def prepare(
     watch: Callable[[int], None] = lambda _: None,
     general: Sequence[Example] = (),
 ) -> tuple[TrainingLoop, Lora]:
-    """A fit that is ready to run; arguments and errors as in `train`, `general` as in `TrainingLoop`."""
+    """Build the loop that is ready to run; arguments and errors as in `train`.
+
+    `general` is as in `TrainingLoop`.
+    """
     if not train_examples:
         raise RowsError("There are no answers to learn from. Choose some conversations.")
     lora = Lora(
@@ -311,7 +314,7 @@ def _sentence(fitted: LoopResult) -> str:
     if fitted.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
     change = 1 - fitted.held_out_after / fitted.held_out_start
-    strength = choose_adapter_scale.describe_scale(fitted.scale_choice.scale)
+    strength = describe_scale(fitted.scale_choice.scale)
     return (
         f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{strength}."
     )

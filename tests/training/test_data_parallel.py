@@ -81,7 +81,7 @@ def test_a_share_that_fails_ends_the_step_with_its_error(network: LoraNetwork) -
         )
 
 
-def test_lanes_leave_torchs_threads_to_everybody_else_as_they_were(network: LoraNetwork) -> None:
+def test_replicas_leave_torchs_threads_to_everybody_else_as_they_were(network: LoraNetwork) -> None:
     before = torch.get_num_threads()
     stepped(network, SHARES, dropout=0.0, seed=0)
     assert torch.get_num_threads() == before
@@ -104,7 +104,7 @@ def test_a_batch_is_shared_only_where_each_thread_has_enough_to_do() -> None:
     assert replica_count(1024, 16) == 4
 
 
-def test_stopped_and_resumed_in_lanes_is_the_same_as_uninterrupted(tmp_path: Path) -> None:
+def test_stopped_and_resumed_with_replicas_is_the_same_as_uninterrupted(tmp_path: Path) -> None:
     two = plan(batch_tokens=512, threads=2)
     some = examples((200, 210, 190, 60, 205, 150, 70))
     whole = TrainingLoop(network_of(tmp_path), some, (), two, seed=5).run()

@@ -68,7 +68,7 @@ def share(
     Args:
         lengths: tokens of each example.
         batch_tokens: tokens of one batch.
-        lanes: how many shares a batch may have.
+        replicas: how many shares a batch may have.
         order: in which order examples come.
         bin_tokens: as in `pack`.
     """

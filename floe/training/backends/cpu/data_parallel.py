@@ -31,7 +31,7 @@ class ThreadedDataParallel:
         self.count = count
         self._networks = [network, *(network.replica() for _ in range(count - 1))]
         self._pool = (
-            ThreadPoolExecutor(count, "lane", torch.set_num_threads, (max(1, threads // count),))
+            ThreadPoolExecutor(count, "replica", torch.set_num_threads, (max(1, threads // count),))
             if count > 1
             else None
         )
