@@ -50,7 +50,7 @@ Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"
 
 _CHECKPOINT_SECONDS: Final = 10.0
 _NICENESS: Final = 10
-_SCARCE_BYTES: Final = 200 * 10**6
+_LOW_MEMORY_BYTES: Final = 200 * 10**6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ class WorkerResult:
     UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
     """
 
-    fitted: LoopResult
+    result_of_loop: LoopResult
     rank: int
     alpha: float
     held_out_bytes: int
@@ -71,7 +71,7 @@ class WorkerResult:
     @property
     def factors(self) -> Factors:
         """Module name to (A, B)."""
-        return self.fitted.factors
+        return self.result_of_loop.factors
 
     def bits_per_byte(self, nats_per_token: float | None) -> float | None:
         """A held-out loss in bits per byte of the held-out text."""
@@ -107,11 +107,11 @@ def train(
         RowsError: there is nothing to learn.
         ModelError: `start` is not an adapter for this base.
     """
-    fit, lora = prepare(base, train_examples, held_out, plan, seed=seed, start=start)
-    return finish(fit.run(on_step, stopped), lora, held_out)
+    loop, lora = build_training_loop(base, train_examples, held_out, plan, seed=seed, start=start)
+    return build_result(loop.run(on_step, stopped), lora, held_out)
 
 
-def prepare(
+def build_training_loop(
     base: Base,
     train_examples: Sequence[Example],
     held_out: Sequence[Example],
@@ -139,26 +139,28 @@ def prepare(
     )
     if start is not None:
         factors, alpha = start
-        _check_fit(factors, base.architecture)
+        _check_adapter_shapes(factors, base.architecture)
         scale = (alpha / rank_of(factors)) / (plan.alpha / plan.rank)
         lora.load({name: (a, b * scale) for name, (a, b) in factors.items()})
     network = LoraNetwork(base, lora, watch)
     return TrainingLoop(network, train_examples, held_out, plan, seed, general), lora
 
 
-def finish(fitted: LoopResult, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
+def build_result(
+    result_of_loop: LoopResult, lora: Lora, held_out: Sequence[Example]
+) -> WorkerResult:
     """The result of a fit."""
     return WorkerResult(
-        fitted=fitted,
+        result_of_loop=result_of_loop,
         rank=lora.rank,
         alpha=lora.alpha,
         held_out_bytes=sum(example.text_bytes for example in held_out),
         held_out_tokens=sum(int((example.weights > 0).sum()) for example in held_out),
-        seconds=fitted.seconds,
+        seconds=result_of_loop.seconds,
     )
 
 
-def _check_fit(factors: Factors, architecture: Architecture) -> None:
+def _check_adapter_shapes(factors: Factors, architecture: Architecture) -> None:
     for name, (a, b) in factors.items():
         layer, module = int(name.split(".")[2]), name.rsplit(".", 1)[1]
         if layer >= architecture.layers or (b.shape[0], a.shape[1]) != architecture.module_shape(
@@ -202,7 +204,7 @@ class WorkerRun:
         base = read_base(base_path, dtype_of(self.plan), self._watch)
         before = self.settings.get("continue_from")
         start = read_peft(Path(before)) if before else None
-        fit, lora = prepare(
+        loop, lora = build_training_loop(
             base,
             train_examples,
             held_out,
@@ -213,7 +215,7 @@ class WorkerRun:
             general=general,
         )
         identity = self._identity(base_path)
-        self._resume(fit, identity)
+        self._resume(loop, identity)
         with (self.folder / "progress.jsonl").open("a", encoding="utf-8") as progress:
 
             def report(step: LoopStep) -> None:
@@ -222,14 +224,14 @@ class WorkerRun:
                 progress.write(json.dumps({**record, "at": time.time()}) + "\n")
                 progress.flush()
                 if ended or time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
-                    self._checkpoint(fit, identity)
+                    self._checkpoint(loop, identity)
                 on_step(step)
 
-            fitted = fit.run(report, (self.folder / "stop").exists)
-        if not fitted.complete:
-            self._checkpoint(fit, identity)
-        result = finish(fitted, lora, held_out)
-        if fitted.complete:
+            result_of_loop = loop.run(report, (self.folder / "stop").exists)
+        if not result_of_loop.complete:
+            self._checkpoint(loop, identity)
+        result = build_result(result_of_loop, lora, held_out)
+        if result_of_loop.complete:
             self._export(result, base.architecture, base_path)
         return result
 
@@ -252,7 +254,7 @@ class WorkerRun:
             "plan": json.dumps([self.settings["plan"], self.seed], sort_keys=True),
         }
 
-    def _resume(self, fit: TrainingLoop, identity: dict[str, str]) -> None:
+    def _resume(self, loop: TrainingLoop, identity: dict[str, str]) -> None:
         path = self.folder / "checkpoint" / "state.pt"
         if not path.exists():
             return
@@ -265,14 +267,14 @@ class WorkerRun:
                 "Choose that model again, or start anew."
             )
         if began == identity:
-            fit.load_state(state)
+            loop.load_state(state)
 
-    def _checkpoint(self, fit: TrainingLoop, identity: dict[str, str]) -> None:
+    def _checkpoint(self, loop: TrainingLoop, identity: dict[str, str]) -> None:
         path = self.folder / "checkpoint" / "state.pt"
         path.parent.mkdir(exist_ok=True)
         # Through memory, because torch hides what the disk says in an error of its own.
         content = io.BytesIO()
-        torch.save({**fit.state(), "identity": identity}, content)
+        torch.save({**loop.state(), "identity": identity}, content)
         encryption.write_bytes(path, content.getbuffer())
         self._saved_at = time.monotonic()
 
@@ -282,45 +284,43 @@ class WorkerRun:
         write_gguf(self.folder / "adapter.gguf", factors, alpha=alpha, architecture=architecture)
 
 
-def _summary(result: WorkerResult, seconds: float) -> dict[str, Any]:
-    fitted = result.fitted
+def _summarise(result: WorkerResult, seconds: float) -> dict[str, Any]:
+    result_of_loop = result.result_of_loop
     return {
-        "status": "complete" if fitted.complete else "cancelled",
+        "status": "complete" if result_of_loop.complete else "cancelled",
         "code": "",
-        "sentence": _sentence(fitted),
-        "held_out_before": fitted.held_out_before,
-        "held_out_start": fitted.held_out_start,
-        "held_out_after": fitted.held_out_after,
+        "sentence": _sentence(result_of_loop),
+        "held_out_before": result_of_loop.held_out_before,
+        "held_out_start": result_of_loop.held_out_start,
+        "held_out_after": result_of_loop.held_out_after,
         "held_out_bytes": result.held_out_bytes,
-        "bits_per_byte_before": result.bits_per_byte(fitted.held_out_before),
-        "bits_per_byte_start": result.bits_per_byte(fitted.held_out_start),
-        "bits_per_byte_after": result.bits_per_byte(fitted.held_out_after),
+        "bits_per_byte_before": result.bits_per_byte(result_of_loop.held_out_before),
+        "bits_per_byte_start": result.bits_per_byte(result_of_loop.held_out_start),
+        "bits_per_byte_after": result.bits_per_byte(result_of_loop.held_out_after),
         "seconds": seconds,
-        "tokens": fitted.tokens,
-        "tok_s": fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
-        "steps": fitted.steps,
-        "best_step": fitted.best_step,
-        "strength": fitted.scale_choice.scale,
-        "general_before": fitted.scale_choice.general_before,
-        "general_after": fitted.scale_choice.general_after,
+        "tokens": result_of_loop.tokens,
+        "tok_s": result_of_loop.tokens / result_of_loop.seconds if result_of_loop.seconds else 0.0,
+        "steps": result_of_loop.steps,
+        "best_step": result_of_loop.best_step,
+        "strength": result_of_loop.scale_choice.scale,
+        "general_before": result_of_loop.scale_choice.general_before,
+        "general_after": result_of_loop.scale_choice.general_after,
     }
 
 
-def _sentence(fitted: LoopResult) -> str:
-    if not fitted.complete:
-        return f"Stopped after {fitted.steps} steps; it can go on from there."
-    if fitted.held_out_start is None or fitted.held_out_after is None:
+def _sentence(result_of_loop: LoopResult) -> str:
+    if not result_of_loop.complete:
+        return f"Stopped after {result_of_loop.steps} steps; it can go on from there."
+    if result_of_loop.held_out_start is None or result_of_loop.held_out_after is None:
         return "Trained to the end; no rows were held out to measure it by."
-    if fitted.best_step == 0:
+    if result_of_loop.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
-    change = 1 - fitted.held_out_after / fitted.held_out_start
-    strength = describe_scale(fitted.scale_choice.scale)
-    return (
-        f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{strength}."
-    )
+    change = 1 - result_of_loop.held_out_after / result_of_loop.held_out_start
+    strength = describe_scale(result_of_loop.scale_choice.scale)
+    return f"The held-out loss fell by {change:.1%}; the best step was {result_of_loop.best_step}{strength}."
 
 
-def _lacks_memory(error: BaseException) -> bool:
+def _ran_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, in the words of Python, C++, torch and oneDNN."""
     if isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno == errno.ENOMEM
@@ -330,10 +330,10 @@ def _lacks_memory(error: BaseException) -> bool:
     if any(said in words for said in ("allocate memory", "bad_alloc", "out of memory")):
         return True
     # oneDNN gives no reason; where memory is plenty it is another one.
-    return "could not create a primitive" in words and free_memory().bytes < _SCARCE_BYTES
+    return "could not create a primitive" in words and free_memory().bytes < _LOW_MEMORY_BYTES
 
 
-def _failure(error: BaseException) -> tuple[Code, str]:
+def classify_failure(error: BaseException) -> tuple[Code, str]:
     """A code and a sentence for what ended a run."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "disk", "The disk is full. Free some space and go on from where it stopped."
@@ -345,7 +345,7 @@ def _failure(error: BaseException) -> tuple[Code, str]:
     for kind, code in codes:
         if isinstance(error, kind):
             return code, str(error)
-    if _lacks_memory(error):
+    if _ran_out_of_memory(error):
         return "memory", "The device has not enough free memory. A smaller plan will do with less."
     if isinstance(error, FloatingPointError):
         return "numbers", "The loss was no longer a number. Try a lower learning rate."
@@ -363,9 +363,9 @@ def run_folder(folder: Path) -> int:
         run = WorkerRun(folder)
         torch.set_num_threads(run.plan.threads)
         result = run.work()
-        summary = _summary(result, time.perf_counter() - began)
+        summary = _summarise(result, time.perf_counter() - began)
     except Exception as error:
-        kind, sentence = _failure(error)
+        kind, sentence = classify_failure(error)
         if kind == "bug":
             traceback.print_exc()
         code = 1

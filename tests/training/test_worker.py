@@ -21,7 +21,7 @@ from floe.training.backends.cpu.base_weights import read_base
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import rss_mb
 from floe.training.training_loop import LoopStep, learning_rate_share
-from floe.training.worker import WorkerRun, prepare, run_folder, train
+from floe.training.worker import WorkerRun, build_training_loop, run_folder, train
 from tests.training.runs_of_tiny import plan, result_of, rows, write_run
 from tests.training.tiny import write_tiny
 
@@ -277,12 +277,12 @@ def test_training_goes_on_from_factors_of_any_rank(base: Path, tmp_path: Path) -
     first = train(model, learned, held_out, plan(epochs=6))
     start = (first.factors, first.alpha)
     # The same adapter in a larger rank, and with another alpha, says the same at the start.
-    fit, _ = prepare(
+    loop, _ = build_training_loop(
         model, learned, held_out, plan(rank=4, alpha=32.0, epochs=0), seed=1, start=start
     )
-    again = fit.run()
-    assert again.held_out_start == pytest.approx(first.fitted.held_out_after, rel=1e-5)
-    assert again.held_out_before == pytest.approx(first.fitted.held_out_before, rel=1e-5)
+    again = loop.run()
+    assert again.held_out_start == pytest.approx(first.result_of_loop.held_out_after, rel=1e-5)
+    assert again.held_out_before == pytest.approx(first.result_of_loop.held_out_before, rel=1e-5)
     lower = train(model, learned, held_out, plan(rank=1, alpha=1.0), start=start)
     assert all(a.shape[0] == 1 for a, _ in lower.factors.values())
 

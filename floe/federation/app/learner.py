@@ -100,14 +100,14 @@ class Learner:
         network = self._network(start, rank)
         # Nothing is held out here: the last step counts, and what is held out stays unseen.
         try:
-            fitted = TrainingLoop(network, examples, (), self._plan(rank), seed).run(
+            result = TrainingLoop(network, examples, (), self._plan(rank), seed).run(
                 stopped=lambda: time.monotonic() > deadline
             )
         except FloatingPointError as error:
             raise FederationError("its training went astray: the numbers overflowed") from error
-        if not fitted.complete:
+        if not result.complete:
             raise FederationError("its training took longer than this device allows")
-        return dict(fitted.factors)
+        return dict(result.factors)
 
     def loss(
         self, examples: Sequence[Example], factors: Mapping[str, UpdateFactors], rank: int
