@@ -61,7 +61,7 @@ class WorkerResult:
     UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
     """
 
-    result_of_loop: LoopResult
+    trained: LoopResult
     rank: int
     alpha: float
     held_out_bytes: int
@@ -71,7 +71,7 @@ class WorkerResult:
     @property
     def factors(self) -> Factors:
         """Module name to (A, B)."""
-        return self.result_of_loop.factors
+        return self.trained.factors
 
     def bits_per_byte(self, nats_per_token: float | None) -> float | None:
         """A held-out loss in bits per byte of the held-out text."""
@@ -146,17 +146,15 @@ def build_training_loop(
     return TrainingLoop(network, train_examples, held_out, plan, seed, general), lora
 
 
-def build_result(
-    result_of_loop: LoopResult, lora: Lora, held_out: Sequence[Example]
-) -> WorkerResult:
+def build_result(trained: LoopResult, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
     """The result of a fit."""
     return WorkerResult(
-        result_of_loop=result_of_loop,
+        trained=trained,
         rank=lora.rank,
         alpha=lora.alpha,
         held_out_bytes=sum(example.text_bytes for example in held_out),
         held_out_tokens=sum(int((example.weights > 0).sum()) for example in held_out),
-        seconds=result_of_loop.seconds,
+        seconds=trained.seconds,
     )
 
 
@@ -227,11 +225,11 @@ class WorkerRun:
                     self._checkpoint(loop, identity)
                 on_step(step)
 
-            result_of_loop = loop.run(report, (self.folder / "stop").exists)
-        if not result_of_loop.complete:
+            trained = loop.run(report, (self.folder / "stop").exists)
+        if not trained.complete:
             self._checkpoint(loop, identity)
-        result = build_result(result_of_loop, lora, held_out)
-        if result_of_loop.complete:
+        result = build_result(trained, lora, held_out)
+        if trained.complete:
             self._export(result, base.architecture, base_path)
         return result
 
@@ -285,39 +283,41 @@ class WorkerRun:
 
 
 def _summarise(result: WorkerResult, seconds: float) -> dict[str, Any]:
-    result_of_loop = result.result_of_loop
+    trained = result.trained
     return {
-        "status": "complete" if result_of_loop.complete else "cancelled",
+        "status": "complete" if trained.complete else "cancelled",
         "code": "",
-        "sentence": _sentence(result_of_loop),
-        "held_out_before": result_of_loop.held_out_before,
-        "held_out_start": result_of_loop.held_out_start,
-        "held_out_after": result_of_loop.held_out_after,
+        "sentence": _sentence(trained),
+        "held_out_before": trained.held_out_before,
+        "held_out_start": trained.held_out_start,
+        "held_out_after": trained.held_out_after,
         "held_out_bytes": result.held_out_bytes,
-        "bits_per_byte_before": result.bits_per_byte(result_of_loop.held_out_before),
-        "bits_per_byte_start": result.bits_per_byte(result_of_loop.held_out_start),
-        "bits_per_byte_after": result.bits_per_byte(result_of_loop.held_out_after),
+        "bits_per_byte_before": result.bits_per_byte(trained.held_out_before),
+        "bits_per_byte_start": result.bits_per_byte(trained.held_out_start),
+        "bits_per_byte_after": result.bits_per_byte(trained.held_out_after),
         "seconds": seconds,
-        "tokens": result_of_loop.tokens,
-        "tok_s": result_of_loop.tokens / result_of_loop.seconds if result_of_loop.seconds else 0.0,
-        "steps": result_of_loop.steps,
-        "best_step": result_of_loop.best_step,
-        "strength": result_of_loop.scale_choice.scale,
-        "general_before": result_of_loop.scale_choice.general_before,
-        "general_after": result_of_loop.scale_choice.general_after,
+        "tokens": trained.tokens,
+        "tok_s": trained.tokens / trained.seconds if trained.seconds else 0.0,
+        "steps": trained.steps,
+        "best_step": trained.best_step,
+        "strength": trained.scale_choice.scale,
+        "general_before": trained.scale_choice.general_before,
+        "general_after": trained.scale_choice.general_after,
     }
 
 
-def _sentence(result_of_loop: LoopResult) -> str:
-    if not result_of_loop.complete:
-        return f"Stopped after {result_of_loop.steps} steps; it can go on from there."
-    if result_of_loop.held_out_start is None or result_of_loop.held_out_after is None:
+def _sentence(trained: LoopResult) -> str:
+    if not trained.complete:
+        return f"Stopped after {trained.steps} steps; it can go on from there."
+    if trained.held_out_start is None or trained.held_out_after is None:
         return "Trained to the end; no rows were held out to measure it by."
-    if result_of_loop.best_step == 0:
+    if trained.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
-    change = 1 - result_of_loop.held_out_after / result_of_loop.held_out_start
-    strength = describe_scale(result_of_loop.scale_choice.scale)
-    return f"The held-out loss fell by {change:.1%}; the best step was {result_of_loop.best_step}{strength}."
+    change = 1 - trained.held_out_after / trained.held_out_start
+    strength = describe_scale(trained.scale_choice.scale)
+    return (
+        f"The held-out loss fell by {change:.1%}; the best step was {trained.best_step}{strength}."
+    )
 
 
 def _ran_out_of_memory(error: BaseException) -> bool:
@@ -333,7 +333,7 @@ def _ran_out_of_memory(error: BaseException) -> bool:
     return "could not create a primitive" in words and free_memory().bytes < _LOW_MEMORY_BYTES
 
 
-def classify_failure(error: BaseException) -> tuple[Code, str]:
+def _classify_failure(error: BaseException) -> tuple[Code, str]:
     """A code and a sentence for what ended a run."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "disk", "The disk is full. Free some space and go on from where it stopped."
@@ -365,7 +365,7 @@ def run_folder(folder: Path) -> int:
         result = run.work()
         summary = _summarise(result, time.perf_counter() - began)
     except Exception as error:
-        kind, sentence = classify_failure(error)
+        kind, sentence = _classify_failure(error)
         if kind == "bug":
             traceback.print_exc()
         code = 1

@@ -281,8 +281,8 @@ def test_training_goes_on_from_factors_of_any_rank(base: Path, tmp_path: Path) -
         model, learned, held_out, plan(rank=4, alpha=32.0, epochs=0), seed=1, start=start
     )
     again = loop.run()
-    assert again.held_out_start == pytest.approx(first.result_of_loop.held_out_after, rel=1e-5)
-    assert again.held_out_before == pytest.approx(first.result_of_loop.held_out_before, rel=1e-5)
+    assert again.held_out_start == pytest.approx(first.trained.held_out_after, rel=1e-5)
+    assert again.held_out_before == pytest.approx(first.trained.held_out_before, rel=1e-5)
     lower = train(model, learned, held_out, plan(rank=1, alpha=1.0), start=start)
     assert all(a.shape[0] == 1 for a, _ in lower.factors.values())
 
