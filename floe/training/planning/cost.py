@@ -57,23 +57,23 @@ class Workload:
         return cls(tokens, tokens * 3 // 4, tokens // 4, tokens * 3 // 16, 256)
 
 
-def seconds(
+def predict_seconds(
     device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
 ) -> float:
     """From the start of the trainer to its end, every epoch used."""
     work = time_work(device, architecture, plan, workload)
-    return _sum(work, TIME_FACTORS, device.time_factors)
+    return _weighted_sum(work, TIME_FACTORS, device.time_factors)
 
 
-def peak_mb(
+def predict_peak_mb(
     device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
 ) -> float:
     """The most memory of the trainer's process, 10^6 bytes."""
     work = memory_work(architecture, plan, workload)
-    return _sum(work, MEMORY_FACTORS, device.memory_factors)
+    return _weighted_sum(work, MEMORY_FACTORS, device.memory_factors)
 
 
-def _sum(
+def _weighted_sum(
     work: Mapping[str, float], usual: Mapping[str, float], fitted: Mapping[str, float]
 ) -> float:
     factors = fitted or usual
@@ -94,11 +94,11 @@ def time_work(
     """
     peak = device.gflops(plan.precision) * 1e9
     layers, total = min(plan.layers, architecture.layers), architecture.layers
-    weights = _layer_parameters(architecture)
+    weights = _count_layer_parameters(architecture)
     held_out_looks = plan.epochs + 1 + _STRENGTHS
     looked_at = workload.held_out * held_out_looks + _GENERAL_TOKENS * (1 + _STRENGTHS)
     # Tokens times layers: passes without and with a gradient, counted in forward passes.
-    if _trunk_is_kept(architecture, plan, workload):
+    if _prefix_is_cached(architecture, plan, workload):
         below = workload.tokens + workload.held_out + _GENERAL_TOKENS
     else:
         below = workload.tokens * plan.epochs + looked_at
@@ -110,15 +110,15 @@ def time_work(
     rows += 2 * workload.targets * plan.epochs
     length = _bin_length(plan, workload)
     queries = architecture.heads * architecture.head_size
-    steps = _steps(plan, workload)
+    steps = _count_steps(plan, workload)
     numbers = 4 * architecture.hidden + 2 * queries + 5 * architecture.intermediate
     calls = passes / plan.batch_tokens + steps * layers
     return {
         "start": device.load_seconds,
-        "load": _parameters(architecture) / 1e8,
+        "load": _count_parameters(architecture) / 1e8,
         "products": 2 * (passes * weights + rows * head) / peak,
         # A gradient of the factors costs as much as one of the inputs.
-        "factors": 2 * _factors(architecture, plan) / layers * (looks + 1.5 * learnt) / peak,
+        "factors": 2 * _count_factors(architecture, plan) / layers * (looks + 1.5 * learnt) / peak,
         "attention": 4 * length * queries * passes / peak,
         "values": (passes * numbers + rows * architecture.vocabulary) / 1e9 / device.cores,
         "calls": calls / 1e3,
@@ -140,7 +140,7 @@ def memory_work(
     size = 2 if plan.precision == "bfloat16" else 4
     layers = min(plan.layers, architecture.layers)
     replicas = replica_count(plan.batch_tokens, plan.threads)
-    longest = _longest(plan, workload)
+    longest = _longest_row(plan, workload)
     stretched = min(STRETCH * plan.batch_tokens, replicas * longest)
     tokens = min(max(plan.batch_tokens, longest, stretched), workload.tokens)
     length = _bin_length(plan, workload)
@@ -155,56 +155,56 @@ def memory_work(
     )
     frozen_prefix = (workload.tokens + workload.held_out) * architecture.hidden * size
     kept = tokens * (architecture.hidden if plan.checkpointing else inside) * layers * size
-    if _trunk_is_kept(architecture, plan, workload):
+    if _prefix_is_cached(architecture, plan, workload):
         kept += frozen_prefix
     return {
         "process": 300.0,
-        "weights": _laid_out(architecture, layers) * size / 1e6,
+        "weights": _count_prepacked(architecture, layers) * size / 1e6,
         "kept": kept / 1e6,
         "passing": (tokens * inside * size + replicas * _HEAD_BYTES) / 1e6,
-        "adapter": _factors(architecture, plan) * 32 / 1e6,
-        "variety": 50 * math.log2(1 + _steps(plan, workload)),
+        "adapter": _count_factors(architecture, plan) * 32 / 1e6,
+        "variety": 50 * math.log2(1 + _count_steps(plan, workload)),
     }
 
 
-def _steps(plan: TrainPlan, workload: Workload) -> int:
+def _count_steps(plan: TrainPlan, workload: Workload) -> int:
     return math.ceil(workload.tokens / plan.batch_tokens) * plan.epochs
 
 
-def _longest(plan: TrainPlan, workload: Workload) -> int:
+def _longest_row(plan: TrainPlan, workload: Workload) -> int:
     return min(workload.longest, plan.sequence_length)
 
 
 def _bin_length(plan: TrainPlan, workload: Workload) -> int:
     """Tokens of a usual bin: an attention matrix is as wide as that."""
-    return max(min(BIN_TOKENS, workload.tokens), _longest(plan, workload))
+    return max(min(BIN_TOKENS, workload.tokens), _longest_row(plan, workload))
 
 
-def _trunk_is_kept(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
+def _prefix_is_cached(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
     size = 2 if plan.precision == "bfloat16" else 4
     return plan.layers < architecture.layers and (
         workload.tokens * architecture.hidden * size <= _PREFIX_CACHE_BYTES
     )
 
 
-def _layer_parameters(architecture: Architecture) -> int:
+def _count_layer_parameters(architecture: Architecture) -> int:
     return sum(math.prod(architecture.module_shape(module)) for module in MODULES)
 
 
-def _parameters(architecture: Architecture) -> int:
+def _count_parameters(architecture: Architecture) -> int:
     return (
-        architecture.layers * _layer_parameters(architecture)
+        architecture.layers * _count_layer_parameters(architecture)
         + architecture.vocabulary * architecture.hidden
     )
 
 
-def _laid_out(architecture: Architecture, layers: int) -> int:
+def _count_prepacked(architecture: Architecture, layers: int) -> int:
     """Numbers of the base in memory: a matrix that gradients pass through is there twice."""
-    matrices = _layer_parameters(architecture) * (architecture.layers + layers)
+    matrices = _count_layer_parameters(architecture) * (architecture.layers + layers)
     return matrices + 3 * architecture.vocabulary * architecture.hidden
 
 
-def _factors(architecture: Architecture, plan: TrainPlan) -> int:
+def _count_factors(architecture: Architecture, plan: TrainPlan) -> int:
     """Numbers in all factors, zeros of the block-diagonal ones included."""
     total = 0
     for group in _GROUPS:

@@ -25,7 +25,7 @@ from floe.records import ChatMessage, TrainPlan
 from floe.store import Store
 from floe.training.data.tokenisation import Encoder, TrainRow
 from floe.training.planning.calibration import GRID, calibrated, probe
-from floe.training.planning.cost import Workload, peak_mb, seconds
+from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
 from floe.training.planning.hardware import Hardware, free_mb, keep_device, measured_device
 
 DEADLINE_SECONDS: Final = 60.0
@@ -177,8 +177,8 @@ def _priced(
             learns,
             replace(
                 plan,
-                seconds=seconds(device, architecture, plan, workload),
-                peak_mb=peak_mb(device, architecture, plan, workload),
+                seconds=predict_seconds(device, architecture, plan, workload),
+                peak_mb=predict_peak_mb(device, architecture, plan, workload),
             ),
         )
 
@@ -280,8 +280,8 @@ def _check(device: Hardware, base: Path, architecture: Architecture) -> dict[str
         print(f"plan {place} of {len(GRID)}", file=sys.stderr)
         took, peak, workload = probe(base, trial, device.cores)
         plan = trial.plan(device.cores)
-        predicted_took = seconds(device, architecture, plan, workload)
-        predicted_peak = peak_mb(device, architecture, plan, workload)
+        predicted_took = predict_seconds(device, architecture, plan, workload)
+        predicted_peak = predict_peak_mb(device, architecture, plan, workload)
         time_errors.append(abs(predicted_took / took - 1))
         memory_errors.append(abs(predicted_peak / peak - 1))
         rows.append(
