@@ -18,7 +18,13 @@ from floe.errors import TrainingError
 from floe.records import TrainPlan
 from floe.store import Store
 from floe.training.data.dataset import Selection, build_dataset
-from floe.training.planning.calibration import GRID, PROBES, Trial, fit, probe
+from floe.training.planning.calibration import (
+    CALIBRATION_RUNS,
+    CHECK_RUNS,
+    CalibrationRun,
+    fit_constants,
+    measure_run,
+)
 from floe.training.planning.cost import Workload, peak_mb, seconds
 from floe.training.planning.hardware import Hardware, keep_device, known_device, measured_device
 from floe.training.planning.plan import choose_plan, smaller_plan, workload_of
@@ -128,7 +134,7 @@ def test_a_group_may_cap_the_rank() -> None:
 def test_prices_follow_the_work(
     change: dict[str, object], more_time: bool, more_memory: bool
 ) -> None:
-    plan = Trial(epochs=4, layers=15, modules=MODULES).plan(2)
+    plan = CalibrationRun(epochs=4, layers=15, modules=MODULES).plan(2)
     dearer = dataclasses.replace(plan, **change)  # type: ignore[arg-type]
     took, takes = (seconds(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
     held, holds = (peak_mb(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
@@ -137,7 +143,7 @@ def test_prices_follow_the_work(
 
 
 def test_half_the_cores_take_longer_but_not_more_memory() -> None:
-    plan = Trial(epochs=4).plan(2)
+    plan = CalibrationRun(epochs=4).plan(2)
     one = DEVICE.with_cores(1)
     assert seconds(one, SMOLLM, plan, WORK) > 1.3 * seconds(DEVICE, SMOLLM, plan, WORK)
     assert peak_mb(one, SMOLLM, plan, WORK) == peak_mb(DEVICE, SMOLLM, plan, WORK)
@@ -148,12 +154,12 @@ def test_fitting_finds_the_constants_that_made_the_measurements() -> None:
     truth = {"a": 2.0, "b": 0.0, "c": 0.5}
     work = [{kind: float(rng.uniform(1, 10)) for kind in truth} for _ in range(8)]
     measured = [sum(row[kind] * truth[kind] for kind in truth) for row in work]
-    assert fit(work, measured) == pytest.approx(truth, abs=1e-9)
+    assert fit_constants(work, measured) == pytest.approx(truth, abs=1e-9)
 
 
 def test_the_plans_that_check_the_model_are_not_those_it_was_fitted_to() -> None:
-    assert len(GRID) >= 12
-    assert not set(GRID) & set(PROBES)
+    assert len(CHECK_RUNS) >= 12
+    assert not set(CHECK_RUNS) & set(CALIBRATION_RUNS)
 
 
 def test_tokens_are_counted_as_the_trainer_counts_them(store: Store, smollm_path: Path) -> None:
@@ -196,7 +202,7 @@ def test_a_weak_device_completes_its_plan_within_its_memory(smollm_path: Path) -
     weak = choose_plan(
         DEVICE.with_cores(1), SMOLLM, Workload.of_tokens(600), memory_limit_mb=1500, deadline_s=20
     )
-    trial = Trial(
+    run = CalibrationRun(
         weak.rank,
         weak.modules,
         weak.layers,
@@ -208,5 +214,5 @@ def test_a_weak_device_completes_its_plan_within_its_memory(smollm_path: Path) -
         rows=2,
         sentences=4,
     )
-    _, peak, _ = probe(smollm_path, trial, 1)
+    _, peak, _ = measure_run(smollm_path, run, 1)
     assert peak <= 1500

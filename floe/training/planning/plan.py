@@ -24,7 +24,7 @@ from floe.models.catalog import resolve_model
 from floe.records import ChatMessage, TrainPlan
 from floe.store import Store
 from floe.training.data.tokenisation import Encoder, TrainRow
-from floe.training.planning.calibration import GRID, calibrated, probe
+from floe.training.planning.calibration import CHECK_RUNS, calibrate_hardware, measure_run
 from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
 from floe.training.planning.hardware import Hardware, free_mb, keep_device, measured_device
 
@@ -260,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Store(settings.database) as store:
             device = measured_device(store)
             if options.command == "calibrate":
-                device = calibrated(device, base, architecture)
+                device = calibrate_hardware(device, base, architecture)
                 keep_device(store, device)
                 found: Any = {"time": device.time_factors, "memory": device.memory_factors}
             else:
@@ -276,17 +276,17 @@ def _check(device: Hardware, base: Path, architecture: Architecture) -> dict[str
     """Other plans than those of the calibration, each run once."""
     rows: list[dict[str, Any]] = []
     time_errors, memory_errors = [], []
-    for place, trial in enumerate(GRID, 1):
-        print(f"plan {place} of {len(GRID)}", file=sys.stderr)
-        took, peak, workload = probe(base, trial, device.cores)
-        plan = trial.plan(device.cores)
+    for place, run in enumerate(CHECK_RUNS, 1):
+        print(f"plan {place} of {len(CHECK_RUNS)}", file=sys.stderr)
+        took, peak, workload = measure_run(base, run, device.cores)
+        plan = run.plan(device.cores)
         predicted_took = predict_seconds(device, architecture, plan, workload)
         predicted_peak = predict_peak_mb(device, architecture, plan, workload)
         time_errors.append(abs(predicted_took / took - 1))
         memory_errors.append(abs(predicted_peak / peak - 1))
         rows.append(
             {
-                "plan": trial.name,
+                "plan": run.name,
                 "seconds": round(took, 2),
                 "predicted_seconds": round(predicted_took, 2),
                 "peak_mb": round(peak),
