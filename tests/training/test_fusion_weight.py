@@ -30,7 +30,7 @@ from floe.training.fusion_weight import (
     kept_weight,
     requests_since,
 )
-from floe.training.planning.hardware import known_device
+from floe.training.planning.hardware import load_hardware
 
 WORDS = [b" red", b" blue", b" green", b" grey"]
 
@@ -276,4 +276,4 @@ def test_what_stands_in_the_store_is_no_weight_unless_it_is_one(store: Store, ju
     assert requests_since(store, 0.0) == 0
     assert not fit_is_due(store)
     store.set_setting("training_device", junk)
-    assert known_device(store) is None
+    assert load_hardware(store) is None

@@ -26,7 +26,12 @@ from floe.training.planning.calibration import (
     measure_run,
 )
 from floe.training.planning.cost import Workload, peak_mb, seconds
-from floe.training.planning.hardware import Hardware, keep_device, known_device, measured_device
+from floe.training.planning.hardware import (
+    Hardware,
+    load_hardware,
+    load_or_measure_hardware,
+    save_hardware,
+)
 from floe.training.planning.plan import choose_plan, smaller_plan, workload_of
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
@@ -59,7 +64,7 @@ def test_the_reason_names_shape_time_memory_and_both_limits() -> None:
 def test_without_a_limit_of_its_own_a_plan_leaves_memory_for_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("floe.training.planning.plan.free_mb", lambda: 2500.0)
+    monkeypatch.setattr("floe.training.planning.plan.free_memory_mb", lambda: 2500.0)
     plan = choose_plan(DEVICE, SMOLLM, WORK)
     assert plan.peak_mb <= 1500
     assert "2.5 GB are free" in plan.reason
@@ -180,13 +185,13 @@ def test_the_header_of_the_base_is_enough_to_plan(smollm_path: Path) -> None:
 def test_the_device_is_measured_once_and_again_when_its_cores_change(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device = measured_device(store)
+    device = load_or_measure_hardware(store)
     assert device.float32_gflops > 1
     assert device.bfloat16_gflops > 1
-    monkeypatch.setattr("floe.training.planning.hardware.measure", pytest.fail)
-    assert measured_device(store) == device
-    keep_device(store, dataclasses.replace(device, cores=device.cores + 1))
-    assert known_device(store) is None
+    monkeypatch.setattr("floe.training.planning.hardware.measure_hardware", pytest.fail)
+    assert load_or_measure_hardware(store) == device
+    save_hardware(store, dataclasses.replace(device, cores=device.cores + 1))
+    assert load_hardware(store) is None
 
 
 def test_planning_does_not_load_torch() -> None:

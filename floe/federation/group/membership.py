@@ -26,7 +26,7 @@ from floe.federation.group.history import Federation, History
 from floe.privacy.consent import consent, may_federate, may_train
 from floe.store import Store
 from floe.training.planning.cost import Workload
-from floe.training.planning.hardware import measured_device
+from floe.training.planning.hardware import load_or_measure_hardware
 from floe.training.planning.plan import choose_plan
 
 _ADDRESS: Final = re.compile(r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$")
@@ -92,7 +92,7 @@ def group_settings(
         StoreError: the database cannot be used.
     """
     workload = Workload.of_tokens(_TOKENS_A_ROUND)
-    plan = choose_plan(measured_device(store), read_architecture(base), workload)
+    plan = choose_plan(load_or_measure_hardware(store), read_architecture(base), workload)
     return GroupSettings(
         address=address.strip(),
         certificate=str(certificate.resolve()),

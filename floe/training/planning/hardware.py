@@ -64,10 +64,10 @@ class Hardware:
         )
 
 
-_DEVICES: Final = TypeAdapter(Hardware)
+_HARDWARE: Final = TypeAdapter(Hardware)
 
 
-def known_device(store: Store) -> Hardware | None:
+def load_hardware(store: Store) -> Hardware | None:
     """What was measured here before; None if nothing was, or the cores are not those of then.
 
     Raises:
@@ -75,13 +75,13 @@ def known_device(store: Store) -> Hardware | None:
     """
     kept = store.setting(SETTING, None)
     try:
-        known = _DEVICES.validate_python(kept)
+        known = _HARDWARE.validate_python(kept)
     except ValidationError:  # nothing, or another version's
         return None
     return known if known.cores == usable_cores() else None
 
 
-def measured_device(store: Store) -> Hardware:
+def load_or_measure_hardware(store: Store) -> Hardware:
     """What was measured here before, or else just now, which takes a few seconds.
 
     Raises:
@@ -89,20 +89,20 @@ def measured_device(store: Store) -> Hardware:
         TrainingError: torch cannot be loaded.
         StoreError: the store cannot be used.
     """
-    known = known_device(store)
+    known = load_hardware(store)
     if known is None:
         require("train")
-        known = measure()
-        keep_device(store, known)
+        known = measure_hardware()
+        save_hardware(store, known)
     return known
 
 
-def keep_device(store: Store, device: Hardware) -> None:
+def save_hardware(store: Store, device: Hardware) -> None:
     """Keep it for the next time."""
     store.set_setting(SETTING, asdict(device))
 
 
-def measure() -> Hardware:
+def measure_hardware() -> Hardware:
     """Measure anew.
 
     Raises:
@@ -126,6 +126,6 @@ def measure() -> Hardware:
     return Hardware(cores=usable_cores(), measured_at=time.time(), **found)
 
 
-def free_mb() -> float:
+def free_memory_mb() -> float:
     """Memory that is free now."""
     return psutil.virtual_memory().available / 1e6

@@ -26,10 +26,15 @@ from floe.store import Store
 from floe.training.data.tokenisation import Encoder, TrainRow
 from floe.training.planning.calibration import CHECK_RUNS, calibrate_hardware, measure_run
 from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
-from floe.training.planning.hardware import Hardware, free_mb, keep_device, measured_device
+from floe.training.planning.hardware import (
+    Hardware,
+    free_memory_mb,
+    load_or_measure_hardware,
+    save_hardware,
+)
 
 DEADLINE_SECONDS: Final = 60.0
-MOST_MB: Final = 2000.0
+MAX_MEMORY_MB: Final = 2000.0
 """A personal adapter never needs more; what is free beyond that is left to other programs."""
 _FREE_SHARE: Final = 0.6
 _MARGIN: Final = 1.1
@@ -61,7 +66,7 @@ class Limits:
 
     memory_mb: float
     deadline_s: float
-    free_mb: float | None = None
+    free_memory_mb: float | None = None
 
 
 def choose_plan(
@@ -88,8 +93,8 @@ def choose_plan(
     Raises:
         TrainingError: the memory suffices for no plan.
     """
-    free = free_mb() if memory_limit_mb is None else None
-    limit = min(MOST_MB, free * _FREE_SHARE) if free is not None else memory_limit_mb
+    free = free_memory_mb() if memory_limit_mb is None else None
+    limit = min(MAX_MEMORY_MB, free * _FREE_SHARE) if free is not None else memory_limit_mb
     assert limit is not None
     limits = Limits(limit, deadline_s, free)
     priced = list(_priced(device, architecture, workload, max_rank))
@@ -207,8 +212,8 @@ def _reason(
 ) -> str:
     """As a sentence for a person."""
     memory = (
-        f"{_gb(limits.free_mb)} are free"
-        if limits.free_mb is not None
+        f"{_gb(limits.free_memory_mb)} are free"
+        if limits.free_memory_mb is not None
         else f"{_gb(limits.memory_mb)} may be used"
     )
     deadline = (
@@ -258,10 +263,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base = resolve_model(settings.model, settings.models_dir)
         architecture = read_architecture(base)
         with Store(settings.database) as store:
-            device = measured_device(store)
+            device = load_or_measure_hardware(store)
             if options.command == "calibrate":
                 device = calibrate_hardware(device, base, architecture)
-                keep_device(store, device)
+                save_hardware(store, device)
                 found: Any = {"time": device.time_factors, "memory": device.memory_factors}
             else:
                 found = _check(device, base, architecture)
