@@ -187,7 +187,7 @@ def test_what_the_page_offers_is_what_joining_takes(
     class Plan:
         rank, reason, precision = 4, "it is tiny", "float32"
 
-    monkeypatch.setattr(membership, "measured_device", lambda store: None)
+    monkeypatch.setattr(membership, "load_or_measure_hardware", lambda store: None)
     monkeypatch.setattr(membership, "choose_plan", lambda *_: Plan)
     base = write_tiny(tmp_path / "tiny.gguf")
     store = Store(tmp_path / "floe.db")

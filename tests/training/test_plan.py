@@ -25,7 +25,7 @@ from floe.training.planning.calibration import (
     fit_constants,
     measure_run,
 )
-from floe.training.planning.cost import Workload, peak_mb, seconds
+from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
 from floe.training.planning.hardware import (
     Hardware,
     load_hardware,
@@ -141,8 +141,8 @@ def test_prices_follow_the_work(
 ) -> None:
     plan = CalibrationRun(epochs=4, layers=15, modules=MODULES).plan(2)
     dearer = dataclasses.replace(plan, **change)  # type: ignore[arg-type]
-    took, takes = (seconds(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
-    held, holds = (peak_mb(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
+    took, takes = (predict_seconds(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
+    held, holds = (predict_peak_mb(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
     assert (takes > took) == more_time
     assert (holds > held) == more_memory
 
@@ -150,8 +150,10 @@ def test_prices_follow_the_work(
 def test_half_the_cores_take_longer_but_not_more_memory() -> None:
     plan = CalibrationRun(epochs=4).plan(2)
     one = DEVICE.with_cores(1)
-    assert seconds(one, SMOLLM, plan, WORK) > 1.3 * seconds(DEVICE, SMOLLM, plan, WORK)
-    assert peak_mb(one, SMOLLM, plan, WORK) == peak_mb(DEVICE, SMOLLM, plan, WORK)
+    assert predict_seconds(one, SMOLLM, plan, WORK) > 1.3 * predict_seconds(
+        DEVICE, SMOLLM, plan, WORK
+    )
+    assert predict_peak_mb(one, SMOLLM, plan, WORK) == predict_peak_mb(DEVICE, SMOLLM, plan, WORK)
 
 
 def test_fitting_finds_the_constants_that_made_the_measurements() -> None:
