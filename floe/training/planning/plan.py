@@ -36,16 +36,16 @@ from floe.training.planning.hardware import (
 DEADLINE_SECONDS: Final = 60.0
 MAX_MEMORY_MB: Final = 2000.0
 """A personal adapter never needs more; what is free beyond that is left to other programs."""
-_FREE_SHARE: Final = 0.6
-_MARGIN: Final = 1.1
+_FREE_MEMORY_SHARE: Final = 0.6
+_SAFETY_FACTOR: Final = 1.1
 """Predictions are trusted to so much."""
 LEARNING_RATE: Final = 3e-3
-_SEQUENCE: Final = 512
-_FEW_STEPS: Final = 6
+_SEQUENCE_LENGTH: Final = 512
+_MIN_STEPS: Final = 6
 """Steps an epoch should have at least: fewer learn little, so batches of few rows are smaller."""
 
 _SMALL: Final = replace(DEFAULT_SHAPE, rank=4, alpha=8.0)
-_SHAPES: Final[tuple[tuple[Shape, float], ...]] = (
+_ADAPTER_SHAPES: Final[tuple[tuple[Shape, float], ...]] = (
     (DEFAULT_SHAPE, 1.0),
     (replace(DEFAULT_SHAPE, layer_share=0.5), 0.93),
     (replace(DEFAULT_SHAPE, layer_share=0.25), 0.85),
@@ -55,9 +55,9 @@ _SHAPES: Final[tuple[tuple[Shape, float], ...]] = (
 )
 """From the default down, with what each learns compared to it: an order more than a measure."""
 EPOCHS: Final = 3
-_PASSES: Final = {1: 0.6, 2: 0.85, EPOCHS: 1.0}
+_EPOCH_VALUE: Final = {1: 0.6, 2: 0.85, EPOCHS: 1.0}
 """Passes over the rows, with what they teach. Held-out loss ends training earlier by itself."""
-_BATCHES: Final = (512, 256, 128)
+_BATCH_TOKENS: Final = (512, 256, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,11 @@ def choose_plan(
         TrainingError: the memory suffices for no plan.
     """
     free = free_memory_mb() if memory_limit_mb is None else None
-    limit = min(MAX_MEMORY_MB, free * _FREE_SHARE) if free is not None else memory_limit_mb
+    limit = min(MAX_MEMORY_MB, free * _FREE_MEMORY_SHARE) if free is not None else memory_limit_mb
     assert limit is not None
     limits = Limits(limit, deadline_s, free)
-    priced = list(_priced(device, architecture, workload, max_rank))
-    return _best(priced, limits, device, architecture.layers)
+    priced = list(_price_plans(device, architecture, workload, max_rank))
+    return _pick_plan(priced, limits, device, architecture.layers)
 
 
 def smaller_plan(
@@ -109,17 +109,17 @@ def smaller_plan(
     Returns:
         A plan that is predicted to need a good deal less, or None if there is none.
     """
-    excess = max(1.0, limit_mb / failed.peak_mb) * _MARGIN
+    excess = max(1.0, limit_mb / failed.peak_mb) * _SAFETY_FACTOR
     priced = [
         (learns, plan)
-        for learns, plan in _priced(
+        for learns, plan in _price_plans(
             device, architecture, Workload.of_tokens(failed.rows_tokens), failed.rank
         )
         if plan.peak_mb < 0.85 * failed.peak_mb
     ]
     try:
         limits = Limits(limit_mb / excess, failed.seconds * 1.5)
-        return _best(priced, limits, device, architecture.layers)
+        return _pick_plan(priced, limits, device, architecture.layers)
     except TrainingError:
         return None
 
@@ -139,8 +139,8 @@ def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> Workload:
         for line in lines
     ]
     with Encoder(base) as encoder:
-        learnt = encoder.examples([row for row in rows if not row.held_out], _SEQUENCE)
-        held_out = encoder.examples([row for row in rows if row.held_out], _SEQUENCE)
+        learnt = encoder.examples([row for row in rows if not row.held_out], _SEQUENCE_LENGTH)
+        held_out = encoder.examples([row for row in rows if row.held_out], _SEQUENCE_LENGTH)
     return Workload(
         sum(map(len, learnt)),
         sum(int((example.weights > 0).sum()) for example in learnt),
@@ -150,12 +150,16 @@ def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> Workload:
     )
 
 
-def _priced(
+def _price_plans(
     device: Hardware, architecture: Architecture, workload: Workload, max_rank: int | None
 ) -> Iterator[tuple[float, TrainPlan]]:
     """Every plan of the table with its price, and how much it is expected to learn."""
-    wanted = next((b for b in _BATCHES if workload.tokens >= _FEW_STEPS * b), _BATCHES[-1])
-    table = product(_SHAPES, _PASSES.items(), _BATCHES, (False, True), (_SEQUENCE, 256))
+    wanted = next(
+        (b for b in _BATCH_TOKENS if workload.tokens >= _MIN_STEPS * b), _BATCH_TOKENS[-1]
+    )
+    table = product(
+        _ADAPTER_SHAPES, _EPOCH_VALUE.items(), _BATCH_TOKENS, (False, True), (_SEQUENCE_LENGTH, 256)
+    )
     for (shape, size), (epochs, passes), batch, checkpointing, length in table:
         rank = min(shape.rank, max_rank or shape.rank)
         plan = TrainPlan(
@@ -177,7 +181,7 @@ def _priced(
         )
         # Other batches than wanted, and rows cut short, teach a little less.
         learns = size * passes * (1.0 if batch == wanted else 0.97)
-        learns *= 1.0 if length >= workload.longest or length == _SEQUENCE else 0.95
+        learns *= 1.0 if length >= workload.longest or length == _SEQUENCE_LENGTH else 0.95
         yield (
             learns,
             replace(
@@ -188,13 +192,13 @@ def _priced(
         )
 
 
-def _best(
+def _pick_plan(
     priced: Sequence[tuple[float, TrainPlan]], limits: Limits, device: Hardware, layers: int
 ) -> TrainPlan:
     """The plan that learns the most; `layers`: how many the base has, for the reason."""
-    fitting = [(q, plan) for q, plan in priced if plan.peak_mb * _MARGIN <= limits.memory_mb]
+    fitting = [(q, plan) for q, plan in priced if plan.peak_mb * _SAFETY_FACTOR <= limits.memory_mb]
     if not fitting:
-        least = min((plan.peak_mb for _, plan in priced), default=0.0) * _MARGIN
+        least = min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
         raise TrainingError(
             f"Training needs at least {_gb(least)} of memory, and {_gb(limits.memory_mb)} may be "
             "used. Close other programs, allow more, or choose a smaller model."
@@ -204,10 +208,10 @@ def _best(
         _, plan = max(in_time, key=lambda pair: (pair[0], -pair[1].seconds))
     else:
         _, plan = min(fitting, key=lambda pair: pair[1].seconds)
-    return replace(plan, reason=_reason(plan, limits, device, layers, in_time=bool(in_time)))
+    return replace(plan, reason=_explain(plan, limits, device, layers, in_time=bool(in_time)))
 
 
-def _reason(
+def _explain(
     plan: TrainPlan, limits: Limits, device: Hardware, layers: int, *, in_time: bool
 ) -> str:
     """As a sentence for a person."""
@@ -224,13 +228,13 @@ def _reason(
     passes = "one pass" if plan.epochs == 1 else f"{plan.epochs} passes"
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
     return (
-        f"rank {plan.rank} on {_places(plan, layers)}, {plan.batch_tokens} tokens a batch, "
+        f"rank {plan.rank} on {_describe_projections(plan, layers)}, {plan.batch_tokens} tokens a batch, "
         f"{passes}, about {_duration(plan.seconds)} and {_gb(plan.peak_mb)} on {cores}: {memory} "
         f"and {deadline}"
     )
 
 
-def _places(plan: TrainPlan, layers: int) -> str:
+def _describe_projections(plan: TrainPlan, layers: int) -> str:
     """Which projections of which layers: "the v, o and down projections of all 30 layers"."""
     *names, last = (module.removesuffix("_proj") for module in plan.modules)
     projections = (
@@ -269,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 save_hardware(store, device)
                 found: Any = {"time": device.time_factors, "memory": device.memory_factors}
             else:
-                found = _check(device, base, architecture)
+                found = _check_predictions(device, base, architecture)
     except FloeError as error:
         print(error, file=sys.stderr)
         return 1
@@ -277,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check(device: Hardware, base: Path, architecture: Architecture) -> dict[str, Any]:
+def _check_predictions(device: Hardware, base: Path, architecture: Architecture) -> dict[str, Any]:
     """Other plans than those of the calibration, each run once."""
     rows: list[dict[str, Any]] = []
     time_errors, memory_errors = [], []
