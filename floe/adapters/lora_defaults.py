@@ -25,7 +25,7 @@ KEPT_TOKENS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class AdapterShape:
     """`layer_share`: the part of all layers, counted from the top, that gets adapters."""
 
     rank: int
@@ -38,7 +38,7 @@ class Shape:
         return max(1, round(self.layer_share * total))
 
 
-DEFAULT_SHAPE: Final = Shape(
+DEFAULT_SHAPE: Final = AdapterShape(
     rank=8, alpha=16.0, modules=("v_proj", "o_proj", "down_proj"), layer_share=1.0
 )
 """In all layers the values and what writes into the stream of hidden states. Held out of four

@@ -37,7 +37,7 @@ from floe.records import TrainPlan
 from floe.resources import GENERAL
 from floe.store import encryption
 from floe.training.adapter_scale import describe_scale
-from floe.training.backends.cpu.base_weights import Base, read_base
+from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
@@ -81,7 +81,7 @@ class WorkerResult:
 
 
 def train(
-    base: Base,
+    base: BaseWeights,
     train_examples: Sequence[Example],
     held_out: Sequence[Example],
     plan: TrainPlan,
@@ -112,7 +112,7 @@ def train(
 
 
 def build_training_loop(
-    base: Base,
+    base: BaseWeights,
     train_examples: Sequence[Example],
     held_out: Sequence[Example],
     plan: TrainPlan,
@@ -199,7 +199,7 @@ class WorkerRun:
         train_examples, held_out, general = self._encode(base_path, rows)
         if not train_examples:
             raise RowsError("There are no answers to learn from. Choose some conversations.")
-        base = read_base(base_path, dtype_of(self.plan), self._watch)
+        base = read_base_weights(base_path, dtype_of(self.plan), self._watch)
         before = self.settings.get("continue_from")
         start = read_peft(Path(before)) if before else None
         loop, lora = build_training_loop(

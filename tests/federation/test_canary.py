@@ -30,7 +30,7 @@ from floe.federation.simulation.simulated_device import (
     secret_of,
     simulated_device,
 )
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.tokenisation import Encoder
@@ -64,7 +64,7 @@ def test_the_tree_of_codes_reads_each_as_if_it_were_read_alone(base: Path) -> No
     }
     secret = secret_of(2)
     losses = CodeReader(base, TINY).losses(secret, factors)
-    weights = read_base(base, torch.float32)
+    weights = read_base_weights(base, torch.float32)
     lora = Lora(
         weights.architecture,
         rank=4,

@@ -17,7 +17,7 @@ import floe
 from floe.adapters.export import read_peft
 from floe.adapters.lora_factors import Factors
 from floe.training.adapter_scale import CANDIDATE_SCALES, MAX_GENERAL_RISE
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import rss_mb
 from floe.training.training_loop import LoopStep, learning_rate_share
@@ -268,7 +268,7 @@ def test_only_answers_are_learnt_with_the_chats_own_tokens(base: Path, tmp_path:
 
 
 def test_training_goes_on_from_factors_of_any_rank(base: Path, tmp_path: Path) -> None:
-    model = read_base(base, torch.float32)
+    model = read_base_weights(base, torch.float32)
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows()))
     with Encoder(base) as encoder:
         some = read_rows(tmp_path / "rows.jsonl")
@@ -301,7 +301,7 @@ def test_the_best_step_is_kept_and_overfitting_ends_the_run(base: Path, tmp_path
 
 def test_nothing_to_learn_from_is_an_error_in_process_too(base: Path) -> None:
     with pytest.raises(RowsError):
-        train(read_base(base, torch.float32), [], [], plan())
+        train(read_base_weights(base, torch.float32), [], [], plan())
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:

@@ -19,7 +19,7 @@ from floe.federation.app.recipe import Recipe, module_shapes
 from floe.federation.app.update import UpdateFactors
 from floe.llama.threads import choose_threads
 from floe.records import Precision, TrainPlan
-from floe.training.backends.cpu.base_weights import Base, read_base
+from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example, pack
@@ -48,7 +48,7 @@ class Learner:
         self.recipe = recipe
         self._path, self._encoder = base, Encoder(base)
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._base = read_base(base, dtype)
+        self._base = read_base_weights(base, dtype)
         self._precision: Precision = precision
         self._threads, _ = choose_threads()
         self._kept: dict[Example, Tensor] = {}
@@ -148,7 +148,9 @@ class Learner:
         )
 
 
-def adapter_of(base: Base, recipe: Recipe, factors: Mapping[str, UpdateFactors], rank: int) -> Lora:
+def adapter_of(
+    base: BaseWeights, recipe: Recipe, factors: Mapping[str, UpdateFactors], rank: int
+) -> Lora:
     """An adapter of scale 1 as the recipe has it, from factors of any rank; without any, zero."""
     lora = Lora(
         base.architecture,
@@ -169,7 +171,7 @@ _loaded: Final[dict[tuple[Path, Recipe, Precision], Learner]] = {}
 class _Remembering(LoraNetwork):
     """A network that computes the frozen layers once for each example, in whatever round."""
 
-    def __init__(self, base: Base, lora: Lora, kept: dict[Example, Tensor]) -> None:
+    def __init__(self, base: BaseWeights, lora: Lora, kept: dict[Example, Tensor]) -> None:
         super().__init__(base, lora)
         self._states = kept
 

@@ -38,7 +38,7 @@ from floe.federation.simulation.local_grid import LocalGrid
 from floe.federation.simulation.simulated_device import CODE_DIGITS, CODES, RANKS, Secret, secret_of
 from floe.llama.threads import choose_threads
 from floe.training.backends.cpu import layers
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.backends.cpu.layers import Layout
 from floe.training.backends.cpu.network import Batch, LoraNetwork
 from floe.training.data.tokenisation import Encoder
@@ -203,7 +203,7 @@ class CodeReader:
             ModelError: it is missing, broken, or of a kind that cannot be trained.
         """
         self._encoder = Encoder(base)
-        self._base = read_base(base, torch.float32)
+        self._base = read_base_weights(base, torch.float32)
         self._recipe = recipe
         self._threads, _ = choose_threads()
         self._kept: dict[Secret, tuple[Batch, Tensor]] = {}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from floe.adapters.architecture import Architecture, read_architecture
-from floe.adapters.lora_defaults import DEFAULT_SHAPE, Shape
+from floe.adapters.lora_defaults import DEFAULT_SHAPE, AdapterShape
 from floe.config import Settings
 from floe.errors import FloeError, TrainingError
 from floe.models.catalog import resolve_model
@@ -45,13 +45,13 @@ _MIN_STEPS: Final = 6
 """Steps an epoch should have at least: fewer learn little, so batches of few rows are smaller."""
 
 _SMALL: Final = replace(DEFAULT_SHAPE, rank=4, alpha=8.0)
-_ADAPTER_SHAPES: Final[tuple[tuple[Shape, float], ...]] = (
+_ADAPTER_SHAPES: Final[tuple[tuple[AdapterShape, float], ...]] = (
     (DEFAULT_SHAPE, 1.0),
     (replace(DEFAULT_SHAPE, layer_share=0.5), 0.93),
     (replace(DEFAULT_SHAPE, layer_share=0.25), 0.85),
     (replace(_SMALL, layer_share=0.25), 0.8),
     (replace(_SMALL, modules=("v_proj", "o_proj"), layer_share=0.25), 0.6),
-    (Shape(2, 4.0, ("v_proj", "o_proj"), 0.1), 0.3),
+    (AdapterShape(2, 4.0, ("v_proj", "o_proj"), 0.1), 0.3),
 )
 """From the default down, with what each learns compared to it: an order more than a measure."""
 EPOCHS: Final = 3

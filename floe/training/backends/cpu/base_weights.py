@@ -45,7 +45,7 @@ class LayerWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Base:
+class BaseWeights:
     """A frozen base model. `head` holds what `embedding` does where the file ties them."""
 
     architecture: Architecture
@@ -61,9 +61,9 @@ class Base:
         return self.embedding.dtype
 
 
-def read_base(
+def read_base_weights(
     path: Path, dtype: torch.dtype, on_tensor: Callable[[int], None] = lambda _: None
-) -> Base:
+) -> BaseWeights:
     """Load and dequantise a GGUF file.
 
     Args:
@@ -107,7 +107,7 @@ def read_base(
     return base
 
 
-def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -> Base:
+def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -> BaseWeights:
     """A base from tensors by their names in transformers; `read` gives None where there is none.
 
     Raises:
@@ -142,7 +142,7 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
                 down=PrepackedLinear(need(f"{at}.mlp.down_proj.weight")),
             )
         )
-    return Base(
+    return BaseWeights(
         architecture=architecture,
         embedding=embedding,
         layers=tuple(layers),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from floe.training.backends.cpu import layers
-from floe.training.backends.cpu.base_weights import Base
+from floe.training.backends.cpu.base_weights import BaseWeights
 from floe.training.backends.cpu.layers import Activations, Layout
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
@@ -50,7 +50,7 @@ class LoraNetwork:
     """
 
     def __init__(
-        self, base: Base, lora: Lora, watch: Callable[[int], None] = lambda _: None
+        self, base: BaseWeights, lora: Lora, watch: Callable[[int], None] = lambda _: None
     ) -> None:
         self.base, self.lora = base, lora
         self._watch = watch
