@@ -198,7 +198,7 @@ class LoraNetwork:
         hidden, norm = self._final(rows)
         losses, dhidden = self._cross_entropy(hidden, batch, backward=True)
         dx = torch.zeros_like(x)
-        dx[batch.positions] = layers.norm_backward(dhidden, rows, norm, self.base.final_norm)
+        dx[batch.positions] = layers.rms_norm_backward(dhidden, rows, norm, self.base.final_norm)
         del rows, hidden, dhidden, x
         after = random.get_state()
         for i in range(architecture.layers - 1, first - 1, -1):
@@ -246,7 +246,7 @@ class LoraNetwork:
 
     def _final(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         norm = layers.inverse_rms(rows, self.base.architecture.norm_epsilon)
-        return layers.normed(rows, norm, self.base.final_norm), norm
+        return layers.rms_norm(rows, norm, self.base.final_norm), norm
 
     def _cross_entropy(
         self, hidden: Tensor, batch: Batch, *, backward: bool
