@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from floe.adapters.active_adapters import LiveAdapters
+from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.registry import Adapters
 from floe.bench.recorded import PacedCloud, RecordedCloud
 from floe.cloud.stream import Unavailable
@@ -155,7 +155,7 @@ class Asked:
         self.clouds: list[PacedCloud] = []
         self.model = model
         self._recorded = RecordedCloud(other)
-        live = LiveAdapters(model, store, Adapters(store, folder))
+        live = ActiveAdapters(model, store, Adapters(store, folder))
         self.score: Score = lambda prompt, tokens, rows: live.score(
             prompt, tokens, rows, shared=False
         )
