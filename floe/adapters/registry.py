@@ -162,7 +162,7 @@ class Adapters:
         """How strongly it acts: 1 as it was trained, 0 not at all."""
         self._set(adapter_id, "scale", _scale(scale))
 
-    def switch(self, adapter_id: int, on: bool, base_sha256: str) -> None:
+    def set_in_use(self, adapter_id: int, on: bool, base_sha256: str) -> None:
         """Take it into use beside others, or out of use.
 
         Args:

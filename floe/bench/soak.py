@@ -299,7 +299,7 @@ class Soak:
         adapters = self._assistant.adapters
         for each in adapters.all():
             on = self._dice.random() < 0.5
-            adapters.switch(each.id, on, self._sha256)
+            adapters.set_in_use(each.id, on, self._sha256)
             if on:
                 adapters.set_scale(each.id, self._dice.choice((0.5, 1.0)))
         self.tally.adapter_swaps += 1

@@ -38,7 +38,7 @@ def adapters(tmp_path: Path, smollm: LlamaModel) -> Adapters:
         new = adapters.add(
             NewAdapter(name, "personal" if kind == "personal" else "expert", source, base, 2)
         )
-        adapters.switch(new.id, True, base)
+        adapters.set_in_use(new.id, True, base)
     place = PromptSpace(smollm.path, smollm.tokenize).place(COOKING)
     with store.writing() as db:
         db.execute(
@@ -78,7 +78,7 @@ def test_nothing_acts_once_all_are_switched_off(
     assert with_mine is not None
     assert not np.array_equal(with_mine, before)
     for each in adapters.all():
-        adapters.switch(each.id, False, each.base_sha256)
+        adapters.set_in_use(each.id, False, each.base_sha256)
     assert live.activate_for("Why did the Roman Empire fall?") == ""
     after = smollm.prefill(tokens, lambda: False)
     assert after is not None
@@ -94,7 +94,7 @@ def test_an_answer_is_scored_with_what_would_answer_its_question(
     row = CloudToken(b"zzz", (Candidate(b"zzz", -0.1),))
     with_mine = live.score(prompt, tokens, lambda _text: row, shared=False)
     for each in adapters.all():
-        adapters.switch(each.id, False, each.base_sha256)
+        adapters.set_in_use(each.id, False, each.base_sha256)
     without = live.score(prompt, tokens, lambda _text: row, shared=False)
     assert len(with_mine) == len(without) == len(tokens)
     assert not np.allclose(with_mine.own_local, without.own_local)

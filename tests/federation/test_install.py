@@ -73,7 +73,7 @@ def test_an_expert_can_be_loaded_as_it_came(home: Home) -> None:
 def test_a_new_round_replaces_the_expert_and_keeps_what_the_person_set(home: Home) -> None:
     (old,) = home.install(home.expert("group-1", 3, samples=["How?"]))
     home.adapters.set_scale(old, 0.5)
-    home.adapters.switch(old, False, BASE)
+    home.adapters.set_in_use(old, False, BASE)
     (new,) = home.install(home.expert("group-1", 4))
     (kept,) = home.adapters.all("expert")
     assert (kept.id, kept.rank, kept.scale, kept.in_use) == (new, 4, 0.5, False)

@@ -228,7 +228,8 @@ def _explain(
     passes = "one pass" if plan.epochs == 1 else f"{plan.epochs} passes"
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
     return (
-        f"rank {plan.rank} on {_describe_projections(plan, layers)}, {plan.batch_tokens} tokens a batch, "
+        f"rank {plan.rank} on {_describe_projections(plan, layers)}, "
+        f"{plan.batch_tokens} tokens a batch, "
         f"{passes}, about {_duration(plan.seconds)} and {_gb(plan.peak_mb)} on {cores}: {memory} "
         f"and {deadline}"
     )
