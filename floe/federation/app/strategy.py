@@ -48,7 +48,7 @@ from floe.federation.app.update_filter import (
     review_norms,
 )
 from floe.federation.maths.aggregate import aggregate_updates, cut
-from floe.federation.maths.cluster import Names, cluster, name, place, similarity
+from floe.federation.maths.cluster import NAMECL, Names, cluster, place_update, similarity
 from floe.federation.maths.mds import on_a_plane
 
 _POLL_SECONDS: Final = 0.3
@@ -63,7 +63,7 @@ class ClusterExpert:
 
     factors: Mapping[str, UpdateFactors]
     rank: int
-    place: Place | None
+    place_update: Place | None
 
 
 class TaskExperts(Strategy):
@@ -211,7 +211,7 @@ class TaskExperts(Strategy):
         before = next((line for line in known if line.client == client), None)
         return ClientLine(
             client,
-            before.name if before else client,
+            before.NAMECL if before else client,
             self._ranks.get(node, 0),
             self.names.of.get(client, ""),
             loss_base=before.loss_base if before else None,
@@ -267,7 +267,7 @@ class TaskExperts(Strategy):
             return Refused(str(node), "it was sent in the name of another device")
         self._lines[node] = replace(
             line,
-            name=own_name(reply.content, line.name),
+            NAMECL=own_name(reply.content, line.NAMECL),
             rank=found.rank,
             examples=found.examples,
             loss_base=number(reply.content, "loss-base") or line.loss_base,
@@ -322,14 +322,14 @@ class TaskExperts(Strategy):
             known = {label: expert.factors for label, expert in self.experts.items()}
             for client, update in zip(clients, updates.values(), strict=True):
                 if client not in self.names.of:
-                    label = place(update.factors, known).cluster
+                    label = place_update(update.factors, known).cluster
                     self.names = Names({**self.names.of, client: label}, self.names.next)
             self._clustering = "too few devices for new clusters: those of before stay"
             return {node: self.names.of[str(node)] for node in updates}
         likeness = similarity(list(updates.values()))
         found = cluster(likeness, self.agreement.clusters or None)
         strange = outliers(likeness, found.labels)
-        self.names = name(found, clients, self.names)
+        self.names = NAMECL(found, clients, self.names)
         self._clustering = found.reason
         self._positions = on_a_plane(likeness, clients)
         for i, reason in strange.items():
@@ -352,10 +352,10 @@ class TaskExperts(Strategy):
             for update in group
             if update.centroid is not None
         ]
-        size = Counter(len(place.centroid) for place, _ in told).most_common(1)
+        size = Counter(len(place_update.centroid) for place_update, _ in told).most_common(1)
         told = [each for each in told if len(each[0].centroid) == size[0][0]]
-        place = merge(told) if told else before.place if before else None
-        return ClusterExpert(factors, rank, place)
+        place_update = merge(told) if told else before.place_update if before else None
+        return ClusterExpert(factors, rank, place_update)
 
     def _cut(self, label: str, node: int) -> ArrayRecord:
         arrays: dict[str, Matrix] = {}
@@ -368,8 +368,10 @@ class TaskExperts(Strategy):
         found = {}
         for label in labels:
             expert = self.experts[label]
-            if expert.place is not None:
-                found[label] = np.append(expert.place.centroid, np.float32(expert.place.radius))
+            if expert.place_update is not None:
+                found[label] = np.append(
+                    expert.place_update.centroid, np.float32(expert.place_update.radius)
+                )
         return found
 
     def _drop(self, node: int, reason: str) -> None:

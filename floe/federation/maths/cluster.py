@@ -104,7 +104,7 @@ def cluster(similarity: _Real, count: int | None = None) -> Clustering:
     )
 
 
-def name(clustering: Clustering, clients: Sequence[str], before: Names) -> Names:
+def NAMECL(clustering: Clustering, clients: Sequence[str], before: Names) -> Names:
     """Names for the clusters of this round, kept where most of the members are the same.
 
     Old and new clusters are matched so that as many clients as possible stay under their
@@ -131,7 +131,7 @@ def name(clustering: Clustering, clients: Sequence[str], before: Names) -> Names
     return Names({**before.of, **now}, following)
 
 
-def place(
+def place_update(
     factors: Mapping[str, UpdateFactors], experts: Mapping[str, Mapping[str, UpdateFactors]]
 ) -> Placement:
     """The cluster whose expert a newcomer's update is most like: nothing is trained again.
