@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from floe.adapters.registry import Adapters, model_sha256
-from floe.adapters.router import PromptSpace, choose, experts_in_use
+from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
 from floe.fusion.index import TokenIndex
 from floe.fusion.projection import Projector
 from floe.fusion.scoring.scores import Scores
@@ -74,7 +74,7 @@ class ActiveAdapters:
             return "", ()
         if self._space is None:
             self._space = PromptSpace(self._model.path, self._model.tokenize)
-        choice = choose(self._space.embed(prompt), experts)
+        choice = choose_experts(self._space.embed(prompt), experts)
         return choice.reason, choice.scales
 
     def set_active(self, scaled: Sequence[tuple[Path, float]]) -> None:

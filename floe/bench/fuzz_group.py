@@ -31,7 +31,7 @@ from floe.federation.app.validation import (
     read_closing_task,
     read_expert_task,
     read_factors,
-    read_places,
+    read_regions,
     read_train_task,
 )
 from floe.federation.group.gateway import Refusal, check_reply
@@ -128,7 +128,7 @@ def _expert(rng: random.Random, numpy: np.random.Generator, folder: Path) -> Non
     task = read_expert_task(_twist_records(rng, content))
     assert file_within(folder, task.cluster).parent == folder
     _check_factors(read_factors(task.expert, _SHAPES))
-    read_places(task.centroids, {task.cluster})
+    read_regions(task.centroids, {task.cluster})
 
 
 def _closing(rng: random.Random, numpy: np.random.Generator, folder: Path) -> None:
@@ -141,7 +141,7 @@ def _closing(rng: random.Random, numpy: np.random.Generator, folder: Path) -> No
     for label, record in task.experts.items():
         assert file_within(folder, label).parent == folder
         _check_factors(read_factors(record, _SHAPES))
-    read_places(task.centroids, set(task.experts))
+    read_regions(task.centroids, set(task.experts))
 
 
 def _label(rng: random.Random, _: np.random.Generator, folder: Path) -> None:

@@ -39,7 +39,7 @@ def adapters(tmp_path: Path, smollm: LlamaModel) -> Adapters:
             NewAdapter(name, "personal" if kind == "personal" else "expert", source, base, 2)
         )
         adapters.set_in_use(new.id, True, base)
-    place = PromptSpace(smollm.path, smollm.tokenize).place(COOKING)
+    place = PromptSpace(smollm.path, smollm.tokenize).region_of(COOKING)
     with store.writing() as db:
         db.execute(
             "INSERT INTO experts (adapter_id, cluster, centroid, radius, samples)"

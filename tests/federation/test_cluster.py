@@ -7,10 +7,10 @@ from floe.bench.federate import task_updates
 from floe.federation.app.update import Update
 from floe.federation.maths.aggregate import aggregate_updates
 from floe.federation.maths.cluster import (
-    NAMECL,
     Clustering,
     Names,
     cluster,
+    name_clusters,
     place_update,
     similarity,
 )
@@ -90,10 +90,10 @@ def test_many_devices_are_told_apart_by_sketches() -> None:
 
 
 def test_clusters_keep_their_names_when_devices_come_go_and_move() -> None:
-    first = NAMECL(Clustering((0, 0, 1, 1), 2, ""), ["a", "b", "c", "d"], Names({}))
+    first = name_clusters(Clustering((0, 0, 1, 1), 2, ""), ["a", "b", "c", "d"], Names({}))
     assert first.of == {"a": "group-1", "b": "group-1", "c": "group-2", "d": "group-2"}
     # The labels are turned round, b is away, e is new, and so is a third group.
-    second = NAMECL(Clustering((0, 1, 0, 2), 3, ""), ["c", "a", "e", "f"], first)
+    second = name_clusters(Clustering((0, 1, 0, 2), 3, ""), ["c", "a", "e", "f"], first)
     assert second.of["c"] == second.of["e"] == "group-2"
     assert second.of["a"] == "group-1"
     assert second.of["b"] == "group-1"
@@ -101,9 +101,9 @@ def test_clusters_keep_their_names_when_devices_come_go_and_move() -> None:
 
 
 def test_a_name_is_never_given_twice() -> None:
-    names = NAMECL(Clustering((0, 1), 2, ""), ["a", "b"], Names({}))
-    names = NAMECL(Clustering((0, 0), 1, ""), ["a", "b"], names)
-    names = NAMECL(Clustering((0, 1), 2, ""), ["a", "b"], names)
+    names = name_clusters(Clustering((0, 1), 2, ""), ["a", "b"], Names({}))
+    names = name_clusters(Clustering((0, 0), 1, ""), ["a", "b"], names)
+    names = name_clusters(Clustering((0, 1), 2, ""), ["a", "b"], names)
     assert set(names.of.values()) == {"group-1", "group-3"} or "group-3" in names.of.values()
     assert "group-2" not in names.of.values()
 

@@ -80,8 +80,8 @@ class Devices:
 def update_of(node: int, rank: int, number: int) -> Update:
     random = np.random.default_rng([node, number])
     factors = {}
-    for place_update, (module, (d, k)) in enumerate(SHAPES.items()):
-        task = np.random.default_rng([99, (node - 1) % TASKS, place_update])
+    for place, (module, (d, k)) in enumerate(SHAPES.items()):
+        task = np.random.default_rng([99, (node - 1) % TASKS, place])
         # The same directions in every device of a task, the strongest first.
         a, b = task.standard_normal((4, k)), task.standard_normal((d, 4)) * [8, 4, 2, 1]
         near = b[:, :rank] @ a[:rank] + 0.05 * random.standard_normal((d, k))
@@ -139,7 +139,7 @@ def changed(change: Callable[[dict[str, Any]], None]) -> Twist:
 
     def twist(content: RecordDict) -> RecordDict:
         record = content.array_records[UPDATE]
-        arrays = {NAMECL: array.numpy().copy() for NAMECL, array in record.items()}
+        arrays = {name: array.numpy().copy() for name, array in record.items()}
         change(arrays)
         content[UPDATE] = to_record(arrays)
         return content
@@ -204,8 +204,8 @@ def test_all_experts_reach_every_device_after_the_last_round() -> None:
 def test_centroids_are_means_of_their_members() -> None:
     strategy = played(Devices())
     expert = strategy.experts[strategy.names.of["2"]]
-    assert expert.place_update is not None
-    np.testing.assert_allclose(expert.place_update.centroid, np.full(5, (2 + 5 + 8) / 3), rtol=1e-6)
+    assert expert.region is not None
+    np.testing.assert_allclose(expert.region.centroid, np.full(5, (2 + 5 + 8) / 3), rtol=1e-6)
 
 
 def test_a_member_sees_the_clusters_and_its_own_line_alone() -> None:
@@ -232,11 +232,11 @@ def test_report_counts_the_bytes_that_travelled() -> None:
 def _claims_much(content: RecordDict) -> RecordDict:
     """The header of an array of eight terabytes, and no values after it."""
     record = content.array_records[UPDATE]
-    NAMECL = next(NAMECL for NAMECL in record if NAMECL.endswith("lora_A"))
+    name = next(name for name in record if name.endswith("lora_A"))
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }"
     header = header.ljust(117) + b"\n"
     data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
-    record[NAMECL] = Array(dtype="float64", shape=(10**6, 10**6), stype="numpy.ndarray", data=data)
+    record[name] = Array(dtype="float64", shape=(10**6, 10**6), stype="numpy.ndarray", data=data)
     return content
 
 
@@ -336,7 +336,7 @@ def test_whatever_one_device_sends_the_others_get_what_they_would() -> None:
 
         def twist(content: RecordDict, rng: random.Random = rng) -> RecordDict:
             record = content.array_records[UPDATE]
-            arrays = {NAMECL: array.numpy().copy() for NAMECL, array in record.items()}
+            arrays = {name: array.numpy().copy() for name, array in record.items()}
             content[UPDATE] = hostile_record(rng, arrays)
             return content
 
@@ -367,7 +367,7 @@ def test_a_device_cannot_write_on_the_hosts_terminal() -> None:
     report = played(Devices({2: fail, 3: rename}), rounds=1).reports[-1]
     assert report.sentence.isprintable()
     assert len(report.clients[1].dropped) < 400
-    assert report.clients[2].NAMECL == "[2Jeve"
+    assert report.clients[2].name == "[2Jeve"
 
 
 def test_centroids_of_two_sizes_do_not_end_the_round() -> None:
@@ -377,9 +377,9 @@ def test_centroids_of_two_sizes_do_not_end_the_round() -> None:
         return content
 
     strategy = played(Devices({4: long}), rounds=1, embedding=0)
-    place_update = strategy.experts[strategy.names.of["1"]].place_update
-    assert place_update is not None
-    assert len(place_update.centroid) == 5
+    region = strategy.experts[strategy.names.of["1"]].region
+    assert region is not None
+    assert len(region.centroid) == 5
 
 
 def test_a_replayed_update_is_dropped() -> None:

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from floe.adapters.router import Place, PromptSpace
+from floe.adapters.router import PromptRegion, PromptSpace
 from floe.errors import FederationError
 from floe.federation.app.recipe import Recipe, module_shapes
 from floe.federation.app.update import UpdateFactors
@@ -72,9 +72,9 @@ class Learner:
             self._rows[rows] = self._encoder.examples(rows, self.recipe.sequence_length)
         return self._rows[rows]
 
-    def place(self, prompts: Sequence[str], blur: float) -> Place:
+    def region_of(self, prompts: Sequence[str], blur: float) -> PromptRegion:
         """Where prompts lie in the base model's embedding space, with noise of that deviation."""
-        return PromptSpace(self._path, self._encoder.vocabulary.tokenize).place(prompts, blur)
+        return PromptSpace(self._path, self._encoder.vocabulary.tokenize).region_of(prompts, blur)
 
     def shapes(self) -> dict[str, tuple[int, int]]:
         """(outputs, inputs) of every module that the recipe adapts."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
-from floe.adapters.router import Place
+from floe.adapters.router import PromptRegion
 from floe.errors import FederationError
 from floe.federation.app.array_records import to_record
 from floe.federation.app.learner import Learner
@@ -23,7 +23,7 @@ from floe.federation.app.validation import (
     read_closing_task,
     read_expert_task,
     read_factors,
-    read_places,
+    read_regions,
     read_train_task,
 )
 from floe.federation.group.history import History
@@ -71,7 +71,7 @@ class Participant:
         trained = learner.train(examples, start, device.rank, self._seed(task.round), deadline)
         # Milliseconds here, as a device has one adapter; the server would have all of them to do.
         factors = canonical(trained)
-        place = self._place(learner)
+        region = self._region(learner)
         update = Update(
             update_id=uuid.uuid4().hex,
             client_id=str(self._node),
@@ -81,8 +81,8 @@ class Participant:
             alpha=float(device.rank),
             examples=len(device.train),
             factors=factors,
-            centroid=place.centroid if place else None,
-            radius=place.radius if place else 0.0,
+            centroid=region.centroid if region else None,
+            radius=region.radius if region else 0.0,
         )
         held_out = learner.examples(self._device.held_out)
         metrics: dict[str, Any] = {
@@ -171,18 +171,18 @@ class Participant:
             known = self._state["base"] = MetricRecord({"loss": loss})
         return float(known["loss"])  # type: ignore[arg-type]
 
-    def _place(self, learner: Learner) -> Place | None:
+    def _region(self, learner: Learner) -> PromptRegion | None:
         """Told the same in every round: fresh noise each time could be averaged away."""
         prompts, blur = self._device.prompts, self._device.blur
         if blur is None or not prompts:
             return None
         known = self._state.array_records.get(_PLACE)
         if known is None:
-            made = learner.place(prompts, blur)
+            made = learner.region_of(prompts, blur)
             numbers = np.append(made.centroid, np.float32(made.radius))
             known = self._state[_PLACE] = to_record({_PLACE: numbers})
         numbers = known[_PLACE].numpy()
-        return Place(numbers[:-1], float(numbers[-1]))
+        return PromptRegion(numbers[:-1], float(numbers[-1]))
 
     def _keep_report(self, report: RoundReport | None) -> None:
         if self._device.home is not None and report is not None:
@@ -192,7 +192,7 @@ class Participant:
     def _install(
         self, experts: Mapping[str, dict[str, UpdateFactors]], centroids: ArrayRecord, own: str
     ) -> None:
-        places = read_places(centroids, set(experts))
+        regions = read_regions(centroids, set(experts))
         if self._device.home is None:
             return
         data_dir, federation_id = self._device.home
@@ -200,7 +200,7 @@ class Participant:
             ReceivedExpert(
                 label,
                 factors,
-                places.get(label),
+                regions.get(label),
                 self._device.samples if label == own else [],
             )
             for label, factors in experts.items()

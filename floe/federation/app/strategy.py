@@ -20,7 +20,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from floe.adapters.router import Place, merge
+from floe.adapters.router import PromptRegion, merge_regions
 from floe.errors import FederationError
 from floe.federation.app.array_records import from_record, record_size, to_record
 from floe.federation.app.messages import (
@@ -48,7 +48,7 @@ from floe.federation.app.update_filter import (
     review_norms,
 )
 from floe.federation.maths.aggregate import aggregate_updates, cut
-from floe.federation.maths.cluster import NAMECL, Names, cluster, place_update, similarity
+from floe.federation.maths.cluster import Names, cluster, name_clusters, place_update, similarity
 from floe.federation.maths.mds import on_a_plane
 
 _POLL_SECONDS: Final = 0.3
@@ -63,7 +63,7 @@ class ClusterExpert:
 
     factors: Mapping[str, UpdateFactors]
     rank: int
-    place_update: Place | None
+    region: PromptRegion | None
 
 
 class TaskExperts(Strategy):
@@ -211,7 +211,7 @@ class TaskExperts(Strategy):
         before = next((line for line in known if line.client == client), None)
         return ClientLine(
             client,
-            before.NAMECL if before else client,
+            before.name if before else client,
             self._ranks.get(node, 0),
             self.names.of.get(client, ""),
             loss_base=before.loss_base if before else None,
@@ -267,7 +267,7 @@ class TaskExperts(Strategy):
             return Refused(str(node), "it was sent in the name of another device")
         self._lines[node] = replace(
             line,
-            NAMECL=own_name(reply.content, line.NAMECL),
+            name=own_name(reply.content, line.name),
             rank=found.rank,
             examples=found.examples,
             loss_base=number(reply.content, "loss-base") or line.loss_base,
@@ -329,7 +329,7 @@ class TaskExperts(Strategy):
         likeness = similarity(list(updates.values()))
         found = cluster(likeness, self.agreement.clusters or None)
         strange = outliers(likeness, found.labels)
-        self.names = NAMECL(found, clients, self.names)
+        self.names = name_clusters(found, clients, self.names)
         self._clustering = found.reason
         self._positions = on_a_plane(likeness, clients)
         for i, reason in strange.items():
@@ -348,14 +348,14 @@ class TaskExperts(Strategy):
         else:
             factors = aggregate_updates(group, rank, self.agreement.rule)
         told = [
-            (Place(update.centroid, update.radius), update.examples)
+            (PromptRegion(update.centroid, update.radius), update.examples)
             for update in group
             if update.centroid is not None
         ]
-        size = Counter(len(place_update.centroid) for place_update, _ in told).most_common(1)
+        size = Counter(len(region.centroid) for region, _ in told).most_common(1)
         told = [each for each in told if len(each[0].centroid) == size[0][0]]
-        place_update = merge(told) if told else before.place_update if before else None
-        return ClusterExpert(factors, rank, place_update)
+        region = merge_regions(told) if told else before.region if before else None
+        return ClusterExpert(factors, rank, region)
 
     def _cut(self, label: str, node: int) -> ArrayRecord:
         arrays: dict[str, Matrix] = {}
@@ -368,10 +368,8 @@ class TaskExperts(Strategy):
         found = {}
         for label in labels:
             expert = self.experts[label]
-            if expert.place_update is not None:
-                found[label] = np.append(
-                    expert.place_update.centroid, np.float32(expert.place_update.radius)
-                )
+            if expert.region is not None:
+                found[label] = np.append(expert.region.centroid, np.float32(expert.region.radius))
         return found
 
     def _drop(self, node: int, reason: str) -> None:

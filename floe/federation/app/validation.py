@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from flwr.app import ArrayRecord, RecordDict
 
-from floe.adapters.router import Place
+from floe.adapters.router import PromptRegion
 from floe.errors import FederationError
 from floe.federation.app.array_records import from_record, record_size
 from floe.federation.app.limits import LIMITS, MODULES, MemberLimits
@@ -185,13 +185,13 @@ def read_factors(
     return found
 
 
-def read_places(record: ArrayRecord, labels: set[str]) -> dict[str, Place]:
+def read_regions(record: ArrayRecord, labels: set[str]) -> dict[str, PromptRegion]:
     """Where the prompts of clusters lie; each record is a centroid and, last, its radius.
 
     Raises:
         FederationError: it is of a cluster that was not sent, or not a row of numbers.
     """
-    places = {}
+    regions = {}
     for label, numbers in from_record(record, 1 << 20, len(labels)).items():
         fits = (
             label in labels
@@ -203,8 +203,8 @@ def read_places(record: ArrayRecord, labels: set[str]) -> dict[str, Place]:
         )
         if not fits:
             raise _wrong("it places a cluster where none can be")
-        places[label] = Place(numbers[:-1], float(numbers[-1]))
-    return places
+        regions[label] = PromptRegion(numbers[:-1], float(numbers[-1]))
+    return regions
 
 
 def _wrong(what: str) -> FederationError:

@@ -104,7 +104,7 @@ def cluster(similarity: _Real, count: int | None = None) -> Clustering:
     )
 
 
-def NAMECL(clustering: Clustering, clients: Sequence[str], before: Names) -> Names:
+def name_clusters(clustering: Clustering, clients: Sequence[str], before: Names) -> Names:
     """Names for the clusters of this round, kept where most of the members are the same.
 
     Old and new clusters are matched so that as many clients as possible stay under their
