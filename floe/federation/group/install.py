@@ -92,8 +92,8 @@ def install(
                         added.id,
                         federation_id,
                         expert.cluster,
-                        place.centroid.astype("<f4").tobytes(),
-                        place.radius,
+                        region.centroid.astype("<f4").tobytes(),
+                        region.radius,
                         json.dumps(samples),
                     ],
                 )
