@@ -25,7 +25,7 @@ _MAX_ANSWER_TOKENS: Final = 80
 
 
 class ActiveAdapters:
-    """What acts on one model.
+    """Adapters that act on one model.
 
     Raises:
         ModelError: a file is broken, or was made for another model.
@@ -115,7 +115,7 @@ class ActiveAdapters:
         )
 
     def answer(self, tokens: Sequence[int], scaled: Sequence[tuple[Path, float]]) -> str:
-        """A short greedy answer to a prompt, with exactly these files."""
+        """Answer a prompt greedily and shortly, with exactly these files."""
         self.set_active(scaled)
         data = b""
         logits = self._model.prefill(tokens, lambda: False)

@@ -21,7 +21,7 @@ GGUF_NAMES: Final = {
 """The same projections as a GGUF file names them, `blk.N.<name>.weight`."""
 
 KEPT_TOKENS: Final = 256
-"""Of so many tokens in one pass all activations are kept; of more, some are made again."""
+"""Tokens in one pass up to which all activations are kept; of more, some are made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class AdapterShape:
     layer_share: float
 
     def layers(self, total: int) -> int:
-        """How many of `total` layers get adapters, at least one."""
+        """Return how many of `total` layers get adapters, at least one."""
         return max(1, round(self.layer_share * total))
 
 

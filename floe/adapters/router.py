@@ -1,4 +1,4 @@
-"""Which experts answer a prompt: the nearest in the base model's own embedding space, or none.
+"""Router: the experts nearest to a prompt in the base model's own embedding space, or none.
 
 No parameter is trained. A prompt is the mean of its token embeddings in the base model, frequent
 tokens counting less (SIF: Arora, Liang, Ma, "A Simple but Tough-to-Beat Baseline for Sentence
@@ -38,10 +38,10 @@ _WHITENED_DIRECTIONS: Final = 10
 """Directions stronger than the public prompts' tenth are levelled to it."""
 
 _PUBLIC_SHARE: Final = 0.02
-"""Of the public prompts, which are of any task, no more may lie within an expert's radius."""
+"""Share of the public prompts, which are of any task, that may lie within an expert's radius."""
 
 _SHARPNESS: Final = 8.0
-"""At its radius an expert's weight is e^-8 of that at its centroid; it sets how soon two mix."""
+"""Exponent of an expert's weight at its radius, e^-8; it sets how soon two experts mix."""
 
 _MIN_SHARE: Final = 0.1
 """A smaller weight is not worth an adapter's time."""
@@ -49,7 +49,7 @@ _MIN_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class PromptRegion:
-    """Where a set of prompts lies: their mean (e,) and how far one of them may be from it."""
+    """Region of a set of prompts: their mean (e,) and how far one of them may be from it."""
 
     centroid: Vector
     radius: float
@@ -103,7 +103,7 @@ class PromptSpace:
         self._public = np.stack([self._whiten(row) for row in raw])
 
     def embed(self, prompt: str) -> Vector:
-        """A prompt in this space, float32 of shape (e,), of unit length. Takes well under 1 ms.
+        """Embed a prompt: float32 of shape (e,), of unit length. Takes well under 1 ms.
 
         Raises:
             PromptError: it is empty.
@@ -116,7 +116,7 @@ class PromptSpace:
         blur: float = 0.0,
         random: np.random.Generator | None = None,
     ) -> PromptRegion:
-        """Where the prompts of a task lie.
+        """Return the region of a task's prompts.
 
         The radius takes in every one of them, each measured from the mean of the others, but no
         more than 2 % of the public prompts.
@@ -169,7 +169,7 @@ def merge_regions(regions: Sequence[tuple[PromptRegion, float]]) -> PromptRegion
 
 
 def choose_experts(embedding: Vector, experts: Sequence[Expert], most: int = 2) -> ExpertChoice:
-    """The experts for a prompt: softmax over negative squared distances, of those within reach.
+    """Choose the experts for a prompt: softmax over negative squared distances within reach.
 
     Args:
         embedding: of the prompt, in the space in which the experts were placed.

@@ -128,7 +128,7 @@ def _llama(model: LlamaModel, examples: Sequence[Example]) -> Logits:
 
 
 def _torch(path: Path, folder: Path, examples: Sequence[Example]) -> tuple[Logits, Logits]:
-    """The same in transformers, without and with the adapter that peft loads."""
+    """Return the logits of transformers, without and with the adapter that peft loads."""
     from peft import PeftModel  # noqa: PLC0415 - seconds that other benches need not wait
     from transformers import AutoModelForCausalLM  # noqa: PLC0415
 

@@ -161,7 +161,7 @@ def _together(
 def task_updates(
     tasks: int, each: int, ranks: Sequence[int], seed: int = 7
 ) -> tuple[list[Update], list[int]]:
-    """Updates whose tasks are half of them, and which task each has; one small layer."""
+    """Make updates that are half task, and say which task each has; one small layer."""
     random = np.random.default_rng(seed)
     shapes = {name: (d // 12, k // 12) for name, (d, k) in LAYER.items()}
     common = {name: random.standard_normal(shape) for name, shape in shapes.items()}
@@ -259,7 +259,7 @@ def _seconds(
     shapes: Mapping[str, tuple[int, int]],
     stock: Mapping[tuple[tuple[int, int], int], list[UpdateFactors]],
 ) -> float:
-    """Of one rank-aware aggregation at the largest rank."""
+    """Time one rank-aware aggregation at the largest rank."""
     members = [Member(_RANKS[i % len(_RANKS)], 10 + i % 7) for i in range(clients)]
 
     def load(client: int, module: str) -> UpdateFactors:
@@ -275,7 +275,7 @@ def _seconds(
 def _device_seconds(
     stock: Mapping[tuple[tuple[int, int], int], list[UpdateFactors]],
 ) -> float:
-    """Of bringing one adapter of the largest rank on all modules into canonical form."""
+    """Time bringing one adapter of the largest rank on all modules into canonical form."""
     adapter = {name: stock[shape, max(_RANKS)][0] for name, shape in _shapes(_LAYERS).items()}
     started = time.perf_counter()
     canonical(adapter)
@@ -293,14 +293,14 @@ def _random_factors(
 
 
 def _low_rank(random: np.random.Generator, shape: tuple[int, int], rank: int) -> Real:
-    """Of Frobenius norm about that of a standard normal matrix, whatever the rank."""
+    """Make a matrix of Frobenius norm about that of a standard normal one, whatever the rank."""
     a, b = _random_factors(random, shape, rank)
     product: Real = (b @ a).astype(np.float64) / np.sqrt(rank)
     return product
 
 
 def _best(matrix: Real, rank: int) -> UpdateFactors:
-    """The best approximation of `rank`, as (A, B)."""
+    """Return the best approximation of `rank`, as (A, B)."""
     u, values, vt = np.linalg.svd(matrix, full_matrices=False)
     root = np.sqrt(values[:rank])
     return (root[:, None] * vt[:rank]).astype(np.float32), (u[:, :rank] * root).astype(np.float32)

@@ -78,7 +78,7 @@ def fuzz(cases: int, seed: int) -> int:
 
 
 def fuzz_label(rng: random.Random) -> Any:
-    """What a server may call a cluster."""
+    """Make a label that a server may give a cluster."""
     kind = rng.randrange(4)
     if kind == 0:
         return rng.choice(_PATHS)
@@ -165,7 +165,7 @@ def _update(rng: random.Random, numpy: np.random.Generator, _: Path) -> None:
 
 
 def hostile_record(rng: random.Random, arrays: dict[str, Any]) -> ArrayRecord:
-    """An update as a hostile device would send it: its header, an array or its bytes are off."""
+    """Make an update as a hostile device would: its header, an array or its bytes are off."""
     header = json.loads(arrays["header"].tobytes())
     if rng.random() < 0.6:
         _twist(rng, header)
@@ -204,7 +204,7 @@ _TARGETS: Final[tuple[Callable[[random.Random, np.random.Generator, Path], None]
 
 
 def fuzz_text(rng: random.Random) -> str:
-    """Some text that nobody expects."""
+    """Make a text that nobody expects."""
     return "".join(rng.choices("abc.\0\n\x1b\u202e/\U0001f600", k=rng.randrange(0, 260)))
 
 
@@ -234,7 +234,7 @@ def _twist_records(rng: random.Random, content: RecordDict) -> RecordDict:
 
 
 def _record(rng: random.Random, arrays: Mapping[str, Any]) -> ArrayRecord:
-    """As it travels, now and then with bytes that are no array."""
+    """Make a record as it travels, now and then with bytes that are no array."""
     record = to_record(arrays)
     if record and rng.random() < 0.3:
         name = rng.choice(list(record))
@@ -295,7 +295,7 @@ def _report(rng: random.Random) -> str:
 
 
 def _json(values: Mapping[str, Any]) -> str:
-    """As JSON, whole numbers included that Python would not write."""
+    """Write JSON, whole numbers included that Python would not write."""
     text = json.dumps(values, default=lambda _: "bytes", skipkeys=True)
     return text.replace(json.dumps(_ENDLESS), "1" + "0" * 5000)
 

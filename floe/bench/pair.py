@@ -19,7 +19,7 @@ from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage, PoolingRule, Sampling, TokenStep
 
 TOKENS: Final = 48
-"""Of one timed answer."""
+"""Tokens of one timed answer."""
 _POLLED: Final = 4
 _PATIENT: Final = 30.0
 """Longer than every round trip: the figures are those of full fusion, not of going on alone."""
@@ -41,7 +41,7 @@ class Timed:
         self.roll_back = model.roll_back
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> LogitArray:
-        """As the model's, timed."""
+        """Evaluate like the model, timed."""
         began = time.perf_counter()
         logits = self._evaluate(tokens, outputs)
         self.seconds += time.perf_counter() - began
@@ -99,7 +99,7 @@ class Pair:
         *,
         tokens: int = TOKENS,
     ) -> BenchRun:
-        """The local model alone, or beside a cloud that is of no use."""
+        """Time the local model alone, or beside a cloud that is of no use."""
         controls = Controls(0.5 if open_stream else 1.0, self.deadline)
         return self._run(question, controls, open_stream, "log-linear", tokens, None, lambda: 0.0)
 
@@ -181,7 +181,7 @@ class Pair:
                 model.roll_back(len(model.tokens) - size + 1)
 
     def least_requests(self, question: str, weight: float, rule: PoolingRule, tokens: int) -> int:
-        """Requests that no protocol can do without: the first, and one where the text leaves.
+        """Count the requests that any protocol needs: the first, and one where the text leaves.
 
         What the cloud makes of a text that is not its own, nobody knows before it is asked.
         """
@@ -189,7 +189,7 @@ class Pair:
         return 1 + sum([left for _, left in reference][:-1])
 
     def _boundary(self, question: str, boundary: bytes, text: bytes) -> tuple[bytes, bool]:
-        """The end of the cloud's last token that the text has passed, or all of it on leaving."""
+        """Find the end of the cloud's last token that the text has passed, or all if it leaves."""
         while len(boundary) < len(text):
             row = self.cloud.row(question, boundary)
             pending = text[len(boundary) :]

@@ -31,7 +31,7 @@ CONTACT = frozenset(
         *("US_DRIVER_LICENSE", "US_PASSPORT", "MEDICAL_LICENSE"),
     }
 )
-"""What alone identifies or reaches a person."""
+"""Types that alone identify or reach a person."""
 
 _PERSON = "PERSON"
 _HELD_OUT = 5

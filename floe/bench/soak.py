@@ -70,7 +70,7 @@ _QUESTIONS: Final = (
 
 @dataclass(slots=True)
 class Footprint:
-    """What a process holds while nothing runs. Memory in MB (10^6 bytes)."""
+    """Footprint of a process while nothing runs. Memory in MB (10^6 bytes)."""
 
     memory: float
     stand_in: float
@@ -82,7 +82,7 @@ class Footprint:
 
 @dataclass(slots=True)
 class Tally:
-    """What has been done so far."""
+    """Counts of what has been done so far."""
 
     tokens: int = 0
     stops: int = 0
@@ -215,7 +215,7 @@ class Soak:
         return figures
 
     def _settled(self, before: list[Footprint]) -> Footprint:
-        """The last look; what is just ending is given a moment."""
+        """Take the last footprint; what is just ending is given a moment."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
             seen = self._footprint()
@@ -285,7 +285,7 @@ class Soak:
         self.tally.shown[turn.message_id] = turn.view().text, status
 
     def _delete_oldest(self) -> None:
-        """A person tidies up now and then; the list does not grow for good."""
+        """Delete the oldest chats, because a person tidies up now and then."""
         if len(self._chats) > _KEPT_CHATS:
             doomed = self._chats.pop(0)
             for message in self._assistant.store.open_conversation(doomed):
@@ -385,7 +385,7 @@ class Soak:
 
 
 def _check_database(path: Path, tally: Tally) -> dict[str, Any]:
-    """Whether the file is sound, and all that was shown is in it."""
+    """Check that the file is sound, and that all that was shown is in it."""
     with Store(path) as store:
         with store.reading() as db:
             integrity = db.execute("PRAGMA integrity_check").fetchone()[0]

@@ -1,4 +1,4 @@
-"""What waiting for the cloud buys: speed against agreement with the fully fused answer.
+"""Latency: speed against agreement with the fully fused answer, by how long the cloud is awaited.
 
 For every round trip and deadline a few questions are answered; agreement is the share of the
 emitted tokens that full fusion, with every row there in time, would have picked after the same
@@ -92,7 +92,7 @@ class Bench:
         return steps, took, decoder.requests
 
     def _agreed(self, question: str, tokens: Sequence[int]) -> int:
-        """How many of the tokens full fusion would have picked after the same text."""
+        """Count the tokens that full fusion would have picked after the same text."""
         boundary = Boundary(
             lambda text: self._cloud.row(question, text), shared_vocabulary=self._shared
         )

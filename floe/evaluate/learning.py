@@ -54,7 +54,7 @@ def hold_out(chats: Sequence[Chat]) -> tuple[list[Chat], list[Chat]]:
 
 
 def plan_for(base: Path) -> TrainPlan:
-    """The default adapter and passes, on as many threads as this device is good for.
+    """Return the default plan, on as many threads as this device is good for.
 
     Raises:
         ModelError: the model is of a kind that cannot be trained.

@@ -67,7 +67,7 @@ class Scorer:
         return [one for one in scored if one.bytes]
 
     def local_bits_per_byte(self, answers: Sequence[CloudAnswer]) -> float:
-        """Of the local model alone, with the adapters that are in use now, over all answers."""
+        """Return the bits per byte of the local model alone, with the adapters in use now."""
         bits = 0.0
         for answer in answers:
             prompt, tokens = self._local.tokens(answer)

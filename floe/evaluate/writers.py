@@ -37,7 +37,7 @@ class Writer:
 
 
 def run_quality(options: argparse.Namespace) -> dict[str, Any]:
-    """The `quality` command.
+    """Run the `quality` command.
 
     Raises:
         FloeError: a file, a model or the cloud is of no use.
@@ -56,7 +56,7 @@ def run_quality(options: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
-    """The cloud that the options name."""
+    """Open the cloud that the options name."""
     settings = Settings.load(cloud=options.live or None)
     with ExitStack() as stack:
         if options.live:

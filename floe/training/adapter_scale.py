@@ -1,4 +1,4 @@
-"""How strong a new adapter may be, so that other text loses little by it.
+"""Scale of a new adapter, chosen so that other text loses little by it.
 
 What an adapter learns of a person's words it pays for elsewhere, and the price falls faster than
 the gain when the adapter is made weaker; at first the gain does not fall at all.
@@ -32,7 +32,7 @@ class ScaleChoice:
 
 
 def describe_scale(scale: float) -> str:
-    """The strength as the end of a sentence; nothing for an adapter that was left as it is."""
+    """Describe the scale as the end of a sentence; nothing for an adapter at full strength."""
     return f", at {scale:.0%} of its strength to spare other text" if scale < 1 else ""
 
 
@@ -41,7 +41,7 @@ def choose_adapter_scale(
     held_out: Callable[[float], float] | None,
     start: float | None,
 ) -> ScaleChoice:
-    """As weak as costs the person nothing, and weaker where general text asks for it.
+    """Make the adapter as weak as costs the person nothing, and weaker if general text asks for it.
 
     Args:
         general: loss on general text at a scale; 0 is without the adapter.
@@ -68,7 +68,7 @@ def choose_adapter_scale(
 
 
 def _last_free_scale(tried: Sequence[ScaleChoice]) -> tuple[int, bool]:
-    """The last place that costs the person nothing, and whether what follows it does."""
+    """Find the last scale that costs the person nothing, and whether a smaller one does."""
     own = [one.held_out for one in tried if one.held_out is not None]
     if not own:
         return 0, True

@@ -34,7 +34,7 @@ class SideBySide:
 
 
 def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether an adapter is better than the base and than what it started from, and why."""
+    """Judge whether an adapter is better than the base and than its start, and why."""
     after = result.get("held_out_after")
     earlier = [result.get("held_out_before"), result.get("held_out_start")]
     known = [loss for loss in earlier if loss is not None]
@@ -75,7 +75,7 @@ def compare(
 
 
 def read_comparison(folder: RunFolder) -> list[SideBySide]:
-    """What `compare` has made so far."""
+    """Read the pairs that `compare` has made so far."""
     with suppress(OSError, ValueError):
         pairs = json.loads(encryption.read_bytes(folder.path / _FILE))
         return [SideBySide(**pair) for pair in pairs]

@@ -1,4 +1,4 @@
-"""What a training process takes of the device's memory, and where it stops."""
+"""Memory of a training process: how much it holds, and the limit at which it stops."""
 
 import ctypes
 import math
@@ -41,12 +41,12 @@ class MemoryWatch:
 
 
 def rss_mb() -> float:
-    """The memory this process holds now, in 10^6 bytes."""
+    """Return the memory this process holds now, in 10^6 bytes."""
     return float(psutil.Process().memory_info().rss) / _MEGABYTE
 
 
 def peak_rss_mb() -> float:
-    """The most memory this process ever held, in 10^6 bytes.
+    """Return the most memory this process ever held, in 10^6 bytes.
 
     On Linux from /proc: what `getrusage` tells there counts the process that started this one,
     too, and an app with models in memory is larger than its trainer.

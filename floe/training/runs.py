@@ -33,7 +33,7 @@ Replan = Callable[[TrainPlan, float], TrainPlan | None]
 _LOOK_SECONDS: Final = 0.3
 _RETRY_SECONDS: Final = 1.5
 _PATIENCE_SECONDS: Final = 30.0
-"""How long a trainer may take to stop in order."""
+"""Time in which a trainer has to stop in order."""
 _LATEST: Final = 50
 _INTERRUPTED: Final = (
     "The training was ended from outside, perhaps because the memory of this device ran out. "
@@ -104,11 +104,11 @@ class TrainingRuns:
             self._comparison.join()
 
     def all(self) -> list[TrainingRun]:
-        """The newest first, at most 50."""
+        """Return at most 50, the newest first."""
         return self._table.all(_LATEST)
 
     def latest(self) -> TrainingRun | None:
-        """What a page that was reloaded shows."""
+        """Return the run that a reloaded page shows."""
         return next(iter(self._table.all(1)), None)
 
     def get(self, run_id: int) -> TrainingRun:
@@ -312,7 +312,7 @@ class TrainingRuns:
         return offset
 
     def _finish(self, run: TrainingRun) -> None:
-        """The trainer has ended: what came of it. The lock is held."""
+        """Record how an ended trainer left its run. The lock is held."""
         result = run.folder.result()
         if result is None:
             logger.info("trainer %s ended without a word: %s", run.pid, run.folder.last_words())

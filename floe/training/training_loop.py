@@ -32,7 +32,7 @@ _FINAL_RATE_SHARE: Final = 0.05
 _BETAS: Final = (0.9, 0.98)
 _MAX_GRADIENT_NORM: Final = 1.0
 _PREFIX_CACHE_BYTES: Final = 256 * 10**6
-"""How much of what the frozen layers made of the rows may be kept in memory."""
+"""Bytes of hidden states below the adapters that may be kept for all epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class LoopStep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopResult:
-    """What came of it. Held-out losses in nats per token; None without held-out rows.
+    """Result of the loop. Held-out losses in nats per token; None without held-out rows.
 
     `held_out_before` is the base alone, `held_out_start` the adapter that training began with,
     `held_out_after` the factors returned. `complete` is False where it was stopped; where it is
@@ -265,7 +265,7 @@ class TrainingLoop:
 
     @contextmanager
     def _best_parameters(self) -> Iterator[None]:
-        """The parameters of the best step; where training stands comes back afterwards."""
+        """Put the parameters of the best step in place; the present ones come back afterwards."""
         lora = self._network.lora
         here = lora.parameters.detach().clone()
         if self._best is not None:
@@ -302,7 +302,7 @@ def learning_rate_share(step: int, steps: int) -> float:
 
 
 def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Shares]]:
-    """The batches of every epoch, each in an order of its own.
+    """Lay out the batches of every epoch, each in an order of its own.
 
     Where a batch is shared, its parts stay together in all epochs: threads meet the same lengths
     again, for which the kernels are there. To part them each time was no better for learning.

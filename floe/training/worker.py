@@ -46,7 +46,7 @@ from floe.training.memory_limit import MemoryLimit, MemoryWatch, keep_freed_memo
 from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
-"""Why a run failed, for a program; "" if it did not."""
+"""Cause of a failed run, for a program; "" if it did not fail."""
 
 _CHECKPOINT_SECONDS: Final = 10.0
 _NICENESS: Final = 10
@@ -55,7 +55,7 @@ _LOW_MEMORY_BYTES: Final = 200 * 10**6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkerResult:
-    """What a training run made. Losses in nats per token, None without held-out rows.
+    """Result of a training run. Losses in nats per token, None without held-out rows.
 
     `factors` are of `rank` with `alpha`: the product B A counts alpha / rank. `held_out_bytes`:
     UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
@@ -74,7 +74,7 @@ class WorkerResult:
         return self.trained.factors
 
     def bits_per_byte(self, nats_per_token: float | None) -> float | None:
-        """A held-out loss in bits per byte of the held-out text."""
+        """Return a held-out loss in bits per byte of the held-out text."""
         if nats_per_token is None or not self.held_out_bytes:
             return None
         return nats_per_token * self.held_out_tokens / math.log(2) / self.held_out_bytes
@@ -147,7 +147,7 @@ def build_training_loop(
 
 
 def build_result(trained: LoopResult, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
-    """The result of a fit."""
+    """Build the result of a run."""
     return WorkerResult(
         trained=trained,
         rank=lora.rank,
@@ -189,7 +189,7 @@ class WorkerRun:
 
     @property
     def seed(self) -> int:
-        """Of everything random in this run."""
+        """Seed of everything random in this run."""
         return int(self.settings.get("seed", 0))
 
     def work(self, on_step: Callable[[LoopStep], None] = lambda _: None) -> WorkerResult:
@@ -234,7 +234,7 @@ class WorkerRun:
         return result
 
     def _encode(self, base: Path, rows: Sequence[TrainRow]) -> tuple[list[Example], ...]:
-        """What is learned, what is held out, and general text."""
+        """Return the examples to learn, those held out, and general text."""
         parts = (
             [row for row in rows if not row.held_out],
             [row for row in rows if row.held_out],
@@ -244,7 +244,7 @@ class WorkerRun:
             return tuple(encoder.examples(part, self.plan.sequence_length) for part in parts)
 
     def _identity(self, base: Path) -> dict[str, str]:
-        """What a checkpoint is a checkpoint of."""
+        """Return the hashes that tell which run a checkpoint belongs to."""
         rows = encryption.read_bytes(self.folder / "rows.jsonl")
         return {
             "base": sha256_of(base, ignore),
@@ -321,7 +321,7 @@ def _sentence(trained: LoopResult) -> str:
 
 
 def _ran_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, in the words of Python, C++, torch and oneDNN."""
+    """Tell whether memory ran out, in the words of Python, C++, torch and oneDNN."""
     if isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno == errno.ENOMEM
     ):
@@ -334,7 +334,7 @@ def _ran_out_of_memory(error: BaseException) -> bool:
 
 
 def _classify_failure(error: BaseException) -> tuple[Code, str]:
-    """A code and a sentence for what ended a run."""
+    """Return a code and a sentence for the error that ended a run."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "disk", "The disk is full. Free some space and go on from where it stopped."
     codes: list[tuple[type[BaseException], Code]] = [
@@ -382,7 +382,7 @@ def _write_result(folder: Path, summary: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """The process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(prog="python -m floe.training.worker", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     folder = parser.parse_args().folder

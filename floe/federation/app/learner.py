@@ -56,7 +56,7 @@ class Learner:
 
     @classmethod
     def shared(cls, base: Path, recipe: Recipe, precision: Precision) -> "Learner":
-        """The one of this process: loaded once for all rounds and all devices of a simulation."""
+        """Return the one of this process: loaded once for all rounds and simulated devices."""
         key = (base, recipe, precision)
         if key not in _loaded:
             _loaded.clear()
@@ -73,11 +73,11 @@ class Learner:
         return self._rows[rows]
 
     def region_of(self, prompts: Sequence[str], blur: float) -> PromptRegion:
-        """Where prompts lie in the base model's embedding space, with noise of that deviation."""
+        """Return the region of prompts in the base's space, with noise of that deviation."""
         return PromptSpace(self._path, self._encoder.vocabulary.tokenize).region_of(prompts, blur)
 
     def shapes(self) -> dict[str, tuple[int, int]]:
-        """(outputs, inputs) of every module that the recipe adapts."""
+        """Return (outputs, inputs) of every module that the recipe adapts."""
         return module_shapes(self._base.architecture, self.recipe)
 
     def train(
@@ -151,7 +151,7 @@ class Learner:
 def adapter_of(
     base: BaseWeights, recipe: Recipe, factors: Mapping[str, UpdateFactors], rank: int
 ) -> Lora:
-    """An adapter of scale 1 as the recipe has it, from factors of any rank; without any, zero."""
+    """Build the recipe's adapter at scale 1 from factors of any rank; without any, a zero one."""
     lora = Lora(
         base.architecture,
         rank=rank,

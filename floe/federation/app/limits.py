@@ -1,4 +1,4 @@
-"""What a member does for a group at most, whatever its host asks for.
+"""Limits on the work that a member does for a group, whatever its host asks for.
 
 The page shows it before one joins; `validation` holds rounds to it. Knows nothing of Flower.
 """
@@ -37,7 +37,7 @@ class MemberLimits:
 
     @property
     def sentence(self) -> str:
-        """What the page says before one joins."""
+        """Sentence that the page shows before one joins."""
         return (
             f"Whatever the host asks for: in a round this device trains for at most "
             f"{self.seconds / 60:.0f} minutes and {self.epochs[1]} epochs, at a learning rate of "

@@ -119,7 +119,7 @@ class Participant:
         return RecordDict()
 
     def _recipe(self) -> Recipe:
-        """That of the round which this device has taken part in."""
+        """Return the recipe of the round which this device has taken part in."""
         known = self._state.config_records.get(CONFIG)
         if known is None:
             raise FederationError("this device has taken part in no round yet")
@@ -157,14 +157,14 @@ class Participant:
         return self._factors(self._state.array_records[_HELD], learner)
 
     def _factors(self, record: ArrayRecord, learner: Learner) -> dict[str, UpdateFactors]:
-        """An expert as it came, cut to this device's rank should that have become smaller."""
+        """Read an expert, cut to this device's rank should that have become smaller."""
         return cut(read_factors(record, learner.shapes(), self._limits), self._device.rank)
 
     def _learner(self, recipe: Recipe) -> Learner:
         return Learner.shared(self._device.base, recipe, self._device.precision)
 
     def _base_loss(self, learner: Learner) -> float:
-        """Of the bare base; it never changes."""
+        """Return the loss of the bare base; it never changes."""
         known = self._state.metric_records.get("base")
         if known is None:
             loss = learner.loss(learner.examples(self._device.held_out), {}, self._device.rank)
@@ -209,5 +209,5 @@ class Participant:
 
 
 def participant(node: int, config: Mapping[str, Any], state: RecordDict) -> Participant:
-    """The one for a node; what may be learnt from is looked up anew for each message."""
+    """Return the one for a node; the rows to learn from are looked up anew for each message."""
     return Participant(node, device_of(config), state)

@@ -139,7 +139,7 @@ class TaskExperts(Strategy):
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """To each device its cluster's expert, cut to its rank."""
+        """Send each device its cluster's expert, cut to its rank."""
         del arrays, config, grid
         messages = []
         for node, line in self._lines.items():
@@ -159,7 +159,7 @@ class TaskExperts(Strategy):
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """What the experts are worth on each device's held-out rows; the round is complete."""
+        """Collect each expert's loss on each device's held-out rows; this completes the round."""
         for reply in replies:
             node = reply.metadata.src_node_id
             line = self._lines.get(node)
@@ -193,7 +193,7 @@ class TaskExperts(Strategy):
         grid.send_and_receive(messages, timeout=timeout)
 
     def _gather(self, grid: Grid) -> list[int]:
-        """The nodes that are there, once there are enough."""
+        """Return the nodes that are there, once there are enough."""
         wanted = self.agreement.devices
         deadline = time.monotonic() + self.agreement.patience
         while len(nodes := sorted(grid.get_node_ids())) < wanted:
@@ -277,7 +277,7 @@ class TaskExperts(Strategy):
         return found
 
     def _most_bytes(self) -> int:
-        """The size of an update of the largest rank, with room for its header and centroid."""
+        """Return the size of an update of the largest rank, its header and centroid included."""
         numbers = sum(d + k for d, k in self.agreement.shapes.values())
         return 4 * numbers * self.agreement.max_rank + _MARGIN_BYTES
 

@@ -1,4 +1,4 @@
-"""What keeps one broken or hostile device from spoiling a round: it is dropped, with a reason.
+"""Filter against a broken or hostile device that would spoil a round: it is dropped, with a reason.
 
 First each message by itself, then all updates of a round beside each other. What this cannot
 see: a majority of a group that lies alike, or a skilled lie that looks like an honest update.
@@ -36,7 +36,7 @@ _STRANGE: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an update must be like in this round.
+    """Requirements on an update in this round.
 
     `shapes`: (d, k) of each module that must be there. `max_examples` caps a device's weight;
     `max_bytes` is the size of a message, `centroid_size` that of a centroid; 0: any.
@@ -69,7 +69,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """What is left of a round: updates of fair size, their places in the list, and the rest."""
+    """Updates of fair size of a round, their places in the list, and the rest."""
 
     updates: tuple[Update, ...]
     kept: tuple[int, ...]
@@ -121,7 +121,7 @@ def norm(factors: Mapping[str, UpdateFactors]) -> float:
 
 
 def clip(update: Update, limit: float) -> Update:
-    """The update itself, or shrunk to the norm `limit`."""
+    """Return the update itself, or shrunk to the norm `limit`."""
     size = norm(update.factors)
     if size <= limit:
         return update
@@ -256,7 +256,7 @@ def _wrong_place(update: Update, size: int) -> str:
 
 
 def _fingerprint(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Of the factors alone: a new header does not make an old update new."""
+    """Hash the factors alone: a new header does not make an old update new."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         if name.endswith((".lora_A", ".lora_B")):

@@ -183,7 +183,7 @@ class Watch:
                 before = sentence
 
     def after(self) -> float | None:
-        """It has ended, or has to: the next one's `until`, or None for a refusal.
+        """Return the `until` of the next SuperNode, or None for a refusal.
 
         One answer that it did not expect is enough to end it. And a server refuses a device while
         it believes the last connection to be there still.
@@ -200,7 +200,7 @@ class Watch:
 
 
 def main() -> None:
-    """The process; it ends with the app, or when the group does not let this device in."""
+    """Run the process; it ends with the app, or when the group does not let this device in."""
     parser = argparse.ArgumentParser(
         prog="python -m floe.federation.group.node", description=__doc__
     )

@@ -66,7 +66,7 @@ class SuperNode:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while the process runs."""
         return self._process.poll() is None
 
     def end(self) -> None:
@@ -84,13 +84,13 @@ class SuperNode:
             time.sleep(_POLL_SECONDS)
 
     def lines(self) -> Iterator[str]:
-        """What it says, line by line, until it ends."""
+        """Yield its log, line by line, until it ends."""
         assert self._process.stdout is not None
         return self._process.stdout
 
 
 def standing(line: str, address: str) -> str | None:
-    """What a line of the SuperNode's log means to the person; None: nothing new.
+    """Translate a line of the SuperNode's log for the person; None: nothing new.
 
     A connection that is back is not always said to be: a server that was started again may answer
     that it no longer knows the round, and all that follows is silence.
@@ -114,7 +114,7 @@ def standing(line: str, address: str) -> str | None:
 
 
 def refused(address: str) -> str:
-    """Why a device that the group does not know, or no more, is out of it."""
+    """Explain why a device that the group does not know, or no more, is out of it."""
     return (
         f"The group's server at {address} did not let this device in. Check the certificate, and "
         "ask the host to admit this device's public key; then join again."
@@ -128,7 +128,7 @@ def _free_port() -> int:
 
 
 def main() -> None:
-    """The process."""
+    """Run the process."""
     from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - a second, for the child only
 
     from floe.federation.group.bounded_client import bound_clients  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What a device's part in a federation may betray, as a number: clipping, noise, epsilon.
+"""Differential privacy of a device's part in a federation: clipping, noise, epsilon.
 
 The unit is one device: all that it sends in all rounds, kept or replaced by zero ("zero-out"
 neighbours; who takes part and at which rank is not hidden). The server is trusted to see
@@ -57,7 +57,7 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How far up a secret stands among candidates: log2(candidates) - log2(rank), in bits.
+    """Rank of a secret among candidates: log2(candidates) - log2(rank), in bits.
 
     Carlini et al., The Secret Sharer (arXiv 1802.08232). By chance it is 1.44 bits on average.
     """
@@ -89,7 +89,7 @@ def epsilon(noise_multiplier: float, rounds: int, delta: float) -> float:
 
 
 def noise_for(target: float, delta: float, rounds: int) -> float:
-    """The noise multiplier with which `rounds` rounds spend the epsilon `target`."""
+    """Return the noise multiplier with which `rounds` rounds spend the epsilon `target`."""
     one = GaussianPrivacyLoss.from_privacy_guarantee(DifferentialPrivacyParameters(target, delta))
     return float(one.standard_deviation) * math.sqrt(rounds)
 
@@ -97,7 +97,7 @@ def noise_for(target: float, delta: float, rounds: int) -> float:
 def spent(
     noise_multiplier: float, rounds: int, delta: float, devices: int, numbers: int
 ) -> Privacy:
-    """What `rounds` rounds with `devices` devices in a group cost and are worth.
+    """Account for `rounds` rounds with `devices` devices in a group.
 
     `numbers`: how many noisy numbers a round releases (see `noisy_numbers`).
     """
@@ -116,7 +116,7 @@ def spent(
 
 
 def noisy_numbers(shapes: Mapping[str, tuple[int, int]], rank: int) -> int:
-    """How many numbers of a group's adapter carry noise: d x rank in each module."""
+    """Count the numbers of a group's adapter that carry noise: d x rank in each module."""
     return sum(d * rank for d, _ in shapes.values())
 
 
@@ -127,7 +127,7 @@ def private_mean(
     noise_multiplier: float,
     random: np.random.Generator,
 ) -> dict[str, UpdateFactors]:
-    """The mean of clipped updates with Gaussian noise, in a basis that everybody knows.
+    """Average clipped updates with Gaussian noise, in a basis that everybody knows.
 
     Column c of each module is averaged over the devices whose rank exceeds c, as the rank-aware
     rule does; every device counts alike, as numbers of examples would be one more thing to hide.
@@ -166,7 +166,7 @@ def private_mean(
 
 
 def exposure(secret: float, others: NDArray[np.float64]) -> Exposure:
-    """How far up the secret's loss stands among those of candidates that nobody inserted.
+    """Rank the secret's loss among those of candidates that nobody inserted.
 
     Ties count against privacy by half: the secret stands in the middle of its equals.
     """

@@ -1,4 +1,4 @@
-"""Which devices learn the same task: clusters of their updates, and names that stay.
+"""Clusters of devices that learn the same task, and names that stay.
 
 Two updates are compared as products, <W_i, W_j> = tr[(B_i^T B_j)(A_j A_i^T)] summed over the
 modules, so unequal ranks do not matter. Knows nothing of what was said in any chat.
@@ -45,7 +45,7 @@ class Clustering:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Which cluster each client was last seen in, and the number of the next new cluster."""
+    """The cluster each client was last seen in, and the number of the next new cluster."""
 
     of: Mapping[str, str]
     next: int = 1
@@ -134,7 +134,7 @@ def name_clusters(clustering: Clustering, clients: Sequence[str], before: Names)
 def place_update(
     factors: Mapping[str, UpdateFactors], experts: Mapping[str, Mapping[str, UpdateFactors]]
 ) -> Placement:
-    """The cluster whose expert a newcomer's update is most like: nothing is trained again.
+    """Find the cluster whose expert a newcomer's update is most like: nothing is trained again.
 
     An expert is the mean of its members' products, so its cosine orders the clusters as the
     mean cosine to their members does, up to their inner spread.
@@ -192,7 +192,7 @@ def _cut(distances: _Real, count: int) -> NDArray[np.intp]:
 
 
 def _best(distances: _Real) -> tuple[float, NDArray[np.intp]]:
-    """The largest mean silhouette of all numbers of clusters, and its labels."""
+    """Return the largest mean silhouette over all numbers of clusters, and its labels."""
     square = squareform(distances)
     tree = linkage(distances, "average")
     counts = range(2, max(2, min(_LARGEST, len(square) // 2)) + 1)
@@ -218,7 +218,7 @@ def _silhouette(square: _Real, labels: NDArray[np.intp]) -> float:
 
 
 def _by_chance(distances: _Real) -> float:
-    """The best silhouette that the same distances give in random places.
+    """Return the best silhouette that the same distances give in random places.
 
     What a client has towards all others (one of small rank is a little further from everybody)
     stays with it; only the rest is shuffled. Some tens of clients are enough to tell: with more,

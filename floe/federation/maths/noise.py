@@ -31,7 +31,7 @@ class Noise:
         before: Mapping[str, UpdateFactors] | None,
         rank: int,
     ) -> dict[str, UpdateFactors]:
-        """A cluster's noisy mean in the basis that its devices started from.
+        """Return a cluster's noisy mean in the basis that its devices started from.
 
         `before`: the cluster's expert of the last round; None: it is new, so the common start.
         """
@@ -42,6 +42,6 @@ class Noise:
     def spent(
         self, rounds: int, devices: int, shapes: Mapping[str, tuple[int, int]], rank: int
     ) -> Privacy:
-        """What so many rounds cost, judged by the smallest cluster."""
+        """Account for so many rounds, judged by the smallest cluster."""
         multiplier = self.multiplier if self.multiplier > 0 else 0.0
         return spent(multiplier, max(rounds, 1), self.delta, devices, noisy_numbers(shapes, rank))

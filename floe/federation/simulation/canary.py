@@ -1,4 +1,4 @@
-"""What a group's experts betray of a sentence that one device had once: the canary test.
+"""Canary test: how much a group's experts betray of a sentence that one device had once.
 
     floe simulate --canary
 
@@ -56,7 +56,7 @@ _ROWS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Betrayed:
-    """What one group's experts show, in bits, by device.
+    """Exposure through one group's experts, in bits, by device.
 
     `by_loss`: codes ranked by their loss; `by_drop`: by how far the expert lowered it. Losses in
     nats per token on held-out rows, mean of the devices.
@@ -91,7 +91,7 @@ class Canaries:
 
     @property
     def sentence(self) -> str:
-        """What came of it, in words."""
+        """Outcome in words."""
         noisy, quiet = self.noisy, self.quiet
         kept = "at most" if noisy.worst <= self.limit else "MORE than"
         return (
@@ -259,7 +259,7 @@ class _Tree(LoraNetwork):
     """A network that reads all codes at once."""
 
     def tree(self, prefix: Sequence[int], digits: Sequence[int]) -> Batch:
-        """The prefix, then every beginning of a code but whole ones, shortest first."""
+        """Batch the prefix, then every beginning of a code but whole ones, shortest first."""
         depths = [10**place for place in range(1, CODE_DIGITS)]
         n, first = len(prefix) + sum(depths), len(prefix)
         places = np.concatenate(

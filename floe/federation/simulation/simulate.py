@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def sentence(self) -> str:
-        """What came of it, in words."""
+        """Outcome in words."""
         count = len(set(self.clusters))
         text = f"{count} clusters, adjusted Rand index {self.cluster_ari:.2f}."
         if self.alone and self.average:
@@ -162,7 +162,7 @@ def _grid(base: Path) -> LocalGrid:
 
 
 def _alone(base: Path, agreement: RunConfig) -> tuple[float, ...]:
-    """As many rounds of own training, with nothing in between: what no group would give."""
+    """Train as many rounds alone, with nothing in between: the result without a group."""
     learner = Learner.shared(base, agreement.recipe, simulated_device(0, base).precision)
     losses = []
     for number, rank in enumerate(RANKS):
@@ -191,7 +191,7 @@ def table(outcome: Outcome) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; also the process behind the page's button."""
+    """Run the command; also the process behind the page's button."""
     parser = argparse.ArgumentParser(prog="floe simulate", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--model", help="catalog id or path of a GGUF")

@@ -43,13 +43,13 @@ Shares = tuple[Packed, ...]
 """A batch divided among threads that work side by side."""
 
 _REPLICA_TOKENS: Final = 256
-"""What keeps one thread busy with large products."""
+"""Tokens that keep one thread busy with large products."""
 STRETCH: Final = 1.5
 """A batch of long examples may outgrow its size by this factor, if no thread is idle for it."""
 
 
 def replica_count(batch_tokens: int, threads: int) -> int:
-    """How many threads share a batch of that size."""
+    """Return how many threads share a batch of that size."""
     return max(1, min(threads, batch_tokens // _REPLICA_TOKENS))
 
 

@@ -47,7 +47,7 @@ class CalibrationRun:
     sentences: int = 10
 
     def plan(self, threads: int) -> TrainPlan:
-        """As the trainer reads it."""
+        """Return the plan as the trainer reads it."""
         return TrainPlan(
             self.rank,
             2.0 * self.rank,
@@ -68,7 +68,7 @@ class CalibrationRun:
 
     @property
     def name(self) -> str:
-        """What differs between trials, in short."""
+        """The run's settings, in short."""
         return (
             f"rank {self.rank}, {len(self.modules)} modules, {self.layers} layers, "
             f"{self.batch_tokens} tokens a batch, rows up to {self.sequence_length}, "
@@ -92,7 +92,7 @@ CALIBRATION_RUNS: Final = (
     CalibrationRun(layers=8, precision="float32", rows=8),
     CalibrationRun(layers=20, sentences=2, rows=50, batch_tokens=256),
 )
-"""What the constants are fitted to: each kind of work is large in one and small in another."""
+"""Runs that the constants are fitted to: each kind of work is large in one, small in another."""
 
 CHECK_RUNS: Final = (
     CalibrationRun(epochs=2),
@@ -109,7 +109,7 @@ CHECK_RUNS: Final = (
     CalibrationRun(layers=15, precision="float32", rows=8),
     CalibrationRun(layers=22, modules=_ATTENTION, rank=16, sentences=20, rows=10),
 )
-"""What the fitted model is checked on."""
+"""Runs that the fitted model is checked on."""
 
 
 def measure_run(base: Path, run: CalibrationRun, threads: int) -> tuple[float, float, Workload]:
@@ -173,7 +173,7 @@ def _count_workload(base: Path, folder: RunFolder, run: CalibrationRun) -> Workl
 
 
 def calibrate_hardware(device: Hardware, base: Path, architecture: Architecture) -> Hardware:
-    """The device with constants of its own; takes a minute or two.
+    """Fit the device's own constants; takes a minute or two.
 
     Raises:
         TrainingError: a trial run failed.

@@ -1,4 +1,4 @@
-"""What a plan takes on a device: seconds and peak memory, predicted from the work it means.
+"""Cost model: seconds and peak memory of a plan on a device, predicted from its work.
 
 Both are sums of kinds of work, each counted from the sizes of the base model and the plan, times a
 constant. The constants below are those of one machine; `plan calibrate` fits them to
@@ -39,7 +39,7 @@ MEMORY_FACTORS: Final[dict[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What there is to learn and to measure, in tokens.
+    """Rows to learn and to measure, in tokens.
 
     `targets`: those of `tokens` that are learnt; `held_out`, `held_out_targets` likewise;
     `longest`: tokens of the longest row.
@@ -53,7 +53,7 @@ class Workload:
 
     @classmethod
     def of_tokens(cls, tokens: int) -> "Workload":
-        """The usual proportions, where no more than the number of tokens is known."""
+        """Assume the usual proportions, where no more than the number of tokens is known."""
         return cls(tokens, tokens * 3 // 4, tokens // 4, tokens * 3 // 16, 256)
 
 
@@ -68,7 +68,7 @@ def predict_seconds(
 def predict_peak_mb(
     device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
 ) -> float:
-    """The most memory of the trainer's process, 10^6 bytes."""
+    """Predict the peak memory of the trainer's process, 10^6 bytes."""
     work = memory_work(architecture, plan, workload)
     return _weighted_sum(work, MEMORY_FACTORS, device.memory_factors)
 

@@ -1,4 +1,4 @@
-"""How many floating-point operations a plan needs, for the share of the device that is used.
+"""Floating-point operations of a plan, for the share of the device that is used.
 
 A product of (m, k) by (k, n) counts 2 m k n. Counted is what the mathematics needs, once:
 
@@ -25,7 +25,7 @@ from floe.training.data.packing import Example
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """What a set of examples amounts to; `pairs`: (token, token it attends to) in one head."""
+    """Counts of a set of examples; `pairs`: (token, token it attends to) in one head."""
 
     tokens: int
     targets: int
@@ -33,7 +33,7 @@ class TokenCounts:
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> "TokenCounts":
-        """Sums over the examples."""
+        """Sum over the examples."""
         lengths = [len(example) for example in examples]
         return cls(
             tokens=sum(lengths),

@@ -1,4 +1,4 @@
-"""What this device can give to training: measured once, kept in the store.
+"""Hardware that this device gives to training: measured once, kept in the store.
 
 Knows nothing of plans. The speeds come from a process of its own; torch is not loaded here.
 """
@@ -45,7 +45,7 @@ class Hardware:
     memory_factors: Mapping[str, float] = field(default_factory=dict)
 
     def gflops(self, precision: Precision) -> float:
-        """The matrix speed in that precision."""
+        """Return the matrix speed in that precision."""
         return self.bfloat16_gflops if precision == "bfloat16" else self.float32_gflops
 
     @property
@@ -54,7 +54,7 @@ class Hardware:
         return "bfloat16" if self.bfloat16_gflops >= self.float32_gflops else "float32"
 
     def with_cores(self, cores: int) -> "Hardware":
-        """The same device if training had that many of its cores."""
+        """Return the same device if training had that many of its cores."""
         share = cores / self.cores
         return replace(
             self,
@@ -68,7 +68,7 @@ _HARDWARE: Final = TypeAdapter(Hardware)
 
 
 def load_hardware(store: Store) -> Hardware | None:
-    """What was measured here before; None if nothing was, or the cores are not those of then.
+    """Load the earlier measurement; None if there is none, or the cores are not those of then.
 
     Raises:
         StoreError: the store cannot be read.
@@ -82,7 +82,7 @@ def load_hardware(store: Store) -> Hardware | None:
 
 
 def load_or_measure_hardware(store: Store) -> Hardware:
-    """What was measured here before, or else just now, which takes a few seconds.
+    """Load the earlier measurement, or else measure now, which takes a few seconds.
 
     Raises:
         FloeError: torch is not installed.

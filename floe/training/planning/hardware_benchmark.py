@@ -1,4 +1,4 @@
-"""How fast this device multiplies matrices; run as a module, it prints JSON.
+"""Speed of this device's matrix products; run as a module, it prints JSON.
 
 A process of its own, because the app itself never loads torch.
 """
@@ -20,7 +20,7 @@ _SECONDS: Final = 0.4
 
 
 def gflops(dtype: torch.dtype) -> float:
-    """The best of many products of two square matrices, in 10^9 operations a second.
+    """Return the best speed of products of two square matrices, in 10^9 operations a second.
 
     Of a plain one and of one that was laid out for it, whichever is the faster here.
     """

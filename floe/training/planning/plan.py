@@ -1,4 +1,4 @@
-"""How to train on this device: the best plan under a memory limit and a deadline, and why.
+"""Planner: the best plan for this device under a memory limit and a deadline, and why.
 
     python -m floe.training.planning.plan calibrate    fit the cost model to this device
     python -m floe.training.planning.plan check        predicted against measured, as JSON
@@ -78,7 +78,7 @@ def choose_plan(
     deadline_s: float = DEADLINE_SECONDS,
     max_rank: int | None = None,
 ) -> TrainPlan:
-    """The plan that learns the most within both limits, with its reason.
+    """Choose the plan that learns the most within both limits, with its reason.
 
     If none is fast enough, the fastest that the memory allows.
 
@@ -104,7 +104,7 @@ def choose_plan(
 def smaller_plan(
     device: Hardware, architecture: Architecture, failed: TrainPlan, limit_mb: float
 ) -> TrainPlan | None:
-    """In place of one that outgrew the limit: what it took beyond its prediction is allowed for.
+    """Choose a plan in place of one that outgrew the limit, allowing for its excess.
 
     Returns:
         A plan that is predicted to need a good deal less, or None if there is none.
@@ -195,7 +195,7 @@ def _price_plans(
 def _pick_plan(
     priced: Sequence[tuple[float, TrainPlan]], limits: Limits, device: Hardware, layers: int
 ) -> TrainPlan:
-    """The plan that learns the most; `layers`: how many the base has, for the reason."""
+    """Pick the plan that learns the most; `layers`: how many the base has, for the reason."""
     fitting = [(q, plan) for q, plan in priced if plan.peak_mb * _SAFETY_FACTOR <= limits.memory_mb]
     if not fitting:
         least = min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
@@ -214,7 +214,7 @@ def _pick_plan(
 def _explain(
     plan: TrainPlan, limits: Limits, device: Hardware, layers: int, *, in_time: bool
 ) -> str:
-    """As a sentence for a person."""
+    """Explain the plan in a sentence for a person."""
     memory = (
         f"{_gb(limits.free_memory_mb)} are free"
         if limits.free_memory_mb is not None
@@ -236,7 +236,7 @@ def _explain(
 
 
 def _describe_projections(plan: TrainPlan, layers: int) -> str:
-    """Which projections of which layers: "the v, o and down projections of all 30 layers"."""
+    """Describe the projections: "the v, o and down projections of all 30 layers"."""
     *names, last = (module.removesuffix("_proj") for module in plan.modules)
     projections = (
         f"the {', '.join(names)} and {last} projections" if names else f"the {last} projection"
@@ -257,7 +257,7 @@ def _duration(wished: float) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; exit status 1 after an error that was explained."""
+    """Run the command line; exit status 1 after an error that was explained."""
     parser = argparse.ArgumentParser(
         prog="python -m floe.training.planning.plan", description=__doc__
     )

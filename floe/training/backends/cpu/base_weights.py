@@ -57,7 +57,7 @@ class BaseWeights:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights and of everything computed with them."""
+        """Type of the weights and of everything computed with them."""
         return self.embedding.dtype
 
 
@@ -108,7 +108,7 @@ def read_base_weights(
 
 
 def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -> BaseWeights:
-    """A base from tensors by their names in transformers; `read` gives None where there is none.
+    """Build a base from tensors by their names in transformers; `read` gives None where missing.
 
     Raises:
         KeyError: a tensor that every model has is missing.

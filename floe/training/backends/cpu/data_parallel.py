@@ -49,7 +49,7 @@ class ThreadedDataParallel:
             self._pool.shutdown()
 
     def map(self, function: Callable[[T], U], values: Iterable[T]) -> list[U]:
-        """`function` of each value, in their order; it must not write to what others read."""
+        """Apply `function` to each value, in their order; it must not write to what others read."""
         if self._pool is None:
             return [function(value) for value in values]
         futures = [self._pool.submit(function, value) for value in values]
@@ -111,7 +111,7 @@ class ThreadedDataParallel:
         checkpointing: bool,
         random: torch.Generator,
     ) -> tuple[float, float]:
-        """The loss of one share, and how much it weighs."""
+        """Compute the gradient of one share; return its loss and how much it weighs."""
         network.lora.gradient.zero_()
         batch = network.batch(examples, share)
         loss = network.step(

@@ -32,7 +32,7 @@ _SAFE_SUM: Final = 1e20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Where the tokens of a batch stand.
+    """Positions of the tokens of a batch.
 
     `cos`, `sin` (n, 1, head size), the sines of the first half negative; `bins`: for each run of
     tokens that attend among themselves its start, end and additive mask (group size * length,
@@ -46,7 +46,7 @@ class Layout:
 
 @dataclass(slots=True, eq=False)
 class Activations:
-    """What the backward pass of a layer needs from its forward pass.
+    """Values that the backward pass of a layer needs from its forward pass.
 
     `weights`: for each bin the attention's exponentials (kv heads, group * n, n), and the inverse
     of their sums float32 (kv heads, group * n, 1). `inputs`, `active`: what goes into the products
@@ -184,7 +184,7 @@ def inverse_rms(x: Tensor, epsilon: float) -> Tensor:
 
 
 def rms_norm(x: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
-    """The RMS norm of `x` from its `inverse_rms`, in the dtype of `x`."""
+    """Return the RMS norm of `x` from its `inverse_rms`, in the dtype of `x`."""
     return torch.mul(x, inverse, out=torch.empty_like(x)).mul_(weight)
 
 
@@ -208,7 +208,7 @@ def _apply_rotary(architecture: Architecture, qkv: Tensor, cos: Tensor, sin: Ten
 
 
 def _split_heads(architecture: Architecture, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Views of one bin of n tokens: q (kv heads, group * n, size), k and v (kv heads, n, size)."""
+    """View one bin of n tokens as q (kv heads, group * n, size), k and v (kv heads, n, size)."""
     size, kv = architecture.head_size, architecture.kv_heads
     n, group = len(qkv), architecture.heads // architecture.kv_heads
     q, k, v = torch.split(qkv, [architecture.heads * size, kv * size, kv * size], dim=1)

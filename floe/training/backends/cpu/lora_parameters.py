@@ -96,7 +96,7 @@ class Lora:
         dtype: torch.dtype,
         seed: int,
     ) -> None:
-        """A random A and a zero B for each of `modules` in the upper `layers` layers."""
+        """Make a random A and a zero B for each of `modules` in the upper `layers` layers."""
         self.rank, self.alpha = rank, alpha
         self._architecture = architecture
         self._modules = modules
@@ -150,7 +150,7 @@ class Lora:
         self.refresh()
 
     def _groups(self) -> tuple[Tensor, dict[int, dict[str, Group]]]:
-        """A gradient, all zeros, and the groups that add to it."""
+        """Make a gradient, all zeros, and the groups that add to it."""
         gradient = torch.zeros_like(self.parameters)
         layers: dict[int, dict[str, Group]] = {}
         for layer, name, wide, tall, (of_a, of_b) in self._places:
@@ -164,7 +164,7 @@ class Lora:
         return gradient, layers
 
     def replica(self) -> "Lora":
-        """The same factors with a gradient of its own, for another thread."""
+        """Return the same factors with a gradient of their own, for another thread."""
         replica = copy(self)
         replica.gradient, replica.layers = replica._groups()
         return replica
@@ -181,7 +181,7 @@ class Lora:
             self._low.mul_(math.sqrt(strength))
 
     def is_zero(self) -> bool:
-        """Whether the adapter as it stands changes nothing."""
+        """Tell whether the adapter as it stands changes nothing."""
         return not any(bool(b.any()) for _, b in self._views.values())
 
     def clean_gradient(self) -> None:
@@ -189,7 +189,7 @@ class Lora:
         self.gradient *= self._mask
 
     def factors(self) -> Factors:
-        """A copy of every A and B, without alpha / rank."""
+        """Copy every A and B, without alpha / rank."""
         return {name: (a.numpy().copy(), b.numpy().copy()) for name, (a, b) in self._views.items()}
 
     def load(self, factors: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:

@@ -23,7 +23,7 @@ from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 from floe.training.data.packing import Example, Packed, pack
 
 HEAD_BYTES: Final = 25 * 10**6
-"""Of the logits over the whole vocabulary that are held at once; the softmax takes their place."""
+"""Bytes of logits over the whole vocabulary held at once; the softmax takes their place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +62,13 @@ class LoraNetwork:
             self._frequencies /= base.rope_factors.float()
 
     def replica(self) -> "LoraNetwork":
-        """The same factors with a gradient of its own, for another thread."""
+        """Return the same factors with a gradient of their own, for another thread."""
         replica = copy(self)
         replica.lora = self.lora.replica()
         return replica
 
     def backward_matrices(self) -> list[PrepackedLinear]:
-        """The weights that gradients pass through."""
+        """Return the weights that gradients pass through."""
         first = self.lora.first_layer
         found = [self.base.head]
         for i, layer in enumerate(self.base.layers[first:]):
@@ -82,7 +82,7 @@ class LoraNetwork:
         matrix.prepare()
 
     def batch(self, examples: Sequence[Example], packed: Packed) -> Batch:
-        """The tensors of one batch."""
+        """Build the tensors of one batch."""
         members = tuple(i for members in packed for i in members)
         chosen = [examples[i] for i in members]
         places = np.concatenate([np.arange(len(example)) for example in chosen])
@@ -224,7 +224,7 @@ class LoraNetwork:
         return float((losses * batch.weights).sum() / batch.weights.sum())
 
     def _layer_bytes(self, batch: Batch) -> int:
-        """What one layer takes at most while it works, kept activations included."""
+        """Return the bytes that one layer takes at most, kept activations included."""
         a = self.base.architecture
         queries, keys = a.heads * a.head_size, a.kv_heads * a.head_size
         numbers = len(batch.tokens) * (7 * a.hidden + 4 * queries + 4 * keys + 8 * a.intermediate)

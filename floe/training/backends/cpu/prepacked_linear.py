@@ -50,7 +50,7 @@ class PrepackedLinear:
             self._back = _prepack(self.dense().T)
 
     def dense(self) -> Tensor:
-        """A plain copy."""
+        """Return a plain copy."""
         return self._forward.to_dense() if self._forward.is_mkldnn else self._forward.clone()
 
     @property
