@@ -25,7 +25,7 @@ from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, STA
 from floe.federation.app.recipe import Recipe
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
 from floe.federation.app.update import Update, to_arrays
-from floe.federation.app.update_filter import Rules, Seen, admit
+from floe.federation.app.update_filter import SeenUpdates, UpdateRules, admit_update
 from floe.federation.app.validation import (
     file_within,
     read_closing_task,
@@ -44,7 +44,7 @@ _PATHS: Final = (
     *("group-1/", "group-1\n", "GROUP-1", "a" * 33, "", " ", "nul", "\u2025", "\ud800", "~", "-"),
 )
 _ENDLESS: Final = "a whole number of 5,001 digits"
-_STRANGE: Final[tuple[Any, ...]] = (
+_ODD_VALUES: Final[tuple[Any, ...]] = (
     *(-1, 0, 1, 2, 5000, 2**31, 2**63, -(2**63), 10**400, _ENDLESS, True, False, b"", b"\xff" * 9),
     *(0.0, -0.0, 1e-320, 1e308, -1e308, math.nan, math.inf, -math.inf, 3e-3, 1.0),
     *("", "1", "nan", "q_proj", "q_proj,q_proj", "[" * 3000, "{}", "x" * 300, "\x1b[2J", "\u202e"),
@@ -83,7 +83,7 @@ def fuzz_label(rng: random.Random) -> Any:
     if kind == 0:
         return rng.choice(_PATHS)
     if kind == 1:
-        return rng.choice(_STRANGE)
+        return rng.choice(_ODD_VALUES)
     if kind == 2:
         return "".join(rng.choices("ab1-./\\\0~\n \u00e9\u2044%:", k=rng.randrange(1, 40)))
     return f"group-{rng.randrange(99)}" + rng.choice(("", "", "/..", "\0", "/"))
@@ -152,10 +152,10 @@ def _label(rng: random.Random, _: np.random.Generator, folder: Path) -> None:
 def _update(rng: random.Random, numpy: np.random.Generator, _: Path) -> None:
     update = Update("id", "7", 1, _BASE, _RANK, 3.0, 5, _pairs(numpy), np.ones(5, np.float32), 1.0)
     record = hostile_record(rng, to_arrays(update))
-    found = admit(
+    found = admit_update(
         from_record(record, 65_536, 2 * len(_SHAPES) + 2),
-        Rules(_SHAPES, _BASE, 1, max_rank=8, centroid_size=5),
-        Seen(),
+        UpdateRules(_SHAPES, _BASE, 1, max_rank=8, centroid_size=5),
+        SeenUpdates(),
         set(),
     )
     if isinstance(found, Update):
@@ -215,9 +215,9 @@ def _twist(rng: random.Random, values: dict[str, Any]) -> None:
     if kind == 0:
         del values[name]
     elif kind == 1:
-        values[fuzz_text(rng)] = rng.choice(_STRANGE)
+        values[fuzz_text(rng)] = rng.choice(_ODD_VALUES)
     elif kind < 7:
-        values[name] = rng.choice(_STRANGE)
+        values[name] = rng.choice(_ODD_VALUES)
 
 
 def _twist_records(rng: random.Random, content: RecordDict) -> RecordDict:

@@ -38,14 +38,14 @@ from floe.federation.app.round_report import ClientLine, ClusterLine, RoundRepor
 from floe.federation.app.run_config import RunConfig
 from floe.federation.app.update import Matrix, Update, UpdateFactors
 from floe.federation.app.update_filter import (
-    Refused,
-    Rules,
-    Seen,
-    admit,
+    RefusedUpdate,
+    SeenUpdates,
+    UpdateRules,
+    admit_update,
     clip,
-    opposed,
-    outliers,
-    review_norms,
+    filter_norms,
+    find_opposed,
+    find_outliers,
 )
 from floe.federation.maths.aggregate import aggregate_updates, cut
 from floe.federation.maths.cluster import Names, cluster, name_clusters, place_update, similarity
@@ -83,7 +83,7 @@ class TaskExperts(Strategy):
         self.experts: dict[str, ClusterExpert] = {}
         self.names = Names({})
         self._on_report = on_report
-        self._seen = Seen()
+        self._seen = SeenUpdates()
         self._ranks: dict[int, int] = {}
         self._holds: dict[int, tuple[str, int]] = {}
         self._lines: dict[int, ClientLine] = {}
@@ -101,8 +101,8 @@ class TaskExperts(Strategy):
         """One message a device: where to start from, unless the device holds that already."""
         del arrays, config
         self._began = time.time()
-        nodes = self._gather(grid)
-        self._lines = {node: self._line(node) for node in nodes}
+        nodes = self._wait_for_nodes(grid)
+        self._lines = {node: self._client_line(node) for node in nodes}
         return [
             self._message(node, self._task(node, server_round), "train", server_round)
             for node in nodes
@@ -113,7 +113,7 @@ class TaskExperts(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Guards, clusters, experts. Arrays stay here: Flower's own place for them is for one."""
         agreed = self.agreement
-        rules = Rules(
+        rules = UpdateRules(
             agreed.shapes,
             agreed.base_sha256,
             server_round,
@@ -127,13 +127,13 @@ class TaskExperts(Strategy):
             if node not in self._lines or node in answered:
                 continue
             answered.add(node)
-            found = self._admit(node, reply, rules)
+            found = self._admit_reply(node, reply, rules)
             if isinstance(found, Update):
                 updates[node] = clip(found, self.agreement.noise.clip)
                 self._ranks[node] = found.rank
         for node in self._lines.keys() - answered:
             self._drop(node, _LATE)
-        self._merge(self._reviewed(updates))
+        self._merge(self._filter_outliers(updates))
         return ArrayRecord(), None
 
     def configure_evaluate(
@@ -148,7 +148,7 @@ class TaskExperts(Strategy):
                 continue
             content = RecordDict(
                 {
-                    EXPERT: self._cut(label, node),
+                    EXPERT: self._truncate_expert(label, node),
                     CENTROIDS: to_record(self._centroids([label])),
                     CONFIG: ConfigRecord({"round": server_round, "cluster": label}),
                 }
@@ -188,11 +188,11 @@ class TaskExperts(Strategy):
                 }
             )
             for label in self.experts:
-                content[EXPERTS + label] = self._cut(label, node)
+                content[EXPERTS + label] = self._truncate_expert(label, node)
             messages.append(self._message(node, content, "query.closing", len(self.reports)))
         grid.send_and_receive(messages, timeout=timeout)
 
-    def _gather(self, grid: Grid) -> list[int]:
+    def _wait_for_nodes(self, grid: Grid) -> list[int]:
         """Return the nodes that are there, once there are enough."""
         wanted = self.agreement.devices
         deadline = time.monotonic() + self.agreement.patience
@@ -205,7 +205,7 @@ class TaskExperts(Strategy):
             time.sleep(_POLL_SECONDS)
         return nodes
 
-    def _line(self, node: int) -> ClientLine:
+    def _client_line(self, node: int) -> ClientLine:
         client = str(node)
         known = self.reports[-1].clients if self.reports else ()
         before = next((line for line in known if line.client == client), None)
@@ -230,7 +230,7 @@ class TaskExperts(Strategy):
         }
         content = RecordDict({CONFIG: ConfigRecord(config)})
         if label and self._holds.get(node) != (label, server_round - 1):
-            content[START] = self._cut(label, node)
+            content[START] = self._truncate_expert(label, node)
         return content
 
     def _message(self, node: int, content: RecordDict, kind: str, server_round: int) -> Message:
@@ -239,32 +239,34 @@ class TaskExperts(Strategy):
         self._lines[node] = replace(line, bytes_out=line.bytes_out + size)
         return Message(content, dst_node_id=node, message_type=kind, group_id=str(server_round))
 
-    def _admit(self, node: int, reply: Message, rules: Rules) -> Update | Refused:
-        found = self._looked_at(node, reply, rules)
-        if isinstance(found, Refused):
+    def _admit_reply(self, node: int, reply: Message, rules: UpdateRules) -> Update | RefusedUpdate:
+        found = self._validate_reply(node, reply, rules)
+        if isinstance(found, RefusedUpdate):
             self._drop(node, found.reason)
         return found
 
-    def _looked_at(self, node: int, reply: Message, rules: Rules) -> Update | Refused:
+    def _validate_reply(
+        self, node: int, reply: Message, rules: UpdateRules
+    ) -> Update | RefusedUpdate:
         if reply.has_error():
             reason = plain_text(reply.error.reason or "", _REASON_LENGTH) or "no reason given"
-            return Refused(str(node), f"its part failed: {reason}")
+            return RefusedUpdate(str(node), f"its part failed: {reason}")
         record = reply.content.array_records.get(UPDATE)
         if record is None:
-            return Refused(str(node), "it sent no update")
+            return RefusedUpdate(str(node), "it sent no update")
         size = record_size(record)
         line = replace(self._lines[node], bytes_in=size)
         self._lines[node] = line
         try:
             arrays = from_record(record, self._most_bytes(), 2 * len(rules.shapes) + 2)
         except FederationError as error:
-            return Refused(str(node), str(error))
+            return RefusedUpdate(str(node), str(error))
         # Each node answers once, so no name can be taken twice: least of all by another's claim.
-        found = admit(arrays, rules, self._seen, set())
-        if isinstance(found, Refused):
+        found = admit_update(arrays, rules, self._seen, set())
+        if isinstance(found, RefusedUpdate):
             return found
         if found.client_id != str(node):
-            return Refused(str(node), "it was sent in the name of another device")
+            return RefusedUpdate(str(node), "it was sent in the name of another device")
         self._lines[node] = replace(
             line,
             name=own_name(reply.content, line.name),
@@ -281,19 +283,21 @@ class TaskExperts(Strategy):
         numbers = sum(d + k for d, k in self.agreement.shapes.values())
         return 4 * numbers * self.agreement.max_rank + _MARGIN_BYTES
 
-    def _reviewed(self, updates: Mapping[int, Update]) -> dict[int, Update]:
+    def _filter_outliers(self, updates: Mapping[int, Update]) -> dict[int, Update]:
         """Those that stand up beside each other."""
         nodes = list(updates)
-        reviewed = review_norms([updates[node] for node in nodes])
+        reviewed = filter_norms([updates[node] for node in nodes])
         for refused in reviewed.refused:
             self._drop(int(refused.client_id), refused.reason)
         left = {nodes[i]: update for i, update in zip(reviewed.kept, reviewed.updates, strict=True)}
         if len(left) > 2:
-            against = opposed(similarity(list(left.values())))
-            left = self._without(left, against)
+            against = find_opposed(similarity(list(left.values())))
+            left = self._drop_updates(left, against)
         return left
 
-    def _without(self, updates: Mapping[int, Update], out: Mapping[int, str]) -> dict[int, Update]:
+    def _drop_updates(
+        self, updates: Mapping[int, Update], out: Mapping[int, str]
+    ) -> dict[int, Update]:
         nodes = list(updates)
         for i, reason in out.items():
             self._drop(nodes[i], reason)
@@ -304,14 +308,14 @@ class TaskExperts(Strategy):
         if not updates:
             self._clusters, self._clustering = (), "nothing could be merged in this round"
             return
-        members = self._clustered(updates)
+        members = self._assign_clusters(updates)
         for label in sorted(set(members.values())):
             group = [updates[node] for node, found in members.items() if found == label]
             self.experts[label] = self._expert(label, group)
         for node, label in members.items():
             self._lines[node] = replace(self._lines[node], cluster=label)
 
-    def _clustered(self, updates: Mapping[int, Update]) -> dict[int, str]:
+    def _assign_clusters(self, updates: Mapping[int, Update]) -> dict[int, str]:
         """Cluster of each node; sets the names, the reason and the plot.
 
         With fewer than half of the known devices here, or fewer than three, the clusters stay
@@ -328,7 +332,7 @@ class TaskExperts(Strategy):
             return {node: self.names.of[str(node)] for node in updates}
         likeness = similarity(list(updates.values()))
         found = cluster(likeness, self.agreement.clusters or None)
-        strange = outliers(likeness, found.labels)
+        strange = find_outliers(likeness, found.labels)
         self.names = name_clusters(found, clients, self.names)
         self._clustering = found.reason
         self._positions = on_a_plane(likeness, clients)
@@ -357,7 +361,7 @@ class TaskExperts(Strategy):
         region = merge_regions(told) if told else before.region if before else None
         return ClusterExpert(factors, rank, region)
 
-    def _cut(self, label: str, node: int) -> ArrayRecord:
+    def _truncate_expert(self, label: str, node: int) -> ArrayRecord:
         arrays: dict[str, Matrix] = {}
         for module, (a, b) in cut(self.experts[label].factors, self._ranks[node]).items():
             arrays[module + ".lora_A"], arrays[module + ".lora_B"] = a, b
