@@ -136,7 +136,7 @@ class Group:
             self._superlink.kill()
             self._superlink = None
 
-    def admit_update(self, member: Member) -> Process:
+    def admit(self, member: Member) -> Process:
         key = member.folder / "device.pub"
         key.write_text(member.membership.public_key())
         return Process(admit_command(key), self.home, member.folder / "admit.log")
@@ -201,7 +201,7 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
     group: Group, members: list[Member], base: Path
 ) -> None:
     until(lambda: "startup complete" in group.superlink.said())
-    admitted = [group.admit_update(member) for member in members]
+    admitted = [group.admit(member) for member in members]
     assert [each.wait(60) for each in admitted] == [0, 0, 0]
     pids = []
     for member in members:
@@ -272,7 +272,7 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
 ) -> None:
     until(lambda: "startup complete" in group.superlink.said())
     members = members[:2]
-    assert [group.admit_update(member).wait(60) for member in members] == [0, 0]
+    assert [group.admit(member).wait(60) for member in members] == [0, 0]
     for member in members:
         member.membership.join(member.settings)
     until(lambda: all("waiting for the next round" in member.sentence for member in members))

@@ -151,7 +151,8 @@ def filter_norms(updates: Sequence[Update]) -> FilteredUpdates:
             continue
         if size > NORM_CLIP_FACTOR * median:
             notes.append(
-                f"{update.client_id}: shrunk from {size / median:.1f} to {NORM_CLIP_FACTOR:.0f} medians"
+                f"{update.client_id}: shrunk from {size / median:.1f} to "
+                f"{NORM_CLIP_FACTOR:.0f} medians"
             )
         kept.append(i)
         fair.append(clip(update, NORM_CLIP_FACTOR * median))
