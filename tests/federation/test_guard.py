@@ -42,17 +42,15 @@ def play(
     """A round's checks in their order; what is left, and who was dropped."""
     seen, clients = seen or SeenUpdates(), set[str]()
     admitted = [admit_update(arrays, RULES, seen, clients) for arrays in messages]
-    refusal_sentence = [item for item in admitted if isinstance(item, RefusedUpdate)]
+    refused = [item for item in admitted if isinstance(item, RefusedUpdate)]
     reviewed = filter_norms([item for item in admitted if isinstance(item, Update)])
-    refusal_sentence += reviewed.refusal_sentence
+    refused += reviewed.refused
     left = list(reviewed.updates)
     for drop in (find_opposed, lambda found: find_outliers(found, cluster(found).labels)):
         reasons = drop(similarity(left))
-        refusal_sentence += [
-            RefusedUpdate(left[i].client_id, reason) for i, reason in reasons.items()
-        ]
+        refused += [RefusedUpdate(left[i].client_id, reason) for i, reason in reasons.items()]
         left = [update for i, update in enumerate(left) if i not in reasons]
-    return left, refusal_sentence
+    return left, refused
 
 
 def poison(value: float) -> Callable[[Update], Arrays]:
@@ -139,8 +137,8 @@ ATTACKS: dict[str, tuple[Callable[[Update], Arrays], str]] = {
 
 
 def test_honest_updates_all_pass_unchanged() -> None:
-    left, refusal_sentence = play([to_arrays(update) for update in HONEST])
-    assert refusal_sentence == []
+    left, refused = play([to_arrays(update) for update in HONEST])
+    assert refused == []
     assert [update.client_id for update in left] == [update.client_id for update in HONEST]
     for before, after in zip(HONEST, left, strict=True):
         for module, (_, b) in before.factors.items():
@@ -154,9 +152,9 @@ def test_a_hostile_device_changes_nothing_for_the_honest(attack: str, place: int
     messages = [to_arrays(update) for update in HONEST]
     # Where the same device or content comes twice, the first to come is the one that counts.
     messages.insert(len(HONEST) if "same" in attack else place, make(HONEST[1]))
-    left, refusal_sentence = play(messages)
-    assert len(refusal_sentence) == 1
-    assert words in refusal_sentence[0].reason
+    left, refused = play(messages)
+    assert len(refused) == 1
+    assert words in refused[0].reason
     assert [update.client_id for update in left] == [update.client_id for update in HONEST]
     for task in (0, 1):
         mine = [u for u, t in zip(left, TASKS, strict=True) if t == task]
@@ -185,11 +183,11 @@ def test_garbage_is_dropped_where_groups_are_fixed() -> None:
 def test_a_replay_in_a_later_round_is_refused() -> None:
     seen = SeenUpdates()
     play([to_arrays(update) for update in HONEST], seen)
-    _, refusal_sentence = play([to_arrays(HONEST[0])], seen)
-    assert "before" in refusal_sentence[0].reason
+    _, refused = play([to_arrays(HONEST[0])], seen)
+    assert "before" in refused[0].reason
     fresh_header = replace(HONEST[0], update_id="new", client_id="other")
-    _, refusal_sentence = play([to_arrays(fresh_header)], seen)
-    assert "before" in refusal_sentence[0].reason
+    _, refused = play([to_arrays(fresh_header)], seen)
+    assert "before" in refused[0].reason
 
 
 def test_a_refused_message_does_not_lock_out_its_honest_sender() -> None:
@@ -223,7 +221,7 @@ def test_a_large_update_is_shrunk_and_noted() -> None:
     )
     reviewed = filter_norms([*HONEST, large])
     sizes = [norm(update.factors) for update in reviewed.updates]
-    assert reviewed.refusal_sentence == ()
+    assert reviewed.refused == ()
     assert max(sizes) < 2.5 * np.median(sizes)
     assert "mallory" in reviewed.notes[0]
 

@@ -122,7 +122,7 @@ def test_no_label_leads_out_of_the_data_folder(tmp_path: Path) -> None:
     honest = home.expert("group-1", 1)
     rng = random.Random(15)
     hand_made = [str(neighbour), "../neighbour", "../../neighbour", f"{inside}/../neighbour", "."]
-    refusal_sentence = 0
+    refused = 0
     taken: set[str] = set()
     for label in [*hand_made, *(fuzz_label(rng) for _ in range(10_000))]:
         try:
@@ -132,12 +132,12 @@ def test_no_label_leads_out_of_the_data_folder(tmp_path: Path) -> None:
             if len(taken) > 60:
                 continue
         except FederationError:
-            refusal_sentence += 1
+            refused += 1
         # Whether or not the gate lets it through: this is what writes.
         with suppress(FederationError):
             home.install(replace(honest, cluster=label))
             taken.add(label)
-    assert refusal_sentence > 8_000
+    assert refused > 8_000
     assert len(taken) > 20
     for path in everything_below(tmp_path):
         assert path in outside or path.resolve().is_relative_to(inside), path

@@ -276,6 +276,7 @@ def _signal_end_with_app(end: threading.Event) -> None:
 
 
 def shutdown_on_signal(node: SuperNode, end: threading.Event) -> None:
+    """End the SuperNode in order and this process with it, once `end` is set."""
     end.wait()
     node.end()
     os.killpg(os.getpgrp(), signal.SIGKILL)
