@@ -124,7 +124,7 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
         return real(*args)
 
     monkeypatch.setattr(noise, "private_mean", watched)
-    agreement = RunConfig(
+    run_config = RunConfig(
         recipe=TINY,
         shapes=module_shapes(read_architecture(base), TINY),
         base_sha256=base_hash(base),
@@ -132,7 +132,7 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
         devices=len(RANKS),
     )
     stages: list[str] = []
-    found = try_canaries(base, agreement, on_stage=lambda _: stages.append(str(len(added))))
+    found = try_canaries(base, run_config, on_stage=lambda _: stages.append(str(len(added))))
     assert stages == ["0", "0", "4"]  # one mean a cluster, in the second group alone
     assert set(added) == {found.noisy.noise_multiplier}
     assert found.noisy.noise_multiplier > 0

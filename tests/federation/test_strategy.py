@@ -104,7 +104,7 @@ def update_of(node: int, rank: int, number: int) -> Update:
     )
 
 
-def agreement(**other: Any) -> RunConfig:
+def run_config(**other: Any) -> RunConfig:
     values: dict[str, Any] = {
         "recipe": Recipe(),
         "shapes": SHAPES,
@@ -119,7 +119,7 @@ def agreement(**other: Any) -> RunConfig:
 
 
 def played(devices: Devices, ranks: tuple[int, ...] = RANKS, **other: Any) -> TaskExperts:
-    strategy = TaskExperts(agreement(**other))
+    strategy = TaskExperts(run_config(**other))
     run(LocalGrid(devices.app, [{"rank": rank} for rank in ranks]), strategy, 1.0)
     return strategy
 
@@ -415,7 +415,7 @@ def test_a_device_that_fails_leaves_the_round_to_the_others() -> None:
 
 def test_a_device_that_answers_nothing_in_time_is_left_out() -> None:
     devices = Devices()
-    strategy = TaskExperts(agreement(rounds=1))
+    strategy = TaskExperts(run_config(rounds=1))
 
     class Deaf(LocalGrid):
         def push_messages(self, messages: Any) -> list[str]:
@@ -449,7 +449,7 @@ def test_a_foreign_device_may_send_its_factors_in_any_form() -> None:
 
 def test_few_devices_keep_the_clusters_of_before() -> None:
     devices = Devices()
-    strategy = TaskExperts(agreement(rounds=1))
+    strategy = TaskExperts(run_config(rounds=1))
     run(LocalGrid(devices.app, [{"rank": rank} for rank in RANKS]), strategy, 1.0)
     before = dict(strategy.names.of)
     updates = {node: update_of(node, 2, 9) for node in (1, 2)}
@@ -458,7 +458,7 @@ def test_few_devices_keep_the_clusters_of_before() -> None:
 
 def test_a_newcomer_among_few_is_placed_by_what_it_learnt() -> None:
     devices = Devices()
-    strategy = TaskExperts(agreement(rounds=1))
+    strategy = TaskExperts(run_config(rounds=1))
     run(LocalGrid(devices.app, [{"rank": rank} for rank in RANKS]), strategy, 1.0)
     newcomer = 10  # of the first task, as devices 1, 4 and 7
     placed = strategy._clustered({newcomer: update_of(newcomer, 2, 9)})
@@ -466,7 +466,7 @@ def test_a_newcomer_among_few_is_placed_by_what_it_learnt() -> None:
 
 
 def test_too_few_devices_end_the_run_with_a_sentence() -> None:
-    strategy = TaskExperts(agreement(devices=20))
+    strategy = TaskExperts(run_config(devices=20))
     with pytest.raises(FederationError, match="9 of 20"):
         run(LocalGrid(Devices().app, [{"rank": 2}] * 9), strategy, 1.0)
 

@@ -35,7 +35,7 @@ class RunConfig:
     noise: Noise = field(default_factory=Noise)
 
 
-def agreement_of(config: Mapping[str, Any], base: Path) -> RunConfig:
+def read_run_config(config: Mapping[str, Any], base: Path) -> RunConfig:
     """Read the host's settings from a run's configuration and the base model's file.
 
     Raises:

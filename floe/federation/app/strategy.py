@@ -76,9 +76,9 @@ class TaskExperts(Strategy):
     """
 
     def __init__(
-        self, agreement: RunConfig, on_report: Callable[[RoundReport], None] = lambda _: None
+        self, run_config: RunConfig, on_report: Callable[[RoundReport], None] = lambda _: None
     ) -> None:
-        self.agreement = agreement
+        self.run_config = run_config
         self.reports: list[RoundReport] = []
         self.experts: dict[str, ClusterExpert] = {}
         self.names = Names({})
@@ -112,7 +112,7 @@ class TaskExperts(Strategy):
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Guards, clusters, experts. Arrays stay here: Flower's own place for them is for one."""
-        agreed = self.agreement
+        agreed = self.run_config
         rules = UpdateRules(
             agreed.shapes,
             agreed.base_sha256,
@@ -129,7 +129,7 @@ class TaskExperts(Strategy):
             answered.add(node)
             found = self._admit_reply(node, reply, rules)
             if isinstance(found, Update):
-                updates[node] = clip(found, self.agreement.noise.clip)
+                updates[node] = clip(found, self.run_config.noise.clip)
                 self._ranks[node] = found.rank
         for node in self._lines.keys() - answered:
             self._drop(node, _LATE)
@@ -194,8 +194,8 @@ class TaskExperts(Strategy):
 
     def _wait_for_nodes(self, grid: Grid) -> list[int]:
         """Return the nodes that are there, once there are enough."""
-        wanted = self.agreement.devices
-        deadline = time.monotonic() + self.agreement.patience
+        wanted = self.run_config.devices
+        deadline = time.monotonic() + self.run_config.patience
         while len(nodes := sorted(grid.get_node_ids())) < wanted:
             if time.monotonic() > deadline:
                 raise FederationError(
@@ -221,12 +221,12 @@ class TaskExperts(Strategy):
         label = self.names.of.get(str(node), "")
         config: dict[str, Any] = {
             "round": server_round,
-            "rounds": self.agreement.rounds,
-            "base": self.agreement.base_sha256,
-            "clip": self.agreement.noise.clip,
+            "rounds": self.run_config.rounds,
+            "base": self.run_config.base_sha256,
+            "clip": self.run_config.noise.clip,
             "cluster": label,
             "report": self._seen_by(node),
-            **self.agreement.recipe.write(),
+            **self.run_config.recipe.write(),
         }
         content = RecordDict({CONFIG: ConfigRecord(config)})
         if label and self._holds.get(node) != (label, server_round - 1):
@@ -280,8 +280,8 @@ class TaskExperts(Strategy):
 
     def _most_bytes(self) -> int:
         """Return the size of an update of the largest rank, its header and centroid included."""
-        numbers = sum(d + k for d, k in self.agreement.shapes.values())
-        return 4 * numbers * self.agreement.max_rank + _MARGIN_BYTES
+        numbers = sum(d + k for d, k in self.run_config.shapes.values())
+        return 4 * numbers * self.run_config.max_rank + _MARGIN_BYTES
 
     def _filter_outliers(self, updates: Mapping[int, Update]) -> dict[int, Update]:
         """Those that stand up beside each other."""
@@ -331,7 +331,7 @@ class TaskExperts(Strategy):
             self._clustering = "too few devices for new clusters: those of before stay"
             return {node: self.names.of[str(node)] for node in updates}
         likeness = similarity(list(updates.values()))
-        found = cluster(likeness, self.agreement.clusters or None)
+        found = cluster(likeness, self.run_config.clusters or None)
         strange = find_outliers(likeness, found.labels)
         self.names = name_clusters(found, clients, self.names)
         self._clustering = found.reason
@@ -345,12 +345,12 @@ class TaskExperts(Strategy):
     def _expert(self, label: str, group: list[Update]) -> ClusterExpert:
         rank = max(update.rank for update in group)
         before = self.experts.get(label)
-        noise = self.agreement.noise
+        noise = self.run_config.noise
         if noise.multiplier > 0:
             basis = before.factors if before else None
-            factors = noise.mean(group, self.agreement.shapes, basis, rank)
+            factors = noise.mean(group, self.run_config.shapes, basis, rank)
         else:
-            factors = aggregate_updates(group, rank, self.agreement.rule)
+            factors = aggregate_updates(group, rank, self.run_config.rule)
         told = [
             (PromptRegion(update.centroid, update.radius), update.examples)
             for update in group
@@ -393,12 +393,12 @@ class TaskExperts(Strategy):
         )
         sizes = [len(line.clients) for line in self._clusters]
         rank = max((expert.rank for expert in self.experts.values()), default=1)
-        spent = self.agreement.noise.spent(
-            server_round, min(sizes, default=1), self.agreement.shapes, rank
+        spent = self.run_config.noise.spent(
+            server_round, min(sizes, default=1), self.run_config.shapes, rank
         )
         return RoundReport(
             server_round,
-            self.agreement.rounds,
+            self.run_config.rounds,
             time.time(),
             time.time() - self._began,
             lines,

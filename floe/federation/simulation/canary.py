@@ -106,27 +106,27 @@ class Canaries:
 
 def try_canaries(
     base: Path,
-    agreement: RunConfig,
+    run_config: RunConfig,
     on_report: Callable[[RoundReport], None] = lambda _: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Canaries:
-    """Both groups, and what their experts show. `agreement` says what a round is like.
+    """Both groups, and what their experts show. `run_config` says what a round is like.
 
     Raises:
         ModelError: the base cannot be trained.
         FederationError: a device could take no part, or its tokeniser joins digits.
     """
-    reader = CodeReader(base, agreement.recipe)
+    reader = CodeReader(base, run_config.recipe)
     secrets = [secret_of(number) for number in range(len(RANKS))]
     untouched = [reader.losses(secret, {}) for secret in secrets]
     on_stage("Eight devices with a secret each train without noise.")
-    quiet = _played(base, agreement, on_report)
+    quiet = _played(base, run_config, on_report)
     # The norm of what honest devices send: a smaller one would cut learning, too.
     clip = float(np.median([norm(expert.factors) for expert in quiet.experts.values()]))
-    rounds, delta = agreement.rounds, agreement.noise.delta
+    rounds, delta = run_config.rounds, run_config.noise.delta
     noise = Noise(noise_for(EPSILON, delta, rounds), clip, delta)
     on_stage("The same devices train with noise.")
-    noisy = _played(base, replace(agreement, noise=noise), on_report)
+    noisy = _played(base, replace(run_config, noise=noise), on_report)
     on_stage("All codes are ranked under the experts.")
     return Canaries(
         candidates=CODES,
@@ -142,12 +142,12 @@ def try_canaries(
 
 
 def _played(
-    base: Path, agreement: RunConfig, on_report: Callable[[RoundReport], None]
+    base: Path, run_config: RunConfig, on_report: Callable[[RoundReport], None]
 ) -> TaskExperts:
     nodes: list[dict[str, str | int | float | bool]] = [
         {"partition-id": number, "base": str(base), "secret": True} for number in range(len(RANKS))
     ]
-    strategy = TaskExperts(agreement, on_report)
+    strategy = TaskExperts(run_config, on_report)
     run(LocalGrid(app, nodes), strategy, _WAIT)
     return strategy
 
@@ -166,7 +166,7 @@ def _betrayed(
         losses = reader.losses(secret, strategy.experts[label].factors)
         by_loss.append(_exposed(losses, secret).bits)
         by_drop.append(_exposed(losses - before, secret).bits)
-    report, noise = strategy.reports[-1], strategy.agreement.noise
+    report, noise = strategy.reports[-1], strategy.run_config.noise
     return Betrayed(
         noise_multiplier=noise.multiplier,
         clip=noise.clip,

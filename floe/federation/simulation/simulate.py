@@ -104,18 +104,18 @@ def simulate(
         FederationError: a device could take no part.
     """
     began = time.perf_counter()
-    agreement = _agreement(base, rounds, recipe or Recipe())
+    run_config = _run_config(base, rounds, recipe or Recipe())
     on_stage("Eight devices train by their tasks.")
-    strategy = TaskExperts(agreement, on_report)
+    strategy = TaskExperts(run_config, on_report)
     run(_grid(base), strategy, _WAIT)
     last = strategy.reports[-1].clients
     expert = _losses(last)
     alone = average = None
     if baselines:
         on_stage("Each device trains by itself, to compare.")
-        alone = _alone(base, agreement)
+        alone = _alone(base, run_config)
         on_stage("All devices under one average, to compare.")
-        one = TaskExperts(replace(agreement, clusters=1))
+        one = TaskExperts(replace(run_config, clusters=1))
         run(_grid(base), one, _WAIT)
         average = _losses(one.reports[-1].clients)
     tasks = [number // 2 for number in range(len(RANKS))]
@@ -135,7 +135,7 @@ def simulate(
     )
 
 
-def _agreement(base: Path, rounds: int, recipe: Recipe) -> RunConfig:
+def _run_config(base: Path, rounds: int, recipe: Recipe) -> RunConfig:
     return RunConfig(
         recipe=recipe,
         shapes=module_shapes(read_architecture(base), recipe),
@@ -161,15 +161,15 @@ def _grid(base: Path) -> LocalGrid:
     )
 
 
-def _alone(base: Path, agreement: RunConfig) -> tuple[float, ...]:
+def _alone(base: Path, run_config: RunConfig) -> tuple[float, ...]:
     """Train as many rounds alone, with nothing in between: the result without a group."""
-    learner = Learner.shared(base, agreement.recipe, simulated_device(0, base).precision)
+    learner = Learner.shared(base, run_config.recipe, simulated_device(0, base).precision)
     losses = []
     for number, rank in enumerate(RANKS):
         device = simulated_device(number, base)
-        factors = common_start(agreement.shapes, rank)
+        factors = common_start(run_config.shapes, rank)
         examples = learner.examples(device.train)
-        for round_number in range(1, agreement.rounds + 1):
+        for round_number in range(1, run_config.rounds + 1):
             seed = 1000 * (number + 1) + round_number
             factors = learner.train(examples, factors, rank, seed)
         losses.append(learner.loss(learner.examples(device.held_out), factors, rank))
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         base = resolve_model(settings.model, settings.models_dir)
         if flags.canary:
-            found = try_canaries(base, _agreement(base, flags.rounds, Recipe()), _print, _say)
+            found = try_canaries(base, _run_config(base, flags.rounds, Recipe()), _print, _say)
             worst = {"worst_quiet": found.quiet.worst, "worst_noisy": found.noisy.worst}
             return _told("", found.sentence, asdict(found) | worst if flags.json else None)
         outcome = simulate(
