@@ -49,7 +49,7 @@ from floe.federation.app.update_filter import (
 )
 from floe.federation.maths.aggregate import aggregate_updates, cut
 from floe.federation.maths.cluster import Names, cluster, name_clusters, place_update, similarity
-from floe.federation.maths.mds import on_a_plane
+from floe.federation.maths.mds import classical_mds
 
 _POLL_SECONDS: Final = 0.3
 _MARGIN_BYTES: Final = 65_536
@@ -335,7 +335,7 @@ class TaskExperts(Strategy):
         strange = find_outliers(likeness, found.labels)
         self.names = name_clusters(found, clients, self.names)
         self._clustering = found.reason
-        self._positions = on_a_plane(likeness, clients)
+        self._positions = classical_mds(likeness, clients)
         for i, reason in strange.items():
             self._drop(int(clients[i]), reason)
         return {

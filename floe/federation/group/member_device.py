@@ -17,7 +17,7 @@ from floe.store import Store
 from floe.training.data.dataset import Selection, build_dataset
 
 
-def own_device(data_dir: Path) -> MemberDevice:
+def load_member_device(data_dir: Path) -> MemberDevice:
     """Build this device: rows of conversations that may be shared so, and nothing private.
 
     Raises:

@@ -104,9 +104,9 @@ def device_of(config: Mapping[str, Any]) -> MemberDevice:
     """
     if "data-dir" in config:
         # A simulation must not depend on what only a member has.
-        from floe.federation.group.member_device import own_device  # noqa: PLC0415
+        from floe.federation.group.member_device import load_member_device  # noqa: PLC0415
 
-        return own_device(Path(str(config["data-dir"])))
+        return load_member_device(Path(str(config["data-dir"])))
     settings = Settings.load()
     base = resolve_model(str(config.get("base", settings.model)), settings.models_dir)
     device = simulated_device(int(config["partition-id"]), base)
