@@ -8,7 +8,7 @@ from floe.federation.app.update import Update
 from floe.federation.maths.aggregate import aggregate_updates
 from floe.federation.maths.cluster import (
     Clustering,
-    Names,
+    ClusterNames,
     cluster,
     name_clusters,
     place_update,
@@ -90,7 +90,7 @@ def test_many_devices_are_told_apart_by_sketches() -> None:
 
 
 def test_clusters_keep_their_names_when_devices_come_go_and_move() -> None:
-    first = name_clusters(Clustering((0, 0, 1, 1), 2, ""), ["a", "b", "c", "d"], Names({}))
+    first = name_clusters(Clustering((0, 0, 1, 1), 2, ""), ["a", "b", "c", "d"], ClusterNames({}))
     assert first.of == {"a": "group-1", "b": "group-1", "c": "group-2", "d": "group-2"}
     # The labels are turned round, b is away, e is new, and so is a third group.
     second = name_clusters(Clustering((0, 1, 0, 2), 3, ""), ["c", "a", "e", "f"], first)
@@ -101,7 +101,7 @@ def test_clusters_keep_their_names_when_devices_come_go_and_move() -> None:
 
 
 def test_a_name_is_never_given_twice() -> None:
-    names = name_clusters(Clustering((0, 1), 2, ""), ["a", "b"], Names({}))
+    names = name_clusters(Clustering((0, 1), 2, ""), ["a", "b"], ClusterNames({}))
     names = name_clusters(Clustering((0, 0), 1, ""), ["a", "b"], names)
     names = name_clusters(Clustering((0, 1), 2, ""), ["a", "b"], names)
     assert set(names.of.values()) == {"group-1", "group-3"} or "group-3" in names.of.values()

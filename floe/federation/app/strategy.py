@@ -48,7 +48,13 @@ from floe.federation.app.update_filter import (
     find_outliers,
 )
 from floe.federation.maths.aggregate import aggregate_updates, cut
-from floe.federation.maths.cluster import Names, cluster, name_clusters, place_update, similarity
+from floe.federation.maths.cluster import (
+    ClusterNames,
+    cluster,
+    name_clusters,
+    place_update,
+    similarity,
+)
 from floe.federation.maths.mds import classical_mds
 
 _POLL_SECONDS: Final = 0.3
@@ -81,7 +87,7 @@ class TaskExperts(Strategy):
         self.run_config = run_config
         self.reports: list[RoundReport] = []
         self.experts: dict[str, ClusterExpert] = {}
-        self.names = Names({})
+        self.names = ClusterNames({})
         self._on_report = on_report
         self._seen = SeenUpdates()
         self._ranks: dict[int, int] = {}
@@ -327,7 +333,7 @@ class TaskExperts(Strategy):
             for client, update in zip(clients, updates.values(), strict=True):
                 if client not in self.names.of:
                     label = place_update(update.factors, known).cluster
-                    self.names = Names({**self.names.of, client: label}, self.names.next)
+                    self.names = ClusterNames({**self.names.of, client: label}, self.names.next)
             self._clustering = "too few devices for new clusters: those of before stay"
             return {node: self.names.of[str(node)] for node in updates}
         likeness = similarity(list(updates.values()))
