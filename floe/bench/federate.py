@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from floe.federation.app.update import Update, UpdateFactors
-from floe.federation.maths.accounting import noise_for, private_mean
+from floe.federation.maths.accounting import noise_multiplier_for, private_mean
 from floe.federation.maths.aggregate import (
     Aggregated,
     AggregationRule,
@@ -186,7 +186,7 @@ def private_utility(counts: Sequence[int]) -> dict[str, dict[int, float]]:
     One layer, rank 8, clients that agree by half. `basis`: as Floe does it, noise on the
     coordinates in a known basis; `dense`: noise on the dense sum, which is then cut to rank 8.
     """
-    multiplier = noise_for(8.0, 1e-5, 5)
+    multiplier = noise_multiplier_for(8.0, 1e-5, 5)
     random = np.random.default_rng(11)
     rank = 8
     basis = {

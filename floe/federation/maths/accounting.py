@@ -31,14 +31,14 @@ from scipy.optimize import brentq
 from floe.federation.app.update import Matrix, Update, UpdateFactors
 from floe.federation.maths.aggregate import canonical
 
-UNIT: Final = "all that one device sends in all rounds"
+PRIVACY_UNIT: Final = "all that one device sends in all rounds"
 
-_WEAK: Final = 10.0
-_FEW: Final = 100
+_WEAK_EPSILON: Final = 10.0
+_FEW_DEVICES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Privacy:
+class PrivacyCost:
     """Epsilon and delta of `rounds` rounds, their unit, and what that means in plain words.
 
     `drowning`: expected norm of the noise in one round's mean, as a multiple of the largest
@@ -88,34 +88,34 @@ def epsilon(noise_multiplier: float, rounds: int, delta: float) -> float:
     return float(brentq(excess, 0.0, high, xtol=1e-6))
 
 
-def noise_for(target: float, delta: float, rounds: int) -> float:
+def noise_multiplier_for(target: float, delta: float, rounds: int) -> float:
     """Return the noise multiplier with which `rounds` rounds spend the epsilon `target`."""
     one = GaussianPrivacyLoss.from_privacy_guarantee(DifferentialPrivacyParameters(target, delta))
     return float(one.standard_deviation) * math.sqrt(rounds)
 
 
-def spent(
+def account_privacy(
     noise_multiplier: float, rounds: int, delta: float, devices: int, numbers: int
-) -> Privacy:
+) -> PrivacyCost:
     """Account for `rounds` rounds with `devices` devices in a group.
 
-    `numbers`: how many noisy numbers a round releases (see `noisy_numbers`).
+    `numbers`: how many noisy numbers a round releases (see `count_noisy_numbers`).
     """
     value = epsilon(noise_multiplier, rounds, delta)
     drowning = noise_multiplier * math.sqrt(numbers) / devices
-    return Privacy(
+    return PrivacyCost(
         value,
         delta,
         noise_multiplier,
         rounds,
         devices,
         drowning,
-        UNIT,
-        _in_words(value, delta, devices, drowning),
+        PRIVACY_UNIT,
+        _describe(value, delta, devices, drowning),
     )
 
 
-def noisy_numbers(shapes: Mapping[str, tuple[int, int]], rank: int) -> int:
+def count_noisy_numbers(shapes: Mapping[str, tuple[int, int]], rank: int) -> int:
     """Count the numbers of a group's adapter that carry noise: d x rank in each module."""
     return sum(d * rank for d, _ in shapes.values())
 
@@ -185,17 +185,17 @@ def _within(factors: UpdateFactors, q: Matrix, rank: int) -> NDArray[np.float64]
     return part
 
 
-def _in_words(value: float, delta: float, devices: int, drowning: float) -> str:
+def _describe(value: float, delta: float, devices: int, drowning: float) -> str:
     if math.isinf(value):
         return (
             "No noise is added: what the group learns may betray what one device was trained on. "
             "Share only with people you would show your chats."
         )
     text = (
-        f"Epsilon is {value:.3g} at delta {delta:g} for {UNIT}: with or without one device, any "
+        f"Epsilon is {value:.3g} at delta {delta:g} for {PRIVACY_UNIT}: with or without one device, any "
         f"outcome is about e^{value:.3g} times as likely at most."
     )
-    if value > _WEAK:
+    if value > _WEAK_EPSILON:
         text += " That is a weak promise; it hampers simple attacks and proves little."
     if drowning > 1:
         text += (
@@ -203,7 +203,7 @@ def _in_words(value: float, delta: float, devices: int, drowning: float) -> str:
             f"{drowning:.3g} times as large as anything one device can teach, so little will be "
             "learned."
         )
-    if devices < _FEW:
+    if devices < _FEW_DEVICES:
         text += (
             " A handful of devices cannot hide each other well: strong privacy and useful "
             "learning together need hundreds of them or more."

@@ -32,7 +32,7 @@ from floe.federation.app.server_app import run
 from floe.federation.app.strategy import TaskExperts
 from floe.federation.app.update import UpdateFactors
 from floe.federation.app.update_filter import norm
-from floe.federation.maths.accounting import Exposure, exposure, noise_for
+from floe.federation.maths.accounting import Exposure, exposure, noise_multiplier_for
 from floe.federation.maths.noise import Noise
 from floe.federation.simulation.local_grid import LocalGrid
 from floe.federation.simulation.simulated_device import CODE_DIGITS, CODES, RANKS, Secret, secret_of
@@ -124,7 +124,7 @@ def try_canaries(
     # The norm of what honest devices send: a smaller one would cut learning, too.
     clip = float(np.median([norm(expert.factors) for expert in quiet.experts.values()]))
     rounds, delta = run_config.rounds, run_config.noise.delta
-    noise = Noise(noise_for(EPSILON, delta, rounds), clip, delta)
+    noise = Noise(noise_multiplier_for(EPSILON, delta, rounds), clip, delta)
     on_stage("The same devices train with noise.")
     noisy = _played(base, replace(run_config, noise=noise), on_report)
     on_stage("All codes are ranked under the experts.")
