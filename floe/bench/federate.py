@@ -2,7 +2,7 @@
 
 A thousand clients with adapters on all 210 projections of SmolLM2-135M are aggregated; their
 factors are random, drawn beforehand from a small stock, so that neither drawing nor a disk is
-timed. `seconds` is for factors as Floe's devices send them (`canonical`, as in
+timed. `seconds` is for factors as Floe's devices send them (`to_canonical_form`, as in
 `participant.train`), `seconds_any_form` for factors as training leaves them, which a device that
 is not Floe may send; `device_seconds` is what the first costs the strongest device, once a
 round. No model is needed.
@@ -24,9 +24,9 @@ from floe.federation.maths.aggregate import (
     AggregationRule,
     Member,
     aggregate,
-    canonical,
     cut,
     slice_weights,
+    to_canonical_form,
 )
 from floe.federation.maths.cluster import cluster, similarity
 from floe.training.memory_limit import peak_rss_mb
@@ -250,7 +250,7 @@ def _stock(ordered: bool) -> dict[tuple[tuple[int, int], int], list[UpdateFactor
     for shape in sorted(set(LAYER.values())):
         for rank in _RANKS:
             drawn = [_random_factors(random, shape, rank) for _ in range(_STOCK)]
-            stock[shape, rank] = [canonical({"m": f})["m"] if ordered else f for f in drawn]
+            stock[shape, rank] = [to_canonical_form({"m": f})["m"] if ordered else f for f in drawn]
     return stock
 
 
@@ -278,7 +278,7 @@ def _device_seconds(
     """Time bringing one adapter of the largest rank on all modules into canonical form."""
     adapter = {name: stock[shape, max(_RANKS)][0] for name, shape in _shapes(_LAYERS).items()}
     started = time.perf_counter()
-    canonical(adapter)
+    to_canonical_form(adapter)
     return time.perf_counter() - started
 
 

@@ -21,7 +21,7 @@ from floe.federation.app.run_config import RunConfig
 from floe.federation.app.server_app import run
 from floe.federation.app.strategy import TaskExperts
 from floe.federation.app.update import Update, to_arrays
-from floe.federation.maths.aggregate import canonical
+from floe.federation.maths.aggregate import to_canonical_form
 from floe.federation.maths.noise import Noise
 from floe.federation.simulation.local_grid import LocalGrid
 
@@ -498,5 +498,5 @@ def test_a_recipe_survives_the_way_through_a_message() -> None:
 
 def test_experts_are_ordered_so_that_a_cut_is_the_best_of_its_rank() -> None:
     factors = update_of(1, 4, 1).factors
-    for module, (a, b) in canonical(factors).items():
+    for module, (a, b) in to_canonical_form(factors).items():
         np.testing.assert_allclose(b @ a, factors[module][1] @ factors[module][0], atol=1e-3)

@@ -28,7 +28,7 @@ from floe.federation.app.validation import (
 )
 from floe.federation.group.history import History
 from floe.federation.group.install import ReceivedExpert, install
-from floe.federation.maths.aggregate import canonical, cut
+from floe.federation.maths.aggregate import to_canonical_form, truncate_factors
 from floe.federation.simulation.simulated_device import MemberDevice, device_of
 from floe.store import Store
 
@@ -70,7 +70,7 @@ class Participant:
         examples = learner.examples(device.train)
         trained = learner.train(examples, start, device.rank, self._seed(task.round), deadline)
         # Milliseconds here, as a device has one adapter; the server would have all of them to do.
-        factors = canonical(trained)
+        factors = to_canonical_form(trained)
         region = self._region(learner)
         update = Update(
             update_id=uuid.uuid4().hex,
@@ -158,7 +158,9 @@ class Participant:
 
     def _factors(self, record: ArrayRecord, learner: Learner) -> dict[str, UpdateFactors]:
         """Read an expert, cut to this device's rank should that have become smaller."""
-        return cut(read_factors(record, learner.shapes(), self._limits), self._device.rank)
+        return truncate_factors(
+            read_factors(record, learner.shapes(), self._limits), self._device.rank
+        )
 
     def _learner(self, recipe: Recipe) -> Learner:
         return Learner.shared(self._device.base, recipe, self._device.precision)

@@ -47,7 +47,7 @@ from floe.federation.app.update_filter import (
     find_opposed,
     find_outliers,
 )
-from floe.federation.maths.aggregate import aggregate_updates, cut
+from floe.federation.maths.aggregate import aggregate_updates, truncate_factors
 from floe.federation.maths.cluster import (
     ClusterNames,
     cluster,
@@ -369,7 +369,9 @@ class TaskExperts(Strategy):
 
     def _truncate_expert(self, label: str, node: int) -> ArrayRecord:
         arrays: dict[str, Matrix] = {}
-        for module, (a, b) in cut(self.experts[label].factors, self._ranks[node]).items():
+        for module, (a, b) in truncate_factors(
+            self.experts[label].factors, self._ranks[node]
+        ).items():
             arrays[module + ".lora_A"], arrays[module + ".lora_B"] = a, b
         return to_record(arrays)
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from floe.federation.app.update import Matrix, Update, UpdateFactors
-from floe.federation.maths.aggregate import canonical
+from floe.federation.maths.aggregate import to_canonical_form
 
 PRIVACY_UNIT: Final = "all that one device sends in all rounds"
 
@@ -162,7 +162,7 @@ def private_mean(
         noise = random.standard_normal(total.shape) * (noise_multiplier * clip * live)
         mean = (total + noise) / np.maximum(counts[: total.shape[1]], 1)
         result[module] = (bases[module].T, mean.astype(np.float32))
-    return canonical(result)
+    return to_canonical_form(result)
 
 
 def exposure(secret: float, others: NDArray[np.float64]) -> Exposure:

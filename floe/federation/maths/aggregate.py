@@ -113,7 +113,7 @@ def aggregate(
         shapes: of B A in each module.
         members: rank and weight of each client; weights need not sum to 1.
         load: reads one client's factors of one module.
-        rank: of the results; cut them further with `cut`.
+        rank: of the results; cut them further with `truncate_factors`.
         rule: see the module's docstring.
         threads: modules worked on at once (default: one a processor). While the iterator is
             open, BLAS uses one thread in each.
@@ -156,7 +156,7 @@ def in_memory(
     return shapes, members, load
 
 
-def cut(factors: Mapping[str, UpdateFactors], rank: int) -> dict[str, UpdateFactors]:
+def truncate_factors(factors: Mapping[str, UpdateFactors], rank: int) -> dict[str, UpdateFactors]:
     """Return the best approximation of a smaller rank, of factors that `aggregate` made."""
     return {
         module: (np.ascontiguousarray(a[:rank]), np.ascontiguousarray(b[:, :rank]))
@@ -164,7 +164,7 @@ def cut(factors: Mapping[str, UpdateFactors], rank: int) -> dict[str, UpdateFact
     }
 
 
-def canonical(factors: Mapping[str, UpdateFactors]) -> dict[str, UpdateFactors]:
+def to_canonical_form(factors: Mapping[str, UpdateFactors]) -> dict[str, UpdateFactors]:
     """Write the same products as singular vectors, largest first: A = sqrt(S) V^T, B = U sqrt(S).
 
     A device does this before it sends: the server then need not, which more than halves its
@@ -284,7 +284,7 @@ def _weighted(
 def _in_order_of_size(left: Matrix, right: Matrix) -> NDArray[np.bool_]:
     """Tell which clients' rows (clients, r, d or k) are singular vectors already, largest first.
 
-    That is what `canonical` makes on the device and what the server sends out. It is looked at
+    That is what `to_canonical_form` makes on the device and what the server sends out. It is looked at
     rather than believed: rows of both sides must be orthogonal to single precision.
     """
     sizes = np.ones(left.shape[:2], dtype=np.float32)
