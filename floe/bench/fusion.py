@@ -219,7 +219,7 @@ def _lossless(pairs: Sequence[Pair]) -> dict[str, object]:
         for question, tokens in asked:
             compared += 1
             reference = pair.reference(
-                question, weight, rule, tokens, long_batches=pair.run_config.close
+                question, weight, rule, tokens, long_batches=pair.agreement.close
             )
             expected = [token for token, _ in reference if token >= 0]
             steps = pair.fused(

@@ -68,7 +68,7 @@ class Pair:
         self.local = local
         self.cloud = cloud
         self.shared = shared
-        self.run_config = DraftAcceptance()
+        self.agreement = DraftAcceptance()
         self._prompts = PromptBuilder(local)
         self._index = TokenIndex(local.pieces, local.end_ids)
 
@@ -89,7 +89,7 @@ class Pair:
         controls = Controls(weight, _PATIENT, tolerance)
         run = self._run(question, controls, paced.open, rule, tokens, policy, lambda: paced.waited)
         # As the app does: the answers before decide how the next one is evaluated.
-        self.run_config.remember(sum(step.source == "fused" for step in run.steps), run.requests)
+        self.agreement.remember(sum(step.source == "fused" for step in run.steps), run.requests)
         return run
 
     def alone(
@@ -122,7 +122,7 @@ class Pair:
             rule=rule,
             shared_vocabulary=self.shared,
             policy=policy,
-            long_batches=self.run_config.close,
+            long_batches=self.agreement.close,
         )
         began = self.cloud.now()
         decoder.begin()

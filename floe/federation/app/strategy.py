@@ -401,7 +401,7 @@ class TaskExperts(Strategy):
         )
         sizes = [len(line.clients) for line in self._clusters]
         rank = max((expert.rank for expert in self.experts.values()), default=1)
-        account_privacy = self.run_config.noise.account_privacy(
+        privacy = self.run_config.noise.account_privacy(
             server_round, min(sizes, default=1), self.run_config.shapes, rank
         )
         return RoundReport(
@@ -412,9 +412,9 @@ class TaskExperts(Strategy):
             lines,
             self._clusters,
             self._clustering,
-            None if math.isinf(account_privacy.epsilon) else account_privacy.epsilon,
-            None if math.isinf(account_privacy.epsilon) else account_privacy.delta,
-            account_privacy.sentence,
+            None if math.isinf(privacy.epsilon) else privacy.epsilon,
+            None if math.isinf(privacy.epsilon) else privacy.delta,
+            privacy.sentence,
             self._positions,
         )
 

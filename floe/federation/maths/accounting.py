@@ -192,8 +192,8 @@ def _describe(value: float, delta: float, devices: int, drowning: float) -> str:
             "Share only with people you would show your chats."
         )
     text = (
-        f"Epsilon is {value:.3g} at delta {delta:g} for {PRIVACY_UNIT}: with or without one device, any "
-        f"outcome is about e^{value:.3g} times as likely at most."
+        f"Epsilon is {value:.3g} at delta {delta:g} for {PRIVACY_UNIT}: with or without one "
+        f"device, any outcome is about e^{value:.3g} times as likely at most."
     )
     if value > _WEAK_EPSILON:
         text += " That is a weak promise; it hampers simple attacks and proves little."

@@ -284,8 +284,8 @@ def _weighted(
 def _in_order_of_size(left: Matrix, right: Matrix) -> NDArray[np.bool_]:
     """Tell which clients' rows (clients, r, d or k) are singular vectors already, largest first.
 
-    That is what `to_canonical_form` makes on the device and what the server sends out. It is looked at
-    rather than believed: rows of both sides must be orthogonal to single precision.
+    `to_canonical_form` makes such rows on the device, and the server sends such rows out. They are
+    checked because a device may lie: both sides must be orthogonal to single precision.
     """
     sizes = np.ones(left.shape[:2], dtype=np.float32)
     fine = np.ones(len(left), dtype=np.bool_)
