@@ -9,6 +9,14 @@ from typing import Final
 MODULES: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """All projections of a layer, as peft names them, in the order of their use."""
 
+PROJECTION_GROUPS: Final = {
+    "qkv": MODULES[:3],
+    "output": MODULES[3:4],
+    "gate_up": MODULES[4:6],
+    "down": MODULES[6:],
+}
+"""Projections that share an input: their factors are multiplied together."""
+
 GGUF_NAMES: Final = {
     "q_proj": "attn_q",
     "k_proj": "attn_k",

@@ -18,9 +18,10 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from flwr.proto.fleet_pb2 import PushMessagesRequest
 
+from floe.adapters.lora_defaults import MODULES
 from floe.errors import FederationError
 from floe.federation.app.array_records import from_record, to_record
-from floe.federation.app.limits import LIMITS, MODULES
+from floe.federation.app.limits import LIMITS
 from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, START
 from floe.federation.app.recipe import Recipe
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport

@@ -10,6 +10,10 @@ import psutil
 
 from floe.errors import FloeError
 
+LOGITS_BYTES: Final = 25 * 10**6
+"""Bytes of logits over the whole vocabulary held at once; the softmax takes their place."""
+PREFIX_CACHE_BYTES: Final = 256 * 10**6
+"""Bytes of hidden states below the adapters that may be kept for all epochs."""
 _MEGABYTE: Final = 10**6
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD: Final = -1

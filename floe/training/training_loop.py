@@ -21,6 +21,7 @@ from floe.training.adapter_scale import ScaleChoice, choose_adapter_scale
 from floe.training.backends.cpu.data_parallel import ThreadedDataParallel
 from floe.training.backends.cpu.network import Batch, LoraNetwork
 from floe.training.data.packing import Example, Packed, Shares, pack, replica_count, share
+from floe.training.memory_limit import PREFIX_CACHE_BYTES
 
 DROPOUT: Final = 0.1
 """Share of the adapter's inner values that is dropped: a guard against learning by heart."""
@@ -31,8 +32,6 @@ _FINAL_RATE_SHARE: Final = 0.05
 """The last learning rate as a share of the first."""
 _BETAS: Final = (0.9, 0.98)
 _MAX_GRADIENT_NORM: Final = 1.0
-_PREFIX_CACHE_BYTES: Final = 256 * 10**6
-"""Bytes of hidden states below the adapters that may be kept for all epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +336,7 @@ class FrozenPrefixCache:
         architecture = network.base.architecture
         size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
         self._kept: list[Tensor] | None = None
-        if size <= _PREFIX_CACHE_BYTES and network.lora.first_layer > 0:
+        if size <= PREFIX_CACHE_BYTES and network.lora.first_layer > 0:
             self._kept = network.frozen_prefixes(examples, batch_tokens)
 
     def states(self, batch: Batch) -> Tensor:

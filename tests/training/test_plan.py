@@ -17,6 +17,7 @@ from floe.chats.jsonl import import_chats
 from floe.errors import TrainingError
 from floe.records import TrainPlan
 from floe.store import Store
+from floe.training.adapter_scale import choose_adapter_scale
 from floe.training.data.dataset import Selection, build_dataset
 from floe.training.planning.calibration import (
     CALIBRATION_RUNS,
@@ -25,7 +26,12 @@ from floe.training.planning.calibration import (
     fit_constants,
     measure_run,
 )
-from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
+from floe.training.planning.cost import (
+    Workload,
+    predict_peak_mb,
+    predict_seconds,
+    time_work,
+)
 from floe.training.planning.hardware import (
     Hardware,
     load_hardware,
@@ -50,6 +56,22 @@ def plan_for(
     device: Hardware = DEVICE, memory: float = 2000, deadline: float = 60, work: Workload = WORK
 ) -> TrainPlan:
     return choose_plan(device, SMOLLM, work, memory_limit_mb=memory, deadline_s=deadline)
+
+
+def test_the_cost_counts_as_many_scales_as_the_trainer_may_try() -> None:
+    tried: list[float] = []
+
+    def held_out(scale: float) -> float:
+        tried.append(scale)
+        return 2.0 - scale
+
+    choose_adapter_scale(lambda scale: 1.0 + scale, held_out, 3.0)
+    plan = plan_for()
+    more = dataclasses.replace(WORK, held_out_targets=WORK.held_out_targets + 1)
+    products = [time_work(DEVICE, SMOLLM, plan, work)["products"] for work in (WORK, more)]
+    one_row = 2 * SMOLLM.hidden * SMOLLM.vocabulary / (DEVICE.gflops(plan.precision) * 1e9)
+    evaluations = (products[1] - products[0]) / one_row
+    assert evaluations == pytest.approx(plan.epochs + 1 + len(tried))
 
 
 def test_the_reason_names_shape_time_memory_and_both_limits() -> None:

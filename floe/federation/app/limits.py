@@ -6,9 +6,6 @@ The page shows it before one joins; `validation` holds rounds to it. Knows nothi
 from dataclasses import dataclass
 from typing import Final
 
-MODULES: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""The projections that can have an adapter."""
-
 TOO_LARGE: Final = "more than this device takes"
 
 

@@ -16,10 +16,11 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from flwr.app import ArrayRecord, RecordDict
 
+from floe.adapters.lora_defaults import MODULES
 from floe.adapters.router import PromptRegion
 from floe.errors import FederationError
 from floe.federation.app.array_records import from_record, record_size
-from floe.federation.app.limits import LIMITS, MODULES, MemberLimits
+from floe.federation.app.limits import LIMITS, MemberLimits
 from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, START, plain_text
 from floe.federation.app.recipe import Recipe
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport

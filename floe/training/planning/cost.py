@@ -13,22 +13,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from floe.adapters.architecture import Architecture
-from floe.adapters.lora_defaults import KEPT_TOKENS, MODULES
+from floe.adapters.lora_defaults import KEPT_TOKENS, MODULES, PROJECTION_GROUPS
 from floe.records import TrainPlan
+from floe.training.adapter_scale import CANDIDATE_SCALES
 from floe.training.data.packing import BIN_TOKENS, STRETCH, replica_count
+from floe.training.memory_limit import LOGITS_BYTES, PREFIX_CACHE_BYTES
 from floe.training.planning.hardware import Hardware
 
-_GROUPS: Final = (MODULES[:3], MODULES[3:4], MODULES[4:6], MODULES[6:])
-"""Projections that share an input: their factors are multiplied together."""
-_PREFIX_CACHE_BYTES: Final = 256e6
-_HEAD_BYTES: Final = 25e6
 _GENERAL_TOKENS: Final = 1850
 _GENERAL_TARGETS: Final = 1065
-_STRENGTHS: Final = 5
-"""How many strengths of the finished adapter are tried, on general text and on what is held out."""
+"""Size of `data/general.jsonl`, by which the adapter's scale is chosen."""
 
 TIME_FACTORS: Final[dict[str, float]] = {
-    "start": 0.0, "load": 4.08, "products": 1.233, "factors": 0.707, "attention": 2.751,
+    "start": 0.0, "load": 4.164, "products": 1.123, "factors": 0.343, "attention": 2.296,
     "values": 0.0, "calls": 0.0,
 }  # fmt: skip
 MEMORY_FACTORS: Final[dict[str, float]] = {
@@ -95,18 +92,20 @@ def time_work(
     peak = device.gflops(plan.precision) * 1e9
     layers, total = min(plan.layers, architecture.layers), architecture.layers
     weights = _count_layer_parameters(architecture)
-    held_out_looks = plan.epochs + 1 + _STRENGTHS
-    looked_at = workload.held_out * held_out_looks + _GENERAL_TOKENS * (1 + _STRENGTHS)
+    # All scales count, although the choice often ends before the smallest: the dearest case.
+    scales = len(CANDIDATE_SCALES)
+    evaluations = plan.epochs + 1 + scales
+    evaluated = workload.held_out * evaluations + _GENERAL_TOKENS * (1 + scales)
     # Tokens times layers: passes without and with a gradient, counted in forward passes.
     if _prefix_is_cached(architecture, plan, workload):
         below = workload.tokens + workload.held_out + _GENERAL_TOKENS
     else:
-        below = workload.tokens * plan.epochs + looked_at
-    looks = looked_at * layers
+        below = workload.tokens * plan.epochs + evaluated
+    forward_only = evaluated * layers
     learnt = workload.tokens * plan.epochs * layers * (3 if plan.checkpointing else 2)
-    passes = below * (total - layers) + looks + learnt
+    passes = below * (total - layers) + forward_only + learnt
     head = architecture.hidden * architecture.vocabulary
-    rows = workload.held_out_targets * held_out_looks + _GENERAL_TARGETS * (1 + _STRENGTHS)
+    rows = workload.held_out_targets * evaluations + _GENERAL_TARGETS * (1 + scales)
     rows += 2 * workload.targets * plan.epochs
     length = _bin_length(plan, workload)
     queries = architecture.heads * architecture.head_size
@@ -118,7 +117,9 @@ def time_work(
         "load": _count_parameters(architecture) / 1e8,
         "products": 2 * (passes * weights + rows * head) / peak,
         # A gradient of the factors costs as much as one of the inputs.
-        "factors": 2 * _count_factors(architecture, plan) / layers * (looks + 1.5 * learnt) / peak,
+        "factors": (
+            2 * _count_factors(architecture, plan) / layers * (forward_only + 1.5 * learnt) / peak
+        ),
         "attention": 4 * length * queries * passes / peak,
         "values": (passes * numbers + rows * architecture.vocabulary) / 1e9 / device.cores,
         "calls": calls / 1e3,
@@ -161,7 +162,7 @@ def memory_work(
         "process": 300.0,
         "weights": _count_prepacked(architecture, layers) * size / 1e6,
         "kept": kept / 1e6,
-        "passing": (tokens * inside * size + replicas * _HEAD_BYTES) / 1e6,
+        "passing": (tokens * inside * size + replicas * LOGITS_BYTES) / 1e6,
         "adapter": _count_factors(architecture, plan) * 32 / 1e6,
         "variety": 50 * math.log2(1 + _count_steps(plan, workload)),
     }
@@ -183,7 +184,7 @@ def _bin_length(plan: TrainPlan, workload: Workload) -> int:
 def _prefix_is_cached(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
     size = 2 if plan.precision == "bfloat16" else 4
     return plan.layers < architecture.layers and (
-        workload.tokens * architecture.hidden * size <= _PREFIX_CACHE_BYTES
+        workload.tokens * architecture.hidden * size <= PREFIX_CACHE_BYTES
     )
 
 
@@ -207,7 +208,7 @@ def _count_prepacked(architecture: Architecture, layers: int) -> int:
 def _count_factors(architecture: Architecture, plan: TrainPlan) -> int:
     """Numbers in all factors, zeros of the block-diagonal ones included."""
     total = 0
-    for group in _GROUPS:
+    for group in PROJECTION_GROUPS.values():
         used = sum(module in plan.modules for module in group)
         if used:
             inputs = architecture.module_shape(group[0])[1]

@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -17,15 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from floe.adapters.architecture import Architecture
+from floe.adapters.lora_defaults import PROJECTION_GROUPS
 from floe.adapters.lora_factors import Factors, module_name, truncate
-
-GROUPS: Final = {
-    "qkv": ("q_proj", "k_proj", "v_proj"),
-    "output": ("o_proj",),
-    "gate_up": ("gate_proj", "up_proj"),
-    "down": ("down_proj",),
-}
-
 
 _Place = tuple[int, str, tuple[int, int], tuple[int, int], tuple[slice, slice]]
 """Layer, group, shapes of A and B, and where both lie in the flat vector."""
@@ -105,7 +97,7 @@ class Lora:
         slots: list[tuple[int, str, tuple[str, ...], int, int]] = []
         size = 0
         for layer in range(self.first_layer, architecture.layers):
-            for name, members in GROUPS.items():
+            for name, members in PROJECTION_GROUPS.items():
                 used = tuple(module for module in members if module in modules)
                 if used:
                     inputs = architecture.module_shape(used[0])[1]
@@ -130,7 +122,7 @@ class Lora:
             b = self.parameters[pair[1]].view(outputs, wide)
             mask = self._mask[pair[1]].view(outputs, wide)
             row = 0
-            for module in GROUPS[name]:
+            for module in PROJECTION_GROUPS[name]:
                 height = architecture.module_shape(module)[0]
                 if module in used:
                     i = used.index(module) * rank

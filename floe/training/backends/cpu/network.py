@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -21,9 +20,7 @@ from floe.training.backends.cpu.layers import Activations, Layout
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 from floe.training.data.packing import Example, Packed, pack
-
-HEAD_BYTES: Final = 25 * 10**6
-"""Bytes of logits over the whole vocabulary held at once; the softmax takes their place."""
+from floe.training.memory_limit import LOGITS_BYTES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,11 +253,11 @@ class LoraNetwork:
         A few rows at a time: all logits at once would outweigh everything else in memory.
         """
         head, words = self.base.head, len(self.base.embedding)
-        most = max(1, HEAD_BYTES // (words * hidden.itemsize))
+        most = max(1, LOGITS_BYTES // (words * hidden.itemsize))
         parts = max(1, math.ceil(len(hidden) / most))
         # Of equal size: a small rest would read the whole matrix for a few rows.
         rows = math.ceil(len(hidden) / parts)
-        self._watch(HEAD_BYTES + (head.pending_bytes if backward else 0))
+        self._watch(LOGITS_BYTES + (head.pending_bytes if backward else 0))
         losses = torch.empty(len(hidden))
         gradient = torch.empty_like(hidden)
         for start in range(0, len(hidden), max(rows, 1)):
