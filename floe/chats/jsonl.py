@@ -15,10 +15,10 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from floe.errors import DataError, FloeError
-from floe.models.download import megabytes
 from floe.records import ChatMessage, Role
 from floe.store import Store, encryption
 from floe.store.text import clean, one_line
+from floe.units import format_bytes
 
 MAX_FILE_BYTES: Final = 2_000_000_000
 MAX_LINE_BYTES: Final = 50_000_000
@@ -74,7 +74,7 @@ def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise DataError(
-                    f"{name} has {megabytes(size)}; at most {megabytes(MAX_FILE_BYTES)} can be "
+                    f"{name} has {format_bytes(size)}; at most {format_bytes(MAX_FILE_BYTES)} can be "
                     "imported at once. Split it into several files."
                 )
             yield from iterate_chat_lines(file, name)
@@ -97,7 +97,7 @@ def iterate_chat_lines(file: BinaryIO, name: str) -> Iterator[tuple[ChatMessage,
         where = f"Line {number:,} of {name}"
         if len(line) > MAX_LINE_BYTES:
             raise DataError(
-                f"{where} is longer than {megabytes(MAX_LINE_BYTES)}. {_EXPECTED} on each line, "
+                f"{where} is longer than {format_bytes(MAX_LINE_BYTES)}. {_EXPECTED} on each line, "
                 "one chat a line."
             )
         if number == 1:

@@ -42,6 +42,7 @@ from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
 from floe.records import PoolingRule, TokenStep
 from floe.store import Store
+from floe.units import DAY_SECONDS
 
 SETTING: Final = "auto_weight"
 REFIT_AFTER: Final = 5
@@ -53,7 +54,6 @@ MOST_TOKENS: Final = 200
 PATIENCE: Final = 10.0
 _LATEST: Final = 400
 """Rewritten answers looked at, newest first: an adapter changes the local model with time."""
-_DAY_SECONDS: Final = 86_400
 _NOTE: Final = "auto_weight_note"
 _REQUESTS: Final = "auto_weight_requests"
 _SILENT: Final = "The cloud was asked and sent no probabilities."
@@ -190,7 +190,7 @@ def keep_note(store: Store, sentence: str) -> None:
 
 def midnight() -> float:
     """Return when this day began (UTC), in seconds since the epoch."""
-    return time.time() // _DAY_SECONDS * _DAY_SECONDS
+    return time.time() // DAY_SECONDS * DAY_SECONDS
 
 
 def add_request(store: Store) -> None:
@@ -214,7 +214,7 @@ def requests_since(store: Store, moment: float) -> int:
     except ValidationError:
         return 0
     # A day ahead was counted by a clock that was wrong.
-    return count if moment <= day < moment + _DAY_SECONDS else 0
+    return count if moment <= day < moment + DAY_SECONDS else 0
 
 
 def fit_is_due(store: Store) -> bool:

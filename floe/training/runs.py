@@ -24,6 +24,7 @@ from floe.training.comparison import Answerer, SideBySide, compare, judge, read_
 from floe.training.data.dataset import Dataset
 from floe.training.process import TRAINER, RunFolder, TrainerProcess, TrainingStep
 from floe.training.run_table import RunTable, TrainingRun
+from floe.units import format_gigabytes
 
 logger = logging.getLogger(__name__)
 
@@ -337,7 +338,7 @@ class TrainingRuns:
         if plan is None:
             return False
         sentence = (
-            f"The first plan needed more than the {limit / 1000:.1f} GB it may use, so a smaller "
+            f"The first plan needed more than the {format_gigabytes(limit)} it may use, so a smaller "
             f"one was taken: {plan.reason}."
         )
         self._table.replan(run.id, plan, sentence)

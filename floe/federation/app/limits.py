@@ -6,6 +6,8 @@ The page shows it before one joins; `validation` holds rounds to it. Knows nothi
 from dataclasses import dataclass
 from typing import Final
 
+from floe.units import format_bytes, format_duration
+
 TOO_LARGE: Final = "more than this device takes"
 
 
@@ -37,9 +39,9 @@ class MemberLimits:
         """Sentence that the page shows before one joins."""
         return (
             f"Whatever the host asks for: in a round this device trains for at most "
-            f"{self.seconds / 60:.0f} minutes and {self.epochs[1]} epochs, at a learning rate of "
+            f"{format_duration(self.seconds)} and {self.epochs[1]} epochs, at a learning rate of "
             f"at most {self.learning_rate:g}, in steps of at most {self.batch_tokens[1]:,} tokens; "
-            f"it takes in at most {self.message_bytes / 1e6:.0f} MB at a time, and takes part in "
+            f"it takes in at most {format_bytes(self.message_bytes)} at a time, and takes part in "
             f"at most {self.rounds_a_day} rounds a day. A round that asks for more is refused, and "
             "you are told here."
         )

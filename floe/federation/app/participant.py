@@ -31,12 +31,12 @@ from floe.federation.group.install import ReceivedExpert, install
 from floe.federation.maths.aggregate import to_canonical_form, truncate_factors
 from floe.federation.simulation.simulated_device import MemberDevice, device_of
 from floe.store import Store
+from floe.units import DAY_SECONDS
 
 _HELD: Final = "expert"
 _LABEL: Final = "label"
 _PLACE: Final = "place"
 _ROUNDS_OF_DAY: Final = "group_rounds_of_day"
-_DAY_SECONDS: Final = 86_400
 
 
 class Participant:
@@ -130,7 +130,7 @@ class Participant:
         if self._device.home is None:
             return
         store = Store(self._device.home[0] / "floe.db")
-        today = int(time.time() // _DAY_SECONDS)
+        today = int(time.time() // DAY_SECONDS)
         day, count = store.setting(_ROUNDS_OF_DAY, [today, 0])
         done = count if day == today else 0
         if done >= self._limits.rounds_a_day:

@@ -32,6 +32,7 @@ from floe.training.planning.hardware import (
     load_or_measure_hardware,
     save_hardware,
 )
+from floe.units import format_duration, format_gigabytes
 
 DEADLINE_SECONDS: Final = 60.0
 MAX_MEMORY_MB: Final = 2000.0
@@ -200,7 +201,7 @@ def _pick_plan(
     if not fitting:
         least = min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
         raise TrainingError(
-            f"Training needs at least {_gb(least)} of memory, and {_gb(limits.memory_mb)} may be "
+            f"Training needs at least {format_gigabytes(least)} of memory, and {format_gigabytes(limits.memory_mb)} may be "
             "used. Close other programs, allow more, or choose a smaller model."
         )
     in_time = [(q, plan) for q, plan in fitting if plan.seconds <= limits.deadline_s]
@@ -216,21 +217,21 @@ def _explain(
 ) -> str:
     """Explain the plan in a sentence for a person."""
     memory = (
-        f"{_gb(limits.free_memory_mb)} are free"
+        f"{format_gigabytes(limits.free_memory_mb)} are free"
         if limits.free_memory_mb is not None
-        else f"{_gb(limits.memory_mb)} may be used"
+        else f"{format_gigabytes(limits.memory_mb)} may be used"
     )
     deadline = (
-        f"you asked for under {_duration(limits.deadline_s)}"
+        f"you asked for under {format_duration(limits.deadline_s)}"
         if in_time
-        else f"no plan takes less than the {_duration(limits.deadline_s)} you asked for"
+        else f"no plan takes less than the {format_duration(limits.deadline_s)} you asked for"
     )
     passes = "one pass" if plan.epochs == 1 else f"{plan.epochs} passes"
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
     return (
         f"rank {plan.rank} on {_describe_projections(plan, layers)}, "
         f"{plan.batch_tokens} tokens a batch, "
-        f"{passes}, about {_duration(plan.seconds)} and {_gb(plan.peak_mb)} on {cores}: {memory} "
+        f"{passes}, about {format_duration(plan.seconds)} and {format_gigabytes(plan.peak_mb)} on {cores}: {memory} "
         f"and {deadline}"
     )
 
@@ -243,17 +244,6 @@ def _describe_projections(plan: TrainPlan, layers: int) -> str:
     )
     which = f"all {layers}" if plan.layers >= layers else f"the upper {plan.layers}"
     return f"{projections} of {which} layers"
-
-
-def _gb(megabytes: float) -> str:
-    return f"{megabytes / 1000:.1f} GB"
-
-
-def _duration(wished: float) -> str:
-    if wished < 60:
-        return f"{wished:.0f} s"
-    minutes = round(wished / 60)
-    return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
