@@ -1,4 +1,4 @@
-"""Quantities as a person reads them: sizes, durations, times ago. One spelling for page and code."""
+"""Sizes, durations and times ago as a person reads them: one spelling for page and code."""
 
 import time
 from typing import Final

@@ -24,9 +24,9 @@ from floe.federation.maths.aggregate import (
     AggregationRule,
     Member,
     aggregate,
-    cut,
     slice_weights,
     to_canonical_form,
+    truncate_factors,
 )
 from floe.federation.maths.cluster import cluster, similarity
 from floe.training.memory_limit import peak_rss_mb
@@ -127,7 +127,7 @@ def toy_energy(rule: AggregationRule | None, values: Real = STEPPED) -> float:
     for _ in range(30):
         sent: list[UpdateFactors] = []
         for rank in _TOY_RANKS:
-            a, b = cut(common, rank)["m"]
+            a, b = truncate_factors(common, rank)["m"]
             start = b.astype(np.float64) @ a
             noise = 0.005 * random.standard_normal(target.shape)
             sent.append(_best(start + 0.3 * (target - start) + noise, rank))

@@ -74,8 +74,8 @@ def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise DataError(
-                    f"{name} has {format_bytes(size)}; at most {format_bytes(MAX_FILE_BYTES)} can be "
-                    "imported at once. Split it into several files."
+                    f"{name} has {format_bytes(size)}; at most {format_bytes(MAX_FILE_BYTES)} can "
+                    "be imported at once. Split it into several files."
                 )
             yield from iterate_chat_lines(file, name)
     except OSError as error:

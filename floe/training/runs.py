@@ -338,8 +338,8 @@ class TrainingRuns:
         if plan is None:
             return False
         sentence = (
-            f"The first plan needed more than the {format_gigabytes(limit)} it may use, so a smaller "
-            f"one was taken: {plan.reason}."
+            f"The first plan needed more than the {format_gigabytes(limit)} it may use, so a "
+            f"smaller one was taken: {plan.reason}."
         )
         self._table.replan(run.id, plan, sentence)
         run.folder.request_smaller(plan)

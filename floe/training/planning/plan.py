@@ -201,8 +201,8 @@ def _pick_plan(
     if not fitting:
         least = min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
         raise TrainingError(
-            f"Training needs at least {format_gigabytes(least)} of memory, and {format_gigabytes(limits.memory_mb)} may be "
-            "used. Close other programs, allow more, or choose a smaller model."
+            f"Training needs at least {format_gigabytes(least)} of memory, and "
+            f"{format_gigabytes(limits.memory_mb)} may be used. Close other programs, allow more, or choose a smaller model."
         )
     in_time = [(q, plan) for q, plan in fitting if plan.seconds <= limits.deadline_s]
     if in_time:
@@ -230,9 +230,8 @@ def _explain(
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
     return (
         f"rank {plan.rank} on {_describe_projections(plan, layers)}, "
-        f"{plan.batch_tokens} tokens a batch, "
-        f"{passes}, about {format_duration(plan.seconds)} and {format_gigabytes(plan.peak_mb)} on {cores}: {memory} "
-        f"and {deadline}"
+        f"{plan.batch_tokens} tokens a batch, {passes}, about {format_duration(plan.seconds)} and "
+        f"{format_gigabytes(plan.peak_mb)} on {cores}: {memory} and {deadline}"
     )
 
 
