@@ -30,7 +30,7 @@ from floe.records import TrainPlan
 from floe.resources import IMPORT_ROOT
 from floe.training.data.tokenisation import Encoder, read_rows
 from floe.training.planning.flops import TokenCounts, training_flops
-from floe.training.planning.hardware import Hardware, measure
+from floe.training.planning.hardware import Hardware, measure_hardware
 from floe.training.planning.plan import choose_plan, workload_of
 from floe.training.process import TRAINER, RunFolder, environment
 
@@ -44,7 +44,7 @@ def run() -> dict[str, object]:
     base = resolve_model(settings.model, settings.models_dir)
     lines = [line for writer in _WRITERS for line in example_lines(writer)]
     _say("measuring this device")
-    device = measure()
+    device = measure_hardware()
     architecture = read_architecture(base)
     plan = choose_plan(device, architecture, workload_of(base, lines))
     with tempfile.TemporaryDirectory() as name:
@@ -53,7 +53,7 @@ def run() -> dict[str, object]:
         result = _ours(folder / "run", base, plan, lines)
         _say("transformers.Trainer and peft")
         reference = _reference(folder, base, plan)
-        again = measure()
+        again = measure_hardware()
         learned = _token_counts(folder / "rows.jsonl", base, plan)
     return _figures(architecture, plan, result, reference, learned, (device, again)) | {
         "rows": len(lines),

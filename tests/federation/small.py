@@ -32,7 +32,7 @@ def use_small_tasks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             )
         text = "\n".join(json.dumps(row) for row in rows)
         (folder / f"{task}.jsonl").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(device, "_TASK_FOLDER", folder)
+    monkeypatch.setattr(device, "TASK_CHATS", folder)
     # Threads that wait for each other would take most of the time of a model of this size.
     monkeypatch.setattr(learner, "choose_threads", lambda: (1, "it is tiny"))
     simulated_device.cache_clear()

@@ -202,7 +202,8 @@ def _pick_plan(
         least = min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
         raise TrainingError(
             f"Training needs at least {format_gigabytes(least)} of memory, and "
-            f"{format_gigabytes(limits.memory_mb)} may be used. Close other programs, allow more, or choose a smaller model."
+            f"{format_gigabytes(limits.memory_mb)} may be used. Close other programs, "
+            "allow more, or choose a smaller model."
         )
     in_time = [(q, plan) for q, plan in fitting if plan.seconds <= limits.deadline_s]
     if in_time:
