@@ -223,7 +223,7 @@ class Adapters:
         """
         adapter = self.get(adapter_id)
         try:
-            # What its run left too: answers side by side are words of the person.
+            # The run's folder goes too, because answers side by side are words of the person.
             for folder in (adapter.folder, self._root / "runs" / str(adapter.run_id)):
                 if folder.exists():
                     shutil.rmtree(folder)

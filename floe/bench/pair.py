@@ -196,7 +196,7 @@ class Pair:
             if not row.end and pending.startswith(row.text_bytes):
                 boundary += row.text_bytes
             elif self.shared or row.end or not row.text_bytes.startswith(pending):
-                # What can be sent ends with a whole character.
+                # Text can be sent only up to the end of a whole character.
                 return text.decode("utf-8", "ignore").encode(), True
             else:
                 break

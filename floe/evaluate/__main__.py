@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:
-    # What is not asked for is not loaded: the report alone needs the plots.
+    # Imports are late because the report alone needs the plots.
     if options.what == "memory":
         from floe.evaluate.memory import run_memory  # noqa: PLC0415
 

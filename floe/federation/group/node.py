@@ -111,7 +111,7 @@ class Executor:
         except Exception:
             logger.exception("the task is lost; the next one will do")
         finally:
-            # It has stopped of itself where the SuperNode does not know the task any more.
+            # The heartbeat stops by itself where the SuperNode no longer knows the task.
             if heartbeat.is_running:
                 heartbeat.stop()
             client.close()

@@ -53,7 +53,7 @@ class ThreadedDataParallel:
         if self._pool is None:
             return [function(value) for value in values]
         futures = [self._pool.submit(function, value) for value in values]
-        # What fails ends the step, but not while another thread is still at work on it.
+        # An error ends the step only here, because another thread may still be at work on it.
         wait(futures)
         return [future.result() for future in futures]
 

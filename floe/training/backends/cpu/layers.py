@@ -191,8 +191,8 @@ def rms_norm(x: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
 def rms_norm_backward(dy: Tensor, x: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
     """Gradient of `rms_norm` for its input: r g - x r^3 mean(g x), where g = dy * weight."""
     g = dy * weight
-    # Of a gradient one factor for a row may be rounded; two types in one operation take thrice
-    # the time.
+    # A row's one factor of a gradient may be rounded, because two types in one operation take
+    # thrice the time.
     along = (g * x).sum(-1, keepdim=True) * (inverse**3).div_(x.shape[-1])
     return g.mul_(inverse.to(x.dtype)).addcmul_(x, along.to(x.dtype), value=-1)
 

@@ -255,7 +255,7 @@ class LoraNetwork:
         head, words = self.base.head, len(self.base.embedding)
         most = max(1, LOGITS_BYTES // (words * hidden.itemsize))
         parts = max(1, math.ceil(len(hidden) / most))
-        # Of equal size: a small rest would read the whole matrix for a few rows.
+        # Parts are of equal size, because a small rest would read the whole matrix for a few rows.
         rows = math.ceil(len(hidden) / parts)
         self._watch(LOGITS_BYTES + (head.pending_bytes if backward else 0))
         losses = torch.empty(len(hidden))

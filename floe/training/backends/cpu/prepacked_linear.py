@@ -74,5 +74,5 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _mkldnn() -> Any:
-    # What torch's own compiler uses for the weights of a model that is frozen.
+    # Torch's own compiler uses these operators for the weights of a frozen model.
     return torch.ops.mkldnn
