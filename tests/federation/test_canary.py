@@ -17,11 +17,11 @@ from floe.federation.app.update import UpdateFactors
 from floe.federation.maths import accounting, noise
 from floe.federation.simulation import canary
 from floe.federation.simulation.canary import (
-    Betrayed,
-    Canaries,
+    CanaryOutcome,
     CodeReader,
+    SecretExposure,
     code_losses,
-    try_canaries,
+    run_canary_test,
 )
 from floe.federation.simulation.simulated_device import (
     CODES,
@@ -132,7 +132,7 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
         devices=len(RANKS),
     )
     stages: list[str] = []
-    found = try_canaries(base, run_config, on_stage=lambda _: stages.append(str(len(added))))
+    found = run_canary_test(base, run_config, on_stage=lambda _: stages.append(str(len(added))))
     assert stages == ["0", "0", "4"]  # one mean a cluster, in the second group alone
     assert set(added) == {found.noisy.noise_multiplier}
     assert found.noisy.noise_multiplier > 0
@@ -146,10 +146,10 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
 
 
 def test_the_sentence_owns_up_to_a_secret_that_shows() -> None:
-    quiet = Betrayed(0, 1e6, None, None, (9.0, 1.0), (12.0, 2.0), 3.0, 2.0)
-    hidden = Betrayed(1, 2.0, 8.0, 1e-5, (1.0, 2.0), (0.5, 6.0), 3.0, 4.0)
+    quiet = SecretExposure(0, 1e6, None, None, (9.0, 1.0), (12.0, 2.0), 3.0, 2.0)
+    hidden = SecretExposure(1, 2.0, 8.0, 1e-5, (1.0, 2.0), (0.5, 6.0), 3.0, 4.0)
     shown = replace(hidden, by_loss=(6.9, 0.1))
-    kept = Canaries(CODES, 5, canary.CHANCE, canary.LIMIT, (1.0, 1.0), quiet, hidden)
+    kept = CanaryOutcome(CODES, 5, canary.CHANCE, canary.LIMIT, (1.0, 1.0), quiet, hidden)
     assert "6.0 bits, at most chance plus five (6.4)" in kept.sentence
     assert "without noise 12.0, 5.0 and 7.0" in kept.sentence
     assert "MORE than chance" in replace(kept, noisy=shown).sentence

@@ -55,7 +55,7 @@ _ROWS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Betrayed:
+class SecretExposure:
     """Exposure through one group's experts, in bits, by device.
 
     `by_loss`: codes ranked by their loss; `by_drop`: by how far the expert lowered it. Losses in
@@ -78,7 +78,7 @@ class Betrayed:
 
 
 @dataclass(frozen=True, slots=True)
-class Canaries:
+class CanaryOutcome:
     """The canary test's outcome; `base`: bits by loss under the base model, which never saw one."""
 
     candidates: int
@@ -86,8 +86,8 @@ class Canaries:
     chance: float
     limit: float
     base: tuple[float, ...]
-    quiet: Betrayed
-    noisy: Betrayed
+    quiet: SecretExposure
+    noisy: SecretExposure
 
     @property
     def sentence(self) -> str:
@@ -104,12 +104,12 @@ class Canaries:
         )
 
 
-def try_canaries(
+def run_canary_test(
     base: Path,
     run_config: RunConfig,
     on_report: Callable[[RoundReport], None] = lambda _: None,
     on_stage: Callable[[str], None] = lambda _: None,
-) -> Canaries:
+) -> CanaryOutcome:
     """Both groups, and what their experts show. `run_config` says what a round is like.
 
     Raises:
@@ -120,28 +120,29 @@ def try_canaries(
     secrets = [secret_of(number) for number in range(len(RANKS))]
     untouched = [reader.losses(secret, {}) for secret in secrets]
     on_stage("Eight devices with a secret each train without noise.")
-    quiet = _played(base, run_config, on_report)
+    quiet = _run_group(base, run_config, on_report)
     # The norm of what honest devices send: a smaller one would cut learning, too.
     clip = float(np.median([norm(expert.factors) for expert in quiet.experts.values()]))
     rounds, delta = run_config.rounds, run_config.noise.delta
     noise = Noise(noise_multiplier_for(EPSILON, delta, rounds), clip, delta)
     on_stage("The same devices train with noise.")
-    noisy = _played(base, replace(run_config, noise=noise), on_report)
+    noisy = _run_group(base, replace(run_config, noise=noise), on_report)
     on_stage("All codes are ranked under the experts.")
-    return Canaries(
+    return CanaryOutcome(
         candidates=CODES,
         rounds=rounds,
         chance=CHANCE,
         limit=LIMIT,
         base=tuple(
-            _exposed(losses, secret).bits for losses, secret in zip(untouched, secrets, strict=True)
+            _rank_secret(losses, secret).bits
+            for losses, secret in zip(untouched, secrets, strict=True)
         ),
-        quiet=_betrayed(quiet, reader, secrets, untouched),
-        noisy=_betrayed(noisy, reader, secrets, untouched),
+        quiet=_measure_exposure(quiet, reader, secrets, untouched),
+        noisy=_measure_exposure(noisy, reader, secrets, untouched),
     )
 
 
-def _played(
+def _run_group(
     base: Path, run_config: RunConfig, on_report: Callable[[RoundReport], None]
 ) -> TaskExperts:
     nodes: list[dict[str, str | int | float | bool]] = [
@@ -152,22 +153,22 @@ def _played(
     return strategy
 
 
-def _betrayed(
+def _measure_exposure(
     strategy: TaskExperts,
     reader: "CodeReader",
     secrets: Sequence[Secret],
     untouched: Sequence[NDArray[np.float64]],
-) -> Betrayed:
+) -> SecretExposure:
     by_loss, by_drop = [], []
     for number, (secret, before) in enumerate(zip(secrets, untouched, strict=True)):
         label = strategy.names.of.get(str(number + 1))
         if label is None:
             raise FederationError("A device with a secret took no part; nothing can be measured.")
         losses = reader.losses(secret, strategy.experts[label].factors)
-        by_loss.append(_exposed(losses, secret).bits)
-        by_drop.append(_exposed(losses - before, secret).bits)
+        by_loss.append(_rank_secret(losses, secret).bits)
+        by_drop.append(_rank_secret(losses - before, secret).bits)
     report, noise = strategy.reports[-1], strategy.run_config.noise
-    return Betrayed(
+    return SecretExposure(
         noise_multiplier=noise.multiplier,
         clip=noise.clip,
         epsilon=report.epsilon,
@@ -184,7 +185,7 @@ def _mean(losses: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _exposed(losses: NDArray[np.float64], secret: Secret) -> Exposure:
+def _rank_secret(losses: NDArray[np.float64], secret: Secret) -> Exposure:
     own = int(secret.code)
     return exposure(float(losses[own]), np.delete(losses, own))
 

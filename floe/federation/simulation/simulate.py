@@ -34,7 +34,7 @@ from floe.federation.app.run_config import RunConfig, base_hash
 from floe.federation.app.server_app import run
 from floe.federation.app.strategy import TaskExperts
 from floe.federation.group.history import History
-from floe.federation.simulation.canary import try_canaries
+from floe.federation.simulation.canary import run_canary_test
 from floe.federation.simulation.local_grid import LocalGrid
 from floe.federation.simulation.simulated_device import RANKS, simulated_device
 from floe.models.catalog import resolve_model
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         base = resolve_model(settings.model, settings.models_dir)
         if flags.canary:
-            found = try_canaries(base, _run_config(base, flags.rounds, Recipe()), _print, _say)
+            found = run_canary_test(base, _run_config(base, flags.rounds, Recipe()), _print, _say)
             worst = {"worst_quiet": found.quiet.worst, "worst_noisy": found.noisy.worst}
             return _told("", found.sentence, asdict(found) | worst if flags.json else None)
         outcome = simulate(
