@@ -26,7 +26,7 @@ from floe.store import encryption
 TRAINER: Final = (sys.executable, "-m", "floe.training.worker")
 _LOG: Final = "trainer.log"
 _HELD_OUT: Final = "held_out.json"
-_LITTLE_ROOM: Final = 4 * 10**6
+_LOW_DISK_BYTES: Final = 4 * 10**6
 """Bytes; a checkpoint needs more."""
 _ENVIRONMENT: Final = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
@@ -112,7 +112,7 @@ class RunFolder:
 
     @property
     def held_out(self) -> frozenset[int]:
-        """Those answers by message id; empty if nobody has noted them. Outlives `tidy`."""
+        """Those answers by message id; empty if nobody has noted them. Outlives `remove_inputs`."""
         with suppress(OSError, ValueError):
             noted = json.loads((self.path / _HELD_OUT).read_text(encoding="utf-8"))
             return frozenset(noted["messages"])
@@ -167,21 +167,21 @@ class RunFolder:
         return steps, offset + len(whole)
 
     @property
-    def lacks_room(self) -> bool:
+    def disk_is_full(self) -> bool:
         """True if the disk is as good as full: a trainer cannot even say so then."""
         try:
-            return shutil.disk_usage(self.path).free < _LITTLE_ROOM
+            return shutil.disk_usage(self.path).free < _LOW_DISK_BYTES
         except OSError:
             return False
 
-    def last_words(self) -> str:
+    def last_output_line(self) -> str:
         """Return the trainer's last line of output, for the log."""
         with suppress(OSError):
             lines = (self.path / _LOG).read_text(encoding="utf-8", errors="replace").split("\n")
             return next((line for line in reversed(lines) if line.strip()), "")
         return ""
 
-    def tidy(self) -> None:
+    def remove_inputs(self) -> None:
         """Delete what a finished run needs no more: rows, checkpoint, what was copied."""
         for path in (self.rows, self.path / "adapter.gguf"):
             path.unlink(missing_ok=True)
@@ -211,7 +211,7 @@ class TrainerProcess:
         Raises:
             OSError: it cannot be started, or its log cannot be written.
         """
-        _reap()
+        _forget_ended_children()
         key = encryption.key_line(encryption.data_folder_of(folder.path))
         descriptor = os.open(folder.path / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -241,7 +241,7 @@ class TrainerProcess:
 
         Known by its command line: process ids are used again.
         """
-        _reap()
+        _forget_ended_children()
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 words = process.cmdline()
@@ -262,7 +262,7 @@ class TrainerProcess:
                 return True
         except psutil.Error:
             pass
-        _reap()
+        _forget_ended_children()
         return False
 
     def kill(self) -> None:
@@ -276,6 +276,6 @@ def environment() -> dict[str, str]:
     return {**_ENVIRONMENT, **child_environment()}
 
 
-def _reap() -> None:
+def _forget_ended_children() -> None:
     with _children_lock:
         _children[:] = [child for child in _children if child.poll() is None]

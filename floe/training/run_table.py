@@ -127,7 +127,7 @@ class RunTable:
             )
         return self.get(run_id)
 
-    def wait_again(self, run_id: int) -> None:
+    def requeue(self, run_id: int) -> None:
         """Open an ended one again.
 
         Raises:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 Replan = Callable[[TrainPlan, float], TrainPlan | None]
 """A smaller plan in place of one that needed more memory than the limit (10^6 bytes), or None."""
 
-_LOOK_SECONDS: Final = 0.3
+_POLL_SECONDS: Final = 0.3
 _RETRY_SECONDS: Final = 1.5
 _PATIENCE_SECONDS: Final = 30.0
 """Time in which a trainer has to stop in order."""
@@ -40,7 +40,7 @@ _INTERRUPTED: Final = (
     "The training was ended from outside, perhaps because the memory of this device ran out. "
     "Nothing is lost: it can go on from where it was."
 )
-_NO_ROOM: Final = (
+_DISK_FULL: Final = (
     "The training has ended because the disk is full. Nothing is lost: free some space, then let "
     "it go on from where it was."
 )
@@ -204,7 +204,7 @@ class TrainingRuns:
                 raise TrainingError(
                     f"{run.base_path.name} has changed since this training began. Start a new one."
                 )
-            self._table.wait_again(run_id)
+            self._table.requeue(run_id)
             try:
                 if (run.folder.result() or {}).get("status") == "complete":
                     self._finish(run)  # it was only the keeping that failed
@@ -247,7 +247,7 @@ class TrainingRuns:
         """Bring what the database says in line with which trainers live. The lock is held."""
         for run in self.all():
             if run.status == "complete" and self._comparison is None:
-                run.folder.tidy()  # an app that was killed while it compared had not come to that
+                run.folder.remove_inputs()  # an app that was killed while it compared had not come to that
             if not run.active or run.id in self._watchers:
                 continue
             process = TrainerProcess.find(run.folder)
@@ -278,7 +278,7 @@ class TrainingRuns:
         offset, wait = 0, 0.0
         asked_at: float | None = None
         while not self._closing.wait(wait):
-            wait = _LOOK_SECONDS
+            wait = _POLL_SECONDS
             try:
                 ended = not process.alive  # looked at first: what it wrote last is then read
                 run = self.get(run_id)
@@ -316,11 +316,13 @@ class TrainingRuns:
         """Record how an ended trainer left its run. The lock is held."""
         result = run.folder.result()
         if result is None:
-            logger.info("trainer %s ended without a word: %s", run.pid, run.folder.last_words())
+            logger.info(
+                "trainer %s ended without a word: %s", run.pid, run.folder.last_output_line()
+            )
             if run.folder.stopping:
                 self._table.end(run.id, "cancelled", _STOPPED)
             else:
-                sentence = _NO_ROOM if run.folder.lacks_room else _INTERRUPTED
+                sentence = _DISK_FULL if run.folder.disk_is_full else _INTERRUPTED
                 self._table.end(run.id, "interrupted", sentence)
         elif result["status"] == "complete":
             self._keep(run, result)
@@ -369,7 +371,7 @@ class TrainingRuns:
             self._table.end(run.id, "failed", str(error), result)
             return
         if adapter is None or not same:
-            run.folder.tidy()
+            run.folder.remove_inputs()
             return
         self._adopted(run)
         after = [(adapter.gguf, adapter.scale)]
@@ -392,7 +394,7 @@ class TrainingRuns:
         except Exception:
             logger.exception("no answers side by side")
         finally:
-            run.folder.tidy()
+            run.folder.remove_inputs()
 
     def _same_base(self, run: TrainingRun) -> bool:
         with suppress(FloeError, OSError):
