@@ -52,7 +52,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class Silent:
+class SilentStream:
     """A stream that never brings a row."""
 
     ended = False
@@ -187,7 +187,7 @@ def _dead(pair: Pair) -> dict[str, object]:
     ratios, steady, whole, waits = [], [], [], []
     for question, _ in product(_DEAD, range(6)):
         alone = pair.alone(question, tokens=_DEAD_TOKENS)
-        dead = pair.alone(question, lambda _partial: Silent(), tokens=_DEAD_TOKENS)
+        dead = pair.alone(question, lambda _partial: SilentStream(), tokens=_DEAD_TOKENS)
         ratios.append((alone.seconds - alone.first) / (dead.seconds - dead.first))
         steady.append(_last_seconds(alone) / _last_seconds(dead))
         whole.append((alone.seconds + pair.deadline) / dead.seconds)

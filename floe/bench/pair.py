@@ -25,7 +25,7 @@ _PATIENT: Final = 30.0
 """Longer than every round trip: the figures are those of full fusion, not of going on alone."""
 
 
-class Timed:
+class TimedModel:
     """A local model whose evaluation time is added up; all else is handed through for nothing."""
 
     def __init__(self, model: LlamaModel) -> None:
@@ -114,7 +114,7 @@ class Pair:
         waited: Callable[[], float],
     ) -> BenchRun:
         logits = self._read(question)
-        local = Timed(self.local)
+        local = TimedModel(self.local)
         decoder = Decoder(
             local,
             controls,

@@ -171,7 +171,7 @@ class Soak:
             elif number % 25 == 0 and training is None:
                 self._swap_adapters()
             self._turn()
-            training = self._look_at_training(training)
+            training = self._poll_training(training)
             if training is None:
                 samples.append(self._footprint())
             if number % 20 == 0:
@@ -184,7 +184,7 @@ class Soak:
         size = max(3, round(len(samples) * _WINDOW))
         first = round(len(samples) * _WARM_UP)
         before, after = samples[first : first + size], samples[-size:]
-        last = self._settled(before)
+        last = self._settled_footprint(before)
         tally = self.tally
         figures: dict[str, Any] = {
             "turns": turns,
@@ -214,7 +214,7 @@ class Soak:
         figures["turns_held"] = len(self._assistant._turns) + len(self._assistant._writer._turns)
         return figures
 
-    def _settled(self, before: list[Footprint]) -> Footprint:
+    def _settled_footprint(self, before: list[Footprint]) -> Footprint:
         """Take the last footprint; what is just ending is given a moment."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
@@ -352,7 +352,7 @@ class Soak:
         self.tally.trainings += 1
         return self._runs.start(data, self._base, plan, memory_limit_mb=6000.0).id
 
-    def _look_at_training(self, run_id: int | None) -> int | None:
+    def _poll_training(self, run_id: int | None) -> int | None:
         if run_id is None:
             return None
         run = self._runs.get(run_id)
@@ -366,7 +366,7 @@ class Soak:
         return None
 
     def _await_training(self, run_id: int) -> None:
-        _until(lambda: self._look_at_training(run_id) is None)
+        _until(lambda: self._poll_training(run_id) is None)
 
     # What is held
 

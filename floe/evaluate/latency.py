@@ -34,7 +34,7 @@ _QUESTIONS: Final = QUESTIONS[3:6]
 _CONTEXT: Final = 1024
 
 
-class Bench:
+class LatencyBench:
     """Both models and what full fusion would have picked."""
 
     def __init__(self, local: LlamaModel, cloud: LlamaModel, rule: PoolingRule) -> None:
@@ -122,7 +122,7 @@ def run_latency() -> dict[str, Any]:
             )
             for name in (settings.model, settings.stand_in_model)
         )
-        bench = Bench(local, cloud, settings.rule)
+        bench = LatencyBench(local, cloud, settings.rule)
         bench.scenario(0.0, 1000.0)  # rows of the fully fused answers are computed
         scenarios = []
         for round_trip, deadline in product(ROUND_TRIPS_MS, DEADLINES_MS):

@@ -30,7 +30,7 @@ _SEQUENCE_LENGTH: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class TrainedWriter:
     """A trained adapter.
 
     Attributes:
@@ -80,7 +80,7 @@ def plan_for(base: Path) -> TrainPlan:
 
 def learn(
     base: Path, train: Sequence[Chat], held_out: Sequence[Chat], folder: Path, *, seed: int = 0
-) -> Learnt:
+) -> TrainedWriter:
     """Train in `folder`.
 
     Raises:
@@ -108,7 +108,7 @@ def learn(
     if result["status"] != "complete":
         raise FloeError(result["sentence"])
     better = not held_out or result["best_step"] > 0
-    return Learnt(folder / "adapter.gguf" if better else None, result)
+    return TrainedWriter(folder / "adapter.gguf" if better else None, result)
 
 
 def _row(chat: Chat, split: str) -> dict[str, Any]:
