@@ -104,7 +104,9 @@ def learn(
         )
     result = run.result()
     if result is None:
-        raise FloeError(f"The trainer ended without a word. Its last line: {run.last_words()}")
+        raise FloeError(
+            f"The trainer ended without a word. Its last line: {run.last_output_line()}"
+        )
     if result["status"] != "complete":
         raise FloeError(result["sentence"])
     better = not held_out or result["best_step"] > 0

@@ -247,7 +247,7 @@ class TrainingRuns:
         """Bring what the database says in line with which trainers live. The lock is held."""
         for run in self.all():
             if run.status == "complete" and self._comparison is None:
-                run.folder.remove_inputs()  # an app that was killed while it compared had not come to that
+                run.folder.remove_inputs()  # left if an app was killed while it compared
             if not run.active or run.id in self._watchers:
                 continue
             process = TrainerProcess.find(run.folder)

@@ -41,7 +41,7 @@ class Home:
             for module, (a, b) in common_start(shapes, rank).items()
         }
         place = PromptRegion(np.full(4, rank, np.float32), 0.5)
-        values: dict[str, Any] = {"cluster": cluster, "factors": factors, "place": place}
+        values: dict[str, Any] = {"cluster": cluster, "factors": factors, "region": place}
         return ReceivedExpert(**values | other)
 
     def install(self, *experts: ReceivedExpert) -> list[int]:

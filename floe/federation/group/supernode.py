@@ -26,8 +26,8 @@ from floe.federation.group.membership import GroupSettings
 LOG_AUTHENTICATED: Final = "SuperNode ID"
 LOG_UNREACHABLE: Final = "Connection attempt failed"
 # Logged when a run ended while its task was being fetched. The task stays with the SuperNode
-# all the same, so that it is worked on; and from then on each round is answered with what the round before
-# it should have had.
+# all the same, so that it is worked on; and from then on each round is answered with what the
+# round before it should have had.
 LOG_ROUND_DESYNC: Final = "Ignoring message"
 
 WAITING_STATUS: Final = "Joined the group; waiting for the next round."
