@@ -19,7 +19,7 @@ from floe.cloud.stand_in.process import StandIn
 from floe.federation import flower_environment
 from floe.federation.group.child import Child
 from floe.models.wheels import proxy_and_cert
-from floe.training.planning.hardware import measure
+from floe.training.planning.hardware import measure_hardware
 from floe.training.process import RunFolder, TrainerProcess, environment
 
 ROOT = Path(__file__).parents[1]
@@ -201,7 +201,7 @@ def test_children_that_live_on_show_no_secret(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("canaries")
 def test_children_that_are_waited_for_get_no_secret(started: list[tuple[str, object]]) -> None:
-    measure()
+    measure_hardware()
     proxy_and_cert()
     assert len(started) >= 2
     for command, given in started:

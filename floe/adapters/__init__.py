@@ -1,1 +1,1 @@
-"""What was learnt: kept, exported, routed to, active."""
+"""Adapters: kept, exported, routed to, active."""

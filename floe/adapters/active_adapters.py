@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from floe.adapters.registry import Adapters, model_sha256
-from floe.adapters.router import PromptSpace, choose, experts_in_use
+from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
 from floe.fusion.index import TokenIndex
 from floe.fusion.projection import Projector
 from floe.fusion.scoring.scores import Scores
@@ -20,12 +20,12 @@ from floe.llama.prompt import Prompt
 from floe.llama.runtime import Adapter, LlamaModel
 from floe.store import Store
 
-_SHORT_ANSWER: Final = 80
+_MAX_ANSWER_TOKENS: Final = 80
 """Tokens of an answer that is only to be compared with another."""
 
 
-class LiveAdapters:
-    """What acts on one model.
+class ActiveAdapters:
+    """Adapters that act on one model.
 
     Raises:
         ModelError: a file is broken, or was made for another model.
@@ -38,11 +38,11 @@ class LiveAdapters:
         self._store = store
         self._adapters = adapters
         self._loaded: dict[Path, Adapter] = {}
-        self._acting: list[tuple[Path, float]] = []
+        self._active: list[tuple[Path, float]] = []
         self._space: PromptSpace | None = None
         self._projector: Projector | None = None
 
-    def follow(self, prompt: str) -> str:
+    def activate_for(self, prompt: str) -> str:
         """Let those act that are meant for this prompt, as they stand now.
 
         Experts within whose reach the prompt lies come first: they were made for such tasks, by
@@ -53,40 +53,40 @@ class LiveAdapters:
             What acts, and why, in words; empty if nothing is switched on.
         """
         if not any(each.in_use for each in self._adapters.all()):
-            self.put_on([])
+            self.set_active([])
             return ""
         base = model_sha256(self._store, self._model.path)
-        reason, scales = self._routed(prompt, base)
-        acting = [(self._adapters.get(adapter_id), scale) for adapter_id, scale in scales]
-        if not acting:
-            acting = [
+        reason, scales = self._route(prompt, base)
+        active = [(self._adapters.get(adapter_id), scale) for adapter_id, scale in scales]
+        if not active:
+            active = [
                 (each, each.scale)
                 for each in self._adapters.in_use(base)
                 if each.kind == "personal"
             ]
-        self.put_on([(each.gguf, scale) for each, scale in acting])
-        names = " + ".join(f"{each.name} at {scale:.2g}" for each, scale in acting)
+        self.set_active([(each.gguf, scale) for each, scale in active])
+        names = " + ".join(f"{each.name} at {scale:.2g}" for each, scale in active)
         return "; ".join(filter(None, [names or "no adapter", reason]))
 
-    def _routed(self, prompt: str, base: str) -> tuple[str, tuple[tuple[int, float], ...]]:
+    def _route(self, prompt: str, base: str) -> tuple[str, tuple[tuple[int, float], ...]]:
         experts = experts_in_use(self._store, base)
         if not experts:
             return "", ()
         if self._space is None:
             self._space = PromptSpace(self._model.path, self._model.tokenize)
-        choice = choose(self._space.embed(prompt), experts)
+        choice = choose_experts(self._space.embed(prompt), experts)
         return choice.reason, choice.scales
 
-    def put_on(self, scaled: Sequence[tuple[Path, float]]) -> None:
+    def set_active(self, scaled: Sequence[tuple[Path, float]]) -> None:
         """Let exactly these files act. The cache is kept where nothing changes."""
         wanted = [(path, scale) for path, scale in scaled if scale > 0]
-        if wanted == self._acting:
+        if wanted == self._active:
             return
         for path, _ in wanted:
             if path not in self._loaded:
                 self._loaded[path] = self._model.load_adapter(path)
         self._model.use_adapters([(self._loaded[path], scale) for path, scale in wanted])
-        self._acting = wanted
+        self._active = wanted
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], row_after: RowAfter, *, shared: bool
@@ -102,7 +102,7 @@ class LiveAdapters:
         Raises:
             PromptError: both together are longer than the model's context.
         """
-        self.follow(prompt.question)
+        self.activate_for(prompt.question)
         if self._projector is None:
             self._projector = Projector(TokenIndex(self._model.pieces, self._model.end_ids))
         return force(
@@ -115,11 +115,11 @@ class LiveAdapters:
         )
 
     def answer(self, tokens: Sequence[int], scaled: Sequence[tuple[Path, float]]) -> str:
-        """A short greedy answer to a prompt, with exactly these files."""
-        self.put_on(scaled)
+        """Answer a prompt greedily and shortly, with exactly these files."""
+        self.set_active(scaled)
         data = b""
         logits = self._model.prefill(tokens, lambda: False)
-        while logits is not None and len(self._model.tokens) < len(tokens) + _SHORT_ANSWER:
+        while logits is not None and len(self._model.tokens) < len(tokens) + _MAX_ANSWER_TOKENS:
             token = int(np.argmax(logits[-1]))
             if token in self._model.end_ids:
                 break

@@ -32,7 +32,7 @@ class Architecture:
     norm_epsilon: float
 
     def module_shape(self, module: str) -> tuple[int, int]:
-        """(outputs, inputs) of a projection."""
+        """Return (outputs, inputs) of a projection."""
         queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
         return {
             "q_proj": (queries, self.hidden),
@@ -45,7 +45,7 @@ class Architecture:
         }[module]
 
     def permuted_heads(self, module: str) -> int:
-        """Number of heads whose rows a GGUF of this kind holds permuted; 0: none are."""
+        """Return how many heads have their rows permuted in a GGUF of this kind; 0: none."""
         if self.kind != "llama":
             return 0
         return {"q_proj": self.heads, "k_proj": self.kv_heads}.get(module, 0)

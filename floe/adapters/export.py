@@ -37,7 +37,7 @@ _BROKEN: Final = (
     TypeError,
     ValueError,
 )
-"""What reading a file that is no adapter, or a broken one, can come to."""
+"""Errors of reading a file that is no adapter, or a broken one."""
 
 
 def write_peft(folder: Path, factors: Factors, *, alpha: float, base_name: str) -> None:
@@ -165,7 +165,7 @@ def _read_gguf(path: Path, readable: Path, architecture: Architecture) -> tuple[
 
 
 def _strength(alpha: object) -> float:
-    """An alpha as a number; ValueError where it is none, or one that no adapter has."""
+    """Return an alpha as a number; ValueError where it is none, or one that no adapter has."""
     value = float(alpha) if isinstance(alpha, int | float) else math.nan
     if not abs(value) <= _MAX_ALPHA:
         raise ValueError("alpha is no number that can be meant")
@@ -173,7 +173,7 @@ def _strength(alpha: object) -> float:
 
 
 def rank_of(factors: Factors) -> int:
-    """The one rank of all factors.
+    """Return the one rank of all factors.
 
     Raises:
         ValueError: there are none, or they differ.
@@ -191,6 +191,6 @@ def permute(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
 
 
 def unpermute(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    """The way back."""
+    """Undo `permute`."""
     half = rows.shape[0] // heads // 2
     return rows.reshape(heads, half, 2, -1).swapaxes(1, 2).reshape(rows.shape)

@@ -9,6 +9,14 @@ from typing import Final
 MODULES: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """All projections of a layer, as peft names them, in the order of their use."""
 
+PROJECTION_GROUPS: Final = {
+    "qkv": MODULES[:3],
+    "output": MODULES[3:4],
+    "gate_up": MODULES[4:6],
+    "down": MODULES[6:],
+}
+"""Projections that share an input: their factors are multiplied together."""
+
 GGUF_NAMES: Final = {
     "q_proj": "attn_q",
     "k_proj": "attn_k",
@@ -21,11 +29,11 @@ GGUF_NAMES: Final = {
 """The same projections as a GGUF file names them, `blk.N.<name>.weight`."""
 
 KEPT_TOKENS: Final = 256
-"""Of so many tokens in one pass all activations are kept; of more, some are made again."""
+"""Tokens in one pass up to which all activations are kept; of more, some are made again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class AdapterShape:
     """`layer_share`: the part of all layers, counted from the top, that gets adapters."""
 
     rank: int
@@ -34,11 +42,11 @@ class Shape:
     layer_share: float
 
     def layers(self, total: int) -> int:
-        """How many of `total` layers get adapters, at least one."""
+        """Return how many of `total` layers get adapters, at least one."""
         return max(1, round(self.layer_share * total))
 
 
-DEFAULT_SHAPE: Final = Shape(
+DEFAULT_SHAPE: Final = AdapterShape(
     rank=8, alpha=16.0, modules=("v_proj", "o_proj", "down_proj"), layer_share=1.0
 )
 """In all layers the values and what writes into the stream of hidden states. Held out of four

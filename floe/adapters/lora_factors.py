@@ -11,7 +11,7 @@ Factors = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def module_name(layer: int, module: str) -> str:
-    """The full name of a projection in transformers."""
+    """Return the full name of a projection in transformers."""
     part = "self_attn" if module in ("q_proj", "k_proj", "v_proj", "o_proj") else "mlp"
     return f"model.layers.{layer}.{part}.{module}"
 
@@ -19,7 +19,7 @@ def module_name(layer: int, module: str) -> str:
 def truncate(
     a: NDArray[np.float32], b: NDArray[np.float32], rank: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The best approximation of B A of a smaller rank, its singular values shared evenly."""
+    """Return the best approximation of B A of a smaller rank, its singular values shared evenly."""
     q_b, r_b = np.linalg.qr(b.astype(np.float64))
     q_a, r_a = np.linalg.qr(a.astype(np.float64).T)
     u, s, vt = np.linalg.svd(r_b @ r_a.T)

@@ -100,7 +100,7 @@ class Adapters:
         self._root = data_dir.resolve()
 
     def all(self, kind: AdapterKind | None = None) -> list[LearntAdapter]:
-        """The newest first."""
+        """Return them, the newest first."""
         with self._store.reading() as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM adapters WHERE kind = coalesce(?, kind) ORDER BY id DESC",  # noqa: S608
@@ -159,10 +159,10 @@ class Adapters:
         self._set(adapter_id, "name", _name(name))
 
     def set_scale(self, adapter_id: int, scale: float) -> None:
-        """How strongly it acts: 1 as it was trained, 0 not at all."""
+        """Set how strongly it acts: 1 as it was trained, 0 not at all."""
         self._set(adapter_id, "scale", _scale(scale))
 
-    def switch(self, adapter_id: int, on: bool, base_sha256: str) -> None:
+    def set_in_use(self, adapter_id: int, on: bool, base_sha256: str) -> None:
         """Take it into use beside others, or out of use.
 
         Args:
@@ -223,7 +223,7 @@ class Adapters:
         """
         adapter = self.get(adapter_id)
         try:
-            # What its run left too: answers side by side are words of the person.
+            # The run's folder goes too, because answers side by side are words of the person.
             for folder in (adapter.folder, self._root / "runs" / str(adapter.run_id)):
                 if folder.exists():
                     shutil.rmtree(folder)
@@ -267,13 +267,13 @@ class Adapters:
 
 
 def plan_of(text: str) -> TrainPlan:
-    """A plan from its JSON."""
+    """Read a plan from its JSON."""
     values = json.loads(text)
     return TrainPlan(**{**values, "modules": tuple(values["modules"])})
 
 
 def model_sha256(store: Store, path: Path) -> str:
-    """The hash of a model file, kept in the store as long as size and time of change stay.
+    """Hash a model file; the store keeps the hash as long as size and time of change stay.
 
     Raises:
         TrainingError: it is not there, or cannot be read.
@@ -312,7 +312,7 @@ def _scale(scale: float) -> float:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """What is at `target` is of a transaction that never came to be."""
+    """Copy a file or folder; whatever is at `target` is left of a transaction that never ended."""
     try:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True, mode=0o700)

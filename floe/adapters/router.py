@@ -1,4 +1,4 @@
-"""Which experts answer a prompt: the nearest in the base model's own embedding space, or none.
+"""Router: the experts nearest to a prompt in the base model's own embedding space, or none.
 
 No parameter is trained. A prompt is the mean of its token embeddings in the base model, frequent
 tokens counting less (SIF: Arora, Liang, Ma, "A Simple but Tough-to-Beat Baseline for Sentence
@@ -34,22 +34,22 @@ Tokenize: TypeAlias = Callable[[bytes], Sequence[int]]
 _FREQUENT: Final = 1e-3
 """a of SIF: a token of probability p counts a / (a + p)."""
 
-_LEVELLED: Final = 10
+_WHITENED_DIRECTIONS: Final = 10
 """Directions stronger than the public prompts' tenth are levelled to it."""
 
 _PUBLIC_SHARE: Final = 0.02
-"""Of the public prompts, which are of any task, no more may lie within an expert's radius."""
+"""Share of the public prompts, which are of any task, that may lie within an expert's radius."""
 
 _SHARPNESS: Final = 8.0
-"""At its radius an expert's weight is e^-8 of that at its centroid; it sets how soon two mix."""
+"""Exponent of an expert's weight at its radius, e^-8; it sets how soon two experts mix."""
 
-_LEAST: Final = 0.1
+_MIN_SHARE: Final = 0.1
 """A smaller weight is not worth an adapter's time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a set of prompts lies: their mean (e,) and how far one of them may be from it."""
+class PromptRegion:
+    """Region of a set of prompts: their mean (e,) and how far one of them may be from it."""
 
     centroid: Vector
     radius: float
@@ -61,13 +61,13 @@ class Expert:
 
     adapter_id: int
     name: str
-    place: Place
+    region: PromptRegion
     scale: float = 1.0
     samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ExpertChoice:
     """Adapter ids with their scales, largest first (none: the base model alone), and why."""
 
     scales: tuple[tuple[int, float], ...]
@@ -95,28 +95,28 @@ class PromptSpace:
         if public is None:
             text = files("floe.adapters").joinpath("public_prompts.txt").read_text("utf-8")
             public = text.splitlines()
-        raw = np.stack([self._raw(prompt) for prompt in public]).astype(np.float64)
+        raw = np.stack([self._mean_embedding(prompt) for prompt in public]).astype(np.float64)
         self._mean = raw.mean(axis=0)
         _, values, self._directions = np.linalg.svd(raw - self._mean, full_matrices=False)
-        at = values[min(_LEVELLED, len(values) - 1)]
-        self._level = 1 / np.sqrt(1 + (values / at) ** 2) if at > 0 else np.ones_like(values)
-        self._public = np.stack([self._straightened(row) for row in raw])
+        at = values[min(_WHITENED_DIRECTIONS, len(values) - 1)]
+        self._whitening = 1 / np.sqrt(1 + (values / at) ** 2) if at > 0 else np.ones_like(values)
+        self._public = np.stack([self._whiten(row) for row in raw])
 
     def embed(self, prompt: str) -> Vector:
-        """A prompt in this space, float32 of shape (e,), of unit length. Takes well under 1 ms.
+        """Embed a prompt: float32 of shape (e,), of unit length. Takes well under 1 ms.
 
         Raises:
             PromptError: it is empty.
         """
-        return self._straightened(self._raw(prompt)).astype(np.float32)
+        return self._whiten(self._mean_embedding(prompt)).astype(np.float32)
 
-    def place(
+    def region_of(
         self,
         prompts: Sequence[str],
         blur: float = 0.0,
         random: np.random.Generator | None = None,
-    ) -> Place:
-        """Where the prompts of a task lie.
+    ) -> PromptRegion:
+        """Return the region of a task's prompts.
 
         The radius takes in every one of them, each measured from the mean of the others, but no
         more than 2 % of the public prompts.
@@ -137,9 +137,9 @@ class PromptSpace:
         reach = float(np.linalg.norm(rows - others, axis=1).max())
         foreign = np.linalg.norm(self._public - centroid, axis=1)
         radius = min(reach, float(np.quantile(foreign, _PUBLIC_SHARE)))
-        return Place(centroid.astype(np.float32), radius)
+        return PromptRegion(centroid.astype(np.float32), radius)
 
-    def _raw(self, prompt: str) -> NDArray[np.float64]:
+    def _mean_embedding(self, prompt: str) -> NDArray[np.float64]:
         ids = np.array(self._tokenize(prompt.encode()), dtype=np.intp)
         if not ids.size:
             raise PromptError("An empty text has no embedding.")
@@ -151,25 +151,25 @@ class PromptSpace:
         length: NDArray[np.float64] = mean / max(float(np.linalg.norm(mean)), 1e-12)
         return length
 
-    def _straightened(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _whiten(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         centred = raw - self._mean
         parts = self._directions @ centred
-        straight = centred + (parts * (self._level - 1)) @ self._directions
+        straight = centred + (parts * (self._whitening - 1)) @ self._directions
         unit: NDArray[np.float64] = straight / max(float(np.linalg.norm(straight)), 1e-12)
         return unit
 
 
-def merge(places: Sequence[tuple[Place, float]]) -> Place:
+def merge_regions(regions: Sequence[tuple[PromptRegion, float]]) -> PromptRegion:
     """One place for a cluster out of its devices' (place, weight)."""
-    weights = np.array([weight for _, weight in places], dtype=np.float64)
+    weights = np.array([weight for _, weight in regions], dtype=np.float64)
     weights /= weights.sum()
-    centroid = sum(w * p.centroid for w, (p, _) in zip(weights, places, strict=True))
-    radius = sum(w * p.radius for w, (p, _) in zip(weights, places, strict=True))
-    return Place(np.asarray(centroid, dtype=np.float32), float(radius))
+    centroid = sum(w * p.centroid for w, (p, _) in zip(weights, regions, strict=True))
+    radius = sum(w * p.radius for w, (p, _) in zip(weights, regions, strict=True))
+    return PromptRegion(np.asarray(centroid, dtype=np.float32), float(radius))
 
 
-def choose(embedding: Vector, experts: Sequence[Expert], most: int = 2) -> Choice:
-    """The experts for a prompt: softmax over negative squared distances, of those within reach.
+def choose_experts(embedding: Vector, experts: Sequence[Expert], most: int = 2) -> ExpertChoice:
+    """Choose the experts for a prompt: softmax over negative squared distances within reach.
 
     Args:
         embedding: of the prompt, in the space in which the experts were placed.
@@ -177,26 +177,26 @@ def choose(embedding: Vector, experts: Sequence[Expert], most: int = 2) -> Choic
         most: how many may share an answer; each costs time at every token.
     """
     if not experts:
-        return Choice((), "no experts are in use")
+        return ExpertChoice((), "no experts are in use")
     shares = [
-        float(np.linalg.norm(embedding - expert.place.centroid)) / max(expert.place.radius, 1e-12)
+        float(np.linalg.norm(embedding - expert.region.centroid)) / max(expert.region.radius, 1e-12)
         for expert in experts
     ]
     order = sorted(range(len(experts)), key=lambda i: shares[i])
     near = [i for i in order if shares[i] <= 1][:most]
     if not near:
         closest = experts[order[0]]
-        return Choice(
+        return ExpertChoice(
             (), f"unlike all experts: {shares[order[0]]:.2f} times the reach of {closest.name}"
         )
     logits = -_SHARPNESS * np.square([shares[i] for i in near])
     weights = np.exp(logits - logits.max())
     weights /= weights.sum()
-    chosen = [(experts[i], w) for i, w in zip(near, weights, strict=True) if w >= _LEAST]
+    chosen = [(experts[i], w) for i, w in zip(near, weights, strict=True) if w >= _MIN_SHARE]
     total = sum(w for _, w in chosen)
     scales = tuple((expert.adapter_id, expert.scale * float(w / total)) for expert, w in chosen)
     words = " and ".join(f"{expert.name} ({w / total:.0%})" for expert, w in chosen)
-    return Choice(scales, f"close to {words}: at {shares[near[0]]:.2f} of its reach")
+    return ExpertChoice(scales, f"close to {words}: at {shares[near[0]]:.2f} of its reach")
 
 
 def experts_in_use(store: Store, base_sha256: str) -> list[Expert]:
@@ -212,7 +212,7 @@ def experts_in_use(store: Store, base_sha256: str) -> list[Expert]:
         Expert(
             adapter_id,
             name,
-            Place(np.frombuffer(centroid, dtype="<f4"), radius),
+            PromptRegion(np.frombuffer(centroid, dtype="<f4"), radius),
             scale,
             tuple(json.loads(samples)),
         )

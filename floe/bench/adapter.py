@@ -28,7 +28,7 @@ from floe.llama.runtime import MAX_OUTPUTS, LlamaModel, Logits
 from floe.llama.threads import choose_threads
 from floe.models.catalog import resolve_model
 from floe.records import TrainPlan
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, row_of
 from floe.training.planning.plan import EPOCHS, LEARNING_RATE
@@ -66,7 +66,7 @@ def measure(path: Path, folder: Path) -> tuple[str, dict[str, Any]]:
     with Encoder(path) as encoder:
         trained = encoder.examples(rows[:_TRAINED], _LENGTH)
         measured = encoder.examples(rows[-_MEASURED:], _LENGTH)
-    base = read_base(path, torch.bfloat16)
+    base = read_base_weights(path, torch.bfloat16)
     architecture = base.architecture
     result = train(base, trained, [], _plan(architecture))
     del base
@@ -128,7 +128,7 @@ def _llama(model: LlamaModel, examples: Sequence[Example]) -> Logits:
 
 
 def _torch(path: Path, folder: Path, examples: Sequence[Example]) -> tuple[Logits, Logits]:
-    """The same in transformers, without and with the adapter that peft loads."""
+    """Return the logits of transformers, without and with the adapter that peft loads."""
     from peft import PeftModel  # noqa: PLC0415 - seconds that other benches need not wait
     from transformers import AutoModelForCausalLM  # noqa: PLC0415
 

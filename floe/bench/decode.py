@@ -89,7 +89,7 @@ def _floe(model: LlamaModel, prompt: list[int]) -> list[int]:
 
 
 def _raw(model: LlamaModel, tokens: list[int]) -> int:
-    """As many single-token decodes as the answer has.
+    """Decode as many single tokens as the answer has.
 
     One for the prompt's last token, and one for each but the last, whose successor nobody wants.
     """
@@ -149,7 +149,7 @@ def _write_default_adapter(base: Path, path: Path) -> None:
 
 
 def write_random_adapter(model: LlamaModel, path: Path, rank: int) -> None:
-    """A GGUF adapter of small random numbers on every projection of every layer."""
+    """Write a GGUF adapter of small random numbers on every projection of every layer."""
     random = np.random.default_rng(0)
     writer = gguf.GGUFWriter(str(path), model.metadata["general.architecture"])
     writer.add_type(gguf.GGUFType.ADAPTER)

@@ -23,7 +23,7 @@ from floe.store import Store
 _TOKENS_PER_SECOND: Final = 50
 _GATHERED_MS: Final = (20, 40, 80, 200, 500)
 _SECONDS: Final = 12
-"""Of an answer that is written at that pace; the commits follow each other at once."""
+"""Seconds of an answer that is written at that pace; the commits follow each other at once."""
 _SURVIVES: Final = {
     "NORMAL": "kill -9; after a power cut the last commits may be missing",
     "FULL": "kill -9 and a power cut",

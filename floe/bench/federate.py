@@ -2,7 +2,7 @@
 
 A thousand clients with adapters on all 210 projections of SmolLM2-135M are aggregated; their
 factors are random, drawn beforehand from a small stock, so that neither drawing nor a disk is
-timed. `seconds` is for factors as Floe's devices send them (`canonical`, as in
+timed. `seconds` is for factors as Floe's devices send them (`to_canonical_form`, as in
 `participant.train`), `seconds_any_form` for factors as training leaves them, which a device that
 is not Floe may send; `device_seconds` is what the first costs the strongest device, once a
 round. No model is needed.
@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from floe.federation.app.update import Update, UpdateFactors
-from floe.federation.maths.accounting import noise_for, private_mean
+from floe.federation.maths.accounting import noise_multiplier_for, private_mean
 from floe.federation.maths.aggregate import (
     Aggregated,
     AggregationRule,
     Member,
     aggregate,
-    canonical,
-    cut,
     slice_weights,
+    to_canonical_form,
+    truncate_factors,
 )
 from floe.federation.maths.cluster import cluster, similarity
 from floe.training.memory_limit import peak_rss_mb
@@ -127,7 +127,7 @@ def toy_energy(rule: AggregationRule | None, values: Real = STEPPED) -> float:
     for _ in range(30):
         sent: list[UpdateFactors] = []
         for rank in _TOY_RANKS:
-            a, b = cut(common, rank)["m"]
+            a, b = truncate_factors(common, rank)["m"]
             start = b.astype(np.float64) @ a
             noise = 0.005 * random.standard_normal(target.shape)
             sent.append(_best(start + 0.3 * (target - start) + noise, rank))
@@ -161,7 +161,7 @@ def _together(
 def task_updates(
     tasks: int, each: int, ranks: Sequence[int], seed: int = 7
 ) -> tuple[list[Update], list[int]]:
-    """Updates whose tasks are half of them, and which task each has; one small layer."""
+    """Make updates that are half task, and say which task each has; one small layer."""
     random = np.random.default_rng(seed)
     shapes = {name: (d // 12, k // 12) for name, (d, k) in LAYER.items()}
     common = {name: random.standard_normal(shape) for name, shape in shapes.items()}
@@ -186,7 +186,7 @@ def private_utility(counts: Sequence[int]) -> dict[str, dict[int, float]]:
     One layer, rank 8, clients that agree by half. `basis`: as Floe does it, noise on the
     coordinates in a known basis; `dense`: noise on the dense sum, which is then cut to rank 8.
     """
-    multiplier = noise_for(8.0, 1e-5, 5)
+    multiplier = noise_multiplier_for(8.0, 1e-5, 5)
     random = np.random.default_rng(11)
     rank = 8
     basis = {
@@ -250,7 +250,7 @@ def _stock(ordered: bool) -> dict[tuple[tuple[int, int], int], list[UpdateFactor
     for shape in sorted(set(LAYER.values())):
         for rank in _RANKS:
             drawn = [_random_factors(random, shape, rank) for _ in range(_STOCK)]
-            stock[shape, rank] = [canonical({"m": f})["m"] if ordered else f for f in drawn]
+            stock[shape, rank] = [to_canonical_form({"m": f})["m"] if ordered else f for f in drawn]
     return stock
 
 
@@ -259,7 +259,7 @@ def _seconds(
     shapes: Mapping[str, tuple[int, int]],
     stock: Mapping[tuple[tuple[int, int], int], list[UpdateFactors]],
 ) -> float:
-    """Of one rank-aware aggregation at the largest rank."""
+    """Time one rank-aware aggregation at the largest rank."""
     members = [Member(_RANKS[i % len(_RANKS)], 10 + i % 7) for i in range(clients)]
 
     def load(client: int, module: str) -> UpdateFactors:
@@ -275,10 +275,10 @@ def _seconds(
 def _device_seconds(
     stock: Mapping[tuple[tuple[int, int], int], list[UpdateFactors]],
 ) -> float:
-    """Of bringing one adapter of the largest rank on all modules into canonical form."""
+    """Time bringing one adapter of the largest rank on all modules into canonical form."""
     adapter = {name: stock[shape, max(_RANKS)][0] for name, shape in _shapes(_LAYERS).items()}
     started = time.perf_counter()
-    canonical(adapter)
+    to_canonical_form(adapter)
     return time.perf_counter() - started
 
 
@@ -293,14 +293,14 @@ def _random_factors(
 
 
 def _low_rank(random: np.random.Generator, shape: tuple[int, int], rank: int) -> Real:
-    """Of Frobenius norm about that of a standard normal matrix, whatever the rank."""
+    """Make a matrix of Frobenius norm about that of a standard normal one, whatever the rank."""
     a, b = _random_factors(random, shape, rank)
     product: Real = (b @ a).astype(np.float64) / np.sqrt(rank)
     return product
 
 
 def _best(matrix: Real, rank: int) -> UpdateFactors:
-    """The best approximation of `rank`, as (A, B)."""
+    """Return the best approximation of `rank`, as (A, B)."""
     u, values, vt = np.linalg.svd(matrix, full_matrices=False)
     root = np.sqrt(values[:rank])
     return (root[:, None] * vt[:rank]).astype(np.float32), (u[:, :rank] * root).astype(np.float32)

@@ -45,14 +45,14 @@ _NEAR_TIE: Final = 0.999
 _NO_SPACING: Final = FollowPolicy(min_spacing=0.0, max_requests=10_000)
 _NOISE: Final = 0.02
 _TOLERANCE: Final = 0.1
-"""What the page's switch for fewer requests sets."""
+"""Setting of the page's switch for fewer requests."""
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class Silent:
+class SilentStream:
     """A stream that never brings a row."""
 
     ended = False
@@ -142,7 +142,7 @@ def _scenarios(pair: Pair) -> Iterator[dict[str, object]]:
 
 
 def _fewer_requests(pair: Pair) -> dict[str, object]:
-    """The same at a round trip of 200 ms with the switch for fewer requests on."""
+    """Measure a round trip of 200 ms with the switch for fewer requests on."""
     round_trip, rate, weight = 0.2, 100.0, 0.5
     runs = []
     for question in _TIMED:
@@ -177,7 +177,7 @@ def _overhead(pair: Pair) -> float:
 
 
 def _dead(pair: Pair) -> dict[str, object]:
-    """A cloud that never answers, over the same tokens as the local model alone, in turn.
+    """Time a cloud that never answers and the local model alone, in turn over the same tokens.
 
     `ratio` counts from the first token on; the one wait for the deadline is told apart. What was
     written in the second half of that wait counts there, so two figures more: `steady_ratio` is
@@ -187,7 +187,7 @@ def _dead(pair: Pair) -> dict[str, object]:
     ratios, steady, whole, waits = [], [], [], []
     for question, _ in product(_DEAD, range(6)):
         alone = pair.alone(question, tokens=_DEAD_TOKENS)
-        dead = pair.alone(question, lambda _partial: Silent(), tokens=_DEAD_TOKENS)
+        dead = pair.alone(question, lambda _partial: SilentStream(), tokens=_DEAD_TOKENS)
         ratios.append((alone.seconds - alone.first) / (dead.seconds - dead.first))
         steady.append(_last_seconds(alone) / _last_seconds(dead))
         whole.append((alone.seconds + pair.deadline) / dead.seconds)
@@ -203,7 +203,7 @@ def _dead(pair: Pair) -> dict[str, object]:
 
 
 def _last_seconds(run: BenchRun) -> float:
-    """Of the tokens after all that can be written ahead of time."""
+    """Return the seconds of the tokens after all that can be written ahead of time."""
     return (run.steps[-1].at_ms - run.steps[MOST_AHEAD].at_ms) / 1000
 
 

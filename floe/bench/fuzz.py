@@ -43,7 +43,7 @@ _MEMORY_BYTES: Final = 2 << 30
 """Address space that all cases together may take beyond what the program has at the start."""
 _MOST_CRASHES: Final = 20
 _PROTOCOL_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""What the reader of the cloud's rows declares; its callers make sentences of them."""
+"""Errors that the reader of the cloud's rows declares; its callers make sentences of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class FuzzTarget:
 
 @dataclass(slots=True)
 class FuzzReport:
-    """What became of one parser's cases."""
+    """Result of one parser's cases."""
 
     cases: int = 0
     accepted: int = 0

@@ -18,20 +18,21 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from flwr.proto.fleet_pb2 import PushMessagesRequest
 
+from floe.adapters.lora_defaults import MODULES
 from floe.errors import FederationError
 from floe.federation.app.array_records import from_record, to_record
-from floe.federation.app.limits import LIMITS, MODULES
+from floe.federation.app.limits import LIMITS
 from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, START
 from floe.federation.app.recipe import Recipe
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
 from floe.federation.app.update import Update, to_arrays
-from floe.federation.app.update_filter import Rules, Seen, admit
+from floe.federation.app.update_filter import SeenUpdates, UpdateRules, admit_update
 from floe.federation.app.validation import (
     file_within,
     read_closing_task,
     read_expert_task,
     read_factors,
-    read_places,
+    read_regions,
     read_train_task,
 )
 from floe.federation.group.gateway import Refusal, check_reply
@@ -44,7 +45,7 @@ _PATHS: Final = (
     *("group-1/", "group-1\n", "GROUP-1", "a" * 33, "", " ", "nul", "\u2025", "\ud800", "~", "-"),
 )
 _ENDLESS: Final = "a whole number of 5,001 digits"
-_STRANGE: Final[tuple[Any, ...]] = (
+_ODD_VALUES: Final[tuple[Any, ...]] = (
     *(-1, 0, 1, 2, 5000, 2**31, 2**63, -(2**63), 10**400, _ENDLESS, True, False, b"", b"\xff" * 9),
     *(0.0, -0.0, 1e-320, 1e308, -1e308, math.nan, math.inf, -math.inf, 3e-3, 1.0),
     *("", "1", "nan", "q_proj", "q_proj,q_proj", "[" * 3000, "{}", "x" * 300, "\x1b[2J", "\u202e"),
@@ -78,12 +79,12 @@ def fuzz(cases: int, seed: int) -> int:
 
 
 def fuzz_label(rng: random.Random) -> Any:
-    """What a server may call a cluster."""
+    """Make a label that a server may give a cluster."""
     kind = rng.randrange(4)
     if kind == 0:
         return rng.choice(_PATHS)
     if kind == 1:
-        return rng.choice(_STRANGE)
+        return rng.choice(_ODD_VALUES)
     if kind == 2:
         return "".join(rng.choices("ab1-./\\\0~\n \u00e9\u2044%:", k=rng.randrange(1, 40)))
     return f"group-{rng.randrange(99)}" + rng.choice(("", "", "/..", "\0", "/"))
@@ -128,7 +129,7 @@ def _expert(rng: random.Random, numpy: np.random.Generator, folder: Path) -> Non
     task = read_expert_task(_twist_records(rng, content))
     assert file_within(folder, task.cluster).parent == folder
     _check_factors(read_factors(task.expert, _SHAPES))
-    read_places(task.centroids, {task.cluster})
+    read_regions(task.centroids, {task.cluster})
 
 
 def _closing(rng: random.Random, numpy: np.random.Generator, folder: Path) -> None:
@@ -141,7 +142,7 @@ def _closing(rng: random.Random, numpy: np.random.Generator, folder: Path) -> No
     for label, record in task.experts.items():
         assert file_within(folder, label).parent == folder
         _check_factors(read_factors(record, _SHAPES))
-    read_places(task.centroids, set(task.experts))
+    read_regions(task.centroids, set(task.experts))
 
 
 def _label(rng: random.Random, _: np.random.Generator, folder: Path) -> None:
@@ -152,10 +153,10 @@ def _label(rng: random.Random, _: np.random.Generator, folder: Path) -> None:
 def _update(rng: random.Random, numpy: np.random.Generator, _: Path) -> None:
     update = Update("id", "7", 1, _BASE, _RANK, 3.0, 5, _pairs(numpy), np.ones(5, np.float32), 1.0)
     record = hostile_record(rng, to_arrays(update))
-    found = admit(
+    found = admit_update(
         from_record(record, 65_536, 2 * len(_SHAPES) + 2),
-        Rules(_SHAPES, _BASE, 1, max_rank=8, centroid_size=5),
-        Seen(),
+        UpdateRules(_SHAPES, _BASE, 1, max_rank=8, centroid_size=5),
+        SeenUpdates(),
         set(),
     )
     if isinstance(found, Update):
@@ -165,7 +166,7 @@ def _update(rng: random.Random, numpy: np.random.Generator, _: Path) -> None:
 
 
 def hostile_record(rng: random.Random, arrays: dict[str, Any]) -> ArrayRecord:
-    """An update as a hostile device would send it: its header, an array or its bytes are off."""
+    """Make an update as a hostile device would: its header, an array or its bytes are off."""
     header = json.loads(arrays["header"].tobytes())
     if rng.random() < 0.6:
         _twist(rng, header)
@@ -204,7 +205,7 @@ _TARGETS: Final[tuple[Callable[[random.Random, np.random.Generator, Path], None]
 
 
 def fuzz_text(rng: random.Random) -> str:
-    """Some text that nobody expects."""
+    """Make a text that nobody expects."""
     return "".join(rng.choices("abc.\0\n\x1b\u202e/\U0001f600", k=rng.randrange(0, 260)))
 
 
@@ -215,9 +216,9 @@ def _twist(rng: random.Random, values: dict[str, Any]) -> None:
     if kind == 0:
         del values[name]
     elif kind == 1:
-        values[fuzz_text(rng)] = rng.choice(_STRANGE)
+        values[fuzz_text(rng)] = rng.choice(_ODD_VALUES)
     elif kind < 7:
-        values[name] = rng.choice(_STRANGE)
+        values[name] = rng.choice(_ODD_VALUES)
 
 
 def _twist_records(rng: random.Random, content: RecordDict) -> RecordDict:
@@ -234,7 +235,7 @@ def _twist_records(rng: random.Random, content: RecordDict) -> RecordDict:
 
 
 def _record(rng: random.Random, arrays: Mapping[str, Any]) -> ArrayRecord:
-    """As it travels, now and then with bytes that are no array."""
+    """Make a record as it travels, now and then with bytes that are no array."""
     record = to_record(arrays)
     if record and rng.random() < 0.3:
         name = rng.choice(list(record))
@@ -295,7 +296,7 @@ def _report(rng: random.Random) -> str:
 
 
 def _json(values: Mapping[str, Any]) -> str:
-    """As JSON, whole numbers included that Python would not write."""
+    """Write JSON, whole numbers included that Python would not write."""
     text = json.dumps(values, default=lambda _: "bytes", skipkeys=True)
     return text.replace(json.dumps(_ENDLESS), "1" + "0" * 5000)
 

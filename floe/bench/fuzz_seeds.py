@@ -27,7 +27,7 @@ _NAMES: Final = (
 
 
 def make_gguf(dice: random.Random) -> bytes:
-    """A model's or an adapter's header, written field by field with faults, or broken as bytes."""
+    """Make a model's or an adapter's header, with faulty fields or broken bytes."""
     if dice.random() < 0.5:
         return _break_bytes(dice, dice.choice((GGUF_MODEL, GGUF_ADAPTER)), _GGUF_OFFSETS)
     return _GgufWriter(dice).write()
@@ -41,7 +41,7 @@ class _GgufWriter:
         self.offsets: list[int] = []
 
     def write(self, *, adapter: bool | None = None) -> bytes:
-        """The bytes of a file, with its tensors' data as zeros."""
+        """Return the bytes of a file, with its tensors' data as zeros."""
         dice = self._dice
         if adapter is None:
             adapter = dice is not None and dice.random() < 0.3
@@ -190,7 +190,7 @@ _CHAT: Final[dict[str, Any]] = {
 
 
 def make_chat_file(dice: random.Random) -> bytes:
-    """Some lines of chats, with faults in JSON, in its values and in the bytes."""
+    """Make some lines of chats, with faults in JSON, in its values and in the bytes."""
     lines = [_json_line(dice, _CHAT) for _ in range(dice.choice((1, 1, 2, 3)))]
     data = dice.choice((b"\n", b"\n", b"\r\n", b"\r", b"\n\n")).join(lines)
     if dice.random() < 0.1:
@@ -247,7 +247,7 @@ _OTHER_CHUNKS: Final[tuple[dict[str, Any], ...]] = (
 
 
 def make_chunks(dice: random.Random) -> bytes:
-    """A stream of server-sent events with chunks of several dialects."""
+    """Make a stream of server-sent events with chunks of several dialects."""
     lines = []
     for _ in range(dice.choice((1, 2, 3, 4))):
         chunk = dice.choice((_CHUNK, _CHUNK, *_OTHER_CHUNKS))
@@ -309,7 +309,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 
 
 def make_settings(dice: random.Random) -> bytes:
-    """A `floe.toml` with faults."""
+    """Make a `floe.toml` with faults."""
     kept = {name: value for name, value in _SETTINGS.items() if dice.random() < 0.8}
     lines = [f"{name} = {json.dumps(value)}" for name, value in kept.items()]
     for _ in range(dice.choice((0, 1, 1, 2))):
@@ -417,7 +417,7 @@ def _junk(dice: random.Random) -> Any:
 
 
 def _json_line(dice: random.Random, value: Any) -> bytes:
-    """A value as JSON, with a fault in its values, in its text or in neither."""
+    """Write a value as JSON, with a fault in its values, in its text or in neither."""
     if dice.random() < 0.8:
         value = _changed(dice, value, 0.04)
     text = json.dumps(value, ensure_ascii=dice.random() < 0.5)
@@ -463,7 +463,7 @@ def _break_json(dice: random.Random, text: str) -> str:
 
 
 def _break_bytes(dice: random.Random, data: bytes, offsets: tuple[int, ...] = ()) -> bytes:
-    """Some changes of bytes; `offsets` are where numbers stand that a parser reads."""
+    """Change some bytes; `offsets` are where numbers stand that a parser reads."""
     if dice.random() < 0.02:
         return dice.randbytes(dice.choice((0, 1, 3, 30, 300)))
     broken = bytearray(data)

@@ -19,13 +19,13 @@ from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage, PoolingRule, Sampling, TokenStep
 
 TOKENS: Final = 48
-"""Of one timed answer."""
+"""Tokens of one timed answer."""
 _POLLED: Final = 4
 _PATIENT: Final = 30.0
 """Longer than every round trip: the figures are those of full fusion, not of going on alone."""
 
 
-class Timed:
+class TimedModel:
     """A local model whose evaluation time is added up; all else is handed through for nothing."""
 
     def __init__(self, model: LlamaModel) -> None:
@@ -41,7 +41,7 @@ class Timed:
         self.roll_back = model.roll_back
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> LogitArray:
-        """As the model's, timed."""
+        """Evaluate like the model, timed."""
         began = time.perf_counter()
         logits = self._evaluate(tokens, outputs)
         self.seconds += time.perf_counter() - began
@@ -99,7 +99,7 @@ class Pair:
         *,
         tokens: int = TOKENS,
     ) -> BenchRun:
-        """The local model alone, or beside a cloud that is of no use."""
+        """Time the local model alone, or beside a cloud that is of no use."""
         controls = Controls(0.5 if open_stream else 1.0, self.deadline)
         return self._run(question, controls, open_stream, "log-linear", tokens, None, lambda: 0.0)
 
@@ -114,7 +114,7 @@ class Pair:
         waited: Callable[[], float],
     ) -> BenchRun:
         logits = self._read(question)
-        local = Timed(self.local)
+        local = TimedModel(self.local)
         decoder = Decoder(
             local,
             controls,
@@ -181,7 +181,7 @@ class Pair:
                 model.roll_back(len(model.tokens) - size + 1)
 
     def least_requests(self, question: str, weight: float, rule: PoolingRule, tokens: int) -> int:
-        """Requests that no protocol can do without: the first, and one where the text leaves.
+        """Count the requests that any protocol needs: the first, and one where the text leaves.
 
         What the cloud makes of a text that is not its own, nobody knows before it is asked.
         """
@@ -189,14 +189,14 @@ class Pair:
         return 1 + sum([left for _, left in reference][:-1])
 
     def _boundary(self, question: str, boundary: bytes, text: bytes) -> tuple[bytes, bool]:
-        """The end of the cloud's last token that the text has passed, or all of it on leaving."""
+        """Find the end of the cloud's last token that the text has passed, or all if it leaves."""
         while len(boundary) < len(text):
             row = self.cloud.row(question, boundary)
             pending = text[len(boundary) :]
             if not row.end and pending.startswith(row.text_bytes):
                 boundary += row.text_bytes
             elif self.shared or row.end or not row.text_bytes.startswith(pending):
-                # What can be sent ends with a whole character.
+                # Text can be sent only up to the end of a whole character.
                 return text.decode("utf-8", "ignore").encode(), True
             else:
                 break

@@ -31,7 +31,7 @@ CONTACT = frozenset(
         *("US_DRIVER_LICENSE", "US_PASSPORT", "MEDICAL_LICENSE"),
     }
 )
-"""What alone identifies or reaches a person."""
+"""Types that alone identify or reach a person."""
 
 _PERSON = "PERSON"
 _HELD_OUT = 5
@@ -66,7 +66,7 @@ class Row(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedRow:
     """A labelled text and what the detector says of it."""
 
     row: Row
@@ -99,7 +99,7 @@ def run(data: Path | None) -> dict[str, object]:
         detector.load()
         load_s = time.perf_counter() - started
         print(f"privacy: loaded in {load_s:.1f} s", file=sys.stderr)
-        judged = [Judged(row, detector.examine(row.text)) for row in rows]
+        judged = [JudgedRow(row, detector.examine(row.text)) for row in rows]
         times = _times(detector, rows)
         questions = general_questions()
         kept = [question for question in questions if detector.examine(question).private]
@@ -134,7 +134,7 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def figures(judged: Sequence[Judged]) -> Figures:
+def figures(judged: Sequence[JudgedRow]) -> Figures:
     """Recall and specificity per prompt, and the F2 of characters that decide.
 
     prompt_recall: texts with contact or identity data that are kept; person_recall: texts with a
@@ -169,7 +169,7 @@ def general_questions() -> list[str]:
     return list(found)
 
 
-def _private(judged: Sequence[Judged]) -> int:
+def _private(judged: Sequence[JudgedRow]) -> int:
     return sum(one.verdict.private for one in judged)
 
 
@@ -177,7 +177,7 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def _char_f2(judged: Sequence[Judged]) -> float | None:
+def _char_f2(judged: Sequence[JudgedRow]) -> float | None:
     """F-beta with beta = 2 over characters: recall counts four times as much as precision."""
     both = found = labelled = 0
     for one in judged:

@@ -34,11 +34,11 @@ class RecordedCloud:
         self.seconds = 0.0
 
     def now(self) -> float:
-        """A clock, in seconds, that stands still while a row is computed."""
+        """Return the time in seconds of a clock that stands still while a row is computed."""
         return time.perf_counter() - self.seconds
 
     def row(self, question: str, text: bytes) -> CloudToken:
-        """The row after `text`, the beginning of an answer to `question`."""
+        """Return the distribution after `text`, the beginning of an answer to `question`."""
         key = (question, text)
         row = self._rows.get(key)
         if row is None:
@@ -123,7 +123,7 @@ class PacedStream:
 
     @property
     def ended(self) -> bool:
-        """Whether the end row has been given out."""
+        """True once the end of the stream has been given out."""
         return self._finished
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What `floe.bench.train` compares with: transformers.Trainer and peft with their defaults.
+"""Reference of `floe.bench.train`: transformers.Trainer and peft with their defaults.
 
 A process of its own: `python -m floe.bench.reference --base GGUF --rows FILE ...` prints JSON.
 The model is the same GGUF as transformers reads it, the rows are the same tokens with the same
@@ -34,7 +34,7 @@ Item = dict[str, torch.Tensor]
 
 
 class _Clock(TrainerCallback):
-    """When each step ended."""
+    """Times at which each step ended."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -72,7 +72,7 @@ def _item(example: Example) -> Item:
 
 
 def _plain(base: Path) -> Any:
-    """The model in float32, as the library reads it.
+    """Load the model in float32, as the library reads it.
 
     Carried over into a fresh one, because the trainer takes what came from a GGUF for quantised.
     """
@@ -110,7 +110,7 @@ def measure(base: Path, rows: Path, length: int, folder: Path) -> dict[str, Any]
 
 
 def main() -> None:
-    """The process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(prog="python -m floe.bench.reference", description=__doc__)
     for name in ("base", "rows", "folder"):
         parser.add_argument(f"--{name}", type=Path, required=True)

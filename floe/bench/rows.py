@@ -8,7 +8,7 @@ from floe.resources import EXAMPLES
 
 
 def example_lines(writer: str | None = None) -> list[dict[str, Any]]:
-    """The chats of one example writer, or of all, as lines of a rows file.
+    """Return the chats of one example writer, or of all, as lines of a rows file.
 
     Raises:
         DataError: the examples are not there.

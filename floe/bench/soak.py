@@ -70,7 +70,7 @@ _QUESTIONS: Final = (
 
 @dataclass(slots=True)
 class Footprint:
-    """What a process holds while nothing runs. Memory in MB (10^6 bytes)."""
+    """Footprint of a process while nothing runs. Memory in MB (10^6 bytes)."""
 
     memory: float
     stand_in: float
@@ -82,7 +82,7 @@ class Footprint:
 
 @dataclass(slots=True)
 class Tally:
-    """What has been done so far."""
+    """Counts of what has been done so far."""
 
     tokens: int = 0
     stops: int = 0
@@ -171,7 +171,7 @@ class Soak:
             elif number % 25 == 0 and training is None:
                 self._swap_adapters()
             self._turn()
-            training = self._look_at_training(training)
+            training = self._poll_training(training)
             if training is None:
                 samples.append(self._footprint())
             if number % 20 == 0:
@@ -184,7 +184,7 @@ class Soak:
         size = max(3, round(len(samples) * _WINDOW))
         first = round(len(samples) * _WARM_UP)
         before, after = samples[first : first + size], samples[-size:]
-        last = self._settled(before)
+        last = self._settled_footprint(before)
         tally = self.tally
         figures: dict[str, Any] = {
             "turns": turns,
@@ -214,8 +214,8 @@ class Soak:
         figures["turns_held"] = len(self._assistant._turns) + len(self._assistant._writer._turns)
         return figures
 
-    def _settled(self, before: list[Footprint]) -> Footprint:
-        """The last look; what is just ending is given a moment."""
+    def _settled_footprint(self, before: list[Footprint]) -> Footprint:
+        """Take the last footprint; what is just ending is given a moment."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
             seen = self._footprint()
@@ -285,7 +285,7 @@ class Soak:
         self.tally.shown[turn.message_id] = turn.view().text, status
 
     def _delete_oldest(self) -> None:
-        """A person tidies up now and then; the list does not grow for good."""
+        """Delete the oldest chats, because a person tidies up now and then."""
         if len(self._chats) > _KEPT_CHATS:
             doomed = self._chats.pop(0)
             for message in self._assistant.store.open_conversation(doomed):
@@ -299,7 +299,7 @@ class Soak:
         adapters = self._assistant.adapters
         for each in adapters.all():
             on = self._dice.random() < 0.5
-            adapters.switch(each.id, on, self._sha256)
+            adapters.set_in_use(each.id, on, self._sha256)
             if on:
                 adapters.set_scale(each.id, self._dice.choice((0.5, 1.0)))
         self.tally.adapter_swaps += 1
@@ -352,7 +352,7 @@ class Soak:
         self.tally.trainings += 1
         return self._runs.start(data, self._base, plan, memory_limit_mb=6000.0).id
 
-    def _look_at_training(self, run_id: int | None) -> int | None:
+    def _poll_training(self, run_id: int | None) -> int | None:
         if run_id is None:
             return None
         run = self._runs.get(run_id)
@@ -366,7 +366,7 @@ class Soak:
         return None
 
     def _await_training(self, run_id: int) -> None:
-        _until(lambda: self._look_at_training(run_id) is None)
+        _until(lambda: self._poll_training(run_id) is None)
 
     # What is held
 
@@ -385,7 +385,7 @@ class Soak:
 
 
 def _check_database(path: Path, tally: Tally) -> dict[str, Any]:
-    """Whether the file is sound, and all that was shown is in it."""
+    """Check that the file is sound, and that all that was shown is in it."""
     with Store(path) as store:
         with store.reading() as db:
             integrity = db.execute("PRAGMA integrity_check").fetchone()[0]

@@ -29,8 +29,8 @@ from floe.models.catalog import resolve_model
 from floe.records import TrainPlan
 from floe.resources import IMPORT_ROOT
 from floe.training.data.tokenisation import Encoder, read_rows
-from floe.training.planning.flops import Amount, operations
-from floe.training.planning.hardware import Hardware, measure
+from floe.training.planning.flops import TokenCounts, training_flops
+from floe.training.planning.hardware import Hardware, measure_hardware
 from floe.training.planning.plan import choose_plan, workload_of
 from floe.training.process import TRAINER, RunFolder, environment
 
@@ -44,7 +44,7 @@ def run() -> dict[str, object]:
     base = resolve_model(settings.model, settings.models_dir)
     lines = [line for writer in _WRITERS for line in example_lines(writer)]
     _say("measuring this device")
-    device = measure()
+    device = measure_hardware()
     architecture = read_architecture(base)
     plan = choose_plan(device, architecture, workload_of(base, lines))
     with tempfile.TemporaryDirectory() as name:
@@ -53,8 +53,8 @@ def run() -> dict[str, object]:
         result = _ours(folder / "run", base, plan, lines)
         _say("transformers.Trainer and peft")
         reference = _reference(folder, base, plan)
-        again = measure()
-        learned = _amount(folder / "rows.jsonl", base, plan)
+        again = measure_hardware()
+        learned = _token_counts(folder / "rows.jsonl", base, plan)
     return _figures(architecture, plan, result, reference, learned, (device, again)) | {
         "rows": len(lines),
         "model": base.name,
@@ -70,11 +70,13 @@ def _figures(
     plan: TrainPlan,
     result: dict[str, Any],
     reference: dict[str, Any],
-    learned: Amount,
+    learned: TokenCounts,
     devices: Sequence[Hardware],
 ) -> dict[str, object]:
     peak = max(device.gflops(plan.precision) for device in devices) * 1e9
-    needed = operations(architecture, plan, learned, Amount(0, 0, 0), epochs=plan.epochs, looks=0)
+    needed = training_flops(
+        architecture, plan, learned, TokenCounts(0, 0, 0), epochs=plan.epochs, evaluations=0
+    )
     loop_seconds = result["tokens"] / result["tok_s"]
     return {
         "tok_s": round(result["tok_s"], 1),
@@ -140,6 +142,6 @@ def _reference(folder: Path, base: Path, plan: TrainPlan) -> dict[str, Any]:
     return found
 
 
-def _amount(rows: Path, base: Path, plan: TrainPlan) -> Amount:
+def _token_counts(rows: Path, base: Path, plan: TrainPlan) -> TokenCounts:
     with Encoder(base) as encoder:
-        return Amount.of(encoder.examples(read_rows(rows), plan.sequence_length))
+        return TokenCounts.of(encoder.examples(read_rows(rows), plan.sequence_length))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from floe.adapters.active_adapters import LiveAdapters
+from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.registry import Adapters
 from floe.chat import rescue
 from floe.chat.answer_writer import AnswerWriter
@@ -78,7 +78,7 @@ class Assistant:
         self.sent = SentLog(store)
         self.adapters = Adapters(store, settings.data_dir)
         self._settings = settings
-        self._live = LiveAdapters(model, store, self.adapters)
+        self._active_adapters = ActiveAdapters(model, store, self.adapters)
         self._prompts = PromptBuilder(model)
         # Found out now, not while the first answer is waited for.
         logger.info("batches: exact to %d, even from %d", model.exact_batch, model.even_batch)
@@ -225,7 +225,7 @@ class Assistant:
             PromptError: the prompt does not fit.
         """
         tokens = self._prompts.build(prompt).tokens
-        return self._worker.submit(self._live.answer, tokens, adapters).result()
+        return self._worker.submit(self._active_adapters.answer, tokens, adapters).result()
 
     def prompt(self, path: Sequence[Message]) -> Prompt:
         """What the local model reads before it answers; PromptError if the last does not fit."""
@@ -235,13 +235,15 @@ class Assistant:
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
     ) -> Scores:
-        """A given answer as both models read it, see `LiveAdapters.score`, between two turns.
+        """A given answer as both models read it, see `ActiveAdapters.score`, between two turns.
 
         Raises:
             ModelError: an adapter does not fit.
             PromptError: both together do not fit.
         """
-        return self._worker.submit(self._live.score, prompt, tokens, rows, shared=shared).result()
+        return self._worker.submit(
+            self._active_adapters.score, prompt, tokens, rows, shared=shared
+        ).result()
 
     def _check(self, text: str, conversation_id: int | None) -> None:
         if not text.strip():
@@ -389,9 +391,9 @@ class Assistant:
         options: TurnOptions,
     ) -> Status:
         try:
-            turn.count(adapters=self._live.follow(prompt.question))
+            turn.count(adapters=self._active_adapters.activate_for(prompt.question))
         except FloeError as error:
-            self._live.put_on([])
+            self._active_adapters.set_active([])
             turn.notice(f"{error} This answer does without what was learnt.")
         turn.count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
         if prompt.dropped:

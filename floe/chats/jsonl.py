@@ -15,10 +15,10 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from floe.errors import DataError, FloeError
-from floe.models.download import megabytes
 from floe.records import ChatMessage, Role
 from floe.store import Store, encryption
 from floe.store.text import clean, one_line
+from floe.units import format_bytes
 
 MAX_FILE_BYTES: Final = 2_000_000_000
 MAX_LINE_BYTES: Final = 50_000_000
@@ -57,7 +57,7 @@ def read_chats(path: Path) -> list[tuple[ChatMessage, ...]]:
 
 
 def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...]]:
-    """The chats of a file one by one; no more than one line is in memory.
+    """Yield the chats of a file one by one; no more than one line is in memory.
 
     Args:
         path: the file.
@@ -74,8 +74,8 @@ def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise DataError(
-                    f"{name} has {megabytes(size)}; at most {megabytes(MAX_FILE_BYTES)} can be "
-                    "imported at once. Split it into several files."
+                    f"{name} has {format_bytes(size)}; at most {format_bytes(MAX_FILE_BYTES)} can "
+                    "be imported at once. Split it into several files."
                 )
             yield from iterate_chat_lines(file, name)
     except OSError as error:
@@ -85,7 +85,7 @@ def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...
 
 
 def iterate_chat_lines(file: BinaryIO, name: str) -> Iterator[tuple[ChatMessage, ...]]:
-    """The chats of an open file; `name` is what to call it.
+    """Yield the chats of an open file; `name` is what to call it.
 
     Raises:
         DataError: a line is too long or does not fit, or there is none.
@@ -97,7 +97,7 @@ def iterate_chat_lines(file: BinaryIO, name: str) -> Iterator[tuple[ChatMessage,
         where = f"Line {number:,} of {name}"
         if len(line) > MAX_LINE_BYTES:
             raise DataError(
-                f"{where} is longer than {megabytes(MAX_LINE_BYTES)}. {_EXPECTED} on each line, "
+                f"{where} is longer than {format_bytes(MAX_LINE_BYTES)}. {_EXPECTED} on each line, "
                 "one chat a line."
             )
         if number == 1:
@@ -129,7 +129,7 @@ def _chat(line: bytes, where: str) -> tuple[ChatMessage, ...]:
 
 
 def _parsed(line: bytes) -> Any:
-    """A line's JSON; what orjson refuses and Python writes (NaN, half a character) is read, too.
+    """Parse a line; JSON that only Python writes (NaN, half a character) is read, too.
 
     Raises:
         ValueError: it is none (`JSONDecodeError`, `UnicodeDecodeError`), or has a number of more

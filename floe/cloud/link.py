@@ -29,6 +29,7 @@ from floe.models.catalog import resolve_model
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, Sampling
 from floe.store import Store
+from floe.units import format_time_ago
 
 logger = logging.getLogger(__name__)
 
@@ -325,7 +326,9 @@ class CloudLink:
         elif self._tested_at is None:
             words = f"The cloud takes part: {client.model}. It has not been tested yet."
         else:
-            words = f"The cloud takes part: {client.model}. Tested {_ago(self._tested_at)}."
+            words = (
+                f"The cloud takes part: {client.model}. Tested {format_time_ago(self._tested_at)}."
+            )
         self._state = CloudState("ready", words)
 
     def _keep(self, base_url: str, profile: EndpointProfile) -> None:
@@ -355,13 +358,3 @@ class CloudLink:
         if base_url == STAND_IN:
             return self._stand_in.key if self._stand_in is not None else SecretStr("")
         return given if given is not None else self.keys.load(base_url)
-
-
-def _ago(then: float) -> str:
-    """`5 minutes ago`, for a time in seconds since the epoch."""
-    seconds = max(time.time() - then, 0)
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        count = int(seconds // size)
-        if count:
-            return f"{count} {unit}{'s' * (count > 1)} ago"
-    return "just now"

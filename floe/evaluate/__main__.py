@@ -21,7 +21,7 @@ from floe.errors import FloeError
 from floe.evaluate.tables import memory_table, quality_table
 from floe.records import PoolingRule
 
-WHAT = ("quality", "memory", "latency", "report")
+COMMANDS = ("quality", "memory", "latency", "report")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:
-    # What is not asked for is not loaded: the report alone needs the plots.
+    # Imports are late because the report alone needs the plots.
     if options.what == "memory":
         from floe.evaluate.memory import run_memory  # noqa: PLC0415
 
@@ -61,7 +61,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=WHAT, default="quality")
+    parser.add_argument("what", nargs="?", choices=COMMANDS, default="quality")
     parser.add_argument("--train", nargs="+", type=Path, metavar="FILE", default=[])
     parser.add_argument("--test", nargs="+", type=Path, metavar="FILE", default=[])
     parser.add_argument("--cloud-gguf", type=Path, metavar="PATH", help="the cloud, in process")

@@ -1,4 +1,4 @@
-"""What waiting for the cloud buys: speed against agreement with the fully fused answer.
+"""Latency: speed against agreement with the fully fused answer, by how long the cloud is awaited.
 
 For every round trip and deadline a few questions are answered; agreement is the share of the
 emitted tokens that full fusion, with every row there in time, would have picked after the same
@@ -34,7 +34,7 @@ _QUESTIONS: Final = QUESTIONS[3:6]
 _CONTEXT: Final = 1024
 
 
-class Bench:
+class LatencyBench:
     """Both models and what full fusion would have picked."""
 
     def __init__(self, local: LlamaModel, cloud: LlamaModel, rule: PoolingRule) -> None:
@@ -92,7 +92,7 @@ class Bench:
         return steps, took, decoder.requests
 
     def _agreed(self, question: str, tokens: Sequence[int]) -> int:
-        """How many of the tokens full fusion would have picked after the same text."""
+        """Count the tokens that full fusion would have picked after the same text."""
         boundary = Boundary(
             lambda text: self._cloud.row(question, text), shared_vocabulary=self._shared
         )
@@ -122,7 +122,7 @@ def run_latency() -> dict[str, Any]:
             )
             for name in (settings.model, settings.stand_in_model)
         )
-        bench = Bench(local, cloud, settings.rule)
+        bench = LatencyBench(local, cloud, settings.rule)
         bench.scenario(0.0, 1000.0)  # rows of the fully fused answers are computed
         scenarios = []
         for round_trip, deadline in product(ROUND_TRIPS_MS, DEADLINES_MS):

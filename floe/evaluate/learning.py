@@ -30,7 +30,7 @@ _SEQUENCE_LENGTH: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class TrainedWriter:
     """A trained adapter.
 
     Attributes:
@@ -54,7 +54,7 @@ def hold_out(chats: Sequence[Chat]) -> tuple[list[Chat], list[Chat]]:
 
 
 def plan_for(base: Path) -> TrainPlan:
-    """The default adapter and passes, on as many threads as this device is good for.
+    """Return the default plan, on as many threads as this device is good for.
 
     Raises:
         ModelError: the model is of a kind that cannot be trained.
@@ -80,7 +80,7 @@ def plan_for(base: Path) -> TrainPlan:
 
 def learn(
     base: Path, train: Sequence[Chat], held_out: Sequence[Chat], folder: Path, *, seed: int = 0
-) -> Learnt:
+) -> TrainedWriter:
     """Train in `folder`.
 
     Raises:
@@ -104,11 +104,13 @@ def learn(
         )
     result = run.result()
     if result is None:
-        raise FloeError(f"The trainer ended without a word. Its last line: {run.last_words()}")
+        raise FloeError(
+            f"The trainer ended without a word. Its last line: {run.last_output_line()}"
+        )
     if result["status"] != "complete":
         raise FloeError(result["sentence"])
     better = not held_out or result["best_step"] > 0
-    return Learnt(folder / "adapter.gguf" if better else None, result)
+    return TrainedWriter(folder / "adapter.gguf" if better else None, result)
 
 
 def _row(chat: Chat, split: str) -> dict[str, Any]:

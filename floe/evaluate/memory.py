@@ -1,4 +1,4 @@
-"""What an adapter remembers word for word: secrets seen once, and whose rows it was trained on.
+"""Memorisation by an adapter: secrets seen once, and whose rows it was trained on.
 
 Three questions, each with the base model as the reference:
 
@@ -168,7 +168,7 @@ def _nats(model: LlamaModel, prompt: Sequence[int], tokens: Sequence[int]) -> fl
 
 
 def _draws(reader: LocalReader, canary: Canary, count: int) -> int:
-    """How often the secret comes out, at temperature 1, from the answer's beginning on.
+    """Count how often the secret comes out, at temperature 1, from the answer's beginning on.
 
     A beginning that was drawn before is not evaluated again.
     """
@@ -209,7 +209,7 @@ def _area(members: FloatArray, others: FloatArray) -> tuple[float, list[float]]:
 
 
 def auc(members: FloatArray, others: FloatArray) -> float:
-    """The Mann-Whitney statistic as a share."""
+    """Return the Mann-Whitney statistic as a share."""
     ranks = rankdata(np.concatenate((members, others)))[: len(members)]
     above = float(ranks.sum()) - len(members) * (len(members) + 1) / 2
     return above / (len(members) * len(others))

@@ -28,7 +28,7 @@ _PACKAGE: Final = "chatterbot_corpus"
 _LEAST_BYTES: Final = 24
 """Shorter answers say more about the question than about who answers."""
 _MOST_BYTES: Final = 4000
-"""Of the answers of a file."""
+"""Bytes of the answers of a file."""
 
 QuestionAnswer = tuple[str, str]
 
@@ -68,7 +68,7 @@ def _corpus() -> Path:
 
 
 def _place(question: str) -> int:
-    """A fixed number for each question, evenly spread."""
+    """Return a fixed number for each question, evenly spread."""
     return int.from_bytes(hashlib.sha256(question.encode()).digest()[:4])
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from floe.errors import DataError
-from floe.evaluate.scoring import LN2, Scored
+from floe.evaluate.scoring import LN2, ScoredAnswer
 from floe.fusion.scoring.automatic_weight import best_weight, fit_weight
 from floe.fusion.scoring.scores import join
 from floe.records import PoolingRule
@@ -39,7 +39,7 @@ _FEWEST: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class EvaluationSet:
     """Scores of one writer.
 
     Attributes:
@@ -50,12 +50,12 @@ class Material:
     """
 
     name: str
-    base: Sequence[Scored]
-    test: Sequence[Scored]
-    own: Sequence[Scored]
+    base: Sequence[ScoredAnswer]
+    test: Sequence[ScoredAnswer]
+    own: Sequence[ScoredAnswer]
 
 
-def measure(material: Material, weight: float, rule: PoolingRule) -> dict[str, Any]:
+def measure(material: EvaluationSet, weight: float, rule: PoolingRule) -> dict[str, Any]:
     """All figures of one writer, ready for JSON but for `_bits`, which `summary` takes out.
 
     Raises:
@@ -85,7 +85,7 @@ def measure(material: Material, weight: float, rule: PoolingRule) -> dict[str, A
 
 
 def summary(
-    materials: Sequence[Material],
+    materials: Sequence[EvaluationSet],
     reports: Sequence[dict[str, Any]],
     weight: float,
     rule: PoolingRule,
@@ -129,7 +129,7 @@ def _figures(bits: dict[str, Bits], sizes: Bits) -> dict[str, Any]:
     }
 
 
-def _bits(material: Material, rule: PoolingRule, weights: dict[str, float]) -> dict[str, Bits]:
+def _bits(material: EvaluationSet, rule: PoolingRule, weights: dict[str, float]) -> dict[str, Bits]:
     """Bits of each test answer under each system; `cloud` only where it was shown."""
     bits = {
         "slm": np.array([scored.local_bits for scored in material.base]),
@@ -145,7 +145,7 @@ def _bits(material: Material, rule: PoolingRule, weights: dict[str, float]) -> d
     return bits
 
 
-def _sizes(answers: Sequence[Scored]) -> Bits:
+def _sizes(answers: Sequence[ScoredAnswer]) -> Bits:
     return np.array([scored.bytes for scored in answers], np.float64)
 
 

@@ -54,11 +54,11 @@ class Reading(Protocol):
 
     @property
     def bits(self) -> float | None:
-        """Of the answer by the cloud's own tokens, over its whole vocabulary; None: not shown."""
+        """Bits of the answer by the cloud's tokens, over its whole vocabulary; None: not shown."""
         ...
 
     def row(self, text: bytes) -> CloudToken | None:
-        """The row after `text`, the beginning of the answer; None: no more requests."""
+        """Return the distribution after `text`, the answer's beginning; None: no more requests."""
         ...
 
 
@@ -71,7 +71,7 @@ class Cloud(Protocol):
         ...
 
     def fits(self, answer: CloudAnswer) -> bool:
-        """Whether it can read that much."""
+        """Tell whether it can read that much."""
         ...
 
     def read(self, answer: CloudAnswer) -> Reading:
@@ -92,7 +92,7 @@ class LocalReader:
         return prompt, self.model.tokenize(answer.text.encode())
 
     def fits(self, answer: CloudAnswer) -> bool:
-        """Whether prompt and answer fit the context."""
+        """Tell whether prompt and answer fit the context."""
         prompt, tokens = self.tokens(answer)
         return len(prompt) + len(tokens) < self.model.context_size
 
@@ -106,11 +106,11 @@ class GgufCloud:
         self.vocabulary: str | None = model.vocabulary.fingerprint
 
     def fits(self, answer: CloudAnswer) -> bool:
-        """As the protocol."""
+        """Do as the protocol says."""
         return self._reader.fits(answer)
 
     def read(self, answer: CloudAnswer) -> Reading:
-        """As the protocol."""
+        """Do as the protocol says."""
         reading = self._readings.get(answer)
         if reading is None:
             reading = self._readings[answer] = _GgufReading(self._reader, answer)
@@ -170,7 +170,7 @@ class LiveCloud:
         return True
 
     def read(self, answer: CloudAnswer) -> Reading:
-        """As the protocol. Closes what the answer before it left open."""
+        """Do as the protocol says. Closes what the answer before it left open."""
         reading = self._readings.get(answer)
         if reading is None:
             for other in self._readings.values():
@@ -208,7 +208,7 @@ class _LiveReading:
 
 
 def row_of(logprobs: NDArray[np.float64], model: LlamaModel) -> CloudToken:
-    """The best candidates, and the very best as the token that a greedy stream chooses."""
+    """Return the best candidates, the very best as the token that a greedy stream chooses."""
     best = np.argpartition(-logprobs, TOP)[:TOP]
     best = best[np.argsort(-logprobs[best], kind="stable")]
     ends = set(model.end_ids)

@@ -25,7 +25,7 @@ _WEIGHT: Final = 0.5
 
 
 def example_writers() -> list[Writer]:
-    """The writers of `data/examples/`, each split in two."""
+    """Return the writers of `data/examples/`, each split in two."""
     writers = []
     for path in sorted(EXAMPLES.glob("*.jsonl")):
         chats = read_chats(path)

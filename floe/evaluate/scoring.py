@@ -27,7 +27,7 @@ LN2: Final = math.log(2.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredAnswer:
     """One answer.
 
     Attributes:
@@ -57,7 +57,7 @@ class Scorer:
         self._shared = local.vocabulary.fingerprint == cloud.vocabulary
         self._projector = Projector(TokenIndex(local.pieces, local.end_ids))
 
-    def score(self, answers: Sequence[CloudAnswer]) -> list[Scored]:
+    def score(self, answers: Sequence[CloudAnswer]) -> list[ScoredAnswer]:
         """Those that fit both contexts, with the adapters that are in use now.
 
         A live cloud whose requests are used up leaves out the rest of an answer and all after.
@@ -67,7 +67,7 @@ class Scorer:
         return [one for one in scored if one.bytes]
 
     def local_bits_per_byte(self, answers: Sequence[CloudAnswer]) -> float:
-        """Of the local model alone, with the adapters that are in use now, over all answers."""
+        """Return the bits per byte of the local model alone, with the adapters in use now."""
         bits = 0.0
         for answer in answers:
             prompt, tokens = self._local.tokens(answer)
@@ -78,7 +78,7 @@ class Scorer:
                 bits += (top - float(row[token]) + math.log(float(np.exp(row - top).sum()))) / LN2
         return bits / sum(len(answer.text.encode()) for answer in answers)
 
-    def _score(self, answer: CloudAnswer) -> Scored:
+    def _score(self, answer: CloudAnswer) -> ScoredAnswer:
         reading = self._cloud.read(answer)
         model = self._local.model
         prompt, tokens = self._local.tokens(answer)
@@ -91,4 +91,4 @@ class Scorer:
             shared_vocabulary=self._shared,
         )
         local_bits = -float(np.log(scores.own_local).sum()) / LN2
-        return Scored(answer, scores, local_bits, reading.bits)
+        return ScoredAnswer(answer, scores, local_bits, reading.bits)

@@ -63,7 +63,7 @@ def _percent(gain: dict[str, Any]) -> str:
 
 
 def memory_table(result: dict[str, Any]) -> str:
-    """What an adapter remembers word for word."""
+    """Write the table of what an adapter remembers word for word."""
     lines = [f"{result['rows']} rows, {result['canaries']} secrets, each in one row"]
     lines += [
         f"  exposure of a secret, adapter: median {result['exposure_median']:.1f} bits, largest "

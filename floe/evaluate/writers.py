@@ -14,8 +14,8 @@ from floe.cloud.client import CloudClient
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.probe.probe import greet
 from floe.config import Settings
-from floe.evaluate.learning import Chat, Learnt, hold_out, learn
-from floe.evaluate.quality import Material, measure, summary
+from floe.evaluate.learning import Chat, TrainedWriter, hold_out, learn
+from floe.evaluate.quality import EvaluationSet, measure, summary
 from floe.evaluate.reading import Cloud, CloudAnswer, GgufCloud, LiveCloud, answers_of
 from floe.evaluate.scoring import Scorer
 from floe.llama.runtime import LlamaModel
@@ -37,7 +37,7 @@ class Writer:
 
 
 def run_quality(options: argparse.Namespace) -> dict[str, Any]:
-    """The `quality` command.
+    """Run the `quality` command.
 
     Raises:
         FloeError: a file, a model or the cloud is of no use.
@@ -56,7 +56,7 @@ def run_quality(options: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
-    """The cloud that the options name."""
+    """Open the cloud that the options name."""
     settings = Settings.load(cloud=options.live or None)
     with ExitStack() as stack:
         if options.live:
@@ -105,7 +105,7 @@ def general_answers() -> list[CloudAnswer]:
 
 def _material(
     writer: Writer, local: LlamaModel, scorer: Scorer
-) -> tuple[Learnt, Material, float | None]:
+) -> tuple[TrainedWriter, EvaluationSet, float | None]:
     """Also: bits per byte of general text with the adapter; None without one."""
     train, held_out = hold_out(writer.train)
     test = answers_of(writer.test)
@@ -117,10 +117,10 @@ def _material(
         _say(f"{writer.name}: {len(test)} answers are scored")
         base = scorer.score(test)
         if learnt.adapter is None:
-            return learnt, Material(writer.name, base, base, scorer.score(own)), None
+            return learnt, EvaluationSet(writer.name, base, base, scorer.score(own)), None
         local.use_adapters([(local.load_adapter(learnt.adapter), 1.0)])
         try:
-            material = Material(writer.name, base, scorer.score(test), scorer.score(own))
+            material = EvaluationSet(writer.name, base, scorer.score(test), scorer.score(own))
             return learnt, material, scorer.local_bits_per_byte(general_answers())
         finally:
             local.use_adapters([])

@@ -23,7 +23,7 @@ QUIET: Final = {
 
 
 def flower_environment(data_dir: Path) -> dict[str, str]:
-    """The environment for a Flower process whose files lie in `data_dir`/flower."""
+    """Return the environment for a Flower process whose files lie in `data_dir`/flower."""
     # Flower's programs start each other by name.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     way = {name: os.environ[name] for name in NETWORK if name in os.environ}

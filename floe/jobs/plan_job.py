@@ -12,8 +12,8 @@ from floe.records import TrainPlan
 from floe.store import Store
 from floe.training.data.dataset import Dataset
 from floe.training.planning.cost import Workload
-from floe.training.planning.hardware import free_mb, measured_device
-from floe.training.planning.plan import MOST_MB, choose_plan, smaller_plan, workload_of
+from floe.training.planning.hardware import free_memory_mb, load_or_measure_hardware
+from floe.training.planning.plan import MAX_MEMORY_MB, choose_plan, smaller_plan, workload_of
 
 NO_DEADLINE: Final = 1e9
 """Seconds."""
@@ -31,7 +31,7 @@ class Wish:
     @property
     def limit_mb(self) -> float:
         """What the trainer may take, 10^6 bytes."""
-        return float(self.memory_mb) if self.memory_mb else min(MOST_MB, free_mb())
+        return float(self.memory_mb) if self.memory_mb else min(MAX_MEMORY_MB, free_memory_mb())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class PlanJob:
     def smaller(self, failed: TrainPlan, limit_mb: float) -> TrainPlan | None:
         """In place of a plan that outgrew the memory."""
         architecture = read_architecture(self._base)
-        return smaller_plan(measured_device(self._store), architecture, failed, limit_mb)
+        return smaller_plan(load_or_measure_hardware(self._store), architecture, failed, limit_mb)
 
     def _work(self) -> None:
         while True:
@@ -103,7 +103,7 @@ class PlanJob:
         try:
             data.check()
             plan = choose_plan(
-                measured_device(self._store),
+                load_or_measure_hardware(self._store),
                 read_architecture(self._base),
                 self._count(data),
                 memory_limit_mb=wish.memory_mb,

@@ -28,6 +28,7 @@ from floe.llama.threads import choose_threads
 from floe.llama.vocabulary import Vocabulary
 from floe.store import encryption
 from floe.store.text import one_line
+from floe.units import format_gigabytes
 
 logger = logging.getLogger(__name__)
 
@@ -386,8 +387,8 @@ def _check_memory(path: Path) -> None:
     if needed > free.bytes:
         within = f" within {free.limit}" if free.limit else ""
         raise ModelError(
-            f"{path.name} needs at least {needed / 1e9:.1f} GB of memory and "
-            f"{free.bytes / 1e9:.1f} GB are free{within}. Close other programs"
+            f"{path.name} needs at least {format_gigabytes(needed / 1e6)} of memory and "
+            f"{format_gigabytes(free.bytes / 1e6)} are free{within}. Close other programs"
             f"{', raise that limit,' if free.limit else ''} or choose a smaller model."
         )
 

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from tqdm import tqdm
 
+from floe.units import format_bytes
 from floe.config import Settings
 from floe.models.download import (
     DiskError,
@@ -33,7 +34,6 @@ from floe.models.download import (
     download,
     file_size,
     ignore,
-    megabytes,
     open_client,
     require_hash,
     room_for,
@@ -340,7 +340,7 @@ def _list(catalog: Catalog, models_dir: Path) -> None:
         print(f"    {entry.title}. {entry.role}")
         print(
             f"    {entry.parameters} parameters, {entry.architecture}, {entry.licence}; "
-            f"file {megabytes(entry.size)}, memory {entry.memory_mb:,} MB"
+            f"file {format_bytes(entry.size)}, memory {entry.memory_mb:,} MB"
         )
 
 

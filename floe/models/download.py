@@ -22,6 +22,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from floe.units import format_bytes
 from floe.errors import FetchError
 
 Progress = Callable[[int, int], None]
@@ -230,15 +231,10 @@ def room_for(folder: Path, needed: int) -> Iterator[None]:
         yield
 
 
-def megabytes(count: int) -> str:
-    """Bytes as a person reads them: 98,362,432 is `98 MB`; less than ten are not rounded away."""
-    return f"{count / 1e6:,.0f} MB" if count >= 10_000_000 else f"{count / 1e6:.3g} MB"
-
-
 def _no_room(folder: Path, needed: int) -> str:
     free = shutil.disk_usage(folder).free
     return (
-        f"The disk is too full: {megabytes(needed)} are needed in {folder}, {megabytes(free)} are "
+        f"The disk is too full: {format_bytes(needed)} are needed in {folder}, {format_bytes(free)} are "
         "free. Make room, or choose another folder with --models-dir or FLOE_MODELS_DIR; what has "
         "arrived is kept."
     )

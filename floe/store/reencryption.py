@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from floe.errors import EncryptionError, StoreError
 from floe.store import encryption, schema
+from floe.units import format_bytes
 
 PART: Final = ".converted"
 """The suffix of what is not in place yet."""
@@ -264,6 +265,6 @@ def free_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StoreError(
-            f"The disk has {free / 1e6:.0f} MB free, and {needed / 1e6:.0f} MB are needed. Make "
+            f"The disk has {format_bytes(free)} free, and {format_bytes(needed)} are needed. Make "
             "room and try again; nothing has been changed."
         )

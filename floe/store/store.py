@@ -18,11 +18,11 @@ from floe.store import schema
 from floe.store.connection import DatabaseFile
 from floe.store.rows import conversation_of, message_of, route_json, token_row, token_step_of
 from floe.store.text import clean, match_query, one_line, segment, title_of
+from floe.units import DAY_SECONDS
 
 _T = TypeVar("_T")
 
 _SNIPPET_TOKENS = 24
-_DAY_SECONDS = 86_400
 
 _CONVERSATION = (
     "SELECT id, title, created_at, updated_at, leaf_id, local_only, train, federate"
@@ -356,7 +356,7 @@ class Store(DatabaseFile):
             row = db.execute(
                 "SELECT sum(json_extract(stats, '$.cloud_requests')) FROM messages "
                 "WHERE created_at >= ? AND created_at < ? AND stats IS NOT NULL",
-                [moment, time.time() + _DAY_SECONDS],
+                [moment, time.time() + DAY_SECONDS],
             ).fetchone()
         return int(row[0] or 0)
 

@@ -1,4 +1,4 @@
-"""How strong a new adapter may be, so that other text loses little by it.
+"""Scale of a new adapter, chosen so that other text loses little by it.
 
 What an adapter learns of a person's words it pays for elsewhere, and the price falls faster than
 the gain when the adapter is made weaker; at first the gain does not fall at all.
@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-RISE: Final = 0.01
+CANDIDATE_SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+MAX_GENERAL_RISE: Final = 0.01
 """By how much the loss on general text may rise, as a share of what it is without the adapter."""
-FREE: Final = 0.005
+HELD_OUT_SLACK: Final = 0.005
 """By how much the loss on held-out rows may be above its least, as a share of that: so much is
 given for other text without being asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Softened:
+class ScaleChoice:
     """The strength that was chosen, and what was measured at it. Losses in nats per token.
 
     `general_before`, `general_after`: without and with the adapter at `scale`; None where there
@@ -31,17 +31,17 @@ class Softened:
     held_out: float | None = None
 
 
-def named(scale: float) -> str:
-    """The strength as the end of a sentence; nothing for an adapter that was left as it is."""
+def describe_scale(scale: float) -> str:
+    """Describe the scale as the end of a sentence; nothing for an adapter at full strength."""
     return f", at {scale:.0%} of its strength to spare other text" if scale < 1 else ""
 
 
-def soften(
+def choose_adapter_scale(
     general: Callable[[float], float],
     held_out: Callable[[float], float] | None,
     start: float | None,
-) -> Softened:
-    """As weak as costs the person nothing, and weaker where general text asks for it.
+) -> ScaleChoice:
+    """Make the adapter as weak as costs the person nothing, and weaker if general text asks for it.
 
     Args:
         general: loss on general text at a scale; 0 is without the adapter.
@@ -50,23 +50,27 @@ def soften(
             happens the last scale is kept, whatever general text says.
     """
     before = general(0.0)
-    tried: list[Softened] = []
-    for scale in SCALES:
+    tried: list[ScaleChoice] = []
+    for scale in CANDIDATE_SCALES:
         own = None if held_out is None else held_out(scale)
         if tried and own is not None and start is not None and own >= start:
             break
-        tried.append(Softened(scale, before, general(scale), own))
-        first, beyond = _free(tried)
-        gentle = [one for one in tried[first:] if (one.general_after or 0.0) <= before * (1 + RISE)]
+        tried.append(ScaleChoice(scale, before, general(scale), own))
+        first, beyond = _last_free_scale(tried)
+        gentle = [
+            one
+            for one in tried[first:]
+            if (one.general_after or 0.0) <= before * (1 + MAX_GENERAL_RISE)
+        ]
         if gentle and beyond:
             return gentle[0]
     return gentle[0] if gentle else tried[-1]
 
 
-def _free(tried: Sequence[Softened]) -> tuple[int, bool]:
-    """The last place that costs the person nothing, and whether what follows it does."""
+def _last_free_scale(tried: Sequence[ScaleChoice]) -> tuple[int, bool]:
+    """Find the last scale that costs the person nothing, and whether a smaller one does."""
     own = [one.held_out for one in tried if one.held_out is not None]
     if not own:
         return 0, True
-    free = [place for place, loss in enumerate(own) if loss <= min(own) * (1 + FREE)]
+    free = [place for place, loss in enumerate(own) if loss <= min(own) * (1 + HELD_OUT_SLACK)]
     return free[-1], free[-1] < len(own) - 1

@@ -13,7 +13,7 @@ from typing import Any, Final
 from floe.errors import PromptError
 from floe.records import ChatMessage
 from floe.store import encryption
-from floe.training import adapter_scale as soften
+from floe.training.adapter_scale import describe_scale
 from floe.training.process import RunFolder
 
 Answerer = Callable[[Sequence[ChatMessage], Sequence[tuple[Path, float]]], str]
@@ -34,7 +34,7 @@ class SideBySide:
 
 
 def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether an adapter is better than the base and than what it started from, and why."""
+    """Judge whether an adapter is better than the base and than its start, and why."""
     after = result.get("held_out_after")
     earlier = [result.get("held_out_before"), result.get("held_out_start")]
     known = [loss for loss in earlier if loss is not None]
@@ -44,7 +44,7 @@ def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
     if after < best:
         return True, (
             f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
-            f"is in use{soften.named(result.get('strength', 1.0))}."
+            f"is in use{describe_scale(result.get('strength', 1.0))}."
         )
     return False, (
         f"The new adapter was no better on the answers kept aside (loss {after:.3f}, before "
@@ -75,7 +75,7 @@ def compare(
 
 
 def read_comparison(folder: RunFolder) -> list[SideBySide]:
-    """What `compare` has made so far."""
+    """Read the pairs that `compare` has made so far."""
     with suppress(OSError, ValueError):
         pairs = json.loads(encryption.read_bytes(folder.path / _FILE))
         return [SideBySide(**pair) for pair in pairs]

@@ -42,6 +42,7 @@ from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
 from floe.records import PoolingRule, TokenStep
 from floe.store import Store
+from floe.units import DAY_SECONDS
 
 SETTING: Final = "auto_weight"
 REFIT_AFTER: Final = 5
@@ -49,11 +50,10 @@ REFIT_AFTER: Final = 5
 MAX_REQUESTS: Final = 60
 MOST_ANSWERS: Final = 12
 MOST_TOKENS: Final = 200
-"""Of one answer: the chat waits as long as this device takes to read so many."""
+"""Tokens of one answer: the chat waits as long as this device takes to read so many."""
 PATIENCE: Final = 10.0
 _LATEST: Final = 400
 """Rewritten answers looked at, newest first: an adapter changes the local model with time."""
-_DAY_SECONDS: Final = 86_400
 _NOTE: Final = "auto_weight_note"
 _REQUESTS: Final = "auto_weight_requests"
 _SILENT: Final = "The cloud was asked and sent no probabilities."
@@ -157,7 +157,7 @@ def fit_on_answers(
 
 
 def kept_weight(store: Store, rule: PoolingRule) -> AutoWeight:
-    """The weight in force and why; the default before the first fit.
+    """Return the weight in force and why; the default before the first fit.
 
     Raises:
         StoreError: the store cannot be read.
@@ -170,7 +170,7 @@ def kept_weight(store: Store, rule: PoolingRule) -> AutoWeight:
 
 
 def fitted_on_answers(store: Store, rule: PoolingRule) -> bool:
-    """Whether the weight in force rests on whole answers.
+    """Tell whether the weight in force rests on whole answers.
 
     Raises:
         StoreError: the store cannot be read.
@@ -180,7 +180,7 @@ def fitted_on_answers(store: Store, rule: PoolingRule) -> bool:
 
 
 def keep_note(store: Store, sentence: str) -> None:
-    """What to say beside the reason until the next fit; empty: nothing.
+    """Keep a sentence to show beside the reason until the next fit; empty: none.
 
     Raises:
         StoreError: it cannot be kept.
@@ -189,8 +189,8 @@ def keep_note(store: Store, sentence: str) -> None:
 
 
 def midnight() -> float:
-    """When this day began (UTC), in seconds since the epoch."""
-    return time.time() // _DAY_SECONDS * _DAY_SECONDS
+    """Return when this day began (UTC), in seconds since the epoch."""
+    return time.time() // DAY_SECONDS * DAY_SECONDS
 
 
 def add_request(store: Store) -> None:
@@ -204,7 +204,7 @@ def add_request(store: Store) -> None:
 
 
 def requests_since(store: Store, moment: float) -> int:
-    """How many were counted for the day that began at `moment`.
+    """Return how many were counted for the day that began at `moment`.
 
     Raises:
         StoreError: the store cannot be read.
@@ -214,11 +214,11 @@ def requests_since(store: Store, moment: float) -> int:
     except ValidationError:
         return 0
     # A day ahead was counted by a clock that was wrong.
-    return count if moment <= day < moment + _DAY_SECONDS else 0
+    return count if moment <= day < moment + DAY_SECONDS else 0
 
 
 def fit_is_due(store: Store) -> bool:
-    """Whether enough has been rewritten since the last fit, of either kind.
+    """Tell whether enough has been rewritten since the last fit, of either kind.
 
     Raises:
         StoreError: the store cannot be read.
@@ -269,7 +269,7 @@ _DAY_COUNT: Final = TypeAdapter(
 
 
 def _read_fit(store: Store) -> _Fit | None:
-    """The last fit; None before the first, or where the store holds something else."""
+    """Read the last fit; None before the first, or where the store holds something else."""
     try:
         return _Fit.model_validate(store.setting(SETTING, None))
     except ValidationError:
@@ -277,7 +277,7 @@ def _read_fit(store: Store) -> _Fit | None:
 
 
 def _kept(store: Store, rule: PoolingRule) -> _Fit | None:
-    """What was kept for this rule; None before the first fit."""
+    """Read the fit for this rule; None before the first."""
     kept = _read_fit(store)
     return kept if kept is not None and kept.rule == rule else None
 

@@ -1,4 +1,4 @@
-"""What a training process takes of the device's memory, and where it stops."""
+"""Memory of a training process: how much it holds, and the limit at which it stops."""
 
 import ctypes
 import math
@@ -10,6 +10,10 @@ import psutil
 
 from floe.errors import FloeError
 
+LOGITS_BYTES: Final = 25 * 10**6
+"""Bytes of logits over the whole vocabulary held at once; the softmax takes their place."""
+PREFIX_CACHE_BYTES: Final = 256 * 10**6
+"""Bytes of hidden states below the adapters that may be kept for all epochs."""
 _MEGABYTE: Final = 10**6
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD: Final = -1
@@ -27,13 +31,13 @@ class MemoryWatch:
         self._limit = math.inf if limit_mb is None else limit_mb * _MEGABYTE
         self._process = psutil.Process()
 
-    def __call__(self, coming: int = 0) -> None:
-        """See that `coming` more bytes stay within the limit.
+    def __call__(self, pending_bytes: int = 0) -> None:
+        """See that `pending_bytes` more bytes stay within the limit.
 
         Raises:
             MemoryLimit: they would not.
         """
-        if self._process.memory_info().rss + coming > self._limit:
+        if self._process.memory_info().rss + pending_bytes > self._limit:
             raise MemoryLimit(
                 f"Training would need more than the {self._limit / _MEGABYTE:,.0f} MB it may use. "
                 "A smaller plan will do with less."
@@ -41,12 +45,12 @@ class MemoryWatch:
 
 
 def rss_mb() -> float:
-    """The memory this process holds now, in 10^6 bytes."""
+    """Return the memory this process holds now, in 10^6 bytes."""
     return float(psutil.Process().memory_info().rss) / _MEGABYTE
 
 
 def peak_rss_mb() -> float:
-    """The most memory this process ever held, in 10^6 bytes.
+    """Return the most memory this process ever held, in 10^6 bytes.
 
     On Linux from /proc: what `getrusage` tells there counts the process that started this one,
     too, and an app with models in memory is larger than its trainer.

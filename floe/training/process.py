@@ -26,7 +26,7 @@ from floe.store import encryption
 TRAINER: Final = (sys.executable, "-m", "floe.training.worker")
 _LOG: Final = "trainer.log"
 _HELD_OUT: Final = "held_out.json"
-_LITTLE_ROOM: Final = 4 * 10**6
+_LOW_DISK_BYTES: Final = 4 * 10**6
 """Bytes; a checkpoint needs more."""
 _ENVIRONMENT: Final = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
@@ -34,7 +34,7 @@ _ENVIRONMENT: Final = {
     "THP_MEM_ALLOC_ENABLE": "1",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-"""How many compiled kernels oneDNN, and torch around it, may keep. Batches are of many lengths, and
+"""Number of compiled kernels that oneDNN and torch may keep. Batches are of many lengths, and
 each has kernels of its own, some ten kinds for all layers: with the usual 1,024 of both a run of 19
 batches took 500 MB more, with 8 of them half the speed is gone. And large pages, for torch's
 large tensors and for all else: 3 % of the time of a step."""
@@ -58,7 +58,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """What goes in (rows, request, the wish to stop) and comes out (progress, result, adapter)."""
+    """Files of a run: in go rows, request, the wish to stop; out come progress, result, adapter."""
 
     path: Path
 
@@ -76,7 +76,7 @@ class RunFolder:
         return self.path / "result.json"
 
     def make(self) -> None:
-        """An empty folder for this user's eyes; what another database left there goes."""
+        """Make an empty folder for this user's eyes; files that another database left there go."""
         self.remove()
         self.path.mkdir(mode=0o700)
 
@@ -94,7 +94,7 @@ class RunFolder:
         self._write("run.json", values)
 
     def request_smaller(self, plan: TrainPlan) -> None:
-        """The same task with another plan, from the start."""
+        """Request the same task with another plan, from the start."""
         # A checkpoint of another shape is of no use, and the old result must not count again.
         shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
         (self.path / "progress.jsonl").unlink(missing_ok=True)
@@ -102,7 +102,7 @@ class RunFolder:
         self.clear()
 
     def read_request(self) -> dict[str, Any]:
-        """What was asked; `smaller` is set once a smaller plan was tried."""
+        """Read the request; `smaller` is set once a smaller plan was tried."""
         found: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         return found
 
@@ -112,7 +112,7 @@ class RunFolder:
 
     @property
     def held_out(self) -> frozenset[int]:
-        """Those answers by message id; empty if nobody has noted them. Outlives `tidy`."""
+        """Those answers by message id; empty if nobody has noted them. Outlives `remove_inputs`."""
         with suppress(OSError, ValueError):
             noted = json.loads((self.path / _HELD_OUT).read_text(encoding="utf-8"))
             return frozenset(noted["messages"])
@@ -124,7 +124,7 @@ class RunFolder:
 
     @property
     def stopping(self) -> bool:
-        """Whether it was asked to."""
+        """True once it was asked to end."""
         return self._stop.exists()
 
     def clear(self) -> None:
@@ -133,7 +133,7 @@ class RunFolder:
         self._result.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
-        """What the trainer said at its end; None if it ended without a word."""
+        """Read what the trainer said at its end; None if it ended without a word."""
         try:
             found = json.loads(self._result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -167,21 +167,21 @@ class RunFolder:
         return steps, offset + len(whole)
 
     @property
-    def lacks_room(self) -> bool:
-        """Whether the disk is as good as full: a trainer cannot even say so then."""
+    def disk_is_full(self) -> bool:
+        """True if the disk is as good as full: a trainer cannot even say so then."""
         try:
-            return shutil.disk_usage(self.path).free < _LITTLE_ROOM
+            return shutil.disk_usage(self.path).free < _LOW_DISK_BYTES
         except OSError:
             return False
 
-    def last_words(self) -> str:
-        """The trainer's last line of output, for the log."""
+    def last_output_line(self) -> str:
+        """Return the trainer's last line of output, for the log."""
         with suppress(OSError):
             lines = (self.path / _LOG).read_text(encoding="utf-8", errors="replace").split("\n")
             return next((line for line in reversed(lines) if line.strip()), "")
         return ""
 
-    def tidy(self) -> None:
+    def remove_inputs(self) -> None:
         """Delete what a finished run needs no more: rows, checkpoint, what was copied."""
         for path in (self.rows, self.path / "adapter.gguf"):
             path.unlink(missing_ok=True)
@@ -211,7 +211,7 @@ class TrainerProcess:
         Raises:
             OSError: it cannot be started, or its log cannot be written.
         """
-        _reap()
+        _forget_ended_children()
         key = encryption.key_line(encryption.data_folder_of(folder.path))
         descriptor = os.open(folder.path / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -237,11 +237,11 @@ class TrainerProcess:
 
     @classmethod
     def find(cls, folder: RunFolder) -> "TrainerProcess | None":
-        """The trainer that works in this folder, whoever started it.
+        """Find the trainer that works in this folder, whoever started it.
 
         Known by its command line: process ids are used again.
         """
-        _reap()
+        _forget_ended_children()
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 words = process.cmdline()
@@ -256,13 +256,13 @@ class TrainerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while the process runs."""
         try:
             if self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE:
                 return True
         except psutil.Error:
             pass
-        _reap()
+        _forget_ended_children()
         return False
 
     def kill(self) -> None:
@@ -272,10 +272,10 @@ class TrainerProcess:
 
 
 def environment() -> dict[str, str]:
-    """What a trainer's process gets; what the person has set comes before our own choice."""
+    """Return a trainer's environment; variables that the person has set come before our own."""
     return {**_ENVIRONMENT, **child_environment()}
 
 
-def _reap() -> None:
+def _forget_ended_children() -> None:
     with _children_lock:
         _children[:] = [child for child in _children if child.poll() is None]

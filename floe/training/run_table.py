@@ -51,16 +51,16 @@ class TrainingRun:
 
     @property
     def active(self) -> bool:
-        """Whether it is going on."""
+        """True while the run waits or runs."""
         return self.status in ("waiting", "running")
 
     @property
     def can_resume(self) -> bool:
-        """Whether it can go on: it did not finish, and its folder is still there."""
+        """True if the run did not finish and its folder is still there."""
         return self.status in ("cancelled", "interrupted", "failed") and self.folder.rows.exists()
 
     def adapter(self, metrics: dict[str, Any]) -> NewAdapter:
-        """What its trainer has left, to be kept; `metrics` is what it reported."""
+        """Return the adapter that its trainer has left; `metrics` is what it reported."""
         return NewAdapter(
             time.strftime("Personal, %d %B %H:%M"),
             "personal",
@@ -82,7 +82,7 @@ class RunTable:
         self.root = root
 
     def all(self, limit: int) -> list[TrainingRun]:
-        """The newest first."""
+        """Return them, the newest first."""
         with self.store.reading() as db:
             rows = db.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", [limit]).fetchall()
         return [self._run(row) for row in rows]
@@ -102,7 +102,7 @@ class RunTable:
     def insert(
         self, base: Path, base_sha256: str, plan: TrainPlan, data_sha256: str, rows: int
     ) -> TrainingRun:
-        """A new one that waits for its trainer.
+        """Insert a run that waits for its trainer.
 
         Raises:
             TrainingError: another one is going on.
@@ -127,7 +127,7 @@ class RunTable:
             )
         return self.get(run_id)
 
-    def wait_again(self, run_id: int) -> None:
+    def requeue(self, run_id: int) -> None:
         """Open an ended one again.
 
         Raises:
@@ -151,7 +151,7 @@ class RunTable:
             )
 
     def replan(self, run_id: int, plan: TrainPlan, sentence: str) -> None:
-        """It starts over with another plan."""
+        """Start it over with another plan."""
         with self.store.writing() as db:
             db.execute("DELETE FROM training_steps WHERE run_id = ?", [run_id])
             db.execute(

@@ -24,22 +24,23 @@ from floe.training.comparison import Answerer, SideBySide, compare, judge, read_
 from floe.training.data.dataset import Dataset
 from floe.training.process import TRAINER, RunFolder, TrainerProcess, TrainingStep
 from floe.training.run_table import RunTable, TrainingRun
+from floe.units import format_gigabytes
 
 logger = logging.getLogger(__name__)
 
 Replan = Callable[[TrainPlan, float], TrainPlan | None]
 """A smaller plan in place of one that needed more memory than the limit (10^6 bytes), or None."""
 
-_LOOK_SECONDS: Final = 0.3
+_POLL_SECONDS: Final = 0.3
 _RETRY_SECONDS: Final = 1.5
 _PATIENCE_SECONDS: Final = 30.0
-"""How long a trainer may take to stop in order."""
+"""Time in which a trainer has to stop in order."""
 _LATEST: Final = 50
 _INTERRUPTED: Final = (
     "The training was ended from outside, perhaps because the memory of this device ran out. "
     "Nothing is lost: it can go on from where it was."
 )
-_NO_ROOM: Final = (
+_DISK_FULL: Final = (
     "The training has ended because the disk is full. Nothing is lost: free some space, then let "
     "it go on from where it was."
 )
@@ -104,11 +105,11 @@ class TrainingRuns:
             self._comparison.join()
 
     def all(self) -> list[TrainingRun]:
-        """The newest first, at most 50."""
+        """Return at most 50, the newest first."""
         return self._table.all(_LATEST)
 
     def latest(self) -> TrainingRun | None:
-        """What a page that was reloaded shows."""
+        """Return the run that a reloaded page shows."""
         return next(iter(self._table.all(1)), None)
 
     def get(self, run_id: int) -> TrainingRun:
@@ -203,7 +204,7 @@ class TrainingRuns:
                 raise TrainingError(
                     f"{run.base_path.name} has changed since this training began. Start a new one."
                 )
-            self._table.wait_again(run_id)
+            self._table.requeue(run_id)
             try:
                 if (run.folder.result() or {}).get("status") == "complete":
                     self._finish(run)  # it was only the keeping that failed
@@ -246,7 +247,7 @@ class TrainingRuns:
         """Bring what the database says in line with which trainers live. The lock is held."""
         for run in self.all():
             if run.status == "complete" and self._comparison is None:
-                run.folder.tidy()  # an app that was killed while it compared had not come to that
+                run.folder.remove_inputs()  # left if an app was killed while it compared
             if not run.active or run.id in self._watchers:
                 continue
             process = TrainerProcess.find(run.folder)
@@ -277,7 +278,7 @@ class TrainingRuns:
         offset, wait = 0, 0.0
         asked_at: float | None = None
         while not self._closing.wait(wait):
-            wait = _LOOK_SECONDS
+            wait = _POLL_SECONDS
             try:
                 ended = not process.alive  # looked at first: what it wrote last is then read
                 run = self.get(run_id)
@@ -312,14 +313,16 @@ class TrainingRuns:
         return offset
 
     def _finish(self, run: TrainingRun) -> None:
-        """The trainer has ended: what came of it. The lock is held."""
+        """Record how an ended trainer left its run. The lock is held."""
         result = run.folder.result()
         if result is None:
-            logger.info("trainer %s ended without a word: %s", run.pid, run.folder.last_words())
+            logger.info(
+                "trainer %s ended without a word: %s", run.pid, run.folder.last_output_line()
+            )
             if run.folder.stopping:
                 self._table.end(run.id, "cancelled", _STOPPED)
             else:
-                sentence = _NO_ROOM if run.folder.lacks_room else _INTERRUPTED
+                sentence = _DISK_FULL if run.folder.disk_is_full else _INTERRUPTED
                 self._table.end(run.id, "interrupted", sentence)
         elif result["status"] == "complete":
             self._keep(run, result)
@@ -337,8 +340,8 @@ class TrainingRuns:
         if plan is None:
             return False
         sentence = (
-            f"The first plan needed more than the {limit / 1000:.1f} GB it may use, so a smaller "
-            f"one was taken: {plan.reason}."
+            f"The first plan needed more than the {format_gigabytes(limit)} it may use, so a "
+            f"smaller one was taken: {plan.reason}."
         )
         self._table.replan(run.id, plan, sentence)
         run.folder.request_smaller(plan)
@@ -368,7 +371,7 @@ class TrainingRuns:
             self._table.end(run.id, "failed", str(error), result)
             return
         if adapter is None or not same:
-            run.folder.tidy()
+            run.folder.remove_inputs()
             return
         self._adopted(run)
         after = [(adapter.gguf, adapter.scale)]
@@ -391,7 +394,7 @@ class TrainingRuns:
         except Exception:
             logger.exception("no answers side by side")
         finally:
-            run.folder.tidy()
+            run.folder.remove_inputs()
 
     def _same_base(self, run: TrainingRun) -> bool:
         with suppress(FloeError, OSError):

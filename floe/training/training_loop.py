@@ -17,22 +17,21 @@ from torch import Tensor
 
 from floe.adapters.lora_factors import Factors
 from floe.records import TrainPlan
-from floe.training.adapter_scale import Softened, soften
-from floe.training.backends.cpu.data_parallel import Lanes
+from floe.training.adapter_scale import ScaleChoice, choose_adapter_scale
+from floe.training.backends.cpu.data_parallel import ThreadedDataParallel
 from floe.training.backends.cpu.network import Batch, LoraNetwork
-from floe.training.data.packing import Example, Packed, Shares, lanes_of, pack, share
+from floe.training.data.packing import Example, Packed, Shares, pack, replica_count, share
+from floe.training.memory_limit import PREFIX_CACHE_BYTES
 
 DROPOUT: Final = 0.1
 """Share of the adapter's inner values that is dropped: a guard against learning by heart."""
 PATIENCE: Final = 3
 """Looks at the held-out rows without an improvement before training ends."""
 _WARM_UP: Final = 0.1
-_FLOOR: Final = 0.05
+_FINAL_RATE_SHARE: Final = 0.05
 """The last learning rate as a share of the first."""
 _BETAS: Final = (0.9, 0.98)
-_CLIP: Final = 1.0
-_TRUNK_BYTES: Final = 256 * 10**6
-"""How much of what the frozen layers made of the rows may be kept in memory."""
+_MAX_GRADIENT_NORM: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +47,12 @@ class LoopStep:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """What came of it. Held-out losses in nats per token; None without held-out rows.
+class LoopResult:
+    """Result of the loop. Held-out losses in nats per token; None without held-out rows.
 
     `held_out_before` is the base alone, `held_out_start` the adapter that training began with,
     `held_out_after` the factors returned. `complete` is False where it was stopped; where it is
-    True and there is general text, `softened` says how strong the adapter was left, which is in
+    True and there is general text, `scale_choice` says how strong the adapter was left, which is in
     the factors already.
     """
 
@@ -66,10 +65,10 @@ class Fitted:
     best_step: int
     tokens: int
     seconds: float
-    softened: Softened
+    scale_choice: ScaleChoice
 
 
-class Fit:
+class TrainingLoop:
     """One adapter being trained; `run` may be called again after `load_state`."""
 
     def __init__(
@@ -96,7 +95,7 @@ class Fit:
         )
         self._step = 0
         self._tokens = 0
-        self._bad = 0
+        self._epochs_without_improvement = 0
         self._best: Tensor | None = None
         self._best_step = 0
         self._best_loss: float | None = None
@@ -108,30 +107,33 @@ class Fit:
         self,
         on_step: Callable[[LoopStep], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> Fitted:
+    ) -> LoopResult:
         """Train to the end, or until `stopped` says so between two steps."""
-        lanes = lanes_of(self._plan.batch_tokens, self._plan.threads)
-        with Lanes(self._network, self._plan.threads, lanes) as self._lanes:
+        replicas = replica_count(self._plan.batch_tokens, self._plan.threads)
+        with ThreadedDataParallel(self._network, self._plan.threads, replicas) as self._parallel:
             return self._run(on_step, stopped)
 
-    def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> Fitted:
+    def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> LoopResult:
         began = time.perf_counter() - self._seconds
-        trunk, measured = self._trunk(self._train), self._trunk(self._held_out)
+        prefix_cache, held_out_cache = (
+            self._prefix_cache(self._train),
+            self._prefix_cache(self._held_out),
+        )
         if self._step == 0:
-            self._look_before(measured)
+            self._evaluate_before(held_out_cache)
         # All at once: left to the first step, the threads would wait for each other.
-        self._lanes.map(self._network.prepare, self._network.backward_matrices())
+        self._parallel.map(self._network.prepare, self._network.backward_matrices())
         resumed = time.perf_counter()
         done = 0
         complete = True
-        while self._step < self.steps and self._bad < PATIENCE:
+        while self._step < self.steps and self._epochs_without_improvement < PATIENCE:
             if stopped():
                 complete = False
                 break
-            loss = self._one(trunk)
+            loss = self._train_step(prefix_cache)
             held_out = None
             if self._held_out and self._step in self._ends:
-                held_out = self._look(measured)
+                held_out = self._evaluate(held_out_cache)
             done += 1
             self._seconds = time.perf_counter() - began
             pace = (time.perf_counter() - resumed) / done
@@ -146,7 +148,7 @@ class Fit:
                 )
             )
         self._seconds = time.perf_counter() - began
-        return self._fitted(complete, measured)
+        return self._result(complete, held_out_cache)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on, for `torch.save`."""
@@ -154,7 +156,7 @@ class Fit:
             "parameters": self._network.lora.parameters.detach(),
             "optimiser": self._optimiser.state_dict(),
             "best": self._best,
-            "numbers": {name: getattr(self, name) for name in _NUMBERS},
+            "numbers": {key: getattr(self, name) for key, name in _CHECKPOINT_NUMBERS.items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -164,16 +166,16 @@ class Fit:
         self._network.lora.refresh()
         self._optimiser.load_state_dict(state["optimiser"])
         self._best = state["best"]
-        for name, value in state["numbers"].items():
-            setattr(self, name, value)
+        for key, value in state["numbers"].items():
+            setattr(self, _CHECKPOINT_NUMBERS[key], value)
 
-    def _one(self, trunk: "_Trunk") -> float:
+    def _train_step(self, prefix_cache: "FrozenPrefixCache") -> float:
         lora, plan = self._network.lora, self._plan
         shares = self._batches[self._step]
-        loss = self._lanes.step(
+        loss = self._parallel.step(
             self._train,
             shares,
-            trunk.states,
+            prefix_cache.states,
             dropout=DROPOUT,
             checkpointing=plan.checkpointing,
             seed=self._seed * 1_000_003 + self._step,
@@ -182,81 +184,87 @@ class Fit:
         norm = float(lora.gradient.norm())
         if not math.isfinite(norm):
             raise FloatingPointError("the gradient is not finite")
-        if norm > _CLIP:
-            lora.gradient *= _CLIP / norm
-        self._optimiser.param_groups[0]["lr"] = plan.learning_rate * rate(self._step, self.steps)
+        if norm > _MAX_GRADIENT_NORM:
+            lora.gradient *= _MAX_GRADIENT_NORM / norm
+        self._optimiser.param_groups[0]["lr"] = plan.learning_rate * learning_rate_share(
+            self._step, self.steps
+        )
         self._optimiser.step()
         lora.refresh()
         self._step += 1
         self._tokens += sum(len(self._train[i]) for one in shares for bin_ in one for i in bin_)
         return loss
 
-    def _trunk(self, examples: Sequence[Example]) -> "_Trunk":
-        return _Trunk(self._network, examples, self._plan.batch_tokens, self._lanes)
+    def _prefix_cache(self, examples: Sequence[Example]) -> "FrozenPrefixCache":
+        return FrozenPrefixCache(self._network, examples, self._plan.batch_tokens, self._parallel)
 
-    def _look_before(self, measured: "_Trunk") -> None:
+    def _evaluate_before(self, held_out_cache: "FrozenPrefixCache") -> None:
         if not self._held_out:
             return
         lora = self._network.lora
-        self._start = measured.loss()
+        self._start = held_out_cache.loss()
         self._best_loss = self._start
         self._best = lora.parameters.detach().clone()
         if lora.is_zero():
             self._before = self._start
             return
         lora.refresh(0.0)
-        self._before = measured.loss()
+        self._before = held_out_cache.loss()
         lora.refresh()
 
-    def _look(self, measured: "_Trunk") -> float:
-        loss = measured.loss()
+    def _evaluate(self, held_out_cache: "FrozenPrefixCache") -> float:
+        loss = held_out_cache.loss()
         if self._best_loss is None or loss < self._best_loss:
-            self._best_loss, self._best_step, self._bad = loss, self._step, 0
+            self._best_loss, self._best_step, self._epochs_without_improvement = loss, self._step, 0
             self._best = self._network.lora.parameters.detach().clone()
         else:
-            self._bad += 1
+            self._epochs_without_improvement += 1
         return loss
 
-    def _fitted(self, complete: bool, measured: "_Trunk") -> Fitted:
+    def _result(self, complete: bool, held_out_cache: "FrozenPrefixCache") -> LoopResult:
         best_step = self._step if self._best is None else self._best_step
-        softened = Softened(held_out=self._best_loss)
+        scale_choice = ScaleChoice(held_out=self._best_loss)
         if complete and self._general and best_step:
-            softened = self._soften(measured)
-        factors = {name: (a, b * softened.scale) for name, (a, b) in self._best_factors().items()}
-        return Fitted(
+            scale_choice = self._choose_scale(held_out_cache)
+        factors = {
+            name: (a, b * scale_choice.scale) for name, (a, b) in self._best_factors().items()
+        }
+        return LoopResult(
             factors=factors,
             complete=complete,
             held_out_before=self._before,
             held_out_start=self._start,
-            held_out_after=softened.held_out,
+            held_out_after=scale_choice.held_out,
             steps=self._step,
             best_step=best_step,
             tokens=self._tokens,
             seconds=self._seconds,
-            softened=softened,
+            scale_choice=scale_choice,
         )
 
-    def _soften(self, measured: "_Trunk") -> Softened:
+    def _choose_scale(self, held_out_cache: "FrozenPrefixCache") -> ScaleChoice:
         lora = self._network.lora
-        general = self._trunk(self._general)
+        general = self._prefix_cache(self._general)
 
-        def at(trunk: "_Trunk") -> Callable[[float], float]:
-            def loss(strength: float) -> float:
-                lora.refresh(strength)
-                return trunk.loss()
+        def loss_at(cache: "FrozenPrefixCache") -> Callable[[float], float]:
+            def loss(scale: float) -> float:
+                lora.refresh(scale)
+                return cache.loss()
 
             return loss
 
-        with self._as_best():
-            return soften(at(general), at(measured) if self._held_out else None, self._start)
+        with self._best_parameters():
+            return choose_adapter_scale(
+                loss_at(general), loss_at(held_out_cache) if self._held_out else None, self._start
+            )
 
     def _best_factors(self) -> Factors:
-        with self._as_best():
+        with self._best_parameters():
             return self._network.lora.factors()
 
     @contextmanager
-    def _as_best(self) -> Iterator[None]:
-        """The parameters of the best step; where training stands comes back afterwards."""
+    def _best_parameters(self) -> Iterator[None]:
+        """Put the parameters of the best step in place; the present ones come back afterwards."""
         lora = self._network.lora
         here = lora.parameters.detach().clone()
         if self._best is not None:
@@ -270,70 +278,76 @@ class Fit:
             lora.refresh()
 
 
-_NUMBERS: Final = (
-    "_step",
-    "_tokens",
-    "_bad",
-    "_best_step",
-    "_best_loss",
-    "_before",
-    "_start",
-    "_seconds",
-)
+_CHECKPOINT_NUMBERS: Final = {
+    "_step": "_step",
+    "_tokens": "_tokens",
+    "_bad": "_epochs_without_improvement",
+    "_best_step": "_best_step",
+    "_best_loss": "_best_loss",
+    "_before": "_before",
+    "_start": "_start",
+    "_seconds": "_seconds",
+}
+"""Key in a checkpoint to attribute: keys stay, because a run may resume under a newer version."""
 
 
-def rate(step: int, steps: int) -> float:
+def learning_rate_share(step: int, steps: int) -> float:
     """Share of the learning rate at a step: a linear warm-up, then a cosine."""
     warm = max(1, round(_WARM_UP * steps))
     if step < warm:
         return (step + 1) / warm
     done = (step - warm) / max(1, steps - warm)
-    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+    return _FINAL_RATE_SHARE + (1 - _FINAL_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Shares]]:
-    """The batches of every epoch, each in an order of its own.
+    """Lay out the batches of every epoch, each in an order of its own.
 
     Where a batch is shared, its parts stay together in all epochs: threads meet the same lengths
     again, for which the kernels are there. To part them each time was no better for learning.
     """
     lengths = [len(example) for example in train]
-    lanes = lanes_of(plan.batch_tokens, plan.threads)
+    replicas = replica_count(plan.batch_tokens, plan.threads)
 
     def order(epoch: int, count: int) -> list[int]:
         return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(count)]
 
-    if lanes == 1:
+    if replicas == 1:
         return [
             [(packed,) for packed in pack(lengths, plan.batch_tokens, order(epoch, len(lengths)))]
             for epoch in range(plan.epochs)
         ]
-    batches = share(lengths, plan.batch_tokens, lanes, order(plan.epochs, len(lengths)))
+    batches = share(lengths, plan.batch_tokens, replicas, order(plan.epochs, len(lengths)))
     return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
 
 
-class _Trunk:
+class FrozenPrefixCache:
     """States below the adapters: kept for all epochs if they fit, else made for each batch."""
 
     def __init__(
-        self, network: LoraNetwork, examples: Sequence[Example], batch_tokens: int, lanes: Lanes
+        self,
+        network: LoraNetwork,
+        examples: Sequence[Example],
+        batch_tokens: int,
+        parallel: ThreadedDataParallel,
     ) -> None:
-        self._network, self._examples, self._lanes = network, examples, lanes
-        self._batches = pack([len(example) for example in examples], batch_tokens // lanes.count)
+        self._network, self._examples, self._parallel = network, examples, parallel
+        self._batches = pack([len(example) for example in examples], batch_tokens // parallel.count)
         architecture = network.base.architecture
         size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
         self._kept: list[Tensor] | None = None
-        if size <= _TRUNK_BYTES and network.lora.first_layer > 0:
-            self._kept = network.trunks(examples, batch_tokens)
+        if size <= PREFIX_CACHE_BYTES and network.lora.first_layer > 0:
+            self._kept = network.frozen_prefixes(examples, batch_tokens)
 
     def states(self, batch: Batch) -> Tensor:
+        """Return the hidden states (n, hidden) that the adapters start from."""
         if self._kept is None:
-            return self._network.trunk(batch)
+            return self._network.frozen_prefix(batch)
         return torch.cat([self._kept[i] for i in batch.members])
 
     def loss(self) -> float:
         """Nats per token over all examples."""
-        parts = self._lanes.map(self._loss, self._batches)
+        parts = self._parallel.map(self._loss, self._batches)
         return sum(loss for loss, _ in parts) / sum(targets for _, targets in parts)
 
     def _loss(self, packed: Packed) -> tuple[float, int]:

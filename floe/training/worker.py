@@ -36,32 +36,32 @@ from floe.models.download import ignore, sha256_of
 from floe.records import TrainPlan
 from floe.resources import GENERAL
 from floe.store import encryption
-from floe.training import adapter_scale as soften
-from floe.training.backends.cpu.base_weights import Base, read_base
+from floe.training.adapter_scale import describe_scale
+from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
 from floe.training.memory_limit import MemoryLimit, MemoryWatch, keep_freed_memory, peak_rss_mb
-from floe.training.training_loop import Fit, Fitted, LoopStep
+from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
-"""Why a run failed, for a program; "" if it did not."""
+"""Cause of a failed run, for a program; "" if it did not fail."""
 
 _CHECKPOINT_SECONDS: Final = 10.0
 _NICENESS: Final = 10
-_SCARCE_BYTES: Final = 200 * 10**6
+_LOW_MEMORY_BYTES: Final = 200 * 10**6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkerResult:
-    """What a training run made. Losses in nats per token, None without held-out rows.
+    """Result of a training run. Losses in nats per token, None without held-out rows.
 
     `factors` are of `rank` with `alpha`: the product B A counts alpha / rank. `held_out_bytes`:
     UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
     """
 
-    fitted: Fitted
+    trained: LoopResult
     rank: int
     alpha: float
     held_out_bytes: int
@@ -71,17 +71,17 @@ class WorkerResult:
     @property
     def factors(self) -> Factors:
         """Module name to (A, B)."""
-        return self.fitted.factors
+        return self.trained.factors
 
     def bits_per_byte(self, nats_per_token: float | None) -> float | None:
-        """A held-out loss in bits per byte of the held-out text."""
+        """Return a held-out loss in bits per byte of the held-out text."""
         if nats_per_token is None or not self.held_out_bytes:
             return None
         return nats_per_token * self.held_out_tokens / math.log(2) / self.held_out_bytes
 
 
 def train(
-    base: Base,
+    base: BaseWeights,
     train_examples: Sequence[Example],
     held_out: Sequence[Example],
     plan: TrainPlan,
@@ -107,12 +107,12 @@ def train(
         RowsError: there is nothing to learn.
         ModelError: `start` is not an adapter for this base.
     """
-    fit, lora = prepare(base, train_examples, held_out, plan, seed=seed, start=start)
-    return finish(fit.run(on_step, stopped), lora, held_out)
+    loop, lora = build_training_loop(base, train_examples, held_out, plan, seed=seed, start=start)
+    return build_result(loop.run(on_step, stopped), lora, held_out)
 
 
-def prepare(
-    base: Base,
+def build_training_loop(
+    base: BaseWeights,
     train_examples: Sequence[Example],
     held_out: Sequence[Example],
     plan: TrainPlan,
@@ -121,8 +121,11 @@ def prepare(
     start: tuple[Factors, float] | None,
     watch: Callable[[int], None] = lambda _: None,
     general: Sequence[Example] = (),
-) -> tuple[Fit, Lora]:
-    """A fit that is ready to run; arguments and errors as in `train`, `general` as in `Fit`."""
+) -> tuple[TrainingLoop, Lora]:
+    """Build the loop that is ready to run; arguments and errors as in `train`.
+
+    `general` is as in `TrainingLoop`.
+    """
     if not train_examples:
         raise RowsError("There are no answers to learn from. Choose some conversations.")
     lora = Lora(
@@ -136,26 +139,26 @@ def prepare(
     )
     if start is not None:
         factors, alpha = start
-        _check_fit(factors, base.architecture)
+        _check_adapter_shapes(factors, base.architecture)
         scale = (alpha / rank_of(factors)) / (plan.alpha / plan.rank)
         lora.load({name: (a, b * scale) for name, (a, b) in factors.items()})
     network = LoraNetwork(base, lora, watch)
-    return Fit(network, train_examples, held_out, plan, seed, general), lora
+    return TrainingLoop(network, train_examples, held_out, plan, seed, general), lora
 
 
-def finish(fitted: Fitted, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
-    """The result of a fit."""
+def build_result(trained: LoopResult, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
+    """Build the result of a run."""
     return WorkerResult(
-        fitted=fitted,
+        trained=trained,
         rank=lora.rank,
         alpha=lora.alpha,
         held_out_bytes=sum(example.text_bytes for example in held_out),
         held_out_tokens=sum(int((example.weights > 0).sum()) for example in held_out),
-        seconds=fitted.seconds,
+        seconds=trained.seconds,
     )
 
 
-def _check_fit(factors: Factors, architecture: Architecture) -> None:
+def _check_adapter_shapes(factors: Factors, architecture: Architecture) -> None:
     for name, (a, b) in factors.items():
         layer, module = int(name.split(".")[2]), name.rsplit(".", 1)[1]
         if layer >= architecture.layers or (b.shape[0], a.shape[1]) != architecture.module_shape(
@@ -186,7 +189,7 @@ class WorkerRun:
 
     @property
     def seed(self) -> int:
-        """Of everything random in this run."""
+        """Seed of everything random in this run."""
         return int(self.settings.get("seed", 0))
 
     def work(self, on_step: Callable[[LoopStep], None] = lambda _: None) -> WorkerResult:
@@ -196,10 +199,10 @@ class WorkerRun:
         train_examples, held_out, general = self._encode(base_path, rows)
         if not train_examples:
             raise RowsError("There are no answers to learn from. Choose some conversations.")
-        base = read_base(base_path, dtype_of(self.plan), self._watch)
+        base = read_base_weights(base_path, dtype_of(self.plan), self._watch)
         before = self.settings.get("continue_from")
         start = read_peft(Path(before)) if before else None
-        fit, lora = prepare(
+        loop, lora = build_training_loop(
             base,
             train_examples,
             held_out,
@@ -210,7 +213,7 @@ class WorkerRun:
             general=general,
         )
         identity = self._identity(base_path)
-        self._resume(fit, identity)
+        self._resume(loop, identity)
         with (self.folder / "progress.jsonl").open("a", encoding="utf-8") as progress:
 
             def report(step: LoopStep) -> None:
@@ -219,19 +222,19 @@ class WorkerRun:
                 progress.write(json.dumps({**record, "at": time.time()}) + "\n")
                 progress.flush()
                 if ended or time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
-                    self._checkpoint(fit, identity)
+                    self._checkpoint(loop, identity)
                 on_step(step)
 
-            fitted = fit.run(report, (self.folder / "stop").exists)
-        if not fitted.complete:
-            self._checkpoint(fit, identity)
-        result = finish(fitted, lora, held_out)
-        if fitted.complete:
+            trained = loop.run(report, (self.folder / "stop").exists)
+        if not trained.complete:
+            self._checkpoint(loop, identity)
+        result = build_result(trained, lora, held_out)
+        if trained.complete:
             self._export(result, base.architecture, base_path)
         return result
 
     def _encode(self, base: Path, rows: Sequence[TrainRow]) -> tuple[list[Example], ...]:
-        """What is learned, what is held out, and general text."""
+        """Return the examples to learn, those held out, and general text."""
         parts = (
             [row for row in rows if not row.held_out],
             [row for row in rows if row.held_out],
@@ -241,7 +244,7 @@ class WorkerRun:
             return tuple(encoder.examples(part, self.plan.sequence_length) for part in parts)
 
     def _identity(self, base: Path) -> dict[str, str]:
-        """What a checkpoint is a checkpoint of."""
+        """Return the hashes that tell which run a checkpoint belongs to."""
         rows = encryption.read_bytes(self.folder / "rows.jsonl")
         return {
             "base": sha256_of(base, ignore),
@@ -249,7 +252,7 @@ class WorkerRun:
             "plan": json.dumps([self.settings["plan"], self.seed], sort_keys=True),
         }
 
-    def _resume(self, fit: Fit, identity: dict[str, str]) -> None:
+    def _resume(self, loop: TrainingLoop, identity: dict[str, str]) -> None:
         path = self.folder / "checkpoint" / "state.pt"
         if not path.exists():
             return
@@ -262,14 +265,14 @@ class WorkerRun:
                 "Choose that model again, or start anew."
             )
         if began == identity:
-            fit.load_state(state)
+            loop.load_state(state)
 
-    def _checkpoint(self, fit: Fit, identity: dict[str, str]) -> None:
+    def _checkpoint(self, loop: TrainingLoop, identity: dict[str, str]) -> None:
         path = self.folder / "checkpoint" / "state.pt"
         path.parent.mkdir(exist_ok=True)
         # Through memory, because torch hides what the disk says in an error of its own.
         content = io.BytesIO()
-        torch.save({**fit.state(), "identity": identity}, content)
+        torch.save({**loop.state(), "identity": identity}, content)
         encryption.write_bytes(path, content.getbuffer())
         self._saved_at = time.monotonic()
 
@@ -279,46 +282,46 @@ class WorkerRun:
         write_gguf(self.folder / "adapter.gguf", factors, alpha=alpha, architecture=architecture)
 
 
-def _summary(result: WorkerResult, seconds: float) -> dict[str, Any]:
-    fitted = result.fitted
+def _summarise(result: WorkerResult, seconds: float) -> dict[str, Any]:
+    trained = result.trained
     return {
-        "status": "complete" if fitted.complete else "cancelled",
+        "status": "complete" if trained.complete else "cancelled",
         "code": "",
-        "sentence": _sentence(fitted),
-        "held_out_before": fitted.held_out_before,
-        "held_out_start": fitted.held_out_start,
-        "held_out_after": fitted.held_out_after,
+        "sentence": _sentence(trained),
+        "held_out_before": trained.held_out_before,
+        "held_out_start": trained.held_out_start,
+        "held_out_after": trained.held_out_after,
         "held_out_bytes": result.held_out_bytes,
-        "bits_per_byte_before": result.bits_per_byte(fitted.held_out_before),
-        "bits_per_byte_start": result.bits_per_byte(fitted.held_out_start),
-        "bits_per_byte_after": result.bits_per_byte(fitted.held_out_after),
+        "bits_per_byte_before": result.bits_per_byte(trained.held_out_before),
+        "bits_per_byte_start": result.bits_per_byte(trained.held_out_start),
+        "bits_per_byte_after": result.bits_per_byte(trained.held_out_after),
         "seconds": seconds,
-        "tokens": fitted.tokens,
-        "tok_s": fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
-        "steps": fitted.steps,
-        "best_step": fitted.best_step,
-        "strength": fitted.softened.scale,
-        "general_before": fitted.softened.general_before,
-        "general_after": fitted.softened.general_after,
+        "tokens": trained.tokens,
+        "tok_s": trained.tokens / trained.seconds if trained.seconds else 0.0,
+        "steps": trained.steps,
+        "best_step": trained.best_step,
+        "strength": trained.scale_choice.scale,
+        "general_before": trained.scale_choice.general_before,
+        "general_after": trained.scale_choice.general_after,
     }
 
 
-def _sentence(fitted: Fitted) -> str:
-    if not fitted.complete:
-        return f"Stopped after {fitted.steps} steps; it can go on from there."
-    if fitted.held_out_start is None or fitted.held_out_after is None:
+def _sentence(trained: LoopResult) -> str:
+    if not trained.complete:
+        return f"Stopped after {trained.steps} steps; it can go on from there."
+    if trained.held_out_start is None or trained.held_out_after is None:
         return "Trained to the end; no rows were held out to measure it by."
-    if fitted.best_step == 0:
+    if trained.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
-    change = 1 - fitted.held_out_after / fitted.held_out_start
-    strength = soften.named(fitted.softened.scale)
+    change = 1 - trained.held_out_after / trained.held_out_start
+    strength = describe_scale(trained.scale_choice.scale)
     return (
-        f"The held-out loss fell by {change:.1%}; the best step was {fitted.best_step}{strength}."
+        f"The held-out loss fell by {change:.1%}; the best step was {trained.best_step}{strength}."
     )
 
 
-def _lacks_memory(error: BaseException) -> bool:
-    """Whether memory ran out, in the words of Python, C++, torch and oneDNN."""
+def _ran_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out, in the words of Python, C++, torch and oneDNN."""
     if isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno == errno.ENOMEM
     ):
@@ -327,11 +330,11 @@ def _lacks_memory(error: BaseException) -> bool:
     if any(said in words for said in ("allocate memory", "bad_alloc", "out of memory")):
         return True
     # oneDNN gives no reason; where memory is plenty it is another one.
-    return "could not create a primitive" in words and free_memory().bytes < _SCARCE_BYTES
+    return "could not create a primitive" in words and free_memory().bytes < _LOW_MEMORY_BYTES
 
 
-def _failure(error: BaseException) -> tuple[Code, str]:
-    """A code and a sentence for what ended a run."""
+def _classify_failure(error: BaseException) -> tuple[Code, str]:
+    """Return a code and a sentence for the error that ended a run."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "disk", "The disk is full. Free some space and go on from where it stopped."
     codes: list[tuple[type[BaseException], Code]] = [
@@ -342,7 +345,7 @@ def _failure(error: BaseException) -> tuple[Code, str]:
     for kind, code in codes:
         if isinstance(error, kind):
             return code, str(error)
-    if _lacks_memory(error):
+    if _ran_out_of_memory(error):
         return "memory", "The device has not enough free memory. A smaller plan will do with less."
     if isinstance(error, FloatingPointError):
         return "numbers", "The loss was no longer a number. Try a lower learning rate."
@@ -360,9 +363,9 @@ def run_folder(folder: Path) -> int:
         run = WorkerRun(folder)
         torch.set_num_threads(run.plan.threads)
         result = run.work()
-        summary = _summary(result, time.perf_counter() - began)
+        summary = _summarise(result, time.perf_counter() - began)
     except Exception as error:
-        kind, sentence = _failure(error)
+        kind, sentence = _classify_failure(error)
         if kind == "bug":
             traceback.print_exc()
         code = 1
@@ -379,7 +382,7 @@ def _write_result(folder: Path, summary: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """The process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(prog="python -m floe.training.worker", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     folder = parser.parse_args().folder

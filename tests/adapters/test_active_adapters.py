@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from floe.adapters.active_adapters import LiveAdapters
+from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256
 from floe.adapters.router import PromptSpace
 from floe.bench.decode import write_random_adapter
@@ -38,8 +38,8 @@ def adapters(tmp_path: Path, smollm: LlamaModel) -> Adapters:
         new = adapters.add(
             NewAdapter(name, "personal" if kind == "personal" else "expert", source, base, 2)
         )
-        adapters.switch(new.id, True, base)
-    place = PromptSpace(smollm.path, smollm.tokenize).place(COOKING)
+        adapters.set_in_use(new.id, True, base)
+    place = PromptSpace(smollm.path, smollm.tokenize).region_of(COOKING)
     with store.writing() as db:
         db.execute(
             "INSERT INTO experts (adapter_id, cluster, centroid, radius, samples)"
@@ -50,43 +50,43 @@ def adapters(tmp_path: Path, smollm: LlamaModel) -> Adapters:
 
 
 @pytest.fixture
-def live(adapters: Adapters, smollm: LlamaModel, tmp_path: Path) -> LiveAdapters:
-    return LiveAdapters(smollm, Store(tmp_path / "floe.db"), adapters)
+def live(adapters: Adapters, smollm: LlamaModel, tmp_path: Path) -> ActiveAdapters:
+    return ActiveAdapters(smollm, Store(tmp_path / "floe.db"), adapters)
 
 
-def test_a_prompt_in_an_experts_reach_is_answered_by_it(live: LiveAdapters) -> None:
-    words = live.follow("How do I cook an egg?")
+def test_a_prompt_in_an_experts_reach_is_answered_by_it(live: ActiveAdapters) -> None:
+    words = live.activate_for("How do I cook an egg?")
     assert words.startswith("cooking at 1; close to cooking")
-    live.put_on([])
+    live.set_active([])
 
 
-def test_any_other_prompt_is_answered_by_what_this_device_has_learnt(live: LiveAdapters) -> None:
-    words = live.follow("Why did the Roman Empire fall?")
+def test_any_other_prompt_is_answered_by_what_this_device_has_learnt(live: ActiveAdapters) -> None:
+    words = live.activate_for("Why did the Roman Empire fall?")
     assert words.startswith("mine at 1; unlike all experts")
-    live.put_on([])
+    live.set_active([])
 
 
 def test_nothing_acts_once_all_are_switched_off(
-    live: LiveAdapters, adapters: Adapters, smollm: LlamaModel
+    live: ActiveAdapters, adapters: Adapters, smollm: LlamaModel
 ) -> None:
     tokens = smollm.tokenize(b"The sea is")
     bare = smollm.prefill(tokens, lambda: False)
     assert bare is not None
     before = bare.copy()
-    live.follow("Why did the Roman Empire fall?")
+    live.activate_for("Why did the Roman Empire fall?")
     with_mine = smollm.prefill(tokens, lambda: False)
     assert with_mine is not None
     assert not np.array_equal(with_mine, before)
     for each in adapters.all():
-        adapters.switch(each.id, False, each.base_sha256)
-    assert live.follow("Why did the Roman Empire fall?") == ""
+        adapters.set_in_use(each.id, False, each.base_sha256)
+    assert live.activate_for("Why did the Roman Empire fall?") == ""
     after = smollm.prefill(tokens, lambda: False)
     assert after is not None
     assert np.array_equal(after, before)
 
 
 def test_an_answer_is_scored_with_what_would_answer_its_question(
-    live: LiveAdapters, adapters: Adapters, smollm: LlamaModel
+    live: ActiveAdapters, adapters: Adapters, smollm: LlamaModel
 ) -> None:
     question = ChatMessage("user", "Why did the Roman Empire fall?")
     prompt = PromptBuilder(smollm).build([question])
@@ -94,7 +94,7 @@ def test_an_answer_is_scored_with_what_would_answer_its_question(
     row = CloudToken(b"zzz", (Candidate(b"zzz", -0.1),))
     with_mine = live.score(prompt, tokens, lambda _text: row, shared=False)
     for each in adapters.all():
-        adapters.switch(each.id, False, each.base_sha256)
+        adapters.set_in_use(each.id, False, each.base_sha256)
     without = live.score(prompt, tokens, lambda _text: row, shared=False)
     assert len(with_mine) == len(without) == len(tokens)
     assert not np.allclose(with_mine.own_local, without.own_local)

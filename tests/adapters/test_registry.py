@@ -90,9 +90,9 @@ def test_an_adapter_is_kept_with_all_that_is_known_of_it(
 def test_an_adapter_never_goes_onto_another_base(adapters: Adapters, new: NewAdapter) -> None:
     kept = adapters.add(new)
     with pytest.raises(TrainingError, match="another base model"):
-        adapters.switch(kept.id, True, "c" * 64)
+        adapters.set_in_use(kept.id, True, "c" * 64)
     assert adapters.in_use(BASE) == []
-    adapters.switch(kept.id, True, BASE)
+    adapters.set_in_use(kept.id, True, BASE)
     assert [a.id for a in adapters.in_use(BASE)] == [kept.id]
     assert adapters.in_use("c" * 64) == []
 
@@ -103,8 +103,8 @@ def test_adapters_can_be_renamed_scaled_and_switched_off(
     kept = adapters.add(new)
     adapters.rename(kept.id, "  My\nvoice ")
     adapters.set_scale(kept.id, 0.4)
-    adapters.switch(kept.id, True, BASE)
-    adapters.switch(kept.id, False, "c" * 64)  # off is always allowed
+    adapters.set_in_use(kept.id, True, BASE)
+    adapters.set_in_use(kept.id, False, "c" * 64)  # off is always allowed
     found = adapters.get(kept.id)
     assert (found.name, found.scale, found.in_use) == ("My voice", 0.4, False)
     adapters.set_scale(kept.id, 99)
@@ -130,7 +130,7 @@ def test_a_deletion_that_broke_off_after_the_files_can_be_finished(
     kept = adapters.add(new)
     shutil.rmtree(kept.folder)
     with pytest.raises(TrainingError, match="have gone"):
-        adapters.switch(kept.id, True, BASE)
+        adapters.set_in_use(kept.id, True, BASE)
     adapters.delete(kept.id)
     assert adapters.all() == []
 
@@ -166,7 +166,7 @@ def test_a_new_personal_adapter_takes_the_place_of_the_old_but_not_of_experts(
     expert = adapters.add(replace(new, kind="expert"))
     other = adapters.add(replace(new, base_sha256="c" * 64))
     for adapter in (old, expert, other):
-        adapters.switch(adapter.id, True, adapter.base_sha256)
+        adapters.set_in_use(adapter.id, True, adapter.base_sha256)
     with store.writing() as db:
         newest = adapters.add_within(db, new)
         adapters.use_only(db, newest.id)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floe.bench.privacy import Judged, Mark, Row, figures, general_questions, read_rows, run
+from floe.bench.privacy import JudgedRow, Mark, Row, figures, general_questions, read_rows, run
 from floe.errors import DataError
 from floe.privacy.verdict import Span, Verdict
 
@@ -28,10 +28,10 @@ def _write(path: Path) -> Path:
     return path
 
 
-def _judged(types: list[str], *, private: bool) -> Judged:
+def _judged(types: list[str], *, private: bool) -> JudgedRow:
     row = Row(text="0123456789", spans=[Mark(type=t, start=0, end=4) for t in types], template_id=1)
     spans = (Span(2, 6, "name", 1.0, decides=True),) if private else ()
-    return Judged(row, Verdict(private, spans))
+    return JudgedRow(row, Verdict(private, spans))
 
 
 def test_figures_are_shares_of_prompts_by_what_is_labelled() -> None:

@@ -102,8 +102,8 @@ def test_chosen_token_is_among_the_candidates() -> None:
 
 def test_candidates_with_the_same_bytes_are_added_but_the_same_one_is_not() -> None:
     a = entry("a", math.log(0.3), b"a")
-    twin = entry("a", math.log(0.2), b"a")
-    assert shares(one(a, a, twin)) == pytest.approx({b"a": 0.5})
+    replica = entry("a", math.log(0.2), b"a")
+    assert shares(one(a, a, replica)) == pytest.approx({b"a": 0.5})
 
 
 def test_placeholders_are_dropped_except_for_the_chosen_token() -> None:

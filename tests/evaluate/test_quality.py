@@ -8,15 +8,15 @@ import pytest
 
 from floe.errors import DataError
 from floe.evaluate.figures import draw_latency, draw_weights
-from floe.evaluate.quality import Material, measure, summary
+from floe.evaluate.quality import EvaluationSet, measure, summary
 from floe.evaluate.reading import CloudAnswer, answers_of
-from floe.evaluate.scoring import LN2, Scored
+from floe.evaluate.scoring import LN2, ScoredAnswer
 from floe.evaluate.tables import quality_table
 from floe.fusion.scoring.scores import ScoreSheet
 from floe.records import ChatMessage
 
 
-def scored(seed: int, truth: float, cloud_bits: float | None = 50.0) -> Scored:
+def scored(seed: int, truth: float, cloud_bits: float | None = 50.0) -> ScoredAnswer:
     """An answer of 30 tokens of 2 bytes, drawn from the log-linear pool at weight `truth`."""
     random = np.random.default_rng(seed)
     sheet = ScoreSheet()
@@ -29,13 +29,13 @@ def scored(seed: int, truth: float, cloud_bits: float | None = 50.0) -> Scored:
         sheet.add_pairs(pairs, (float(p[token]), float(q[token])), 2)
     scores = sheet.scores()
     bits = float(scores.nats(1.0, "linear").sum()) / LN2
-    return Scored(CloudAnswer(seed, (), "x"), scores, bits, cloud_bits)
+    return ScoredAnswer(CloudAnswer(seed, (), "x"), scores, bits, cloud_bits)
 
 
-def material(truth: float = 0.6, cloud_bits: float | None = 50.0) -> Material:
+def material(truth: float = 0.6, cloud_bits: float | None = 50.0) -> EvaluationSet:
     test = [scored(i, truth, cloud_bits) for i in range(12)]
     own = [scored(100 + i, truth, cloud_bits) for i in range(12)]
-    return Material("anna", test, test, own)
+    return EvaluationSet("anna", test, test, own)
 
 
 def test_every_figure_of_the_contract_is_there_and_is_json() -> None:
@@ -67,7 +67,7 @@ def test_intervals_hold_their_figure_and_need_three_answers() -> None:
     for name, interval in figures["intervals"].items():
         assert interval[0] <= figures[name] <= interval[1]
     few = material()
-    figures = measure(Material("anna", few.base[:2], few.test[:2], few.own), 0.5, "linear")
+    figures = measure(EvaluationSet("anna", few.base[:2], few.test[:2], few.own), 0.5, "linear")
     assert figures["intervals"]["fused"] is None
     assert figures["gain"]["interval"] is None
 
@@ -92,7 +92,7 @@ def test_several_writers_are_added_up_by_bytes() -> None:
 
 def test_nothing_to_measure_is_said_in_a_sentence() -> None:
     with pytest.raises(DataError, match="no answer could be read"):
-        measure(Material("anna", [], [], []), 0.5, "linear")
+        measure(EvaluationSet("anna", [], [], []), 0.5, "linear")
 
 
 def test_all_answers_of_a_chat_are_measured_each_after_what_was_said_before() -> None:

@@ -170,7 +170,7 @@ def test_a_clock_that_jumps_by_a_year_changes_no_order_and_no_budget(
     from floe.records import AnswerStats
     from floe.training.fusion_weight import add_request, midnight, requests_since
     from floe.ui.chat.conversations import age
-    from floe.ui.cloud.cloud_words import ago
+    from floe.units import format_time_ago
 
     shift = [0.0]
     now = time.time
@@ -213,7 +213,7 @@ def test_a_clock_that_jumps_by_a_year_changes_no_order_and_no_budget(
         assert budget() == 4 + 2
         for conversation in store.conversations():
             assert age(conversation, time.time())
-        assert ago(time.time() + 365 * 86_400, time.time()) == "just now"
+        assert format_time_ago(time.time() + 365 * 86_400, time.time()) == "just now"
 
 
 def test_an_answer_in_mid_clock_jump_ends_with_sound_figures(

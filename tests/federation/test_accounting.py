@@ -8,12 +8,12 @@ from scipy.stats import norm as normal
 from floe.bench.federate import LAYER, task_updates
 from floe.federation.app.update import Update, UpdateFactors
 from floe.federation.maths.accounting import (
+    account_privacy,
+    count_noisy_numbers,
     epsilon,
     exposure,
-    noise_for,
-    noisy_numbers,
+    noise_multiplier_for,
     private_mean,
-    spent,
 )
 
 
@@ -33,7 +33,9 @@ def test_epsilon_is_that_of_the_closed_form(multiplier: float, rounds: int) -> N
 
 @pytest.mark.parametrize(("target", "rounds"), [(1.0, 5), (8.0, 20)])
 def test_the_noise_for_a_target_spends_the_target(target: float, rounds: int) -> None:
-    assert epsilon(noise_for(target, 1e-5, rounds), rounds, 1e-5) == pytest.approx(target, rel=1e-3)
+    assert epsilon(noise_multiplier_for(target, 1e-5, rounds), rounds, 1e-5) == pytest.approx(
+        target, rel=1e-3
+    )
 
 
 def test_hardly_any_noise_is_a_huge_but_finite_epsilon_and_none_is_infinite() -> None:
@@ -42,17 +44,17 @@ def test_hardly_any_noise_is_a_huge_but_finite_epsilon_and_none_is_infinite() ->
 
 
 def test_the_sentence_names_figure_and_unit_and_owns_up_to_weakness() -> None:
-    numbers = noisy_numbers(LAYER, 8)
-    few = spent(2.0, 5, 1e-5, 2, numbers)
+    numbers = count_noisy_numbers(LAYER, 8)
+    few = account_privacy(2.0, 5, 1e-5, 2, numbers)
     assert "one device" in few.sentence
     assert f"{few.epsilon:.3g}" in few.sentence
     assert "handful" in few.sentence
     assert "little will be learned" in few.sentence
-    many = spent(8.0, 5, 1e-5, 100_000, numbers)
+    many = account_privacy(8.0, 5, 1e-5, 100_000, numbers)
     assert "handful" not in many.sentence
     assert "little will be learned" not in many.sentence
-    assert "weak" in spent(0.3, 5, 1e-5, 100_000, numbers).sentence
-    assert "No noise" in spent(0, 5, 1e-5, 3, numbers).sentence
+    assert "weak" in account_privacy(0.3, 5, 1e-5, 100_000, numbers).sentence
+    assert "No noise" in account_privacy(0, 5, 1e-5, 3, numbers).sentence
 
 
 def updates_in_a_basis(count: int) -> tuple[list[Update], dict[str, np.ndarray]]:

@@ -13,9 +13,9 @@ from floe.federation.maths.aggregate import (
     Member,
     aggregate,
     aggregate_updates,
-    canonical,
     choose_path,
-    cut,
+    to_canonical_form,
+    truncate_factors,
 )
 
 RULES: tuple[AggregationRule, ...] = ("exact", "rank_aware")
@@ -99,7 +99,7 @@ def test_the_first_components_are_the_best_approximation(rule: AggregationRule) 
     result = one((60, 40), members, factors, 16, rule)
     np.testing.assert_allclose(result.values, s[:16], rtol=1e-5)
     for rank in (1, 4, 9):
-        a, b = cut({"m": (result.a, result.b)}, rank)["m"]
+        a, b = truncate_factors({"m": (result.a, result.b)}, rank)["m"]
         assert a.shape == (rank, 40)
         assert b.shape == (60, rank)
         assert gap(product(a, b), (u[:, :rank] * s[:rank]) @ vt[:rank]) < 1e-5
@@ -140,7 +140,7 @@ def test_factors_in_canonical_form_give_the_same_result() -> None:
     ranks = [4, 8, 16, 16]
     members = [Member(rank, 1 + i) for i, rank in enumerate(ranks)]
     factors = factors_of(np.random.default_rng(4), (64, 48), ranks)
-    ordered = [canonical({"m": pair})["m"] for pair in factors]
+    ordered = [to_canonical_form({"m": pair})["m"] for pair in factors]
     for plain, (a, b) in zip(factors, ordered, strict=True):
         assert gap(product(a, b), product(*plain)) < 1e-6
     right = slow(members, factors, "rank_aware")
@@ -151,7 +151,7 @@ def test_factors_in_canonical_form_give_the_same_result() -> None:
 def test_canonical_factors_keep_their_shapes_and_survive_a_module_smaller_than_the_rank() -> None:
     (wide,) = factors_of(np.random.default_rng(9), (4, 30), [8])
     (tall,) = factors_of(np.random.default_rng(9), (30, 4), [8])
-    for module, (a, b) in canonical({"wide": wide, "tall": tall}).items():
+    for module, (a, b) in to_canonical_form({"wide": wide, "tall": tall}).items():
         plain = {"wide": wide, "tall": tall}[module]
         assert (a.shape, b.shape) == (plain[0].shape, plain[1].shape)
         assert gap(product(a, b), product(*plain)) < 1e-6
@@ -160,7 +160,7 @@ def test_canonical_factors_keep_their_shapes_and_survive_a_module_smaller_than_t
 def test_factors_that_only_look_canonical_are_put_in_order() -> None:
     """Orthogonal, but smallest first: believed, they would be averaged as the wrong components."""
     random = np.random.default_rng(5)
-    pair = canonical({"m": factors_of(random, (30, 30), [4])[0]})["m"]
+    pair = to_canonical_form({"m": factors_of(random, (30, 30), [4])[0]})["m"]
     turned: UpdateFactors = (pair[0][::-1].copy(), pair[1][:, ::-1].copy())
     other = factors_of(random, (30, 30), [2])[0]
     members = [Member(4, 1), Member(2, 1)]

@@ -13,7 +13,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from floe.federation.app.limits import TOO_LARGE
 from floe.federation.group.bounded_client import UnwantedAnswer, bound_clients
-from floe.federation.group.supernode import standing
+from floe.federation.group.supernode import status_from_log_line
 
 MOST = 1_000_000
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -100,7 +100,7 @@ def test_an_endless_answer_is_let_go_of(server: Server, client: FleetHttpClient)
         client.PullMessages(PullMessagesRequest())
     assert sent < 100 * MOST
     line = f"ERROR : Failed to receive message 52fd: {caught.value}"
-    assert "was refused: its server sent more" in str(standing(line, "here:1"))
+    assert "was refused: its server sent more" in str(status_from_log_line(line, "here:1"))
 
 
 def test_many_objects_of_one_message_count_together(

@@ -17,11 +17,11 @@ from floe.federation.app.update import UpdateFactors
 from floe.federation.maths import accounting, noise
 from floe.federation.simulation import canary
 from floe.federation.simulation.canary import (
-    Betrayed,
-    Canaries,
+    CanaryOutcome,
     CodeReader,
+    SecretExposure,
     code_losses,
-    try_canaries,
+    run_canary_test,
 )
 from floe.federation.simulation.simulated_device import (
     CODES,
@@ -30,7 +30,7 @@ from floe.federation.simulation.simulated_device import (
     secret_of,
     simulated_device,
 )
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.tokenisation import Encoder
@@ -64,7 +64,7 @@ def test_the_tree_of_codes_reads_each_as_if_it_were_read_alone(base: Path) -> No
     }
     secret = secret_of(2)
     losses = CodeReader(base, TINY).losses(secret, factors)
-    weights = read_base(base, torch.float32)
+    weights = read_base_weights(base, torch.float32)
     lora = Lora(
         weights.architecture,
         rank=4,
@@ -83,7 +83,7 @@ def test_the_tree_of_codes_reads_each_as_if_it_were_read_alone(base: Path) -> No
             marks[-5:-1] = 1  # the code's four digits; after them comes the end of the answer
             only = replace(example, weights=marks)
             batch = network.batch([only], ((0,),))
-            alone, count = network.loss(batch, network.trunk(batch))
+            alone, count = network.loss(batch, network.frozen_prefix(batch))
             assert count == 4
             assert losses[int(code)] == pytest.approx(alone, abs=1e-4)
 
@@ -124,7 +124,7 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
         return real(*args)
 
     monkeypatch.setattr(noise, "private_mean", watched)
-    agreement = RunConfig(
+    run_config = RunConfig(
         recipe=TINY,
         shapes=module_shapes(read_architecture(base), TINY),
         base_sha256=base_hash(base),
@@ -132,7 +132,7 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
         devices=len(RANKS),
     )
     stages: list[str] = []
-    found = try_canaries(base, agreement, on_stage=lambda _: stages.append(str(len(added))))
+    found = run_canary_test(base, run_config, on_stage=lambda _: stages.append(str(len(added))))
     assert stages == ["0", "0", "4"]  # one mean a cluster, in the second group alone
     assert set(added) == {found.noisy.noise_multiplier}
     assert found.noisy.noise_multiplier > 0
@@ -146,10 +146,10 @@ def test_the_second_group_really_gets_noise_and_the_first_none(
 
 
 def test_the_sentence_owns_up_to_a_secret_that_shows() -> None:
-    quiet = Betrayed(0, 1e6, None, None, (9.0, 1.0), (12.0, 2.0), 3.0, 2.0)
-    hidden = Betrayed(1, 2.0, 8.0, 1e-5, (1.0, 2.0), (0.5, 6.0), 3.0, 4.0)
+    quiet = SecretExposure(0, 1e6, None, None, (9.0, 1.0), (12.0, 2.0), 3.0, 2.0)
+    hidden = SecretExposure(1, 2.0, 8.0, 1e-5, (1.0, 2.0), (0.5, 6.0), 3.0, 4.0)
     shown = replace(hidden, by_loss=(6.9, 0.1))
-    kept = Canaries(CODES, 5, canary.CHANCE, canary.LIMIT, (1.0, 1.0), quiet, hidden)
+    kept = CanaryOutcome(CODES, 5, canary.CHANCE, canary.LIMIT, (1.0, 1.0), quiet, hidden)
     assert "6.0 bits, at most chance plus five (6.4)" in kept.sentence
     assert "without noise 12.0, 5.0 and 7.0" in kept.sentence
     assert "MORE than chance" in replace(kept, noisy=shown).sentence

@@ -6,7 +6,14 @@ from sklearn.metrics import adjusted_rand_score
 from floe.bench.federate import task_updates
 from floe.federation.app.update import Update
 from floe.federation.maths.aggregate import aggregate_updates
-from floe.federation.maths.cluster import Clustering, Names, cluster, name, place, similarity
+from floe.federation.maths.cluster import (
+    Clustering,
+    ClusterNames,
+    cluster,
+    name_clusters,
+    place_update,
+    similarity,
+)
 
 
 def slow_cosines(updates: list[Update]) -> NDArray[np.float64]:
@@ -83,10 +90,10 @@ def test_many_devices_are_told_apart_by_sketches() -> None:
 
 
 def test_clusters_keep_their_names_when_devices_come_go_and_move() -> None:
-    first = name(Clustering((0, 0, 1, 1), 2, ""), ["a", "b", "c", "d"], Names({}))
+    first = name_clusters(Clustering((0, 0, 1, 1), 2, ""), ["a", "b", "c", "d"], ClusterNames({}))
     assert first.of == {"a": "group-1", "b": "group-1", "c": "group-2", "d": "group-2"}
     # The labels are turned round, b is away, e is new, and so is a third group.
-    second = name(Clustering((0, 1, 0, 2), 3, ""), ["c", "a", "e", "f"], first)
+    second = name_clusters(Clustering((0, 1, 0, 2), 3, ""), ["c", "a", "e", "f"], first)
     assert second.of["c"] == second.of["e"] == "group-2"
     assert second.of["a"] == "group-1"
     assert second.of["b"] == "group-1"
@@ -94,9 +101,9 @@ def test_clusters_keep_their_names_when_devices_come_go_and_move() -> None:
 
 
 def test_a_name_is_never_given_twice() -> None:
-    names = name(Clustering((0, 1), 2, ""), ["a", "b"], Names({}))
-    names = name(Clustering((0, 0), 1, ""), ["a", "b"], names)
-    names = name(Clustering((0, 1), 2, ""), ["a", "b"], names)
+    names = name_clusters(Clustering((0, 1), 2, ""), ["a", "b"], ClusterNames({}))
+    names = name_clusters(Clustering((0, 0), 1, ""), ["a", "b"], names)
+    names = name_clusters(Clustering((0, 1), 2, ""), ["a", "b"], names)
     assert set(names.of.values()) == {"group-1", "group-3"} or "group-3" in names.of.values()
     assert "group-2" not in names.of.values()
 
@@ -110,6 +117,6 @@ def test_a_newcomer_joins_its_task_without_training_anything_again() -> None:
         for task in range(4)
     }
     for update, task in zip(updates[8:], truth[8:], strict=True):
-        found = place(update.factors, experts)
+        found = place_update(update.factors, experts)
         assert found.cluster == f"group-{task}"
         assert "cosine" in found.reason

@@ -102,13 +102,13 @@ class Member:
 
     @property
     def sentence(self) -> str:
-        return self.standing.sentence
+        return self.federation.sentence
 
     def log(self) -> str:
         return (self.folder / "flower" / "node.log").read_text(errors="replace")
 
     @property
-    def standing(self) -> Federation:
+    def federation(self) -> Federation:
         found = self.membership.current()
         assert found is not None
         return found
@@ -206,8 +206,8 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
     pids = []
     for member in members:
         member.membership.join(member.settings)
-        assert member.standing.pid is not None
-        pids.append(member.standing.pid)
+        assert member.federation.pid is not None
+        pids.append(member.federation.pid)
     until(lambda: all("waiting for the next round" in member.sentence for member in members))
     for pid in pids:
         assert listening(pid) == {"127.0.0.1"}
@@ -220,7 +220,7 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
     assert rounds.wait(300) == 0, rounds.said()
     assert "Round 1 of 1: 2 of 3 devices" in rounds.said(), told(rounds, members)
     assert "no answer in time" in rounds.said()
-    assert members[2].history.rounds(members[2].standing.id) == []
+    assert members[2].history.rounds(members[2].federation.id) == []
     assert Adapters(members[2].store, members[2].folder).all() == []
 
     # It answers in the next round, and what that one asks.
@@ -231,10 +231,10 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
     rounds = Process(run_command(TINY.write() | config), group.home, group.home / "next.log")
     assert rounds.wait(450) == 0, rounds.said()
     assert "Round 1 of 1: 3 of 3 devices" in rounds.said(), told(rounds, members)
-    assert members[2].standing.pid == pids[2]
+    assert members[2].federation.pid == pids[2]
 
     for member, rank in zip(members, RANKS, strict=True):
-        report = member.history.rounds(member.standing.id)[-1]
+        report = member.history.rounds(member.federation.id)[-1]
         (line,) = report.clients
         assert line.rank == rank
         assert line.loss_expert is not None
@@ -257,13 +257,13 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
 
     members[0].membership.leave()
     assert members[0].membership.current() is not None
-    assert members[0].standing.status == "left"
+    assert members[0].federation.status == "left"
     assert not psutil.pid_exists(pids[0])
     members[1].membership.close()
-    assert members[1].standing.status == "running"
+    assert members[1].federation.status == "running"
     resumed = members[1].membership.resume()
     assert resumed is not None
-    assert resumed.id == members[1].standing.id
+    assert resumed.id == members[1].federation.id
 
 
 @pytest.mark.timeout(900)
@@ -276,14 +276,14 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     for member in members:
         member.membership.join(member.settings)
     until(lambda: all("waiting for the next round" in member.sentence for member in members))
-    slow = members[1].standing.pid
+    slow = members[1].federation.pid
     assert slow is not None
     # A SuperNode that ends once it was let in is started anew, in the same process.
     (supernode,) = psutil.Process(slow).children()
     supernode.terminate()
     until(lambda: "broke off" in members[1].sentence)
     until(lambda: "waiting for the next round" in members[1].sentence)
-    assert members[1].standing.pid == slow
+    assert members[1].federation.pid == slow
     assert psutil.Process(slow).nice() == 10
     # Whoever leaves takes leave, and is let in again at once.
     members[0].membership.leave()
@@ -327,14 +327,14 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     for member in members:
         assert len(Adapters(member.store, member.folder).all("expert")) == 1
         member.membership.leave()
-        assert member.standing.status == "left"
+        assert member.federation.status == "left"
 
 
 def test_a_device_that_was_not_admitted_is_told_so(group: Group, members: list[Member]) -> None:
     until(lambda: "startup complete" in group.superlink.said())
     member = members[0]
     member.membership.join(member.settings)
-    until(lambda: member.standing.status == "failed")
+    until(lambda: member.federation.status == "failed")
     assert "did not let this device in" in member.sentence
 
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from floe.bench.federate import task_updates
 from floe.federation.app.update import Update, from_arrays, to_arrays
 from floe.federation.app.update_filter import (
-    Refused,
-    Rules,
-    Seen,
-    admit,
+    RefusedUpdate,
+    SeenUpdates,
+    UpdateRules,
+    admit_update,
     clip,
+    filter_norms,
+    find_opposed,
+    find_outliers,
     norm,
-    opposed,
-    outliers,
-    review_norms,
 )
 from floe.federation.maths.aggregate import aggregate_updates
 from floe.federation.maths.cluster import cluster, similarity
@@ -28,7 +28,7 @@ Arrays = dict[str, NDArray[Any]]
 
 HONEST, TASKS = task_updates(2, 4, (4, 8, 16))
 SHAPES = {name: (len(b), a.shape[1]) for name, (a, b) in HONEST[0].factors.items()}
-RULES = Rules(SHAPES, "base", 1, max_rank=16, max_bytes=2_000_000)
+RULES = UpdateRules(SHAPES, "base", 1, max_rank=16, max_bytes=2_000_000)
 
 
 def hostile(update: Update, **changes: Any) -> Update:
@@ -36,17 +36,19 @@ def hostile(update: Update, **changes: Any) -> Update:
     return replace(update, update_id="evil", client_id="mallory", **({"factors": fresh} | changes))
 
 
-def play(messages: list[Arrays], seen: Seen | None = None) -> tuple[list[Update], list[Refused]]:
+def play(
+    messages: list[Arrays], seen: SeenUpdates | None = None
+) -> tuple[list[Update], list[RefusedUpdate]]:
     """A round's checks in their order; what is left, and who was dropped."""
-    seen, clients = seen or Seen(), set[str]()
-    admitted = [admit(arrays, RULES, seen, clients) for arrays in messages]
-    refused = [item for item in admitted if isinstance(item, Refused)]
-    reviewed = review_norms([item for item in admitted if isinstance(item, Update)])
+    seen, clients = seen or SeenUpdates(), set[str]()
+    admitted = [admit_update(arrays, RULES, seen, clients) for arrays in messages]
+    refused = [item for item in admitted if isinstance(item, RefusedUpdate)]
+    reviewed = filter_norms([item for item in admitted if isinstance(item, Update)])
     refused += reviewed.refused
     left = list(reviewed.updates)
-    for drop in (opposed, lambda found: outliers(found, cluster(found).labels)):
+    for drop in (find_opposed, lambda found: find_outliers(found, cluster(found).labels)):
         reasons = drop(similarity(left))
-        refused += [Refused(left[i].client_id, reason) for i, reason in reasons.items()]
+        refused += [RefusedUpdate(left[i].client_id, reason) for i, reason in reasons.items()]
         left = [update for i, update in enumerate(left) if i not in reasons]
     return left, refused
 
@@ -173,13 +175,13 @@ def test_garbage_stays_out_of_the_honest_groups() -> None:
 def test_garbage_is_dropped_where_groups_are_fixed() -> None:
     update = from_arrays(garbage(HONEST[1]))
     found = similarity([*HONEST, update])
-    reasons = outliers(found, cluster(found, 2).labels)
+    reasons = find_outliers(found, cluster(found, 2).labels)
     assert list(reasons) == [len(HONEST)]
     assert "unlike" in reasons[len(HONEST)]
 
 
 def test_a_replay_in_a_later_round_is_refused() -> None:
-    seen = Seen()
+    seen = SeenUpdates()
     play([to_arrays(update) for update in HONEST], seen)
     _, refused = play([to_arrays(HONEST[0])], seen)
     assert "before" in refused[0].reason
@@ -189,15 +191,15 @@ def test_a_replay_in_a_later_round_is_refused() -> None:
 
 
 def test_a_refused_message_does_not_lock_out_its_honest_sender() -> None:
-    seen, clients = Seen(), set[str]()
+    seen, clients = SeenUpdates(), set[str]()
     bad = replace(HONEST[0], base_sha256="other")
-    assert isinstance(admit(to_arrays(bad), RULES, seen, clients), Refused)
-    assert isinstance(admit(to_arrays(HONEST[0]), RULES, seen, clients), Update)
+    assert isinstance(admit_update(to_arrays(bad), RULES, seen, clients), RefusedUpdate)
+    assert isinstance(admit_update(to_arrays(HONEST[0]), RULES, seen, clients), Update)
 
 
 def test_no_device_outweighs_a_group_by_claiming_many_examples() -> None:
     greedy = replace(HONEST[0], examples=10**9)
-    got = admit(to_arrays(greedy), RULES, Seen(), set())
+    got = admit_update(to_arrays(greedy), RULES, SeenUpdates(), set())
     assert isinstance(got, Update)
     assert got.examples == RULES.max_examples
 
@@ -217,7 +219,7 @@ def test_a_large_update_is_shrunk_and_noted() -> None:
         HONEST[0],
         factors={n: (a, (4 * b).astype("f4")) for n, (a, b) in HONEST[0].factors.items()},
     )
-    reviewed = review_norms([*HONEST, large])
+    reviewed = filter_norms([*HONEST, large])
     sizes = [norm(update.factors) for update in reviewed.updates]
     assert reviewed.refused == ()
     assert max(sizes) < 2.5 * np.median(sizes)
@@ -225,4 +227,4 @@ def test_a_large_update_is_shrunk_and_noted() -> None:
 
 
 def test_different_tasks_are_not_opposed() -> None:
-    assert opposed(np.eye(6) * 1.05 - 0.05) == {}
+    assert find_opposed(np.eye(6) * 1.05 - 0.05) == {}

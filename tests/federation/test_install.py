@@ -12,7 +12,7 @@ import pytest
 from floe.adapters.architecture import read_architecture
 from floe.adapters.export import read_gguf, read_peft
 from floe.adapters.registry import Adapters
-from floe.adapters.router import Place, experts_in_use
+from floe.adapters.router import PromptRegion, experts_in_use
 from floe.bench.fuzz_group import fuzz_label
 from floe.errors import FederationError
 from floe.federation.app.recipe import Recipe, common_start, module_shapes
@@ -40,8 +40,8 @@ class Home:
             module: (a, generator.standard_normal(b.shape).astype(np.float32))
             for module, (a, b) in common_start(shapes, rank).items()
         }
-        place = Place(np.full(4, rank, np.float32), 0.5)
-        values: dict[str, Any] = {"cluster": cluster, "factors": factors, "place": place}
+        place = PromptRegion(np.full(4, rank, np.float32), 0.5)
+        values: dict[str, Any] = {"cluster": cluster, "factors": factors, "region": place}
         return ReceivedExpert(**values | other)
 
     def install(self, *experts: ReceivedExpert) -> list[int]:
@@ -67,13 +67,13 @@ def test_an_expert_can_be_loaded_as_it_came(home: Home) -> None:
             np.testing.assert_allclose(alpha / 3 * got_b @ got_a, b @ a, atol=1e-5)
     (found,) = experts_in_use(home.store, BASE)
     assert (found.adapter_id, found.samples) == (number, ("How?",))
-    np.testing.assert_array_equal(found.place.centroid, np.full(4, 3))
+    np.testing.assert_array_equal(found.region.centroid, np.full(4, 3))
 
 
 def test_a_new_round_replaces_the_expert_and_keeps_what_the_person_set(home: Home) -> None:
     (old,) = home.install(home.expert("group-1", 3, samples=["How?"]))
     home.adapters.set_scale(old, 0.5)
-    home.adapters.switch(old, False, BASE)
+    home.adapters.set_in_use(old, False, BASE)
     (new,) = home.install(home.expert("group-1", 4))
     (kept,) = home.adapters.all("expert")
     assert (kept.id, kept.rank, kept.scale, kept.in_use) == (new, 4, 0.5, False)
@@ -159,6 +159,6 @@ def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_an_expert_without_a_place_is_kept_and_never_routed_to(home: Home) -> None:
-    home.install(home.expert("group-1", 3, place=None))
+    home.install(home.expert("group-1", 3, region=None))
     assert len(home.adapters.all("expert")) == 1
     assert experts_in_use(home.store, BASE) == []

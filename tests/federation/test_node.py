@@ -15,8 +15,8 @@ from floe.errors import FederationError
 from floe.federation.group import node
 from floe.federation.group.history import Federation, History
 from floe.federation.group.membership import GroupSettings
-from floe.federation.group.node import Executor, Watch
-from floe.federation.group.supernode import WAITING, standing
+from floe.federation.group.node import Executor, LogWatcher
+from floe.federation.group.supernode import WAITING_STATUS, status_from_log_line
 from floe.store import Store
 
 MESSAGE = SimpleNamespace(metadata=SimpleNamespace(message_type="train"))
@@ -70,16 +70,16 @@ def test_a_task_that_cannot_be_fetched_or_answered_does_not_end_the_membership(
     executor = Executor("127.0.0.1:1", b"secret", lambda: lambda message, context: "reply")  # type: ignore[arg-type, return-value]
     with monkeypatch.context() as once:
         once.setattr(node, broken, lost)
-        assert executor.take()
+        assert executor.run_next_task()
     assert "the task is lost" in caplog.text
     assert server.said == ["beat", "beat", "closed"]
-    assert executor.take()
+    assert executor.run_next_task()
     assert server.said[3:] == ["beat", "completed", "beat", "closed"]
     # Its heart has stopped of itself: the SuperNode did not know the task any more.
     server.left, Heart.is_running = 1, False
-    assert executor.take()
+    assert executor.run_next_task()
     assert server.said[7:] == ["beat", "completed", "closed"]
-    assert not executor.take()
+    assert not executor.run_next_task()
 
 
 CONNECTED = [
@@ -95,13 +95,15 @@ CONNECTED = [
 
 @pytest.mark.parametrize("line", CONNECTED)
 def test_whatever_the_server_answers_ends_the_sentence_that_it_cannot_be_reached(line: str) -> None:
-    lost = standing("WARNING :   Connection attempt failed, retrying in 0.77 seconds", "here:1")
+    lost = status_from_log_line(
+        "WARNING :   Connection attempt failed, retrying in 0.77 seconds", "here:1"
+    )
     assert lost is not None
     assert "here:1 cannot be reached" in lost
-    back = standing(f"INFO :      {line}", "here:1")
+    back = status_from_log_line(f"INFO :      {line}", "here:1")
     assert back is not None
     assert "cannot be reached" not in back
-    assert standing("INFO :      Starting Flower SuperNode", "here:1") is None
+    assert status_from_log_line("INFO :      Starting Flower SuperNode", "here:1") is None
 
 
 SUPERNODES = {
@@ -144,60 +146,60 @@ def now(store: Store, row: Federation) -> Federation:
 
 def test_a_device_that_was_never_let_in_is_refused_at_once(store: Store) -> None:
     row = joined(store)
-    watch = Watch(store, row, until=time.time() + 90)
-    watch.listen(["INFO :      Starting Flower SuperNode", "ERROR :     Exit Code: 305"])
-    assert watch.after() is None
+    watch = LogWatcher(store, row, until=time.time() + 90)
+    watch.follow_log(["INFO :      Starting Flower SuperNode", "ERROR :     Exit Code: 305"])
+    assert watch.next_deadline() is None
     assert now(store, row).status == "failed"
     assert "here:1 did not let this device in" in now(store, row).sentence
 
 
 def test_a_device_that_was_let_in_may_knock_for_a_while(store: Store) -> None:
     row = joined(store)
-    watch = Watch(store, row, until=time.time() - 1)
-    watch.listen(["INFO :      SuperNode ID: 16672527873955469472"])
+    watch = LogWatcher(store, row, until=time.time() - 1)
+    watch.follow_log(["INFO :      SuperNode ID: 16672527873955469472"])
     assert "waiting for the next round" in now(store, row).sentence
-    until = watch.after()
+    until = watch.next_deadline()
     assert until is not None
     assert now(store, row).status == "running"
     assert "connecting again" in now(store, row).sentence
 
     # The server believes the last connection to be there still.
     refusal = ["ERROR :     Exit Code: 305"]
-    again = Watch(store, row, until)
-    again.listen(refusal)
-    assert again.after() == until
+    again = LogWatcher(store, row, until)
+    again.follow_log(refusal)
+    assert again.next_deadline() == until
     # A server that was away for long: the device is not to blame.
-    away = Watch(store, row, until=time.time() - 1)
-    away.listen(["WARNING :   Connection attempt failed, retrying in 12.50 seconds", *refusal])
-    assert away.after() is not None
-    late = Watch(store, row, until=time.time() - 1)
-    late.listen(refusal)
-    assert late.after() is None
+    away = LogWatcher(store, row, until=time.time() - 1)
+    away.follow_log(["WARNING :   Connection attempt failed, retrying in 12.50 seconds", *refusal])
+    assert away.next_deadline() is not None
+    late = LogWatcher(store, row, until=time.time() - 1)
+    late.follow_log(refusal)
+    assert late.next_deadline() is None
     assert now(store, row).status == "failed"
 
     elsewhere = joined(store, "there:1")
-    other = Watch(store, elsewhere, until=time.time() + 90)
-    other.listen(refusal)
-    assert other.after() is None
+    other = LogWatcher(store, elsewhere, until=time.time() + 90)
+    other.follow_log(refusal)
+    assert other.next_deadline() is None
 
 
 def test_why_a_round_was_refused_stays_on_the_page_until_one_is_answered(store: Store) -> None:
     row = joined(store)
-    watch = Watch(store, row, until=time.time() + 90)
+    watch = LogWatcher(store, row, until=time.time() + 90)
     reason = "the group's server asks for epochs 5000; this device takes part with at most 5"
-    watch.listen(["INFO :      SuperNode ID: 16672527873955469472"])
-    watch.told_of_round(reason)
+    watch.follow_log(["INFO :      SuperNode ID: 16672527873955469472"])
+    watch.set_round_error(reason)
     told = f"went on without this device: {reason}."
     assert told in now(store, row).sentence
-    watch.listen(["INFO :      Sending: reply", "INFO :      Sent successfully"])
+    watch.follow_log(["INFO :      Sending: reply", "INFO :      Sent successfully"])
     assert told in now(store, row).sentence
-    watch.listen(["INFO :      Receiving: evaluate message"])
+    watch.follow_log(["INFO :      Receiving: evaluate message"])
     assert "is training" in now(store, row).sentence
-    watch.listen(["INFO :      Sent successfully"])
+    watch.follow_log(["INFO :      Sent successfully"])
     assert told in now(store, row).sentence
-    watch.told_of_round("")
-    watch.listen(["INFO :      Receiving: train message", "INFO :      Sent successfully"])
-    assert now(store, row).sentence == WAITING
+    watch.set_round_error("")
+    watch.follow_log(["INFO :      Receiving: train message", "INFO :      Sent successfully"])
+    assert now(store, row).sentence == WAITING_STATUS
 
 
 def test_the_page_is_told_of_a_task_that_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +220,7 @@ def test_the_page_is_told_of_a_task_that_was_refused(monkeypatch: pytest.MonkeyP
 
 def test_a_supernode_that_is_out_of_step_with_its_rounds_is_started_anew(store: Store) -> None:
     row = joined(store)
-    watch = Watch(store, row, until=time.time() - 1)
+    watch = LogWatcher(store, row, until=time.time() - 1)
     left = iter(
         [
             "INFO :      SuperNode ID: 16672527873955469472",
@@ -227,7 +229,7 @@ def test_a_supernode_that_is_out_of_step_with_its_rounds_is_started_anew(store: 
             "INFO :      never heard",
         ]
     )
-    watch.listen(left)
+    watch.follow_log(left)
     assert [*left] == ["INFO :      never heard"]
-    assert watch.after() is not None
+    assert watch.next_deadline() is not None
     assert now(store, row).status == "running"

@@ -7,7 +7,7 @@ import pytest
 
 from floe.errors import FederationError
 from floe.federation.group.history import History
-from floe.federation.group.member_device import own_device
+from floe.federation.group.member_device import load_member_device
 from floe.federation.group.membership import GroupSettings
 from floe.privacy.consent import Consent, give_consent, set_conversation_consent
 from floe.store import Store
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def answers(folder: Path) -> set[str]:
-    device = own_device(folder)
+    device = load_member_device(folder)
     rows = [*device.train, *device.held_out]
     return {message.content for row in rows for message in row.messages[1:]}
 
@@ -59,11 +59,11 @@ def test_consent_taken_back_counts_from_the_next_round(store: Store, tmp_path: P
     assert answers(tmp_path) == {CHATS[name][1] for name in ("egg", "tool")}
     give_consent(store, Consent(train=False, federate=True))
     with pytest.raises(FederationError, match="too few answers"):
-        own_device(tmp_path)
+        load_member_device(tmp_path)
 
 
 def test_a_device_that_has_left_takes_no_part(store: Store, tmp_path: Path) -> None:
     history = History(store)
     history.end(history.all("joined")[0].id, "left", "You left.")
     with pytest.raises(FederationError, match="left the group"):
-        own_device(tmp_path)
+        load_member_device(tmp_path)

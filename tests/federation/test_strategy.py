@@ -21,7 +21,7 @@ from floe.federation.app.run_config import RunConfig
 from floe.federation.app.server_app import run
 from floe.federation.app.strategy import TaskExperts
 from floe.federation.app.update import Update, to_arrays
-from floe.federation.maths.aggregate import canonical
+from floe.federation.maths.aggregate import to_canonical_form
 from floe.federation.maths.noise import Noise
 from floe.federation.simulation.local_grid import LocalGrid
 
@@ -104,7 +104,7 @@ def update_of(node: int, rank: int, number: int) -> Update:
     )
 
 
-def agreement(**other: Any) -> RunConfig:
+def run_config(**other: Any) -> RunConfig:
     values: dict[str, Any] = {
         "recipe": Recipe(),
         "shapes": SHAPES,
@@ -119,7 +119,7 @@ def agreement(**other: Any) -> RunConfig:
 
 
 def played(devices: Devices, ranks: tuple[int, ...] = RANKS, **other: Any) -> TaskExperts:
-    strategy = TaskExperts(agreement(**other))
+    strategy = TaskExperts(run_config(**other))
     run(LocalGrid(devices.app, [{"rank": rank} for rank in ranks]), strategy, 1.0)
     return strategy
 
@@ -204,8 +204,8 @@ def test_all_experts_reach_every_device_after_the_last_round() -> None:
 def test_centroids_are_means_of_their_members() -> None:
     strategy = played(Devices())
     expert = strategy.experts[strategy.names.of["2"]]
-    assert expert.place is not None
-    np.testing.assert_allclose(expert.place.centroid, np.full(5, (2 + 5 + 8) / 3), rtol=1e-6)
+    assert expert.region is not None
+    np.testing.assert_allclose(expert.region.centroid, np.full(5, (2 + 5 + 8) / 3), rtol=1e-6)
 
 
 def test_a_member_sees_the_clusters_and_its_own_line_alone() -> None:
@@ -377,9 +377,9 @@ def test_centroids_of_two_sizes_do_not_end_the_round() -> None:
         return content
 
     strategy = played(Devices({4: long}), rounds=1, embedding=0)
-    place = strategy.experts[strategy.names.of["1"]].place
-    assert place is not None
-    assert len(place.centroid) == 5
+    region = strategy.experts[strategy.names.of["1"]].region
+    assert region is not None
+    assert len(region.centroid) == 5
 
 
 def test_a_replayed_update_is_dropped() -> None:
@@ -415,7 +415,7 @@ def test_a_device_that_fails_leaves_the_round_to_the_others() -> None:
 
 def test_a_device_that_answers_nothing_in_time_is_left_out() -> None:
     devices = Devices()
-    strategy = TaskExperts(agreement(rounds=1))
+    strategy = TaskExperts(run_config(rounds=1))
 
     class Deaf(LocalGrid):
         def push_messages(self, messages: Any) -> list[str]:
@@ -449,7 +449,7 @@ def test_a_foreign_device_may_send_its_factors_in_any_form() -> None:
 
 def test_few_devices_keep_the_clusters_of_before() -> None:
     devices = Devices()
-    strategy = TaskExperts(agreement(rounds=1))
+    strategy = TaskExperts(run_config(rounds=1))
     run(LocalGrid(devices.app, [{"rank": rank} for rank in RANKS]), strategy, 1.0)
     before = dict(strategy.names.of)
     updates = {node: update_of(node, 2, 9) for node in (1, 2)}
@@ -458,7 +458,7 @@ def test_few_devices_keep_the_clusters_of_before() -> None:
 
 def test_a_newcomer_among_few_is_placed_by_what_it_learnt() -> None:
     devices = Devices()
-    strategy = TaskExperts(agreement(rounds=1))
+    strategy = TaskExperts(run_config(rounds=1))
     run(LocalGrid(devices.app, [{"rank": rank} for rank in RANKS]), strategy, 1.0)
     newcomer = 10  # of the first task, as devices 1, 4 and 7
     placed = strategy._clustered({newcomer: update_of(newcomer, 2, 9)})
@@ -466,7 +466,7 @@ def test_a_newcomer_among_few_is_placed_by_what_it_learnt() -> None:
 
 
 def test_too_few_devices_end_the_run_with_a_sentence() -> None:
-    strategy = TaskExperts(agreement(devices=20))
+    strategy = TaskExperts(run_config(devices=20))
     with pytest.raises(FederationError, match="9 of 20"):
         run(LocalGrid(Devices().app, [{"rank": 2}] * 9), strategy, 1.0)
 
@@ -498,5 +498,5 @@ def test_a_recipe_survives_the_way_through_a_message() -> None:
 
 def test_experts_are_ordered_so_that_a_cut_is_the_best_of_its_rank() -> None:
     factors = update_of(1, 4, 1).factors
-    for module, (a, b) in canonical(factors).items():
+    for module, (a, b) in to_canonical_form(factors).items():
         np.testing.assert_allclose(b @ a, factors[module][1] @ factors[module][0], atol=1e-3)

@@ -22,7 +22,7 @@ from floe.federation.app.validation import (
     read_expert_task,
     read_factors,
     read_label,
-    read_places,
+    read_regions,
     read_train_task,
 )
 from floe.federation.group import membership
@@ -164,12 +164,12 @@ def test_an_expert_fits_the_model_and_leaves_it_recognisable() -> None:
 
 def test_a_place_is_that_of_a_cluster_that_came() -> None:
     place = np.ones(5, np.float32)
-    assert read_places(to_record({"group-1": place}), {"group-1"})["group-1"].radius == 1.0
+    assert read_regions(to_record({"group-1": place}), {"group-1"})["group-1"].radius == 1.0
     for wrong in (place[:1], -place, place * np.inf, place[None], place.astype(np.uint8)):
         with pytest.raises(FederationError, match="places a cluster"):
-            read_places(to_record({"group-1": wrong}), {"group-1"})
+            read_regions(to_record({"group-1": wrong}), {"group-1"})
     with pytest.raises(FederationError, match="places a cluster"):
-        read_places(to_record({"group-2": place}), {"group-1"})
+        read_regions(to_record({"group-2": place}), {"group-1"})
 
 
 def test_made_up_messages_are_accepted_within_the_limits_or_refused_with_a_sentence() -> None:
@@ -187,7 +187,7 @@ def test_what_the_page_offers_is_what_joining_takes(
     class Plan:
         rank, reason, precision = 4, "it is tiny", "float32"
 
-    monkeypatch.setattr(membership, "measured_device", lambda store: None)
+    monkeypatch.setattr(membership, "load_or_measure_hardware", lambda store: None)
     monkeypatch.setattr(membership, "choose_plan", lambda *_: Plan)
     base = write_tiny(tmp_path / "tiny.gguf")
     store = Store(tmp_path / "floe.db")

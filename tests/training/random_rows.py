@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
@@ -28,7 +28,7 @@ def examples(lengths: tuple[int, ...]) -> list[Example]:
 
 def network_of(folder: Path) -> LoraNetwork:
     """Rank 2 in the upper two layers; the same each time."""
-    base = read_base(write_tiny(folder / "tiny.gguf"), torch.float32)
+    base = read_base_weights(write_tiny(folder / "tiny.gguf"), torch.float32)
     lora = Lora(
         base.architecture,
         rank=2,

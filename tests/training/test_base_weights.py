@@ -9,7 +9,7 @@ import torch
 from floe.adapters.architecture import read_architecture
 from floe.adapters.lora_defaults import MODULES
 from floe.errors import ModelError
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
@@ -20,7 +20,7 @@ from tests.training.torch_side import from_gguf
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])
 def test_the_loss_is_that_of_transformers_on_the_same_file(tmp_path: Path, kind: str) -> None:
     path = write_tiny(tmp_path / "tiny.gguf", kind)
-    base = read_base(path, torch.float32)
+    base = read_base_weights(path, torch.float32)
     lora = Lora(
         base.architecture,
         rank=2,
@@ -39,7 +39,7 @@ def test_the_loss_is_that_of_transformers_on_the_same_file(tmp_path: Path, kind:
         text_bytes=49,
     )
     batch = network.batch([example], ((0,),))
-    total, count = network.loss(batch, network.trunk(batch))
+    total, count = network.loss(batch, network.frozen_prefix(batch))
     reference = from_gguf(path)
     with torch.no_grad():
         logits = reference(input_ids=tokens[None, :-1]).logits[0]
@@ -48,7 +48,7 @@ def test_the_loss_is_that_of_transformers_on_the_same_file(tmp_path: Path, kind:
 
 
 def test_quantised_weights_are_those_of_transformers(smollm_path: Path) -> None:
-    base = read_base(smollm_path, torch.bfloat16)
+    base = read_base_weights(smollm_path, torch.bfloat16)
     reader = gguf.GGUFReader(str(smollm_path))
     found = {tensor.name: tensor for tensor in reader.tensors}
     up = found["blk.7.ffn_up.weight"]
@@ -67,7 +67,7 @@ def test_the_header_tells_the_sizes(smollm_path: Path, qwen_path: Path) -> None:
 def test_another_kind_of_model_is_refused_with_a_way_out(tmp_path: Path) -> None:
     path = write_tiny(tmp_path / "tiny.gguf", "gemma")
     with pytest.raises(ModelError, match=r"“gemma”.*Choose one of those"):
-        read_base(path, torch.float32)
+        read_base_weights(path, torch.float32)
 
 
 def test_a_file_without_some_weights_is_refused(tmp_path: Path) -> None:
@@ -75,4 +75,4 @@ def test_a_file_without_some_weights_is_refused(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data.replace(b"blk.3.ffn_up.weight", b"blk.3.ffn_xx.weight"))
     with pytest.raises(ModelError, match="Fetch it again"):
-        read_base(path, torch.float32)
+        read_base_weights(path, torch.float32)

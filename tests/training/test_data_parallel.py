@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from floe.training.backends.cpu.data_parallel import Lanes
+from floe.training.backends.cpu.data_parallel import ThreadedDataParallel
 from floe.training.backends.cpu.network import LoraNetwork
-from floe.training.data.packing import Shares, lanes_of, share
+from floe.training.data.packing import Shares, replica_count, share
 from floe.training.memory_limit import MemoryLimit
-from floe.training.training_loop import Fit, LoopStep
+from floe.training.training_loop import LoopStep, TrainingLoop
 from tests.training.random_rows import examples, network_of
 from tests.training.runs_of_tiny import plan
 
@@ -24,11 +24,11 @@ def network(tmp_path: Path) -> LoraNetwork:
 
 
 def stepped(network: LoraNetwork, shares: Shares, *, dropout: float, seed: int) -> torch.Tensor:
-    with Lanes(network, threads=2, count=3) as lanes:
-        lanes.step(
+    with ThreadedDataParallel(network, threads=2, count=3) as replicas:
+        replicas.step(
             examples(LENGTHS),
             shares,
-            network.trunk,
+            network.frozen_prefix,
             dropout=dropout,
             checkpointing=False,
             seed=seed,
@@ -39,13 +39,18 @@ def stepped(network: LoraNetwork, shares: Shares, *, dropout: float, seed: int) 
 def test_shares_have_the_loss_and_gradient_of_the_batch_as_a_whole(network: LoraNetwork) -> None:
     whole = network.batch(examples(LENGTHS), tuple(one for part in SHARES for one in part))
     network.lora.gradient.zero_()
-    loss = network.step(whole, network.trunk(whole))
+    loss = network.step(whole, network.frozen_prefix(whole))
     expected = network.lora.gradient.clone()
-    with Lanes(network, threads=2, count=3) as lanes:
+    with ThreadedDataParallel(network, threads=2, count=3) as replicas:
         # Twice: what the first leaves behind must not count.
         for _ in range(2):
-            shared = lanes.step(
-                examples(LENGTHS), SHARES, network.trunk, dropout=0.0, checkpointing=False, seed=0
+            shared = replicas.step(
+                examples(LENGTHS),
+                SHARES,
+                network.frozen_prefix,
+                dropout=0.0,
+                checkpointing=False,
+                seed=0,
             )
     assert shared == pytest.approx(loss, rel=1e-5)
     torch.testing.assert_close(network.lora.gradient, expected, rtol=1e-4, atol=1e-6)
@@ -62,13 +67,21 @@ def test_a_share_that_fails_ends_the_step_with_its_error(network: LoraNetwork) -
         raise MemoryLimit("enough")
 
     network._watch = watch
-    with Lanes(network, threads=2, count=2) as lanes, pytest.raises(MemoryLimit, match="enough"):
-        lanes.step(
-            examples(LENGTHS), SHARES[:2], network.trunk, dropout=0.0, checkpointing=False, seed=0
+    with (
+        ThreadedDataParallel(network, threads=2, count=2) as replicas,
+        pytest.raises(MemoryLimit, match="enough"),
+    ):
+        replicas.step(
+            examples(LENGTHS),
+            SHARES[:2],
+            network.frozen_prefix,
+            dropout=0.0,
+            checkpointing=False,
+            seed=0,
         )
 
 
-def test_lanes_leave_torchs_threads_to_everybody_else_as_they_were(network: LoraNetwork) -> None:
+def test_replicas_leave_torchs_threads_to_everybody_else_as_they_were(network: LoraNetwork) -> None:
     before = torch.get_num_threads()
     stepped(network, SHARES, dropout=0.0, seed=0)
     assert torch.get_num_threads() == before
@@ -85,21 +98,21 @@ def test_every_example_is_in_one_share_and_shares_are_as_long_as_each_other() ->
 
 
 def test_a_batch_is_shared_only_where_each_thread_has_enough_to_do() -> None:
-    assert lanes_of(512, 2) == 2
-    assert lanes_of(512, 1) == 1
-    assert lanes_of(256, 2) == 1
-    assert lanes_of(1024, 16) == 4
+    assert replica_count(512, 2) == 2
+    assert replica_count(512, 1) == 1
+    assert replica_count(256, 2) == 1
+    assert replica_count(1024, 16) == 4
 
 
-def test_stopped_and_resumed_in_lanes_is_the_same_as_uninterrupted(tmp_path: Path) -> None:
+def test_stopped_and_resumed_with_replicas_is_the_same_as_uninterrupted(tmp_path: Path) -> None:
     two = plan(batch_tokens=512, threads=2)
     some = examples((200, 210, 190, 60, 205, 150, 70))
-    whole = Fit(network_of(tmp_path), some, (), two, seed=5).run()
+    whole = TrainingLoop(network_of(tmp_path), some, (), two, seed=5).run()
     assert whole.steps > 4
-    half = Fit(network_of(tmp_path), some, (), two, seed=5)
+    half = TrainingLoop(network_of(tmp_path), some, (), two, seed=5)
     done: list[LoopStep] = []
     half.run(done.append, lambda: len(done) == 3)
-    again = Fit(network_of(tmp_path), some, (), two, seed=5)
+    again = TrainingLoop(network_of(tmp_path), some, (), two, seed=5)
     again.load_state(half.state())
     rest = again.run()
     for name, (a, b) in whole.factors.items():

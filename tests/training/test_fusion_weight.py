@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from floe.adapters.active_adapters import LiveAdapters
+from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.registry import Adapters
 from floe.bench.recorded import PacedCloud, RecordedCloud
 from floe.cloud.stream import Unavailable
@@ -30,7 +30,7 @@ from floe.training.fusion_weight import (
     kept_weight,
     requests_since,
 )
-from floe.training.planning.hardware import known_device
+from floe.training.planning.hardware import load_hardware
 
 WORDS = [b" red", b" blue", b" green", b" grey"]
 
@@ -155,7 +155,7 @@ class Asked:
         self.clouds: list[PacedCloud] = []
         self.model = model
         self._recorded = RecordedCloud(other)
-        live = LiveAdapters(model, store, Adapters(store, folder))
+        live = ActiveAdapters(model, store, Adapters(store, folder))
         self.score: Score = lambda prompt, tokens, rows: live.score(
             prompt, tokens, rows, shared=False
         )
@@ -276,4 +276,4 @@ def test_what_stands_in_the_store_is_no_weight_unless_it_is_one(store: Store, ju
     assert requests_since(store, 0.0) == 0
     assert not fit_is_due(store)
     store.set_setting("training_device", junk)
-    assert known_device(store) is None
+    assert load_hardware(store) is None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from floe.adapters.lora_defaults import MODULES
-from floe.training.backends.cpu.base_weights import Base, read_base
+from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
 from floe.training.backends.cpu.layers import exponentials
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
@@ -19,7 +19,7 @@ from tests.training.torch_side import lora as with_lora
 RANK, ALPHA = 3, 5.0
 
 
-def fresh(base: Base, modules: tuple[str, ...] = MODULES) -> Lora:
+def fresh(base: BaseWeights, modules: tuple[str, ...] = MODULES) -> Lora:
     return Lora(
         base.architecture,
         rank=RANK,
@@ -39,7 +39,7 @@ def test_gradients_are_those_of_peft(
     tmp_path: Path, kind: str, modules: tuple[str, ...], checkpointing: bool
 ) -> None:
     path = write_tiny(tmp_path / "tiny.gguf", kind)
-    base = read_base(path, torch.float32)
+    base = read_base_weights(path, torch.float32)
     lora = fresh(base, modules)
     random = np.random.default_rng(0)
     factors = {
@@ -82,7 +82,7 @@ def test_gradients_are_those_of_peft(
     network = LoraNetwork(base, lora)
     (packed,) = pack([len(example) for example in examples], 1000, bin_tokens=16)
     batch = network.batch(examples, packed)
-    loss = network.step(batch, network.trunk(batch), checkpointing=checkpointing)
+    loss = network.step(batch, network.frozen_prefix(batch), checkpointing=checkpointing)
     lora.clean_gradient()
     assert loss == pytest.approx(float(expected.detach()), rel=1e-5)
     assert lora.parameters.grad is not None
@@ -95,7 +95,7 @@ def test_gradients_are_those_of_peft(
 
 
 def test_dropout_with_checkpointing_drops_the_same_values_twice(tmp_path: Path) -> None:
-    base = read_base(write_tiny(tmp_path / "tiny.gguf"), torch.float32)
+    base = read_base_weights(write_tiny(tmp_path / "tiny.gguf"), torch.float32)
     gradients = []
     for checkpointing in (False, True):
         lora = fresh(base)
@@ -108,7 +108,7 @@ def test_dropout_with_checkpointing_drops_the_same_values_twice(tmp_path: Path) 
         )
         batch = network.batch([example], ((0,),))
         torch.manual_seed(1)
-        network.step(batch, network.trunk(batch), dropout=0.5, checkpointing=checkpointing)
+        network.step(batch, network.frozen_prefix(batch), dropout=0.5, checkpointing=checkpointing)
         assert lora.parameters.grad is not None
         gradients.append(lora.parameters.grad.clone())
     torch.testing.assert_close(gradients[0], gradients[1])
@@ -126,7 +126,7 @@ def test_attention_weights_are_a_softmax_however_large_the_scores(shift: float) 
 def test_what_is_made_again_to_save_memory_gives_the_same_gradient(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = read_base(write_tiny(tmp_path / "tiny.gguf"), torch.float32)
+    base = read_base_weights(write_tiny(tmp_path / "tiny.gguf"), torch.float32)
     tokens = np.arange(40, dtype=np.int32)
     example = Example(tokens, tokens + 1, np.ones(40, np.float32), 40)
     gradients = []
@@ -135,7 +135,7 @@ def test_what_is_made_again_to_save_memory_gives_the_same_gradient(
         lora = fresh(base)
         network = LoraNetwork(base, lora)
         batch = network.batch([example], ((0,),))
-        network.step(batch, network.trunk(batch))
+        network.step(batch, network.frozen_prefix(batch))
         gradients.append(lora.gradient.clone())
     assert torch.equal(gradients[0], gradients[1])
     assert gradients[0].any()

@@ -56,13 +56,13 @@ def test_packed_examples_have_the_loss_and_gradient_that_they_have_alone(
         gradient.zero_()
         batch = network.batch([example], ((0,),))
         share = float(example.weights.sum()) / total
-        loss += share * network.step(batch, network.trunk(batch))
+        loss += share * network.step(batch, network.frozen_prefix(batch))
         network.lora.clean_gradient()
         alone += share * gradient
     gradient.zero_()
     (packed,) = pack(LENGTHS, 1000, bin_tokens=32)
     batch = network.batch(some, packed)
-    together = network.step(batch, network.trunk(batch))
+    together = network.step(batch, network.frozen_prefix(batch))
     network.lora.clean_gradient()
     assert together == pytest.approx(loss, rel=1e-5)
     torch.testing.assert_close(gradient, alone, rtol=1e-4, atol=1e-6)
@@ -72,7 +72,7 @@ def test_what_frozen_layers_make_of_an_example_does_not_depend_on_its_neighbours
     network: LoraNetwork,
 ) -> None:
     some = examples(LENGTHS)
-    together = network.trunks(some, 1000)
+    together = network.frozen_prefixes(some, 1000)
     for example, states in zip(some, together, strict=True):
-        (alone,) = network.trunks([example], 1000)
+        (alone,) = network.frozen_prefixes([example], 1000)
         torch.testing.assert_close(states, alone)

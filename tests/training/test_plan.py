@@ -17,10 +17,27 @@ from floe.chats.jsonl import import_chats
 from floe.errors import TrainingError
 from floe.records import TrainPlan
 from floe.store import Store
+from floe.training.adapter_scale import choose_adapter_scale
 from floe.training.data.dataset import Selection, build_dataset
-from floe.training.planning.calibration import GRID, PROBES, Trial, fit, probe
-from floe.training.planning.cost import Workload, peak_mb, seconds
-from floe.training.planning.hardware import Hardware, keep_device, known_device, measured_device
+from floe.training.planning.calibration import (
+    CALIBRATION_RUNS,
+    CHECK_RUNS,
+    CalibrationRun,
+    fit_constants,
+    measure_run,
+)
+from floe.training.planning.cost import (
+    Workload,
+    predict_peak_mb,
+    predict_seconds,
+    time_work,
+)
+from floe.training.planning.hardware import (
+    Hardware,
+    load_hardware,
+    load_or_measure_hardware,
+    save_hardware,
+)
 from floe.training.planning.plan import choose_plan, smaller_plan, workload_of
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
@@ -41,6 +58,22 @@ def plan_for(
     return choose_plan(device, SMOLLM, work, memory_limit_mb=memory, deadline_s=deadline)
 
 
+def test_the_cost_counts_as_many_scales_as_the_trainer_may_try() -> None:
+    tried: list[float] = []
+
+    def held_out(scale: float) -> float:
+        tried.append(scale)
+        return 2.0 - scale
+
+    choose_adapter_scale(lambda scale: 1.0 + scale, held_out, 3.0)
+    plan = plan_for()
+    more = dataclasses.replace(WORK, held_out_targets=WORK.held_out_targets + 1)
+    products = [time_work(DEVICE, SMOLLM, plan, work)["products"] for work in (WORK, more)]
+    one_row = 2 * SMOLLM.hidden * SMOLLM.vocabulary / (DEVICE.gflops(plan.precision) * 1e9)
+    evaluations = (products[1] - products[0]) / one_row
+    assert evaluations == pytest.approx(plan.epochs + 1 + len(tried))
+
+
 def test_the_reason_names_shape_time_memory_and_both_limits() -> None:
     plan = plan_for()
     assert plan.reason == (
@@ -53,7 +86,7 @@ def test_the_reason_names_shape_time_memory_and_both_limits() -> None:
 def test_without_a_limit_of_its_own_a_plan_leaves_memory_for_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("floe.training.planning.plan.free_mb", lambda: 2500.0)
+    monkeypatch.setattr("floe.training.planning.plan.free_memory_mb", lambda: 2500.0)
     plan = choose_plan(DEVICE, SMOLLM, WORK)
     assert plan.peak_mb <= 1500
     assert "2.5 GB are free" in plan.reason
@@ -128,19 +161,21 @@ def test_a_group_may_cap_the_rank() -> None:
 def test_prices_follow_the_work(
     change: dict[str, object], more_time: bool, more_memory: bool
 ) -> None:
-    plan = Trial(epochs=4, layers=15, modules=MODULES).plan(2)
+    plan = CalibrationRun(epochs=4, layers=15, modules=MODULES).plan(2)
     dearer = dataclasses.replace(plan, **change)  # type: ignore[arg-type]
-    took, takes = (seconds(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
-    held, holds = (peak_mb(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
+    took, takes = (predict_seconds(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
+    held, holds = (predict_peak_mb(DEVICE, SMOLLM, p, WORK) for p in (plan, dearer))
     assert (takes > took) == more_time
     assert (holds > held) == more_memory
 
 
 def test_half_the_cores_take_longer_but_not_more_memory() -> None:
-    plan = Trial(epochs=4).plan(2)
+    plan = CalibrationRun(epochs=4).plan(2)
     one = DEVICE.with_cores(1)
-    assert seconds(one, SMOLLM, plan, WORK) > 1.3 * seconds(DEVICE, SMOLLM, plan, WORK)
-    assert peak_mb(one, SMOLLM, plan, WORK) == peak_mb(DEVICE, SMOLLM, plan, WORK)
+    assert predict_seconds(one, SMOLLM, plan, WORK) > 1.3 * predict_seconds(
+        DEVICE, SMOLLM, plan, WORK
+    )
+    assert predict_peak_mb(one, SMOLLM, plan, WORK) == predict_peak_mb(DEVICE, SMOLLM, plan, WORK)
 
 
 def test_fitting_finds_the_constants_that_made_the_measurements() -> None:
@@ -148,12 +183,12 @@ def test_fitting_finds_the_constants_that_made_the_measurements() -> None:
     truth = {"a": 2.0, "b": 0.0, "c": 0.5}
     work = [{kind: float(rng.uniform(1, 10)) for kind in truth} for _ in range(8)]
     measured = [sum(row[kind] * truth[kind] for kind in truth) for row in work]
-    assert fit(work, measured) == pytest.approx(truth, abs=1e-9)
+    assert fit_constants(work, measured) == pytest.approx(truth, abs=1e-9)
 
 
 def test_the_plans_that_check_the_model_are_not_those_it_was_fitted_to() -> None:
-    assert len(GRID) >= 12
-    assert not set(GRID) & set(PROBES)
+    assert len(CHECK_RUNS) >= 12
+    assert not set(CHECK_RUNS) & set(CALIBRATION_RUNS)
 
 
 def test_tokens_are_counted_as_the_trainer_counts_them(store: Store, smollm_path: Path) -> None:
@@ -174,13 +209,13 @@ def test_the_header_of_the_base_is_enough_to_plan(smollm_path: Path) -> None:
 def test_the_device_is_measured_once_and_again_when_its_cores_change(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device = measured_device(store)
+    device = load_or_measure_hardware(store)
     assert device.float32_gflops > 1
     assert device.bfloat16_gflops > 1
-    monkeypatch.setattr("floe.training.planning.hardware.measure", pytest.fail)
-    assert measured_device(store) == device
-    keep_device(store, dataclasses.replace(device, cores=device.cores + 1))
-    assert known_device(store) is None
+    monkeypatch.setattr("floe.training.planning.hardware.measure_hardware", pytest.fail)
+    assert load_or_measure_hardware(store) == device
+    save_hardware(store, dataclasses.replace(device, cores=device.cores + 1))
+    assert load_hardware(store) is None
 
 
 def test_planning_does_not_load_torch() -> None:
@@ -196,7 +231,7 @@ def test_a_weak_device_completes_its_plan_within_its_memory(smollm_path: Path) -
     weak = choose_plan(
         DEVICE.with_cores(1), SMOLLM, Workload.of_tokens(600), memory_limit_mb=1500, deadline_s=20
     )
-    trial = Trial(
+    run = CalibrationRun(
         weak.rank,
         weak.modules,
         weak.layers,
@@ -208,5 +243,5 @@ def test_a_weak_device_completes_its_plan_within_its_memory(smollm_path: Path) -
         rows=2,
         sentences=4,
     )
-    _, peak, _ = probe(smollm_path, trial, 1)
+    _, peak, _ = measure_run(smollm_path, run, 1)
     assert peak <= 1500

@@ -16,12 +16,12 @@ import torch
 import floe
 from floe.adapters.export import read_peft
 from floe.adapters.lora_factors import Factors
-from floe.training.adapter_scale import RISE, SCALES
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.adapter_scale import CANDIDATE_SCALES, MAX_GENERAL_RISE
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import rss_mb
-from floe.training.training_loop import LoopStep, rate
-from floe.training.worker import WorkerRun, prepare, run_folder, train
+from floe.training.training_loop import LoopStep, learning_rate_share
+from floe.training.worker import WorkerRun, build_training_loop, run_folder, train
 from tests.training.runs_of_tiny import plan, result_of, rows, write_run
 from tests.training.tiny import write_tiny
 
@@ -65,8 +65,8 @@ def test_the_adapter_is_left_as_strong_as_general_text_bears(tmp_path: Path, bas
     assert run_folder(folder) == 0
     result = result_of(folder)
     assert result["general_before"] > 0
-    gentle = result["general_after"] <= (1 + RISE) * result["general_before"]
-    assert gentle or result["strength"] == SCALES[-1]
+    gentle = result["general_after"] <= (1 + MAX_GENERAL_RISE) * result["general_before"]
+    assert gentle or result["strength"] == CANDIDATE_SCALES[-1]
     again = write_run(tmp_path / "again", base, epochs=1, continue_from=str(folder / "adapter"))
     assert run_folder(again) == 0
     # What was exported is what was measured.
@@ -268,7 +268,7 @@ def test_only_answers_are_learnt_with_the_chats_own_tokens(base: Path, tmp_path:
 
 
 def test_training_goes_on_from_factors_of_any_rank(base: Path, tmp_path: Path) -> None:
-    model = read_base(base, torch.float32)
+    model = read_base_weights(base, torch.float32)
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows()))
     with Encoder(base) as encoder:
         some = read_rows(tmp_path / "rows.jsonl")
@@ -277,12 +277,12 @@ def test_training_goes_on_from_factors_of_any_rank(base: Path, tmp_path: Path) -
     first = train(model, learned, held_out, plan(epochs=6))
     start = (first.factors, first.alpha)
     # The same adapter in a larger rank, and with another alpha, says the same at the start.
-    fit, _ = prepare(
+    loop, _ = build_training_loop(
         model, learned, held_out, plan(rank=4, alpha=32.0, epochs=0), seed=1, start=start
     )
-    again = fit.run()
-    assert again.held_out_start == pytest.approx(first.fitted.held_out_after, rel=1e-5)
-    assert again.held_out_before == pytest.approx(first.fitted.held_out_before, rel=1e-5)
+    again = loop.run()
+    assert again.held_out_start == pytest.approx(first.trained.held_out_after, rel=1e-5)
+    assert again.held_out_before == pytest.approx(first.trained.held_out_before, rel=1e-5)
     lower = train(model, learned, held_out, plan(rank=1, alpha=1.0), start=start)
     assert all(a.shape[0] == 1 for a, _ in lower.factors.values())
 
@@ -301,11 +301,11 @@ def test_the_best_step_is_kept_and_overfitting_ends_the_run(base: Path, tmp_path
 
 def test_nothing_to_learn_from_is_an_error_in_process_too(base: Path) -> None:
     with pytest.raises(RowsError):
-        train(read_base(base, torch.float32), [], [], plan())
+        train(read_base_weights(base, torch.float32), [], [], plan())
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:
-    rates = [rate(step, 100) for step in range(100)]
+    rates = [learning_rate_share(step, 100) for step in range(100)]
     assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
     assert max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)

@@ -49,21 +49,6 @@ def test_a_test_that_ended_early_ends_in_what_stood_in_the_way() -> None:
     assert words.marked(EndpointProfile()) == []
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-5, "just now"),
-        (59, "just now"),
-        (60, "1 minute ago"),
-        (7_300, "2 hours ago"),
-        (86_400, "1 day ago"),
-        (9 * 86_400, "9 days ago"),
-    ],
-)
-def test_ages_read_well(seconds: float, text: str) -> None:
-    assert words.ago(1_000_000, 1_000_000 + seconds) == text
-
-
 def test_every_choice_has_a_note_and_an_address() -> None:
     for _, preset_id in words.CHOICES:
         assert words.hint(preset_id)["note"].endswith(".")

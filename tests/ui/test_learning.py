@@ -5,7 +5,7 @@ from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
 from floe.training.process import TrainingStep
 from floe.ui.personalise.learning_view import learning_value, rows_of
-from floe.ui.personalise.training_view import span, thinned
+from floe.ui.personalise.training_view import thinned
 
 
 def chats(store: Store, count: int) -> list[int]:
@@ -83,13 +83,3 @@ def test_a_curve_of_many_steps_keeps_its_last_point() -> None:
     assert points[-1] == [1000.0, 0.001]
     assert thinned([(1, None), (2, 0.5)]) == [[2.0, 0.5]]
     assert thinned([]) == []
-
-
-def test_spans_of_time_are_short() -> None:
-    assert [span(seconds) for seconds in (0.2, 41.7, 89.4, 150, 3600)] == [
-        "1 s",
-        "42 s",
-        "89 s",
-        "2 min",
-        "60 min",
-    ]

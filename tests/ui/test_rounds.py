@@ -1,6 +1,6 @@
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
 from floe.federation.group.history import Federation
-from floe.ui.federate.rounds import rounds_value, size
+from floe.ui.federate.rounds import rounds_value
 
 GROUP = Federation(1, 0.0, None, "simulated", "running", {}, "Round 2 of 5.", None)
 
@@ -40,7 +40,3 @@ def test_before_the_first_round_there_is_only_a_sentence() -> None:
     value = rounds_value("Rounds", GROUP, [])
     assert (value["series"], value["rounds"], value["figures"]) == ([], [], [])
     assert value["sentence"] == "Round 2 of 5."
-
-
-def test_sizes_are_read_at_a_glance() -> None:
-    assert (size(900), size(640_400), size(12_500_000)) == ("1 kB", "640 kB", "12.5 MB")

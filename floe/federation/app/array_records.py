@@ -18,12 +18,12 @@ from floe.errors import FederationError
 _LONGEST_NAME: Final = 200
 _MAGIC: Final = b"\x93NUMPY\x01\x00"
 _HEADER_BYTES: Final = 512
-"""What numpy writes before the values of a small array; more is no array of ours."""
+"""Bytes that numpy writes before the values of a small array; more is no array of ours."""
 _HEADER: Final = re.compile(
     rb"\{'descr': '(<f4|\|u1)', 'fortran_order': False, "
     rb"'shape': \(((?:\d{1,9}, ?)*\d{0,9})\), \} *\n"
 )
-"""As numpy writes it. Read by this and not by numpy, which evaluates it as Python."""
+"""Header as numpy writes it. This reads it because numpy would evaluate it as Python."""
 
 
 def to_record(arrays: Mapping[str, NDArray[Any]]) -> ArrayRecord:
@@ -37,7 +37,7 @@ def record_size(record: ArrayRecord) -> int:
 
 
 def from_record(record: ArrayRecord, most_bytes: int, most_arrays: int) -> dict[str, Any]:
-    """What was received, float32 or bytes, if it is of a size that can be meant.
+    """Return the received arrays, float32 or bytes, if they are of a size that can be meant.
 
     Raises:
         FederationError: too large, too many, or not what it says it is.
@@ -53,7 +53,7 @@ def from_record(record: ArrayRecord, most_bytes: int, most_arrays: int) -> dict[
 
 
 def _decode(name: str, array: Array) -> NDArray[Any]:
-    """An array whose own header agrees with its length; numpy would make room for any claim."""
+    """Decode an array whose header agrees with its length; numpy would make room for any claim."""
     if len(name) > _LONGEST_NAME or array.stype != "numpy.ndarray":
         raise FederationError("it holds something other than arrays")
     data = array.data

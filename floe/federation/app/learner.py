@@ -13,18 +13,18 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from floe.adapters.router import Place, PromptSpace
+from floe.adapters.router import PromptRegion, PromptSpace
 from floe.errors import FederationError
 from floe.federation.app.recipe import Recipe, module_shapes
 from floe.federation.app.update import UpdateFactors
 from floe.llama.threads import choose_threads
 from floe.records import Precision, TrainPlan
-from floe.training.backends.cpu.base_weights import Base, read_base
+from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example, pack
 from floe.training.data.tokenisation import Encoder, TrainRow
-from floe.training.training_loop import Fit
+from floe.training.training_loop import TrainingLoop
 
 RATED_RANK: Final = 16
 """The rank that a recipe's learning rate is for. Of a smaller adapter each step moves the product
@@ -48,7 +48,7 @@ class Learner:
         self.recipe = recipe
         self._path, self._encoder = base, Encoder(base)
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._base = read_base(base, dtype)
+        self._base = read_base_weights(base, dtype)
         self._precision: Precision = precision
         self._threads, _ = choose_threads()
         self._kept: dict[Example, Tensor] = {}
@@ -56,7 +56,7 @@ class Learner:
 
     @classmethod
     def shared(cls, base: Path, recipe: Recipe, precision: Precision) -> "Learner":
-        """The one of this process: loaded once for all rounds and all devices of a simulation."""
+        """Return the one of this process: loaded once for all rounds and simulated devices."""
         key = (base, recipe, precision)
         if key not in _loaded:
             _loaded.clear()
@@ -72,12 +72,12 @@ class Learner:
             self._rows[rows] = self._encoder.examples(rows, self.recipe.sequence_length)
         return self._rows[rows]
 
-    def place(self, prompts: Sequence[str], blur: float) -> Place:
-        """Where prompts lie in the base model's embedding space, with noise of that deviation."""
-        return PromptSpace(self._path, self._encoder.vocabulary.tokenize).place(prompts, blur)
+    def region_of(self, prompts: Sequence[str], blur: float) -> PromptRegion:
+        """Return the region of prompts in the base's space, with noise of that deviation."""
+        return PromptSpace(self._path, self._encoder.vocabulary.tokenize).region_of(prompts, blur)
 
     def shapes(self) -> dict[str, tuple[int, int]]:
-        """(outputs, inputs) of every module that the recipe adapts."""
+        """Return (outputs, inputs) of every module that the recipe adapts."""
         return module_shapes(self._base.architecture, self.recipe)
 
     def train(
@@ -100,14 +100,14 @@ class Learner:
         network = self._network(start, rank)
         # Nothing is held out here: the last step counts, and what is held out stays unseen.
         try:
-            fitted = Fit(network, examples, (), self._plan(rank), seed).run(
+            result = TrainingLoop(network, examples, (), self._plan(rank), seed).run(
                 stopped=lambda: time.monotonic() > deadline
             )
         except FloatingPointError as error:
             raise FederationError("its training went astray: the numbers overflowed") from error
-        if not fitted.complete:
+        if not result.complete:
             raise FederationError("its training took longer than this device allows")
-        return dict(fitted.factors)
+        return dict(result.factors)
 
     def loss(
         self, examples: Sequence[Example], factors: Mapping[str, UpdateFactors], rank: int
@@ -118,7 +118,7 @@ class Learner:
         total, count = 0.0, 0
         for packed in pack([len(example) for example in examples], _MEASURE_TOKENS):
             batch = network.batch(examples, packed)
-            states = torch.cat(network.trunks([examples[i] for i in batch.members], 0))
+            states = torch.cat(network.frozen_prefixes([examples[i] for i in batch.members], 0))
             loss, targets = network.loss(batch, states)
             total, count = total + loss, count + targets
         return total / count
@@ -148,8 +148,10 @@ class Learner:
         )
 
 
-def adapter_of(base: Base, recipe: Recipe, factors: Mapping[str, UpdateFactors], rank: int) -> Lora:
-    """An adapter of scale 1 as the recipe has it, from factors of any rank; without any, zero."""
+def adapter_of(
+    base: BaseWeights, recipe: Recipe, factors: Mapping[str, UpdateFactors], rank: int
+) -> Lora:
+    """Build the recipe's adapter at scale 1 from factors of any rank; without any, a zero one."""
     lora = Lora(
         base.architecture,
         rank=rank,
@@ -169,12 +171,12 @@ _loaded: Final[dict[tuple[Path, Recipe, Precision], Learner]] = {}
 class _Remembering(LoraNetwork):
     """A network that computes the frozen layers once for each example, in whatever round."""
 
-    def __init__(self, base: Base, lora: Lora, kept: dict[Example, Tensor]) -> None:
+    def __init__(self, base: BaseWeights, lora: Lora, kept: dict[Example, Tensor]) -> None:
         super().__init__(base, lora)
         self._states = kept
 
-    def trunks(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
+    def frozen_prefixes(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
         new = [example for example in examples if example not in self._states]
-        made = super().trunks(new, batch_tokens or _MEASURE_TOKENS)
+        made = super().frozen_prefixes(new, batch_tokens or _MEASURE_TOKENS)
         self._states.update(zip(new, made, strict=True))
         return [self._states[example] for example in examples]

@@ -1,4 +1,4 @@
-"""What a member does for a group at most, whatever its host asks for.
+"""Limits on the work that a member does for a group, whatever its host asks for.
 
 The page shows it before one joins; `validation` holds rounds to it. Knows nothing of Flower.
 """
@@ -6,8 +6,7 @@ The page shows it before one joins; `validation` holds rounds to it. Knows nothi
 from dataclasses import dataclass
 from typing import Final
 
-MODULES: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""The projections that can have an adapter."""
+from floe.units import format_bytes, format_duration
 
 TOO_LARGE: Final = "more than this device takes"
 
@@ -37,12 +36,12 @@ class MemberLimits:
 
     @property
     def sentence(self) -> str:
-        """What the page says before one joins."""
+        """Sentence that the page shows before one joins."""
         return (
             f"Whatever the host asks for: in a round this device trains for at most "
-            f"{self.seconds / 60:.0f} minutes and {self.epochs[1]} epochs, at a learning rate of "
+            f"{format_duration(self.seconds)} and {self.epochs[1]} epochs, at a learning rate of "
             f"at most {self.learning_rate:g}, in steps of at most {self.batch_tokens[1]:,} tokens; "
-            f"it takes in at most {self.message_bytes / 1e6:.0f} MB at a time, and takes part in "
+            f"it takes in at most {format_bytes(self.message_bytes)} at a time, and takes part in "
             f"at most {self.rounds_a_day} rounds a day. A round that asks for more is refused, and "
             "you are told here."
         )

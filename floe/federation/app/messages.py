@@ -26,7 +26,7 @@ _LARGEST: Final = 1e15
 
 
 def number(content: RecordDict, key: str) -> float | None:
-    """A finite number that a device reports of itself, or None."""
+    """Read a finite number that a device reports of itself, or None."""
     record = content.metric_records.get(METRICS)
     value = record.get(key) if record is not None else None
     # A whole number may be beyond any float, and no loss is.
@@ -36,7 +36,7 @@ def number(content: RecordDict, key: str) -> float | None:
 
 
 def own_name(content: RecordDict, otherwise: str) -> str:
-    """What a device wishes to be called."""
+    """Read the name that a device wishes to have."""
     record = content.config_records.get(DEVICE)
     value = record.get("name") if record is not None else None
     name = plain_text(value, _NAME_LENGTH) if isinstance(value, str) else ""
@@ -44,5 +44,5 @@ def own_name(content: RecordDict, otherwise: str) -> str:
 
 
 def plain_text(text: str, length: int) -> str:
-    """A stranger's words in one line, without what moves a terminal's cursor or turns the text."""
+    """Reduce a stranger's words to one line that moves no terminal's cursor and turns no text."""
     return "".join(filter(str.isprintable, one_line(text[: 4 * length])))[:length]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
-from floe.adapters.router import Place
+from floe.adapters.router import PromptRegion
 from floe.errors import FederationError
 from floe.federation.app.array_records import to_record
 from floe.federation.app.learner import Learner
@@ -23,20 +23,20 @@ from floe.federation.app.validation import (
     read_closing_task,
     read_expert_task,
     read_factors,
-    read_places,
+    read_regions,
     read_train_task,
 )
 from floe.federation.group.history import History
 from floe.federation.group.install import ReceivedExpert, install
-from floe.federation.maths.aggregate import canonical, cut
+from floe.federation.maths.aggregate import to_canonical_form, truncate_factors
 from floe.federation.simulation.simulated_device import MemberDevice, device_of
 from floe.store import Store
+from floe.units import DAY_SECONDS
 
 _HELD: Final = "expert"
 _LABEL: Final = "label"
 _PLACE: Final = "place"
 _ROUNDS_OF_DAY: Final = "group_rounds_of_day"
-_DAY_SECONDS: Final = 86_400
 
 
 class Participant:
@@ -70,8 +70,8 @@ class Participant:
         examples = learner.examples(device.train)
         trained = learner.train(examples, start, device.rank, self._seed(task.round), deadline)
         # Milliseconds here, as a device has one adapter; the server would have all of them to do.
-        factors = canonical(trained)
-        place = self._place(learner)
+        factors = to_canonical_form(trained)
+        region = self._region(learner)
         update = Update(
             update_id=uuid.uuid4().hex,
             client_id=str(self._node),
@@ -81,8 +81,8 @@ class Participant:
             alpha=float(device.rank),
             examples=len(device.train),
             factors=factors,
-            centroid=place.centroid if place else None,
-            radius=place.radius if place else 0.0,
+            centroid=region.centroid if region else None,
+            radius=region.radius if region else 0.0,
         )
         held_out = learner.examples(self._device.held_out)
         metrics: dict[str, Any] = {
@@ -119,7 +119,7 @@ class Participant:
         return RecordDict()
 
     def _recipe(self) -> Recipe:
-        """That of the round which this device has taken part in."""
+        """Return the recipe of the round which this device has taken part in."""
         known = self._state.config_records.get(CONFIG)
         if known is None:
             raise FederationError("this device has taken part in no round yet")
@@ -130,7 +130,7 @@ class Participant:
         if self._device.home is None:
             return
         store = Store(self._device.home[0] / "floe.db")
-        today = int(time.time() // _DAY_SECONDS)
+        today = int(time.time() // DAY_SECONDS)
         day, count = store.setting(_ROUNDS_OF_DAY, [today, 0])
         done = count if day == today else 0
         if done >= self._limits.rounds_a_day:
@@ -157,32 +157,34 @@ class Participant:
         return self._factors(self._state.array_records[_HELD], learner)
 
     def _factors(self, record: ArrayRecord, learner: Learner) -> dict[str, UpdateFactors]:
-        """An expert as it came, cut to this device's rank should that have become smaller."""
-        return cut(read_factors(record, learner.shapes(), self._limits), self._device.rank)
+        """Read an expert, cut to this device's rank should that have become smaller."""
+        return truncate_factors(
+            read_factors(record, learner.shapes(), self._limits), self._device.rank
+        )
 
     def _learner(self, recipe: Recipe) -> Learner:
         return Learner.shared(self._device.base, recipe, self._device.precision)
 
     def _base_loss(self, learner: Learner) -> float:
-        """Of the bare base; it never changes."""
+        """Return the loss of the bare base; it never changes."""
         known = self._state.metric_records.get("base")
         if known is None:
             loss = learner.loss(learner.examples(self._device.held_out), {}, self._device.rank)
             known = self._state["base"] = MetricRecord({"loss": loss})
         return float(known["loss"])  # type: ignore[arg-type]
 
-    def _place(self, learner: Learner) -> Place | None:
+    def _region(self, learner: Learner) -> PromptRegion | None:
         """Told the same in every round: fresh noise each time could be averaged away."""
         prompts, blur = self._device.prompts, self._device.blur
         if blur is None or not prompts:
             return None
         known = self._state.array_records.get(_PLACE)
         if known is None:
-            made = learner.place(prompts, blur)
+            made = learner.region_of(prompts, blur)
             numbers = np.append(made.centroid, np.float32(made.radius))
             known = self._state[_PLACE] = to_record({_PLACE: numbers})
         numbers = known[_PLACE].numpy()
-        return Place(numbers[:-1], float(numbers[-1]))
+        return PromptRegion(numbers[:-1], float(numbers[-1]))
 
     def _keep_report(self, report: RoundReport | None) -> None:
         if self._device.home is not None and report is not None:
@@ -192,7 +194,7 @@ class Participant:
     def _install(
         self, experts: Mapping[str, dict[str, UpdateFactors]], centroids: ArrayRecord, own: str
     ) -> None:
-        places = read_places(centroids, set(experts))
+        regions = read_regions(centroids, set(experts))
         if self._device.home is None:
             return
         data_dir, federation_id = self._device.home
@@ -200,7 +202,7 @@ class Participant:
             ReceivedExpert(
                 label,
                 factors,
-                places.get(label),
+                regions.get(label),
                 self._device.samples if label == own else [],
             )
             for label, factors in experts.items()
@@ -209,5 +211,5 @@ class Participant:
 
 
 def participant(node: int, config: Mapping[str, Any], state: RecordDict) -> Participant:
-    """The one for a node; what may be learnt from is looked up anew for each message."""
+    """Return the one for a node; the rows to learn from are looked up anew for each message."""
     return Participant(node, device_of(config), state)

@@ -1,4 +1,4 @@
-"""What the devices of a group agree on, so that their adapters fit together. Ranks may differ.
+"""Settings that the devices of a group share, so that their adapters fit. Ranks may differ.
 
 Plain numbers and arrays: the group's host reads this without torch.
 """
@@ -45,7 +45,7 @@ class Recipe:
         )
 
     def write(self) -> dict[str, Any]:
-        """What `read` reads."""
+        """Return the values that `read` reads."""
         return {
             "modules": ",".join(self.modules),
             "layers": self.layers,
@@ -67,7 +67,7 @@ def module_shapes(architecture: Architecture, recipe: Recipe) -> dict[str, tuple
 
 
 def common_start(shapes: Mapping[str, tuple[int, int]], rank: int) -> dict[str, UpdateFactors]:
-    """Where all devices begin: the first `rank` rows of one random A that all share, and B = 0.
+    """Return the common start: the first `rank` rows of one random A that all share, and B = 0.
 
     Adapters that start in subspaces of their own are nearly orthogonal whatever they learn, and
     could not be told apart by task; with a common A their products can be compared.

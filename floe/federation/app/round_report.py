@@ -1,4 +1,4 @@
-"""What a round came to: who took part, which clusters were found, and what it cost.
+"""Report of a round: who took part, which clusters were found, and what it cost.
 
 Held as JSON in the database and sent to the members, who see the clusters and their own line, not
 the others'. Knows nothing of Flower.
@@ -66,12 +66,12 @@ class RoundReport:
 
     @property
     def bytes_in(self) -> int:
-        """What all devices sent."""
+        """Bytes that all devices sent."""
         return sum(line.bytes_in for line in self.clients)
 
     @property
     def bytes_out(self) -> int:
-        """What all devices received."""
+        """Bytes that all devices received."""
         return sum(line.bytes_out for line in self.clients)
 
     @property
@@ -90,7 +90,7 @@ class RoundReport:
         return text + ("; left out: " + "; ".join(reasons) if reasons else "") + "."
 
     def seen_by(self, client: str) -> "RoundReport":
-        """What one member may see: the clusters, the totals, and its own line."""
+        """Return the part that one member may see: the clusters, the totals, and its own line."""
         own = tuple(line for line in self.clients if line.client == client)
         return replace(self, clients=own, positions=())
 
@@ -100,7 +100,7 @@ class RoundReport:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """What `to_json` wrote; unknown keys of a newer version are left out."""
+        """Read a report that `to_json` wrote; unknown keys of a newer version are left out."""
         data = json.loads(text)
         return cls(
             **{key: value for key, value in data.items() if key in cls.__slots__}

@@ -1,4 +1,4 @@
-"""What a group's host sets for a run, and where it is read from."""
+"""Settings of a run by the group's host, read from Flower's run configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from floe.models.download import ignore, sha256_of
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """What the group's host has set for a run.
+    """Settings of a run by the group's host.
 
     `shapes`: (outputs, inputs) of each module. `devices` must be there for a round to begin,
     for which it waits `patience` seconds at most. `clusters` 0: as many as the data show.
@@ -35,8 +35,8 @@ class RunConfig:
     noise: Noise = field(default_factory=Noise)
 
 
-def agreement_of(config: Mapping[str, Any], base: Path) -> RunConfig:
-    """What the host has set, from a run's configuration and the base model's file.
+def read_run_config(config: Mapping[str, Any], base: Path) -> RunConfig:
+    """Read the host's settings from a run's configuration and the base model's file.
 
     Raises:
         FederationError: noise is asked for without a clip norm.
@@ -63,7 +63,7 @@ def agreement_of(config: Mapping[str, Any], base: Path) -> RunConfig:
 
 
 def base_hash(path: Path) -> str:
-    """What tells one base model from another."""
+    """Return the hash that tells one base model from another."""
     stamp = (path.resolve(), path.stat().st_size, path.stat().st_mtime_ns)
     if stamp not in _HASHES:
         _HASHES[stamp] = sha256_of(path, ignore)

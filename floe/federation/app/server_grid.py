@@ -27,7 +27,7 @@ from flwr.superlink.grid import HttpGrid
 logger = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 256 * 10**6
-"""Of one answer."""
+"""Bytes of one answer."""
 _UNREADABLE: Final = "its answer cannot be read"
 
 
@@ -59,7 +59,7 @@ class CheckedGrid(HttpGrid):
         return found
 
     def _open(self, envelope: Envelope, tree: ObjectTree) -> Message | None:
-        """The answer, or an error in its place; None: not all of it has come yet."""
+        """Return the answer, or an error in its place; None: not all of it has come yet."""
         try:
             contents = pull_objects(
                 [each.object_id for each in iterate_object_tree(tree)],
@@ -101,7 +101,7 @@ class CheckedGrid(HttpGrid):
 
 
 def inflate(envelope: Envelope, contents: dict[str, bytes]) -> Message:
-    """The message of an envelope from its objects, if it is of whom the envelope says.
+    """Build an envelope's message from its objects, if it is from whom the envelope says.
 
     Raises:
         TypeError: it is something else.
@@ -121,7 +121,7 @@ def inflate(envelope: Envelope, contents: dict[str, bytes]) -> Message:
 
 
 def _failure(envelope: Envelope, reason: str) -> Message:
-    """An answer of the same device that says why there is none."""
+    """Build an answer of the same device that says why there is none."""
     bare = Envelope(metadata=envelope.metadata)
     bare.error.code, bare.error.reason = ErrorCode.MESSAGE_UNAVAILABLE, reason
     failure = message_from_proto(bare)

@@ -20,7 +20,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from floe.adapters.router import Place, merge
+from floe.adapters.router import PromptRegion, merge_regions
 from floe.errors import FederationError
 from floe.federation.app.array_records import from_record, record_size, to_record
 from floe.federation.app.messages import (
@@ -38,18 +38,24 @@ from floe.federation.app.round_report import ClientLine, ClusterLine, RoundRepor
 from floe.federation.app.run_config import RunConfig
 from floe.federation.app.update import Matrix, Update, UpdateFactors
 from floe.federation.app.update_filter import (
-    Refused,
-    Rules,
-    Seen,
-    admit,
+    RefusedUpdate,
+    SeenUpdates,
+    UpdateRules,
+    admit_update,
     clip,
-    opposed,
-    outliers,
-    review_norms,
+    filter_norms,
+    find_opposed,
+    find_outliers,
 )
-from floe.federation.maths.aggregate import aggregate_updates, cut
-from floe.federation.maths.cluster import Names, cluster, name, place, similarity
-from floe.federation.maths.mds import on_a_plane
+from floe.federation.maths.aggregate import aggregate_updates, truncate_factors
+from floe.federation.maths.cluster import (
+    ClusterNames,
+    cluster,
+    name_clusters,
+    place_update,
+    similarity,
+)
+from floe.federation.maths.mds import classical_mds
 
 _POLL_SECONDS: Final = 0.3
 _MARGIN_BYTES: Final = 65_536
@@ -63,7 +69,7 @@ class ClusterExpert:
 
     factors: Mapping[str, UpdateFactors]
     rank: int
-    place: Place | None
+    region: PromptRegion | None
 
 
 class TaskExperts(Strategy):
@@ -76,14 +82,14 @@ class TaskExperts(Strategy):
     """
 
     def __init__(
-        self, agreement: RunConfig, on_report: Callable[[RoundReport], None] = lambda _: None
+        self, run_config: RunConfig, on_report: Callable[[RoundReport], None] = lambda _: None
     ) -> None:
-        self.agreement = agreement
+        self.run_config = run_config
         self.reports: list[RoundReport] = []
         self.experts: dict[str, ClusterExpert] = {}
-        self.names = Names({})
+        self.names = ClusterNames({})
         self._on_report = on_report
-        self._seen = Seen()
+        self._seen = SeenUpdates()
         self._ranks: dict[int, int] = {}
         self._holds: dict[int, tuple[str, int]] = {}
         self._lines: dict[int, ClientLine] = {}
@@ -101,8 +107,8 @@ class TaskExperts(Strategy):
         """One message a device: where to start from, unless the device holds that already."""
         del arrays, config
         self._began = time.time()
-        nodes = self._gather(grid)
-        self._lines = {node: self._line(node) for node in nodes}
+        nodes = self._wait_for_nodes(grid)
+        self._lines = {node: self._client_line(node) for node in nodes}
         return [
             self._message(node, self._task(node, server_round), "train", server_round)
             for node in nodes
@@ -112,8 +118,8 @@ class TaskExperts(Strategy):
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Guards, clusters, experts. Arrays stay here: Flower's own place for them is for one."""
-        agreed = self.agreement
-        rules = Rules(
+        agreed = self.run_config
+        rules = UpdateRules(
             agreed.shapes,
             agreed.base_sha256,
             server_round,
@@ -127,19 +133,19 @@ class TaskExperts(Strategy):
             if node not in self._lines or node in answered:
                 continue
             answered.add(node)
-            found = self._admit(node, reply, rules)
+            found = self._admit_reply(node, reply, rules)
             if isinstance(found, Update):
-                updates[node] = clip(found, self.agreement.noise.clip)
+                updates[node] = clip(found, self.run_config.noise.clip)
                 self._ranks[node] = found.rank
         for node in self._lines.keys() - answered:
             self._drop(node, _LATE)
-        self._merge(self._reviewed(updates))
+        self._merge(self._filter_outliers(updates))
         return ArrayRecord(), None
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """To each device its cluster's expert, cut to its rank."""
+        """Send each device its cluster's expert, cut to its rank."""
         del arrays, config, grid
         messages = []
         for node, line in self._lines.items():
@@ -148,7 +154,7 @@ class TaskExperts(Strategy):
                 continue
             content = RecordDict(
                 {
-                    EXPERT: self._cut(label, node),
+                    EXPERT: self._truncate_expert(label, node),
                     CENTROIDS: to_record(self._centroids([label])),
                     CONFIG: ConfigRecord({"round": server_round, "cluster": label}),
                 }
@@ -159,7 +165,7 @@ class TaskExperts(Strategy):
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """What the experts are worth on each device's held-out rows; the round is complete."""
+        """Collect each expert's loss on each device's held-out rows; this completes the round."""
         for reply in replies:
             node = reply.metadata.src_node_id
             line = self._lines.get(node)
@@ -188,14 +194,14 @@ class TaskExperts(Strategy):
                 }
             )
             for label in self.experts:
-                content[EXPERTS + label] = self._cut(label, node)
+                content[EXPERTS + label] = self._truncate_expert(label, node)
             messages.append(self._message(node, content, "query.closing", len(self.reports)))
         grid.send_and_receive(messages, timeout=timeout)
 
-    def _gather(self, grid: Grid) -> list[int]:
-        """The nodes that are there, once there are enough."""
-        wanted = self.agreement.devices
-        deadline = time.monotonic() + self.agreement.patience
+    def _wait_for_nodes(self, grid: Grid) -> list[int]:
+        """Return the nodes that are there, once there are enough."""
+        wanted = self.run_config.devices
+        deadline = time.monotonic() + self.run_config.patience
         while len(nodes := sorted(grid.get_node_ids())) < wanted:
             if time.monotonic() > deadline:
                 raise FederationError(
@@ -205,7 +211,7 @@ class TaskExperts(Strategy):
             time.sleep(_POLL_SECONDS)
         return nodes
 
-    def _line(self, node: int) -> ClientLine:
+    def _client_line(self, node: int) -> ClientLine:
         client = str(node)
         known = self.reports[-1].clients if self.reports else ()
         before = next((line for line in known if line.client == client), None)
@@ -221,16 +227,16 @@ class TaskExperts(Strategy):
         label = self.names.of.get(str(node), "")
         config: dict[str, Any] = {
             "round": server_round,
-            "rounds": self.agreement.rounds,
-            "base": self.agreement.base_sha256,
-            "clip": self.agreement.noise.clip,
+            "rounds": self.run_config.rounds,
+            "base": self.run_config.base_sha256,
+            "clip": self.run_config.noise.clip,
             "cluster": label,
             "report": self._seen_by(node),
-            **self.agreement.recipe.write(),
+            **self.run_config.recipe.write(),
         }
         content = RecordDict({CONFIG: ConfigRecord(config)})
         if label and self._holds.get(node) != (label, server_round - 1):
-            content[START] = self._cut(label, node)
+            content[START] = self._truncate_expert(label, node)
         return content
 
     def _message(self, node: int, content: RecordDict, kind: str, server_round: int) -> Message:
@@ -239,32 +245,34 @@ class TaskExperts(Strategy):
         self._lines[node] = replace(line, bytes_out=line.bytes_out + size)
         return Message(content, dst_node_id=node, message_type=kind, group_id=str(server_round))
 
-    def _admit(self, node: int, reply: Message, rules: Rules) -> Update | Refused:
-        found = self._looked_at(node, reply, rules)
-        if isinstance(found, Refused):
+    def _admit_reply(self, node: int, reply: Message, rules: UpdateRules) -> Update | RefusedUpdate:
+        found = self._validate_reply(node, reply, rules)
+        if isinstance(found, RefusedUpdate):
             self._drop(node, found.reason)
         return found
 
-    def _looked_at(self, node: int, reply: Message, rules: Rules) -> Update | Refused:
+    def _validate_reply(
+        self, node: int, reply: Message, rules: UpdateRules
+    ) -> Update | RefusedUpdate:
         if reply.has_error():
             reason = plain_text(reply.error.reason or "", _REASON_LENGTH) or "no reason given"
-            return Refused(str(node), f"its part failed: {reason}")
+            return RefusedUpdate(str(node), f"its part failed: {reason}")
         record = reply.content.array_records.get(UPDATE)
         if record is None:
-            return Refused(str(node), "it sent no update")
+            return RefusedUpdate(str(node), "it sent no update")
         size = record_size(record)
         line = replace(self._lines[node], bytes_in=size)
         self._lines[node] = line
         try:
             arrays = from_record(record, self._most_bytes(), 2 * len(rules.shapes) + 2)
         except FederationError as error:
-            return Refused(str(node), str(error))
+            return RefusedUpdate(str(node), str(error))
         # Each node answers once, so no name can be taken twice: least of all by another's claim.
-        found = admit(arrays, rules, self._seen, set())
-        if isinstance(found, Refused):
+        found = admit_update(arrays, rules, self._seen, set())
+        if isinstance(found, RefusedUpdate):
             return found
         if found.client_id != str(node):
-            return Refused(str(node), "it was sent in the name of another device")
+            return RefusedUpdate(str(node), "it was sent in the name of another device")
         self._lines[node] = replace(
             line,
             name=own_name(reply.content, line.name),
@@ -277,23 +285,25 @@ class TaskExperts(Strategy):
         return found
 
     def _most_bytes(self) -> int:
-        """The size of an update of the largest rank, with room for its header and centroid."""
-        numbers = sum(d + k for d, k in self.agreement.shapes.values())
-        return 4 * numbers * self.agreement.max_rank + _MARGIN_BYTES
+        """Return the size of an update of the largest rank, its header and centroid included."""
+        numbers = sum(d + k for d, k in self.run_config.shapes.values())
+        return 4 * numbers * self.run_config.max_rank + _MARGIN_BYTES
 
-    def _reviewed(self, updates: Mapping[int, Update]) -> dict[int, Update]:
+    def _filter_outliers(self, updates: Mapping[int, Update]) -> dict[int, Update]:
         """Those that stand up beside each other."""
         nodes = list(updates)
-        reviewed = review_norms([updates[node] for node in nodes])
+        reviewed = filter_norms([updates[node] for node in nodes])
         for refused in reviewed.refused:
             self._drop(int(refused.client_id), refused.reason)
         left = {nodes[i]: update for i, update in zip(reviewed.kept, reviewed.updates, strict=True)}
         if len(left) > 2:
-            against = opposed(similarity(list(left.values())))
-            left = self._without(left, against)
+            against = find_opposed(similarity(list(left.values())))
+            left = self._drop_updates(left, against)
         return left
 
-    def _without(self, updates: Mapping[int, Update], out: Mapping[int, str]) -> dict[int, Update]:
+    def _drop_updates(
+        self, updates: Mapping[int, Update], out: Mapping[int, str]
+    ) -> dict[int, Update]:
         nodes = list(updates)
         for i, reason in out.items():
             self._drop(nodes[i], reason)
@@ -304,14 +314,14 @@ class TaskExperts(Strategy):
         if not updates:
             self._clusters, self._clustering = (), "nothing could be merged in this round"
             return
-        members = self._clustered(updates)
+        members = self._assign_clusters(updates)
         for label in sorted(set(members.values())):
             group = [updates[node] for node, found in members.items() if found == label]
             self.experts[label] = self._expert(label, group)
         for node, label in members.items():
             self._lines[node] = replace(self._lines[node], cluster=label)
 
-    def _clustered(self, updates: Mapping[int, Update]) -> dict[int, str]:
+    def _assign_clusters(self, updates: Mapping[int, Update]) -> dict[int, str]:
         """Cluster of each node; sets the names, the reason and the plot.
 
         With fewer than half of the known devices here, or fewer than three, the clusters stay
@@ -322,16 +332,16 @@ class TaskExperts(Strategy):
             known = {label: expert.factors for label, expert in self.experts.items()}
             for client, update in zip(clients, updates.values(), strict=True):
                 if client not in self.names.of:
-                    label = place(update.factors, known).cluster
-                    self.names = Names({**self.names.of, client: label}, self.names.next)
+                    label = place_update(update.factors, known).cluster
+                    self.names = ClusterNames({**self.names.of, client: label}, self.names.next)
             self._clustering = "too few devices for new clusters: those of before stay"
             return {node: self.names.of[str(node)] for node in updates}
         likeness = similarity(list(updates.values()))
-        found = cluster(likeness, self.agreement.clusters or None)
-        strange = outliers(likeness, found.labels)
-        self.names = name(found, clients, self.names)
+        found = cluster(likeness, self.run_config.clusters or None)
+        strange = find_outliers(likeness, found.labels)
+        self.names = name_clusters(found, clients, self.names)
         self._clustering = found.reason
-        self._positions = on_a_plane(likeness, clients)
+        self._positions = classical_mds(likeness, clients)
         for i, reason in strange.items():
             self._drop(int(clients[i]), reason)
         return {
@@ -341,25 +351,27 @@ class TaskExperts(Strategy):
     def _expert(self, label: str, group: list[Update]) -> ClusterExpert:
         rank = max(update.rank for update in group)
         before = self.experts.get(label)
-        noise = self.agreement.noise
+        noise = self.run_config.noise
         if noise.multiplier > 0:
             basis = before.factors if before else None
-            factors = noise.mean(group, self.agreement.shapes, basis, rank)
+            factors = noise.mean(group, self.run_config.shapes, basis, rank)
         else:
-            factors = aggregate_updates(group, rank, self.agreement.rule)
+            factors = aggregate_updates(group, rank, self.run_config.rule)
         told = [
-            (Place(update.centroid, update.radius), update.examples)
+            (PromptRegion(update.centroid, update.radius), update.examples)
             for update in group
             if update.centroid is not None
         ]
-        size = Counter(len(place.centroid) for place, _ in told).most_common(1)
+        size = Counter(len(region.centroid) for region, _ in told).most_common(1)
         told = [each for each in told if len(each[0].centroid) == size[0][0]]
-        place = merge(told) if told else before.place if before else None
-        return ClusterExpert(factors, rank, place)
+        region = merge_regions(told) if told else before.region if before else None
+        return ClusterExpert(factors, rank, region)
 
-    def _cut(self, label: str, node: int) -> ArrayRecord:
+    def _truncate_expert(self, label: str, node: int) -> ArrayRecord:
         arrays: dict[str, Matrix] = {}
-        for module, (a, b) in cut(self.experts[label].factors, self._ranks[node]).items():
+        for module, (a, b) in truncate_factors(
+            self.experts[label].factors, self._ranks[node]
+        ).items():
             arrays[module + ".lora_A"], arrays[module + ".lora_B"] = a, b
         return to_record(arrays)
 
@@ -368,8 +380,8 @@ class TaskExperts(Strategy):
         found = {}
         for label in labels:
             expert = self.experts[label]
-            if expert.place is not None:
-                found[label] = np.append(expert.place.centroid, np.float32(expert.place.radius))
+            if expert.region is not None:
+                found[label] = np.append(expert.region.centroid, np.float32(expert.region.radius))
         return found
 
     def _drop(self, node: int, reason: str) -> None:
@@ -389,20 +401,20 @@ class TaskExperts(Strategy):
         )
         sizes = [len(line.clients) for line in self._clusters]
         rank = max((expert.rank for expert in self.experts.values()), default=1)
-        spent = self.agreement.noise.spent(
-            server_round, min(sizes, default=1), self.agreement.shapes, rank
+        privacy = self.run_config.noise.account_privacy(
+            server_round, min(sizes, default=1), self.run_config.shapes, rank
         )
         return RoundReport(
             server_round,
-            self.agreement.rounds,
+            self.run_config.rounds,
             time.time(),
             time.time() - self._began,
             lines,
             self._clusters,
             self._clustering,
-            None if math.isinf(spent.epsilon) else spent.epsilon,
-            None if math.isinf(spent.epsilon) else spent.delta,
-            spent.sentence,
+            None if math.isinf(privacy.epsilon) else privacy.epsilon,
+            None if math.isinf(privacy.epsilon) else privacy.delta,
+            privacy.sentence,
             self._positions,
         )
 

@@ -1,4 +1,4 @@
-"""What one device sends in one round: the factors of its adapter, and who, when, on what base.
+"""Message of one device in one round: the factors of its adapter, and who, when, on what base.
 
 An update travels as named arrays (for an npz file or an ArrayRecord alike): a header of JSON,
 two factors a module, and perhaps the centroid of its prompts. Knows nothing of how it travels,
@@ -52,7 +52,7 @@ class Update:
 
 
 def to_arrays(update: Update) -> dict[str, NDArray[Any]]:
-    """The update as named arrays, as it leaves a device."""
+    """Return the update as named arrays, as it leaves a device."""
     header = {
         "update_id": update.update_id,
         "client_id": update.client_id,
@@ -75,7 +75,7 @@ def to_arrays(update: Update) -> dict[str, NDArray[Any]]:
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Update:
-    """What was received, with the scale folded into B (so `alpha` equals `rank`).
+    """Read a received update, with the scale folded into B (so `alpha` equals `rank`).
 
     Values and shapes are left as they are: whether they are fit to use is the guard's to say.
 

@@ -1,4 +1,4 @@
-"""What keeps one broken or hostile device from spoiling a round: it is dropped, with a reason.
+"""Filter against a broken or hostile device that would spoil a round: it is dropped, with a reason.
 
 First each message by itself, then all updates of a round beside each other. What this cannot
 see: a majority of a group that lies alike, or a skilled lie that looks like an honest update.
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from floe.errors import FederationError
 from floe.federation.app.update import Update, UpdateFactors, from_arrays, size_of
 
-_WILD: Final = 10.0
+NORM_REJECT_FACTOR: Final = 10.0
 """An update so many times as large as the round's median is no honest one."""
 
-_WIDE: Final = 2.0
+NORM_CLIP_FACTOR: Final = 2.0
 """Beyond so many medians an update counts as one of that size."""
 
-_OPPOSED: Final = -0.2
+MAX_OPPOSED_COSINE: Final = -0.2
 """A cosine below this is two updates pulling in opposite ways; tasks that differ are near 0."""
 
 _LARGEST_COORDINATE: Final = 64.0
@@ -30,13 +30,13 @@ _LARGEST_RADIUS: Final = 8.0
 """Embeddings are of unit length: with any noise a centroid and its reach are far within these, and
 beyond them one device's would move or widen its whole cluster's."""
 
-_STRANGE: Final = 0.25
+MIN_CLUSTER_SIMILARITY: Final = 0.25
 """Share of its cluster's median likeness below which a member does not belong."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What an update must be like in this round.
+class UpdateRules:
+    """Requirements on an update in this round.
 
     `shapes`: (d, k) of each module that must be there. `max_examples` caps a device's weight;
     `max_bytes` is the size of a message, `centroid_size` that of a centroid; 0: any.
@@ -52,7 +52,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedUpdate:
     """A device whose update was left out, and why; `client_id` is empty if it gave none."""
 
     client_id: str
@@ -60,7 +60,7 @@ class Refused:
 
 
 @dataclass(slots=True)
-class Seen:
+class SeenUpdates:
     """Update ids and fingerprints of content that have been received, in all rounds."""
 
     ids: set[str] = field(default_factory=set)
@@ -68,18 +68,18 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
-    """What is left of a round: updates of fair size, their places in the list, and the rest."""
+class FilteredUpdates:
+    """Updates of fair size of a round, their places in the list, and the rest."""
 
     updates: tuple[Update, ...]
     kept: tuple[int, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedUpdate, ...]
     notes: tuple[str, ...] = ()
 
 
-def admit(
-    arrays: Mapping[str, NDArray[Any]], rules: Rules, seen: Seen, clients: set[str]
-) -> Update | Refused:
+def admit_update(
+    arrays: Mapping[str, NDArray[Any]], rules: UpdateRules, seen: SeenUpdates, clients: set[str]
+) -> Update | RefusedUpdate:
     """One message, looked at by itself.
 
     An update that passes is remembered in `seen`, its sender in `clients` (those that have
@@ -87,20 +87,20 @@ def admit(
     """
     size = size_of(arrays)
     if size > rules.max_bytes:
-        return Refused("", f"it is too large: {size:,} bytes, at most {rules.max_bytes:,}")
+        return RefusedUpdate("", f"it is too large: {size:,} bytes, at most {rules.max_bytes:,}")
     try:
         update = from_arrays(arrays)
     except FederationError as error:
-        return Refused("", str(error))
+        return RefusedUpdate("", str(error))
     content = _fingerprint(arrays)
     reason = (
-        _wrong_header(update, rules)
-        or _wrong_factors(update, rules)
-        or _wrong_place(update, rules.centroid_size)
-        or _seen_before(update, content, seen, clients)
+        _header_fault(update, rules)
+        or _factor_fault(update, rules)
+        or _region_fault(update, rules.centroid_size)
+        or _replay_fault(update, content, seen, clients)
     )
     if reason:
-        return Refused(update.client_id, reason)
+        return RefusedUpdate(update.client_id, reason)
     seen.ids.add(update.update_id)
     seen.contents.add(content)
     clients.add(update.client_id)
@@ -121,7 +121,7 @@ def norm(factors: Mapping[str, UpdateFactors]) -> float:
 
 
 def clip(update: Update, limit: float) -> Update:
-    """The update itself, or shrunk to the norm `limit`."""
+    """Return the update itself, or shrunk to the norm `limit`."""
     size = norm(update.factors)
     if size <= limit:
         return update
@@ -131,7 +131,7 @@ def clip(update: Update, limit: float) -> Update:
     )
 
 
-def review_norms(updates: Sequence[Update]) -> Reviewed:
+def filter_norms(updates: Sequence[Update]) -> FilteredUpdates:
     """All updates of a round by their size: far too large ones go, large ones are shrunk.
 
     The median is the measure, as no fixed norm fits every base, rank and learning rate. One
@@ -141,24 +141,25 @@ def review_norms(updates: Sequence[Update]) -> Reviewed:
     median = float(np.median(sizes)) if sizes else 0.0
     kept, fair, refused, notes = [], [], [], []
     for i, (update, size) in enumerate(zip(updates, sizes, strict=True)):
-        if size > _WILD * median:
+        if size > NORM_REJECT_FACTOR * median:
             refused.append(
-                Refused(
+                RefusedUpdate(
                     update.client_id,
                     f"it is {size / max(median, 1e-12):.0f} times as large as this round's median",
                 )
             )
             continue
-        if size > _WIDE * median:
+        if size > NORM_CLIP_FACTOR * median:
             notes.append(
-                f"{update.client_id}: shrunk from {size / median:.1f} to {_WIDE:.0f} medians"
+                f"{update.client_id}: shrunk from {size / median:.1f} to "
+                f"{NORM_CLIP_FACTOR:.0f} medians"
             )
         kept.append(i)
-        fair.append(clip(update, _WIDE * median))
-    return Reviewed(tuple(fair), tuple(kept), tuple(refused), tuple(notes))
+        fair.append(clip(update, NORM_CLIP_FACTOR * median))
+    return FilteredUpdates(tuple(fair), tuple(kept), tuple(refused), tuple(notes))
 
 
-def opposed(similarity: NDArray[np.float64]) -> dict[int, str]:
+def find_opposed(similarity: NDArray[np.float64]) -> dict[int, str]:
     """Clients that pull against the others, such as one with its sign turned; before clustering.
 
     One by one, the client with the lowest sum of cosines goes, as long as that sum is negative,
@@ -176,13 +177,13 @@ def opposed(similarity: NDArray[np.float64]) -> dict[int, str]:
         sums = part.sum(axis=1)
         worst = int(np.argmin(sums))
         low, high = part[worst].min(), part[worst].max()
-        if sums[worst] >= 0 or low > _OPPOSED or high > -low / 2:
+        if sums[worst] >= 0 or low > MAX_OPPOSED_COSINE or high > -low / 2:
             break
         out[left.pop(worst)] = f"it pulls against the others (cosine {low:.2f})"
     return out
 
 
-def outliers(similarity: NDArray[np.float64], labels: Sequence[int]) -> dict[int, str]:
+def find_outliers(similarity: NDArray[np.float64], labels: Sequence[int]) -> dict[int, str]:
     """Members that are not like the rest of their cluster: index to reason.
 
     Measured by the mean cosine to the other members, against the cluster's median of it; two
@@ -197,12 +198,12 @@ def outliers(similarity: NDArray[np.float64], labels: Sequence[int]) -> dict[int
         means = (part.sum(axis=1) - 1) / (len(members) - 1)
         middle = float(np.median(means))
         for i, mean in zip(members, means, strict=True):
-            if mean < _STRANGE * middle:
+            if mean < MIN_CLUSTER_SIMILARITY * middle:
                 out[i] = f"it is unlike its group (cosine {mean:.2f}, the median is {middle:.2f})"
     return out
 
 
-def _wrong_header(update: Update, rules: Rules) -> str:
+def _header_fault(update: Update, rules: UpdateRules) -> str:
     if not update.client_id or not update.update_id:
         return "it does not say whose it is"
     if update.base_sha256 != rules.base_sha256:
@@ -216,7 +217,7 @@ def _wrong_header(update: Update, rules: Rules) -> str:
     return ""
 
 
-def _seen_before(update: Update, content: str, seen: Seen, clients: set[str]) -> str:
+def _replay_fault(update: Update, content: str, seen: SeenUpdates, clients: set[str]) -> str:
     if update.update_id in seen.ids:
         return "it has been received before"
     if update.client_id in clients:
@@ -226,7 +227,7 @@ def _seen_before(update: Update, content: str, seen: Seen, clients: set[str]) ->
     return ""
 
 
-def _wrong_factors(update: Update, rules: Rules) -> str:
+def _factor_fault(update: Update, rules: UpdateRules) -> str:
     if update.factors.keys() != rules.shapes.keys():
         return "its modules are not those that were asked for"
     for module, (d, k) in rules.shapes.items():
@@ -241,7 +242,7 @@ def _wrong_factors(update: Update, rules: Rules) -> str:
     return "it changes nothing" if size == 0 else ""
 
 
-def _wrong_place(update: Update, size: int) -> str:
+def _region_fault(update: Update, size: int) -> str:
     place = update.centroid
     if place is not None and (
         place.ndim != 1
@@ -256,7 +257,7 @@ def _wrong_place(update: Update, size: int) -> str:
 
 
 def _fingerprint(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Of the factors alone: a new header does not make an old update new."""
+    """Hash the factors alone: a new header does not make an old update new."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         if name.endswith((".lora_A", ".lora_B")):

@@ -16,10 +16,11 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from flwr.app import ArrayRecord, RecordDict
 
-from floe.adapters.router import Place
+from floe.adapters.lora_defaults import MODULES
+from floe.adapters.router import PromptRegion
 from floe.errors import FederationError
 from floe.federation.app.array_records import from_record, record_size
-from floe.federation.app.limits import LIMITS, MODULES, MemberLimits
+from floe.federation.app.limits import LIMITS, MemberLimits
 from floe.federation.app.messages import CENTROIDS, CONFIG, EXPERT, EXPERTS, START, plain_text
 from floe.federation.app.recipe import Recipe
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
@@ -42,7 +43,7 @@ _RESERVED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TrainTask:
-    """What a round asks of a member. `start`: where to begin, undecoded; None: not sent along.
+    """Task of a member in a round. `start`: where to begin, undecoded; None: not sent along.
 
     `report` is of the round before, None in the first one; `cluster` empty: it has none yet.
     """
@@ -76,7 +77,7 @@ class ClosingTask:
 
 
 def read_train_task(content: RecordDict, limits: MemberLimits = LIMITS) -> TrainTask:
-    """What a message of the kind `train` says.
+    """Read a message of the kind `train`.
 
     Raises:
         FederationError: it says something else, or asks for more than `limits` allow.
@@ -103,7 +104,7 @@ def read_train_task(content: RecordDict, limits: MemberLimits = LIMITS) -> Train
 
 
 def read_expert_task(content: RecordDict, limits: MemberLimits = LIMITS) -> ExpertTask:
-    """What a message of the kind `evaluate` says.
+    """Read a message of the kind `evaluate`.
 
     Raises:
         FederationError: it says something else, or is too large.
@@ -117,7 +118,7 @@ def read_expert_task(content: RecordDict, limits: MemberLimits = LIMITS) -> Expe
 
 
 def read_closing_task(content: RecordDict, limits: MemberLimits = LIMITS) -> ClosingTask:
-    """What a message of the kind `query.closing` says.
+    """Read a message of the kind `query.closing`.
 
     Raises:
         FederationError: it says something else, or is too large.
@@ -133,7 +134,7 @@ def read_closing_task(content: RecordDict, limits: MemberLimits = LIMITS) -> Clo
 
 
 def read_label(value: object) -> str:
-    """A cluster's name: lower-case letters, digits and hyphens, at most 32 of them.
+    """Check a cluster's name: lower-case letters, digits and hyphens, at most 32 of them.
 
     Raises:
         FederationError: it is something else.
@@ -144,7 +145,7 @@ def read_label(value: object) -> str:
 
 
 def file_within(folder: Path, label: object) -> Path:
-    """Where the files of a cluster belong: in `folder`, wherever the label would like them to be.
+    """Return the path of a cluster's files: in `folder`, whatever the label would like.
 
     Raises:
         FederationError: the label is none, or something is there that leads out of the folder.
@@ -159,7 +160,7 @@ def file_within(folder: Path, label: object) -> Path:
 def read_factors(
     record: ArrayRecord, shapes: Mapping[str, tuple[int, int]], limits: MemberLimits = LIMITS
 ) -> dict[str, UpdateFactors]:
-    """An expert, at whatever rank it came: float32 of shapes (r, k) and (d, r) for each module.
+    """Read an expert of any rank: float32 of shapes (r, k) and (d, r) for each module.
 
     Raises:
         FederationError: it does not fit the model, is too large, or holds what is no number.
@@ -185,13 +186,13 @@ def read_factors(
     return found
 
 
-def read_places(record: ArrayRecord, labels: set[str]) -> dict[str, Place]:
-    """Where the prompts of clusters lie; each record is a centroid and, last, its radius.
+def read_regions(record: ArrayRecord, labels: set[str]) -> dict[str, PromptRegion]:
+    """Read the regions of clusters; each record is a centroid and, last, its radius.
 
     Raises:
         FederationError: it is of a cluster that was not sent, or not a row of numbers.
     """
-    places = {}
+    regions = {}
     for label, numbers in from_record(record, 1 << 20, len(labels)).items():
         fits = (
             label in labels
@@ -203,8 +204,8 @@ def read_places(record: ArrayRecord, labels: set[str]) -> dict[str, Place]:
         )
         if not fits:
             raise _wrong("it places a cluster where none can be")
-        places[label] = Place(numbers[:-1], float(numbers[-1]))
-    return places
+        regions[label] = PromptRegion(numbers[:-1], float(numbers[-1]))
+    return regions
 
 
 def _wrong(what: str) -> FederationError:
@@ -303,7 +304,7 @@ def _text(config: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
 
 
 def _are_factors(a: Any, b: Any, d: int, k: int, largest_rank: int) -> bool:
-    """Whether they are finite float32 of shapes (r, k) and (d, r)."""
+    """Check that they are finite float32 of shapes (r, k) and (d, r)."""
     if a is None or b is None or a.dtype != np.float32 or b.dtype != np.float32:
         return False
     rank = len(a) if a.ndim == 2 else 0
@@ -312,7 +313,7 @@ def _are_factors(a: Any, b: Any, d: int, k: int, largest_rank: int) -> bool:
 
 
 def _report(value: object) -> RoundReport | None:
-    """The host's account of a round as the page shows it; None: an empty one."""
+    """Read the host's account of a round as the page shows it; None: an empty one."""
     if value == "":
         return None
     if not isinstance(value, str) or len(value) > _REPORT_BYTES:

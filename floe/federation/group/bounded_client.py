@@ -1,4 +1,4 @@
-"""How much a member's SuperNode takes in from a group's server, and from where.
+"""Bounds on what a member's SuperNode takes in from a group's server, and from where.
 
 Flower's client reads an answer of any length into memory, unpacks it where it says that it is
 compressed, and follows wherever the server redirects it, the member's own network included.

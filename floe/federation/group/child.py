@@ -46,12 +46,12 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Of the process and of its group."""
+        """Id of the process and of its group."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while the process runs."""
         return self._process.poll() is None
 
     def end(self) -> None:

@@ -50,12 +50,12 @@ FLEET_METHODS: Final[Mapping[str, int]] = {
     "/v1/fleet/pull-object": _SMALL,
     "/v1/fleet/confirm-message-received": _SMALL,
 }
-"""What a device with a key needs, and the largest body of each in bytes. Not among them are
+"""Methods that a device with a key needs, and the largest body of each in bytes. Not among them are
 `register-node` and `unregister-node`: registering is the host's to do. Flower cuts arrays into
 objects of 5 MiB, so that no `push-object` of an honest device is larger."""
 
 NODE_BYTES_AN_HOUR: Final = 2 * 1024**3
-"""What one device may send in an hour: what it sends lies in the host's database until the run
+"""Bytes that one device may send in an hour: they lie in the host's database until the run
 has fetched it."""
 
 _BODY_SECONDS: Final = 120.0
@@ -66,7 +66,7 @@ class AdmittedNodes(Protocol):
     """The part of Flower's LinkState that knows which devices were admitted."""
 
     def get_node_id_by_public_key(self, public_key: bytes) -> int | None:
-        """The node's number; None: the key was not admitted."""
+        """Return the node's number; None: the key was not admitted."""
 
 
 class Refusal(Exception):
@@ -111,7 +111,7 @@ class FleetGateway:
         await response(scope, receive, send)
 
     def _authenticate(self, headers: Headers) -> int:
-        """The number of the admitted device that signed this request a moment ago.
+        """Return the number of the admitted device that signed this request a moment ago.
 
         Flower checks the same again, after it has read and parsed the body; and that the body
         speaks of this device.
@@ -179,14 +179,14 @@ class _QuietLog:
         self._last = -_LOG_SECONDS
 
     def say(self, text: str, path: str, *rest: object) -> None:
-        """A warning with a path as a stranger wrote it, of which little is shown."""
+        """Log a warning with a path as a stranger wrote it, of which little is shown."""
         if time.monotonic() - self._last >= _LOG_SECONDS:
             self._last = time.monotonic()
             logger.warning(text, ascii(path[:80]), *rest)
 
 
 def _check_head(scope: Scope) -> int:
-    """The length of the body, where path, method and length are as they may be."""
+    """Return the length of the body, where path, method and length are as they may be."""
     most = FLEET_METHODS.get(scope["path"])
     if most is None:
         raise Refusal(404, "there is nothing here")
@@ -204,7 +204,7 @@ def _check_head(scope: Scope) -> int:
 
 
 def _one(headers: Headers, name: str) -> str:
-    """A header that must be there once."""
+    """Return a header that must be there once."""
     found = headers.getlist(name)
     if len(found) != 1:
         raise Refusal(401 if name != "content-length" else 411, f"{name} must be sent once")
@@ -228,7 +228,7 @@ async def _read(receive: Receive, length: int) -> bytes:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body once more, then whatever follows it."""
+    """Give the body once more, then whatever follows it."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:

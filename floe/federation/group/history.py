@@ -43,7 +43,7 @@ class History:
         self._store = store
 
     def begin(self, kind: FederationKind, settings: Mapping[str, Any], sentence: str) -> int:
-        """A new row, running; its id."""
+        """Insert a running row; return its id."""
         with self._store.writing() as db:
             row_id = db.execute(
                 "INSERT INTO federations (started_at, kind, status, settings, sentence)"
@@ -54,7 +54,7 @@ class History:
         return row_id
 
     def say(self, federation_id: int, sentence: str, pid: int | None = None) -> None:
-        """How it stands now; `pid` where it has changed."""
+        """Set its sentence; `pid` where it has changed."""
         with self._store.writing() as db:
             db.execute(
                 "UPDATE federations SET sentence = ?, pid = coalesce(?, pid) WHERE id = ?",
@@ -62,7 +62,7 @@ class History:
             )
 
     def end(self, federation_id: int, status: FederationStatus, sentence: str) -> None:
-        """It is over; what has already been said to be over stays as it is."""
+        """Close a row; one that is closed already stays as it is."""
         with self._store.writing() as db:
             db.execute(
                 "UPDATE federations SET status = ?, sentence = ?, ended_at = ?, pid = NULL"
@@ -93,7 +93,7 @@ class History:
             )
 
     def rounds(self, federation_id: int) -> list[RoundReport]:
-        """Reports in order."""
+        """Return the reports in order."""
         with self._store.reading() as db:
             rows = db.execute(
                 "SELECT report FROM rounds WHERE federation_id = ? ORDER BY round",
@@ -111,7 +111,7 @@ class History:
         return _federation(row) if row else None
 
     def all(self, kind: FederationKind | None = None) -> list[Federation]:
-        """The newest first."""
+        """Return them, the newest first."""
         with self._store.reading() as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM federations WHERE kind = coalesce(?, kind)"  # noqa: S608

@@ -1,4 +1,4 @@
-"""What the host of a group does: certificates, the SuperLink, admitting devices, starting a run.
+"""The host of a group: certificates, the SuperLink, admitting devices, starting a run.
 
     floe group host prepare --address 192.168.1.20
     floe group host start                # stays in the foreground
@@ -92,7 +92,7 @@ def write_flower_config(folder: Path, address: str) -> None:
 
 
 def superlink_command(folder: Path, listen: str, port: int = PORT) -> list[str]:
-    """The SuperLink, which on `listen` and `port` is there for admitted devices and nobody else."""
+    """Return the SuperLink's command; on `listen` and `port` it serves admitted devices alone."""
     command = [sys.executable, "-m", "floe.federation.group.superlink"]
     return [*command, "--folder", str(folder), "--listen", listen, "--port", str(port)]
 
@@ -152,7 +152,7 @@ def _general_name(address: str) -> x509.GeneralName:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     flags = _flags(arguments)
     data_dir = Settings.load(data_dir=flags.data_dir).data_dir
     folder = data_dir.resolve() / "flower"

@@ -12,7 +12,7 @@ import numpy as np
 from floe.adapters.architecture import read_architecture
 from floe.adapters.export import rank_of, write_gguf, write_peft
 from floe.adapters.registry import Adapters, NewAdapter
-from floe.adapters.router import Place
+from floe.adapters.router import PromptRegion
 from floe.federation.app.update import UpdateFactors
 from floe.federation.app.validation import file_within, read_label
 from floe.store import Store
@@ -27,7 +27,7 @@ class ReceivedExpert:
 
     cluster: str
     factors: Mapping[str, UpdateFactors]
-    place: Place | None
+    region: PromptRegion | None
     samples: Sequence[str] = ()
 
 
@@ -84,7 +84,7 @@ def install(
                     ),
                 )
                 samples = list(expert.samples) or (json.loads(rows[0][2]) if rows else [])
-                place = expert.place or Place(np.zeros(0, np.float32), 0.0)
+                region = expert.region or PromptRegion(np.zeros(0, np.float32), 0.0)
                 db.execute(
                     "INSERT INTO experts (adapter_id, federation_id, cluster, centroid, radius,"
                     " samples) VALUES (?, ?, ?, ?, ?, ?)",
@@ -92,8 +92,8 @@ def install(
                         added.id,
                         federation_id,
                         expert.cluster,
-                        place.centroid.astype("<f4").tobytes(),
-                        place.radius,
+                        region.centroid.astype("<f4").tobytes(),
+                        region.radius,
                         json.dumps(samples),
                     ],
                 )

@@ -17,8 +17,8 @@ from floe.store import Store
 from floe.training.data.dataset import Selection, build_dataset
 
 
-def own_device(data_dir: Path) -> MemberDevice:
-    """This device: rows of conversations that may be shared in this way, and nothing private.
+def load_member_device(data_dir: Path) -> MemberDevice:
+    """Build this device: rows of conversations that may be shared so, and nothing private.
 
     Raises:
         FederationError: it has left the group, or there is nothing to learn from.

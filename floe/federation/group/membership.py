@@ -26,7 +26,7 @@ from floe.federation.group.history import Federation, History
 from floe.privacy.consent import consent, may_federate, may_train
 from floe.store import Store
 from floe.training.planning.cost import Workload
-from floe.training.planning.hardware import measured_device
+from floe.training.planning.hardware import load_or_measure_hardware
 from floe.training.planning.plan import choose_plan
 
 _ADDRESS: Final = re.compile(r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$")
@@ -36,7 +36,7 @@ _LEFT: Final = "You left the group. What this device had sent before cannot be t
 
 @dataclass(frozen=True, slots=True)
 class GroupSettings:
-    """What a member needs to take part.
+    """Settings that a member needs to take part.
 
     `address` is the SuperLink's host:port; `certificate` and `key` are paths: of the group's root
     certificate (PEM) and of this device's private key. `rank` is what this device can train.
@@ -61,12 +61,12 @@ class GroupSettings:
         return cls(**values)
 
     def node_config(self, data_dir: Path) -> str:
-        """As `flower-supernode` takes it; the ClientApp reads the rest from the database."""
+        """Return the option of `flower-supernode`; the rest is read from the database."""
         return f'data-dir="{data_dir.resolve()}" rank={self.rank}'
 
 
 BLUR: Final[Mapping[str, float | None]] = {"nothing": None, "roughly": 0.02, "exactly": 0.0}
-"""What the group is told of this device's topics: deviation of the noise on each of several
+"""Noise on the topics that this device tells the group: deviation of the noise on each of several
 hundred coordinates of its prompts' centroid, which has a length of 1 at most; None: not told."""
 
 _TOKENS_A_ROUND: Final = 10_000
@@ -82,7 +82,7 @@ def group_settings(
     certificate: Path,
     level: str,
 ) -> GroupSettings:
-    """What to join with, at the rank that this device's planner picks; may take a few seconds.
+    """Return settings to join with, at the rank that the planner picks; may take a few seconds.
 
     `level` is a key of `BLUR`.
 
@@ -92,7 +92,7 @@ def group_settings(
         StoreError: the database cannot be used.
     """
     workload = Workload.of_tokens(_TOKENS_A_ROUND)
-    plan = choose_plan(measured_device(store), read_architecture(base), workload)
+    plan = choose_plan(load_or_measure_hardware(store), read_architecture(base), workload)
     return GroupSettings(
         address=address.strip(),
         certificate=str(certificate.resolve()),
@@ -121,15 +121,15 @@ class Membership:
 
     @property
     def folder(self) -> Path:
-        """Where Flower's files and this device's key lie."""
+        """Folder of Flower's files and this device's key."""
         return self._data_dir / "flower"
 
     def public_key(self) -> str:
-        """This device's public key, for the group's host to admit; made when first asked for."""
+        """Return this device's public key, for the host to admit; made when first asked for."""
         return device_key(self.folder)[1]
 
     def current(self) -> Federation | None:
-        """The group it is in, or was in last; None: never in one."""
+        """Return the group it is in, or was in last; None: never in one."""
         with self._lock:
             found = next(iter(self._history.all("joined")), None)
             ended = self._child is not None and not self._child.alive
@@ -178,7 +178,7 @@ class Membership:
                     self._history.end(group.id, "left", _LEFT)
 
     def close(self) -> None:
-        """The app ends: so does the process, but the membership stays for the next start."""
+        """End the process with the app; the membership stays for the next start."""
         with self._lock:
             self._end()
 
@@ -254,7 +254,7 @@ class Simulation:
             return self._running
 
     def current(self) -> Federation | None:
-        """The last one."""
+        """Return the last one."""
         with self._lock:
             found = next(iter(self._history.all("simulated")), None)
             dead = self._child is None or not self._child.alive
@@ -276,7 +276,7 @@ class Simulation:
 
 
 def check_address(address: str) -> None:
-    """Whether it is host:port.
+    """Check that it is host:port.
 
     Raises:
         FederationError: it is not.
@@ -289,7 +289,7 @@ def check_address(address: str) -> None:
 
 
 def check_certificate(path: Path) -> None:
-    """Whether it is a certificate in PEM form.
+    """Check that it is a certificate in PEM form.
 
     Raises:
         FederationError: it is not, or cannot be read.
@@ -309,7 +309,7 @@ def check_certificate(path: Path) -> None:
 
 
 def device_key(folder: Path) -> tuple[Path, str]:
-    """This device's private key file and its public key as OpenSSH writes it; made if missing.
+    """Return the private key file and the public key as OpenSSH writes it; made if missing.
 
     An elliptic-curve key (P-256): the kind that SuperNode authentication takes.
     """

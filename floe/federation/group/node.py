@@ -40,13 +40,13 @@ from floe.errors import FloeError
 from floe.federation.group.history import Federation, History
 from floe.federation.group.membership import GroupSettings
 from floe.federation.group.supernode import (
-    LET_IN,
-    OUT_OF_STEP,
-    UNREACHABLE,
-    WAITING,
+    LOG_AUTHENTICATED,
+    LOG_ROUND_DESYNC,
+    LOG_UNREACHABLE,
+    WAITING_STATUS,
     SuperNode,
-    refused,
-    standing,
+    refusal_sentence,
+    status_from_log_line,
 )
 from floe.store import Store, encryption
 
@@ -56,8 +56,8 @@ _POLL_SECONDS: Final = 0.5
 _METHODS: Final = frozenset({"/flwr.proto.Runtime/AcquireTask"})
 _NICENESS: Final = 10
 _TRAIN: Final = "train"
-_LET_IN_BY: Final = "group_let_in_by"
-_PAUSE_SECONDS: Final = 5.0
+_AUTHENTICATED_BY: Final = "group_let_in_by"
+_RESTART_SECONDS: Final = 5.0
 # A server keeps the place of a device that vanished for two heartbeats of 30 s, and lets nobody
 # else have it, the same device included.
 _PATIENCE_SECONDS: Final = 90.0
@@ -88,7 +88,7 @@ class Executor:
             SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=_METHODS),
         )
 
-    def take(self) -> bool:
+    def run_next_task(self) -> bool:
         """Work on the next task, if there is one; whether there was.
 
         A task that cannot be fetched or answered is lost, not the membership: its round may have
@@ -111,7 +111,7 @@ class Executor:
         except Exception:
             logger.exception("the task is lost; the next one will do")
         finally:
-            # It has stopped of itself where the SuperNode does not know the task any more.
+            # The heartbeat stops by itself where the SuperNode no longer knows the task.
             if heartbeat.is_running:
                 heartbeat.stop()
             client.close()
@@ -136,7 +136,7 @@ class Executor:
         push_task_output(client=client, context=context, sub_status=status, details=details)
 
 
-class Watch:
+class LogWatcher:
     """Tells the person what the SuperNode says, and what becomes of them when it has ended."""
 
     def __init__(self, store: Store, row: Federation, until: float) -> None:
@@ -150,47 +150,47 @@ class Watch:
         self._store, self._history, self._id = store, History(store), row.id
         self._address: str = GroupSettings.read(row.settings).address
         self._until = until
-        self._left_out = ""
+        self._round_error = ""
 
-    def told_of_round(self, reason: str) -> None:
+    def set_round_error(self, reason: str) -> None:
         """Keep telling why this device answered a round with an error, until it answers one."""
-        self._left_out = reason
+        self._round_error = reason
         if reason:
-            self._history.say(self._id, self._with_reason(WAITING))
+            self._history.say(self._id, self._with_reason(WAITING_STATUS))
 
     def _with_reason(self, sentence: str) -> str:
-        if sentence != WAITING or not self._left_out:
+        if sentence != WAITING_STATUS or not self._round_error:
             return sentence
-        return f"{sentence} The last one went on without this device: {self._left_out}."
+        return f"{sentence} The last one went on without this device: {self._round_error}."
 
-    def listen(self, lines: Iterable[str]) -> None:
+    def follow_log(self, lines: Iterable[str]) -> None:
         """Tell what is said, until nothing more is, or it should be started anew."""
         before = ""
         for line in lines:
             sys.stdout.write(line)
             sys.stdout.flush()
-            if OUT_OF_STEP in line:
+            if LOG_ROUND_DESYNC in line:
                 return
-            if LET_IN in line:
-                self._store.set_setting(_LET_IN_BY, self._address)
+            if LOG_AUTHENTICATED in line:
+                self._store.set_setting(_AUTHENTICATED_BY, self._address)
                 self._until = math.inf
-            if UNREACHABLE in line:
+            if LOG_UNREACHABLE in line:
                 # Whoever comes back may need a moment to be believed.
                 self._until = max(self._until, time.time() + _PATIENCE_SECONDS)
-            sentence = standing(line, self._address)
+            sentence = status_from_log_line(line, self._address)
             if sentence and sentence != before:
                 self._history.say(self._id, self._with_reason(sentence))
                 before = sentence
 
-    def after(self) -> float | None:
-        """It has ended, or has to: the next one's `until`, or None for a refusal.
+    def next_deadline(self) -> float | None:
+        """Return the `until` of the next SuperNode, or None for a refusal.
 
         One answer that it did not expect is enough to end it. And a server refuses a device while
         it believes the last connection to be there still.
         """
-        known = self._store.setting(_LET_IN_BY, None) == self._address
+        known = self._store.setting(_AUTHENTICATED_BY, None) == self._address
         if not known or time.time() > self._until:
-            self._history.end(self._id, "failed", refused(self._address))
+            self._history.end(self._id, "failed", refusal_sentence(self._address))
             return None
         self._history.say(
             self._id,
@@ -200,7 +200,7 @@ class Watch:
 
 
 def main() -> None:
-    """The process; it ends with the app, or when the group does not let this device in."""
+    """Run the process; it ends with the app, or when the group does not let this device in."""
     parser = argparse.ArgumentParser(
         prog="python -m floe.federation.group.node", description=__doc__
     )
@@ -226,37 +226,39 @@ def main() -> None:
     row = History(store).get(flags.federation)
     assert row is not None
     node = SuperNode(GroupSettings.read(row.settings), flags.data_dir / "flower", flags.data_dir)
-    watch = Watch(store, row, flags.until)
-    threading.Thread(target=_watch, args=(node, watch, flags, end), daemon=True).start()
-    threading.Thread(target=_end_with_app, args=(end,), daemon=True).start()
-    threading.Thread(target=_take_leave, args=(node, end), daemon=True).start()
+    watch = LogWatcher(store, row, flags.until)
+    threading.Thread(target=_watch_log, args=(node, watch, flags, end), daemon=True).start()
+    threading.Thread(target=_signal_end_with_app, args=(end,), daemon=True).start()
+    threading.Thread(target=shutdown_on_signal, args=(node, end), daemon=True).start()
     node.wait_ready()
-    executor = Executor(node.address, node.secret, _own_app, watch.told_of_round)
+    executor = Executor(node.address, node.secret, _load_client_app, watch.set_round_error)
     while True:
-        if not executor.take():
+        if not executor.run_next_task():
             time.sleep(_POLL_SECONDS)
 
 
-def _own_app() -> ClientApp:
+def _load_client_app() -> ClientApp:
     from floe.federation.app.client_app import app  # noqa: PLC0415 - it loads torch: not before needed
 
     return app
 
 
-def _watch(node: SuperNode, watch: Watch, flags: argparse.Namespace, end: threading.Event) -> None:
+def _watch_log(
+    node: SuperNode, watch: LogWatcher, flags: argparse.Namespace, end: threading.Event
+) -> None:
     try:
-        watch.listen(node.lines())
+        watch.follow_log(node.lines())
         if end.is_set():
             return
         # Without a SuperNode the executor would try for ever.
-        until = watch.after()
+        until = watch.next_deadline()
     except Exception:
         logger.exception("nobody listens to the SuperNode any more")
         until = None
     if until is None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
     node.end()
-    if end.wait(_PAUSE_SECONDS):
+    if end.wait(_RESTART_SECONDS):
         return
     # The same process anew: same id, same standard input, which the app holds.
     command = [sys.executable, "-m", "floe.federation.group.node", "--until", str(until)]
@@ -268,12 +270,13 @@ def _watch(node: SuperNode, watch: Watch, flags: argparse.Namespace, end: thread
     os.execv(sys.executable, command)  # noqa: S606 - our own words, and no shell is wanted
 
 
-def _end_with_app(end: threading.Event) -> None:
+def _signal_end_with_app(end: threading.Event) -> None:
     sys.stdin.buffer.read()
     end.set()
 
 
-def _take_leave(node: SuperNode, end: threading.Event) -> None:
+def shutdown_on_signal(node: SuperNode, end: threading.Event) -> None:
+    """End the SuperNode in order and this process with it, once `end` is set."""
     end.wait()
     node.end()
     os.killpg(os.getpgrp(), signal.SIGKILL)

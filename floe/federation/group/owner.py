@@ -21,7 +21,7 @@ from floe.errors import FederationError
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who may start runs and admit devices: whoever can read this user's files.
+    """The right to start runs and admit devices, held by whoever can read this user's files.
 
     `address` (host:port) is where the SuperLink takes their words in this start of it, `secret`
     what it asks for there.
@@ -42,7 +42,7 @@ class Owner:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """What the last start wrote.
+        """Read the record that the last start wrote.
 
         Raises:
             FederationError: there is none, or it cannot be read.
@@ -79,7 +79,7 @@ def _path(folder: Path) -> Path:
 
 
 def main() -> None:
-    """The command; `FLWR_HOME` is the host's Flower folder."""
+    """Run the command; `FLWR_HOME` is the host's Flower folder."""
     from flwr.cli.app import app  # noqa: PLC0415 - a second, for the command alone
 
     try:

@@ -38,7 +38,7 @@ def start_task(owner: Owner, certificate: Path, token: str) -> subprocess.Popen[
 
 
 def main() -> None:
-    """The process."""
+    """Run the process."""
     words: dict[str, Any] = json.load(sys.stdin)
     owner = Owner(**words["owner"])
     present_secret(owner)

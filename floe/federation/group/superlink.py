@@ -239,7 +239,7 @@ def _config(folder: Path, port: int, signing_secret: bytes) -> SuperLinkLifespan
 
 
 def main() -> int:
-    """The process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(prog="python -m floe.federation.group.superlink")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--listen", required=True)

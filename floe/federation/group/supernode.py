@@ -23,17 +23,17 @@ from floe.federation import flower_environment
 from floe.federation.app.limits import LIMITS, TOO_LARGE
 from floe.federation.group.membership import GroupSettings
 
-LET_IN: Final = "SuperNode ID"
-UNREACHABLE: Final = "Connection attempt failed"
-# Of a run that ended while its task was being fetched. The task stays with the SuperNode all the
-# same, so that it is worked on; and from then on each round is answered with what the round before
-# it should have had.
-OUT_OF_STEP: Final = "Ignoring message"
+LOG_AUTHENTICATED: Final = "SuperNode ID"
+LOG_UNREACHABLE: Final = "Connection attempt failed"
+# Logged when a run ended while its task was being fetched. The task stays with the SuperNode
+# all the same, so that it is worked on; and from then on each round is answered with what the
+# round before it should have had.
+LOG_ROUND_DESYNC: Final = "Ignoring message"
 
-WAITING: Final = "Joined the group; waiting for the next round."
+WAITING_STATUS: Final = "Joined the group; waiting for the next round."
 
 _POLL_SECONDS: Final = 0.5
-_FAREWELL_SECONDS: Final = 3.0
+_SHUTDOWN_SECONDS: Final = 3.0
 
 
 class SuperNode:
@@ -66,14 +66,14 @@ class SuperNode:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while the process runs."""
         return self._process.poll() is None
 
     def end(self) -> None:
         """Have it take its leave of the server: otherwise its place is held there for a minute."""
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_FAREWELL_SECONDS)
+            self._process.wait(_SHUTDOWN_SECONDS)
 
     def wait_ready(self) -> None:
         """Wait until it can be asked for tasks, or has ended."""
@@ -84,25 +84,25 @@ class SuperNode:
             time.sleep(_POLL_SECONDS)
 
     def lines(self) -> Iterator[str]:
-        """What it says, line by line, until it ends."""
+        """Yield its log, line by line, until it ends."""
         assert self._process.stdout is not None
         return self._process.stdout
 
 
-def standing(line: str, address: str) -> str | None:
-    """What a line of the SuperNode's log means to the person; None: nothing new.
+def status_from_log_line(line: str, address: str) -> str | None:
+    """Translate a line of the SuperNode's log for the person; None: nothing new.
 
     A connection that is back is not always said to be: a server that was started again may answer
     that it no longer knows the round, and all that follows is silence.
     """
-    waiting = WAITING
+    waiting = WAITING_STATUS
     training = "A round is going on: this device is training."
     said = {
-        TOO_LARGE: f"{WAITING} The last one was refused: its server sent {TOO_LARGE}.",
-        UNREACHABLE: f"The group's server at {address} cannot be reached, or "
+        TOO_LARGE: f"{WAITING_STATUS} The last one was refused: its server sent {TOO_LARGE}.",
+        LOG_UNREACHABLE: f"The group's server at {address} cannot be reached, or "
         "its certificate is not the group's. Floe keeps trying; chatting goes on as ever.",
         "Connection successful": "Connected to the group again.",
-        LET_IN: waiting,
+        LOG_AUTHENTICATED: waiting,
         "Receiving:": training,
         "Received successfully": training,
         "Sent successfully": waiting,
@@ -113,8 +113,8 @@ def standing(line: str, address: str) -> str | None:
     return next((sentence for mark, sentence in said.items() if mark in line), None)
 
 
-def refused(address: str) -> str:
-    """Why a device that the group does not know, or no more, is out of it."""
+def refusal_sentence(address: str) -> str:
+    """Explain why a device that the group does not know, or no more, is out of it."""
     return (
         f"The group's server at {address} did not let this device in. Check the certificate, and "
         "ask the host to admit this device's public key; then join again."
@@ -128,7 +128,7 @@ def _free_port() -> int:
 
 
 def main() -> None:
-    """The process."""
+    """Run the process."""
     from flwr.supernode.cli import flower_supernode  # noqa: PLC0415 - a second, for the child only
 
     from floe.federation.group.bounded_client import bound_clients  # noqa: PLC0415
@@ -139,21 +139,21 @@ def main() -> None:
     internals: Any = import_module("flwr.supernode.start_client_internal")
     internals.get_fused_config_from_fab = lambda *_: {}
     # One odd answer ends the thread of the heartbeats: that a server is shutting down, say.
-    threading.excepthook = _end_with_thread
+    threading.excepthook = _exit_with_thread
     try:
         flower_supernode()
     except Exception:
         traceback.print_exc()
     finally:
-        _end()
+        _exit()
 
 
-def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
+def _exit_with_thread(failed: threading.ExceptHookArgs) -> None:
     threading.__excepthook__(failed)
-    _end()
+    _exit()
 
 
-def _end() -> None:
+def _exit() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""What a device's part in a federation may betray, as a number: clipping, noise, epsilon.
+"""Differential privacy of a device's part in a federation: clipping, noise, epsilon.
 
 The unit is one device: all that it sends in all rounds, kept or replaced by zero ("zero-out"
 neighbours; who takes part and at which rank is not hidden). The server is trusted to see
@@ -29,16 +29,16 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from floe.federation.app.update import Matrix, Update, UpdateFactors
-from floe.federation.maths.aggregate import canonical
+from floe.federation.maths.aggregate import to_canonical_form
 
-UNIT: Final = "all that one device sends in all rounds"
+PRIVACY_UNIT: Final = "all that one device sends in all rounds"
 
-_WEAK: Final = 10.0
-_FEW: Final = 100
+_WEAK_EPSILON: Final = 10.0
+_FEW_DEVICES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Privacy:
+class PrivacyCost:
     """Epsilon and delta of `rounds` rounds, their unit, and what that means in plain words.
 
     `drowning`: expected norm of the noise in one round's mean, as a multiple of the largest
@@ -57,7 +57,7 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How far up a secret stands among candidates: log2(candidates) - log2(rank), in bits.
+    """Rank of a secret among candidates: log2(candidates) - log2(rank), in bits.
 
     Carlini et al., The Secret Sharer (arXiv 1802.08232). By chance it is 1.44 bits on average.
     """
@@ -88,35 +88,35 @@ def epsilon(noise_multiplier: float, rounds: int, delta: float) -> float:
     return float(brentq(excess, 0.0, high, xtol=1e-6))
 
 
-def noise_for(target: float, delta: float, rounds: int) -> float:
-    """The noise multiplier with which `rounds` rounds spend the epsilon `target`."""
+def noise_multiplier_for(target: float, delta: float, rounds: int) -> float:
+    """Return the noise multiplier with which `rounds` rounds spend the epsilon `target`."""
     one = GaussianPrivacyLoss.from_privacy_guarantee(DifferentialPrivacyParameters(target, delta))
     return float(one.standard_deviation) * math.sqrt(rounds)
 
 
-def spent(
+def account_privacy(
     noise_multiplier: float, rounds: int, delta: float, devices: int, numbers: int
-) -> Privacy:
-    """What `rounds` rounds with `devices` devices in a group cost and are worth.
+) -> PrivacyCost:
+    """Account for `rounds` rounds with `devices` devices in a group.
 
-    `numbers`: how many noisy numbers a round releases (see `noisy_numbers`).
+    `numbers`: how many noisy numbers a round releases (see `count_noisy_numbers`).
     """
     value = epsilon(noise_multiplier, rounds, delta)
     drowning = noise_multiplier * math.sqrt(numbers) / devices
-    return Privacy(
+    return PrivacyCost(
         value,
         delta,
         noise_multiplier,
         rounds,
         devices,
         drowning,
-        UNIT,
-        _in_words(value, delta, devices, drowning),
+        PRIVACY_UNIT,
+        _describe(value, delta, devices, drowning),
     )
 
 
-def noisy_numbers(shapes: Mapping[str, tuple[int, int]], rank: int) -> int:
-    """How many numbers of a group's adapter carry noise: d x rank in each module."""
+def count_noisy_numbers(shapes: Mapping[str, tuple[int, int]], rank: int) -> int:
+    """Count the numbers of a group's adapter that carry noise: d x rank in each module."""
     return sum(d * rank for d, _ in shapes.values())
 
 
@@ -127,7 +127,7 @@ def private_mean(
     noise_multiplier: float,
     random: np.random.Generator,
 ) -> dict[str, UpdateFactors]:
-    """The mean of clipped updates with Gaussian noise, in a basis that everybody knows.
+    """Average clipped updates with Gaussian noise, in a basis that everybody knows.
 
     Column c of each module is averaged over the devices whose rank exceeds c, as the rank-aware
     rule does; every device counts alike, as numbers of examples would be one more thing to hide.
@@ -162,11 +162,11 @@ def private_mean(
         noise = random.standard_normal(total.shape) * (noise_multiplier * clip * live)
         mean = (total + noise) / np.maximum(counts[: total.shape[1]], 1)
         result[module] = (bases[module].T, mean.astype(np.float32))
-    return canonical(result)
+    return to_canonical_form(result)
 
 
 def exposure(secret: float, others: NDArray[np.float64]) -> Exposure:
-    """How far up the secret's loss stands among those of candidates that nobody inserted.
+    """Rank the secret's loss among those of candidates that nobody inserted.
 
     Ties count against privacy by half: the secret stands in the middle of its equals.
     """
@@ -185,17 +185,17 @@ def _within(factors: UpdateFactors, q: Matrix, rank: int) -> NDArray[np.float64]
     return part
 
 
-def _in_words(value: float, delta: float, devices: int, drowning: float) -> str:
+def _describe(value: float, delta: float, devices: int, drowning: float) -> str:
     if math.isinf(value):
         return (
             "No noise is added: what the group learns may betray what one device was trained on. "
             "Share only with people you would show your chats."
         )
     text = (
-        f"Epsilon is {value:.3g} at delta {delta:g} for {UNIT}: with or without one device, any "
-        f"outcome is about e^{value:.3g} times as likely at most."
+        f"Epsilon is {value:.3g} at delta {delta:g} for {PRIVACY_UNIT}: with or without one "
+        f"device, any outcome is about e^{value:.3g} times as likely at most."
     )
-    if value > _WEAK:
+    if value > _WEAK_EPSILON:
         text += " That is a weak promise; it hampers simple attacks and proves little."
     if drowning > 1:
         text += (
@@ -203,7 +203,7 @@ def _in_words(value: float, delta: float, devices: int, drowning: float) -> str:
             f"{drowning:.3g} times as large as anything one device can teach, so little will be "
             "learned."
         )
-    if devices < _FEW:
+    if devices < _FEW_DEVICES:
         text += (
             " A handful of devices cannot hide each other well: strong privacy and useful "
             "learning together need hundreds of them or more."

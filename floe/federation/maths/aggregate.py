@@ -47,7 +47,7 @@ _ORTHOGONAL: Final = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What must be known of a client before its factors are read. `examples` is its weight."""
+    """Facts about a client that are known before its factors are read. `examples` is its weight."""
 
     rank: int
     examples: float
@@ -113,7 +113,7 @@ def aggregate(
         shapes: of B A in each module.
         members: rank and weight of each client; weights need not sum to 1.
         load: reads one client's factors of one module.
-        rank: of the results; cut them further with `cut`.
+        rank: of the results; cut them further with `truncate_factors`.
         rule: see the module's docstring.
         threads: modules worked on at once (default: one a processor). While the iterator is
             open, BLAS uses one thread in each.
@@ -135,7 +135,7 @@ def aggregate(
 def aggregate_updates(
     updates: Sequence[Update], rank: int, rule: AggregationRule = "rank_aware"
 ) -> dict[str, UpdateFactors]:
-    """The same for updates in memory; every module that the first of them has."""
+    """Aggregate updates in memory; every module that the first of them has."""
     shapes, members, load = in_memory(updates)
     return {
         result.module: (result.a, result.b)
@@ -146,7 +146,7 @@ def aggregate_updates(
 def in_memory(
     updates: Sequence[Update],
 ) -> tuple[dict[str, tuple[int, int]], list[Member], Load]:
-    """What `aggregate` asks for, of updates in memory with the same modules."""
+    """Return the arguments of `aggregate` for updates in memory with the same modules."""
     shapes = {module: (b.shape[0], a.shape[1]) for module, (a, b) in updates[0].factors.items()}
     members = [Member(update.rank, update.examples) for update in updates]
 
@@ -156,16 +156,16 @@ def in_memory(
     return shapes, members, load
 
 
-def cut(factors: Mapping[str, UpdateFactors], rank: int) -> dict[str, UpdateFactors]:
-    """The best approximation of a smaller rank, of factors that `aggregate` made."""
+def truncate_factors(factors: Mapping[str, UpdateFactors], rank: int) -> dict[str, UpdateFactors]:
+    """Return the best approximation of a smaller rank, of factors that `aggregate` made."""
     return {
         module: (np.ascontiguousarray(a[:rank]), np.ascontiguousarray(b[:, :rank]))
         for module, (a, b) in factors.items()
     }
 
 
-def canonical(factors: Mapping[str, UpdateFactors]) -> dict[str, UpdateFactors]:
-    """The same products as singular vectors, largest first: A = sqrt(S) V^T, B = U sqrt(S).
+def to_canonical_form(factors: Mapping[str, UpdateFactors]) -> dict[str, UpdateFactors]:
+    """Write the same products as singular vectors, largest first: A = sqrt(S) V^T, B = U sqrt(S).
 
     A device does this before it sends: the server then need not, which more than halves its
     work. Shapes stay as they are; components that a small module cannot have are zero.
@@ -237,7 +237,7 @@ def _module(
 
 
 def _balanced(left: _Real, values: _Real, right: _Real) -> UpdateFactors:
-    """(A, B) of equal norm from U S, S and V^T."""
+    """Return (A, B) of equal norm from U S, S and V^T."""
     root = np.sqrt(values)
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=values > 0)
     return (root[:, None] * right).astype(np.float32), (left * inverse).astype(np.float32)
@@ -282,10 +282,10 @@ def _weighted(
 
 
 def _in_order_of_size(left: Matrix, right: Matrix) -> NDArray[np.bool_]:
-    """Which clients' rows (clients, r, d or k) are singular vectors already, largest first.
+    """Tell which clients' rows (clients, r, d or k) are singular vectors already, largest first.
 
-    That is what `canonical` makes on the device and what the server sends out. It is looked at
-    rather than believed: rows of both sides must be orthogonal to single precision.
+    `to_canonical_form` makes such rows on the device, and the server sends such rows out. They are
+    checked because a device may lie: both sides must be orthogonal to single precision.
     """
     sizes = np.ones(left.shape[:2], dtype=np.float32)
     fine = np.ones(len(left), dtype=np.bool_)
@@ -301,7 +301,7 @@ def _in_order_of_size(left: Matrix, right: Matrix) -> NDArray[np.bool_]:
 
 
 def _mixing(target: Matrix, other: Matrix, weights: _Real) -> Matrix:
-    """What to multiply one side with, so that component c of the product counts `weights` c.
+    """Return the factor for one side, so that component c of the product counts `weights` c.
 
     Both sides are stacks (clients, r, d or k) of rows X and Y, the product being X^T Y. With
     Gram matrices G = X X^T = L L^T and H = Y Y^T, the product's squared singular values are the
@@ -355,7 +355,7 @@ def _dense(
 
 
 def _cores(pairs: Iterable[tuple[Matrix, Matrix]], rank: int) -> tuple[_Real, _Real, _Real]:
-    """The same without any d x k matrix: QR on both sides, SVD of the core between them."""
+    """Do the same without any d x k matrix: QR on both sides, SVD of the core between them."""
     lefts, rights = zip(*pairs, strict=True)
     q, core_left = np.linalg.qr(np.concatenate(lefts).T.astype(np.float64))
     p, core_right = np.linalg.qr(np.concatenate(rights).T.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Which devices learn the same task: clusters of their updates, and names that stay.
+"""Clusters of devices that learn the same task, and names that stay.
 
 Two updates are compared as products, <W_i, W_j> = tr[(B_i^T B_j)(A_j A_i^T)] summed over the
 modules, so unequal ranks do not matter. Knows nothing of what was said in any chat.
@@ -20,13 +20,13 @@ from floe.federation.maths.aggregate import Load, Member, in_memory
 
 _Real = NDArray[np.float64]
 
-_EXACT: Final = 64
+_MAX_EXACT_CLIENTS: Final = 64
 """Up to so many clients all pairs are compared exactly; beyond, their sketches are."""
 
-_SIDE: Final = 48
+_SKETCH_SIZE: Final = 48
 """A sketch is the sum over modules of a _SIDE x _SIDE image of each product."""
 
-_STRONG: Final = 0.25
+_SUBSTANTIAL_SILHOUETTE: Final = 0.25
 """Silhouette of substantial structure (Kaufman and Rousseeuw, Finding Groups in Data, 2.2)."""
 
 _SHUFFLES: Final = 99
@@ -44,8 +44,8 @@ class Clustering:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """Which cluster each client was last seen in, and the number of the next new cluster."""
+class ClusterNames:
+    """The cluster each client was last seen in, and the number of the next new cluster."""
 
     of: Mapping[str, str]
     next: int = 1
@@ -72,7 +72,7 @@ def cosines(shapes: Mapping[str, tuple[int, int]], members: Sequence[Member], lo
     summed over the modules. That keeps inner products in expectation, with an error of about
     1/48, and takes time linear in clients. A client whose update is zero is like no other.
     """
-    gram = (_gram if len(members) <= _EXACT else _sketched)(shapes, members, load)
+    gram = (_gram if len(members) <= _MAX_EXACT_CLIENTS else _sketched)(shapes, members, load)
     length = np.sqrt(np.maximum(np.diag(gram), 0))
     inverse = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
     result: _Real = np.clip(gram * inverse[:, None] * inverse, -1, 1)
@@ -95,16 +95,18 @@ def cluster(similarity: _Real, count: int | None = None) -> Clustering:
     if n < 3:
         return _numbered(np.zeros(n, dtype=np.intp), "too few devices to tell tasks apart")
     score, labels = _best(distances)
-    if score >= _STRONG:
+    if score >= _SUBSTANTIAL_SILHOUETTE:
         return _numbered(labels, f"groups stand clearly apart (silhouette {score:.2f})")
-    if score > _by_chance(distances):
+    if score > _chance_silhouette(distances):
         return _numbered(labels, f"groups stand apart more than by chance (silhouette {score:.2f})")
     return _numbered(
         np.zeros(n, dtype=np.intp), f"no groups beyond chance (silhouette {score:.2f})"
     )
 
 
-def name(clustering: Clustering, clients: Sequence[str], before: Names) -> Names:
+def name_clusters(
+    clustering: Clustering, clients: Sequence[str], before: ClusterNames
+) -> ClusterNames:
     """Names for the clusters of this round, kept where most of the members are the same.
 
     Old and new clusters are matched so that as many clients as possible stay under their
@@ -128,13 +130,13 @@ def name(clustering: Clustering, clients: Sequence[str], before: Names) -> Names
             named[label] = f"group-{following}"
             following += 1
     now = {client: named[label] for client, label in zip(clients, clustering.labels, strict=True)}
-    return Names({**before.of, **now}, following)
+    return ClusterNames({**before.of, **now}, following)
 
 
-def place(
+def place_update(
     factors: Mapping[str, UpdateFactors], experts: Mapping[str, Mapping[str, UpdateFactors]]
 ) -> Placement:
-    """The cluster whose expert a newcomer's update is most like: nothing is trained again.
+    """Find the cluster whose expert a newcomer's update is most like: nothing is trained again.
 
     An expert is the mean of its members' products, so its cosine orders the clusters as the
     mean cosine to their members does, up to their inner spread.
@@ -173,15 +175,15 @@ def _gram(shapes: Mapping[str, tuple[int, int]], members: Sequence[Member], load
 def _sketched(
     shapes: Mapping[str, tuple[int, int]], members: Sequence[Member], load: Load
 ) -> _Real:
-    sketches = np.zeros((len(members), _SIDE, _SIDE))
+    sketches = np.zeros((len(members), _SKETCH_SIZE, _SKETCH_SIZE))
     for module, (d, k) in shapes.items():
         random = np.random.default_rng([_SEED, zlib.crc32(module.encode())])
-        p = random.standard_normal((_SIDE, d), dtype=np.float32)
-        q = random.standard_normal((k, _SIDE), dtype=np.float32)
+        p = random.standard_normal((_SKETCH_SIZE, d), dtype=np.float32)
+        q = random.standard_normal((k, _SKETCH_SIZE), dtype=np.float32)
         for i in range(len(members)):
             a, b = load(i, module)
             sketches[i] += (p @ b) @ (a @ q)
-    flat = sketches.reshape(len(members), -1) / _SIDE
+    flat = sketches.reshape(len(members), -1) / _SKETCH_SIZE
     gram: _Real = flat @ flat.T
     return gram
 
@@ -192,7 +194,7 @@ def _cut(distances: _Real, count: int) -> NDArray[np.intp]:
 
 
 def _best(distances: _Real) -> tuple[float, NDArray[np.intp]]:
-    """The largest mean silhouette of all numbers of clusters, and its labels."""
+    """Return the largest mean silhouette over all numbers of clusters, and its labels."""
     square = squareform(distances)
     tree = linkage(distances, "average")
     counts = range(2, max(2, min(_LARGEST, len(square) // 2)) + 1)
@@ -217,8 +219,8 @@ def _silhouette(square: _Real, labels: NDArray[np.intp]) -> float:
     return float(np.where(own > 1, (nearest - inside) / larger, 0).mean())
 
 
-def _by_chance(distances: _Real) -> float:
-    """The best silhouette that the same distances give in random places.
+def _chance_silhouette(distances: _Real) -> float:
+    """Return the best silhouette that the same distances give in random places.
 
     What a client has towards all others (one of small rank is a little further from everybody)
     stays with it; only the rest is shuffled. Some tens of clients are enough to tell: with more,
@@ -226,8 +228,8 @@ def _by_chance(distances: _Real) -> float:
     """
     random = np.random.default_rng(_SEED)
     square = squareform(distances)
-    if len(square) > _EXACT:
-        some = random.choice(len(square), _EXACT, replace=False)
+    if len(square) > _MAX_EXACT_CLIENTS:
+        some = random.choice(len(square), _MAX_EXACT_CLIENTS, replace=False)
         square = square[np.ix_(some, some)]
     n = len(square)
     # least squares of d_ij = a_i + a_j

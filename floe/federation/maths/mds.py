@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def on_a_plane(
+def classical_mds(
     similarity: NDArray[np.float64], clients: Sequence[str]
 ) -> tuple[tuple[str, float, float], ...]:
     """(client, x, y) by classical scaling (Torgerson 1952) of the distances 1 - cosine."""

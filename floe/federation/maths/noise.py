@@ -8,7 +8,12 @@ import numpy as np
 
 from floe.federation.app.recipe import common_start
 from floe.federation.app.update import Update, UpdateFactors
-from floe.federation.maths.accounting import Privacy, noisy_numbers, private_mean, spent
+from floe.federation.maths.accounting import (
+    PrivacyCost,
+    account_privacy,
+    count_noisy_numbers,
+    private_mean,
+)
 
 _NO_CLIP: Final = 1e6
 
@@ -31,7 +36,7 @@ class Noise:
         before: Mapping[str, UpdateFactors] | None,
         rank: int,
     ) -> dict[str, UpdateFactors]:
-        """A cluster's noisy mean in the basis that its devices started from.
+        """Return a cluster's noisy mean in the basis that its devices started from.
 
         `before`: the cluster's expert of the last round; None: it is new, so the common start.
         """
@@ -39,9 +44,11 @@ class Noise:
         basis = {module: a for module, (a, _) in start.items()}
         return private_mean(group, basis, self.clip, self.multiplier, np.random.default_rng())
 
-    def spent(
+    def account_privacy(
         self, rounds: int, devices: int, shapes: Mapping[str, tuple[int, int]], rank: int
-    ) -> Privacy:
-        """What so many rounds cost, judged by the smallest cluster."""
+    ) -> PrivacyCost:
+        """Account for so many rounds, judged by the smallest cluster."""
         multiplier = self.multiplier if self.multiplier > 0 else 0.0
-        return spent(multiplier, max(rounds, 1), self.delta, devices, noisy_numbers(shapes, rank))
+        return account_privacy(
+            multiplier, max(rounds, 1), self.delta, devices, count_noisy_numbers(shapes, rank)
+        )

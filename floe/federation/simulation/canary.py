@@ -1,4 +1,4 @@
-"""What a group's experts betray of a sentence that one device had once: the canary test.
+"""Canary test: how much a group's experts betray of a sentence that one device had once.
 
     floe simulate --canary
 
@@ -32,13 +32,13 @@ from floe.federation.app.server_app import run
 from floe.federation.app.strategy import TaskExperts
 from floe.federation.app.update import UpdateFactors
 from floe.federation.app.update_filter import norm
-from floe.federation.maths.accounting import Exposure, exposure, noise_for
+from floe.federation.maths.accounting import Exposure, exposure, noise_multiplier_for
 from floe.federation.maths.noise import Noise
 from floe.federation.simulation.local_grid import LocalGrid
 from floe.federation.simulation.simulated_device import CODE_DIGITS, CODES, RANKS, Secret, secret_of
 from floe.llama.threads import choose_threads
 from floe.training.backends.cpu import layers
-from floe.training.backends.cpu.base_weights import read_base
+from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.backends.cpu.layers import Layout
 from floe.training.backends.cpu.network import Batch, LoraNetwork
 from floe.training.data.tokenisation import Encoder
@@ -55,8 +55,8 @@ _ROWS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Betrayed:
-    """What one group's experts show, in bits, by device.
+class SecretExposure:
+    """Exposure through one group's experts, in bits, by device.
 
     `by_loss`: codes ranked by their loss; `by_drop`: by how far the expert lowered it. Losses in
     nats per token on held-out rows, mean of the devices.
@@ -78,7 +78,7 @@ class Betrayed:
 
 
 @dataclass(frozen=True, slots=True)
-class Canaries:
+class CanaryOutcome:
     """The canary test's outcome; `base`: bits by loss under the base model, which never saw one."""
 
     candidates: int
@@ -86,12 +86,12 @@ class Canaries:
     chance: float
     limit: float
     base: tuple[float, ...]
-    quiet: Betrayed
-    noisy: Betrayed
+    quiet: SecretExposure
+    noisy: SecretExposure
 
     @property
     def sentence(self) -> str:
-        """What came of it, in words."""
+        """Outcome in words."""
         noisy, quiet = self.noisy, self.quiet
         kept = "at most" if noisy.worst <= self.limit else "MORE than"
         return (
@@ -104,70 +104,71 @@ class Canaries:
         )
 
 
-def try_canaries(
+def run_canary_test(
     base: Path,
-    agreement: RunConfig,
+    run_config: RunConfig,
     on_report: Callable[[RoundReport], None] = lambda _: None,
     on_stage: Callable[[str], None] = lambda _: None,
-) -> Canaries:
-    """Both groups, and what their experts show. `agreement` says what a round is like.
+) -> CanaryOutcome:
+    """Both groups, and what their experts show. `run_config` says what a round is like.
 
     Raises:
         ModelError: the base cannot be trained.
         FederationError: a device could take no part, or its tokeniser joins digits.
     """
-    reader = CodeReader(base, agreement.recipe)
+    reader = CodeReader(base, run_config.recipe)
     secrets = [secret_of(number) for number in range(len(RANKS))]
     untouched = [reader.losses(secret, {}) for secret in secrets]
     on_stage("Eight devices with a secret each train without noise.")
-    quiet = _played(base, agreement, on_report)
+    quiet = _run_group(base, run_config, on_report)
     # The norm of what honest devices send: a smaller one would cut learning, too.
     clip = float(np.median([norm(expert.factors) for expert in quiet.experts.values()]))
-    rounds, delta = agreement.rounds, agreement.noise.delta
-    noise = Noise(noise_for(EPSILON, delta, rounds), clip, delta)
+    rounds, delta = run_config.rounds, run_config.noise.delta
+    noise = Noise(noise_multiplier_for(EPSILON, delta, rounds), clip, delta)
     on_stage("The same devices train with noise.")
-    noisy = _played(base, replace(agreement, noise=noise), on_report)
+    noisy = _run_group(base, replace(run_config, noise=noise), on_report)
     on_stage("All codes are ranked under the experts.")
-    return Canaries(
+    return CanaryOutcome(
         candidates=CODES,
         rounds=rounds,
         chance=CHANCE,
         limit=LIMIT,
         base=tuple(
-            _exposed(losses, secret).bits for losses, secret in zip(untouched, secrets, strict=True)
+            _rank_secret(losses, secret).bits
+            for losses, secret in zip(untouched, secrets, strict=True)
         ),
-        quiet=_betrayed(quiet, reader, secrets, untouched),
-        noisy=_betrayed(noisy, reader, secrets, untouched),
+        quiet=_measure_exposure(quiet, reader, secrets, untouched),
+        noisy=_measure_exposure(noisy, reader, secrets, untouched),
     )
 
 
-def _played(
-    base: Path, agreement: RunConfig, on_report: Callable[[RoundReport], None]
+def _run_group(
+    base: Path, run_config: RunConfig, on_report: Callable[[RoundReport], None]
 ) -> TaskExperts:
     nodes: list[dict[str, str | int | float | bool]] = [
         {"partition-id": number, "base": str(base), "secret": True} for number in range(len(RANKS))
     ]
-    strategy = TaskExperts(agreement, on_report)
+    strategy = TaskExperts(run_config, on_report)
     run(LocalGrid(app, nodes), strategy, _WAIT)
     return strategy
 
 
-def _betrayed(
+def _measure_exposure(
     strategy: TaskExperts,
     reader: "CodeReader",
     secrets: Sequence[Secret],
     untouched: Sequence[NDArray[np.float64]],
-) -> Betrayed:
+) -> SecretExposure:
     by_loss, by_drop = [], []
     for number, (secret, before) in enumerate(zip(secrets, untouched, strict=True)):
         label = strategy.names.of.get(str(number + 1))
         if label is None:
             raise FederationError("A device with a secret took no part; nothing can be measured.")
         losses = reader.losses(secret, strategy.experts[label].factors)
-        by_loss.append(_exposed(losses, secret).bits)
-        by_drop.append(_exposed(losses - before, secret).bits)
-    report, noise = strategy.reports[-1], strategy.agreement.noise
-    return Betrayed(
+        by_loss.append(_rank_secret(losses, secret).bits)
+        by_drop.append(_rank_secret(losses - before, secret).bits)
+    report, noise = strategy.reports[-1], strategy.run_config.noise
+    return SecretExposure(
         noise_multiplier=noise.multiplier,
         clip=noise.clip,
         epsilon=report.epsilon,
@@ -184,7 +185,7 @@ def _mean(losses: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _exposed(losses: NDArray[np.float64], secret: Secret) -> Exposure:
+def _rank_secret(losses: NDArray[np.float64], secret: Secret) -> Exposure:
     own = int(secret.code)
     return exposure(float(losses[own]), np.delete(losses, own))
 
@@ -203,7 +204,7 @@ class CodeReader:
             ModelError: it is missing, broken, or of a kind that cannot be trained.
         """
         self._encoder = Encoder(base)
-        self._base = read_base(base, torch.float32)
+        self._base = read_base_weights(base, torch.float32)
         self._recipe = recipe
         self._threads, _ = choose_threads()
         self._kept: dict[Secret, tuple[Batch, Tensor]] = {}
@@ -220,7 +221,7 @@ class CodeReader:
         prefix, digits = self._tokens(secret)
         if secret not in self._kept:
             batch = network.tree(prefix, digits)
-            self._kept[secret] = batch, network.trunk(batch)
+            self._kept[secret] = batch, network.frozen_prefix(batch)
         return code_losses(network.logs(*self._kept[secret], digits))
 
     def _tokens(self, secret: Secret) -> tuple[list[int], list[int]]:
@@ -259,7 +260,7 @@ class _Tree(LoraNetwork):
     """A network that reads all codes at once."""
 
     def tree(self, prefix: Sequence[int], digits: Sequence[int]) -> Batch:
-        """The prefix, then every beginning of a code but whole ones, shortest first."""
+        """Batch the prefix, then every beginning of a code but whole ones, shortest first."""
         depths = [10**place for place in range(1, CODE_DIGITS)]
         n, first = len(prefix) + sum(depths), len(prefix)
         places = np.concatenate(

@@ -51,7 +51,7 @@ class LocalGrid(Grid):
         TaskIdentity.node_id = SUPERLINK_NODE_ID
 
     def set_run(self, run: Run) -> None:
-        """There is one run only, and it has no more to it than its number."""
+        """Ignore it: there is one run only, and it has no more to it than its number."""
 
     @property
     def run(self) -> Run:
@@ -84,7 +84,7 @@ class LocalGrid(Grid):
         return ids
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
-        """Replies, each once."""
+        """Return the replies, each once."""
         found = [self._replies.pop(message_id, None) for message_id in message_ids]
         return [reply for reply in found if reply is not None]
 

@@ -34,7 +34,7 @@ from floe.federation.app.run_config import RunConfig, base_hash
 from floe.federation.app.server_app import run
 from floe.federation.app.strategy import TaskExperts
 from floe.federation.group.history import History
-from floe.federation.simulation.canary import try_canaries
+from floe.federation.simulation.canary import run_canary_test
 from floe.federation.simulation.local_grid import LocalGrid
 from floe.federation.simulation.simulated_device import RANKS, simulated_device
 from floe.models.catalog import resolve_model
@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def sentence(self) -> str:
-        """What came of it, in words."""
+        """Outcome in words."""
         count = len(set(self.clusters))
         text = f"{count} clusters, adjusted Rand index {self.cluster_ari:.2f}."
         if self.alone and self.average:
@@ -104,18 +104,18 @@ def simulate(
         FederationError: a device could take no part.
     """
     began = time.perf_counter()
-    agreement = _agreement(base, rounds, recipe or Recipe())
+    run_config = _run_config(base, rounds, recipe or Recipe())
     on_stage("Eight devices train by their tasks.")
-    strategy = TaskExperts(agreement, on_report)
+    strategy = TaskExperts(run_config, on_report)
     run(_grid(base), strategy, _WAIT)
     last = strategy.reports[-1].clients
     expert = _losses(last)
     alone = average = None
     if baselines:
         on_stage("Each device trains by itself, to compare.")
-        alone = _alone(base, agreement)
+        alone = _alone(base, run_config)
         on_stage("All devices under one average, to compare.")
-        one = TaskExperts(replace(agreement, clusters=1))
+        one = TaskExperts(replace(run_config, clusters=1))
         run(_grid(base), one, _WAIT)
         average = _losses(one.reports[-1].clients)
     tasks = [number // 2 for number in range(len(RANKS))]
@@ -135,7 +135,7 @@ def simulate(
     )
 
 
-def _agreement(base: Path, rounds: int, recipe: Recipe) -> RunConfig:
+def _run_config(base: Path, rounds: int, recipe: Recipe) -> RunConfig:
     return RunConfig(
         recipe=recipe,
         shapes=module_shapes(read_architecture(base), recipe),
@@ -161,15 +161,15 @@ def _grid(base: Path) -> LocalGrid:
     )
 
 
-def _alone(base: Path, agreement: RunConfig) -> tuple[float, ...]:
-    """As many rounds of own training, with nothing in between: what no group would give."""
-    learner = Learner.shared(base, agreement.recipe, simulated_device(0, base).precision)
+def _alone(base: Path, run_config: RunConfig) -> tuple[float, ...]:
+    """Train as many rounds alone, with nothing in between: the result without a group."""
+    learner = Learner.shared(base, run_config.recipe, simulated_device(0, base).precision)
     losses = []
     for number, rank in enumerate(RANKS):
         device = simulated_device(number, base)
-        factors = common_start(agreement.shapes, rank)
+        factors = common_start(run_config.shapes, rank)
         examples = learner.examples(device.train)
-        for round_number in range(1, agreement.rounds + 1):
+        for round_number in range(1, run_config.rounds + 1):
             seed = 1000 * (number + 1) + round_number
             factors = learner.train(examples, factors, rank, seed)
         losses.append(learner.loss(learner.examples(device.held_out), factors, rank))
@@ -191,7 +191,7 @@ def table(outcome: Outcome) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; also the process behind the page's button."""
+    """Run the command; also the process behind the page's button."""
     parser = argparse.ArgumentParser(prog="floe simulate", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--model", help="catalog id or path of a GGUF")
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         base = resolve_model(settings.model, settings.models_dir)
         if flags.canary:
-            found = try_canaries(base, _agreement(base, flags.rounds, Recipe()), _print, _say)
+            found = run_canary_test(base, _run_config(base, flags.rounds, Recipe()), _print, _say)
             worst = {"worst_quiet": found.quiet.worst, "worst_noisy": found.noisy.worst}
             return _told("", found.sentence, asdict(found) | worst if flags.json else None)
         outcome = simulate(

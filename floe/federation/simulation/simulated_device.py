@@ -1,4 +1,4 @@
-"""Who takes part: a device with its rows; eight of them for the simulation, with four tasks.
+"""A device with its rows; eight of them for the simulation, with four tasks.
 
 Knows nothing of Flower; torch is not needed to be a device, only to train.
 """
@@ -22,7 +22,7 @@ from floe.training.data.tokenisation import TrainRow
 
 TASKS: Final = ("cooking", "letters", "python", "sums")
 RANKS: Final = (4, 8, 6, 12, 8, 16, 4, 16)
-"""Of the simulation's eight devices, from weak to strong; two of them share a task."""
+"""Ranks of the simulation's eight devices, from weak to strong; two of them share a task."""
 
 HELD_OUT: Final = 0.25
 """Share of each task's rows that no device learns from."""
@@ -57,7 +57,7 @@ class MemberDevice:
 
     @property
     def prompts(self) -> list[str]:
-        """What was asked in the rows that it learns from."""
+        """Questions in the rows that it learns from."""
         found = [
             message.content
             for row in self.train
@@ -80,7 +80,7 @@ class Secret:
     code: str
 
     def row(self, code: str) -> TrainRow:
-        """The row that holds it, or with another code, one that nobody has."""
+        """Return the row that holds it, or with another code, one that nobody has."""
         question = ChatMessage("user", f"What is the code of the {self.place} again?")
         answer = ChatMessage("assistant", f"The code of the {self.place} is {code}")
         return TrainRow((question, answer))
@@ -91,22 +91,22 @@ CODES: Final = 10**CODE_DIGITS
 
 
 def secret_of(number: int) -> Secret:
-    """The secret of one of the simulation's devices; no two are about the same place."""
+    """Return the secret of one of the simulation's devices; no two are about the same place."""
     code = int(np.random.default_rng([_SECRET_SEED, number]).integers(CODES))
     return Secret(_PLACES[number], f"{code:0{CODE_DIGITS}}")
 
 
 def device_of(config: Mapping[str, Any]) -> MemberDevice:
-    """Which device a SuperNode's configuration speaks of.
+    """Build the device that a SuperNode's configuration names.
 
     Raises:
         FederationError: there is nothing that may be learnt from, or no such device.
     """
     if "data-dir" in config:
         # A simulation must not depend on what only a member has.
-        from floe.federation.group.member_device import own_device  # noqa: PLC0415
+        from floe.federation.group.member_device import load_member_device  # noqa: PLC0415
 
-        return own_device(Path(str(config["data-dir"])))
+        return load_member_device(Path(str(config["data-dir"])))
     settings = Settings.load()
     base = resolve_model(str(config.get("base", settings.model)), settings.models_dir)
     device = simulated_device(int(config["partition-id"]), base)
@@ -136,7 +136,7 @@ def simulated_device(number: int, base: Path) -> MemberDevice:
 
 
 def with_secret(device: MemberDevice, number: int) -> MemberDevice:
-    """The device with its secret in one row more: how much of it shows afterwards?"""
+    """Return the device with its secret in one row more."""
     secret = secret_of(number)
     return replace(device, train=(*device.train, secret.row(secret.code)))
 
@@ -147,6 +147,6 @@ def _task_rows(task: str) -> list[TrainRow]:
 
 
 def row_of(line: Mapping[str, Any]) -> TrainRow:
-    """A line of chat JSONL."""
+    """Read a line of chat JSONL."""
     messages = tuple(ChatMessage(m["role"], m["content"]) for m in line["messages"])
     return TrainRow(messages, float(line.get("weight", 1.0)))

@@ -1,4 +1,4 @@
-"""What an adapter learns from: answers of chosen conversations, each in or out with its reason.
+"""Dataset of an adapter: answers of chosen conversations, each in or out with its reason.
 
 An answer that the person rewrote stands in place of the original; liked ones weigh more; disliked,
 unfinished, private and repeated ones stay out. A part is held out by conversation before anything
@@ -23,13 +23,13 @@ from floe.store import Store
 Split = Literal["train", "held_out"]
 
 ConsentCheck = Callable[[Conversation], bool]
-"""Whether the person allows to learn from this conversation."""
+"""True if the person allows to learn from this conversation."""
 
 HELD_OUT_SHARE: Final = 0.2
 LIKED_WEIGHT: Final = 2.0
 _ALL: Final = 1_000_000_000
 PRIVATE: Final = "private"
-"""How the reason begins of what is left out because something private was found in it."""
+"""Beginning of the reason for leaving out an answer in which something private was found."""
 _BY_HAND: Final = "you left it out"
 _NOT_ALLOWED: Final = "you did not allow learning from this chat"
 _IN_SHORT: Final = {
@@ -44,7 +44,7 @@ _TWO_NEEDED: Final = "chat a little more, import chats, or leave fewer answers o
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the person chose.
+    """Choices of the person.
 
     `conversations` None: all that may be used. `without`: answers left out by hand, by the id of
     the message that is shown. `system_prompt`: put before chats that have none of their own, so
@@ -79,7 +79,7 @@ class LearningRow:
 
     @property
     def question(self) -> str:
-        """What the person said before this answer; empty if nothing."""
+        """The person's words before this answer; empty if none."""
         return "\n".join(message.content for message in self.before if message.role == "user")
 
 
@@ -125,7 +125,7 @@ class Dataset:
         return [row.message_id for row in self.used if row.split == "held_out"]
 
     def check(self) -> None:
-        """Whether there is enough.
+        """Check that there is enough.
 
         Raises:
             DataError: no answer to learn from, or none left to judge by, with the way out.
@@ -250,7 +250,7 @@ def _left_out(
 
 
 def _without_repeats(rows: Sequence[LearningRow]) -> list[LearningRow]:
-    """Of answers that nearly repeat each other only one stays: liked and rewritten ones first.
+    """Keep one of the answers that nearly repeat each other: liked and rewritten ones first.
 
     Across conversations, so that nothing held out is nearly the same as something learnt.
     """

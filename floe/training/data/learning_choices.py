@@ -1,4 +1,4 @@
-"""What the person chose to learn from, kept in the store, and the rows that follow from it."""
+"""Choices of what to learn from, kept in the store, and the rows that follow from them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ KEY: Final = "personalise"
 
 @dataclass(frozen=True, slots=True)
 class LearningChoices:
-    """What the person chose to learn from, and how, apart from consent.
+    """The person's choice of what to learn from, and how, apart from consent.
 
     `except_chats`: conversations left out; `without`: answers left out, by message id.
     `memory_mb` (10^6 bytes) and `deadline_s` limit a plan; None: as the device allows.
@@ -34,7 +34,7 @@ class LearningChoices:
 
     @classmethod
     def load(cls, store: Store, **changes: Any) -> Self:
-        """What was kept, with some changes that are not.
+        """Load the kept choices, with some changes that are not kept.
 
         Raises:
             PageError: a change holds what it cannot.

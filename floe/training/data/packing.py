@@ -42,42 +42,42 @@ Packed = tuple[Bin, ...]
 Shares = tuple[Packed, ...]
 """A batch divided among threads that work side by side."""
 
-_LANE_TOKENS: Final = 256
-"""What keeps one thread busy with large products."""
+_REPLICA_TOKENS: Final = 256
+"""Tokens that keep one thread busy with large products."""
 STRETCH: Final = 1.5
 """A batch of long examples may outgrow its size by this factor, if no thread is idle for it."""
 
 
-def lanes_of(batch_tokens: int, threads: int) -> int:
-    """How many threads share a batch of that size."""
-    return max(1, min(threads, batch_tokens // _LANE_TOKENS))
+def replica_count(batch_tokens: int, threads: int) -> int:
+    """Return how many threads share a batch of that size."""
+    return max(1, min(threads, batch_tokens // _REPLICA_TOKENS))
 
 
 def share(
     lengths: Sequence[int],
     batch_tokens: int,
-    lanes: int,
+    replicas: int,
     order: Sequence[int],
     bin_tokens: int = BIN_TOKENS,
 ) -> list[Shares]:
-    """Batches of up to `lanes` shares of nearly the same length, so that none waits long.
+    """Batches of up to `replicas` shares of nearly the same length, so that none waits long.
 
-    A share has at most `batch_tokens / lanes` tokens, or is one example that is longer. Those of
+    A share has at most `batch_tokens / replicas` tokens, or is one example that is longer. Those of
     neighbouring lengths make a batch, unless that would be half as large again as asked.
 
     Args:
         lengths: tokens of each example.
         batch_tokens: tokens of one batch.
-        lanes: how many shares a batch may have.
+        replicas: how many shares a batch may have.
         order: in which order examples come.
         bin_tokens: as in `pack`.
     """
-    filled = _first_fit(lengths, order, batch_tokens // lanes)
+    filled = _first_fit(lengths, order, batch_tokens // replicas)
     sizes = [sum(lengths[i] for i in members) for members in filled]
     batches: list[list[int]] = []
     room = 0.0
     for place in sorted(range(len(filled)), key=lambda place: -sizes[place]):
-        if not batches or len(batches[-1]) == lanes or sizes[place] > room:
+        if not batches or len(batches[-1]) == replicas or sizes[place] > room:
             batches.append([])
             room = STRETCH * batch_tokens
         batches[-1].append(place)

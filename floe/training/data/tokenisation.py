@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
-from floe.store import encryption
+from floe.errors import FloeError, ModelError
 from floe.llama.gguf_checks import check_model
 from floe.llama.metadata import read_metadata
 from floe.llama.prompt import PromptBuilder
 from floe.llama.vocabulary import Vocabulary
-from floe.errors import FloeError, ModelError
-from floe.training.data.packing import Example
 from floe.records import ChatMessage, Role
+from floe.store import encryption
+from floe.training.data.packing import Example
 
 
 class RowsError(FloeError):
-    """There is nothing to learn from, or the rows cannot be read."""
+    """Nothing to learn from, or rows that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

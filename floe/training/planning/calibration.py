@@ -32,7 +32,7 @@ _SENTENCES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class CalibrationRun:
     """A plan to try and how much to learn with it: `rows` an epoch, each of about `sentences`."""
 
     rank: int = 8
@@ -47,7 +47,7 @@ class Trial:
     sentences: int = 10
 
     def plan(self, threads: int) -> TrainPlan:
-        """As the trainer reads it."""
+        """Return the plan as the trainer reads it."""
         return TrainPlan(
             self.rank,
             2.0 * self.rank,
@@ -68,7 +68,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """What differs between trials, in short."""
+        """The run's settings, in short."""
         return (
             f"rank {self.rank}, {len(self.modules)} modules, {self.layers} layers, "
             f"{self.batch_tokens} tokens a batch, rows up to {self.sequence_length}, "
@@ -80,39 +80,39 @@ class Trial:
 _QV: Final = ("q_proj", "v_proj")
 _ATTENTION: Final = MODULES[:4]
 
-PROBES: Final = (
-    Trial(layers=2, modules=_QV, rank=2, batch_tokens=128, rows=10),
-    Trial(rows=24),
-    Trial(layers=15, modules=MODULES, epochs=2, batch_tokens=256),
-    Trial(rank=32, modules=MODULES, batch_tokens=128),
-    Trial(batch_tokens=1024, rows=16),
-    Trial(batch_tokens=1024, rows=16, checkpointing=True),
-    Trial(layers=4, modules=_QV, rank=2, rows=40),
-    Trial(sentences=30, rows=8, batch_tokens=1024),
-    Trial(layers=8, precision="float32", rows=8),
-    Trial(layers=20, sentences=2, rows=50, batch_tokens=256),
+CALIBRATION_RUNS: Final = (
+    CalibrationRun(layers=2, modules=_QV, rank=2, batch_tokens=128, rows=10),
+    CalibrationRun(rows=24),
+    CalibrationRun(layers=15, modules=MODULES, epochs=2, batch_tokens=256),
+    CalibrationRun(rank=32, modules=MODULES, batch_tokens=128),
+    CalibrationRun(batch_tokens=1024, rows=16),
+    CalibrationRun(batch_tokens=1024, rows=16, checkpointing=True),
+    CalibrationRun(layers=4, modules=_QV, rank=2, rows=40),
+    CalibrationRun(sentences=30, rows=8, batch_tokens=1024),
+    CalibrationRun(layers=8, precision="float32", rows=8),
+    CalibrationRun(layers=20, sentences=2, rows=50, batch_tokens=256),
 )
-"""What the constants are fitted to: each kind of work is large in one and small in another."""
+"""Runs that the constants are fitted to: each kind of work is large in one, small in another."""
 
-GRID: Final = (
-    Trial(epochs=2),
-    Trial(epochs=2, checkpointing=True),
-    Trial(rank=16, batch_tokens=1024, rows=20),
-    Trial(layers=15, rank=4, batch_tokens=256, epochs=3),
-    Trial(layers=15, modules=MODULES, rows=14),
-    Trial(batch_tokens=256, rows=10, checkpointing=True),
-    Trial(layers=8, epochs=3),
-    Trial(layers=8, modules=_ATTENTION, rank=4, epochs=2),
-    Trial(layers=3, modules=_QV, rank=2, batch_tokens=128, epochs=2),
-    Trial(sequence_length=128, sentences=20, rows=10),
-    Trial(sentences=3, rows=60),
-    Trial(layers=15, precision="float32", rows=8),
-    Trial(layers=22, modules=_ATTENTION, rank=16, sentences=20, rows=10),
+CHECK_RUNS: Final = (
+    CalibrationRun(epochs=2),
+    CalibrationRun(epochs=2, checkpointing=True),
+    CalibrationRun(rank=16, batch_tokens=1024, rows=20),
+    CalibrationRun(layers=15, rank=4, batch_tokens=256, epochs=3),
+    CalibrationRun(layers=15, modules=MODULES, rows=14),
+    CalibrationRun(batch_tokens=256, rows=10, checkpointing=True),
+    CalibrationRun(layers=8, epochs=3),
+    CalibrationRun(layers=8, modules=_ATTENTION, rank=4, epochs=2),
+    CalibrationRun(layers=3, modules=_QV, rank=2, batch_tokens=128, epochs=2),
+    CalibrationRun(sequence_length=128, sentences=20, rows=10),
+    CalibrationRun(sentences=3, rows=60),
+    CalibrationRun(layers=15, precision="float32", rows=8),
+    CalibrationRun(layers=22, modules=_ATTENTION, rank=16, sentences=20, rows=10),
 )
-"""What the fitted model is checked on."""
+"""Runs that the fitted model is checked on."""
 
 
-def probe(base: Path, trial: Trial, threads: int) -> tuple[float, float, Workload]:
+def measure_run(base: Path, run: CalibrationRun, threads: int) -> tuple[float, float, Workload]:
     """Run the trainer once.
 
     Returns:
@@ -123,8 +123,8 @@ def probe(base: Path, trial: Trial, threads: int) -> tuple[float, float, Workloa
     """
     with tempfile.TemporaryDirectory(prefix="floe-probe-") as name:
         folder = RunFolder(Path(name))
-        folder.rows.write_text("".join(_rows(trial)), encoding="utf-8")
-        folder.request(base.resolve(), trial.plan(threads), 0, None, 1e6)
+        folder.rows.write_text("".join(_make_rows(run)), encoding="utf-8")
+        folder.request(base.resolve(), run.plan(threads), 0, None, 1e6)
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "floe.training.worker", "--folder", name],
@@ -138,14 +138,14 @@ def probe(base: Path, trial: Trial, threads: int) -> tuple[float, float, Workloa
         result = folder.result() or {"status": "failed", "sentence": "The trainer ended early."}
         if result["status"] != "complete":
             raise TrainingError(f"A trial run failed: {result['sentence']}")
-        return took, float(result["peak_rss_mb"]), _workload(base, folder, trial)
+        return took, float(result["peak_rss_mb"]), _count_workload(base, folder, run)
 
 
-def _rows(trial: Trial) -> list[str]:
+def _make_rows(run: CalibrationRun) -> list[str]:
     lines = []
-    for row in range(trial.rows + max(1, trial.rows // 4)):
+    for row in range(run.rows + max(1, run.rows // 4)):
         # From half to one and a half times as long: as in real chats, no two batches are alike.
-        count = max(1, round(trial.sentences * (0.5 + row * 7 % 11 / 10)))
+        count = max(1, round(run.sentences * (0.5 + row * 7 % 11 / 10)))
         said = " ".join(
             f"{row}.{i} {_SENTENCES[(row + i) % len(_SENTENCES)]}" for i in range(count)
         )
@@ -153,16 +153,16 @@ def _rows(trial: Trial) -> list[str]:
             {"role": "user", "content": _SENTENCES[row % len(_SENTENCES)]},
             {"role": "assistant", "content": said},
         ]
-        split = "train" if row < trial.rows else "held_out"
+        split = "train" if row < run.rows else "held_out"
         lines.append(json.dumps({"messages": messages, "weight": 1.0, "split": split}) + "\n")
     return lines
 
 
-def _workload(base: Path, folder: RunFolder, trial: Trial) -> Workload:
+def _count_workload(base: Path, folder: RunFolder, run: CalibrationRun) -> Workload:
     with Encoder(base) as encoder:
         rows = read_rows(folder.rows)
-        learnt = encoder.examples([r for r in rows if not r.held_out], trial.sequence_length)
-        held_out = encoder.examples([r for r in rows if r.held_out], trial.sequence_length)
+        learnt = encoder.examples([r for r in rows if not r.held_out], run.sequence_length)
+        held_out = encoder.examples([r for r in rows if r.held_out], run.sequence_length)
     return Workload(
         sum(map(len, learnt)),
         sum(int((example.weights > 0).sum()) for example in learnt),
@@ -172,27 +172,31 @@ def _workload(base: Path, folder: RunFolder, trial: Trial) -> Workload:
     )
 
 
-def calibrated(device: Hardware, base: Path, architecture: Architecture) -> Hardware:
-    """The device with constants of its own; takes a minute or two.
+def calibrate_hardware(device: Hardware, base: Path, architecture: Architecture) -> Hardware:
+    """Fit the device's own constants; takes a minute or two.
 
     Raises:
         TrainingError: a trial run failed.
     """
     time_rows, memory_rows, times, peaks = [], [], [], []
-    for place, trial in enumerate(PROBES, 1):
-        print(f"trial {place} of {len(PROBES)}: {trial.name}", file=sys.stderr)
-        took, peak, workload = probe(base, trial, device.cores)
-        plan = trial.plan(device.cores)
+    for place, run in enumerate(CALIBRATION_RUNS, 1):
+        print(f"trial {place} of {len(CALIBRATION_RUNS)}: {run.name}", file=sys.stderr)
+        took, peak, workload = measure_run(base, run, device.cores)
+        plan = run.plan(device.cores)
         time_rows.append(time_work(device, architecture, plan, workload))
         memory_rows.append(memory_work(architecture, plan, workload))
         times.append(took)
         peaks.append(peak)
     return replace(
-        device, time_factors=fit(time_rows, times), memory_factors=fit(memory_rows, peaks)
+        device,
+        time_factors=fit_constants(time_rows, times),
+        memory_factors=fit_constants(memory_rows, peaks),
     )
 
 
-def fit(work: Sequence[Mapping[str, float]], measured: Sequence[float]) -> dict[str, float]:
+def fit_constants(
+    work: Sequence[Mapping[str, float]], measured: Sequence[float]
+) -> dict[str, float]:
     """Constants >= 0 that make the sum of squared relative errors least."""
     from scipy.optimize import nnls  # noqa: PLC0415 - slow to load, and seldom needed
 

@@ -1,4 +1,4 @@
-"""What a plan takes on a device: seconds and peak memory, predicted from the work it means.
+"""Cost model: seconds and peak memory of a plan on a device, predicted from its work.
 
 Both are sums of kinds of work, each counted from the sizes of the base model and the plan, times a
 constant. The constants below are those of one machine; `plan calibrate` fits them to
@@ -13,22 +13,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from floe.adapters.architecture import Architecture
-from floe.adapters.lora_defaults import KEPT_TOKENS, MODULES
+from floe.adapters.lora_defaults import KEPT_TOKENS, MODULES, PROJECTION_GROUPS
 from floe.records import TrainPlan
-from floe.training.data.packing import BIN_TOKENS, STRETCH, lanes_of
+from floe.training.adapter_scale import CANDIDATE_SCALES
+from floe.training.data.packing import BIN_TOKENS, STRETCH, replica_count
+from floe.training.memory_limit import LOGITS_BYTES, PREFIX_CACHE_BYTES
 from floe.training.planning.hardware import Hardware
 
-_GROUPS: Final = (MODULES[:3], MODULES[3:4], MODULES[4:6], MODULES[6:])
-"""Projections that share an input: their factors are multiplied together."""
-_TRUNK_BYTES: Final = 256e6
-_HEAD_BYTES: Final = 25e6
 _GENERAL_TOKENS: Final = 1850
 _GENERAL_TARGETS: Final = 1065
-_STRENGTHS: Final = 5
-"""How many strengths of the finished adapter are tried, on general text and on what is held out."""
+"""Size of `data/general.jsonl`, by which the adapter's scale is chosen."""
 
 TIME_FACTORS: Final[dict[str, float]] = {
-    "start": 0.0, "load": 4.08, "products": 1.233, "factors": 0.707, "attention": 2.751,
+    "start": 0.0, "load": 4.164, "products": 1.123, "factors": 0.343, "attention": 2.296,
     "values": 0.0, "calls": 0.0,
 }  # fmt: skip
 MEMORY_FACTORS: Final[dict[str, float]] = {
@@ -39,7 +36,7 @@ MEMORY_FACTORS: Final[dict[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What there is to learn and to measure, in tokens.
+    """Rows to learn and to measure, in tokens.
 
     `targets`: those of `tokens` that are learnt; `held_out`, `held_out_targets` likewise;
     `longest`: tokens of the longest row.
@@ -53,27 +50,27 @@ class Workload:
 
     @classmethod
     def of_tokens(cls, tokens: int) -> "Workload":
-        """The usual proportions, where no more than the number of tokens is known."""
+        """Assume the usual proportions, where no more than the number of tokens is known."""
         return cls(tokens, tokens * 3 // 4, tokens // 4, tokens * 3 // 16, 256)
 
 
-def seconds(
+def predict_seconds(
     device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
 ) -> float:
     """From the start of the trainer to its end, every epoch used."""
     work = time_work(device, architecture, plan, workload)
-    return _sum(work, TIME_FACTORS, device.time_factors)
+    return _weighted_sum(work, TIME_FACTORS, device.time_factors)
 
 
-def peak_mb(
+def predict_peak_mb(
     device: Hardware, architecture: Architecture, plan: TrainPlan, workload: Workload
 ) -> float:
-    """The most memory of the trainer's process, 10^6 bytes."""
+    """Predict the peak memory of the trainer's process, 10^6 bytes."""
     work = memory_work(architecture, plan, workload)
-    return _sum(work, MEMORY_FACTORS, device.memory_factors)
+    return _weighted_sum(work, MEMORY_FACTORS, device.memory_factors)
 
 
-def _sum(
+def _weighted_sum(
     work: Mapping[str, float], usual: Mapping[str, float], fitted: Mapping[str, float]
 ) -> float:
     factors = fitted or usual
@@ -94,31 +91,35 @@ def time_work(
     """
     peak = device.gflops(plan.precision) * 1e9
     layers, total = min(plan.layers, architecture.layers), architecture.layers
-    weights = _layer_parameters(architecture)
-    held_out_looks = plan.epochs + 1 + _STRENGTHS
-    looked_at = workload.held_out * held_out_looks + _GENERAL_TOKENS * (1 + _STRENGTHS)
+    weights = _count_layer_parameters(architecture)
+    # All scales count, although the choice often ends before the smallest: the dearest case.
+    scales = len(CANDIDATE_SCALES)
+    evaluations = plan.epochs + 1 + scales
+    evaluated = workload.held_out * evaluations + _GENERAL_TOKENS * (1 + scales)
     # Tokens times layers: passes without and with a gradient, counted in forward passes.
-    if _trunk_is_kept(architecture, plan, workload):
+    if _prefix_is_cached(architecture, plan, workload):
         below = workload.tokens + workload.held_out + _GENERAL_TOKENS
     else:
-        below = workload.tokens * plan.epochs + looked_at
-    looks = looked_at * layers
+        below = workload.tokens * plan.epochs + evaluated
+    forward_only = evaluated * layers
     learnt = workload.tokens * plan.epochs * layers * (3 if plan.checkpointing else 2)
-    passes = below * (total - layers) + looks + learnt
+    passes = below * (total - layers) + forward_only + learnt
     head = architecture.hidden * architecture.vocabulary
-    rows = workload.held_out_targets * held_out_looks + _GENERAL_TARGETS * (1 + _STRENGTHS)
+    rows = workload.held_out_targets * evaluations + _GENERAL_TARGETS * (1 + scales)
     rows += 2 * workload.targets * plan.epochs
     length = _bin_length(plan, workload)
     queries = architecture.heads * architecture.head_size
-    steps = _steps(plan, workload)
+    steps = _count_steps(plan, workload)
     numbers = 4 * architecture.hidden + 2 * queries + 5 * architecture.intermediate
     calls = passes / plan.batch_tokens + steps * layers
     return {
         "start": device.load_seconds,
-        "load": _parameters(architecture) / 1e8,
+        "load": _count_parameters(architecture) / 1e8,
         "products": 2 * (passes * weights + rows * head) / peak,
         # A gradient of the factors costs as much as one of the inputs.
-        "factors": 2 * _factors(architecture, plan) / layers * (looks + 1.5 * learnt) / peak,
+        "factors": (
+            2 * _count_factors(architecture, plan) / layers * (forward_only + 1.5 * learnt) / peak
+        ),
         "attention": 4 * length * queries * passes / peak,
         "values": (passes * numbers + rows * architecture.vocabulary) / 1e9 / device.cores,
         "calls": calls / 1e3,
@@ -139,9 +140,9 @@ def memory_work(
     """
     size = 2 if plan.precision == "bfloat16" else 4
     layers = min(plan.layers, architecture.layers)
-    lanes = lanes_of(plan.batch_tokens, plan.threads)
-    longest = _longest(plan, workload)
-    stretched = min(STRETCH * plan.batch_tokens, lanes * longest)
+    replicas = replica_count(plan.batch_tokens, plan.threads)
+    longest = _longest_row(plan, workload)
+    stretched = min(STRETCH * plan.batch_tokens, replicas * longest)
     tokens = min(max(plan.batch_tokens, longest, stretched), workload.tokens)
     length = _bin_length(plan, workload)
     queries = architecture.heads * architecture.head_size
@@ -150,64 +151,64 @@ def memory_work(
         3 * architecture.hidden
         + 2 * queries
         + 2 * keys
-        + (4 if tokens / lanes <= KEPT_TOKENS else 2) * architecture.intermediate
+        + (4 if tokens / replicas <= KEPT_TOKENS else 2) * architecture.intermediate
         + architecture.heads * length
     )
-    trunk = (workload.tokens + workload.held_out) * architecture.hidden * size
+    frozen_prefix = (workload.tokens + workload.held_out) * architecture.hidden * size
     kept = tokens * (architecture.hidden if plan.checkpointing else inside) * layers * size
-    if _trunk_is_kept(architecture, plan, workload):
-        kept += trunk
+    if _prefix_is_cached(architecture, plan, workload):
+        kept += frozen_prefix
     return {
         "process": 300.0,
-        "weights": _laid_out(architecture, layers) * size / 1e6,
+        "weights": _count_prepacked(architecture, layers) * size / 1e6,
         "kept": kept / 1e6,
-        "passing": (tokens * inside * size + lanes * _HEAD_BYTES) / 1e6,
-        "adapter": _factors(architecture, plan) * 32 / 1e6,
-        "variety": 50 * math.log2(1 + _steps(plan, workload)),
+        "passing": (tokens * inside * size + replicas * LOGITS_BYTES) / 1e6,
+        "adapter": _count_factors(architecture, plan) * 32 / 1e6,
+        "variety": 50 * math.log2(1 + _count_steps(plan, workload)),
     }
 
 
-def _steps(plan: TrainPlan, workload: Workload) -> int:
+def _count_steps(plan: TrainPlan, workload: Workload) -> int:
     return math.ceil(workload.tokens / plan.batch_tokens) * plan.epochs
 
 
-def _longest(plan: TrainPlan, workload: Workload) -> int:
+def _longest_row(plan: TrainPlan, workload: Workload) -> int:
     return min(workload.longest, plan.sequence_length)
 
 
 def _bin_length(plan: TrainPlan, workload: Workload) -> int:
     """Tokens of a usual bin: an attention matrix is as wide as that."""
-    return max(min(BIN_TOKENS, workload.tokens), _longest(plan, workload))
+    return max(min(BIN_TOKENS, workload.tokens), _longest_row(plan, workload))
 
 
-def _trunk_is_kept(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
+def _prefix_is_cached(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
     size = 2 if plan.precision == "bfloat16" else 4
     return plan.layers < architecture.layers and (
-        workload.tokens * architecture.hidden * size <= _TRUNK_BYTES
+        workload.tokens * architecture.hidden * size <= PREFIX_CACHE_BYTES
     )
 
 
-def _layer_parameters(architecture: Architecture) -> int:
+def _count_layer_parameters(architecture: Architecture) -> int:
     return sum(math.prod(architecture.module_shape(module)) for module in MODULES)
 
 
-def _parameters(architecture: Architecture) -> int:
+def _count_parameters(architecture: Architecture) -> int:
     return (
-        architecture.layers * _layer_parameters(architecture)
+        architecture.layers * _count_layer_parameters(architecture)
         + architecture.vocabulary * architecture.hidden
     )
 
 
-def _laid_out(architecture: Architecture, layers: int) -> int:
+def _count_prepacked(architecture: Architecture, layers: int) -> int:
     """Numbers of the base in memory: a matrix that gradients pass through is there twice."""
-    matrices = _layer_parameters(architecture) * (architecture.layers + layers)
+    matrices = _count_layer_parameters(architecture) * (architecture.layers + layers)
     return matrices + 3 * architecture.vocabulary * architecture.hidden
 
 
-def _factors(architecture: Architecture, plan: TrainPlan) -> int:
+def _count_factors(architecture: Architecture, plan: TrainPlan) -> int:
     """Numbers in all factors, zeros of the block-diagonal ones included."""
     total = 0
-    for group in _GROUPS:
+    for group in PROJECTION_GROUPS.values():
         used = sum(module in plan.modules for module in group)
         if used:
             inputs = architecture.module_shape(group[0])[1]

@@ -1,4 +1,4 @@
-"""How many floating-point operations a plan needs, for the share of the device that is used.
+"""Floating-point operations of a plan, for the share of the device that is used.
 
 A product of (m, k) by (k, n) counts 2 m k n. Counted is what the mathematics needs, once:
 
@@ -24,16 +24,16 @@ from floe.training.data.packing import Example
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """What a set of examples amounts to; `pairs`: (token, token it attends to) in one head."""
+class TokenCounts:
+    """Counts of a set of examples; `pairs`: (token, token it attends to) in one head."""
 
     tokens: int
     targets: int
     pairs: int
 
     @classmethod
-    def of(cls, examples: Sequence[Example]) -> "Amount":
-        """Sums over the examples."""
+    def of(cls, examples: Sequence[Example]) -> "TokenCounts":
+        """Sum over the examples."""
         lengths = [len(example) for example in examples]
         return cls(
             tokens=sum(lengths),
@@ -42,16 +42,16 @@ class Amount:
         )
 
 
-def operations(
+def training_flops(
     architecture: Architecture,
     plan: TrainPlan,
-    train: Amount,
-    held_out: Amount,
+    train: TokenCounts,
+    held_out: TokenCounts,
     *,
     epochs: int,
-    looks: int,
+    evaluations: int,
 ) -> int:
-    """Operations of `epochs` over `train` and `looks` at `held_out`."""
+    """Operations of `epochs` over `train` and `evaluations` at `held_out`."""
     upper = min(plan.layers, architecture.layers)
     lower = architecture.layers - upper
     shapes = {module: architecture.module_shape(module) for module in MODULES}
@@ -61,13 +61,13 @@ def operations(
     thin = 2 * plan.rank * sum(sum(shapes[module]) for module in plan.modules)
     head = 2 * architecture.vocabulary * architecture.hidden
 
-    def forward(amount: Amount, layers: int) -> int:
-        return layers * (amount.tokens * layer + amount.pairs * pair)
+    def forward(counts: TokenCounts, layers: int) -> int:
+        return layers * (counts.tokens * layer + counts.pairs * pair)
 
-    def look(amount: Amount) -> int:
-        return forward(amount, upper) + upper * amount.tokens * thin + amount.targets * head
+    def evaluate(counts: TokenCounts) -> int:
+        return forward(counts, upper) + upper * counts.tokens * thin + counts.targets * head
 
-    learned = look(train) + forward(train, upper) + upper * train.pairs * pair
+    learned = evaluate(train) + forward(train, upper) + upper * train.pairs * pair
     learned += 2 * upper * train.tokens * thin + train.targets * head - train.tokens * unneeded
-    frozen = forward(train, lower) + (forward(held_out, lower) if looks else 0)
-    return frozen + epochs * learned + looks * look(held_out)
+    frozen = forward(train, lower) + (forward(held_out, lower) if evaluations else 0)
+    return frozen + epochs * learned + evaluations * evaluate(held_out)

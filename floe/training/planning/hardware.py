@@ -1,4 +1,4 @@
-"""What this device can give to training: measured once, kept in the store.
+"""Hardware that this device gives to training: measured once, kept in the store.
 
 Knows nothing of plans. The speeds come from a process of its own; torch is not loaded here.
 """
@@ -45,7 +45,7 @@ class Hardware:
     memory_factors: Mapping[str, float] = field(default_factory=dict)
 
     def gflops(self, precision: Precision) -> float:
-        """The matrix speed in that precision."""
+        """Return the matrix speed in that precision."""
         return self.bfloat16_gflops if precision == "bfloat16" else self.float32_gflops
 
     @property
@@ -54,7 +54,7 @@ class Hardware:
         return "bfloat16" if self.bfloat16_gflops >= self.float32_gflops else "float32"
 
     def with_cores(self, cores: int) -> "Hardware":
-        """The same device if training had that many of its cores."""
+        """Return the same device if training had that many of its cores."""
         share = cores / self.cores
         return replace(
             self,
@@ -64,45 +64,45 @@ class Hardware:
         )
 
 
-_DEVICES: Final = TypeAdapter(Hardware)
+_HARDWARE: Final = TypeAdapter(Hardware)
 
 
-def known_device(store: Store) -> Hardware | None:
-    """What was measured here before; None if nothing was, or the cores are not those of then.
+def load_hardware(store: Store) -> Hardware | None:
+    """Load the earlier measurement; None if there is none, or the cores are not those of then.
 
     Raises:
         StoreError: the store cannot be read.
     """
     kept = store.setting(SETTING, None)
     try:
-        known = _DEVICES.validate_python(kept)
+        known = _HARDWARE.validate_python(kept)
     except ValidationError:  # nothing, or another version's
         return None
     return known if known.cores == usable_cores() else None
 
 
-def measured_device(store: Store) -> Hardware:
-    """What was measured here before, or else just now, which takes a few seconds.
+def load_or_measure_hardware(store: Store) -> Hardware:
+    """Load the earlier measurement, or else measure now, which takes a few seconds.
 
     Raises:
         FloeError: torch is not installed.
         TrainingError: torch cannot be loaded.
         StoreError: the store cannot be used.
     """
-    known = known_device(store)
+    known = load_hardware(store)
     if known is None:
         require("train")
-        known = measure()
-        keep_device(store, known)
+        known = measure_hardware()
+        save_hardware(store, known)
     return known
 
 
-def keep_device(store: Store, device: Hardware) -> None:
+def save_hardware(store: Store, device: Hardware) -> None:
     """Keep it for the next time."""
     store.set_setting(SETTING, asdict(device))
 
 
-def measure() -> Hardware:
+def measure_hardware() -> Hardware:
     """Measure anew.
 
     Raises:
@@ -126,6 +126,6 @@ def measure() -> Hardware:
     return Hardware(cores=usable_cores(), measured_at=time.time(), **found)
 
 
-def free_mb() -> float:
+def free_memory_mb() -> float:
     """Memory that is free now."""
     return psutil.virtual_memory().available / 1e6

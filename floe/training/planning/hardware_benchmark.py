@@ -1,4 +1,4 @@
-"""How fast this device multiplies matrices; run as a module, it prints JSON.
+"""Speed of this device's matrix products; run as a module, it prints JSON.
 
 A process of its own, because the app itself never loads torch.
 """
@@ -13,20 +13,20 @@ _BEGAN = time.perf_counter()
 
 import torch  # noqa: E402 - the time that this takes is a part of what is measured
 
-from floe.training.backends.cpu.prepacked_linear import Frozen  # noqa: E402
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear  # noqa: E402
 
 _SIZE: Final = 1024
 _SECONDS: Final = 0.4
 
 
 def gflops(dtype: torch.dtype) -> float:
-    """The best of many products of two square matrices, in 10^9 operations a second.
+    """Return the best speed of products of two square matrices, in 10^9 operations a second.
 
     Of a plain one and of one that was laid out for it, whichever is the faster here.
     """
     a = torch.randn(_SIZE, _SIZE).to(dtype)
     b = torch.randn(_SIZE, _SIZE).to(dtype)
-    frozen = Frozen(b)
+    frozen = PrepackedLinear(b)
     best = float("inf")
     until = time.perf_counter() + _SECONDS
     while time.perf_counter() < until:

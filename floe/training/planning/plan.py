@@ -1,4 +1,4 @@
-"""How to train on this device: the best plan under a memory limit and a deadline, and why.
+"""Planner: the best plan for this device under a memory limit and a deadline, and why.
 
     python -m floe.training.planning.plan calibrate    fit the cost model to this device
     python -m floe.training.planning.plan check        predicted against measured, as JSON
@@ -17,42 +17,48 @@ from pathlib import Path
 from typing import Any, Final
 
 from floe.adapters.architecture import Architecture, read_architecture
-from floe.adapters.lora_defaults import DEFAULT_SHAPE, Shape
+from floe.adapters.lora_defaults import DEFAULT_SHAPE, AdapterShape
 from floe.config import Settings
 from floe.errors import FloeError, TrainingError
 from floe.models.catalog import resolve_model
 from floe.records import ChatMessage, TrainPlan
 from floe.store import Store
 from floe.training.data.tokenisation import Encoder, TrainRow
-from floe.training.planning.calibration import GRID, calibrated, probe
-from floe.training.planning.cost import Workload, peak_mb, seconds
-from floe.training.planning.hardware import Hardware, free_mb, keep_device, measured_device
+from floe.training.planning.calibration import CHECK_RUNS, calibrate_hardware, measure_run
+from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
+from floe.training.planning.hardware import (
+    Hardware,
+    free_memory_mb,
+    load_or_measure_hardware,
+    save_hardware,
+)
+from floe.units import format_duration, format_gigabytes
 
 DEADLINE_SECONDS: Final = 60.0
-MOST_MB: Final = 2000.0
+MAX_MEMORY_MB: Final = 2000.0
 """A personal adapter never needs more; what is free beyond that is left to other programs."""
-_FREE_SHARE: Final = 0.6
-_MARGIN: Final = 1.1
+_FREE_MEMORY_SHARE: Final = 0.6
+_SAFETY_FACTOR: Final = 1.1
 """Predictions are trusted to so much."""
 LEARNING_RATE: Final = 3e-3
-_SEQUENCE: Final = 512
-_FEW_STEPS: Final = 6
+_SEQUENCE_LENGTH: Final = 512
+_MIN_STEPS: Final = 6
 """Steps an epoch should have at least: fewer learn little, so batches of few rows are smaller."""
 
 _SMALL: Final = replace(DEFAULT_SHAPE, rank=4, alpha=8.0)
-_SHAPES: Final[tuple[tuple[Shape, float], ...]] = (
+_ADAPTER_SHAPES: Final[tuple[tuple[AdapterShape, float], ...]] = (
     (DEFAULT_SHAPE, 1.0),
     (replace(DEFAULT_SHAPE, layer_share=0.5), 0.93),
     (replace(DEFAULT_SHAPE, layer_share=0.25), 0.85),
     (replace(_SMALL, layer_share=0.25), 0.8),
     (replace(_SMALL, modules=("v_proj", "o_proj"), layer_share=0.25), 0.6),
-    (Shape(2, 4.0, ("v_proj", "o_proj"), 0.1), 0.3),
+    (AdapterShape(2, 4.0, ("v_proj", "o_proj"), 0.1), 0.3),
 )
 """From the default down, with what each learns compared to it: an order more than a measure."""
 EPOCHS: Final = 3
-_PASSES: Final = {1: 0.6, 2: 0.85, EPOCHS: 1.0}
+_EPOCH_VALUE: Final = {1: 0.6, 2: 0.85, EPOCHS: 1.0}
 """Passes over the rows, with what they teach. Held-out loss ends training earlier by itself."""
-_BATCHES: Final = (512, 256, 128)
+_BATCH_TOKENS: Final = (512, 256, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Limits:
 
     memory_mb: float
     deadline_s: float
-    free_mb: float | None = None
+    free_memory_mb: float | None = None
 
 
 def choose_plan(
@@ -73,7 +79,7 @@ def choose_plan(
     deadline_s: float = DEADLINE_SECONDS,
     max_rank: int | None = None,
 ) -> TrainPlan:
-    """The plan that learns the most within both limits, with its reason.
+    """Choose the plan that learns the most within both limits, with its reason.
 
     If none is fast enough, the fastest that the memory allows.
 
@@ -88,33 +94,33 @@ def choose_plan(
     Raises:
         TrainingError: the memory suffices for no plan.
     """
-    free = free_mb() if memory_limit_mb is None else None
-    limit = min(MOST_MB, free * _FREE_SHARE) if free is not None else memory_limit_mb
+    free = free_memory_mb() if memory_limit_mb is None else None
+    limit = min(MAX_MEMORY_MB, free * _FREE_MEMORY_SHARE) if free is not None else memory_limit_mb
     assert limit is not None
     limits = Limits(limit, deadline_s, free)
-    priced = list(_priced(device, architecture, workload, max_rank))
-    return _best(priced, limits, device, architecture.layers)
+    priced = list(_price_plans(device, architecture, workload, max_rank))
+    return _pick_plan(priced, limits, device, architecture.layers)
 
 
 def smaller_plan(
     device: Hardware, architecture: Architecture, failed: TrainPlan, limit_mb: float
 ) -> TrainPlan | None:
-    """In place of one that outgrew the limit: what it took beyond its prediction is allowed for.
+    """Choose a plan in place of one that outgrew the limit, allowing for its excess.
 
     Returns:
         A plan that is predicted to need a good deal less, or None if there is none.
     """
-    excess = max(1.0, limit_mb / failed.peak_mb) * _MARGIN
+    excess = max(1.0, limit_mb / failed.peak_mb) * _SAFETY_FACTOR
     priced = [
         (learns, plan)
-        for learns, plan in _priced(
+        for learns, plan in _price_plans(
             device, architecture, Workload.of_tokens(failed.rows_tokens), failed.rank
         )
         if plan.peak_mb < 0.85 * failed.peak_mb
     ]
     try:
         limits = Limits(limit_mb / excess, failed.seconds * 1.5)
-        return _best(priced, limits, device, architecture.layers)
+        return _pick_plan(priced, limits, device, architecture.layers)
     except TrainingError:
         return None
 
@@ -134,8 +140,8 @@ def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> Workload:
         for line in lines
     ]
     with Encoder(base) as encoder:
-        learnt = encoder.examples([row for row in rows if not row.held_out], _SEQUENCE)
-        held_out = encoder.examples([row for row in rows if row.held_out], _SEQUENCE)
+        learnt = encoder.examples([row for row in rows if not row.held_out], _SEQUENCE_LENGTH)
+        held_out = encoder.examples([row for row in rows if row.held_out], _SEQUENCE_LENGTH)
     return Workload(
         sum(map(len, learnt)),
         sum(int((example.weights > 0).sum()) for example in learnt),
@@ -145,12 +151,16 @@ def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> Workload:
     )
 
 
-def _priced(
+def _price_plans(
     device: Hardware, architecture: Architecture, workload: Workload, max_rank: int | None
 ) -> Iterator[tuple[float, TrainPlan]]:
     """Every plan of the table with its price, and how much it is expected to learn."""
-    wanted = next((b for b in _BATCHES if workload.tokens >= _FEW_STEPS * b), _BATCHES[-1])
-    table = product(_SHAPES, _PASSES.items(), _BATCHES, (False, True), (_SEQUENCE, 256))
+    wanted = next(
+        (b for b in _BATCH_TOKENS if workload.tokens >= _MIN_STEPS * b), _BATCH_TOKENS[-1]
+    )
+    table = product(
+        _ADAPTER_SHAPES, _EPOCH_VALUE.items(), _BATCH_TOKENS, (False, True), (_SEQUENCE_LENGTH, 256)
+    )
     for (shape, size), (epochs, passes), batch, checkpointing, length in table:
         rank = min(shape.rank, max_rank or shape.rank)
         plan = TrainPlan(
@@ -172,61 +182,62 @@ def _priced(
         )
         # Other batches than wanted, and rows cut short, teach a little less.
         learns = size * passes * (1.0 if batch == wanted else 0.97)
-        learns *= 1.0 if length >= workload.longest or length == _SEQUENCE else 0.95
+        learns *= 1.0 if length >= workload.longest or length == _SEQUENCE_LENGTH else 0.95
         yield (
             learns,
             replace(
                 plan,
-                seconds=seconds(device, architecture, plan, workload),
-                peak_mb=peak_mb(device, architecture, plan, workload),
+                seconds=predict_seconds(device, architecture, plan, workload),
+                peak_mb=predict_peak_mb(device, architecture, plan, workload),
             ),
         )
 
 
-def _best(
+def _pick_plan(
     priced: Sequence[tuple[float, TrainPlan]], limits: Limits, device: Hardware, layers: int
 ) -> TrainPlan:
-    """The plan that learns the most; `layers`: how many the base has, for the reason."""
-    fitting = [(q, plan) for q, plan in priced if plan.peak_mb * _MARGIN <= limits.memory_mb]
+    """Pick the plan that learns the most; `layers`: how many the base has, for the reason."""
+    fitting = [(q, plan) for q, plan in priced if plan.peak_mb * _SAFETY_FACTOR <= limits.memory_mb]
     if not fitting:
-        least = min((plan.peak_mb for _, plan in priced), default=0.0) * _MARGIN
+        least = min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
         raise TrainingError(
-            f"Training needs at least {_gb(least)} of memory, and {_gb(limits.memory_mb)} may be "
-            "used. Close other programs, allow more, or choose a smaller model."
+            f"Training needs at least {format_gigabytes(least)} of memory, and "
+            f"{format_gigabytes(limits.memory_mb)} may be used. Close other programs, "
+            "allow more, or choose a smaller model."
         )
     in_time = [(q, plan) for q, plan in fitting if plan.seconds <= limits.deadline_s]
     if in_time:
         _, plan = max(in_time, key=lambda pair: (pair[0], -pair[1].seconds))
     else:
         _, plan = min(fitting, key=lambda pair: pair[1].seconds)
-    return replace(plan, reason=_reason(plan, limits, device, layers, in_time=bool(in_time)))
+    return replace(plan, reason=_explain(plan, limits, device, layers, in_time=bool(in_time)))
 
 
-def _reason(
+def _explain(
     plan: TrainPlan, limits: Limits, device: Hardware, layers: int, *, in_time: bool
 ) -> str:
-    """As a sentence for a person."""
+    """Explain the plan in a sentence for a person."""
     memory = (
-        f"{_gb(limits.free_mb)} are free"
-        if limits.free_mb is not None
-        else f"{_gb(limits.memory_mb)} may be used"
+        f"{format_gigabytes(limits.free_memory_mb)} are free"
+        if limits.free_memory_mb is not None
+        else f"{format_gigabytes(limits.memory_mb)} may be used"
     )
     deadline = (
-        f"you asked for under {_duration(limits.deadline_s)}"
+        f"you asked for under {format_duration(limits.deadline_s)}"
         if in_time
-        else f"no plan takes less than the {_duration(limits.deadline_s)} you asked for"
+        else f"no plan takes less than the {format_duration(limits.deadline_s)} you asked for"
     )
     passes = "one pass" if plan.epochs == 1 else f"{plan.epochs} passes"
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
     return (
-        f"rank {plan.rank} on {_places(plan, layers)}, {plan.batch_tokens} tokens a batch, "
-        f"{passes}, about {_duration(plan.seconds)} and {_gb(plan.peak_mb)} on {cores}: {memory} "
-        f"and {deadline}"
+        f"rank {plan.rank} on {_describe_projections(plan, layers)}, "
+        f"{plan.batch_tokens} tokens a batch, {passes}, about {format_duration(plan.seconds)} and "
+        f"{format_gigabytes(plan.peak_mb)} on {cores}: {memory} and {deadline}"
     )
 
 
-def _places(plan: TrainPlan, layers: int) -> str:
-    """Which projections of which layers: "the v, o and down projections of all 30 layers"."""
+def _describe_projections(plan: TrainPlan, layers: int) -> str:
+    """Describe the projections: "the v, o and down projections of all 30 layers"."""
     *names, last = (module.removesuffix("_proj") for module in plan.modules)
     projections = (
         f"the {', '.join(names)} and {last} projections" if names else f"the {last} projection"
@@ -235,19 +246,8 @@ def _places(plan: TrainPlan, layers: int) -> str:
     return f"{projections} of {which} layers"
 
 
-def _gb(megabytes: float) -> str:
-    return f"{megabytes / 1000:.1f} GB"
-
-
-def _duration(wished: float) -> str:
-    if wished < 60:
-        return f"{wished:.0f} s"
-    minutes = round(wished / 60)
-    return "a minute" if minutes == 1 else f"{minutes} minutes"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; exit status 1 after an error that was explained."""
+    """Run the command line; exit status 1 after an error that was explained."""
     parser = argparse.ArgumentParser(
         prog="python -m floe.training.planning.plan", description=__doc__
     )
@@ -258,13 +258,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base = resolve_model(settings.model, settings.models_dir)
         architecture = read_architecture(base)
         with Store(settings.database) as store:
-            device = measured_device(store)
+            device = load_or_measure_hardware(store)
             if options.command == "calibrate":
-                device = calibrated(device, base, architecture)
-                keep_device(store, device)
+                device = calibrate_hardware(device, base, architecture)
+                save_hardware(store, device)
                 found: Any = {"time": device.time_factors, "memory": device.memory_factors}
             else:
-                found = _check(device, base, architecture)
+                found = _check_predictions(device, base, architecture)
     except FloeError as error:
         print(error, file=sys.stderr)
         return 1
@@ -272,21 +272,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check(device: Hardware, base: Path, architecture: Architecture) -> dict[str, Any]:
+def _check_predictions(device: Hardware, base: Path, architecture: Architecture) -> dict[str, Any]:
     """Other plans than those of the calibration, each run once."""
     rows: list[dict[str, Any]] = []
     time_errors, memory_errors = [], []
-    for place, trial in enumerate(GRID, 1):
-        print(f"plan {place} of {len(GRID)}", file=sys.stderr)
-        took, peak, workload = probe(base, trial, device.cores)
-        plan = trial.plan(device.cores)
-        predicted_took = seconds(device, architecture, plan, workload)
-        predicted_peak = peak_mb(device, architecture, plan, workload)
+    for place, run in enumerate(CHECK_RUNS, 1):
+        print(f"plan {place} of {len(CHECK_RUNS)}", file=sys.stderr)
+        took, peak, workload = measure_run(base, run, device.cores)
+        plan = run.plan(device.cores)
+        predicted_took = predict_seconds(device, architecture, plan, workload)
+        predicted_peak = predict_peak_mb(device, architecture, plan, workload)
         time_errors.append(abs(predicted_took / took - 1))
         memory_errors.append(abs(predicted_peak / peak - 1))
         rows.append(
             {
-                "plan": trial.name,
+                "plan": run.name,
                 "seconds": round(took, 2),
                 "predicted_seconds": round(predicted_took, 2),
                 "peak_mb": round(peak),

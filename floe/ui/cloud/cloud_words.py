@@ -1,6 +1,5 @@
 """What the cloud panel says: findings with their marks, ages, where a key is, who decides."""
 
-import time
 from typing import Any, Final, Literal
 
 from floe.cloud.credentials.choice import EndpointChoice
@@ -10,6 +9,7 @@ from floe.cloud.link import CloudLink
 from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.jobs.endpoint_test import EndpointTestView
+from floe.units import format_time_ago
 
 StatusMark = Literal["good", "limited", "impossible"]
 
@@ -59,16 +59,6 @@ def _mark(finding: str) -> StatusMark:
     return "impossible" if finding.startswith(_IMPOSSIBLE) else "limited"
 
 
-def ago(then: float, now: float) -> str:
-    """`5 minutes ago`, for times in seconds."""
-    seconds = max(now - then, 0)
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        count = int(seconds // size)
-        if count:
-            return f"{count} {unit}{'s' * (count > 1)} ago"
-    return "just now"
-
-
 def hint(preset_id: str) -> dict[str, str]:
     """The sentence under the drop-down list, and the page where a key is got, if any."""
     if preset_id == OFF:
@@ -113,7 +103,7 @@ def in_use(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
     )
     tested = ""
     if choice.base_url != OFF:
-        when = f"Tested {ago(tested_at, time.time())}." if tested_at else "Not tested yet."
+        when = f"Tested {format_time_ago(tested_at)}." if tested_at else "Not tested yet."
         tested = f"{name(choice)}. {when}"
     return {
         "sentence": state.sentence,

@@ -111,7 +111,7 @@ class FederateActions:
     def switch(self, event: gr.EventData) -> Changes:
         """Let prompts be led to an expert, or not."""
         asked = read_asked(event, ItemSwitchAsked)
-        self._adapters.switch(asked.id, asked.on, model_sha256(self._store, self._base))
+        self._adapters.set_in_use(asked.id, asked.on, model_sha256(self._store, self._base))
         return self._done()
 
     def _done(self) -> Changes:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from floe.federation.app.round_report import RoundReport
 from floe.federation.group.history import Federation
+from floe.units import format_bytes
 
 NOTHING: Final[dict[str, Any]] = {"sentence": ""}
 """Before the first group or simulation."""
@@ -31,11 +32,6 @@ def rounds_value(
         "columns": COLUMNS,
         "rounds": [_row(report) for report in reversed(rounds)],
     }
-
-
-def size(count: int) -> str:
-    """`640 kB`, `12.5 MB`."""
-    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def _labels(rounds: Sequence[RoundReport]) -> list[str]:
@@ -74,8 +70,8 @@ def _figures(rounds: Sequence[RoundReport]) -> list[list[str]]:
     figures = [
         ["round", f"{newest.round} of {newest.rounds}"],
         ["clusters", str(len(newest.clusters))],
-        ["bytes from the devices", size(sum(report.bytes_in for report in rounds))],
-        ["bytes to the devices", size(sum(report.bytes_out for report in rounds))],
+        ["bytes from the devices", format_bytes(sum(report.bytes_in for report in rounds))],
+        ["bytes to the devices", format_bytes(sum(report.bytes_out for report in rounds))],
     ]
     if newest.epsilon is not None:
         figures.append(["epsilon", f"{newest.epsilon:.2f}"])
@@ -91,7 +87,7 @@ def _row(report: RoundReport) -> list[str]:
         str(len(report.clusters)),
         f"{sum(losses) / len(losses):.3f}" if losses else "—",
         "; ".join(dropped) or "—",
-        size(report.bytes_in),
-        size(report.bytes_out),
+        format_bytes(report.bytes_in),
+        format_bytes(report.bytes_out),
         f"{report.seconds:.0f} s",
     ]

@@ -232,7 +232,7 @@ class PersonalActions:
     def switch(self, event: gr.EventData) -> Changes:
         """Take an adapter into use, or out of it."""
         asked = read_asked(event, ItemSwitchAsked)
-        self._adapters.switch(asked.id, asked.on, self._base())
+        self._adapters.set_in_use(asked.id, asked.on, self._base())
         return self._shown_adapters()
 
     @plainly

@@ -8,6 +8,7 @@ from floe.adapters.registry import LARGEST_SCALE, LearntAdapter
 from floe.training.comparison import SideBySide
 from floe.training.process import TrainingStep
 from floe.training.run_table import TrainingRun
+from floe.units import format_bytes, format_duration, format_gigabytes
 
 NOTHING: Final[dict[str, Any]] = {"status": ""}
 """Before the first run."""
@@ -57,11 +58,6 @@ def thinned(points: Sequence[tuple[int, float | None]]) -> list[list[float]]:
     return known if every <= 1 else [*known[:-1:every], known[-1]]
 
 
-def span(seconds: float) -> str:
-    """`40 s`, `3 min`."""
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
-
-
 def adapter_row(adapter: LearntAdapter, base_sha256: str) -> dict[str, Any]:
     """What `floe.adapters` draws of one."""
     fits = adapter.base_sha256 == base_sha256
@@ -69,7 +65,7 @@ def adapter_row(adapter: LearntAdapter, base_sha256: str) -> dict[str, Any]:
     facts += [
         time.strftime("%d %b %Y", time.localtime(adapter.created_at)),
         f"rank {adapter.rank}",
-        f"{adapter.size / 1e6:.1f} MB",
+        format_bytes(adapter.size),
     ]
     before, after = (adapter.metrics.get(f"held_out_{each}") for each in ("before", "after"))
     if before is not None and after is not None:
@@ -100,7 +96,7 @@ def _state(run: TrainingRun, newest: TrainingStep | None) -> str:
 def _left(run: TrainingRun, newest: TrainingStep | None) -> str:
     if not run.active or newest is None or newest.seconds_left is None:
         return ""
-    return f"about {span(newest.seconds_left)} left"
+    return f"about {format_duration(newest.seconds_left)} left"
 
 
 def _figures(run: TrainingRun) -> list[list[str]]:
@@ -116,7 +112,7 @@ def _figures(run: TrainingRun) -> list[list[str]]:
         if found.get(key) is not None:
             figures.append([name, f"{found[key]:.3f}{unit}"])
     if found.get("seconds"):
-        figures.append(["time", span(found["seconds"])])
+        figures.append(["time", format_duration(found["seconds"])])
     if found.get("peak_rss_mb"):
-        figures.append(["memory", f"{found['peak_rss_mb'] / 1000:.1f} GB"])
+        figures.append(["memory", format_gigabytes(found["peak_rss_mb"])])
     return figures

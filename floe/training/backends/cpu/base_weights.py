@@ -21,7 +21,7 @@ from floe.adapters.lora_defaults import GGUF_NAMES, MODULES
 from floe.errors import ModelError
 from floe.llama.gguf_checks import check_model
 from floe.llama.gguf_file import ModelHeader
-from floe.training.backends.cpu.prepacked_linear import Frozen
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 
 _SLICE: Final = 4096
 """Rows of a matrix that are held in float32 at once."""
@@ -36,34 +36,34 @@ class LayerWeights:
     """
 
     attention_norm: Tensor
-    qkv: Frozen
+    qkv: PrepackedLinear
     qkv_bias: Tensor | None
-    output: Frozen
+    output: PrepackedLinear
     mlp_norm: Tensor
-    gate_up: Frozen
-    down: Frozen
+    gate_up: PrepackedLinear
+    down: PrepackedLinear
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Base:
+class BaseWeights:
     """A frozen base model. `head` holds what `embedding` does where the file ties them."""
 
     architecture: Architecture
     embedding: Tensor
     layers: tuple[LayerWeights, ...]
     final_norm: Tensor
-    head: Frozen
+    head: PrepackedLinear
     rope_factors: Tensor | None
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights and of everything computed with them."""
+        """Type of the weights and of everything computed with them."""
         return self.embedding.dtype
 
 
-def read_base(
+def read_base_weights(
     path: Path, dtype: torch.dtype, on_tensor: Callable[[int], None] = lambda _: None
-) -> Base:
+) -> BaseWeights:
     """Load and dequantise a GGUF file.
 
     Args:
@@ -107,8 +107,8 @@ def read_base(
     return base
 
 
-def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -> Base:
-    """A base from tensors by their names in transformers; `read` gives None where there is none.
+def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -> BaseWeights:
+    """Build a base from tensors by their names in transformers; `read` gives None where missing.
 
     Raises:
         KeyError: a tensor that every model has is missing.
@@ -130,24 +130,24 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
         layers.append(
             LayerWeights(
                 attention_norm=need(f"{at}.input_layernorm.weight"),
-                qkv=Frozen(
+                qkv=PrepackedLinear(
                     torch.cat([need(f"{at}.self_attn.{name}.weight") for name in MODULES[:3]])
                 ),
                 qkv_bias=torch.cat(present) if len(present) == 3 else None,
-                output=Frozen(need(f"{at}.self_attn.o_proj.weight")),
+                output=PrepackedLinear(need(f"{at}.self_attn.o_proj.weight")),
                 mlp_norm=need(f"{at}.post_attention_layernorm.weight"),
-                gate_up=Frozen(
+                gate_up=PrepackedLinear(
                     torch.cat([need(f"{at}.mlp.{name}.weight") for name in MODULES[4:6]])
                 ),
-                down=Frozen(need(f"{at}.mlp.down_proj.weight")),
+                down=PrepackedLinear(need(f"{at}.mlp.down_proj.weight")),
             )
         )
-    return Base(
+    return BaseWeights(
         architecture=architecture,
         embedding=embedding,
         layers=tuple(layers),
         final_norm=need("model.norm.weight"),
-        head=Frozen(embedding if head is None else head),
+        head=PrepackedLinear(embedding if head is None else head),
         rope_factors=read("model.rope_factors.weight"),
     )
 

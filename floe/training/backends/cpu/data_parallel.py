@@ -19,19 +19,19 @@ from floe.training.data.packing import Example, Packed, Shares
 T = TypeVar("T")
 U = TypeVar("U")
 
-_SEEDS: Final = 1_000_003
-_MOST: Final = 1 << 63
+_SEED_STRIDE: Final = 1_000_003
+_SEED_LIMIT: Final = 1 << 63
 
 
-class Lanes:
+class ThreadedDataParallel:
     """`count` threads, each with a gradient of its own, and a share of torch's threads."""
 
     def __init__(self, network: LoraNetwork, threads: int, count: int) -> None:
         """With a `count` of 1 all threads work on everything together, and none is started."""
         self.count = count
-        self._networks = [network, *(network.twin() for _ in range(count - 1))]
+        self._networks = [network, *(network.replica() for _ in range(count - 1))]
         self._pool = (
-            ThreadPoolExecutor(count, "lane", torch.set_num_threads, (max(1, threads // count),))
+            ThreadPoolExecutor(count, "replica", torch.set_num_threads, (max(1, threads // count),))
             if count > 1
             else None
         )
@@ -49,11 +49,11 @@ class Lanes:
             self._pool.shutdown()
 
     def map(self, function: Callable[[T], U], values: Iterable[T]) -> list[U]:
-        """`function` of each value, in their order; it must not write to what others read."""
+        """Apply `function` to each value, in their order; it must not write to what others read."""
         if self._pool is None:
             return [function(value) for value in values]
         futures = [self._pool.submit(function, value) for value in values]
-        # What fails ends the step, but not while another thread is still at work on it.
+        # An error ends the step only here, because another thread may still be at work on it.
         wait(futures)
         return [future.result() for future in futures]
 
@@ -82,14 +82,14 @@ class Lanes:
         """
 
         def one(place: int) -> tuple[float, float]:
-            return self._one(
+            return self._share_gradient(
                 self._networks[place],
                 examples,
                 shares[place],
                 states,
                 dropout=dropout,
                 checkpointing=checkpointing,
-                random=torch.Generator().manual_seed((seed * _SEEDS + place) % _MOST),
+                random=torch.Generator().manual_seed((seed * _SEED_STRIDE + place) % _SEED_LIMIT),
             )
 
         parts = self.map(one, range(len(shares))) if len(shares) > 1 else [one(0)]
@@ -101,7 +101,7 @@ class Lanes:
         return sum(loss * weight for loss, weight in parts) / total
 
     @staticmethod
-    def _one(
+    def _share_gradient(
         network: LoraNetwork,
         examples: Sequence[Example],
         share: Packed,
@@ -111,7 +111,7 @@ class Lanes:
         checkpointing: bool,
         random: torch.Generator,
     ) -> tuple[float, float]:
-        """The loss of one share, and how much it weighs."""
+        """Compute the gradient of one share; return its loss and how much it weighs."""
         network.lora.gradient.zero_()
         batch = network.batch(examples, share)
         loss = network.step(

@@ -22,7 +22,7 @@ from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import KEPT_TOKENS
 from floe.training.backends.cpu.base_weights import LayerWeights
 from floe.training.backends.cpu.lora_parameters import Group
-from floe.training.backends.cpu.prepacked_linear import Frozen
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 
 Saved = tuple[Tensor, Tensor | None]
 
@@ -32,7 +32,7 @@ _SAFE_SUM: Final = 1e20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Where the tokens of a batch stand.
+    """Positions of the tokens of a batch.
 
     `cos`, `sin` (n, 1, head size), the sines of the first half negative; `bins`: for each run of
     tokens that attend among themselves its start, end and additive mask (group size * length,
@@ -46,7 +46,7 @@ class Layout:
 
 @dataclass(slots=True, eq=False)
 class Activations:
-    """What the backward pass of a layer needs from its forward pass.
+    """Values that the backward pass of a layer needs from its forward pass.
 
     `weights`: for each bin the attention's exponentials (kv heads, group * n, n), and the inverse
     of their sums float32 (kv heads, group * n, 1). `inputs`, `active`: what goes into the products
@@ -80,20 +80,22 @@ def forward(
     """One layer over the hidden states `x` (n, hidden); `x` itself is left alone."""
     saved: dict[str, Saved] = {}
 
-    def project(name: str, inputs: Tensor, weight: Frozen, bias: Tensor | None = None) -> Tensor:
+    def project(
+        name: str, inputs: Tensor, weight: PrepackedLinear, bias: Tensor | None = None
+    ) -> Tensor:
         y = weight.forward(inputs, bias)
         if name in lora:
             saved[name] = lora[name].forward(inputs, y, dropout, random)
         return y
 
     norm = inverse_rms(x, architecture.norm_epsilon)
-    inputs = normed(x, norm, layer.attention_norm)
+    inputs = rms_norm(x, norm, layer.attention_norm)
     qkv = project("qkv", inputs, layer.qkv, layer.qkv_bias)
-    _rotate(architecture, qkv, layout.cos, layout.sin)
+    _apply_rotary(architecture, qkv, layout.cos, layout.sin)
     attended, weights = _attend(architecture, qkv, layout)
     middle = project("output", attended, layer.output).add_(x)
     middle_norm = inverse_rms(middle, architecture.norm_epsilon)
-    gate_up = project("gate_up", normed(middle, middle_norm, layer.mlp_norm), layer.gate_up)
+    gate_up = project("gate_up", rms_norm(middle, middle_norm, layer.mlp_norm), layer.gate_up)
     gate, up = gate_up.chunk(2, dim=1)
     silu = F.silu(gate)
     active = silu * up
@@ -140,7 +142,7 @@ def backward(
         The gradient of the input; those of the factors are added to their own views.
     """
 
-    def back(name: str, grad: Tensor, inputs: Tensor | None, weight: Frozen) -> Tensor:
+    def back(name: str, grad: Tensor, inputs: Tensor | None, weight: PrepackedLinear) -> Tensor:
         dx = weight.backward(grad)
         if name in lora:
             assert inputs is not None
@@ -161,18 +163,18 @@ def backward(
     del dact
     inputs = None
     if "gate_up" in lora:
-        inputs = normed(kept.middle, kept.middle_norm, layer.mlp_norm)
+        inputs = rms_norm(kept.middle, kept.middle_norm, layer.mlp_norm)
     dnormed = back("gate_up", dgate_up, inputs, layer.gate_up)
-    dmiddle = dy.add_(norm_backward(dnormed, kept.middle, kept.middle_norm, layer.mlp_norm))
+    dmiddle = dy.add_(rms_norm_backward(dnormed, kept.middle, kept.middle_norm, layer.mlp_norm))
     dattended = back("output", dmiddle, kept.attended, layer.output)
     dqkv = _attend_backward(architecture, kept, layout, dattended)
-    _rotate(architecture, dqkv, layout.cos, -layout.sin)
+    _apply_rotary(architecture, dqkv, layout.cos, -layout.sin)
     if not need_input:
         if kept.inputs is not None:
             lora["qkv"].backward(dqkv, kept.inputs, kept.lora["qkv"], torch.empty_like(kept.x))
         return None
     dnormed = back("qkv", dqkv, kept.inputs, layer.qkv)
-    return dmiddle.add_(norm_backward(dnormed, kept.x, kept.norm, layer.attention_norm))
+    return dmiddle.add_(rms_norm_backward(dnormed, kept.x, kept.norm, layer.attention_norm))
 
 
 def inverse_rms(x: Tensor, epsilon: float) -> Tensor:
@@ -181,21 +183,21 @@ def inverse_rms(x: Tensor, epsilon: float) -> Tensor:
     return torch.rsqrt(length.square_().div_(x.shape[-1]).add_(epsilon))
 
 
-def normed(x: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
-    """The RMS norm of `x` from its `inverse_rms`, in the dtype of `x`."""
+def rms_norm(x: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+    """Return the RMS norm of `x` from its `inverse_rms`, in the dtype of `x`."""
     return torch.mul(x, inverse, out=torch.empty_like(x)).mul_(weight)
 
 
-def norm_backward(dy: Tensor, x: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
-    """Gradient of `normed` for its input: r g - x r^3 mean(g x), where g = dy * weight."""
+def rms_norm_backward(dy: Tensor, x: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+    """Gradient of `rms_norm` for its input: r g - x r^3 mean(g x), where g = dy * weight."""
     g = dy * weight
-    # Of a gradient one factor for a row may be rounded; two types in one operation take thrice
-    # the time.
+    # A row's one factor of a gradient may be rounded, because two types in one operation take
+    # thrice the time.
     along = (g * x).sum(-1, keepdim=True) * (inverse**3).div_(x.shape[-1])
     return g.mul_(inverse.to(x.dtype)).addcmul_(x, along.to(x.dtype), value=-1)
 
 
-def _rotate(architecture: Architecture, qkv: Tensor, cos: Tensor, sin: Tensor) -> None:
+def _apply_rotary(architecture: Architecture, qkv: Tensor, cos: Tensor, sin: Tensor) -> None:
     """Turn the q and k parts of `qkv` by their positions, in place."""
     size = architecture.head_size
     heads = architecture.heads + architecture.kv_heads
@@ -205,8 +207,8 @@ def _rotate(architecture: Architecture, qkv: Tensor, cos: Tensor, sin: Tensor) -
     qk.mul_(cos).addcmul_(across, sin)
 
 
-def _heads(architecture: Architecture, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Views of one bin of n tokens: q (kv heads, group * n, size), k and v (kv heads, n, size)."""
+def _split_heads(architecture: Architecture, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """View one bin of n tokens as q (kv heads, group * n, size), k and v (kv heads, n, size)."""
     size, kv = architecture.head_size, architecture.kv_heads
     n, group = len(qkv), architecture.heads // architecture.kv_heads
     q, k, v = torch.split(qkv, [architecture.heads * size, kv * size, kv * size], dim=1)
@@ -217,7 +219,7 @@ def _heads(architecture: Architecture, qkv: Tensor) -> tuple[Tensor, Tensor, Ten
     )
 
 
-def _rows(architecture: Architecture, heads: Tensor, n: int) -> Tensor:
+def _merge_heads(architecture: Architecture, heads: Tensor, n: int) -> Tensor:
     """Back from (kv heads, group * n, size) to (n, heads * size)."""
     kv, size = architecture.kv_heads, architecture.head_size
     return heads.view(kv, -1, n, size).permute(2, 0, 1, 3).reshape(n, -1)
@@ -246,12 +248,12 @@ def _attend(
     out = torch.empty(len(qkv), architecture.heads * architecture.head_size, dtype=qkv.dtype)
     kept = []
     for start, end, mask in layout.bins:
-        q, k, v = _heads(architecture, qkv[start:end])
+        q, k, v = _split_heads(architecture, qkv[start:end])
         scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=scale)
         weights, inverse = exponentials(scores)
         attended = torch.bmm(weights, v)
         torch.mul(attended, inverse, out=attended)
-        out[start:end] = _rows(architecture, attended, end - start)
+        out[start:end] = _merge_heads(architecture, attended, end - start)
         kept.append((weights, inverse))
     return out, kept
 
@@ -267,7 +269,7 @@ def _attend_backward(
     dqkv = torch.empty_like(kept.qkv)
     for (start, end, _), (weights, inverse) in zip(layout.bins, kept.weights, strict=True):
         n = end - start
-        q, k, v = _heads(architecture, kept.qkv[start:end])
+        q, k, v = _split_heads(architecture, kept.qkv[start:end])
         do = dout[start:end].view(n, kv, group, size).permute(1, 2, 0, 3)
         o = kept.attended[start:end].view(n, kv, group, size).permute(1, 2, 0, 3)
         do = do.reshape(kv, group * n, size) * inverse.to(do.dtype)
@@ -277,7 +279,7 @@ def _attend_backward(
         dscores.mul_(weights)
         rows = dqkv[start:end]
         dq = torch.bmm(dscores, k)
-        rows[:, :queries] = _rows(architecture, dq, n)
+        rows[:, :queries] = _merge_heads(architecture, dq, n)
         dk = torch.bmm(dscores.transpose(1, 2), q)
         rows[:, queries : queries + kv * size] = dk.transpose(0, 1).reshape(n, -1)
         dv = torch.bmm(weights.transpose(1, 2), do)

@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -17,15 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from floe.adapters.architecture import Architecture
+from floe.adapters.lora_defaults import PROJECTION_GROUPS
 from floe.adapters.lora_factors import Factors, module_name, truncate
-
-GROUPS: Final = {
-    "qkv": ("q_proj", "k_proj", "v_proj"),
-    "output": ("o_proj",),
-    "gate_up": ("gate_proj", "up_proj"),
-    "down": ("down_proj",),
-}
-
 
 _Place = tuple[int, str, tuple[int, int], tuple[int, int], tuple[slice, slice]]
 """Layer, group, shapes of A and B, and where both lie in the flat vector."""
@@ -96,7 +88,7 @@ class Lora:
         dtype: torch.dtype,
         seed: int,
     ) -> None:
-        """A random A and a zero B for each of `modules` in the upper `layers` layers."""
+        """Make a random A and a zero B for each of `modules` in the upper `layers` layers."""
         self.rank, self.alpha = rank, alpha
         self._architecture = architecture
         self._modules = modules
@@ -105,7 +97,7 @@ class Lora:
         slots: list[tuple[int, str, tuple[str, ...], int, int]] = []
         size = 0
         for layer in range(self.first_layer, architecture.layers):
-            for name, members in GROUPS.items():
+            for name, members in PROJECTION_GROUPS.items():
                 used = tuple(module for module in members if module in modules)
                 if used:
                     inputs = architecture.module_shape(used[0])[1]
@@ -130,7 +122,7 @@ class Lora:
             b = self.parameters[pair[1]].view(outputs, wide)
             mask = self._mask[pair[1]].view(outputs, wide)
             row = 0
-            for module in GROUPS[name]:
+            for module in PROJECTION_GROUPS[name]:
                 height = architecture.module_shape(module)[0]
                 if module in used:
                     i = used.index(module) * rank
@@ -150,7 +142,7 @@ class Lora:
         self.refresh()
 
     def _groups(self) -> tuple[Tensor, dict[int, dict[str, Group]]]:
-        """A gradient, all zeros, and the groups that add to it."""
+        """Make a gradient, all zeros, and the groups that add to it."""
         gradient = torch.zeros_like(self.parameters)
         layers: dict[int, dict[str, Group]] = {}
         for layer, name, wide, tall, (of_a, of_b) in self._places:
@@ -163,11 +155,11 @@ class Lora:
             )
         return gradient, layers
 
-    def twin(self) -> "Lora":
-        """The same factors with a gradient of its own, for another thread."""
-        twin = copy(self)
-        twin.gradient, twin.layers = twin._groups()
-        return twin
+    def replica(self) -> "Lora":
+        """Return the same factors with a gradient of their own, for another thread."""
+        replica = copy(self)
+        replica.gradient, replica.layers = replica._groups()
+        return replica
 
     def refresh(self, strength: float = 1.0) -> None:
         """Carry the parameters over into the copies that the layers multiply with.
@@ -181,7 +173,7 @@ class Lora:
             self._low.mul_(math.sqrt(strength))
 
     def is_zero(self) -> bool:
-        """Whether the adapter as it stands changes nothing."""
+        """Tell whether the adapter as it stands changes nothing."""
         return not any(bool(b.any()) for _, b in self._views.values())
 
     def clean_gradient(self) -> None:
@@ -189,7 +181,7 @@ class Lora:
         self.gradient *= self._mask
 
     def factors(self) -> Factors:
-        """A copy of every A and B, without alpha / rank."""
+        """Copy every A and B, without alpha / rank."""
         return {name: (a.numpy().copy(), b.numpy().copy()) for name, (a, b) in self._views.items()}
 
     def load(self, factors: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -16,14 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from floe.training.backends.cpu import layers
-from floe.training.backends.cpu.base_weights import Base
+from floe.training.backends.cpu.base_weights import BaseWeights
 from floe.training.backends.cpu.layers import Activations, Layout
 from floe.training.backends.cpu.lora_parameters import Lora
-from floe.training.backends.cpu.prepacked_linear import Frozen
+from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
 from floe.training.data.packing import Example, Packed, pack
-
-HEAD_BYTES: Final = 25 * 10**6
-"""Of the logits over the whole vocabulary that are held at once; the softmax takes their place."""
+from floe.training.memory_limit import LOGITS_BYTES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +47,7 @@ class LoraNetwork:
     """
 
     def __init__(
-        self, base: Base, lora: Lora, watch: Callable[[int], None] = lambda _: None
+        self, base: BaseWeights, lora: Lora, watch: Callable[[int], None] = lambda _: None
     ) -> None:
         self.base, self.lora = base, lora
         self._watch = watch
@@ -61,14 +58,14 @@ class LoraNetwork:
         if base.rope_factors is not None:
             self._frequencies /= base.rope_factors.float()
 
-    def twin(self) -> "LoraNetwork":
-        """The same factors with a gradient of its own, for another thread."""
-        twin = copy(self)
-        twin.lora = self.lora.twin()
-        return twin
+    def replica(self) -> "LoraNetwork":
+        """Return the same factors with a gradient of their own, for another thread."""
+        replica = copy(self)
+        replica.lora = self.lora.replica()
+        return replica
 
-    def backward_matrices(self) -> list[Frozen]:
-        """The weights that gradients pass through."""
+    def backward_matrices(self) -> list[PrepackedLinear]:
+        """Return the weights that gradients pass through."""
         first = self.lora.first_layer
         found = [self.base.head]
         for i, layer in enumerate(self.base.layers[first:]):
@@ -76,13 +73,13 @@ class LoraNetwork:
             found += [layer.qkv] if i else []
         return found
 
-    def prepare(self, matrix: Frozen) -> None:
+    def prepare(self, matrix: PrepackedLinear) -> None:
         """Lay one of them out."""
-        self._watch(matrix.coming)
+        self._watch(matrix.pending_bytes)
         matrix.prepare()
 
     def batch(self, examples: Sequence[Example], packed: Packed) -> Batch:
-        """The tensors of one batch."""
+        """Build the tensors of one batch."""
         members = tuple(i for members in packed for i in members)
         chosen = [examples[i] for i in members]
         places = np.concatenate([np.arange(len(example)) for example in chosen])
@@ -123,7 +120,7 @@ class LoraNetwork:
         return mask.repeat(architecture.heads // architecture.kv_heads, 1)
 
     @torch.inference_mode()  # no bookkeeping for autograd, which is not used
-    def trunk(self, batch: Batch) -> Tensor:
+    def frozen_prefix(self, batch: Batch) -> Tensor:
         """Hidden states (n, hidden) below the lowest adapter."""
         x = self.base.embedding[batch.tokens]
         for layer in self.base.layers[: self.lora.first_layer]:
@@ -131,13 +128,15 @@ class LoraNetwork:
             x, _ = layers.forward(self.base.architecture, layer, {}, x, batch.layout)
         return x
 
-    def trunks(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
-        """`trunk` of every example."""
+    def frozen_prefixes(self, examples: Sequence[Example], batch_tokens: int) -> list[Tensor]:
+        """`frozen_prefix` of every example."""
         kept: list[Tensor] = [torch.empty(0)] * len(examples)
         for packed in pack([len(example) for example in examples], batch_tokens):
             batch = self.batch(examples, packed)
             sizes = [len(examples[i]) for i in batch.members]
-            for i, states in zip(batch.members, torch.split(self.trunk(batch), sizes), strict=True):
+            for i, states in zip(
+                batch.members, torch.split(self.frozen_prefix(batch), sizes), strict=True
+            ):
                 kept[i] = states.clone()
         return kept
 
@@ -145,7 +144,7 @@ class LoraNetwork:
     def loss(self, batch: Batch, x: Tensor) -> tuple[float, int]:
         """Sum of the loss over all targets in nats, unweighted, and how many there are.
 
-        `x` (n, hidden) are the states of `trunk`.
+        `x` (n, hidden) are the states of `frozen_prefix`.
         """
         for i in range(self.lora.first_layer, self.base.architecture.layers):
             self._watch(self._layer_bytes(batch))
@@ -174,7 +173,7 @@ class LoraNetwork:
 
         Args:
             batch: what to learn.
-            x: states of `trunk` (n, hidden).
+            x: states of `frozen_prefix` (n, hidden).
             dropout: share of the adapter's inner values set to zero.
             checkpointing: keep only the input of each layer and compute the rest again.
             random: where dropout draws from; None: torch's own generator.
@@ -196,7 +195,7 @@ class LoraNetwork:
         hidden, norm = self._final(rows)
         losses, dhidden = self._cross_entropy(hidden, batch, backward=True)
         dx = torch.zeros_like(x)
-        dx[batch.positions] = layers.norm_backward(dhidden, rows, norm, self.base.final_norm)
+        dx[batch.positions] = layers.rms_norm_backward(dhidden, rows, norm, self.base.final_norm)
         del rows, hidden, dhidden, x
         after = random.get_state()
         for i in range(architecture.layers - 1, first - 1, -1):
@@ -222,7 +221,7 @@ class LoraNetwork:
         return float((losses * batch.weights).sum() / batch.weights.sum())
 
     def _layer_bytes(self, batch: Batch) -> int:
-        """What one layer takes at most while it works, kept activations included."""
+        """Return the bytes that one layer takes at most, kept activations included."""
         a = self.base.architecture
         queries, keys = a.heads * a.head_size, a.kv_heads * a.head_size
         numbers = len(batch.tokens) * (7 * a.hidden + 4 * queries + 4 * keys + 8 * a.intermediate)
@@ -244,7 +243,7 @@ class LoraNetwork:
 
     def _final(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         norm = layers.inverse_rms(rows, self.base.architecture.norm_epsilon)
-        return layers.normed(rows, norm, self.base.final_norm), norm
+        return layers.rms_norm(rows, norm, self.base.final_norm), norm
 
     def _cross_entropy(
         self, hidden: Tensor, batch: Batch, *, backward: bool
@@ -254,11 +253,11 @@ class LoraNetwork:
         A few rows at a time: all logits at once would outweigh everything else in memory.
         """
         head, words = self.base.head, len(self.base.embedding)
-        most = max(1, HEAD_BYTES // (words * hidden.itemsize))
+        most = max(1, LOGITS_BYTES // (words * hidden.itemsize))
         parts = max(1, math.ceil(len(hidden) / most))
-        # Of equal size: a small rest would read the whole matrix for a few rows.
+        # Parts are of equal size, because a small rest would read the whole matrix for a few rows.
         rows = math.ceil(len(hidden) / parts)
-        self._watch(HEAD_BYTES + (head.coming if backward else 0))
+        self._watch(LOGITS_BYTES + (head.pending_bytes if backward else 0))
         losses = torch.empty(len(hidden))
         gradient = torch.empty_like(hidden)
         for start in range(0, len(hidden), max(rows, 1)):

@@ -12,12 +12,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-_one_at_a_time: Final = threading.Lock()
-_ROWS: Final = 256
+_prepack_lock: Final = threading.Lock()
+_PREPACK_ROWS: Final = 256
 """For how many rows the layout is chosen; all from one to a thousand gave the same one."""
 
 
-class Frozen:
+class PrepackedLinear:
     """A matrix W (outputs, inputs), ready for x W^T and, once it was asked for, for y W.
 
     Attributes:
@@ -28,7 +28,7 @@ class Frozen:
 
     def __init__(self, weight: Tensor) -> None:
         """Lay out `weight`, which must not be changed any more."""
-        self._forward = _laid_out(weight)
+        self._forward = _prepack(weight)
         self._back: Tensor | None = None
         self.nbytes = weight.nbytes
 
@@ -39,7 +39,7 @@ class Frozen:
     def backward(self, dy: Tensor) -> Tensor:
         """`dy` (n, outputs) to dy W (n, inputs)."""
         if self._back is None:
-            with _one_at_a_time:
+            with _prepack_lock:
                 self.prepare()
         assert self._back is not None
         return _product(dy, self._back, None)
@@ -47,32 +47,32 @@ class Frozen:
     def prepare(self) -> None:
         """Lay out for `backward` at once, if that was not done yet; one thread at a time."""
         if self._back is None:
-            self._back = _laid_out(self.dense().T)
+            self._back = _prepack(self.dense().T)
 
     def dense(self) -> Tensor:
-        """A plain copy."""
+        """Return a plain copy."""
         return self._forward.to_dense() if self._forward.is_mkldnn else self._forward.clone()
 
     @property
-    def coming(self) -> int:
+    def pending_bytes(self) -> int:
         """Bytes that `backward` will take for itself: none after its first call."""
         return 0 if self._back is not None else 2 * self.nbytes
 
 
-def _laid_out(weight: Tensor) -> Tensor:
+def _prepack(weight: Tensor) -> Tensor:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return weight
-    laid_out: Tensor = _operations()._reorder_linear_weight(weight, _ROWS)
+    laid_out: Tensor = _mkldnn()._reorder_linear_weight(weight, _PREPACK_ROWS)
     return laid_out
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if not weight.is_mkldnn:
         return torch.nn.functional.linear(x, weight, bias)
-    product: Tensor = _operations()._linear_pointwise(x, weight, bias, "none", [], "")
+    product: Tensor = _mkldnn()._linear_pointwise(x, weight, bias, "none", [], "")
     return product
 
 
-def _operations() -> Any:
-    # What torch's own compiler uses for the weights of a model that is frozen.
+def _mkldnn() -> Any:
+    # Torch's own compiler uses these operators for the weights of a frozen model.
     return torch.ops.mkldnn
