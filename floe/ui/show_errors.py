@@ -26,7 +26,7 @@ _S = TypeVar("_S", bound=Noticed)
 _P = ParamSpec("_P")
 
 
-def plainly(
+def show_errors(
     action: Callable[Concatenate[_S, _P], Changes],
 ) -> Callable[Concatenate[_S, _P], Changes]:
     """Turn an error that is fit to show into a sentence in the page; log any other one."""

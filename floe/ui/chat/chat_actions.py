@@ -37,7 +37,7 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Actions:
 
     # Conversations
 
-    @plainly
+    @show_errors
     def load(self, seat: Seat) -> Changes:
         """A page was opened: what was last in view, the controls as they were left."""
         kept = Preferences.load(self._store)
@@ -95,13 +95,13 @@ class Actions:
             **self.look_at_weight(seat),
         }
 
-    @plainly
+    @show_errors
     def new(self, seat: Seat) -> Changes:
         """An empty conversation; it is kept once something has been asked."""
         seat.keep_here = False
         return self._show(seat, None)
 
-    @plainly
+    @show_errors
     def open(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show a conversation; with a message found in it, the branch that has the message."""
         asked = read_asked(event, PlaceAsked)
@@ -114,14 +114,14 @@ class Actions:
         except StoreError as error:
             return {**self._show(seat, None), self.parts.notice: str(error)}
 
-    @plainly
+    @show_errors
     def rename(self, seat: Seat, event: gr.EventData) -> Changes:
         """Give a conversation a title of the user's own."""
         asked = read_asked(event, TitleAsked)
         self._store.rename_conversation(asked.id, asked.title)
         return {self.parts.listing: conversation_list(self._assistant, seat.conversation)}
 
-    @plainly
+    @show_errors
     def delete(self, seat: Seat, event: gr.EventData) -> Changes:
         """Remove a conversation for good; an answer still written in it ends first."""
         doomed = read_asked(event, ItemAsked).id
@@ -132,7 +132,7 @@ class Actions:
         self._store.delete_conversation(doomed)
         return self._show(seat, None if doomed == seat.conversation else seat.conversation)
 
-    @plainly
+    @show_errors
     def keep_here(self, seat: Seat, event: gr.EventData) -> Changes:
         """Keep the conversation in view on this device, or let the cloud take part again."""
         seat.keep_here = read_asked(event, SwitchAsked).on
@@ -140,7 +140,7 @@ class Actions:
             self._assistant.set_local_only(seat.conversation, seat.keep_here)
         return {self.parts.about: self._about(seat), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def allow(self, seat: Seat, event: gr.EventData) -> Changes:
         """What the conversation in view may be used for; None: as in general."""
         asked = read_asked(event, ConsentAsked)
@@ -150,7 +150,7 @@ class Actions:
 
     # Turns
 
-    @plainly
+    @show_errors
     def send(
         self,
         seat: Seat,
@@ -177,7 +177,7 @@ class Actions:
             self._store.delete_conversation(fresh)
             raise
 
-    @plainly
+    @show_errors
     def edit(
         self,
         seat: Seat,
@@ -193,7 +193,7 @@ class Actions:
         turn = self._assistant.edit(asked.id, asked.text, options)
         return self._show(seat, turn.conversation_id)
 
-    @plainly
+    @show_errors
     def regenerate(
         self,
         seat: Seat,
@@ -208,7 +208,7 @@ class Actions:
         turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
         return self._show(seat, turn.conversation_id)
 
-    @plainly
+    @show_errors
     def branch(self, seat: Seat, event: gr.EventData) -> Changes:
         """Show another version of a message, with what followed it."""
         if seat.conversation is None:
@@ -217,14 +217,14 @@ class Actions:
         self._store.select_branch(seat.conversation, asked.id)
         return self._show(seat, seat.conversation, asked.id)
 
-    @plainly
+    @show_errors
     def rate(self, seat: Seat, event: gr.EventData) -> Changes:
         """Like an answer, dislike it, or take that back."""
         asked = read_asked(event, RatingAsked)
         self._store.rate_message(asked.id, asked.rating)
         return {self.parts.thread: self._rows(seat, asked.id), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def rewrite(self, seat: Seat, event: gr.EventData) -> Changes:
         """Put the person's own words beside an answer, and show those."""
         asked = read_asked(event, TextAsked)
@@ -260,7 +260,7 @@ class Actions:
             self._steer(seat, kept.weight)
         return {self.parts.auto: auto_value(self._store, self._rule)}
 
-    @plainly
+    @show_errors
     def set_auto(self, seat: Seat, event: gr.EventData) -> Changes:
         """Let the weight follow what the person rewrote, or leave it where it is."""
         Preferences.update(self._store, auto=read_asked(event, SwitchAsked).on)

@@ -19,7 +19,7 @@ from floe.jobs.endpoint_test import EndpointTestView
 from floe.origin import origin_of
 from floe.ui.cloud import cloud_words as words
 from floe.ui.cloud.cloud_panel import LONGEST_DEADLINE_MS, CloudParts
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 _KEPT: Final = "A key is kept; type to replace it"
 _NO_KEY: Final = "No key is kept"
@@ -41,7 +41,7 @@ class CloudActions:
         """Where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
+    @show_errors
     def load(self) -> Changes:
         """A page was opened: the endpoint that was last tested or used, the limits as kept."""
         kept = Preferences.load(self._store)
@@ -65,7 +65,7 @@ class CloudActions:
 
     # An endpoint
 
-    @plainly
+    @show_errors
     def choose(self, preset_id: str, shown: str) -> Changes:
         """Another line of the list: what is known of it. A typed key was meant for another one."""
         chosen = preset_by_id(preset_id)
@@ -76,12 +76,12 @@ class CloudActions:
             del form[self.parts.base_url]["value"]
         return {**form, self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def look_for_key(self, preset_id: str, base_url: str) -> Changes:
         """Another address was typed: whether there is a key for it."""
         return self._key(words.address(preset_id, base_url), what_is_typed_stays=True)
 
-    @plainly
+    @show_errors
     def test(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
         """Begin a test; `watch` shows how it goes."""
         choice = _choice(preset_id, base_url, model)
@@ -97,7 +97,7 @@ class CloudActions:
         """End the test."""
         self._test.cancel()
 
-    @plainly
+    @show_errors
     def use(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
         """Ask this endpoint from now on; a key that was typed is kept."""
         choice = _choice(preset_id, base_url, model)
@@ -109,7 +109,7 @@ class CloudActions:
             self._cloud.keys.save(choice.base_url, typed)
         return {**self._key(choice.base_url), **self.look(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def forget(self, preset_id: str, base_url: str) -> Changes:
         """Remove the key of an endpoint; if that one is in use, it goes on without."""
         meant = _choice(preset_id, base_url, None).base_url
@@ -121,7 +121,7 @@ class CloudActions:
 
     # Limits
 
-    @plainly
+    @show_errors
     def keep(
         self,
         deadline_ms: float,

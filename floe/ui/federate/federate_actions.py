@@ -21,7 +21,7 @@ from floe.ui.federate.federate_panel import FederateParts
 from floe.ui.federate.rounds import NOTHING, rounds_value
 from floe.ui.page_events import GroupAsked, ItemSwitchAsked, ViewAsked, read_asked
 from floe.ui.privacy.privacy_actions import keep_consent
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class FederateActions:
         """Where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
+    @show_errors
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
         return (
@@ -54,7 +54,7 @@ class FederateActions:
             else {self.parts.notice: ""}
         )
 
-    @plainly
+    @show_errors
     def look(self) -> Changes:
         """Everything as it stands; a problem met meanwhile is told once."""
         # Asked first: a group that is joined meanwhile is then drawn at the next tick, not never.
@@ -72,13 +72,13 @@ class FederateActions:
         }
         return shown | ({self.parts.notice: problem} if problem else {})
 
-    @plainly
+    @show_errors
     def allow(self, event: gr.EventData) -> Changes:
         """Keep the general answer: may a group learn from what was learnt here."""
         keep_consent(self._store, event)
         return self._done()
 
-    @plainly
+    @show_errors
     def join(self, event: gr.EventData) -> Changes:
         """Take part in a group: measure this device, if need be, then connect."""
         asked = read_asked(event, GroupAsked)
@@ -89,25 +89,25 @@ class FederateActions:
             raise FederationError("This device is joining already.")
         return self._done()
 
-    @plainly
+    @show_errors
     def leave(self) -> Changes:
         """Take no part any more."""
         self._membership.leave()
         return self._done()
 
-    @plainly
+    @show_errors
     def start(self) -> Changes:
         """Simulate a group."""
         self._simulation.start(self._base)
         return self._done()
 
-    @plainly
+    @show_errors
     def stop(self) -> Changes:
         """End the simulation."""
         self._simulation.stop()
         return self._done()
 
-    @plainly
+    @show_errors
     def switch(self, event: gr.EventData) -> Changes:
         """Let prompts be led to an expert, or not."""
         asked = read_asked(event, ItemSwitchAsked)

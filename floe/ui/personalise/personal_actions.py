@@ -39,7 +39,7 @@ from floe.ui.personalise.personal_panel import PersonalParts
 from floe.ui.personalise.training_view import NOTHING, adapter_row, run_value
 from floe.ui.privacy.privacy_actions import keep_consent
 from floe.ui.serving.downloads import offer
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 _COMPARE_SECONDS: Final = 180
 """Time that answers side by side may take; then they are not waited for any more."""
@@ -72,7 +72,7 @@ class PersonalActions:
         """Where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
+    @show_errors
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
         return (
@@ -81,13 +81,13 @@ class PersonalActions:
             else {self.parts.notice: ""}
         )
 
-    @plainly
+    @show_errors
     def look(self) -> Changes:
         """Everything as it stands, after a look at chats that nobody has looked at."""
         self._scan.start()
         return {**self._learning(), **self._shown_adapters()}
 
-    @plainly
+    @show_errors
     def watch(self) -> Changes:
         """How the plan and the run stand; once nothing moves any more, everything."""
         if self._is_busy():
@@ -96,14 +96,14 @@ class PersonalActions:
 
     # A run
 
-    @plainly
+    @show_errors
     def limit(self, event: gr.EventData) -> Changes:
         """How much memory and time a run may take, and whether it starts afresh."""
         asked = read_asked(event, LimitAsked)
         LearningChoices.update(self._store, **{asked.name: asked.value})
         return self._learning()
 
-    @plainly
+    @show_errors
     def begin(self) -> Changes:
         """Train by the plan that is shown."""
         data = chosen_dataset(self._store, self._settings.system_prompt)
@@ -120,7 +120,7 @@ class PersonalActions:
         )
         return {**self._progress(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def cancel(self) -> Changes:
         """Stop after the step it is at."""
         run = self._runs.latest()
@@ -128,7 +128,7 @@ class PersonalActions:
             self._runs.cancel(run.id)
         return {**self._progress(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def resume(self) -> Changes:
         """Go on where it stopped."""
         run = self._runs.latest()
@@ -138,14 +138,14 @@ class PersonalActions:
 
     # The automatic weight
 
-    @plainly
+    @show_errors
     def ask_cloud(self, event: gr.EventData) -> Changes:
         """Whether the cloud is asked about answers kept aside, from the next training on."""
         LearningChoices.update(self._store, ask_cloud=read_asked(event, SwitchAsked).on)
         keep_note(self._store, "")
         return {**self._progress(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def fit(self) -> Changes:
         """Ask the cloud now."""
         run = self._run_to_ask_about()
@@ -155,13 +155,13 @@ class PersonalActions:
 
     # What is learnt from
 
-    @plainly
+    @show_errors
     def allow(self, event: gr.EventData) -> Changes:
         """Keep the general answer: may chats be used for training."""
         keep_consent(self._store, event)
         return self._learning()
 
-    @plainly
+    @show_errors
     def choose(self, event: gr.EventData) -> Changes:
         """Learn from a conversation, or leave it out."""
         kept = self._kept.except_chats
@@ -170,7 +170,7 @@ class PersonalActions:
         LearningChoices.update(self._store, except_chats=out)
         return self._learning()
 
-    @plainly
+    @show_errors
     def leave(self, event: gr.EventData) -> Changes:
         """Leave one answer out, or take it in again."""
         kept = self._kept.without
@@ -179,13 +179,13 @@ class PersonalActions:
         LearningChoices.update(self._store, without=without)
         return self._learning()
 
-    @plainly
+    @show_errors
     def privately(self, event: gr.EventData) -> Changes:
         """Whether private messages are learnt from, too."""
         LearningChoices.update(self._store, with_private=read_asked(event, SwitchAsked).on)
         return self._learning()
 
-    @plainly
+    @show_errors
     def bring(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
         asked = read_asked(event, FileAsked)
@@ -195,7 +195,7 @@ class PersonalActions:
             import_chats(self._store, path, asked.name)
         return self._brought()
 
-    @plainly
+    @show_errors
     def example(self, event: gr.EventData) -> Changes:
         """Add the chats of one of the made-up people."""
         known = {path.stem: path for path in EXAMPLES.glob("*.jsonl")}
@@ -205,7 +205,7 @@ class PersonalActions:
         import_chats(self._store, chosen)
         return self._brought()
 
-    @plainly
+    @show_errors
     def export(self) -> Changes:
         """Hand over the chosen chats as JSONL."""
         kept = self._kept
@@ -221,34 +221,34 @@ class PersonalActions:
 
     # Adapters
 
-    @plainly
+    @show_errors
     def rename(self, event: gr.EventData) -> Changes:
         """Give an adapter another name."""
         asked = read_asked(event, NameAsked)
         self._adapters.rename(asked.id, asked.name)
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def switch(self, event: gr.EventData) -> Changes:
         """Take an adapter into use, or out of it."""
         asked = read_asked(event, ItemSwitchAsked)
         self._adapters.switch(asked.id, asked.on, self._base())
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def scale(self, event: gr.EventData) -> Changes:
         """Let an adapter act more or less."""
         asked = read_asked(event, ScaleAsked)
         self._adapters.set_scale(asked.id, asked.scale)
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def delete(self, event: gr.EventData) -> Changes:
         """Remove an adapter for good."""
         self._adapters.delete(read_asked(event, ItemAsked).id)
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def export_adapter(self, event: gr.EventData) -> Changes:
         """Hand over an adapter as a zip for peft, or as a GGUF for llama.cpp."""
         asked = read_asked(event, KindAsked)

@@ -15,7 +15,7 @@ from floe.store import backup, encryption
 from floe.store.backup import BackupSchedule
 from floe.ui.page_events import EncryptionAsked, ViewAsked, read_asked
 from floe.ui.privacy.privacy_panel import PrivacyParts
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 _CLOSING = "Floe closes its files for this and comes back by itself."
 
@@ -40,26 +40,26 @@ class DataActions:
         """Where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
+    @show_errors
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
         if read_asked(event, ViewAsked).view != "privacy":
             return {}
         return {self.parts.own_data: self._value()}
 
-    @plainly
+    @show_errors
     def backup(self) -> Changes:
         """Make a backup now."""
         made = backup.create_backup(self._data_dir)
         return self._shown(f"The backup is {made.resolve()}")
 
-    @plainly
+    @show_errors
     def drop(self) -> Changes:
         """Delete all backups."""
         count = backup.delete_backups(self._data_dir)
         return self._shown(f"{count} backups have been deleted.")
 
-    @plainly
+    @show_errors
     def encrypt(self, event: gr.EventData) -> Changes:
         """Ask for everything to be encrypted."""
         asked = read_asked(event, EncryptionAsked)
@@ -69,14 +69,14 @@ class DataActions:
         self._maintenance.ask_to_encrypt(asked.kind, asked.passphrase)
         return self._closing()
 
-    @plainly
+    @show_errors
     def decrypt(self) -> Changes:
         """Ask for everything to be decrypted."""
         backup.refuse_training(self._data_dir)
         self._maintenance.ask_to_decrypt()
         return self._closing()
 
-    @plainly
+    @show_errors
     def erase(self) -> Changes:
         """Ask for everything to be deleted."""
         self._maintenance.ask_to_erase()

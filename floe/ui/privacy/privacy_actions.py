@@ -14,7 +14,7 @@ from floe.store.encryption import temporary_parent
 from floe.ui.page_events import ConsentAsked, PrivacyAsked, QueryAsked, ViewAsked, read_asked
 from floe.ui.privacy.privacy_panel import PrivacyParts
 from floe.ui.serving.downloads import offer
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 
 class PrivacyActions:
@@ -32,7 +32,7 @@ class PrivacyActions:
         """Where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
+    @show_errors
     def come(self, event: gr.EventData) -> Changes:
         """Another view was opened: this one, perhaps."""
         return (
@@ -41,7 +41,7 @@ class PrivacyActions:
             else {self.parts.notice: ""}
         )
 
-    @plainly
+    @show_errors
     def look(self) -> Changes:
         """Everything as it stands."""
         return {
@@ -50,7 +50,7 @@ class PrivacyActions:
             self.parts.notice: "",
         }
 
-    @plainly
+    @show_errors
     def set(self, event: gr.EventData) -> Changes:
         """Keep one choice, by its name."""
         asked = read_asked(event, PrivacyAsked)
@@ -68,19 +68,19 @@ class PrivacyActions:
                 choices.set_personal_context(self._store, value)
         return {self.parts.rules: self._rules(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def allow(self, event: gr.EventData) -> Changes:
         """Keep the general answer to what chats may be used for."""
         keep_consent(self._store, event)
         return {self.parts.consent: consent_value(self._store), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def clear(self) -> Changes:
         """Forget what was sent."""
         self._log.clear()
         return {self.parts.log: {"cleared": self._log.count()}, self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def export(self, event: gr.EventData) -> Changes:
         """Hand over the requests in which the words occur, as JSONL."""
         with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
