@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 
-def drawn(
+def js_component(
     name: str,
     *events: str,
     server: list[Callable[..., Any]] | None = None,

@@ -10,7 +10,7 @@ from floe.chat.preferences import Preferences
 from floe.privacy.sent import SentLog
 from floe.ui.cloud.cloud_panel import CloudParts, lay_out_cloud
 from floe.ui.federate.federate_panel import FederateParts, lay_out_federate
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 from floe.ui.personalise.personal_panel import PersonalParts, lay_out_personal
 from floe.ui.privacy.privacy_panel import PrivacyParts, lay_out_privacy
 
@@ -82,16 +82,18 @@ def lay_out(
     look = gr.State(None)
     with gr.Row(elem_id="frame"):
         with gr.Column(elem_id="drawer", min_width=0):
-            views = drawn("views", "go")
-            listing = drawn("conversations", "new", "open", "rename", "delete", server=[search])
-            save = drawn("save")
+            views = js_component("views", "go")
+            listing = js_component(
+                "conversations", "new", "open", "rename", "delete", server=[search]
+            )
+            save = js_component("save")
         with gr.Column(elem_id="main", min_width=0):
             with gr.Row(elem_id="top"):
-                cloud = drawn("cloud")
-                figures = drawn("figures")
+                cloud = js_component("cloud")
+                figures = js_component("figures")
             panel = lay_out_cloud(deadline_ms)
-            about = drawn("about", "keep", "allow")
-            thread = drawn(
+            about = js_component("about", "keep", "allow")
+            thread = js_component(
                 "thread",
                 "edit",
                 "regenerate",
@@ -101,9 +103,9 @@ def lay_out(
                 server=[tokens, text, window],
                 elem_id="chat",
             )
-            live = drawn("live")
+            live = js_component("live")
             with gr.Column(elem_id="dock", min_width=0):
-                notice = drawn("notice")
+                notice = js_component("notice")
                 with gr.Row(elem_id="controls"):
                     with gr.Column(elem_id="weighing", min_width=0):
                         weight = gr.Slider(
@@ -116,7 +118,7 @@ def lay_out(
                             min_width=0,
                             buttons=[],
                         )
-                        auto = drawn("auto", "set")
+                        auto = js_component("auto", "set")
                     mode = gr.Radio(
                         MODES, value=defaults.mode, label="Who answers", elem_id="mode", min_width=0
                     )

@@ -11,7 +11,7 @@ import gradio as gr
 
 from floe.chat.preferences import Preferences
 from floe.ui.cloud.cloud_words import CHOICES
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 
 WATCH_SECONDS: Final = 0.4
 """Time between two looks at a test that runs."""
@@ -71,15 +71,15 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
     """Build the panel inside the current `gr.Blocks`; `deadline_ms` is what the settings say."""
     defaults = Preferences()
     with gr.Column(elem_id="panel", min_width=0):
-        drawn("panelHead")
-        notice = drawn("notice", elem_id="panel-notice")
+        js_component("panelHead")
+        notice = js_component("notice", elem_id="panel-notice")
         with gr.Row(elem_id="panel-columns"):
             with gr.Column(min_width=0):
                 _heading("Endpoint")
                 preset = gr.Dropdown(
                     CHOICES, value=None, label="Cloud", elem_id="preset", min_width=0
                 )
-                hint = drawn("hint")
+                hint = js_component("hint")
                 base_url = gr.Textbox(
                     label="Base URL",
                     placeholder="https://…/v1",
@@ -112,11 +112,11 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
                     forget = gr.Button("Forget key", elem_id="forget", min_width=0)
                 # Below the buttons: it changes when an address was typed, that is when a button
                 # is pressed next, and a button that moves under the pointer is not pressed.
-                where = drawn("where")
+                where = js_component("where")
             with gr.Column(min_width=0):
-                trial = drawn("trial")
+                trial = js_component("trial")
                 _heading("In use")
-                in_use = drawn("inUse")
+                in_use = js_component("inUse")
             with gr.Column(min_width=0):
                 _heading("Answering")
                 deadline = gr.Slider(

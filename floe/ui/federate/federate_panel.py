@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 
 WATCH_SECONDS: Final = 1.0
 """Time between two looks at a group or a simulation."""
@@ -38,12 +38,12 @@ class FederateParts:
 def lay_out_federate() -> FederateParts:
     """Build the view inside the current `gr.Blocks`."""
     with gr.Column(elem_id="federate", elem_classes="room", min_width=0):
-        group = drawn("group", "allow", "join", "leave")
-        notice = drawn("notice", elem_id="federate-notice", elem_classes="notice")
-        group_rounds = drawn("rounds", elem_id="group-rounds")
-        simulation = drawn("simulation", "start", "stop")
-        simulation_rounds = drawn("rounds", elem_id="simulation-rounds")
-        experts = drawn("experts", "switch")
+        group = js_component("group", "allow", "join", "leave")
+        notice = js_component("notice", elem_id="federate-notice", elem_classes="notice")
+        group_rounds = js_component("rounds", elem_id="group-rounds")
+        simulation = js_component("simulation", "start", "stop")
+        simulation_rounds = js_component("rounds", elem_id="simulation-rounds")
+        experts = js_component("experts", "switch")
     return FederateParts(
         notice,
         group,

@@ -10,7 +10,7 @@ import gradio as gr
 
 from floe.kept_records import RowId
 from floe.privacy.sent import SentLog
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 from floe.ui.page_events import SentAsked, answer_page
 
 PAGE: Final = 30
@@ -40,11 +40,11 @@ def lay_out_privacy(log: SentLog) -> PrivacyParts:
         return sent_body(log, sent_id)
 
     with gr.Column(elem_id="privacy", elem_classes="room", min_width=0):
-        rules = drawn("privacyRules", "set")
-        notice = drawn("notice", elem_id="privacy-notice", elem_classes="notice")
-        consent = drawn("consent", "allow")
-        sent_log = drawn("sentLog", "clear", "export", server=[sent, body])
-        own_data = drawn("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
+        rules = js_component("privacyRules", "set")
+        notice = js_component("notice", elem_id="privacy-notice", elem_classes="notice")
+        consent = js_component("consent", "allow")
+        sent_log = js_component("sentLog", "clear", "export", server=[sent, body])
+        own_data = js_component("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
     return PrivacyParts(notice, rules, consent, sent_log, own_data)
 
 
