@@ -15,20 +15,20 @@ from floe.ui.personalise.personal_panel import PersonalParts, lay_out_personal
 from floe.ui.privacy.privacy_panel import PrivacyParts, lay_out_privacy
 
 MODES: Final = [("Local only", "local"), ("Fused", "fused"), ("Cloud only", "cloud")]
-CLOUD_SECONDS: Final = 2.0
-"""Time between two looks at the state of the cloud."""
+_POLL_SECONDS: Final = 2.0
+"""Time between two polls of the state of the cloud and of the weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Every component that an event reads or writes.
 
-    `look` changes when there is a running answer to look at; the HTML parts take JSON. `thread`
+    `answer_generation` changes when there is a running answer to show; HTML parts take JSON. `thread`
     takes `Rows`, `live` takes the `Frame`s of a running answer, `save` the address of a file for
     the browser.
     """
 
-    look: gr.State
+    answer_generation: gr.State
     views: gr.HTML
     save: gr.HTML
     listing: gr.HTML
@@ -79,7 +79,7 @@ def lay_out(
         rows: gives the browser the answers of a conversation to learn from.
     """
     defaults = Preferences()
-    look = gr.State(None)
+    answer_generation = gr.State(None)
     with gr.Row(elem_id="frame"):
         with gr.Column(elem_id="drawer", min_width=0):
             views = js_component("views", "go")
@@ -162,7 +162,7 @@ def lay_out(
             personal = lay_out_personal(rows)
             federate = lay_out_federate()
     return Parts(
-        look,
+        answer_generation,
         views,
         save,
         listing,
@@ -180,7 +180,7 @@ def lay_out(
         prompt,
         send,
         stop,
-        gr.Timer(CLOUD_SECONDS),
+        gr.Timer(_POLL_SECONDS),
         panel,
         privacy,
         personal,

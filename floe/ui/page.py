@@ -1,6 +1,6 @@
 """The page: which event runs which action.
 
-A turn belongs to the assistant, not to the page. The page only looks at it (`follow`), so a
+A turn belongs to the assistant, not to the page. The page only shows it (`stream_answer`), so a
 reload, a second window or another conversation in view never stops an answer.
 """
 
@@ -15,7 +15,7 @@ from floe.application import Application
 from floe.data_folder.maintenance import Maintenance
 from floe.kept_records import RowId
 from floe.training.data.learning_choices import chosen_dataset
-from floe.ui.chat.chat_actions import Actions, Seat
+from floe.ui.chat.chat_actions import Actions, Session
 from floe.ui.chat.conversations import find
 from floe.ui.chat.thread import thread_page
 from floe.ui.chat.tokens import token_page
@@ -79,9 +79,9 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
 
 
 def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
-    seat = gr.State(Seat())
+    session = gr.State(Session())
     shown = [
-        parts.look,
+        parts.answer_generation,
         parts.listing,
         parts.figures,
         parts.about,
@@ -91,42 +91,42 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         parts.send,
         parts.stop,
     ]
-    parts.look.change(
-        actions.follow,
-        [seat, parts.look],
+    parts.answer_generation.change(
+        actions.stream_answer,
+        [session, parts.answer_generation],
         shown,
         concurrency_limit=None,
         trigger_mode="multiple",
         **_SILENT,
     )
-    page.load(actions.load, seat, [*shown, *parts.controls, parts.cloud, parts.auto], **_SILENT)
-    parts.listing.new(actions.new, seat, shown, **_SILENT)
-    parts.listing.open(actions.open, seat, shown, **_SILENT)
-    parts.listing.delete(actions.delete, seat, shown, **_SILENT)
-    parts.listing.rename(actions.rename, seat, [parts.listing, parts.notice], **_SILENT)
+    page.load(actions.load, session, [*shown, *parts.controls, parts.cloud, parts.auto], **_SILENT)
+    parts.listing.new(actions.new, session, shown, **_SILENT)
+    parts.listing.open(actions.open, session, shown, **_SILENT)
+    parts.listing.delete(actions.delete, session, shown, **_SILENT)
+    parts.listing.rename(actions.rename, session, [parts.listing, parts.notice], **_SILENT)
 
-    parts.about.keep(actions.keep_here, seat, [parts.about, parts.notice], **_EACH)
-    parts.about.allow(actions.allow, seat, [parts.about, parts.notice], **_EACH)
+    parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
+    parts.about.allow(actions.allow, session, [parts.about, parts.notice], **_EACH)
 
     gr.on(
         [parts.send.click, parts.prompt.submit],
         actions.send,
-        [seat, parts.prompt, *parts.controls],
+        [session, parts.prompt, *parts.controls],
         [*shown, parts.prompt],
         **_SILENT,
     )
-    parts.thread.edit(actions.edit, [seat, *parts.controls], shown, **_SILENT)
-    parts.thread.regenerate(actions.regenerate, [seat, *parts.controls], shown, **_SILENT)
-    parts.thread.rate(actions.rate, seat, [parts.thread, parts.notice], **_EACH)
-    parts.thread.rewrite(actions.rewrite, seat, shown, **_SILENT)
-    parts.thread.branch(actions.branch, seat, shown, **_SILENT)
-    parts.stop.click(actions.stop, seat, None, **_AT_ONCE)
+    parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
+    parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
+    parts.thread.branch(actions.branch, session, shown, **_SILENT)
+    parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.weight.input(actions.set_weight, [seat, parts.weight], parts.auto, **latest)
+    parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
-    parts.auto.set(actions.set_auto, seat, [*weighing, parts.notice], **_EACH)
-    parts.clock.tick(actions.look_at_weight, seat, weighing, **_AT_ONCE)
+    parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)
+    parts.clock.tick(actions.refresh_weight, session, weighing, **_AT_ONCE)
     gr.on(
         [parts.mode.input, parts.temperature.input, parts.max_tokens.input],
         actions.keep,
@@ -134,7 +134,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         None,
         **latest,
     )
-    parts.clock.tick(actions.look_at_cloud, None, parts.cloud, **_AT_ONCE)
+    parts.clock.tick(actions.refresh_cloud, None, parts.cloud, **_AT_ONCE)
 
 
 def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> None:
