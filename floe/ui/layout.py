@@ -23,7 +23,7 @@ _POLL_SECONDS: Final = 2.0
 class Parts:
     """Every component that an event reads or writes.
 
-    `answer_generation` changes when there is a running answer to show; HTML parts take JSON. `thread`
+    `answer_generation` changes when there is a running answer to show; HTML parts take JSON,
     takes `Rows`, `live` takes the `Frame`s of a running answer, `save` the address of a file for
     the browser.
     """

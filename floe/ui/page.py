@@ -74,7 +74,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         _wire_personal(parts, personal)
         federate = FederateActions(application, parts.federate)
         _wire_federate(parts, federate)
-        parts.clock.tick(panel.look, None, parts.panel.in_use, **_AT_ONCE)
+        parts.clock.tick(panel.refresh, None, parts.panel.in_use, **_AT_ONCE)
     return page
 
 
@@ -142,12 +142,12 @@ def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> No
     page.load(actions.load, None, parts.all, **_AT_ONCE)
     parts.preset.input(actions.choose, named, parts.all, **_AT_ONCE)
     keys = [parts.key, parts.where, parts.notice]
-    parts.base_url.blur(actions.look_for_key, named, keys, **_AT_ONCE)
+    parts.base_url.blur(actions.show_key_place, named, keys, **_AT_ONCE)
     parts.test.click(actions.test, parts.form, parts.all, **_AT_ONCE)
     parts.cancel.click(actions.cancel, None, None, **_AT_ONCE)
     parts.use.click(actions.use, parts.form, parts.all, **_AT_ONCE)
     parts.forget.click(actions.forget, named, parts.all, **_AT_ONCE)
-    parts.clock.tick(actions.watch, None, parts.all, **_AT_ONCE)
+    parts.clock.tick(actions.poll, None, parts.all, **_AT_ONCE)
     gr.on(
         [
             parts.deadline.input,
@@ -165,7 +165,7 @@ def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> No
 
 def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
     room = parts.privacy
-    parts.views.go(actions.come, None, [room.rules, room.consent, room.notice], **_EACH)
+    parts.views.go(actions.on_view_opened, None, [room.rules, room.consent, room.notice], **_EACH)
     room.rules.set(actions.set, None, [room.rules, room.notice], **_EACH)
     room.consent.allow(actions.allow, None, [room.consent, room.notice], **_EACH)
     room.log.clear(actions.clear, None, [room.log, room.notice], **_EACH)
@@ -175,7 +175,7 @@ def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
 def _wire_own_data(parts: Parts, actions: DataActions) -> None:
     room = parts.privacy
     shown = [room.own_data, room.notice]
-    parts.views.go(actions.come, None, shown, **_EACH)
+    parts.views.go(actions.on_view_opened, None, shown, **_EACH)
     room.own_data.backup(actions.backup, None, shown, **_EACH)
     room.own_data.drop(actions.drop, None, shown, **_EACH)
     room.own_data.encrypt(actions.encrypt, None, shown, **_EACH)
@@ -185,7 +185,7 @@ def _wire_own_data(parts: Parts, actions: DataActions) -> None:
 
 def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
     room = parts.personal
-    parts.views.go(actions.come, None, room.all, **_EACH)
+    parts.views.go(actions.on_view_opened, None, room.all, **_EACH)
     learning = room.learning
     learning.allow(actions.allow, None, room.all, **_EACH)
     learning.choose(actions.choose, None, room.all, **_EACH)
@@ -200,7 +200,7 @@ def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
     room.run.resume(actions.resume, None, room.all, **_EACH)
     room.weight.set(actions.ask_cloud, None, room.all, **_EACH)
     room.weight.fit(actions.fit, None, room.all, **_EACH)
-    room.clock.tick(actions.watch, None, room.all, **_AT_ONCE)
+    room.clock.tick(actions.poll, None, room.all, **_AT_ONCE)
     adapters = room.adapters
     adapters.rename(actions.rename, None, room.all, **_EACH)
     adapters.switch(actions.switch, None, room.all, **_EACH)
@@ -211,11 +211,11 @@ def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
 
 def _wire_federate(parts: Parts, actions: FederateActions) -> None:
     room = parts.federate
-    parts.views.go(actions.come, None, room.all, **_EACH)
+    parts.views.go(actions.on_view_opened, None, room.all, **_EACH)
     room.group.allow(actions.allow, None, room.all, **_EACH)
     room.group.join(actions.join, None, room.all, **_EACH)
     room.group.leave(actions.leave, None, room.all, **_EACH)
     room.simulation.start(actions.start, None, room.all, **_EACH)
     room.simulation.stop(actions.stop, None, room.all, **_EACH)
     room.experts.switch(actions.switch, None, room.all, **_EACH)
-    room.clock.tick(actions.look, None, room.all, **_AT_ONCE)
+    room.clock.tick(actions.refresh, None, room.all, **_AT_ONCE)

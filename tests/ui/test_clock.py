@@ -87,11 +87,11 @@ def test_a_look_that_ends_at_any_moment_is_followed_by_a_plan(
     chat = store.create_conversation("Rain").id
     question = store.add_message(chat, None, "user", "Why does it rain?")
     store.add_message(chat, question.id, "assistant", "Because clouds are heavy.")
-    drawn = dict(actions.look())
+    drawn = dict(actions.refresh())
     ticks = 0
     while drawn["clock"]["active"]:
         ticks += 1
         assert ticks < 20
-        drawn |= actions.watch()
+        drawn |= actions.poll()
     assert drawn["plan"]["reason"] == "A plan for 1 answers."
     assert len(drawn["learning"]["chats"]) == 1

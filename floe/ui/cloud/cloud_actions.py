@@ -55,12 +55,12 @@ class CloudActions:
         return {
             **self._form(self._chosen),
             **self._progress(self._test.view()),
-            **self.look(),
+            **self.refresh(),
             **dict(zip(self.parts.limits, limits, strict=True)),
         }
 
-    def look(self) -> Changes:
-        """The cloud in use, as it stands."""
+    def refresh(self) -> Changes:
+        """Show the cloud in use, as it stands."""
         return {self.parts.in_use: words.in_use(self._cloud, self._settings)}
 
     # An endpoint
@@ -77,21 +77,21 @@ class CloudActions:
         return {**form, self.parts.notice: ""}
 
     @show_errors
-    def look_for_key(self, preset_id: str, base_url: str) -> Changes:
+    def show_key_place(self, preset_id: str, base_url: str) -> Changes:
         """Another address was typed: whether there is a key for it."""
         return self._key(words.address(preset_id, base_url), what_is_typed_stays=True)
 
     @show_errors
     def test(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
-        """Begin a test; `watch` shows how it goes."""
+        """Begin a test; `poll` shows how it goes."""
         choice = _choice(preset_id, base_url, model)
         self._test.start(choice, _typed(key))
         self._chosen = choice
         return {**self._progress(self._test.view()), self.parts.notice: ""}
 
-    def watch(self) -> Changes:
-        """How the test goes; the last look also shows what it means for the cloud in use."""
-        return {**self._progress(self._test.view()), **self.look()}
+    def poll(self) -> Changes:
+        """Show how the test goes; the last poll also shows what it means for the cloud in use."""
+        return {**self._progress(self._test.view()), **self.refresh()}
 
     def cancel(self) -> None:
         """End the test."""
@@ -107,7 +107,7 @@ class CloudActions:
         self._chosen = choice
         if typed is not None:
             self._cloud.keys.save(choice.base_url, typed)
-        return {**self._key(choice.base_url), **self.look(), self.parts.notice: ""}
+        return {**self._key(choice.base_url), **self.refresh(), self.parts.notice: ""}
 
     @show_errors
     def forget(self, preset_id: str, base_url: str) -> Changes:
@@ -117,7 +117,7 @@ class CloudActions:
         used = self._cloud.choice
         if used.base_url not in (STAND_IN, OFF) and origin_of(used.base_url) == origin_of(meant):
             self._cloud.configure(used.base_url, used.model, preset=used.preset)
-        return {**self._key(meant), **self.look(), self.parts.notice: ""}
+        return {**self._key(meant), **self.refresh(), self.parts.notice: ""}
 
     # Limits
 

@@ -13,8 +13,8 @@ from floe.chat.preferences import Preferences
 from floe.ui.cloud.cloud_words import CHOICES
 from floe.ui.js_component import js_component
 
-WATCH_SECONDS: Final = 0.4
-"""Time between two looks at a test that runs."""
+_POLL_SECONDS: Final = 0.4
+"""Time between two polls of a test that runs."""
 LONGEST_DEADLINE_MS: Final = 3000
 
 _SECRET: Final = gr.InputHTMLAttributes(
@@ -170,7 +170,7 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
         fewer_requests,
         max_requests,
         daily_requests,
-        gr.Timer(WATCH_SECONDS, active=False),
+        gr.Timer(_POLL_SECONDS, active=False),
     )
 
 

@@ -46,17 +46,17 @@ class FederateActions:
         return self.parts.notice
 
     @show_errors
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         return (
-            self.look()
+            self.refresh()
             if read_asked(event, ViewAsked).view == "federate"
             else {self.parts.notice: ""}
         )
 
     @show_errors
-    def look(self) -> Changes:
-        """Everything as it stands; a problem met meanwhile is told once."""
+    def refresh(self) -> Changes:
+        """Show everything as it stands; a problem met meanwhile is told once."""
         # Asked first: a group that is joined meanwhile is then drawn at the next tick, not never.
         joining = self._join_job.running
         group, simulation = self._membership.current(), self._simulation.current()
@@ -115,7 +115,7 @@ class FederateActions:
         return self._done()
 
     def _done(self) -> Changes:
-        return {self.parts.notice: "", **self.look()}
+        return {self.parts.notice: "", **self.refresh()}
 
     def _certificate(self, text: str) -> Path:
         """The file that was picked, kept with the group's files; the last one if none was."""

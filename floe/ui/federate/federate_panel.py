@@ -10,8 +10,8 @@ import gradio as gr
 
 from floe.ui.js_component import js_component
 
-WATCH_SECONDS: Final = 1.0
-"""Time between two looks at a group or a simulation."""
+_POLL_SECONDS: Final = 1.0
+"""Time between two polls of a group or a simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +51,5 @@ def lay_out_federate() -> FederateParts:
         simulation,
         simulation_rounds,
         experts,
-        gr.Timer(WATCH_SECONDS, active=False),
+        gr.Timer(_POLL_SECONDS, active=False),
     )

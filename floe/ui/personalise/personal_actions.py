@@ -73,23 +73,23 @@ class PersonalActions:
         return self.parts.notice
 
     @show_errors
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         return (
-            self.look()
+            self.refresh()
             if read_asked(event, ViewAsked).view == "personalise"
             else {self.parts.notice: ""}
         )
 
     @show_errors
-    def look(self) -> Changes:
-        """Everything as it stands, after a look at chats that nobody has looked at."""
+    def refresh(self) -> Changes:
+        """Show everything as it stands, and scan chats that have not been scanned."""
         self._scan.start()
         return {**self._learning(), **self._shown_adapters()}
 
     @show_errors
-    def watch(self) -> Changes:
-        """How the plan and the run stand; once nothing moves any more, everything."""
+    def poll(self) -> Changes:
+        """Show how the plan and the run stand; once nothing moves any more, everything."""
         if self._is_busy():
             return self._progress()
         return {**self._learning(), **self._shown_adapters()}

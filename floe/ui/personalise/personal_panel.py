@@ -11,8 +11,8 @@ import gradio as gr
 
 from floe.ui.js_component import js_component
 
-WATCH_SECONDS: Final = 0.7
-"""Time between two looks at a run."""
+_POLL_SECONDS: Final = 0.7
+"""Time between two polls of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +56,5 @@ def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
         weight = js_component("ownWeight", "set", "fit")
         adapters = js_component("adapters", "rename", "switch", "strengthen", "export", "delete")
     return PersonalParts(
-        notice, learning, plan, run, weight, adapters, gr.Timer(WATCH_SECONDS, active=False)
+        notice, learning, plan, run, weight, adapters, gr.Timer(_POLL_SECONDS, active=False)
     )

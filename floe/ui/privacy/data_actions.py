@@ -41,8 +41,8 @@ class DataActions:
         return self.parts.notice
 
     @show_errors
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         if read_asked(event, ViewAsked).view != "privacy":
             return {}
         return {self.parts.own_data: self._value()}

@@ -33,17 +33,17 @@ class PrivacyActions:
         return self.parts.notice
 
     @show_errors
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         return (
-            self.look()
+            self.refresh()
             if read_asked(event, ViewAsked).view == "privacy"
             else {self.parts.notice: ""}
         )
 
     @show_errors
-    def look(self) -> Changes:
-        """Everything as it stands."""
+    def refresh(self) -> Changes:
+        """Show everything as it stands."""
         return {
             self.parts.rules: self._rules(),
             self.parts.consent: consent_value(self._store),
