@@ -122,13 +122,13 @@ class Store(DatabaseFile):
                 [clean(title), now, used],
             )
             assert row.lastrowid is not None
-            _settitle_of(db, row.lastrowid, title)
+            _set_title(db, row.lastrowid, title)
             return Conversation(row.lastrowid, clean(title), now, used)
 
     def rename_conversation(self, conversation_id: int, title: str) -> None:
         """Give it a title of the user's own."""
         with self.writing() as db:
-            _settitle_of(db, conversation_id, title)
+            _set_title(db, conversation_id, title)
 
     def delete_conversation(self, conversation_id: int) -> None:
         """Remove it with its messages, tokens and search entries, from the file's bytes too.
@@ -202,7 +202,7 @@ class Store(DatabaseFile):
                 [message_id, _latest(db, now), conversation_id],
             ).fetchall()[0]
             if role == "user" and not title:
-                _settitle_of(db, conversation_id, title_of(content))
+                _set_title(db, conversation_id, title_of(content))
             assert message_id is not None
             _index(db, message_id)
             return message_of(db.execute(_MESSAGE, [message_id]).fetchone())
@@ -410,7 +410,7 @@ def _latest(db: Database, now: float) -> float:
     return now if now > newest else float(newest) + 1e-3
 
 
-def _settitle_of(db: Database, conversation_id: int, title: str) -> None:
+def _set_title(db: Database, conversation_id: int, title: str) -> None:
     rows = db.execute(
         "UPDATE conversations SET title = ? WHERE id = ? RETURNING title",
         [clean(title), conversation_id],
