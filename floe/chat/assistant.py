@@ -81,7 +81,11 @@ class Assistant:
         self._live = LiveAdapters(model, store, self.adapters)
         self._prompts = PromptBuilder(model)
         # Found out now, not while the first answer is waited for.
-        logger.info("batches: exact to %d, even from %d", model.exact_batch, model.even_batch)
+        logger.info(
+            "batches: exact to %d, even from %d",
+            model.bit_exact_batch_size,
+            model.batch_invariant_min_size,
+        )
         self._agreements: defaultdict[EndpointChoice, DraftAcceptance] = defaultdict(
             DraftAcceptance
         )

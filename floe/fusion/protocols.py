@@ -31,20 +31,20 @@ class LocalModel(Protocol):
         ...
 
     @property
-    def exact_batch(self) -> int:
+    def bit_exact_batch_size(self) -> int:
         """Most tokens of one batch whose logits are those of single steps, to the last digit.
 
-        In a long cache those of a batch of two: `single_until`.
+        In a long cache those of a batch of two: `single_step_exact_below`.
         """
         ...
 
     @property
-    def single_until(self) -> int:
+    def single_step_exact_below(self) -> int:
         """Tokens in the cache from which on a single step has other digits than a batch of two."""
         ...
 
     @property
-    def even_batch(self) -> int:
+    def batch_invariant_min_size(self) -> int:
         """Fewest tokens from which on all batches have the same digits.
 
         1: whatever their size. 0: no such size is known.
