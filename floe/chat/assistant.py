@@ -82,7 +82,7 @@ class Assistant:
         self._prompts = PromptBuilder(model)
         # Found out now, not while the first answer is waited for.
         logger.info(
-            "batches: exact to %d, even from %d",
+            "batches: bit-exact to %d, size-invariant from %d",
             model.bit_exact_batch_size,
             model.batch_invariant_min_size,
         )

@@ -32,7 +32,7 @@ class LocalModel(Protocol):
 
     @property
     def bit_exact_batch_size(self) -> int:
-        """Most tokens of one batch whose logits are those of single steps, to the last digit.
+        """Most tokens of one batch whose logits are those of single steps, to the last bit.
 
         In a long cache those of a batch of two: `single_step_exact_below`.
         """
@@ -40,12 +40,12 @@ class LocalModel(Protocol):
 
     @property
     def single_step_exact_below(self) -> int:
-        """Tokens in the cache from which on a single step has other digits than a batch of two."""
+        """Tokens in the cache from which on a single step differs in bits from a batch of two."""
         ...
 
     @property
     def batch_invariant_min_size(self) -> int:
-        """Fewest tokens from which on all batches have the same digits.
+        """Fewest tokens from which on logits do not depend on the size of the batch.
 
         1: whatever their size. 0: no such size is known.
         """

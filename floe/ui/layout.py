@@ -22,9 +22,9 @@ _POLL_SECONDS: Final = 2.0
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Every component that an event reads or writes.
+
     `answer_generation` changes when there is a running answer to show. The HTML parts take JSON:
     `thread` takes `Rows`, `live` the `Frame`s of a running answer, `save` the address of a file for
-    the browser.
     the browser.
     """
 
