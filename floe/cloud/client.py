@@ -33,7 +33,7 @@ from floe.cloud.endpoint import (
     SecretRepeatedError,
     is_refusal,
 )
-from floe.cloud.probe.profile import EndpointProfile, concede
+from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
 from floe.cloud.protocol.bounds import bound_response
 from floe.cloud.protocol.distributions import RowReader, as_chat_choice
 from floe.cloud.protocol.request import Ask, Request, build_request
@@ -453,10 +453,10 @@ class CloudClient:
                 response = await self._post(build_request(ask, profile))
             except openai.APIStatusError as error:
                 refusal = self._endpoint.refusal_of(error)
-                humbler = concede(profile, refusal) if refusal else None
-                if humbler is None:
+                downgraded = downgrade_profile(profile, refusal) if refusal else None
+                if downgraded is None:
                     raise
-                profile = humbler
+                profile = downgraded
             else:
                 self.profile = profile
                 return response

@@ -15,7 +15,7 @@ from jinja2 import TemplateError
 from floe.cloud.client import CloudClient, Exchange
 from floe.cloud.endpoint import KeyRefused, NotServed
 from floe.cloud.probe.evidence import ProbeAnswer, alike, read_answer, share_of_gaps
-from floe.cloud.probe.profile import EndpointProfile, concede
+from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
 from floe.cloud.protocol.continuation import TEMPLATES, Continuation
 from floe.cloud.protocol.distributions import read_bytes
 from floe.cloud.protocol.request import Ask, Request, build_request, raw_request
@@ -325,10 +325,10 @@ class _Probe:
             exchange = self._exchange(build(profile))
             if exchange.error is None:
                 return self._read(exchange, ""), profile
-            humbler = concede(profile, exchange.refusal) if exchange.refusal else None
-            if humbler is None:
+            downgraded = downgrade_profile(profile, exchange.refusal) if exchange.refusal else None
+            if downgraded is None:
                 raise _Refused(str(exchange.error))
-            profile = humbler
+            profile = downgraded
 
     def _try(self, request: Request, partial: str) -> ProbeAnswer | None:
         """The answer, or None if the server does not serve such a request."""

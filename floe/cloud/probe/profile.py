@@ -79,7 +79,7 @@ class EndpointProfile:
 _PROFILES: Final = TypeAdapter(EndpointProfile)
 
 
-def concede(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
+def downgrade_profile(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
     """What to ask for after a refusal.
 
     Args:
