@@ -255,7 +255,7 @@ class CloudClient:
                 verify=httpx2.create_ssl_context(),
                 trust_env=not self._endpoint.address.origin.on_loopback,
                 event_hooks={
-                    "request": [self._strip_headers, self._write_down],
+                    "request": [self._strip_identifying_headers, self._log_request],
                     "response": [bound_response],
                 },
             )
@@ -267,7 +267,7 @@ class CloudClient:
                 "SSL_CERT_FILE."
             ) from None
 
-    async def _strip_headers(self, request: httpx2.Request) -> None:
+    async def _strip_identifying_headers(self, request: httpx2.Request) -> None:
         """Leave in a request what the endpoint must know, and nothing for anybody else."""
         if origin_of(str(request.url)) != self._endpoint.address.origin:
             raise NotAnApiError
@@ -278,7 +278,7 @@ class CloudClient:
         key = self._endpoint.key.get_secret_value() or _NO_KEY
         request.headers["Authorization"] = f"Bearer {key}"
 
-    async def _write_down(self, request: httpx2.Request) -> None:
+    async def _log_request(self, request: httpx2.Request) -> None:
         """Log a request that is about to leave, word for word; an error here keeps it back."""
         if self._log is not None:
             purpose, message_id = _PURPOSE.get()
