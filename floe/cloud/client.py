@@ -51,7 +51,7 @@ Result = TypeVar("Result")
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 30.0
 _MODELS_SECONDS: Final = 5.0
-_FAREWELL_SECONDS: Final = 1.0
+_COMPLETION_SECONDS: Final = 1.0
 """After the last row: time for the usage, and for the connection to become free again."""
 _IDLE_SECONDS: Final = 120.0
 """How long an unused connection is kept: a person reads an answer before the next question."""
@@ -339,7 +339,7 @@ class CloudClient:
                     done.at_ms.append((clock() - began) * 1000)
                     if not over and any(c.get("finish_reason") for c in chunk.get("choices") or ()):
                         over = True
-                        limit.reschedule(min(began + seconds, clock() + _FAREWELL_SECONDS))
+                        limit.reschedule(min(began + seconds, clock() + _COMPLETION_SECONDS))
                     if len(done.chunks) >= _MOST_CHUNKS:
                         break
         except Exception as error:  # every way in which a foreign server can fail
@@ -425,9 +425,9 @@ class CloudClient:
                     reader.finish_reason = "length"  # the server was told, but goes on
                 over = reader.finished
                 if over:
-                    stream.say_farewell()
+                    stream.mark_complete()
                     # Once: a server that keeps talking does not keep its listener.
-                    limit.reschedule(clock() + _FAREWELL_SECONDS)
+                    limit.reschedule(clock() + _COMPLETION_SECONDS)
 
     def _listen(self, listener: Listener, rows: Sequence[CloudToken]) -> None:
         """Look for the key in rows before anybody else sees them.

@@ -34,7 +34,7 @@ class Stream:
         self._changed = threading.Condition()
         self._ended = False
         self._error: CloudError | None = None
-        self._farewell = False
+        self._complete = False
         self._task: asyncio.Task[None] | None = None
 
     def poll(self) -> list[CloudToken]:
@@ -70,7 +70,7 @@ class Stream:
             self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        if self._task is not None and not self._farewell:
+        if self._task is not None and not self._complete:
             self._task.cancel()
 
     def run(self, task: asyncio.Task[None]) -> None:
@@ -94,9 +94,9 @@ class Stream:
         counted = _as_count(usage.get("completion_tokens"))
         self.completion_tokens = max(self.completion_tokens, counted)
 
-    def say_farewell(self) -> None:
+    def mark_complete(self) -> None:
         """The last row has come: what is left of the response is not worth cancelling."""
-        self._farewell = True
+        self._complete = True
 
     def end(self, error: CloudError | None) -> None:
         """Nothing more will come; the first word counts."""
