@@ -64,17 +64,17 @@ _HEADERS: Final = frozenset(
         *("accept", "accept-encoding", "connection", "user-agent"),
     }
 )
-_MOST_MODELS: Final = 2000
-_LONGEST_NAME: Final = 200
-_LONGEST_TEMPLATE: Final = 1 << 16
-_BYTES_A_TOKEN: Final = 256
+_MAX_MODELS: Final = 2000
+_MAX_NAME: Final = 200
+_MAX_TEMPLATE: Final = 1 << 16
+_MAX_BYTES_PER_TOKEN: Final = 256
 """More text than this for each token that was asked for is no answer to the question."""
-_WORTH_A_LOOK: Final = 8
+_SHORTEST_SCANNED: Final = 8
 """Bytes of a candidate: a shorter one holds no key, and nearly all are shorter."""
 _DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
-_MOST_CHUNKS: Final = 200
+_MAX_CHUNKS: Final = 200
 """Of one exchange: its answer is a few tokens long, but the server may not know an end."""
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _PURPOSE: ContextVar[tuple[Purpose, int | None]] = ContextVar("purpose", default=("probe", None))
 """For what the task at hand sends its requests, and for which answer."""
 
@@ -215,7 +215,7 @@ class CloudClient:
                 future.cancel()
                 return stopped
             try:
-                return future.result(_LOOK_SECONDS)
+                return future.result(_POLL_SECONDS)
             except TimeoutError:
                 continue
         return future.result()
@@ -292,7 +292,7 @@ class CloudClient:
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
                 listed: Any = await self._client.get("/models", cast_to=object)
-            return [self._read_model(entry) for entry in _listed(listed)[:_MOST_MODELS]]
+            return [self._read_model(entry) for entry in _model_entries(listed)[:_MAX_MODELS]]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")
         # Outside of `except`: the original, which may repeat the key, is not to be chained.
@@ -300,10 +300,10 @@ class CloudClient:
 
     def _read_model(self, entry: dict[str, Any]) -> str:
         """The name of a listed model as it may be kept."""
-        name = self._endpoint.redactor.redact(str(entry["id"]), _LONGEST_NAME)
+        name = self._endpoint.redactor.redact(str(entry["id"]), _MAX_NAME)
         meta = entry.get("meta")
         if isinstance(meta, dict) and "vocabulary" in meta:
-            self.vocabularies[name] = str(meta["vocabulary"])[:_LONGEST_NAME]
+            self.vocabularies[name] = str(meta["vocabulary"])[:_MAX_NAME]
         return name
 
     async def _properties(self) -> Mapping[str, Any]:
@@ -321,7 +321,7 @@ class CloudClient:
             name: text
             for name, text in texts.items()
             if isinstance(text, str)
-            and len(text) <= _LONGEST_TEMPLATE
+            and len(text) <= _MAX_TEMPLATE
             and not self._endpoint.redactor.holds(text)
         }
 
@@ -340,15 +340,15 @@ class CloudClient:
                     if not over and any(c.get("finish_reason") for c in chunk.get("choices") or ()):
                         over = True
                         limit.reschedule(min(began + seconds, clock() + _COMPLETION_SECONDS))
-                    if len(done.chunks) >= _MOST_CHUNKS:
+                    if len(done.chunks) >= _MAX_CHUNKS:
                         break
         except Exception as error:  # every way in which a foreign server can fail
             if not over:
                 done.error = self._endpoint.explain(error, self.model)
                 done.refusal = self._endpoint.refusal_of(error)
                 done.refused = is_refusal(error)
-        if done.error is None and not over and len(done.chunks) < _MOST_CHUNKS:
-            done.error = self._broke_off()
+        if done.error is None and not over and len(done.chunks) < _MAX_CHUNKS:
+            done.error = self._incomplete_error()
         if done.error is not None and accepted and not done.chunks and clock() < began + seconds:
             # llama-cpp-python's server without --logits_all, asked for log-probabilities.
             done.refusal, done.refused = "nothing came", True
@@ -385,9 +385,9 @@ class CloudClient:
         reader = RowReader(ask.partial)
         try:
             async with asyncio.timeout(self._silence_seconds) as limit:
-                await self._follow(stream, reader, ask, limit)
+                await self._receive(stream, reader, ask, limit)
             if not reader.finished:
-                failure = self._broke_off()
+                failure = self._incomplete_error()
         except asyncio.CancelledError:
             stream.end(None)
             raise
@@ -396,10 +396,10 @@ class CloudClient:
                 failure = self._endpoint.explain(error, self.model)
         stream.end(failure)
 
-    def _broke_off(self) -> CloudError:
+    def _incomplete_error(self) -> CloudError:
         return CloudError(f"{self.host} broke off in the middle of the answer.")
 
-    async def _follow(
+    async def _receive(
         self, stream: Stream, reader: RowReader, ask: Ask, limit: asyncio.Timeout
     ) -> None:
         clock = asyncio.get_running_loop().time
@@ -416,12 +416,12 @@ class CloudClient:
                 choices = [as_chat_choice(choice) for choice in chunk.get("choices") or ()]
                 rows = [row for choice in choices for row in reader.read(choice)]
                 if rows:
-                    self._listen(listener, rows)
+                    self._check_for_key(listener, rows)
                     limit.reschedule(clock() + self._silence_seconds)
                     stream.extend(rows)
                     count += len(rows)
                     size += sum(len(row.text_bytes) for row in rows)
-                if count > ask.max_tokens or size > _BYTES_A_TOKEN * (ask.max_tokens + 256):
+                if count > ask.max_tokens or size > _MAX_BYTES_PER_TOKEN * (ask.max_tokens + 256):
                     reader.finish_reason = "length"  # the server was told, but goes on
                 over = reader.finished
                 if over:
@@ -429,7 +429,7 @@ class CloudClient:
                     # Once: a server that keeps talking does not keep its listener.
                     limit.reschedule(clock() + _COMPLETION_SECONDS)
 
-    def _listen(self, listener: Listener, rows: Sequence[CloudToken]) -> None:
+    def _check_for_key(self, listener: Listener, rows: Sequence[CloudToken]) -> None:
         """Look for the key in rows before anybody else sees them.
 
         Raises:
@@ -439,7 +439,7 @@ class CloudClient:
         repeated = listener.hear(text)
         for row in rows:
             for candidate in row.candidates:
-                if len(candidate.text_bytes) >= _WORTH_A_LOOK:
+                if len(candidate.text_bytes) >= _SHORTEST_SCANNED:
                     other = candidate.text_bytes.decode("utf-8", "replace")
                     repeated = repeated or self._endpoint.redactor.holds(other)
         if repeated:
@@ -462,7 +462,7 @@ class CloudClient:
                 return response
 
 
-def _listed(models: Any) -> list[dict[str, Any]]:
+def _model_entries(models: Any) -> list[dict[str, Any]]:
     """The entries of a list of models."""
     if not isinstance(models, dict):  # a page of HTML comes as its text
         raise NotAnApiError
