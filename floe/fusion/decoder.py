@@ -104,7 +104,8 @@ class Decoder:
             alone: how tokens are marked when there is no way to the cloud.
             long_batches: fused tokens are evaluated in batches of `batch_invariant_min_size` at
                 least, filled up where proposals are missing: dear single steps, cheap long batches,
-                and bits that do not depend on when rows arrive. For models that agree nearly always.
+                and bits that do not depend on when rows arrive. For models that agree nearly
+                always.
         """
         self._local = local
         self._controls = controls

@@ -248,7 +248,7 @@ class LlamaModel:
 
     @contextmanager
     def _trial_batches(self) -> Iterator[Callable[..., Logits]]:
-        """Give a function that evaluates the same tokens in batches of a size, in a fresh context."""
+        """Give a function that evaluates fixed tokens in batches of a size, apart from the chat."""
         longest = _BATCH_SIZES[0]
         tokens = (self.tokenize(_PANGRAM) * longest)[: 2 * longest]
         head, tail = tokens[:longest], tokens[longest:]
