@@ -35,7 +35,7 @@ from floe.cloud.endpoint import (
 )
 from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
 from floe.cloud.protocol.bounds import bound_response
-from floe.cloud.protocol.distributions import RowReader, as_chat_choice
+from floe.cloud.protocol.distributions import TokenReader, as_chat_choice
 from floe.cloud.protocol.request import Ask, Request, build_request
 from floe.cloud.stream import Stream
 from floe.errors import CloudError
@@ -52,7 +52,7 @@ CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 30.0
 _MODELS_SECONDS: Final = 5.0
 _COMPLETION_SECONDS: Final = 1.0
-"""After the last row: time for the usage, and for the connection to become free again."""
+"""After the last token: time for the usage, and for the connection to become free again."""
 _IDLE_SECONDS: Final = 120.0
 """How long an unused connection is kept: a person reads an answer before the next question."""
 _NO_KEY: Final = "no-key"
@@ -128,7 +128,7 @@ class CloudClient:
             profile: what is known of the endpoint; None: what is assumed of any.
             log: is given every request before it leaves.
             connect_seconds: longest wait for a connection.
-            silence_seconds: longest wait for the first row, and between two of them.
+            silence_seconds: longest wait for the first token, and between two of them.
 
         Raises:
             CloudError: `base_url` is not an http or https address, `key` none that may be sent
@@ -382,7 +382,7 @@ class CloudClient:
     async def _read(self, stream: Stream, ask: Ask, reason: tuple[Purpose, int | None]) -> None:
         _PURPOSE.set(reason)
         failure: CloudError | None = None
-        reader = RowReader(ask.partial)
+        reader = TokenReader(ask.partial)
         try:
             async with asyncio.timeout(self._silence_seconds) as limit:
                 await self._receive(stream, reader, ask, limit)
@@ -400,7 +400,7 @@ class CloudClient:
         return CloudError(f"{self.host} broke off in the middle of the answer.")
 
     async def _receive(
-        self, stream: Stream, reader: RowReader, ask: Ask, limit: asyncio.Timeout
+        self, stream: Stream, reader: TokenReader, ask: Ask, limit: asyncio.Timeout
     ) -> None:
         clock = asyncio.get_running_loop().time
         listener = Listener(self._endpoint.redactor)
@@ -414,13 +414,13 @@ class CloudClient:
                 if over:
                     continue
                 choices = [as_chat_choice(choice) for choice in chunk.get("choices") or ()]
-                rows = [row for choice in choices for row in reader.read(choice)]
-                if rows:
-                    self._check_for_key(listener, rows)
+                tokens = [token for choice in choices for token in reader.read(choice)]
+                if tokens:
+                    self._check_for_key(listener, tokens)
                     limit.reschedule(clock() + self._silence_seconds)
-                    stream.extend(rows)
-                    count += len(rows)
-                    size += sum(len(row.text_bytes) for row in rows)
+                    stream.extend(tokens)
+                    count += len(tokens)
+                    size += sum(len(token.text_bytes) for token in tokens)
                 if count > ask.max_tokens or size > _MAX_BYTES_PER_TOKEN * (ask.max_tokens + 256):
                     reader.finish_reason = "length"  # the server was told, but goes on
                 over = reader.finished
@@ -429,16 +429,16 @@ class CloudClient:
                     # Once: a server that keeps talking does not keep its listener.
                     limit.reschedule(clock() + _COMPLETION_SECONDS)
 
-    def _check_for_key(self, listener: Listener, rows: Sequence[CloudToken]) -> None:
-        """Look for the key in rows before anybody else sees them.
+    def _check_for_key(self, listener: Listener, tokens: Sequence[CloudToken]) -> None:
+        """Look for the key in tokens before anybody else sees them.
 
         Raises:
             SecretRepeatedError: it is there.
         """
-        text = b"".join(row.text_bytes for row in rows).decode("utf-8", "replace")
+        text = b"".join(token.text_bytes for token in tokens).decode("utf-8", "replace")
         repeated = listener.hear(text)
-        for row in rows:
-            for candidate in row.candidates:
+        for token in tokens:
+            for candidate in token.candidates:
                 if len(candidate.text_bytes) >= _SHORTEST_SCANNED:
                     other = candidate.text_bytes.decode("utf-8", "replace")
                     repeated = repeated or self._endpoint.redactor.holds(other)

@@ -173,12 +173,12 @@ class _Probe:
         except _Refused as refused:
             raise _Ended(str(refused)) from None
         self.profile = profile
-        if not answer.text and not answer.rows:
+        if not answer.text and not answer.tokens:
             raise _Ended("It answered with no text at all.")
         self._note("A streamed answer came.", reachable=True, answers=True)
         self._judge_logprobs(answer)
         self._judge_speed(answer)
-        if len(answer.rows) > _TOKENS:
+        if len(answer.tokens) > _TOKENS:
             self._find("It does not keep to the number of tokens that it is asked for.")
         self._note(
             "It reports how many tokens were used."
@@ -226,7 +226,7 @@ class _Probe:
 
     def _judge_speed(self, answer: ProbeAnswer) -> None:
         first, last = answer.at_ms[0], answer.at_ms[-1]  # there is text, so there are pieces
-        count = len(answer.rows)
+        count = len(answer.tokens)
         rate = (count - 1) / (last - first) * 1000 if count > 3 and last > first else None
         speed = f", then about {rate:.0f} tokens a second" if rate else ""
         self._note(
