@@ -109,7 +109,7 @@ KNOWN: Final = Redactor()
 """Whatever this process holds: the log, which all of it shares, is kept clean of it."""
 
 
-class Listener:
+class SecretScanner:
     """Reads a stream of foreign text piece by piece, and tells when a secret has come.
 
     At most `_PIECE` - 1 characters of one have passed by then.
@@ -119,7 +119,7 @@ class Listener:
         self._redactor = redactor
         self._tail = ""
 
-    def hear(self, text: str) -> bool:
+    def scan(self, text: str) -> bool:
         """Whether a secret is in the text so far, `text` being its newest piece."""
         heard = self._tail + text
         self._tail = heard[-_TAIL:]

@@ -42,7 +42,7 @@ from floe.errors import CloudError
 from floe.origin import origin_of
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, CloudToken, Sampling
-from floe.redaction import KNOWN, Listener
+from floe.redaction import KNOWN, SecretScanner
 
 __all__ = ["CloudClient", "RateLimited", "Stream"]
 
@@ -403,7 +403,7 @@ class CloudClient:
         self, stream: Stream, reader: TokenReader, ask: Ask, limit: asyncio.Timeout
     ) -> None:
         clock = asyncio.get_running_loop().time
-        listener = Listener(self._endpoint.redactor)
+        scanner = SecretScanner(self._endpoint.redactor)
         count = size = 0
         over = False
         async with await self._answer(ask) as response:
@@ -416,7 +416,7 @@ class CloudClient:
                 choices = [as_chat_choice(choice) for choice in chunk.get("choices") or ()]
                 tokens = [token for choice in choices for token in reader.read(choice)]
                 if tokens:
-                    self._check_for_key(listener, tokens)
+                    self._check_for_key(scanner, tokens)
                     limit.reschedule(clock() + self._silence_seconds)
                     stream.extend(tokens)
                     count += len(tokens)
@@ -426,17 +426,17 @@ class CloudClient:
                 over = reader.finished
                 if over:
                     stream.mark_complete()
-                    # Once: a server that keeps talking does not keep its listener.
+                    # Once: a server that keeps talking does not keep its reader.
                     limit.reschedule(clock() + _COMPLETION_SECONDS)
 
-    def _check_for_key(self, listener: Listener, tokens: Sequence[CloudToken]) -> None:
+    def _check_for_key(self, scanner: SecretScanner, tokens: Sequence[CloudToken]) -> None:
         """Look for the key in tokens before anybody else sees them.
 
         Raises:
             SecretRepeatedError: it is there.
         """
         text = b"".join(token.text_bytes for token in tokens).decode("utf-8", "replace")
-        repeated = listener.hear(text)
+        repeated = scanner.scan(text)
         for token in tokens:
             for candidate in token.candidates:
                 if len(candidate.text_bytes) >= _SHORTEST_SCANNED:
