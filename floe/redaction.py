@@ -105,7 +105,7 @@ class Redactor:
                     yield spans[first][0], spans[last][1]
 
 
-KNOWN: Final = Redactor()
+KNOWN_SECRETS: Final = Redactor()
 """Whatever this process holds: the log, which all of it shares, is kept clean of it."""
 
 
@@ -127,11 +127,11 @@ class SecretScanner:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Writes log lines and their traces without the secrets in `KNOWN`."""
+    """Writes log lines and their traces without the secrets in `KNOWN_SECRETS`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, with its trace."""
-        return KNOWN.mask(super().format(record))
+        return KNOWN_SECRETS.mask(super().format(record))
 
 
 def _with_masks(text: str, hidden: Iterable[tuple[int, int]]) -> str:

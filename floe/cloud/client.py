@@ -42,7 +42,7 @@ from floe.errors import CloudError
 from floe.origin import origin_of
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, CloudToken, Sampling
-from floe.redaction import KNOWN, SecretScanner
+from floe.redaction import KNOWN_SECRETS, SecretScanner
 
 __all__ = ["CloudClient", "RateLimited", "Stream"]
 
@@ -138,7 +138,7 @@ class CloudClient:
         self.profile = profile or EndpointProfile(model=model)
         self.vocabularies: dict[str, str] = {}
         self._endpoint = Endpoint(base_url, key)
-        KNOWN.add(key.get_secret_value())
+        KNOWN_SECRETS.add(key.get_secret_value())
         self._log = log
         self._silence_seconds = silence_seconds
         self._client = AsyncOpenAI(
