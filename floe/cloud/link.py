@@ -18,7 +18,7 @@ from floe.cloud.credentials.choice import EndpointChoice, first_choice, keep_cho
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.credentials.presets import preset_by_id
 from floe.cloud.endpoint import Endpoint
-from floe.cloud.probe.probe import greet, probe
+from floe.cloud.probe.probe import check_endpoint, probe
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.stand_in.process import StandIn
@@ -309,7 +309,7 @@ class CloudLink:
     def _reach(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
         client = CloudClient(base_url, choice.model, key, log=self._log)
         try:
-            greet(client)
+            check_endpoint(client)
         except CloudError:
             client.close()
             raise

@@ -53,7 +53,7 @@ def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
     return answer
 
 
-def alike(one: ProbeAnswer, other: ProbeAnswer) -> bool:
+def same_distributions(one: ProbeAnswer, other: ProbeAnswer) -> bool:
     """Whether two greedy answers came from the same distributions, as far as they can tell."""
     if not (one.entries and other.entries):
         return bool(one.text) and one.text == other.text
@@ -70,7 +70,7 @@ def _probabilities(token: CloudToken) -> dict[bytes, float]:
     return {candidate.text_bytes: math.exp(candidate.logprob) for candidate in token.candidates}
 
 
-def share_of_gaps(cold: ProbeAnswer, warm: ProbeAnswer) -> float | None:
+def remaining_gap_share(cold: ProbeAnswer, warm: ProbeAnswer) -> float | None:
     """How far apart the candidates of the first token are, warm against cold; None: untold."""
     if not (cold.entries and warm.entries):
         return None
