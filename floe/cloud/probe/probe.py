@@ -332,7 +332,7 @@ class _Probe:
         """Ask, and ask for less until it is accepted; the profile that was.
 
         Raises:
-            _Refused: it is not, whatever is left out.
+            _RequestRefused: it is not, whatever is left out.
         """
         while True:
             exchange = self._exchange(build(profile))
@@ -361,7 +361,7 @@ class _Probe:
         """Send it.
 
         Raises:
-            _Ended: the test was stopped, or what went wrong says nothing of this request.
+            _ProbeAborted: the test was stopped, or what went wrong says nothing of this request.
         """
         left = self._until - time.monotonic()
         if left <= 0:

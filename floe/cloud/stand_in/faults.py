@@ -28,11 +28,11 @@ class Faults(BaseModel):
     fail_after: int = Field(0, ge=0)
 
 
-class Cut(Exception):
+class ConnectionCut(Exception):
     """The connection is to be closed as it stands."""
 
 
-class Silence(Exception):
+class ConnectionSilence(Exception):
     """Nothing more is to be sent."""
 
 
@@ -52,7 +52,7 @@ class NetworkFaults:
         self.faults = faults
         self._answered = 0
 
-    async def arrive(self) -> int:
+    async def accept_request(self) -> int:
         """Take a request in: the round trip passes.
 
         Returns:
@@ -74,7 +74,7 @@ class FaultyConnection:
         self._rows = 0
         self._due = 0.0
 
-    async def carry(self, computed_at: float) -> None:
+    async def delay_token(self, computed_at: float) -> None:
         """Hold the next row back for as long as the network takes.
 
         Args:
@@ -91,7 +91,7 @@ class FaultyConnection:
         faults = self._network.faults
         if self._rows >= faults.fail_after:
             if faults.fail == "cut":
-                raise Cut
+                raise ConnectionCut
             if faults.fail == "silence":
-                raise Silence
+                raise ConnectionSilence
         self._rows += 1

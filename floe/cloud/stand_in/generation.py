@@ -54,7 +54,7 @@ Event = SampledToken | FinishReason | GenerationFailure
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GenerationJob:
     """One request.
 
     `deliver` is called in the worker's thread with each pick, then once with the reason of the
@@ -86,13 +86,15 @@ class TokenSampler:
         self._ends = ends
         self._shifted = np.empty(len(pieces), np.float32)
 
-    def pick(self, logits: NDArray[np.float32], job: Job, rng: np.random.Generator) -> SampledToken:
+    def sample(
+        self, logits: NDArray[np.float32], job: GenerationJob, rng: np.random.Generator
+    ) -> SampledToken:
         """Pick from `logits`, shape (vocabulary,), which are changed on the way."""
         best = float(logits.max())
         shifted = np.subtract(logits, best, out=self._shifted)
         total = float(np.log(np.exp(shifted, out=shifted).sum())) + best
         logits[self._textless] = -np.inf
-        candidates = _largest(logits, job.candidates, best)
+        candidates = _largest_ids(logits, job.candidates, best)
         token = int(logits.argmax()) if job.temperature == 0 else _sample(logits, job, rng)
         logprobs = (logits[candidates].astype(np.float64) - total).tolist()
         return SampledToken(
@@ -104,7 +106,7 @@ class TokenSampler:
         )
 
 
-def _largest(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np.intp]:
+def _largest_ids(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np.intp]:
     """Ids of the `count` largest, best first; equal ones in order of their ids."""
     if count == 0:
         return np.empty(0, np.intp)
@@ -116,23 +118,23 @@ def _largest(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np
     return ids[np.lexsort((ids, -logits[ids]))]
 
 
-def _sample(logits: NDArray[np.float32], job: Job, rng: np.random.Generator) -> int:
+def _sample(logits: NDArray[np.float32], job: GenerationJob, rng: np.random.Generator) -> int:
     """Draw at the job's temperature from the smallest set that holds `top_p` of the mass."""
     weights = logits - logits.max()
     weights /= np.float32(job.temperature)
     np.exp(weights, out=weights)  # float64 would take ten times as long; the sums are float64
     if job.top_p == 1:
-        return draw(weights, rng.random())
+        return sample_index(weights, rng.random())
     # Tokens below this bound hold less than 1 - top_p together: no need to sort them.
     total = weights.sum(dtype=np.float64)
     ids = np.flatnonzero(weights >= (1 - job.top_p) * total / len(weights))
     ids = ids[np.argsort(-weights[ids], kind="stable")]
     mass = np.cumsum(weights[ids], dtype=np.float64)
     ids = ids[: int(np.searchsorted(mass, job.top_p * total)) + 1]
-    return int(ids[draw(weights[ids], rng.random())])
+    return int(ids[sample_index(weights[ids], rng.random())])
 
 
-def draw(weights: NDArray[np.float32], u: float) -> int:
+def sample_index(weights: NDArray[np.float32], u: float) -> int:
     """Index where the cumulative weight passes the share `u` of all, 0 <= u < 1.
 
     First the block, then the place in it: a running sum over 152k weights takes 2 ms.
@@ -150,7 +152,7 @@ def draw(weights: NDArray[np.float32], u: float) -> int:
     return start + place
 
 
-class Worker:
+class GenerationWorker:
     """The thread that computes. A cancelled job gives way to the next one between two tokens."""
 
     def __init__(self, model: LlamaModel, tokens_per_second: Callable[[], float]) -> None:
@@ -158,13 +160,13 @@ class Worker:
         self._model = model
         self._tokens_per_second = tokens_per_second
         self._picker = TokenSampler(model.pieces, model.end_ids)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._current: Job | None = None
+        self._jobs: queue.SimpleQueue[GenerationJob | None] = queue.SimpleQueue()
+        self._current: GenerationJob | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: GenerationJob) -> None:
         """Queue `job` behind those that are neither done nor cancelled."""
         self._jobs.put(job)
 
@@ -188,7 +190,7 @@ class Worker:
                 logger.exception("generation failed")
                 job.deliver(GenerationFailure(error))
 
-    def _generate(self, job: Job) -> None:
+    def _generate(self, job: GenerationJob) -> None:
         logits = self._model.prefill(job.tokens, job.cancelled.is_set)
         if logits is None:
             return
@@ -196,7 +198,7 @@ class Worker:
         limit = min(job.max_tokens, self._model.context_size - len(job.tokens))
         due = time.monotonic()
         for left in range(limit, 0, -1):
-            pick = self._picker.pick(logits[0], job, rng)
+            pick = self._picker.sample(logits[0], job, rng)
             due = self._pace(due, job.cancelled)
             if job.cancelled.is_set():
                 return
@@ -219,7 +221,7 @@ class Worker:
         return max(due, now) + 1 / rate
 
 
-class Text:
+class StopFilter:
     """From the bytes of tokens to text that may be shown.
 
     Whole characters only, and nothing of a stop string. An incomplete character at the very end
@@ -232,7 +234,7 @@ class Text:
         self._pending = ""
         self.stopped = False
 
-    def feed(self, data: bytes) -> str:
+    def add(self, data: bytes) -> str:
         """Text that `data` completes; `stopped` is set once a stop string has come."""
         self._pending += self._decoder.decode(data)
         found = [place for stop in self._stops if (place := self._pending.find(stop)) >= 0]
@@ -245,7 +247,7 @@ class Text:
         shown, self._pending = self._pending[:cut], self._pending[cut:]
         return shown
 
-    def rest(self) -> str:
+    def flush(self) -> str:
         """What was held back as the possible beginning of a stop string."""
         rest, self._pending = self._pending, ""
         return rest

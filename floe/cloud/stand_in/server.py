@@ -39,13 +39,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from floe.cloud.stand_in.faults import (
     FAILURES,
-    Cut,
+    ConnectionCut,
+    ConnectionSilence,
     Faults,
     FaultyConnection,
     NetworkFaults,
-    Silence,
 )
-from floe.cloud.stand_in.generation import Event, GenerationFailure, Job, SampledToken, Text, Worker
+from floe.cloud.stand_in.generation import (
+    Event,
+    GenerationFailure,
+    GenerationJob,
+    GenerationWorker,
+    SampledToken,
+    StopFilter,
+)
 from floe.cloud.stand_in.wire import (
     ApiError,
     ChatRequest,
@@ -76,13 +83,13 @@ class _Piece:
 class _Answer(StreamingResponse):
     """A response that ends its job with itself, however that happens."""
 
-    def __init__(self, body: AsyncIterator[bytes], job: Job, media_type: str) -> None:
+    def __init__(self, body: AsyncIterator[bytes], job: GenerationJob, media_type: str) -> None:
         super().__init__(body, media_type=media_type)
         self._job = job
 
     async def stream_response(self, send: Send) -> None:
         # Without the last chunk uvicorn closes the connection, which is what a cut is.
-        with suppress(Cut):
+        with suppress(ConnectionCut):
             await super().stream_response(send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +104,7 @@ class StandInServer:
 
     def __init__(self, model: LlamaModel, faults: Faults) -> None:
         self.network = NetworkFaults(faults)
-        self.worker = Worker(model, self.network.tokens_per_second)
+        self.worker = GenerationWorker(model, self.network.tokens_per_second)
         self._builder = PromptBuilder(model)
         self._vocabulary = model.vocabulary
         self._context = model.context_size
@@ -131,7 +138,7 @@ class StandInServer:
 
     async def chat(self, request: Request) -> Response:
         """A chat completion, streamed or whole."""
-        status = await self.network.arrive()
+        status = await self.network.accept_request()
         if status == 429:
             raise ApiError(429, "Rate limit reached (simulated).", "requests", code="rate_limit")
         if status == 500:
@@ -160,7 +167,7 @@ class StandInServer:
             ) from error
         events: asyncio.Queue[Event] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        job = Job(
+        job = GenerationJob(
             tokens=prompt.tokens,
             deliver=lambda event: loop.call_soon_threadsafe(events.put_nowait, event),
             max_tokens=asked.max_completion_tokens or asked.max_tokens or _UNLIMITED,
@@ -171,47 +178,47 @@ class StandInServer:
         )
         self.worker.submit(job)
         if asked.stream:
-            return _Answer(self._stream(asked, job, events), job, "text/event-stream")
-        return _Answer(self._whole(asked, job, events), job, "application/json")
+            return _Answer(self._event_stream(asked, job, events), job, "text/event-stream")
+        return _Answer(self._complete_response(asked, job, events), job, "application/json")
 
     async def _pieces(
-        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[_Piece]:
         """What the worker delivers as it comes out of the network; the reason of the end last.
 
         Raises:
             Cut: the connection is to be closed as it stands.
         """
-        text = Text(asked.stops)
+        text = StopFilter(asked.stops)
         passage = FaultyConnection(self.network)
         while True:
             event = await events.get()
             if isinstance(event, GenerationFailure):
-                raise Cut
+                raise ConnectionCut
             if not isinstance(event, SampledToken):
-                yield _Piece(text.rest(), reason=event)
+                yield _Piece(text.flush(), reason=event)
                 return
             try:
-                await passage.carry(event.computed_at)
-            except Silence:
+                await passage.delay_token(event.computed_at)
+            except ConnectionSilence:
                 job.cancelled.set()
                 await asyncio.Event().wait()
-            shown = text.feed(b"" if event.end else self._vocabulary.pieces[event.token])
+            shown = text.add(b"" if event.end else self._vocabulary.pieces[event.token])
             yield _Piece(shown, self._row(event) if asked.logprobs else None)
             if text.stopped:
                 job.cancelled.set()
                 yield _Piece("", reason="stop")
                 return
 
-    async def _stream(
-        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+    async def _event_stream(
+        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
         """Server-sent events, one for each token.
 
         With `include_usage` the first has the usage too: a stream that is cancelled never comes
         to its last one.
         """
-        head = self._head("chat.completion.chunk")
+        head = self._envelope("chat.completion.chunk")
         with_usage = asked.stream_options.include_usage
         first = {"role": "assistant", "content": ""}
         yield server_event(
@@ -224,15 +231,15 @@ class StandInServer:
                 delta = {"content": piece.text} if piece.text or piece.row else {}
                 if delta or piece.reason:
                     yield server_event(head, [delta_choice(delta, piece.row, piece.reason)])
-        except Cut:
+        except ConnectionCut:
             yield server_event(head, [])[:40]
             raise
         if with_usage:
             yield server_event(head, [], usage_counts(len(job.tokens), count))
         yield b"data: [DONE]\n\n"
 
-    async def _whole(
-        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+    async def _complete_response(
+        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
         """The same answer in one piece."""
         pieces = [piece async for piece in self._pieces(asked, job, events)]
@@ -245,9 +252,9 @@ class StandInServer:
         }
         count = sum(piece.reason is None for piece in pieces)
         body = {"choices": [choice], "usage": usage_counts(len(job.tokens), count)}
-        yield orjson.dumps({**self._head("chat.completion"), **body})
+        yield orjson.dumps({**self._envelope("chat.completion"), **body})
 
-    def _head(self, kind: str) -> dict[str, Any]:
+    def _envelope(self, kind: str) -> dict[str, Any]:
         created = int(time.time())
         name = f"chatcmpl-{uuid.uuid4().hex}"
         return {"id": name, "object": kind, "created": created, "model": self._id}
