@@ -64,7 +64,7 @@ class Application:
             assistant.store,
             assistant.adapters,
             settings.data_dir,
-            replan=self.plan_job.smaller,
+            replan=self.plan_job.make_smaller,
             answer=assistant.answer,
             adopted=self.weight_fit.start,
         )

@@ -132,16 +132,16 @@ def train(
     with ExitStack() as opened:
         plan_job = PlanJob(store, base)
         opened.callback(plan_job.close)
-        plan_job.want(data, memory_mb, seconds or None)
+        plan_job.request(data, memory_mb, seconds or None)
         while (planned := plan_job.wait(_POLL_SECONDS)) is None or planned.running:
             pass
         if planned.plan is None:
             raise TrainingError(planned.sentence)
         sys.stderr.write(f"{data.sentence} {planned.sentence}\n")
         adapters = Adapters(store, settings.data_dir)
-        runs = TrainingRuns(store, adapters, settings.data_dir, replan=plan_job.smaller)
+        runs = TrainingRuns(store, adapters, settings.data_dir, replan=plan_job.make_smaller)
         opened.callback(runs.close)
-        run = runs.start(data, base, planned.plan, memory_limit_mb=planned.wish.limit_mb)
+        run = runs.start(data, base, planned.plan, memory_limit_mb=planned.request.limit_mb)
         try:
             return wait(runs, run.id)
         except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from floe.application import Application
 from floe.chat.preferences import Preferences
 from floe.chats.jsonl import export_chats, import_chats
 from floe.errors import DataError, PageError, TrainingError
-from floe.jobs.plan_job import Planned
+from floe.jobs.plan_job import PlanView
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
 from floe.training.data.dataset import Dataset
@@ -115,7 +115,7 @@ class PersonalActions:
             data,
             self._assistant.model.path,
             planned.plan,
-            memory_limit_mb=planned.wish.limit_mb,
+            memory_limit_mb=planned.request.limit_mb,
             continue_from=None if self._kept.afresh else self._in_use(),
         )
         return {**self._progress(), self.parts.notice: ""}
@@ -284,7 +284,7 @@ class PersonalActions:
         data = chosen_dataset(self._store, self._settings.system_prompt)
         kept = self._kept
         if not self._due:
-            self._plan_job.want(data, kept.memory_mb, kept.deadline_s)
+            self._plan_job.request(data, kept.memory_mb, kept.deadline_s)
         return {
             self.parts.learning: learning_value(self._store, data),
             **self._progress(),
@@ -357,10 +357,10 @@ class PersonalActions:
             return False
         return run.folder.rows.exists() and time.time() - run.ended_at < _COMPARE_SECONDS
 
-    def _planned(self, data: Dataset) -> Planned | None:
+    def _planned(self, data: Dataset) -> PlanView | None:
         """The plan in view, if it is for these rows."""
         planned = self._plan_job.view()
-        return planned if planned and planned.wish.fingerprint == data.fingerprint else None
+        return planned if planned and planned.request.fingerprint == data.fingerprint else None
 
     def _in_use(self) -> LearntAdapter | None:
         """The personal adapter that a run can go on from."""
