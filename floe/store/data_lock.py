@@ -22,7 +22,7 @@ LOCK: Final = "floe.lock"
 ADDRESS: Final = "address.json"
 _STARTING_SECONDS: Final = 20.0
 """How long a second start waits for the first one's page: a model is being loaded."""
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 _CONTEST_SECONDS: Final = 0.3
 """Longer than `is_open` of another process holds the lock to see whether it is free."""
 
@@ -145,7 +145,7 @@ def open_page(data_dir: Path, patience: float = _STARTING_SECONDS) -> OpenPage |
             return OpenPage(str(found["address"]), str(found["opener"]))
         if time.monotonic() > deadline or not is_open(data_dir):
             return None
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def child_processes(data_dir: Path) -> list[psutil.Process]:
