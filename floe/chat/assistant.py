@@ -92,7 +92,7 @@ class Assistant:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._turns: dict[int, Turn] = {}
         self._guards: dict[int, Guard | None] = {}
-        rescue.take_in(store)
+        rescue.restore_recovery_files(store)
         self._writer = AnswerWriter(store, ended=self._forget)
         self._released: set[int] = set()
         self.detector.learn_leniency(choices.leniency(store))
@@ -252,7 +252,7 @@ class Assistant:
             raise PromptError("There is nothing to answer yet: type a question first.")
         running = self.running(conversation_id) if conversation_id is not None else None
         if running is not None and not running.writing:
-            self._writer.hurry()
+            self._writer.retry_now()
             running.wait(_KEEPING_SECONDS)
         if running is not None and running.running:
             if running.writing:

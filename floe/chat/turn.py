@@ -134,7 +134,7 @@ class TurnView:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class UnsavedPart:
     """What of a turn is not in the database yet.
 
     Attributes:
@@ -247,7 +247,9 @@ class Turn:
         self._stats = AnswerStats()
         self._status: Status = "streaming"
         # What is committed, and why the rest is not.
-        self._kept = Portion(message_id, conversation_id, 0, (), "", self._stats, (), "streaming")
+        self._kept = UnsavedPart(
+            message_id, conversation_id, 0, (), "", self._stats, (), "streaming"
+        )
         self._trouble = ""
         self._waiting_since: float | None = None
         # What readers have been given.
@@ -282,7 +284,7 @@ class Turn:
         """Sleep until no more events come, at most `seconds`; whether that is so."""
         if self._done.wait(seconds):
             return True
-        self._lose_patience()
+        self._show_overdue()
         return False
 
     def events(self, after: int = 0, seconds: float = 0.0) -> list[TurnEvent]:
@@ -292,7 +294,7 @@ class Turn:
             after: number of the last event that the reader has; 0: none.
             seconds: how long to wait for the first new one.
         """
-        self._lose_patience()
+        self._show_overdue()
         with self._lock:
             if seconds > 0:
                 self._lock.wait_for(
@@ -302,7 +304,7 @@ class Turn:
 
     def view(self) -> TurnView:
         """All events so far put together."""
-        self._lose_patience()
+        self._show_overdue()
         with self._lock:
             self._reader.receive(self._events[self._reader.cursor :])
             return self._reader.view()
@@ -334,7 +336,7 @@ class Turn:
                 first_token_ms=step.at_ms if first is None else first,
                 cloud_tokens=self._stats.cloud_tokens + (step.source in ("fused", "cloud")),
             )
-            self._something_new()
+            self._announce()
         self._changed()
 
     def count(self, **figures: Any) -> None:
@@ -352,43 +354,43 @@ class Turn:
             if sentence in self._notices:
                 return
             self._notices.append(sentence)
-            self._something_new()
+            self._announce()
         self._changed()
 
     def finish(self, status: Status) -> None:
         """No more tokens; `running` ends once all are kept."""
         with self._lock:
             self._status = status
-            self._something_new()
+            self._announce()
         self._changed()
 
     # For the writer
 
-    def take(self) -> Portion | None:
+    def unsaved_part(self) -> UnsavedPart | None:
         """What is not kept yet; None if there is nothing."""
         with self._lock:
-            portion = self._since(self._kept.tokens)
-            same = not portion.steps and portion.notices == self._kept.notices
-            return None if same and portion.status == self._kept.status else portion
+            part = self._part_since(self._kept.tokens)
+            same = not part.steps and part.notices == self._kept.notices
+            return None if same and part.status == self._kept.status else part
 
-    def keep(self, portion: Portion) -> None:
+    def mark_saved(self, part: UnsavedPart) -> None:
         """It is committed: now it may be shown."""
         with self._lock:
-            self._kept = portion
-            left = len(self._steps) > portion.tokens or self._status != portion.status
+            self._kept = part
+            left = len(self._steps) > part.tokens or self._status != part.status
             self._waiting_since = time.monotonic() if left else None
             self._set_trouble("")
-            self._show(portion)
-            if portion.status != "streaming":
+            self._show(part)
+            if part.status != "streaming":
                 self._done.set()
             self._lock.notify_all()
 
-    def delay(self, trouble: str) -> None:
+    def report_trouble(self, trouble: str) -> None:
         """It could not be committed: all is shown from now on, with a sentence that says so."""
         with self._lock:
             if trouble != self._trouble:
                 self._set_trouble(trouble)
-            self._show(self._since(0))
+            self._show(self._part_since(0))
             self._lock.notify_all()
 
     def discard(self) -> None:
@@ -397,7 +399,7 @@ class Turn:
         with self._lock:
             if self._status == "streaming":
                 self._status = "stopped"
-            self._show(self._since(0))
+            self._show(self._part_since(0))
             self._done.set()
             self._lock.notify_all()
 
@@ -409,14 +411,14 @@ class Turn:
 
     # Under the lock
 
-    def _something_new(self) -> None:
+    def _announce(self) -> None:
         if self._waiting_since is None:
             self._waiting_since = time.monotonic()
         if self._trouble:
-            self._show(self._since(0))
+            self._show(self._part_since(0))
             self._lock.notify_all()
 
-    def _lose_patience(self) -> None:
+    def _show_overdue(self) -> None:
         """Show what waits for a commit that does not come back; called by those who look."""
         with self._lock:
             since = self._waiting_since
@@ -424,12 +426,12 @@ class Turn:
                 return
             if time.monotonic() - since > PATIENCE_SECONDS:
                 self._set_trouble(SLOW)
-                self._show(self._since(0))
+                self._show(self._part_since(0))
                 self._lock.notify_all()
 
-    def _since(self, at: int) -> Portion:
+    def _part_since(self, at: int) -> UnsavedPart:
         """All that has been written, with the tokens from position `at` on."""
-        return Portion(
+        return UnsavedPart(
             self.message_id,
             self.conversation_id,
             at,
@@ -445,24 +447,24 @@ class Turn:
         kept = self._kept
         self._events.append(KeptEvent(self._next, kept.tokens, len(kept.content), trouble))
 
-    def _show(self, portion: Portion) -> None:
+    def _show(self, part: UnsavedPart) -> None:
         """Tell readers all up to this portion's end that they have not been told."""
-        new = slice(self._shown_tokens, portion.tokens)
+        new = slice(self._shown_tokens, part.tokens)
         text = "".join(self._pieces[new])
         for step in self._steps[new]:
             self._events.append(TokenEvent(self._next, step))
         if text:
             self._events.append(TextEvent(self._next, text))
-        for sentence in portion.notices[self._shown_notices :]:
+        for sentence in part.notices[self._shown_notices :]:
             self._events.append(NoticeEvent(self._next, sentence))
-        if portion.tokens >= self._shown_tokens and portion.stats != self._shown_stats:
-            self._events.append(FiguresEvent(self._next, portion.stats))
-            self._shown_stats = portion.stats
-        self._shown_tokens = max(self._shown_tokens, portion.tokens)
-        self._shown_notices = max(self._shown_notices, len(portion.notices))
-        if portion.status != "streaming" and not self._ended:
+        if part.tokens >= self._shown_tokens and part.stats != self._shown_stats:
+            self._events.append(FiguresEvent(self._next, part.stats))
+            self._shown_stats = part.stats
+        self._shown_tokens = max(self._shown_tokens, part.tokens)
+        self._shown_notices = max(self._shown_notices, len(part.notices))
+        if part.status != "streaming" and not self._ended:
             self._ended = True
-            self._events.append(EndEvent(self._next, portion.status))
+            self._events.append(EndEvent(self._next, part.status))
 
     @property
     def _next(self) -> int:
