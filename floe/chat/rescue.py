@@ -1,4 +1,4 @@
-"""What cannot be kept when the program must end: put aside in a file, taken in at the next start.
+"""What cannot be kept when the program ends goes to a recovery file, restored at the next start.
 
 The file is a database like that of the chats, beside it and opened in the same way: readable by
 its owner alone, and encrypted where that one is. Knows neither turns' threads nor the page.
@@ -63,7 +63,7 @@ def write_recovery_file(store: Store, parts: Sequence[UnsavedPart]) -> Path:
         StoreError: that cannot be written either.
     """
     folder = store.path.parent
-    path = folder / f"unsaved-{portions[0].message_id}.db"
+    path = folder / f"unsaved-{parts[0].message_id}.db"
     _remove(path)
     try:
         with Store(path) as recovery:
@@ -75,7 +75,7 @@ def write_recovery_file(store: Store, parts: Sequence[UnsavedPart]) -> Path:
 
 
 def restore_recovery_files(store: Store) -> int:
-    """Bring what was put aside into the database; returns how many answers there were.
+    """Bring recovery files into the database; returns how many answers there were.
 
     A file goes once all of it is committed. One that cannot be read, or whose answers are not in
     this database, is left under another name.

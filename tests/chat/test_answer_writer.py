@@ -55,7 +55,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.2)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.2)
     made = Desk(tmp_path)
     yield made
     made.writer.close()
@@ -192,7 +192,7 @@ def test_what_cannot_be_kept_at_the_end_is_put_aside_and_taken_in_by_the_next_st
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.1)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.1)
     desk = Desk(tmp_path)
     finished, cut = desk.turn(), desk.turn()
     lock = Lock(desk.store.path)
@@ -232,7 +232,7 @@ def test_an_answer_of_another_database_is_not_taken_in_and_not_thrown_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.1)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.1)
     desk = Desk(tmp_path)
     turn = desk.turn()
     lock = Lock(desk.store.path)
@@ -259,7 +259,7 @@ def test_where_nothing_can_be_written_the_terminal_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.1)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.1)
     desk = Desk(tmp_path)
     turn = desk.turn()
     lock = Lock(desk.store.path)

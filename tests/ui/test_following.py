@@ -60,9 +60,9 @@ class Room:
         self.turn.add(STEP)
         if status:
             self.turn.finish(status)
-        portion = self.turn.take()
+        portion = self.turn.unsaved_part()
         assert portion is not None
-        self.turn.keep(portion)
+        self.turn.mark_saved(portion)
 
 
 def test_a_frame_says_what_it_belongs_to_and_none_follows_what_was_opened(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_is_not_kept_is_told_while_it_lasts_and_the_end_releases_the_box(
     assert "word" in "".join(first["blocks"])
     assert first["notices"] == []
     room.turn.add(STEP)
-    room.turn.delay("the disk is full.")
+    room.turn.report_trouble("the disk is full.")
     (notice,) = next(frames)["live"]["row"]["notices"]
     assert notice == "The last word is not saved yet: the disk is full."
     room.turn.finish("complete")
@@ -94,9 +94,9 @@ def test_what_is_not_kept_is_told_while_it_lasts_and_the_end_releases_the_box(
     assert ended["live"]["row"]["live"] is False
     assert ended["send"]["visible"] is True
     assert ended["stop"]["visible"] is False
-    portion = room.turn.take()
+    portion = room.turn.unsaved_part()
     assert portion is not None
-    room.turn.keep(portion)
+    room.turn.mark_saved(portion)
     last = next(frames)  # what the store has
     assert last["answer_generation"] is None
 
