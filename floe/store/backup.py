@@ -111,7 +111,7 @@ def create_backup(
     path = data_dir / DATABASE
     if not path.is_file():
         raise StoreError(f"There is nothing to back up: {path} does not exist.")
-    with schema.plain_errors(path), closing(schema.connect(path)) as db:
+    with schema.translate_errors(path), closing(schema.connect(path)) as db:
         return _create(data_dir, db, target, kind, time.time() if now is None else now)
 
 
@@ -262,7 +262,7 @@ def restore_backup(data_dir: Path, file: Path, passphrase: str | None = None) ->
         refuse_children(data_dir)
         staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=data_dir))
         try:
-            with _plain_disk_errors(data_dir):
+            with _translate_disk_errors(data_dir):
                 made = _unpack(file, staged)
                 _make_current(staged, data_dir, passphrase)
                 return _put_in_place(data_dir, staged, made)
@@ -280,7 +280,7 @@ def finish_restore(data_dir: Path) -> None:
     """
     journal = data_dir / JOURNAL
     if journal.exists():
-        with _plain_disk_errors(data_dir):
+        with _translate_disk_errors(data_dir):
             try:
                 values = json.loads(journal.read_text(encoding="utf-8"))
                 staged, aside = str(values["staged"]), str(values["aside"])
@@ -337,7 +337,7 @@ def rewrite_backup(
     """
     folder = Path(tempfile.mkdtemp(prefix=COPYING, dir=path.parent))
     try:
-        with _plain_disk_errors(path.parent):
+        with _translate_disk_errors(path.parent):
             manifest = _unpack(path, folder)
             _convert_tree(folder, old_key, key)
             (folder / encryption.HEADER).unlink(missing_ok=True)
@@ -355,7 +355,7 @@ def _create(
     data_dir: Path, db: Database, target: Path | None, kind: BackupKind, now: float
 ) -> Path:
     folder = data_dir / FOLDER
-    with _plain_disk_errors(folder if target is None else target.parent):
+    with _translate_disk_errors(folder if target is None else target.parent):
         if target is None:
             folder.mkdir(mode=0o700, exist_ok=True)
         else:
@@ -367,7 +367,7 @@ def _create(
         free_room(folder, 2 * path.stat().st_size + _ROOM)
         copy = Path(tempfile.mkdtemp(prefix=COPYING, dir=folder))
         try:
-            with schema.plain_errors(path):
+            with schema.translate_errors(path):
                 copy_database(db, copy / DATABASE)
             key = None
             if not encryption.is_plain_database(copy / DATABASE):
@@ -460,7 +460,7 @@ def _free_name(folder: Path, kind: BackupKind, now: float) -> Path:
 def _holds_something(path: Path) -> bool:
     if not path.is_file():
         return False
-    with schema.plain_errors(path), closing(schema.connect(path)) as db:
+    with schema.translate_errors(path), closing(schema.connect(path)) as db:
         tables = [name for name in ("conversations", "adapters") if name in db.table_names()]
         return any(db.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() for name in tables)  # noqa: S608
 
@@ -480,7 +480,7 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
     if start.startswith(b"SQLite format 3"):
         # With what may still lie in its log.
         with (
-            schema.plain_errors(file),
+            schema.translate_errors(file),
             closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db,
         ):
             copy_database(db, folder / DATABASE)
@@ -557,7 +557,7 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
     key = None if header is None else _staged_key(header, data_dir, passphrase)
     path = staged / DATABASE
     check_database(path, key)
-    with schema.plain_errors(path):
+    with schema.translate_errors(path):
         db = Database(open_database(path, key), execute_plugins=False)
         with closing(db.conn):
             schema.prepare(db, path)
@@ -579,7 +579,7 @@ def _staged_key(
         key = encryption.unlock(data_dir, passphrase)
         assert key is not None
         return key
-    return encryption.open_key(header, passphrase)
+    return encryption.unwrap_key(header, passphrase)
 
 
 def _convert_tree(folder: Path, old_key: bytes | None, new_key: bytes | None) -> None:
@@ -601,7 +601,7 @@ def _put_in_place(data_dir: Path, staged: Path, manifest: Mapping[str, Any]) -> 
     while (data_dir / REPLACED / aside).exists():
         aside += "+"
     journal = {"staged": staged.name, "aside": aside, "names": names}
-    encryption.write_whole(data_dir / JOURNAL, json.dumps(journal).encode())
+    encryption.write_atomically(data_dir / JOURNAL, json.dumps(journal).encode())
     _move(data_dir, staged, data_dir / REPLACED / aside, names)
     kept = data_dir / REPLACED / aside
     what = "The chats and adapters" if with_adapters else "The chats"
@@ -633,7 +633,7 @@ def _move(data_dir: Path, staged: Path, aside: Path, names: list[str]) -> None:
 
 
 @contextmanager
-def _plain_disk_errors(folder: Path) -> Iterator[None]:
+def _translate_disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

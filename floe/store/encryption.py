@@ -89,7 +89,7 @@ class EncryptionHeader:
 
     def write(self, folder: Path) -> None:
         """Replace the folder's header, whole or not at all."""
-        write_whole(folder / HEADER, json.dumps(asdict(self)).encode())
+        write_atomically(folder / HEADER, json.dumps(asdict(self)).encode())
 
 
 def read_header(folder: Path) -> EncryptionHeader | None:
@@ -142,14 +142,14 @@ def wrap_key(
     if kind == "passphrase":
         check_passphrase(passphrase)
         n, r, p = _SCRYPT
-        header = replace(header, salt=_text(secrets.token_bytes(16)), n=n, r=r, p=p)
-        outer = _from_passphrase(header, passphrase)
+        header = replace(header, salt=_to_base64(secrets.token_bytes(16)), n=n, r=r, p=p)
+        outer = _derive_key(header, passphrase)
     else:
         outer = secrets.token_bytes(32)
-        _keep_in_keyring(header.id, _text(outer))
+        _save_to_keyring(header.id, _to_base64(outer))
     nonce = secrets.token_bytes(12)
     wrapped = AESGCM(outer).encrypt(nonce, key, _MAGIC)
-    return replace(header, nonce=_text(nonce), wrapped=_text(wrapped))
+    return replace(header, nonce=_to_base64(nonce), wrapped=_to_base64(wrapped))
 
 
 def check_passphrase(passphrase: str) -> None:
@@ -165,7 +165,7 @@ def check_passphrase(passphrase: str) -> None:
         )
 
 
-def open_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
+def unwrap_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
     """The key that a header keeps.
 
     Raises:
@@ -177,13 +177,15 @@ def open_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
                 "The data folder is encrypted with a passphrase. Start Floe in a terminal, which "
                 "asks for it, or name a file that holds it with --passphrase-file."
             )
-        outer = _from_passphrase(header, passphrase)
+        outer = _derive_key(header, passphrase)
         wrong = "This is not the passphrase of the data folder. Try again."
     else:
-        outer = _from_keyring(header.id)
+        outer = _load_from_keyring(header.id)
         wrong = "The keyring's key is not that of the data folder. Restore the keyring's own entry."
     try:
-        return AESGCM(outer).decrypt(_bytes(header.nonce), _bytes(header.wrapped), _MAGIC)
+        return AESGCM(outer).decrypt(
+            _from_base64(header.nonce), _from_base64(header.wrapped), _MAGIC
+        )
     except (InvalidTag, ValueError):
         raise EncryptionError(wrong) from None
 
@@ -192,7 +194,7 @@ def unlock(folder: Path, passphrase: str | None = None) -> bytes | None:
     """Open a data folder for this process; returns its key, or None if it is not encrypted.
 
     Raises:
-        EncryptionError: as `open_key`, or its database cannot be read without sqlcipher3.
+        EncryptionError: as `unwrap_key`, or its database cannot be read without sqlcipher3.
     """
     folder = folder.resolve()
     header = read_header(folder)
@@ -201,7 +203,7 @@ def unlock(folder: Path, passphrase: str | None = None) -> bytes | None:
     if sqlcipher is None:
         raise EncryptionError(f"The data folder {folder} is encrypted. {NO_SQLCIPHER}")
     if folder not in _keys:
-        _keys[folder] = open_key(header, passphrase)
+        _keys[folder] = unwrap_key(header, passphrase)
     return _keys[folder]
 
 
@@ -218,7 +220,7 @@ def forget_keyring_entry(header: EncryptionHeader) -> None:
     """Remove the key's wrapper from the keyring: what it wrapped cannot be read any more."""
     if header.kind == "keyring":
         with suppress(Exception):  # every backend fails in its own way; most often it has gone
-            keyring.delete_password(_SERVICE, _entry(header.id))
+            keyring.delete_password(_SERVICE, _keyring_entry(header.id))
 
 
 def needs_passphrase(folder: Path) -> bool:
@@ -253,7 +255,7 @@ def read_bytes(path: Path) -> bytes:
         if file.read(len(_MAGIC)) != _MAGIC:
             file.seek(0)
             return file.read()
-        return b"".join(decrypted(file, _needed_key(path), path.name))
+        return b"".join(decrypt_chunks(file, _needed_key(path), path.name))
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
@@ -264,7 +266,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         EncryptionError: there is no key for the folder.
     """
     key = key_for(path)
-    write_whole(path, content if key is None else b"".join(encrypted(content, key)))
+    write_atomically(path, content if key is None else b"".join(encrypt_chunks(content, key)))
 
 
 @contextmanager
@@ -279,7 +281,7 @@ def readable_file(path: Path) -> Iterator[Path]:
         return
     with path.open("rb") as source, _in_memory() as (file, name):
         source.seek(len(_MAGIC))
-        for chunk in decrypted(source, _needed_key(path), path.name):
+        for chunk in decrypt_chunks(source, _needed_key(path), path.name):
             file.write(chunk)
         file.flush()
         yield name
@@ -306,7 +308,7 @@ def writable_file(path: Path) -> Iterator[Path]:
         with name.open("rb") as written:
             content = written.read()
         del file
-        write_whole(path, b"".join(encrypted(content, key)))
+        write_atomically(path, b"".join(encrypt_chunks(content, key)))
 
 
 def temporary_parent(data_dir: Path) -> Path:
@@ -318,7 +320,7 @@ def temporary_parent(data_dir: Path) -> Path:
     return swept if swept.is_dir() else data_dir
 
 
-def encrypted(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
+def encrypt_chunks(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
     """The pieces of an encrypted file, in order."""
     cipher, prefix = AESGCM(_subkey(key, b"files")), secrets.token_bytes(_PREFIX)
     yield _MAGIC + prefix
@@ -329,7 +331,7 @@ def encrypted(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
         yield cipher.encrypt(_nonce(prefix, number, number == last), chunk, _MAGIC)
 
 
-def decrypted(file: IO[bytes], key: bytes, name: str) -> Iterator[bytes]:
+def decrypt_chunks(file: IO[bytes], key: bytes, name: str) -> Iterator[bytes]:
     """The pieces of what was encrypted; `file` stands behind the magic.
 
     Raises:
@@ -493,7 +495,7 @@ def _in_memory() -> Iterator[tuple[IO[bytes], Path]]:
         yield file, Path(file.name)
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Replace a file, whole or not at all, for this user's eyes and as the content is.
 
     Raises:
@@ -521,43 +523,43 @@ def _subkey(key: bytes, purpose: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"floe " + purpose).derive(key)
 
 
-def _from_passphrase(header: EncryptionHeader, passphrase: str) -> bytes:
+def _derive_key(header: EncryptionHeader, passphrase: str) -> bytes:
     if header.n < 2 or header.r < 1 or header.p < 1:
         raise EncryptionError(f"{HEADER} is damaged. Put it back from a backup.")
-    kdf = Scrypt(_bytes(header.salt), 32, header.n, header.r, header.p)
+    kdf = Scrypt(_from_base64(header.salt), 32, header.n, header.r, header.p)
     return kdf.derive(passphrase.encode())
 
 
-def _entry(identity: str) -> str:
+def _keyring_entry(identity: str) -> str:
     return f"data folder {identity}"
 
 
-def _keep_in_keyring(identity: str, text: str) -> None:
+def _save_to_keyring(identity: str, text: str) -> None:
     found = None
     with suppress(Exception):  # every backend fails in its own way
-        keyring.set_password(_SERVICE, _entry(identity), text)
-        found = keyring.get_password(_SERVICE, _entry(identity))
+        keyring.set_password(_SERVICE, _keyring_entry(identity), text)
+        found = keyring.get_password(_SERVICE, _keyring_entry(identity))
     if found != text:  # the null backend takes everything and keeps nothing
         raise EncryptionError(
             "This machine has no keyring that keeps the key. Choose a passphrase instead."
         )
 
 
-def _from_keyring(identity: str) -> bytes:
+def _load_from_keyring(identity: str) -> bytes:
     found = None
     with suppress(Exception):
-        found = keyring.get_password(_SERVICE, _entry(identity))
+        found = keyring.get_password(_SERVICE, _keyring_entry(identity))
     if not found:
         raise EncryptionError(
             "The data folder is encrypted, and its key is not in this system's keyring, or the "
             "keyring is locked. Unlock it, and start Floe as the user who encrypted the folder."
         )
-    return _bytes(found)
+    return _from_base64(found)
 
 
-def _text(data: bytes) -> str:
+def _to_base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _bytes(text: str) -> bytes:
+def _from_base64(text: str) -> bytes:
     return base64.b64decode(text)

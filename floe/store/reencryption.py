@@ -48,7 +48,7 @@ def check_database(path: Path, key: bytes | None) -> None:
         StoreError: it is not.
         EncryptionError: it is encrypted, and `key` is not its key.
     """
-    with schema.plain_errors(path), closing(open_database(path, key)) as db:
+    with schema.translate_errors(path), closing(open_database(path, key)) as db:
         found = [row[0] for row in db.execute("PRAGMA integrity_check")]
         if found == ["ok"] and not encryption.is_plain_database(path):
             found += [row[0] for row in db.execute("PRAGMA cipher_integrity_check")]
@@ -73,7 +73,7 @@ def convert_database(
         return False
     part = path.with_name(path.name + PART)
     _remove_part(path)
-    with schema.plain_errors(path):
+    with schema.translate_errors(path):
         try:
             step("database copy")
             # What is still in the log belongs to the old file.
@@ -122,7 +122,7 @@ def convert_file(
         step(f"{path.name} copy")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            pieces = [content] if new_key is None else encryption.encrypted(content, new_key)
+            pieces = [content] if new_key is None else encryption.encrypt_chunks(content, new_key)
             for piece in pieces:
                 file.write(piece)
             file.flush()
@@ -158,13 +158,13 @@ def _content(path: Path, key: bytes | None, unless: bytes | None) -> bytes | Non
             return magic + file.read()
         if unless is not None:
             with suppress(EncryptionError):
-                for _ in encryption.decrypted(file, unless, path.name):
+                for _ in encryption.decrypt_chunks(file, unless, path.name):
                     pass
                 return None
             file.seek(len(magic))
         if key is None:
             raise EncryptionError(f"{path.name} is encrypted, and its key is missing.")
-        return b"".join(encryption.decrypted(file, key, path.name))
+        return b"".join(encryption.decrypt_chunks(file, key, path.name))
 
 
 def _has_key(path: Path, key: bytes | None) -> bool:

@@ -283,7 +283,7 @@ def connect(path: Path) -> Database:
 
 
 @contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite reports into a sentence; what nobody can cause or mend stays a bug.
 
     Raises:
