@@ -139,9 +139,9 @@ class Store(DatabaseFile):
             db.execute("DELETE FROM conversations WHERE id = ?", [conversation_id])
             db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
             db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
-        self.fold()
+        self.checkpoint()
 
-    def fold(self) -> None:
+    def checkpoint(self) -> None:
         """Fold the log file into the database: what was deleted then stands in neither."""
         with self._connection() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
