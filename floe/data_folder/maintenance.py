@@ -25,7 +25,7 @@ from floe.config import Settings
 from floe.data_folder import encryption_switch, erasure
 from floe.errors import EncryptionError, FloeError
 from floe.store import backup, encryption
-from floe.store.data_lock import LOCK, alone, open_page
+from floe.store.data_lock import LOCK, exclusive_access, open_page
 from floe.store.encryption import EncryptionKind
 
 logger = logging.getLogger(__name__)
@@ -199,7 +199,7 @@ def _run(flags: argparse.Namespace, data_dir: Path, passphrase_file: Path | None
         return _restore(data_dir, flags.file, passphrase_file)
     if flags.command == "erase":
         return _erase(data_dir, agreed=flags.yes)
-    with alone(data_dir, f"{flags.command} again"):
+    with exclusive_access(data_dir, f"{flags.command} again"):
         open_folder(data_dir, passphrase_file)
         encryption_switch.finish_switch(data_dir)
         if flags.command == "decrypt":
@@ -212,7 +212,7 @@ def _run(flags: argparse.Namespace, data_dir: Path, passphrase_file: Path | None
 def _erase(data_dir: Path, *, agreed: bool) -> str:
     if not agreed and not _agreed(erasure.QUESTION):
         return "Nothing was deleted."
-    with alone(data_dir, "delete again"):
+    with exclusive_access(data_dir, "delete again"):
         left = erasure.erase(data_dir)
     others = sorted(each.name for each in left if each.name != LOCK)
     stays = f" What is not Floe's stays: {', '.join(others)}." if others else ""

@@ -29,7 +29,7 @@ from sqlite_utils import Database
 
 from floe.errors import FloeError, StoreError
 from floe.store import encryption, schema
-from floe.store.data_lock import alone, child_processes
+from floe.store.data_lock import child_processes, exclusive_access
 from floe.store.reencryption import (
     check_database,
     convert_database,
@@ -257,7 +257,7 @@ def restore_backup(data_dir: Path, file: Path, passphrase: str | None = None) ->
     """
     if not file.is_file():
         raise StoreError(f"There is no file {file}. Give the path of a backup.")
-    with alone(data_dir, f"restore {file.name} again"):
+    with exclusive_access(data_dir, f"restore {file.name} again"):
         finish_restore(data_dir)
         refuse_children(data_dir)
         staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=data_dir))

@@ -164,7 +164,7 @@ def child_processes(data_dir: Path) -> list[psutil.Process]:
 
 
 @contextmanager
-def alone(data_dir: Path, what: str) -> Iterator[None]:
+def exclusive_access(data_dir: Path, what: str) -> Iterator[None]:
     """Keep every app away from the folder while a command works on it.
 
     Args:
