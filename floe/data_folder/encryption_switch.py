@@ -49,7 +49,7 @@ _ALREADY: Final = "The data folder is encrypted already."
 SwitchStep = Callable[[str], None]
 
 
-def check_wish(data_dir: Path, kind: EncryptionKind, passphrase: str) -> None:
+def check_switch(data_dir: Path, kind: EncryptionKind, passphrase: str) -> None:
     """See what stands in the way before anything is closed for it.
 
     Raises:

@@ -210,7 +210,7 @@ def _run(flags: argparse.Namespace, data_dir: Path, passphrase_file: Path | None
 
 
 def _erase(data_dir: Path, *, agreed: bool) -> str:
-    if not agreed and not _agreed(erasure.QUESTION):
+    if not agreed and not _confirm(erasure.QUESTION):
         return "Nothing was deleted."
     with exclusive_access(data_dir, "delete again"):
         left = erasure.erase(data_dir)
@@ -254,7 +254,7 @@ def _first_line(file: Path) -> str:
         ) from error
 
 
-def _agreed(question: str) -> bool:
+def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         raise FloeError("Nobody can be asked here. Say --yes to delete without a question.")
     sys.stderr.write(f"{question}\nType “delete” to go on: ")

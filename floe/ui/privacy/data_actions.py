@@ -65,7 +65,7 @@ class DataActions:
         asked = read_asked(event, EncryptionAsked)
         if asked.kind == "passphrase" and asked.passphrase != asked.again:
             raise EncryptionError("The two passphrases differ. Type them again.")
-        encryption_switch.check_wish(self._data_dir, asked.kind, asked.passphrase)
+        encryption_switch.check_switch(self._data_dir, asked.kind, asked.passphrase)
         self._maintenance.ask_to_encrypt(asked.kind, asked.passphrase)
         return self._closing()
 
