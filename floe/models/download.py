@@ -40,7 +40,7 @@ TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another try may mend."""
 
 
-def ignore(done: int, total: int) -> None:
+def ignore_progress(done: int, total: int) -> None:
     """The `Progress` of those who do not want to know."""
     del done, total
 
@@ -189,7 +189,7 @@ def require_hash(path: Path, sha256: str, name: str) -> None:
     Raises:
         FetchError: it was not.
     """
-    if sha256_of(path, ignore) != sha256:
+    if sha256_of(path, ignore_progress) != sha256:
         path.unlink()
         raise FetchError(
             f"What came as {name} is not the right file: its sha256 does not fit. It is deleted; "

