@@ -20,7 +20,7 @@ from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
 from floe.training.fusion_weight import kept_weight
-from floe.ui.chat.about import about, allow
+from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.answer_figures import live_figures
 from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.conversations import conversation_list
@@ -145,7 +145,7 @@ class Actions:
         """What the conversation in view may be used for; None: as in general."""
         asked = read_asked(event, ConsentAsked)
         if session.conversation is not None:
-            allow(self._store, session.conversation, asked.use, asked.allowed)
+            set_chat_consent(self._store, session.conversation, asked.use, asked.allowed)
         return {self.parts.about: self._about(session), self.parts.notice: ""}
 
     # Turns
@@ -404,8 +404,8 @@ class Actions:
 
     def _about(self, session: Session) -> dict[str, Any]:
         if session.conversation is None:
-            return about(None, self._store, keep_here=session.keep_here)
-        return about(self._store.conversation(session.conversation), self._store)
+            return about_value(None, self._store, keep_here=session.keep_here)
+        return about_value(self._store.conversation(session.conversation), self._store)
 
     def _messages(self, conversation_id: int | None) -> list[Message]:
         if conversation_id is None:

@@ -61,7 +61,7 @@ class CloudActions:
 
     def refresh(self) -> Changes:
         """Show the cloud in use, as it stands."""
-        return {self.parts.in_use: words.in_use(self._cloud, self._settings)}
+        return {self.parts.in_use: words.in_use_value(self._cloud, self._settings)}
 
     # An endpoint
 
@@ -69,7 +69,9 @@ class CloudActions:
     def choose(self, preset_id: str, shown: str) -> Changes:
         """Another line of the list: what is known of it. A typed key was meant for another one."""
         chosen = preset_by_id(preset_id)
-        choice = EndpointChoice(words.address(preset_id, chosen.base_url), chosen.model, preset_id)
+        choice = EndpointChoice(
+            words.intended_address(preset_id, chosen.base_url), chosen.model, preset_id
+        )
         form = self._form(choice)
         if form[self.parts.base_url]["value"] == shown:
             # Not put there once more: somebody may be typing by the time this arrives.
@@ -79,7 +81,7 @@ class CloudActions:
     @show_errors
     def show_key_place(self, preset_id: str, base_url: str) -> Changes:
         """Another address was typed: whether there is a key for it."""
-        return self._key(words.address(preset_id, base_url), what_is_typed_stays=True)
+        return self._key(words.intended_address(preset_id, base_url), what_is_typed_stays=True)
 
     @show_errors
     def test(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
@@ -147,7 +149,7 @@ class CloudActions:
         preset_id = choice.base_url if own else choice.preset
         return {
             parts.preset: preset_id,
-            parts.hint: words.hint(preset_id),
+            parts.hint: words.preset_note(preset_id),
             parts.base_url: gr.update(value="" if own else choice.base_url, visible=not own),
             parts.model: gr.update(value=choice.model, choices=[], visible=not own),
             parts.forget: gr.update(visible=not own),
@@ -168,7 +170,7 @@ class CloudActions:
         parts = self.parts
         running = view is not None and view.running
         changes: Changes = {
-            parts.trial: words.trial(view),
+            parts.test_result: words.endpoint_test_value(view),
             parts.test: gr.update(visible=not running),
             parts.cancel: gr.update(visible=running),
             parts.clock: gr.update(active=running),
@@ -184,7 +186,7 @@ def _choice(preset_id: str, base_url: str, model: str | None) -> EndpointChoice:
     Raises:
         CloudError: what was typed is no address.
     """
-    meant = words.address(preset_id, base_url)
+    meant = words.intended_address(preset_id, base_url)
     if meant in (STAND_IN, OFF):
         return EndpointChoice(meant, preset=preset_id)
     Endpoint(meant, SecretStr(""))

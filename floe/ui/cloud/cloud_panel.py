@@ -43,7 +43,7 @@ class CloudParts:
     cancel: gr.Button
     use: gr.Button
     forget: gr.Button
-    trial: gr.HTML
+    test_result: gr.HTML
     in_use: gr.HTML
     deadline: gr.Slider
     fewer_requests: gr.Checkbox
@@ -114,7 +114,7 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
                 # is pressed next, and a button that moves under the pointer is not pressed.
                 where = js_component("where")
             with gr.Column(min_width=0):
-                trial = js_component("trial")
+                test_result = js_component("trial")
                 _heading("In use")
                 in_use = js_component("inUse")
             with gr.Column(min_width=0):
@@ -164,7 +164,7 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
         cancel,
         use,
         forget,
-        trial,
+        test_result,
         in_use,
         deadline,
         fewer_requests,

@@ -41,7 +41,7 @@ _BROKEN_OFF: Final = "The test "
 """Cancelled or out of time, which says nothing against the endpoint."""
 
 
-def marked(profile: EndpointProfile) -> list[tuple[StatusMark, str]]:
+def marked_findings(profile: EndpointProfile) -> list[tuple[StatusMark, str]]:
     """The findings, each with what it means for fusion.
 
     A test that did not come to its end stopped at its last finding. A sentence that is not known
@@ -69,7 +69,7 @@ def ago(then: float, now: float) -> str:
     return "just now"
 
 
-def hint(preset_id: str) -> dict[str, str]:
+def preset_note(preset_id: str) -> dict[str, str]:
     """The sentence under the drop-down list, and the page where a key is got, if any."""
     if preset_id == OFF:
         return {"note": _OFF_NOTE, "link": ""}
@@ -77,7 +77,7 @@ def hint(preset_id: str) -> dict[str, str]:
     return {"note": preset.note, "link": preset.key_page}
 
 
-def address(preset_id: str, typed: str) -> str:
+def intended_address(preset_id: str, typed: str) -> str:
     """The base URL that is meant: typed, or what stands for a choice that has none."""
     return preset_id if preset_id in (STAND_IN, OFF) else typed.strip().rstrip("/")
 
@@ -90,7 +90,7 @@ def key_place(keys: Keys, base_url: str) -> tuple[bool, str]:
     return bool(keys.load(base_url).get_secret_value()), keys.where(base_url)
 
 
-def who_decides(settings: Settings) -> str:
+def duration_note(settings: Settings) -> str:
     """Whether what is chosen here lasts."""
     if "cloud" in settings.model_fields_set:
         return (
@@ -103,7 +103,7 @@ def who_decides(settings: Settings) -> str:
     )
 
 
-def in_use(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
+def in_use_value(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
     """The cloud that answers now: its state, the age of its last test, and what that found."""
     choice, state, profile, tested_at = (
         cloud.choice,
@@ -119,12 +119,12 @@ def in_use(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
         "sentence": state.sentence,
         "usable": state.usable,
         "tested": tested,
-        "findings": marked(profile) if profile is not None else [],
-        "lasts": who_decides(settings),
+        "findings": marked_findings(profile) if profile is not None else [],
+        "lasts": duration_note(settings),
     }
 
 
-def name(choice: EndpointChoice) -> str:
+def endpoint_name(choice: EndpointChoice) -> str:
     """An endpoint and, where one is named, its model."""
     preset = preset_by_id(choice.preset)
     known = preset.needs_key or choice.base_url == STAND_IN
@@ -132,7 +132,7 @@ def name(choice: EndpointChoice) -> str:
     return f"{title}, {choice.model}" if choice.model else title
 
 
-def trial(view: EndpointTestView | None) -> dict[str, Any]:
+def endpoint_test_value(view: EndpointTestView | None) -> dict[str, Any]:
     """A test for the page: steps while it runs, then findings."""
     if view is None:
         return {"title": "", "running": False, "lines": [], "findings": []}
@@ -142,5 +142,5 @@ def trial(view: EndpointTestView | None) -> dict[str, Any]:
         "running": view.running,
         # What was done is of no interest beside what was found.
         "lines": [] if view.profile else list(view.lines),
-        "findings": marked(view.profile) if view.profile else [],
+        "findings": marked_findings(view.profile) if view.profile else [],
     }
