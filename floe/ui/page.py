@@ -15,7 +15,7 @@ from floe.application import Application
 from floe.data_folder.maintenance import Maintenance
 from floe.kept_records import RowId
 from floe.training.data.learning_choices import chosen_dataset
-from floe.ui.chat.chat_actions import Actions, Session
+from floe.ui.chat.chat_actions import ChatActions, Session
 from floe.ui.chat.conversations import find
 from floe.ui.chat.thread import thread_page
 from floe.ui.chat.tokens import token_page
@@ -64,7 +64,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         parts = lay_out(search, tokens, text, window, settings.deadline_ms, assistant.sent, rows)
-        _wire(page, parts, Actions(application, parts))
+        _wire(page, parts, ChatActions(application, parts))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
@@ -78,7 +78,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     return page
 
 
-def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
+def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     session = gr.State(Session())
     shown = [
         parts.answer_generation,

@@ -12,7 +12,7 @@ from floe.errors import StoreError
 from floe.fusion.decoder import Controls
 from floe.records import Route, TokenStep
 from floe.store import Store
-from floe.ui.chat.chat_actions import Actions, Session
+from floe.ui.chat.chat_actions import ChatActions, Session
 
 STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
 PARTS = (
@@ -51,7 +51,7 @@ class Room:
             settings=Settings.load(data_dir=folder),
             weight_fit=None,
         )
-        self.actions = Actions(application, parts)
+        self.actions = ChatActions(application, parts)
         self.session = Session()
         self.session.view_generation = 1
         self.session.conversation = question.conversation_id

@@ -64,7 +64,7 @@ class Session:
     view_generation: int = 0
 
 
-class Actions:
+class ChatActions:
     """All handlers; `parts` are what they change."""
 
     def __init__(self, application: Application, parts: Parts) -> None:
