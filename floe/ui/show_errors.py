@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 Changes = dict[Any, Any]
 
 
-class Noticed(Protocol):
+class HasNotice(Protocol):
     """Whoever has a place for sentences."""
 
     @property
@@ -22,7 +22,7 @@ class Noticed(Protocol):
         """It is drawn by `floe.notice`."""
 
 
-_S = TypeVar("_S", bound=Noticed)
+_S = TypeVar("_S", bound=HasNotice)
 _P = ParamSpec("_P")
 
 
@@ -31,7 +31,7 @@ def show_errors(
 ) -> Callable[Concatenate[_S, _P], Changes]:
     """Turn an error that is fit to show into a sentence in the page; log any other one."""
 
-    def shown(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> Changes:
+    def show(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> Changes:
         try:
             return action(self, *args, **kwargs)
         except FloeError as error:
@@ -41,5 +41,5 @@ def show_errors(
             raise
 
     # Gradio reads the signature to see which handlers want the event's data.
-    update_wrapper(shown, action)
-    return shown
+    update_wrapper(show, action)
+    return show
