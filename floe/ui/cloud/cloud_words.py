@@ -114,7 +114,7 @@ def in_use_value(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
     tested = ""
     if choice.base_url != OFF:
         when = f"Tested {ago(tested_at, time.time())}." if tested_at else "Not tested yet."
-        tested = f"{name(choice)}. {when}"
+        tested = f"{endpoint_name(choice)}. {when}"
     return {
         "sentence": state.sentence,
         "usable": state.usable,
@@ -138,7 +138,7 @@ def endpoint_test_value(view: EndpointTestView | None) -> dict[str, Any]:
         return {"title": "", "running": False, "lines": [], "findings": []}
     verb = "Testing" if view.running else "Test of"
     return {
-        "title": f"{verb} {name(view.choice)}",
+        "title": f"{verb} {endpoint_name(view.choice)}",
         "running": view.running,
         # What was done is of no interest beside what was found.
         "lines": [] if view.profile else list(view.lines),

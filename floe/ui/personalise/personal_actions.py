@@ -62,7 +62,7 @@ class PersonalActions:
         self._plan_job = application.plan_job
         self._weight_fit = application.weight_fit
         self._runs = application.runs
-        self._due = False  # something has moved since everything was drawn
+        self._redraw_due = False  # something has moved since everything was drawn
         self._listing = listing
         self._save = save
         self.parts = parts
@@ -97,14 +97,14 @@ class PersonalActions:
     # A run
 
     @show_errors
-    def limit(self, event: gr.EventData) -> Changes:
+    def set_limit(self, event: gr.EventData) -> Changes:
         """How much memory and time a run may take, and whether it starts afresh."""
         asked = read_asked(event, LimitAsked)
         LearningChoices.update(self._store, **{asked.name: asked.value})
         return self._learning()
 
     @show_errors
-    def begin(self) -> Changes:
+    def start_run(self) -> Changes:
         """Train by the plan that is shown."""
         data = chosen_dataset(self._store, self._settings.system_prompt)
         data.check()
@@ -139,14 +139,14 @@ class PersonalActions:
     # The automatic weight
 
     @show_errors
-    def ask_cloud(self, event: gr.EventData) -> Changes:
+    def set_ask_cloud(self, event: gr.EventData) -> Changes:
         """Whether the cloud is asked about answers kept aside, from the next training on."""
         LearningChoices.update(self._store, ask_cloud=read_asked(event, SwitchAsked).on)
         keep_note(self._store, "")
         return {**self._progress(), self.parts.notice: ""}
 
     @show_errors
-    def fit(self) -> Changes:
+    def fit_weight(self) -> Changes:
         """Ask the cloud now."""
         run = self._run_to_ask_about()
         if run is not None and not self._weight_fit.running:
@@ -162,7 +162,7 @@ class PersonalActions:
         return self._learning()
 
     @show_errors
-    def choose(self, event: gr.EventData) -> Changes:
+    def choose_chat(self, event: gr.EventData) -> Changes:
         """Learn from a conversation, or leave it out."""
         kept = self._kept.except_chats
         asked = read_asked(event, ItemSwitchAsked)
@@ -171,7 +171,7 @@ class PersonalActions:
         return self._learning()
 
     @show_errors
-    def leave(self, event: gr.EventData) -> Changes:
+    def leave_out_answer(self, event: gr.EventData) -> Changes:
         """Leave one answer out, or take it in again."""
         kept = self._kept.without
         asked = read_asked(event, RowAsked)
@@ -180,30 +180,30 @@ class PersonalActions:
         return self._learning()
 
     @show_errors
-    def privately(self, event: gr.EventData) -> Changes:
+    def set_with_private(self, event: gr.EventData) -> Changes:
         """Whether private messages are learnt from, too."""
         LearningChoices.update(self._store, with_private=read_asked(event, SwitchAsked).on)
         return self._learning()
 
     @show_errors
-    def bring(self, event: gr.EventData) -> Changes:
+    def add_file(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
         asked = read_asked(event, FileAsked)
         with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
             path = Path(folder) / "chats.jsonl"  # the name that came along is no path of ours
             path.write_text(asked.text, encoding="utf-8")
             import_chats(self._store, path, asked.name)
-        return self._brought()
+        return self._added()
 
     @show_errors
-    def example(self, event: gr.EventData) -> Changes:
+    def add_example(self, event: gr.EventData) -> Changes:
         """Add the chats of one of the made-up people."""
         known = {path.stem: path for path in EXAMPLES.glob("*.jsonl")}
         chosen = known.get(read_asked(event, ExampleAsked).name)
         if chosen is None:
             raise PageError
         import_chats(self._store, chosen)
-        return self._brought()
+        return self._added()
 
     @show_errors
     def export(self) -> Changes:
@@ -273,17 +273,17 @@ class PersonalActions:
     def _base(self) -> str:
         return model_sha256(self._store, self._assistant.model.path)
 
-    def _brought(self) -> Changes:
+    def _added(self) -> Changes:
         self._scan.start()
         in_view = Preferences.load(self._store).conversation
         return {**self._learning(), self._listing: conversation_list(self._assistant, in_view)}
 
     def _learning(self) -> Changes:
         # Asked first: rows that are cleared while this reads them are read again at the next tick.
-        self._due = self._scan.running
+        self._redraw_due = self._scan.running
         data = chosen_dataset(self._store, self._settings.system_prompt)
         kept = self._kept
-        if not self._due:
+        if not self._redraw_due:
             self._plan_job.request(data, kept.memory_mb, kept.deadline_s)
         return {
             self.parts.learning: learning_value(self._store, data),
@@ -294,7 +294,7 @@ class PersonalActions:
     def _progress(self) -> Changes:
         """The plan and the run; the clock ticks until everything has been drawn after their end."""
         # Asked first: what ends while the rest is read is then drawn at the next tick, not never.
-        self._due = self._is_busy() or self._due
+        self._redraw_due = self._is_busy() or self._redraw_due
         run = self._runs.latest()
         shown = NOTHING
         if run is not None:
@@ -303,20 +303,22 @@ class PersonalActions:
             self.parts.plan: self._plan(),
             self.parts.run: shown,
             self.parts.weight: self._weight(),
-            self.parts.clock: gr.update(active=self._due),
+            self.parts.clock: gr.update(active=self._redraw_due),
         }
 
     def _plan(self) -> dict[str, Any]:
         kept, in_use, planned = self._kept, self._in_use(), self._plan_job.view()
-        looking = self._scan.sentence
+        scan_sentence = self._scan.sentence
         return {
             "memory_mb": kept.memory_mb,
             "deadline_s": kept.deadline_s,
             "afresh": kept.afresh,
             "can_go_on": in_use is not None,
             "from": in_use.name if in_use else "",
-            "reason": looking or (planned.sentence if planned else ""),
-            "ready": bool(planned and planned.plan and not looking and not self._is_training()),
+            "reason": scan_sentence or (planned.sentence if planned else ""),
+            "ready": bool(
+                planned and planned.plan and not scan_sentence and not self._is_training()
+            ),
         }
 
     def _weight(self) -> dict[str, Any]:
@@ -340,7 +342,7 @@ class PersonalActions:
         planned = self._plan_job.view()
         return (
             self._is_training()
-            or self._compares()
+            or self._is_comparing()
             or self._scan.running
             or self._weight_fit.running
             or (planned is not None and planned.running)
@@ -350,7 +352,7 @@ class PersonalActions:
         run = self._runs.latest()
         return run is not None and run.active
 
-    def _compares(self) -> bool:
+    def _is_comparing(self) -> bool:
         """Whether answers side by side are still on their way."""
         run = self._runs.latest()
         if run is None or run.status != "complete" or run.ended_at is None:
