@@ -84,7 +84,7 @@ def parse_address(text: str) -> Address:
     """
     found = _ADDRESS.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None or found["scheme"].lower() not in _DEFAULT_PORTS:
-        raise CloudError(_objection(text))
+        raise CloudError(_invalid_reason(text))
     scheme = found["scheme"].lower()
     port = int(found["port"]) if found["port"] else _DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
@@ -100,7 +100,7 @@ def origin_of(address: str) -> Origin | None:
         return None
 
 
-def _objection(text: str) -> str:
+def _invalid_reason(text: str) -> str:
     authority = re.match(r"(?i)https?://([^/?#\\]*)", text)
     if authority is not None and "@" in authority[1]:
         return (

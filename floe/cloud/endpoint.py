@@ -12,7 +12,7 @@ import openai
 from jinja2 import TemplateError
 from pydantic import SecretStr
 
-from floe.cloud.credentials.keys import IN_CLEAR, checked_key
+from floe.cloud.credentials.keys import IN_CLEAR, validate_key
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of, parse_address
@@ -80,7 +80,7 @@ class Endpoint:
             CloudError: the address is none, the key is none, or the one must not go to the other.
         """
         self.address = parse_address(base_url)
-        self.key = checked_key(key)
+        self.key = validate_key(key)
         self.host = self.address.origin.authority
         if self.key.get_secret_value() and not self.address.origin.keeps_secrets:
             raise CloudError(IN_CLEAR)
@@ -104,7 +104,7 @@ class Endpoint:
             case openai.APIConnectionError():
                 return self._explain_connection(error)
             case openai.APIError():
-                words = f"reports an error: {self._own_words(error)}"
+                words = f"reports an error: {self._server_message(error)}"
             case StoreError():
                 return CloudError(f"{error} What cannot be written down here is not sent.")
             case NotAnApiError():
@@ -118,7 +118,7 @@ class Endpoint:
         return CloudError(f"{self.host} {words}")
 
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
-        status, host, words = error.status_code, self.host, self._own_words(error)
+        status, host, words = error.status_code, self.host, self._server_message(error)
         if status in (401, 403):
             return KeyRefused(f"{host} does not accept the key. Check it in the settings.")
         if status == 404:
@@ -176,7 +176,7 @@ class Endpoint:
             return words
         return ""
 
-    def _own_words(self, error: openai.APIError) -> str:
+    def _server_message(self, error: openai.APIError) -> str:
         """The server's message without the key, which some servers repeat."""
         words = error.body.get("message") if isinstance(error.body, dict) else error.body
         return self.redactor.redact(str(words or error.message))

@@ -153,7 +153,7 @@ class CloudLink:
         if self._store is not None:
             keep_choice(self._store, choice)
         if profile is not None and profile.complete:
-            self._keep(base_url, profile)
+            self._save_profile(base_url, profile)
         with self._lock:
             if self._closed:
                 return
@@ -201,7 +201,7 @@ class CloudLink:
         finally:
             found.close()
         if profile.complete:
-            self._keep(base_url, profile)
+            self._save_profile(base_url, profile)
             with self._lock:
                 client = self._client
                 in_use = client is not None and client.model == profile.model
@@ -255,9 +255,9 @@ class CloudLink:
             self._stand_in.stop()
         if self._thread is not None:
             self._thread.join()
-        self._drop()
+        self._disconnect()
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -285,13 +285,13 @@ class CloudLink:
             choice, key = self._choice, self._key
         self._state = _STARTING
         try:
-            self._drop()
+            self._disconnect()
             if choice.base_url == OFF:
                 self._state = _OFF
             elif choice.base_url == STAND_IN:
                 self._start_stand_in(choice)
             else:
-                self._reach(choice.base_url, choice, self._key_for(choice.base_url, key))
+                self._connect_client(choice.base_url, choice, self._key_for(choice.base_url, key))
         except FloeError as error:
             self._state = CloudState("failed", f"{error} This device answers alone.")
         except Exception:
@@ -304,16 +304,16 @@ class CloudLink:
         path = resolve_model(self._settings.stand_in_model, self._settings.models_dir)
         self._stand_in = StandIn(path, shlex.split(self._settings.stand_in_args))
         self._stand_in.start()
-        self._reach(self._stand_in.wait_ready(), choice, self._stand_in.key)
+        self._connect_client(self._stand_in.wait_ready(), choice, self._stand_in.key)
 
-    def _reach(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
+    def _connect_client(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
         client = CloudClient(base_url, choice.model, key, log=self._log)
         try:
             check_endpoint(client)
         except CloudError:
             client.close()
             raise
-        self._profile, self._tested_at = self._recall(choice.base_url, client.model)
+        self._profile, self._tested_at = self._load_profile(choice.base_url, client.model)
         client.profile = self._profile or replace(
             preset_by_id(choice.preset).assumed, model=client.model
         )
@@ -328,12 +328,12 @@ class CloudLink:
             words = f"The cloud takes part: {client.model}. Tested {_ago(self._tested_at)}."
         self._state = CloudState("ready", words)
 
-    def _keep(self, base_url: str, profile: EndpointProfile) -> None:
+    def _save_profile(self, base_url: str, profile: EndpointProfile) -> None:
         self._found[base_url, profile.model] = profile, time.time()
         if self._store is not None:
             self._store.save_endpoint(base_url, profile.model, profile.to_json())
 
-    def _recall(
+    def _load_profile(
         self, base_url: str, model: str
     ) -> tuple[EndpointProfile, float] | tuple[None, None]:
         if (base_url, model) in self._found:

@@ -87,7 +87,7 @@ def key_place(keys: Keys, base_url: str) -> tuple[bool, str]:
 
     A choice without an address, or one that is still to be typed, has no such place.
     """
-    return bool(keys.load(base_url).get_secret_value()), keys.where(base_url)
+    return bool(keys.load(base_url).get_secret_value()), keys.location(base_url)
 
 
 def duration_note(settings: Settings) -> str:
