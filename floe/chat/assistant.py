@@ -93,7 +93,7 @@ class Assistant:
         self._turns: dict[int, Turn] = {}
         self._guards: dict[int, Guard | None] = {}
         rescue.restore_recovery_files(store)
-        self._writer = AnswerWriter(store, ended=self._forget)
+        self._writer = AnswerWriter(store, ended=self._release_turn)
         self._released: set[int] = set()
         self.detector.learn_leniency(choices.leniency(store))
 
@@ -129,9 +129,9 @@ class Assistant:
             StoreError: the question cannot be kept; nothing has been asked.
         """
         self._check(text, conversation_id)
-        return self._start(self._question(conversation_id, text.strip()), options)
+        return self._start(self._add_question(conversation_id, text.strip()), options)
 
-    def _question(self, conversation_id: int | None, text: str) -> Message:
+    def _add_question(self, conversation_id: int | None, text: str) -> Message:
         """The user's message at the end of a conversation, kept."""
         if conversation_id is None:
             return self.store.add_message(None, None, "user", text)
@@ -234,7 +234,7 @@ class Assistant:
     def prompt(self, path: Sequence[Message]) -> Prompt:
         """What the local model reads before it answers; PromptError if the last does not fit."""
         history = [ChatMessage(message.role, message.content) for message in path]
-        return self._prompts.build([self._system(), *history])
+        return self._prompts.build([self._system_message(), *history])
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
@@ -259,9 +259,9 @@ class Assistant:
                 raise PromptError("An answer is still being written here. Stop it, or wait for it.")
             raise PromptError(f"{running.view().unkept} Your message stays here until then.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
-        self._prompts.build([self._system(), ChatMessage("user", text.strip())])
+        self._prompts.build([self._system_message(), ChatMessage("user", text.strip())])
 
-    def _system(self) -> ChatMessage:
+    def _system_message(self) -> ChatMessage:
         """What the local model is told, and the cloud is not: who it talks to."""
         about, context = choices.about_me(self.store), choices.personal_context(self.store)
         parts = [
@@ -296,7 +296,7 @@ class Assistant:
             # For the next turn: an endpoint that was down, a stand-in that has died.
             self.cloud.connect()
             return Passage(Route("local", state.sentence))
-        if self.left_today(options) <= 0:
+        if self.requests_left_today(options) <= 0:
             return Passage(
                 Route(
                     "local",
@@ -306,7 +306,7 @@ class Assistant:
             )
         return passage
 
-    def left_today(self, options: TurnOptions) -> int:
+    def requests_left_today(self, options: TurnOptions) -> int:
         """Cloud requests that a turn may make."""
         if options.daily_requests is None:
             return options.max_requests
@@ -319,7 +319,7 @@ class Assistant:
         prompt = self.prompt(path)
         passage = self._passage(options, path, prompt.dropped)
         route = passage.route
-        answer = self._placeholder(question, route)
+        answer = self._add_placeholder(question, route)
         deadline = options.deadline
         if deadline is None:
             deadline = self._settings.deadline_ms / 1000
@@ -343,7 +343,7 @@ class Assistant:
             raise
         return turn
 
-    def _placeholder(self, question: Message, route: Route) -> Message:
+    def _add_placeholder(self, question: Message, route: Route) -> Message:
         """The answer's row, before its first token."""
         try:
             return self.store.add_message(
@@ -361,7 +361,7 @@ class Assistant:
                     self.store.delete_conversation(question.conversation_id)
             raise
 
-    def _forget(self, turn: Turn) -> None:
+    def _release_turn(self, turn: Turn) -> None:
         """The turn is kept: what is left of it is in the store."""
         if self._turns.get(turn.conversation_id) is turn:
             del self._turns[turn.conversation_id]
@@ -438,7 +438,7 @@ class Assistant:
             # Rows in which a placeholder was replaced are no tokens any more.
             shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint
             and (guard is None or guard.policy == "local only"),
-            policy=FollowPolicy(max_requests=self.left_today(options)),
+            policy=FollowPolicy(max_requests=self.requests_left_today(options)),
             notify=turn.notice,
             alone="local" if _stays_here(options, passage.route) else "offline",
             long_batches=agreement.close,

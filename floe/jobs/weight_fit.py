@@ -114,7 +114,7 @@ class WeightFitJob:
     def _fit_on_answers(self, held_out: Collection[int]) -> None:
         self._wait_for_cloud()
         options = Preferences.load(self._store).options()
-        left = self._assistant.left_today(replace(options, max_requests=MAX_REQUESTS))
+        left = self._assistant.requests_left_today(replace(options, max_requests=MAX_REQUESTS))
         if left <= 0:
             raise CloudError(
                 f"The budget of {options.daily_requests} cloud requests a day is used up."
