@@ -48,7 +48,7 @@ class Origin:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether it is this device itself, which no network lies before."""
+        """True if it is this device itself, which no network lies before."""
         if self.host == "localhost":
             return True
         try:
@@ -60,7 +60,7 @@ class Origin:
 
     @property
     def keeps_secrets(self) -> bool:
-        """Whether nobody on the way can read what is sent: it is encrypted, or does not travel."""
+        """True if nobody on the way can read what is sent: it is encrypted, or does not travel."""
         return self.scheme == "https" or self.on_loopback
 
 
@@ -93,7 +93,7 @@ def parse_address(text: str) -> Address:
 
 
 def origin_of(address: str) -> Origin | None:
-    """The origin of an address; None for what is no address, which nothing may be sent to."""
+    """Return the origin of an address; None for no address, which nothing may be sent to."""
     try:
         return parse_address(address).origin
     except CloudError:

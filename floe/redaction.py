@@ -74,7 +74,7 @@ class Redactor:
             self._base64 = _with_pieces(self._base64, alphabet)
 
     def holds(self, text: str) -> bool:
-        """Whether a secret, or a piece of one, is in `text`."""
+        """Return whether a secret, or a piece of one, is in `text`."""
         return any(True for _ in self._found(text))
 
     def mask(self, text: str) -> str:
@@ -93,7 +93,7 @@ class Redactor:
         return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where secrets are; the spans may overlap."""
+        """Yield where secrets are; the spans may overlap."""
         if not self._literal:
             return
         for secret in self._literal:
@@ -120,7 +120,7 @@ class SecretScanner:
         self._tail = ""
 
     def scan(self, text: str) -> bool:
-        """Whether a secret is in the text so far, `text` being its newest piece."""
+        """Return whether a secret is in the text so far, `text` being its newest piece."""
         heard = self._tail + text
         self._tail = heard[-_TAIL:]
         return self._redactor.holds(heard)
@@ -130,7 +130,7 @@ class RedactingFormatter(logging.Formatter):
     """Writes log lines and their traces without the secrets in `KNOWN_SECRETS`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with its trace."""
+        """Return the line, with its trace."""
         return KNOWN_SECRETS.mask(super().format(record))
 
 
@@ -158,7 +158,7 @@ def _with_pieces(
 
 
 def _base64_cores(data: bytes) -> list[str]:
-    """The characters of base64 that `data` alone decides, for each place that it can begin at."""
+    """Return the base64 that `data` alone decides, for each place that it can begin at."""
     cores = []
     for shift in range(3):
         encoded = base64.b64encode(bytes(shift) + data + bytes(3)).decode()
@@ -168,7 +168,7 @@ def _base64_cores(data: bytes) -> list[str]:
 
 
 def _views(text: str) -> Iterator[tuple[str, _Spans]]:
-    """The text as it stands, then with its escapes undone, each character with its place."""
+    """Yield the text as it stands, then with its escapes undone, each character with its place."""
     spans = [(i, i + 1) for i in range(len(text))]
     yield text, spans
     for _ in range(_ROUNDS):

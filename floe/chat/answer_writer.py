@@ -219,7 +219,7 @@ class AnswerWriter:
                 turn.report_trouble(_CURRENT_TROUBLE.get(failure, _OTHER_TROUBLE))
 
     def _failure(self, error: StoreError) -> StoreFailure:
-        """A full disk shows itself in several ways: SQLite's shared memory file fails as input."""
+        """Name the failure: a full disk can fail as SQLite's shared memory file, so as input."""
         try:
             full = shutil.disk_usage(self._folder).free < _FULL_BELOW_BYTES
         except OSError:

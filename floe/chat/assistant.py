@@ -112,13 +112,13 @@ class Assistant:
         self.store.close()
 
     def running(self, conversation_id: int) -> Turn | None:
-        """The turn that is being answered in this conversation, for a page that comes back."""
+        """Return the turn under way in this conversation, for a page that comes back."""
         turn = self._turns.get(conversation_id)
         return turn if turn is not None and turn.running else None
 
     @property
     def busy(self) -> bool:
-        """Whether any answer is being written."""
+        """True if any answer is being written."""
         return any(turn.writing for turn in list(self._turns.values()))
 
     def ask(self, conversation_id: int | None, text: str, options: TurnOptions) -> Turn:
@@ -132,7 +132,7 @@ class Assistant:
         return self._start(self._add_question(conversation_id, text.strip()), options)
 
     def _add_question(self, conversation_id: int | None, text: str) -> Message:
-        """The user's message at the end of a conversation, kept."""
+        """Keep the user's message at the end of a conversation."""
         if conversation_id is None:
             return self.store.add_message(None, None, "user", text)
         leaf = self.store.conversation(conversation_id).leaf_id
@@ -175,7 +175,7 @@ class Assistant:
             guard.close(_SWITCHED)
 
     def set_own_words(self, words: Sequence[str]) -> tuple[str, ...]:
-        """What the person calls private wherever it stands, from now on; returns what is kept."""
+        """Keep what the person calls private anywhere, from now on; returns what is kept."""
         kept = choices.set_own_words(self.store, words)
         self.detector.learn_words(kept)
         return kept
@@ -216,13 +216,13 @@ class Assistant:
         self.detector.learn_leniency(choices.leniency(self.store))
 
     def _answers(self, question: Message) -> list[Message]:
-        """The answers to a question that are in view."""
+        """Return the answers to a question that are in view."""
         leaf = self.store.conversation(question.conversation_id).leaf_id
         path = self.store.path_to(leaf) if leaf is not None else []
         return [message for message in path if message.parent_id == question.id]
 
     def answer(self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]) -> str:
-        """A short answer with exactly these adapters (GGUF, scale), between two turns.
+        """Give a short answer with exactly these adapters (GGUF, scale), between two turns.
 
         Raises:
             ModelError: an adapter does not fit.
@@ -232,14 +232,14 @@ class Assistant:
         return self._worker.submit(self._live.answer, tokens, adapters).result()
 
     def prompt(self, path: Sequence[Message]) -> Prompt:
-        """What the local model reads before it answers; PromptError if the last does not fit."""
+        """Build what the local model reads; PromptError if the last message does not fit."""
         history = [ChatMessage(message.role, message.content) for message in path]
         return self._prompts.build([self._system_message(), *history])
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
     ) -> Scores:
-        """A given answer as both models read it, see `LiveAdapters.score`, between two turns.
+        """Score a given answer as both models read it, see `LiveAdapters.score`, between two turns.
 
         Raises:
             ModelError: an adapter does not fit.
@@ -262,7 +262,7 @@ class Assistant:
         self._prompts.build([self._system_message(), ChatMessage("user", text.strip())])
 
     def _system_message(self) -> ChatMessage:
-        """What the local model is told, and the cloud is not: who it talks to."""
+        """Build what the local model is told, and the cloud is not: who it talks to."""
         about, context = choices.about_me(self.store), choices.personal_context(self.store)
         parts = [
             self._settings.system_prompt,
@@ -272,7 +272,7 @@ class Assistant:
         return ChatMessage("system", "\n\n".join(filter(None, parts)))
 
     def _passage(self, options: TurnOptions, path: Sequence[Message], dropped: int) -> Passage:
-        """What this turn may do. Nothing is asked of the network before the gate has looked."""
+        """Decide what this turn may do. Nothing is asked of the network before the gate's check."""
         conversation = self.store.conversation(path[-1].conversation_id)
         route = self.gate.closed(options.mode, local_only=conversation.local_only, path=path)
         if route is not None:
@@ -344,7 +344,7 @@ class Assistant:
         return turn
 
     def _add_placeholder(self, question: Message, route: Route) -> Message:
-        """The answer's row, before its first token."""
+        """Add the answer's database row, before its first token."""
         try:
             return self.store.add_message(
                 question.conversation_id,
@@ -362,7 +362,7 @@ class Assistant:
             raise
 
     def _release_turn(self, turn: Turn) -> None:
-        """The turn is kept: what is left of it is in the store."""
+        """Let go of a turn that is wholly kept: what is left of it is in the store."""
         if self._turns.get(turn.conversation_id) is turn:
             del self._turns[turn.conversation_id]
             self._guards.pop(turn.conversation_id, None)
@@ -423,7 +423,7 @@ class Assistant:
         passage: Passage,
         options: TurnOptions,
     ) -> Status:
-        """The fused answer, or the local one where nothing may leave."""
+        """Decode the fused answer, or the local one where nothing may leave."""
         guard = passage.guard
         requests = self._requests(turn, passage, options) if guard is not None else None
         open_stream = None
@@ -472,7 +472,7 @@ class Assistant:
     def _cloud_alone(
         self, turn: Turn, passage: Passage, options: TurnOptions
     ) -> tuple[Status | None, str]:
-        """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
+        """Relay the cloud's answer; (None, text so far) if it broke off and this device goes on."""
         requests = self._requests(turn, passage, options)
         assert passage.guard is not None
         stream = passage.guard.around(requests.open, turn.notice)("")
@@ -494,5 +494,5 @@ class Assistant:
 
 
 def _stays_here(options: TurnOptions, route: Route) -> bool:
-    """Whether the local route is the person's choice or the gate's, not a want of the cloud."""
+    """Return whether the local route is a choice of person or gate, not for want of a cloud."""
     return route.kind == "local" and (options.mode == "local" or route.reason.startswith(KEPT))

@@ -1,4 +1,4 @@
-"""What cannot be kept when the program ends goes to a recovery file, restored at the next start.
+"""A recovery file for what cannot be kept when the program ends, restored at the next start.
 
 The file is a database like that of the chats, beside it and opened in the same way: readable by
 its owner alone, and encrypted where that one is. Knows neither turns' threads nor the page.

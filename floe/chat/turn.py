@@ -26,7 +26,7 @@ SLOW: Final = "the disk is slow to answer. Floe keeps trying."
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """What the page chose for a turn.
+    """The page's choices for a turn.
 
     Attributes:
         mode: who may answer.
@@ -49,7 +49,7 @@ class TurnOptions:
 
 @dataclass(frozen=True, slots=True)
 class RouteEvent:
-    """Where the turn may be answered, and why: always the first event."""
+    """The place where the turn may be answered, and the reason: always the first event."""
 
     number: int
     route: Route
@@ -65,7 +65,7 @@ class TokenEvent:
 
 @dataclass(frozen=True, slots=True)
 class TextEvent:
-    """What the tokens since the last such event add to the text; never half a character."""
+    """The text that the tokens since the last such event add; never half a character."""
 
     number: int
     text: str
@@ -89,7 +89,7 @@ class FiguresEvent:
 
 @dataclass(frozen=True, slots=True)
 class KeptEvent:
-    """How much is in the database.
+    """The part that is in the database.
 
     It comes before the tokens that it counts. `tokens` and `characters` of the text are kept;
     `trouble`: why the rest is not, and what to do; empty while nothing stands in the way.
@@ -135,7 +135,7 @@ class TurnView:
 
 @dataclass(frozen=True, slots=True)
 class UnsavedPart:
-    """What of a turn is not in the database yet.
+    """The part of a turn that is not in the database yet.
 
     Attributes:
         message_id: the answer.
@@ -189,7 +189,7 @@ class TurnReader:
             self._apply(following)
 
     def view(self) -> TurnView:
-        """The turn up to `cursor`."""
+        """Return the turn up to `cursor`."""
         text = "".join(self._text)
         unkept = _unkept(text[self._kept.characters :], self._kept.trouble)
         return TurnView(
@@ -232,7 +232,7 @@ class Turn:
         controls: Controls,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`changed` is called, by any thread, when there is something to keep."""
+        """Begin; `changed` is called, by any thread, when there is something to keep."""
         self.conversation_id = conversation_id
         self.message_id = message_id
         self.controls = controls
@@ -272,12 +272,12 @@ class Turn:
 
     @property
     def writing(self) -> bool:
-        """Whether tokens may still come."""
+        """True while tokens may still come."""
         return self._status == "streaming"
 
     @property
     def running(self) -> bool:
-        """Whether events may still come: until the answer has ended and all of it is kept."""
+        """True while events may still come: until the answer has ended and all of it is kept."""
         return not self._done.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -288,7 +288,7 @@ class Turn:
         return False
 
     def events(self, after: int = 0, seconds: float = 0.0) -> list[TurnEvent]:
-        """What happened after event number `after`, in order; any number of readers may ask.
+        """Return what happened after event number `after`, in order; any number of readers may ask.
 
         Args:
             after: number of the last event that the reader has; 0: none.
@@ -367,14 +367,14 @@ class Turn:
     # For the writer
 
     def unsaved_part(self) -> UnsavedPart | None:
-        """What is not kept yet; None if there is nothing."""
+        """Return what is not kept yet; None if there is nothing."""
         with self._lock:
             part = self._part_since(self._kept.tokens)
             same = not part.steps and part.notices == self._kept.notices
             return None if same and part.status == self._kept.status else part
 
     def mark_saved(self, part: UnsavedPart) -> None:
-        """It is committed: now it may be shown."""
+        """Show a part that has been committed."""
         with self._lock:
             self._kept = part
             left = len(self._steps) > part.tokens or self._status != part.status
@@ -386,7 +386,7 @@ class Turn:
             self._lock.notify_all()
 
     def report_trouble(self, trouble: str) -> None:
-        """It could not be committed: all is shown from now on, with a sentence that says so."""
+        """Show all from now on, with a sentence that says that it could not be committed."""
         with self._lock:
             if trouble != self._trouble:
                 self._set_trouble(trouble)
@@ -475,7 +475,7 @@ class Turn:
 
 
 def _unkept(text: str, trouble: str) -> str:
-    """What a person reads while the end of an answer is not in the database."""
+    """Say in a sentence that the end of an answer is not in the database; empty without trouble."""
     if not trouble:
         return ""
     words = len(text.split())

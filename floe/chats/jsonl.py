@@ -57,7 +57,7 @@ def read_chats(path: Path) -> list[tuple[ChatMessage, ...]]:
 
 
 def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...]]:
-    """The chats of a file one by one; no more than one line is in memory.
+    """Read the chats of a file one by one; no more than one line is in memory.
 
     Args:
         path: the file.
@@ -85,7 +85,7 @@ def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...
 
 
 def iterate_chat_lines(file: BinaryIO, name: str) -> Iterator[tuple[ChatMessage, ...]]:
-    """The chats of an open file; `name` is what to call it.
+    """Read the chats of an open file; `name` is what to call it.
 
     Raises:
         DataError: a line is too long or does not fit, or there is none.
@@ -129,7 +129,7 @@ def _chat(line: bytes, where: str) -> tuple[ChatMessage, ...]:
 
 
 def _parsed(line: bytes) -> Any:
-    """A line's JSON; what orjson refuses and Python writes (NaN, half a character) is read, too.
+    """Parse a line's JSON, also what orjson refuses and Python writes (NaN, half a character).
 
     Raises:
         ValueError: it is none (`JSONDecodeError`, `UnicodeDecodeError`), or has a number of more

@@ -1,4 +1,4 @@
-"""Where the log goes: beside the database, and what went wrong to the terminal as well."""
+"""The log of a command: beside the database, and what went wrong to the terminal as well."""
 
 import logging
 from typing import Final

@@ -1,4 +1,4 @@
-"""What one answer asks of the cloud: each request goes by the same messages, all are counted."""
+"""The requests of one answer to the cloud: each goes by the same messages, all are counted."""
 
 from collections.abc import Sequence
 

@@ -119,7 +119,7 @@ class CloudClient:
         connect_seconds: float = CONNECT_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        """Opens no connection yet.
+        """Prepare the client without opening a connection.
 
         Args:
             base_url: the part before `/chat/completions`, usually ending in `/v1`.
@@ -153,7 +153,7 @@ class CloudClient:
 
     @property
     def host(self) -> str:
-        """How sentences name the endpoint."""
+        """The name of the endpoint in sentences."""
         return self._endpoint.host
 
     def models(self) -> list[str]:
@@ -221,7 +221,7 @@ class CloudClient:
         return future.result()
 
     def properties(self) -> Mapping[str, Any]:
-        """What llama-server tells of itself at `/props`; empty if there is no such thing."""
+        """Read what llama-server tells of itself at `/props`; empty if there is no such thing."""
         return self._call(self._properties())
 
     def close(self) -> None:
@@ -299,7 +299,7 @@ class CloudClient:
         raise failure
 
     def _read_model(self, entry: dict[str, Any]) -> str:
-        """The name of a listed model as it may be kept."""
+        """Read the name of a listed model as it may be kept."""
         name = self._endpoint.redactor.redact(str(entry["id"]), _MAX_NAME)
         meta = entry.get("meta")
         if isinstance(meta, dict) and "vocabulary" in meta:
@@ -463,7 +463,7 @@ class CloudClient:
 
 
 def _model_entries(models: Any) -> list[dict[str, Any]]:
-    """The entries of a list of models."""
+    """Return the entries of a list of models."""
     if not isinstance(models, dict):  # a page of HTML comes as its text
         raise NotAnApiError
     entries: list[dict[str, Any]] = models["data"]

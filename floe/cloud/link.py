@@ -37,14 +37,14 @@ _RETRY_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class CloudState:
-    """What a person reads about the cloud."""
+    """The state of the cloud as a person reads it."""
 
     kind: Literal["off", "starting", "ready", "failed"]
     sentence: str
 
     @property
     def usable(self) -> bool:
-        """Whether an answer can ask it."""
+        """True if an answer can ask it."""
         return self.kind == "ready"
 
 
@@ -87,22 +87,22 @@ class CloudLink:
 
     @property
     def choice(self) -> EndpointChoice:
-        """Which cloud is asked, connected or not."""
+        """The cloud that is asked, connected or not."""
         return self._choice
 
     @property
     def profile(self) -> EndpointProfile | None:
-        """What a test has found out about the cloud in use; None before one."""
+        """The findings of a test of the cloud in use; None before one."""
         return self._profile
 
     @property
     def tested_at(self) -> float | None:
-        """When that was, in seconds since the epoch."""
+        """The time of that test, in seconds since the epoch."""
         return self._tested_at
 
     @property
     def state(self) -> CloudState:
-        """How things stand; a stand-in that has died is found out here."""
+        """The state of the cloud; a stand-in that has died is found out here."""
         if self._state.usable and self._stand_in is not None and not self._stand_in.alive:
             self._state = CloudState(
                 "failed", "The stand-in cloud has ended; the next question starts it again."

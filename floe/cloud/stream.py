@@ -56,7 +56,7 @@ class Stream:
 
     @property
     def error(self) -> CloudError | None:
-        """Why the stream broke off; None while it runs, after a proper end, or after `close`."""
+        """The reason for breaking off; None while it runs, after a proper end, or after `close`."""
         return self._error
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class Stream:
         self.completion_tokens = max(self.completion_tokens, counted)
 
     def mark_complete(self) -> None:
-        """The last token has come: what is left of the response is not worth cancelling."""
+        """Note that the last token has come: the rest of the response is not worth cancelling."""
         self._complete = True
 
     def end(self, error: CloudError | None) -> None:
@@ -122,7 +122,7 @@ class Unavailable:
         return []
 
     def wait(self, seconds: float) -> bool:
-        """Does not wait: there is nothing to come."""
+        """Return at once: there is nothing to come."""
         del seconds
         return True
 
@@ -131,5 +131,5 @@ class Unavailable:
 
 
 def _as_count(value: Any) -> int:
-    """A server's number of tokens as one that can be added up and kept; TypeError if it is none."""
+    """Return a server's number of tokens, fit to be added up and kept; TypeError if it is none."""
     return int(min(max(float(value or 0), 0.0), _MOST_TOKENS))

@@ -1,4 +1,4 @@
-"""What is done to a data folder while nobody has it open: before an app opens it, and between two.
+"""Work on a data folder that nobody has open: before an app opens it, and between two.
 
 The app's page cannot erase, encrypt or restore what it stands on. So it says what it wants
 (`Maintenance`), everything is closed, the work is done, and the app opens again in the same
@@ -70,7 +70,7 @@ class Maintenance:
         self.ask(lambda: encryption_switch.turn_off(self._data_dir))
 
     def wait(self) -> None:
-        """Until something is asked for."""
+        """Wait until something is asked for."""
         while not self._asked.wait(3600):
             pass
 
@@ -90,7 +90,7 @@ class Maintenance:
         return True
 
     def _erase(self) -> str:
-        """With the log closed meanwhile, and what the open page needs kept."""
+        """Erase with the log closed meanwhile, and what the open page needs kept."""
         _close_log(self._data_dir)
         try:
             erasure.erase(self._data_dir, keep=OPEN_AFTER_ERASURE)
@@ -151,7 +151,7 @@ def open_folder(data_dir: Path, passphrase_file: Path | None = None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; 1 after an error that was explained."""
+    """Run the command; 1 after an error that was explained."""
     flags = _parser().parse_args(arguments)
     data_dir = Settings.load(data_dir=flags.data_dir).data_dir
     passphrase_file: Path | None = flags.passphrase_file

@@ -30,7 +30,7 @@ class PlanRequest:
 
     @property
     def limit_mb(self) -> float:
-        """What the trainer may take, 10^6 bytes."""
+        """The most memory that the trainer may take, 10^6 bytes."""
         return float(self.memory_mb) if self.memory_mb else min(MOST_MB, free_mb())
 
 
@@ -64,7 +64,7 @@ class PlanJob:
         self._job.close()
 
     def view(self) -> PlanView | None:
-        """How it stands."""
+        """Show how the plan stands."""
         return self._view
 
     def request(self, data: Dataset, memory_mb: int | None, deadline_s: int | None) -> None:
@@ -86,7 +86,7 @@ class PlanJob:
         return self._view
 
     def make_smaller(self, failed: TrainPlan, limit_mb: float) -> TrainPlan | None:
-        """In place of a plan that outgrew the memory."""
+        """Make a plan in place of one that outgrew the memory."""
         architecture = read_architecture(self._base)
         return smaller_plan(measured_device(self._store), architecture, failed, limit_mb)
 

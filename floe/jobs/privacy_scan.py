@@ -26,12 +26,12 @@ class PrivacyScan:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """True while the scan goes on."""
         return self._job.running
 
     @property
     def sentence(self) -> str:
-        """What the person should know; empty if everything has been examined."""
+        """A sentence for the person; empty if everything has been examined."""
         left = len(self._unexamined_ids())
         if not left:
             return ""

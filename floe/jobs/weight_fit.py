@@ -72,7 +72,7 @@ class WeightFitJob:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """True while the fit goes on."""
         return self._job.running
 
     def start(self, run: TrainingRun) -> None:
@@ -140,7 +140,7 @@ class WeightFitJob:
         return LearningChoices.load(self._store).ask_cloud
 
     def _wait_for_cloud(self) -> None:
-        """Until it and the privacy check are there.
+        """Wait until the cloud and the privacy check are there.
 
         Raises:
             CloudError: it takes no part.
@@ -175,7 +175,7 @@ class WeightFitJob:
         return found
 
     def _own_answer(self, row: LearningRow) -> list[OwnAnswer]:
-        """The answer if the gate lets it go; else nothing."""
+        """Return the answer if the gate lets it go; else nothing."""
         shown = self._store.message(row.message_id)
         assert shown.parent_id is not None  # a row has a question
         path = self._store.path_to(shown.parent_id)
@@ -199,7 +199,7 @@ class WeightFitJob:
         return [OwnAnswer(prompt, row.answer, opened)]
 
     def _was_kept_local(self, answer: Message) -> bool:
-        """Whether the answer, or one that it was rewritten from, was kept on this device."""
+        """Return whether the answer, or one that it was rewritten from, was kept on this device."""
         reason = answer.route.reason if answer.route is not None else ""
         if reason == CHOSEN or reason.startswith(KEPT):
             return True
@@ -207,7 +207,7 @@ class WeightFitJob:
         return before is not None and self._was_kept_local(self._store.message(before))
 
     def _passage(self, path: list[Message], dropped: int) -> Passage | None:
-        """What may leave; pseudonyms are no way out, for there is no answer to be had."""
+        """Decide what may leave; pseudonyms are no way out, because no answer comes back."""
         gate, store = self._assistant.gate, self._store
         local_only = store.conversation(path[-1].conversation_id).local_only
         if gate.closed("fused", local_only=local_only, path=path) is not None:
@@ -239,7 +239,7 @@ class WeightFitJob:
         return opened
 
     def _is_allowed_still(self, conversation_id: int) -> bool:
-        """Whether the person has not changed their mind, nor deleted the chat."""
+        """Return whether the person has not changed their mind, nor deleted the chat."""
         with suppress(StoreError):
             fused = Preferences.load(self._store).mode != "local"
             here = self._store.conversation(conversation_id).local_only

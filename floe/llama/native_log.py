@@ -24,5 +24,5 @@ _CALLBACK = lib.llama_log_callback(_forward)
 
 
 def forward_log() -> None:
-    """From now on; more than once does no harm."""
+    """Forward the log from now on; more than once does no harm."""
     lib.llama_log_set(_CALLBACK, ctypes.c_void_p(0))

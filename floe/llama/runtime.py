@@ -147,7 +147,7 @@ class LlamaModel:
 
     @property
     def name(self) -> str:
-        """What the file calls itself, fit for one line of the page."""
+        """The file's own name for the model, fit for one line of the page."""
         return one_line(self.metadata.get("general.name", ""))[:_LONGEST_NAME] or self.path.stem
 
     @property

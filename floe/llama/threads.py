@@ -1,4 +1,4 @@
-"""What this device can give to a model, each choice with its reason."""
+"""Threads that this device can give to a model, with the reason."""
 
 import os
 

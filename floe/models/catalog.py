@@ -110,7 +110,7 @@ class Catalog(_Record):
         return self
 
     def find(self, model_id: str) -> CatalogEntry | None:
-        """The entry of that id, if there is one."""
+        """Return the entry of that id, if there is one."""
         return next((entry for entry in self.models if entry.id == model_id), None)
 
     def __getitem__(self, model_id: str) -> CatalogEntry:
@@ -148,7 +148,7 @@ def load_catalog(path: Path = CATALOG) -> Catalog:
 
 
 def resolve_model(name: str, models_dir: Path) -> Path:
-    """The file of a catalog id, or of a path to a user's own GGUF.
+    """Find the file of a catalog id, or of a path to a user's own GGUF.
 
     Raises:
         ModelError: it is not there, not whole or not a GGUF, with the way out.
@@ -184,7 +184,7 @@ def verify(
     *,
     fresh: bool = False,
 ) -> Path:
-    """The model's file, after making sure that it is the right one.
+    """Return the model's file, after making sure that it is the right one.
 
     Hashing takes seconds, so the result is kept beside the models together with size and time of
     change: `fresh` hashes all the same.
@@ -326,7 +326,7 @@ def _fetch_command(entry: CatalogEntry, models_dir: Path) -> str:
 
 @contextmanager
 def _bar(entry: CatalogEntry) -> Iterator[Progress]:
-    """A progress bar on stderr."""
+    """Show a progress bar on stderr."""
     with tqdm(desc=entry.id, unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
@@ -370,7 +370,7 @@ def _verify_all(entries: Sequence[CatalogEntry], models_dir: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line.
+    """Run the command.
 
     Returns:
         Exit status: 0, 1 after an error that was explained, 130 after Ctrl-C.

@@ -41,7 +41,7 @@ TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """The `Progress` of those who do not want to know."""
+    """Report nothing: the `Progress` of those who do not want to know."""
     del done, total
 
 
@@ -64,7 +64,7 @@ class Remote:
 
 
 def open_client(proxy: str | None = None, cert: str | None = None) -> httpx.Client:
-    """A client that trusts what the system trusts (and `cert`, a PEM file), as pip does.
+    """Open a client that trusts what the system trusts (and `cert`, a PEM file), as pip does.
 
     `proxy` None: the one of the environment. A redirect from https to http is an error: anybody
     on the way could answer it.
@@ -94,7 +94,7 @@ def _require_safe_redirect(response: httpx.Response) -> None:
 
 
 def remote_size(client: httpx.Client, remote: Remote) -> int:
-    """The file's size in bytes, asked by a range of one byte: not every mirror knows HEAD.
+    """Ask for the file's size in bytes by a range of one byte: not every mirror knows HEAD.
 
     Raises:
         FetchError: the server cannot be reached, refuses, or does not say.
@@ -173,7 +173,7 @@ def file_size(path: Path) -> int:
 
 
 def sha256_of(path: Path, progress: Progress) -> str:
-    """The file's SHA-256 in hexadecimal; `progress` counts the bytes read."""
+    """Return the file's SHA-256 in hexadecimal; `progress` counts the bytes read."""
     digest = hashlib.sha256()
     size = file_size(path)
     with path.open("rb") as file:
@@ -249,7 +249,7 @@ def _headers(remote: Remote, span: str) -> dict[str, str]:
 
 
 def _first_byte(response: httpx.Response, have: int) -> int:
-    """Where the body begins in the file: at `have` as asked, or at 0 if the range was ignored."""
+    """Return where the body begins in the file: at `have`, or at 0 if the range was ignored."""
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         return 0
     if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):

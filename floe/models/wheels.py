@@ -55,7 +55,7 @@ WheelMember = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """Where pip would take a wheel from. `sha256` None: the index gives no hash."""
+    """A wheel where pip would take it from. `sha256` None: the index gives no hash."""
 
     requirement: str
     url: str
@@ -63,11 +63,11 @@ class Wheel:
 
     @property
     def is_local(self) -> bool:
-        """Whether it lies in a folder of the user's, where it is read and left alone."""
+        """True if it lies in a folder of the user's, where it is read and left alone."""
         return urlsplit(self.url).scheme == "file"
 
     def file(self, folder: Path) -> Path:
-        """Where its bytes are, or will be while they are needed."""
+        """Return where its bytes are, or will be while they are needed."""
         path = urlsplit(self.url).path
         if self.is_local:
             return Path(url2pathname(path))
@@ -138,7 +138,7 @@ def find_wheels(requirements: Iterable[str]) -> list[Wheel]:
 
 
 def proxy_and_cert() -> tuple[str | None, str | None]:
-    """The proxy and the certificate file of pip's configuration, for fetching the wheels as pip."""
+    """Read the proxy and the certificate file of pip's configuration, to fetch wheels as pip."""
     settings: dict[str, str] = {}
     # pip prints `section.key='value'`; a later section overrules an earlier one.
     lines = [line.partition("=") for line in _pip("config", "list").splitlines()]
@@ -241,5 +241,5 @@ def _pip(*arguments: str) -> str:
 
 
 def _name(requirement: str) -> str:
-    """The project's name in normal form (PEP 503)."""
+    """Return the project's name in normal form (PEP 503)."""
     return re.sub(r"[-_.]+", "-", requirement.partition("==")[0]).lower()

@@ -80,7 +80,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: where the data of before lies now, and what to tell the person."""
+    """The result of a restore: where the data of before lies now, and a sentence for the person."""
 
     replaced: Path
     sentence: str
@@ -206,7 +206,7 @@ class BackupSchedule:
 
     @property
     def due(self) -> bool:
-        """Whether the newest daily backup is a day old, or of a time that has not come yet."""
+        """True if the newest daily backup is a day old, or of a time that has not come yet."""
         newest = next(iter(list_backups(self._data_dir, "daily")), None)
         if newest is None:
             return _holds_something(self._data_dir / DATABASE)
@@ -573,7 +573,7 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
 def _staged_key(
     header: encryption.EncryptionHeader, data_dir: Path, passphrase: str | None
 ) -> bytes:
-    """The backup's key; that of the folder, opened already, if it is the same one."""
+    """Return the backup's key; that of the folder, opened already, if it is the same one."""
     there = encryption.read_header(data_dir)
     if there is not None and there.wrapped == header.wrapped:
         key = encryption.unlock(data_dir, passphrase)

@@ -106,7 +106,7 @@ class DataLock:
 
 
 def is_open(data_dir: Path) -> bool:
-    """Whether an app has this data folder now; looks, and changes nothing."""
+    """Return whether an app has this data folder now; looks, and changes nothing."""
     if not (data_dir / LOCK).exists():
         return False
     lock = FileLock(data_dir / LOCK, timeout=0, mode=0o600)
@@ -122,14 +122,14 @@ def is_open(data_dir: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OpenPage:
-    """Where an app's page is, as it was published; see `DataLock.publish`."""
+    """The place of an app's page, as it was published; see `DataLock.publish`."""
 
     address: str
     opener: str
 
 
 def open_page(data_dir: Path, patience: float = _STARTING_SECONDS) -> OpenPage | None:
-    """Where the page of the app that has the folder is, as it was published.
+    """Find the page of the app that has the folder, as it was published.
 
     Args:
         data_dir: the folder.

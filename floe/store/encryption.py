@@ -1,4 +1,4 @@
-"""What lies encrypted on the disk: the key of a data folder, its files, its database connection.
+"""Encryption at rest: the key of a data folder, its files, its database connection.
 
 `encryption.json` in a data folder says that it is encrypted. It holds the folder's random 256-bit
 key, wrapped (AES-GCM) by another one that is in the system's keyring or is made of a passphrase
@@ -93,7 +93,7 @@ class EncryptionHeader:
 
 
 def read_header(folder: Path) -> EncryptionHeader | None:
-    """The folder's header; None: it is not encrypted.
+    """Read the folder's header; None: it is not encrypted.
 
     Raises:
         EncryptionError: the header cannot be read.
@@ -122,7 +122,7 @@ def read_header(folder: Path) -> EncryptionHeader | None:
 
 
 def make_key(kind: EncryptionKind, passphrase: str = "") -> tuple[EncryptionHeader, bytes]:
-    """A new random key, and the header that keeps it; a folder is encrypted once that is written.
+    """Make a random key and the header that keeps it, which encrypts a folder once it is written.
 
     Raises:
         EncryptionError: no SQLCipher, no keyring that keeps the key, or a passphrase that is
@@ -137,7 +137,7 @@ def make_key(kind: EncryptionKind, passphrase: str = "") -> tuple[EncryptionHead
 def wrap_key(
     key: bytes, kind: EncryptionKind, passphrase: str, state: EncryptionState
 ) -> EncryptionHeader:
-    """A header that keeps a key; errors as `make_key`."""
+    """Make a header that keeps a key; errors as `make_key`."""
     header = EncryptionHeader(secrets.token_hex(8), kind, state, "", "")
     if kind == "passphrase":
         check_passphrase(passphrase)
@@ -166,7 +166,7 @@ def check_passphrase(passphrase: str) -> None:
 
 
 def unwrap_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
-    """The key that a header keeps.
+    """Return the key that a header keeps.
 
     Raises:
         EncryptionError: the passphrase is missing or wrong, or the keyring has no such entry.
@@ -224,7 +224,7 @@ def forget_keyring_entry(header: EncryptionHeader) -> None:
 
 
 def needs_passphrase(folder: Path) -> bool:
-    """Whether this process cannot open the folder before it is told the passphrase."""
+    """Return whether this process cannot open the folder before it is told the passphrase."""
     header = read_header(folder)
     return header is not None and header.kind == "passphrase" and folder.resolve() not in _keys
 
@@ -233,13 +233,13 @@ def needs_passphrase(folder: Path) -> bool:
 
 
 def is_encrypted(path: Path) -> bool:
-    """Whether a file is one of ours, by its first bytes."""
+    """Return whether a file is one of ours, by its first bytes."""
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
 def is_plain_database(path: Path) -> bool:
-    """Whether a file is a database that any SQLite can read."""
+    """Return whether a file is a database that any SQLite can read."""
     with path.open("rb") as file:
         return file.read(len(_PLAIN_DATABASE)) == _PLAIN_DATABASE
 
@@ -271,7 +271,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 @contextmanager
 def readable_file(path: Path) -> Iterator[Path]:
-    """A path from which a library may read what the file holds, within the block.
+    """Give a path from which a library may read what the file holds, within the block.
 
     A file in clear is that path itself. Of an encrypted one it is a file in memory that has no
     name (Linux), or elsewhere a temporary file for this user's eyes, removed with the block.
@@ -289,7 +289,7 @@ def readable_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writable_file(path: Path) -> Iterator[Path]:
-    """A path to which a library may write; at the block's end its content takes `path`'s name.
+    """Give a path where a library may write; at the block's end it replaces `path`.
 
     In memory, as above, where the data folder is encrypted. Nothing is replaced upon an error.
     """
@@ -312,7 +312,7 @@ def writable_file(path: Path) -> Iterator[Path]:
 
 
 def temporary_parent(data_dir: Path) -> Path:
-    """Where a temporary folder with private text may lie: in memory if the data is encrypted."""
+    """Choose where a temporary folder with private text lies: in memory if data is encrypted."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder made in it is for this user's eyes
     if read_header(data_dir) is not None and os.access(memory, os.W_OK):
         return memory
@@ -321,7 +321,7 @@ def temporary_parent(data_dir: Path) -> Path:
 
 
 def encrypt_chunks(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
-    """The pieces of an encrypted file, in order."""
+    """Yield the pieces of an encrypted file, in order."""
     cipher, prefix = AESGCM(_subkey(key, b"files")), secrets.token_bytes(_PREFIX)
     yield _MAGIC + prefix
     view = memoryview(content)
@@ -332,7 +332,7 @@ def encrypt_chunks(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
 
 
 def decrypt_chunks(file: IO[bytes], key: bytes, name: str) -> Iterator[bytes]:
-    """The pieces of what was encrypted; `file` stands behind the magic.
+    """Yield the pieces of what was encrypted; `file` stands behind the magic.
 
     Raises:
         EncryptionError: the file was altered, or has another key; `name` is for the sentence.
@@ -353,7 +353,7 @@ def decrypt_chunks(file: IO[bytes], key: bytes, name: str) -> Iterator[bytes]:
 
 
 def key_for(path: Path) -> bytes | None:
-    """The key with which a new file at `path` is written; None: in clear.
+    """Return the key with which a new file at `path` is written; None: in clear.
 
     Raises:
         EncryptionError: the data folder around it is encrypted, and this process has no key.
@@ -370,7 +370,7 @@ def key_for(path: Path) -> bytes | None:
 
 
 def connect_database(path: Path, timeout: float) -> Any:
-    """A connection through SQLCipher; None: the database is, or will be, one in clear.
+    """Connect through SQLCipher; None: the database is, or will be, one in clear.
 
     Raises:
         EncryptionError: there is no key for it.
@@ -385,7 +385,7 @@ def connect_database(path: Path, timeout: float) -> Any:
 
 
 def _is_to_be_encrypted(path: Path) -> bool:
-    """Whether a database is, or is about to become, one of SQLCipher's.
+    """Return whether a database is, or is about to become, one of SQLCipher's.
 
     The file is opened once, before this process has a connection to it: closing a descriptor of
     its own would drop all POSIX locks that SQLite holds on that file here, and another process
@@ -404,7 +404,7 @@ def _is_to_be_encrypted(path: Path) -> bool:
 
 
 def connect_with_key(path: Path, key: bytes, timeout: float = 5.0) -> Any:
-    """A connection through SQLCipher to a database with this key.
+    """Connect through SQLCipher to a database with this key.
 
     Raises:
         EncryptionError: sqlcipher3 is not installed.
@@ -420,7 +420,7 @@ def connect_with_key(path: Path, key: bytes, timeout: float = 5.0) -> Any:
 
 
 def database_key(key: bytes) -> str:
-    """The database's own key as SQLCipher spells raw ones."""
+    """Spell the database's own key as SQLCipher spells raw ones."""
     return f"x'{_subkey(key, b'database').hex()}'"
 
 
@@ -428,13 +428,13 @@ def database_key(key: bytes) -> str:
 
 
 def key_line(data_dir: Path) -> bytes:
-    """What to write first to the standard input of a child; empty: it needs no key."""
+    """Return the first line for the standard input of a child; empty: it needs no key."""
     key = _keys.get(data_dir.resolve())
     return b"" if key is None or read_header(data_dir) is None else key.hex().encode() + b"\n"
 
 
 def receive_key(data_dir: Path, stream: IO[bytes]) -> None:
-    """In a child: take the key that the app has written; nothing is read if none is needed.
+    """Take, in a child, the key that the app has written; nothing is read if none is needed.
 
     Without one the keyring is asked, once the folder is opened.
     """
@@ -451,7 +451,7 @@ def receive_key(data_dir: Path, stream: IO[bytes]) -> None:
 
 
 def key_pipe(data_dir: Path) -> int | None:
-    """A descriptor that the next program in this process finds open, with the key in it."""
+    """Open a descriptor that the next program in this process finds open, with the key in it."""
     line = key_line(data_dir)
     if not line:
         return None
@@ -463,7 +463,7 @@ def key_pipe(data_dir: Path) -> int | None:
 
 
 def data_folder_of(path: Path) -> Path:
-    """The encrypted data folder around a path, or the path's own folder."""
+    """Return the encrypted data folder around a path, or the path's own folder."""
     return _data_folder(path) or path.parent
 
 

@@ -28,7 +28,7 @@ def _ignore(_: str) -> None: ...
 
 
 def open_database(path: Path, key: bytes | None) -> Any:
-    """A bare connection to a database wherever it lies, by its first bytes in clear or with `key`.
+    """Open a bare connection to a database anywhere, by its first bytes in clear or with `key`.
 
     Raises:
         EncryptionError: it is encrypted, and `key` is None.
@@ -138,7 +138,7 @@ def convert_file(
 
 
 def copy_database(source: Any, target: Path) -> None:
-    """A consistent copy of an open database, with its key, for this user's eyes.
+    """Copy an open database consistently, with its key, for this user's eyes.
 
     Nobody waits for it, neither reader nor writer.
 
@@ -151,7 +151,7 @@ def copy_database(source: Any, target: Path) -> None:
 
 
 def _content(path: Path, key: bytes | None, unless: bytes | None) -> bytes | None:
-    """What a file holds in clear; None: it has the key `unless` already."""
+    """Read what a file holds in clear; None: it has the key `unless` already."""
     with path.open("rb") as file:
         magic = file.read(8)
         if not encryption.is_encrypted(path):
@@ -199,7 +199,7 @@ def _export(path: Path, old_key: bytes | None, part: Path, new_key: bytes | None
 
 
 def _digest(db: Any) -> str:
-    """Of the tables' definitions and of every row of every table but FTS5's own, in order.
+    """Hash the tables' definitions and every row of every table but FTS5's own, in order.
 
     The search tables' shadows are rows like others and stand for what FTS5 would say.
     """

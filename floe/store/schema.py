@@ -127,7 +127,7 @@ def _chats(db: Database) -> None:
 
 @MIGRATIONS(name="0002_endpoints")
 def _endpoints(db: Database) -> None:
-    """What was found out about a model at an endpoint, as JSON, and when (seconds, UTC)."""
+    """Keep what was found out about a model at an endpoint, as JSON, and when (seconds, UTC)."""
     db.executescript("""
         CREATE TABLE endpoints (
             base_url TEXT NOT NULL,
@@ -141,7 +141,7 @@ def _endpoints(db: Database) -> None:
 
 @MIGRATIONS(name="0003_privacy")
 def _privacy(db: Database) -> None:
-    """What was found private, what the person allows, and what has left the device.
+    """Keep what was found private, what the person allows, and what has left the device.
 
     - `messages.private`: JSON list of kinds found in the text; NULL: nobody has looked.
     - `conversations.train`, `.federate`: NULL: as the person's general consent says.
@@ -233,7 +233,7 @@ def _personal(db: Database) -> None:
 
 @MIGRATIONS(name="0005_federation")
 def _federation(db: Database) -> None:
-    """Rounds this device took part in or simulated, and what a router knows of each expert."""
+    """Keep rounds of this device, simulated ones too, and what a router knows of each expert."""
     db.executescript("""
         CREATE TABLE federations (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -265,7 +265,7 @@ def _federation(db: Database) -> None:
 
 
 def connect(path: Path) -> Database:
-    """A connection that any thread may use, one at a time; through SQLCipher where encrypted."""
+    """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )

@@ -18,7 +18,7 @@ def js_component(
     elem_id: str = "",
     elem_classes: str = "",
 ) -> gr.HTML:
-    """A part drawn by `floe.NAME`, which may trigger `events`; `elem_id` is the name if empty."""
+    """Make a part drawn by `floe.NAME`, which may trigger `events`; empty `elem_id`: the name."""
     return gr.HTML(
         value=None,
         html_template="",

@@ -54,7 +54,7 @@ class Parts:
 
     @property
     def controls(self) -> list[gr.Slider | gr.Radio]:
-        """What the person sets for the answers to come, in the order of `Preferences`."""
+        """The controls for the answers to come, in the order of `Preferences`."""
         return [self.mode, self.weight, self.temperature, self.max_tokens]
 
 

@@ -1,4 +1,4 @@
-"""What the page sends, read as what it must be: a page can be hostile, or older than this Floe.
+"""Records of what the page sends: a page can be hostile, or older than this Floe.
 
 An event's data is one of the records here; what does not fit is a sentence and never a trace.
 """
@@ -165,7 +165,7 @@ class GroupAsked(_Asked):
 
 
 def read_asked(event: gr.EventData, kind: type[_M]) -> _M:
-    """An event's data as the record it must be.
+    """Read an event's data as the record it must be.
 
     Raises:
         PageError: it is something else.
@@ -177,7 +177,7 @@ def read_asked(event: gr.EventData, kind: type[_M]) -> _M:
 
 
 def read_text(value: Any) -> str:
-    """What was typed into a field.
+    """Read what was typed into a field.
 
     Raises:
         PromptError: it is far too long, or no text.

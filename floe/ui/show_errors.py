@@ -1,4 +1,4 @@
-"""What becomes of an error in an action of the page."""
+"""Errors in the handlers of the page, shown as sentences."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Changes = dict[Any, Any]
 
 
 class HasNotice(Protocol):
-    """Whoever has a place for sentences."""
+    """An object with a place for sentences."""
 
     @property
     def notice(self) -> gr.HTML:

@@ -67,7 +67,7 @@ class Keys:
                 self._given[origin] = validate_key(settings.cloud_key)
 
     def load(self, base_url: str) -> SecretStr:
-        """The key for an endpoint, empty if there is none, or if it would travel in clear.
+        """Return the key for an endpoint, empty if there is none, or if it would travel in clear.
 
         In this order: typed in this session, given at the start for this origin (flag,
         FLOE_CLOUD_KEY, floe.toml), the keyring, the variable of the service itself.
@@ -118,7 +118,7 @@ class Keys:
             _log_keyring_failure(error)
 
     def location(self, base_url: str) -> str:
-        """Where a key for this endpoint is or would be kept, for the page."""
+        """Say where a key for this endpoint is or would be kept, for the page."""
         origin = origin_of(base_url)
         if origin is None:
             return ""
@@ -131,10 +131,10 @@ class Keys:
             where = "A key is kept in this system's keyring."
         else:
             where = f"A key typed above lasts until Floe ends: {_no_keyring(base_url)}"
-        return f"{where} {self._unused}".rstrip()
+        return f"{where} {self._unused_key_note}".rstrip()
 
     def _location_of(self, base_url: str, origin: Origin) -> str:
-        """Where the key is that `load` finds; empty if there is none."""
+        """Say where the key is that `load` finds; empty if there is none."""
         typed = self._session.get(origin)
         # Read back: the null backend takes everything and keeps nothing.
         kept = _from_keyring(origin)
@@ -151,7 +151,7 @@ class Keys:
 
     @property
     def _unused_key_note(self) -> str:
-        """What to say of a key that was given at the start for no address, or for another one."""
+        """A note on a key that was given at the start for no address, or for another one."""
         if self._unbound:
             return (
                 f"{OWN_VARIABLE} (or its flag, or its line in floe.toml) was given without an "
@@ -164,12 +164,12 @@ class Keys:
 
 
 def is_key(text: str) -> bool:
-    """Whether `text` can be sent as a key: signs of ASCII without blanks, not too many."""
+    """Return whether `text` can be sent as a key: signs of ASCII without blanks, not too many."""
     return len(text) <= _LONGEST and _KEY.fullmatch(text) is not None
 
 
 def validate_key(key: SecretStr) -> SecretStr:
-    """The key without blanks around it.
+    """Return the key without blanks around it.
 
     Raises:
         CloudError: it cannot be one; the text says why, and repeats nothing of it.

@@ -1,4 +1,4 @@
-"""What the probe's answers prove: their text and tokens, and whether two agree in distribution."""
+"""Evidence in the probe's answers: their text and tokens, and whether two agree."""
 
 import math
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class ProbeAnswer:
 
 
 def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
-    """What came back after `partial`.
+    """Read what came back after `partial`.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: it is not what the protocol says.
@@ -54,7 +54,7 @@ def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
 
 
 def same_distributions(one: ProbeAnswer, other: ProbeAnswer) -> bool:
-    """Whether two greedy answers came from the same distributions, as far as they can tell."""
+    """Return whether two greedy answers came from the same distributions, as far as they tell."""
     if not (one.entries and other.entries):
         return bool(one.text) and one.text == other.text
     for mine, theirs in zip(one.tokens, other.tokens, strict=False):
@@ -71,7 +71,7 @@ def _probabilities(token: CloudToken) -> dict[bytes, float]:
 
 
 def remaining_gap_share(cold: ProbeAnswer, warm: ProbeAnswer) -> float | None:
-    """How far apart the candidates of the first token are, warm against cold; None: untold."""
+    """Compare the gaps of the first token's candidates, warm against cold; None: untold."""
     if not (cold.entries and warm.entries):
         return None
     first, second = _logprobs(cold.entries[0]), _logprobs(warm.entries[0])

@@ -269,7 +269,7 @@ class _Probe:
         )
 
     def _find_template(self) -> EndpointProfile | None:
-        """The profile for raw completions, if one of the templates does what its chat does."""
+        """Find the profile for raw completions, if one of the templates does what its chat does."""
         self._progress("Trying chat templates on raw completions.")
         ask = self._ask(_COPYING, tokens=_WORDS)
         expected = self._try(build_request(ask, self.profile), "")
@@ -344,7 +344,7 @@ class _Probe:
             profile = downgraded
 
     def _try(self, request: Request, partial: str) -> ProbeAnswer | None:
-        """The answer, or None if the server does not serve such a request."""
+        """Return the answer, or None if the server does not serve such a request."""
         exchange = self._exchange(request)
         return self._read(exchange, partial) if exchange.error is None else None
 

@@ -1,4 +1,4 @@
-"""What is known of one model at one endpoint: assumed at first, then measured by the probe."""
+"""Knowledge of one model at one endpoint: assumed at first, then measured by the probe."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -69,7 +69,7 @@ class EndpointProfile:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "EndpointProfile | None":
-        """The profile, or None if another version of Floe wrote what cannot be read here."""
+        """Read a profile; None if another version of Floe wrote what cannot be read here."""
         try:
             return _PROFILES.validate_python(values)
         except ValidationError:
@@ -80,7 +80,7 @@ _PROFILES: Final = TypeAdapter(EndpointProfile)
 
 
 def downgrade_profile(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
-    """What to ask for after a refusal.
+    """Choose what to ask for after a refusal.
 
     Args:
         profile: what was asked for.

@@ -51,7 +51,7 @@ class BoundedStream(httpx2.AsyncByteStream):
         self._tail = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes.
+        """Yield the bytes.
 
         Raises:
             TooLongError: there are more than the limit allows.
@@ -88,7 +88,7 @@ class BoundedStream(httpx2.AsyncByteStream):
 
 
 def _since_event_end(data: bytes) -> int | None:
-    """How many bytes follow the last end of an event; None: there is none."""
+    """Count the bytes that follow the last end of an event; None: there is none."""
     ends = [data.rfind(mark) + len(mark) for mark in _EVENT_ENDS if mark in data]
     return len(data) - max(ends) if ends else None
 

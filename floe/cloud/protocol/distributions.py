@@ -1,4 +1,4 @@
-"""From the chunks of the OpenAI protocol to tokens of exact bytes; knows nothing of HTTP.
+"""Chunks of the OpenAI protocol read as tokens of exact bytes; knows nothing of HTTP.
 
 Servers spell a token in different ways (design.md section 5). What comes out of here is exact
 bytes, or nothing: a candidate whose bytes are lost is left to the tail of the distribution.
@@ -48,7 +48,7 @@ _ESCAPE: Final = re.compile(rb"\\x([0-9a-fA-F]{2})|<0x([0-9a-fA-F]{2})>")
 
 
 def _gpt2_alphabet() -> dict[str, int]:
-    """The character that GPT-2's `bytes_to_unicode` writes for each byte, turned round."""
+    """Return the byte of each character that GPT-2's `bytes_to_unicode` writes."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     hidden = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {
@@ -60,7 +60,7 @@ _GPT2: Final = _gpt2_alphabet()
 
 
 def as_chat_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A choice of a raw completion, or of a chat in another dialect, as one of OpenAI's chat.
+    """Turn a choice of a raw completion, or of another dialect's chat, into one of OpenAI's chat.
 
     Raw completions have `text` for the delta and parallel lists for the log-probabilities;
     Together writes such lists in a chat too, or in a stream the chosen token's number alone.
@@ -228,7 +228,7 @@ class TokenReader:
         return [_plain_token(text)] if text else []
 
     def _recover(self, data: bytes) -> list[CloudToken]:
-        """The character whose pieces came as U+FFFD, once the server's text has it whole."""
+        """Return the character whose pieces came as U+FFFD, once the server's text has it whole."""
         if not data or _REPLACEMENT in data or self._lost_logprob is None:
             return []
         logprob = min(self._lost_logprob, 0.0)
@@ -258,7 +258,7 @@ def _join_bytes(tokens: list[CloudToken]) -> bytes:
 
 
 def _read_logprob(entry: Mapping[str, Any]) -> float:
-    """A log-probability, at most 0; what is no number at all counts as a placeholder.
+    """Read a log-probability, at most 0; what is no number at all counts as a placeholder.
 
     Raises:
         TypeError, ValueError: it is none.
@@ -271,7 +271,7 @@ def _read_logprob(entry: Mapping[str, Any]) -> float:
 
 
 def read_bytes(given: Any) -> bytes:
-    """The bytes that a token is said to have.
+    """Read the bytes that a token is said to have.
 
     Raises:
         TypeError, ValueError: it is no list of them. `bytes` would make as many zeros of a number.

@@ -14,7 +14,7 @@ FAILURES: Final = get_args(Failure)
 
 
 class Faults(BaseModel):
-    """What is simulated.
+    """The network that is simulated.
 
     `fail_after` counts answered requests for 429 and 500, rows of each response for the others.
     """
@@ -37,14 +37,14 @@ class ConnectionSilence(Exception):
 
 
 class NetworkFaults:
-    """What all responses have in common; `faults` may be replaced at any time."""
+    """The state that all responses have in common; `faults` may be replaced at any time."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self._answered = 0
 
     def tokens_per_second(self) -> float:
-        """The simulated speed at this moment."""
+        """Return the simulated speed at this moment."""
         return self.faults.tokens_per_second
 
     def replace(self, faults: Faults) -> None:

@@ -1,4 +1,4 @@
-"""How the stand-in computes: one thread owns the model and serves one request after the other.
+"""The stand-in's computing: one thread owns the model and serves one request after the other.
 
 Knows nothing of HTTP or JSON: token ids in, picks out.
 """
@@ -222,7 +222,7 @@ class GenerationWorker:
 
 
 class StopFilter:
-    """From the bytes of tokens to text that may be shown.
+    """Decodes the bytes of tokens to text that may be shown.
 
     Whole characters only, and nothing of a stop string. An incomplete character at the very end
     is left out.
@@ -248,7 +248,7 @@ class StopFilter:
         return shown
 
     def flush(self) -> str:
-        """What was held back as the possible beginning of a stop string."""
+        """Return what was held back as the possible beginning of a stop string."""
         rest, self._pending = self._pending, ""
         return rest
 

@@ -73,7 +73,7 @@ _UNLIMITED: Final = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What one pick adds to a response; `row` is its entry of the log-probabilities."""
+    """The addition of one token to a response; `row` is its entry of the log-probabilities."""
 
     text: str
     row: dict[str, Any] | None = None
@@ -113,11 +113,11 @@ class StandInServer:
         self._spellings: dict[int, tuple[str, list[int]]] = {}
 
     async def health(self, _request: Request) -> Response:
-        """Whether the model is loaded: it is, once anything answers."""
+        """Say that the model is loaded: it is, once anything answers."""
         return JSONResponse({"status": "ok"})
 
     async def models(self, _request: Request) -> Response:
-        """The one model; `meta` shows whether a client's vocabulary is the same."""
+        """List the one model; `meta` shows whether a client's vocabulary is the same."""
         meta = {
             "vocabulary": self._vocabulary.fingerprint,
             "vocabulary_size": len(self._vocabulary),
@@ -137,7 +137,7 @@ class StandInServer:
         return JSONResponse(faults.model_dump())
 
     async def chat(self, request: Request) -> Response:
-        """A chat completion, streamed or whole."""
+        """Answer with a chat completion, streamed or whole."""
         status = await self.network.accept_request()
         if status == 429:
             raise ApiError(429, "Rate limit reached (simulated).", "requests", code="rate_limit")
@@ -184,7 +184,7 @@ class StandInServer:
     async def _pieces(
         self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[_Piece]:
-        """What the worker delivers as it comes out of the network; the reason of the end last.
+        """Yield the worker's tokens as they come out of the network; the reason of the end last.
 
         Raises:
             Cut: the connection is to be closed as it stands.
@@ -241,7 +241,7 @@ class StandInServer:
     async def _complete_response(
         self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
-        """The same answer in one piece."""
+        """Yield the same answer in one piece."""
         pieces = [piece async for piece in self._pieces(asked, job, events)]
         rows = [piece.row for piece in pieces if piece.row]
         choice = {

@@ -1,4 +1,4 @@
-"""What goes over the wire between the stand-in and its clients: requests, chunks, errors.
+"""Requests, chunks and errors on the wire between the stand-in and its clients.
 
 The OpenAI protocol as data; knows nothing of models, networks or the server.
 """
@@ -105,7 +105,7 @@ def server_event(
 
 
 def bad_request(error: Exception) -> ApiError:
-    """The 400 for a body that could not be read, without repeating any of it."""
+    """Build the 400 for a body that could not be read, without repeating any of it."""
     message, param = "The body is not a JSON object.", ""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]

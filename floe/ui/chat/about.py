@@ -1,4 +1,4 @@
-"""What holds for the chat in view: its title, whether it stays here, what it may be used for."""
+"""The line above the chat in view: its title, whether it stays here, what it may be used for."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from floe.store import Store
 def about_value(
     conversation: Conversation | None, store: Store, *, keep_here: bool = False
 ) -> dict[str, Any]:
-    """The value of the line above the chat (None: a new one, to be kept here or not)."""
+    """Return the value of the line above the chat (None: a new one, to be kept here or not)."""
     general = consent(store)
     return {
         "conversation": conversation.id if conversation else None,

@@ -41,7 +41,7 @@ def live_figures(stats: AnswerStats | None) -> list[list[str]]:
 
 
 def cloud_tokens(stats: AnswerStats) -> str:
-    """What the cloud may charge for, cancelled requests included; empty where nothing was asked."""
+    """Say what the cloud may charge for, cancelled requests included; empty: nothing was asked."""
     asked, written = stats.cloud_prompt_tokens, stats.cloud_completion_tokens
     return f"cloud tokens: {asked:,} in, {written:,} out" if asked or written else ""
 

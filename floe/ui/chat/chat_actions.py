@@ -1,4 +1,4 @@
-"""What the page does when something is pressed, moved or typed.
+"""Handlers of the chat for what is pressed, moved or typed.
 
 A method returns the parts that change, with their new values. An error that a person can mend
 becomes a sentence above the controls; what they typed stays.
@@ -78,14 +78,14 @@ class ChatActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
     # Conversations
 
     @show_errors
     def load(self, session: Session) -> Changes:
-        """A page was opened: what was last in view, the controls as they were left."""
+        """Fill a page that was opened: what was last in view, the controls as they were left."""
         kept = Preferences.load(self._store)
         controls = [kept.mode, kept.weight, kept.temperature, kept.max_tokens]
         return {
@@ -97,7 +97,7 @@ class ChatActions:
 
     @show_errors
     def new(self, session: Session) -> Changes:
-        """An empty conversation; it is kept once something has been asked."""
+        """Show an empty conversation; it is kept once something has been asked."""
         session.keep_here = False
         return self._show(session, None)
 
@@ -142,7 +142,7 @@ class ChatActions:
 
     @show_errors
     def allow(self, session: Session, event: gr.EventData) -> Changes:
-        """What the conversation in view may be used for; None: as in general."""
+        """Keep what the conversation in view may be used for; None: as in general."""
         asked = read_asked(event, ConsentAsked)
         if session.conversation is not None:
             set_chat_consent(self._store, session.conversation, asked.use, asked.allowed)
@@ -238,7 +238,7 @@ class ChatActions:
     def _options(
         self, mode: Mode, weight: float, temperature: float, max_tokens: int
     ) -> TurnOptions:
-        """The controls as they stand in this page, the rest as it was last set in any."""
+        """Return the controls as they stand in this page, the rest as it was last set in any."""
         return Preferences.load(
             self._store,
             mode=mode,
@@ -267,7 +267,7 @@ class ChatActions:
         return {**self.refresh_weight(session), self.parts.notice: ""}
 
     def refresh_weight(self, session: Session) -> Changes:
-        """The automatic weight and its reason; a new fit moves the slider and what runs."""
+        """Show the automatic weight and its reason; a new fit moves the slider and what runs."""
         kept = Preferences.load(self._store)
         shown: Changes = {self.parts.auto: auto_value(self._store, self._rule)}
         fitted = kept_weight(self._store, self._rule).weight
@@ -294,7 +294,7 @@ class ChatActions:
             )
 
     def refresh_cloud(self) -> Changes:
-        """How the cloud is doing; it takes no part before the privacy check is ready."""
+        """Show how the cloud is doing; it takes no part before the privacy check is ready."""
         state, detector = self._assistant.cloud.state, self._assistant.detector
         sentence, usable = state.sentence, state.usable
         if usable and detector.state != "ready":
@@ -394,7 +394,7 @@ class ChatActions:
         }
 
     def _rows(self, session: Session, around: int) -> ThreadRows:
-        """The view as it is, with message `around` as it is now."""
+        """Return the view as it is, with message `around` as it is now."""
         turn = self._running(session.conversation)
         view = turn.view() if turn else None
         messages = self._messages(session.conversation)

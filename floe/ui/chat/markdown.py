@@ -298,7 +298,7 @@ class _Renderer(RendererHTML):
 
 
 def _has_formula(token: Token) -> bool:
-    """A formula has no place to break: its paragraph scrolls, in a tight list too."""
+    """Return whether a paragraph has a formula, which cannot break: it scrolls, in lists too."""
     return any(child.type in ("formula", "display") for child in token.children or ())
 
 

@@ -34,12 +34,12 @@ def hex_bytes(piece: bytes) -> str:
 
 
 def token_text(text_bytes: bytes) -> str:
-    """A token on its own: text, bytes of broken characters in hex, `END` for the end."""
+    """Spell a token on its own: text, bytes of broken characters in hex, `END` for the end."""
     return text_bytes.decode("utf-8", "floe.hex") if text_bytes else END
 
 
 def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
-    """The rows from number `have` on.
+    """Return the rows from number `have` on.
 
     A row is `[text, part, bytes, source, weight, p_local, p_cloud, p_fused, at_ms,
     alternatives]`. `text` reads on from the row before, so that the token which completes a

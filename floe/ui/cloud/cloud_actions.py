@@ -1,4 +1,4 @@
-"""What the cloud panel does: choose, test and use an endpoint, keep its key, set the limits.
+"""Handlers of the cloud panel: choose, test and use an endpoint, keep its key, set limits.
 
 A key goes from its field to the test, the link or the keyring, and never back into the page.
 """
@@ -38,12 +38,12 @@ class CloudActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
     @show_errors
     def load(self) -> Changes:
-        """A page was opened: the endpoint that was last tested or used, the limits as kept."""
+        """Fill a page that was opened: the endpoint last tested or used, the limits as kept."""
         kept = Preferences.load(self._store)
         wait = self._settings.deadline_ms if kept.deadline_ms is None else kept.deadline_ms
         limits = [
@@ -181,7 +181,7 @@ class CloudActions:
 
 
 def _choice(preset_id: str, base_url: str, model: str | None) -> EndpointChoice:
-    """What the form says.
+    """Read what the form says.
 
     Raises:
         CloudError: what was typed is no address.

@@ -53,17 +53,17 @@ class CloudParts:
 
     @property
     def form(self) -> list[gr.Dropdown | gr.Textbox]:
-        """What names an endpoint."""
+        """The fields that name an endpoint."""
         return [self.preset, self.base_url, self.model, self.key]
 
     @property
     def limits(self) -> list[gr.Slider | gr.Checkbox | gr.Number]:
-        """What limits the cloud's part in the answers to come."""
+        """The fields that limit the cloud's part in the answers to come."""
         return [self.deadline, self.fewer_requests, self.max_requests, self.daily_requests]
 
     @property
     def all(self) -> list[Any]:
-        """Whatever may change."""
+        """All parts that may change."""
         return [getattr(self, field) for field in self.__dataclass_fields__]
 
 

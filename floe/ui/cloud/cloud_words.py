@@ -1,4 +1,4 @@
-"""What the cloud panel says: findings with their marks, ages, where a key is, who decides."""
+"""Words of the cloud panel: findings with their marks, ages, where a key is, who decides."""
 
 import time
 from typing import Any, Final, Literal
@@ -42,7 +42,7 @@ _BROKEN_OFF: Final = "The test "
 
 
 def marked_findings(profile: EndpointProfile) -> list[tuple[StatusMark, str]]:
-    """The findings, each with what it means for fusion.
+    """Return the findings, each with what it means for fusion.
 
     A test that did not come to its end stopped at its last finding. A sentence that is not known
     here counts as a limit: nothing is praised by mistake.
@@ -70,7 +70,7 @@ def ago(then: float, now: float) -> str:
 
 
 def preset_note(preset_id: str) -> dict[str, str]:
-    """The sentence under the drop-down list, and the page where a key is got, if any."""
+    """Return the sentence under the drop-down list, and the page where a key is got, if any."""
     if preset_id == OFF:
         return {"note": _OFF_NOTE, "link": ""}
     preset = preset_by_id(preset_id)
@@ -78,12 +78,12 @@ def preset_note(preset_id: str) -> dict[str, str]:
 
 
 def intended_address(preset_id: str, typed: str) -> str:
-    """The base URL that is meant: typed, or what stands for a choice that has none."""
+    """Return the base URL that is meant: typed, or what stands for a choice that has none."""
     return preset_id if preset_id in (STAND_IN, OFF) else typed.strip().rstrip("/")
 
 
 def key_place(keys: Keys, base_url: str) -> tuple[bool, str]:
-    """Whether there is a key for an endpoint, and where it is or would be; empty if it has none.
+    """Return whether an endpoint has a key, and where it is or would be; empty: no such place.
 
     A choice without an address, or one that is still to be typed, has no such place.
     """
@@ -91,7 +91,7 @@ def key_place(keys: Keys, base_url: str) -> tuple[bool, str]:
 
 
 def duration_note(settings: Settings) -> str:
-    """Whether what is chosen here lasts."""
+    """Say whether what is chosen here lasts."""
     if "cloud" in settings.model_fields_set:
         return (
             "The cloud is set by a flag, the environment or floe.toml: what is chosen here lasts "
@@ -104,7 +104,7 @@ def duration_note(settings: Settings) -> str:
 
 
 def in_use_value(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
-    """The cloud that answers now: its state, the age of its last test, and what that found."""
+    """Return the cloud that answers now: its state, the age of its last test, and its findings."""
     choice, state, profile, tested_at = (
         cloud.choice,
         cloud.state,
@@ -125,7 +125,7 @@ def in_use_value(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
 
 
 def endpoint_name(choice: EndpointChoice) -> str:
-    """An endpoint and, where one is named, its model."""
+    """Return an endpoint and, where one is named, its model."""
     preset = preset_by_id(choice.preset)
     known = preset.needs_key or choice.base_url == STAND_IN
     title = preset.title if known else choice.base_url
@@ -133,7 +133,7 @@ def endpoint_name(choice: EndpointChoice) -> str:
 
 
 def endpoint_test_value(view: EndpointTestView | None) -> dict[str, Any]:
-    """A test for the page: steps while it runs, then findings."""
+    """Return a test for the page: steps while it runs, then findings."""
     if view is None:
         return {"title": "", "running": False, "lines": [], "findings": []}
     verb = "Testing" if view.running else "Test of"

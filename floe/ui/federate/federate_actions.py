@@ -1,4 +1,4 @@
-"""What the federate view does: join and leave a group, simulate one, switch experts."""
+"""Handlers of the federate view: join and leave a group, simulate one, switch experts."""
 
 import logging
 from pathlib import Path
@@ -42,7 +42,7 @@ class FederateActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
     @show_errors
@@ -118,7 +118,7 @@ class FederateActions:
         return {self.parts.notice: "", **self.refresh()}
 
     def _certificate(self, text: str) -> Path:
-        """The file that was picked, kept with the group's files; the last one if none was."""
+        """Keep the file that was picked with the group's files; the last one if none was."""
         path = self._folder / "group.pem"
         if text:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -31,7 +31,7 @@ class FederateParts:
 
     @property
     def all(self) -> list[Any]:
-        """Whatever may change."""
+        """All parts that may change."""
         return [getattr(self, field) for field in self.__dataclass_fields__]
 
 

@@ -15,7 +15,7 @@ COLUMNS: Final = ["round", "devices", "clusters", "mean loss", "left out", "in",
 def rounds_value(
     title: str, federation: Federation, rounds: Sequence[RoundReport]
 ) -> dict[str, Any]:
-    """What `floe.rounds` draws."""
+    """Return what `floe.rounds` draws."""
     newest = rounds[-1] if rounds else None
     labels = _labels(rounds)
     return {

@@ -1,4 +1,4 @@
-"""How the page shows what is learnt from."""
+"""The page's view of what is learnt from."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from floe.training.data.learning_choices import LearningChoices
 
 
 def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
-    """What `floe.learning` draws: all conversations, those left out as well."""
+    """Return what `floe.learning` draws: all conversations, those left out as well."""
     kept = LearningChoices.load(store)
     chosen = {each.id: each for each in data.conversations}
     return {
@@ -50,7 +50,7 @@ def private_note(data: Dataset, with_private: bool) -> str:
 
 
 def facts(chat: ChosenConversation) -> str:
-    """How much of a conversation is used, and what for."""
+    """Say how much of a conversation is used, and what for."""
     if not chat.answers:
         return "no answers"
     if not chat.used:
@@ -60,7 +60,7 @@ def facts(chat: ChosenConversation) -> str:
 
 
 def rows_of(data: Dataset, conversation_id: int) -> list[dict[str, Any]]:
-    """The answers of a conversation for the browser."""
+    """Return the answers of a conversation for the browser."""
     return [
         {
             "message": row.message_id,

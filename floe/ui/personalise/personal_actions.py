@@ -1,4 +1,4 @@
-"""What the personalise view does: choose rows, plan, start and watch a run, keep adapters."""
+"""Handlers of the personalise view: choose rows, plan, start and poll a run, keep adapters."""
 
 import tempfile
 import time
@@ -69,7 +69,7 @@ class PersonalActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
     @show_errors
@@ -98,7 +98,7 @@ class PersonalActions:
 
     @show_errors
     def set_limit(self, event: gr.EventData) -> Changes:
-        """How much memory and time a run may take, and whether it starts afresh."""
+        """Keep how much memory and time a run may take, and whether it starts afresh."""
         asked = read_asked(event, LimitAsked)
         LearningChoices.update(self._store, **{asked.name: asked.value})
         return self._learning()
@@ -140,7 +140,7 @@ class PersonalActions:
 
     @show_errors
     def set_ask_cloud(self, event: gr.EventData) -> Changes:
-        """Whether the cloud is asked about answers kept aside, from the next training on."""
+        """Keep whether the cloud is asked about held-out answers, from the next training on."""
         LearningChoices.update(self._store, ask_cloud=read_asked(event, SwitchAsked).on)
         keep_note(self._store, "")
         return {**self._progress(), self.parts.notice: ""}
@@ -181,7 +181,7 @@ class PersonalActions:
 
     @show_errors
     def set_with_private(self, event: gr.EventData) -> Changes:
-        """Whether private messages are learnt from, too."""
+        """Keep whether private messages are learnt from, too."""
         LearningChoices.update(self._store, with_private=read_asked(event, SwitchAsked).on)
         return self._learning()
 
@@ -292,7 +292,7 @@ class PersonalActions:
         }
 
     def _progress(self) -> Changes:
-        """The plan and the run; the clock ticks until everything has been drawn after their end."""
+        """Show the plan and the run; the clock ticks until all is drawn after their end."""
         # Asked first: what ends while the rest is read is then drawn at the next tick, not never.
         self._redraw_due = self._is_busy() or self._redraw_due
         run = self._runs.latest()
@@ -332,13 +332,13 @@ class PersonalActions:
         }
 
     def _run_to_ask_about(self) -> TrainingRun | None:
-        """The newest run, if it has ended and noted what was kept aside."""
+        """Return the newest run, if it has ended and noted what was kept aside."""
         run = self._runs.latest()
         ended = run is not None and run.status == "complete" and run.folder.held_out
         return run if ended else None
 
     def _is_busy(self) -> bool:
-        """Whether anything moves by itself."""
+        """Return whether anything moves by itself."""
         planned = self._plan_job.view()
         return (
             self._is_training()
@@ -353,19 +353,19 @@ class PersonalActions:
         return run is not None and run.active
 
     def _is_comparing(self) -> bool:
-        """Whether answers side by side are still on their way."""
+        """Return whether answers side by side are still on their way."""
         run = self._runs.latest()
         if run is None or run.status != "complete" or run.ended_at is None:
             return False
         return run.folder.rows.exists() and time.time() - run.ended_at < _COMPARE_SECONDS
 
     def _planned(self, data: Dataset) -> PlanView | None:
-        """The plan in view, if it is for these rows."""
+        """Return the plan in view, if it is for these rows."""
         planned = self._plan_job.view()
         return planned if planned and planned.request.fingerprint == data.fingerprint else None
 
     def _in_use(self) -> LearntAdapter | None:
-        """The personal adapter that a run can go on from."""
+        """Return the personal adapter that a run can go on from."""
         found = [each for each in self._adapters.in_use(self._base()) if each.kind == "personal"]
         return found[0] if found else None
 

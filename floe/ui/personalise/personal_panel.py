@@ -32,7 +32,7 @@ class PersonalParts:
 
     @property
     def all(self) -> list[Any]:
-        """Whatever may change."""
+        """All parts that may change."""
         return [getattr(self, field) for field in self.__dataclass_fields__]
 
 

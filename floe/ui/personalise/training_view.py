@@ -19,7 +19,7 @@ _POINTS: Final = 300
 def run_value(
     run: TrainingRun, steps: Sequence[TrainingStep], compared: Sequence[SideBySide]
 ) -> dict[str, Any]:
-    """What `floe.run` draws."""
+    """Return what `floe.run` draws."""
     newest = steps[-1] if steps else None
     return {
         "status": run.status,
@@ -63,7 +63,7 @@ def span(seconds: float) -> str:
 
 
 def adapter_row(adapter: LearntAdapter, base_sha256: str) -> dict[str, Any]:
-    """What `floe.adapters` draws of one."""
+    """Return what `floe.adapters` draws of one."""
     fits = adapter.base_sha256 == base_sha256
     facts = ["an expert of a group"] if adapter.kind == "expert" else []
     facts += [

@@ -1,4 +1,4 @@
-"""What the page does to all data at once: back up, encrypt, delete.
+"""Handlers of the page for all data at once: back up, encrypt, delete.
 
 What needs the data closed is only asked for here; `floe.data_folder.maintenance` does it.
 """
@@ -37,7 +37,7 @@ class DataActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
     @show_errors

@@ -1,4 +1,4 @@
-"""What the privacy view does: keep its choices, show and clear the log of what was sent."""
+"""Handlers of the privacy view: keep its choices, show and clear the log of what was sent."""
 
 import tempfile
 from pathlib import Path
@@ -29,7 +29,7 @@ class PrivacyActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
     @show_errors
@@ -101,7 +101,7 @@ class PrivacyActions:
 
 
 def consent_value(store: Store) -> dict[str, bool | None]:
-    """The general answers; None: not asked yet."""
+    """Return the general answers; None: not asked yet."""
     given = consent(store)
     return {"train": given.train, "federate": given.federate}
 

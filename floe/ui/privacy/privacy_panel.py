@@ -49,7 +49,7 @@ def lay_out_privacy(log: SentLog) -> PrivacyParts:
 
 
 def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:
-    """Some requests in which the words occur, older than the one with that id (0: the newest)."""
+    """Return some requests in which the words occur, older than that id (0: the newest)."""
     found, size = log.count(words)
     rows = log.page(words, before=before or None, limit=PAGE)
     return {
@@ -70,6 +70,6 @@ def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:
 
 
 def sent_body(log: SentLog, sent_id: int) -> str:
-    """A request word for word; empty if the log has been cleared since."""
+    """Return a request word for word; empty if the log has been cleared since."""
     found = log.page(before=sent_id + 1, limit=1)
     return found[0].body if found and found[0].id == sent_id else ""

@@ -128,7 +128,7 @@ class OpenRoute:
 
 
 class AccessKeys:
-    """What lets somebody in at one address (`127.0.0.1:PORT`), all made from one token.
+    """The keys of one address (`127.0.0.1:PORT`), all made from one token.
 
     Cookie and key depend on the port, and neither gives the token away.
     """

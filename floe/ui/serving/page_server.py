@@ -1,4 +1,4 @@
-"""How the page is served: from this device alone, to this device alone, nothing from elsewhere."""
+"""The page's server: from this device alone, to this device alone, nothing from elsewhere."""
 
 import logging
 import re

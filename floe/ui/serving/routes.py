@@ -1,4 +1,4 @@
-"""Which of the app's routes the page needs, and which are closed; gradio has far more than needed.
+"""The app's routes that the page needs, and those that are closed: most of gradio's.
 
 A test lists the routes of the installed gradio, and fails where one is in neither list.
 """
