@@ -171,7 +171,8 @@ def read_asked(event: gr.EventData, kind: type[_M]) -> _M:
         PageError: it is something else.
     """
     try:
-        return kind.model_validate(event._data)
+        # By attributes, because those are what gradio gives of an event's data in public.
+        return kind.model_validate(event, from_attributes=True)
     except (ValidationError, RecursionError):
         raise PageError from None
 
