@@ -204,7 +204,7 @@ class Settings(BaseSettings):
                 _check_file(path)
             return cls(_cli_parse_args=None if flags is None else list(flags), **given)
         except ValidationError as error:
-            # Not `str(error)`: it repeats the input, which could be a key.
+            # `str(error)` stays out, because it repeats the input, which could be a key.
             lines = [
                 f"{'.'.join(str(part) for part in item['loc'])}: "
                 f"{item['msg'].removeprefix('Value error, ')}"

@@ -124,7 +124,7 @@ def _normalise_host(host: str) -> str:
         except ValueError:
             raise CloudError("The cloud's address has no valid IPv6 address.") from None
     try:
-        # As browsers do: what looks like another spelling of the same name becomes the same name.
+        # Other spellings of a name become the same name, because browsers do so.
         name = idna.encode(host.lower(), uts46=True).decode() if not host.isascii() else host
     except idna.IDNAError:
         raise CloudError("The cloud's address has a host name that is none.") from None

@@ -196,7 +196,7 @@ class AnswerWriter:
         )
         failure = self._delayed.pop(turn.message_id, None)
         if failure is not None:
-            # Told only now, and kept with the answer, because only now it is over.
+            # The notice comes only now, and is kept, because only now the failure is over.
             turn.mark_saved(replace(part, status="streaming"))
             reason = _PAST_TROUBLE.get(failure, "the database could not be written")
             turn.notice(f"For a while this could not be saved because {reason}; now it is saved.")

@@ -139,7 +139,7 @@ class Assistant:
         if leaf is not None:
             last = self.store.message(leaf)
             if last.role == "user" and last.content == text:
-                # Asked again, because the disk kept the question and then refused its answer.
+                # This question is asked again: the disk kept it and then refused its answer.
                 return last
         return self.store.add_message(conversation_id, leaf, "user", text)
 
@@ -331,7 +331,7 @@ class Assistant:
         self._guards[answer.conversation_id] = passage.guard
         self._writer.open(turn)
         try:
-            # Once more: the switch may have been turned while the gate looked.
+            # The switch is read once more, because it may have been turned while the gate checked.
             if (
                 passage.guard is not None
                 and self.store.conversation(question.conversation_id).local_only

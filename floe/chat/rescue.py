@@ -40,7 +40,7 @@ def reserve_room(folder: Path) -> None:
             return
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            # Written out, because a file of nothing but a length takes no room.
+            # The zeros are written out, because a file of nothing but a length takes no room.
             os.write(descriptor, bytes(_RESERVE_BYTES))
             os.fsync(descriptor)
         finally:

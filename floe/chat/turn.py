@@ -419,7 +419,7 @@ class Turn:
             self._lock.notify_all()
 
     def _show_overdue(self) -> None:
-        """Show what waits for a commit that does not come back; called by those who look."""
+        """Show what waits for a commit that does not come back; called by readers."""
         with self._lock:
             since = self._waiting_since
             if self._trouble or since is None or self._done.is_set():

@@ -119,7 +119,7 @@ def _chat(line: bytes, where: str) -> tuple[ChatMessage, ...]:
     except json.JSONDecodeError as error:
         raise DataError(f"{where} is not JSON ({error.msg}). {_EXPECTED}.") from error
     except ValidationError as error:
-        # Not `str(error)`: it repeats what somebody wrote.
+        # `str(error)` stays out, because it repeats what somebody wrote.
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the line"
         raise DataError(f"{where} does not fit: {place}: {first['msg']}. {_EXPECTED}.") from error
@@ -156,8 +156,8 @@ def import_chats(store: Store, path: Path, name: str = "") -> list[int]:
         DataError: as `read_chats`.
         StoreError: the store cannot be written.
     """
-    # Twice, so that nothing is added before the last line has been looked at, and yet a large
-    # file is never in memory as a whole.
+    # The file is read twice, so that nothing is added before its last line has been checked, and
+    # yet a large file is never in memory as a whole.
     for _ in iterate_chats(path, name):
         pass
     made: list[int] = []

@@ -260,7 +260,7 @@ class CloudClient:
                 },
             )
         except (ValueError, OSError, httpx2.InvalidURL) as error:
-            # Not the text: a proxy's address may hold a password.
+            # The error's text stays out, because a proxy's address may hold a password.
             raise CloudError(
                 "This system's proxy or certificates cannot be used "
                 f"({type(error).__name__}). Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and "
@@ -307,7 +307,7 @@ class CloudClient:
         return name
 
     async def _properties(self) -> Mapping[str, Any]:
-        # Beside the API's own address, not below it.
+        # `/props` is beside the API's own address, not below it.
         address = urljoin(str(self._client.base_url).rstrip("/"), "props")
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
@@ -426,7 +426,7 @@ class CloudClient:
                 over = reader.finished
                 if over:
                     stream.mark_complete()
-                    # Once: a server that keeps talking does not keep its reader.
+                    # The limit is set once: a server that keeps talking must not keep its reader.
                     limit.reschedule(clock() + _COMPLETION_SECONDS)
 
     def _check_for_key(self, scanner: SecretScanner, tokens: Sequence[CloudToken]) -> None:

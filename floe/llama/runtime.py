@@ -38,7 +38,7 @@ MAX_BATCH: Final = 512
 MAX_OUTPUTS: Final = 64
 """Positions of one decode call whose logits can be read."""
 _PROMPT_CHUNK: Final = 256
-"""Prompt tokens between two looks at the stop flag: about half a second on two small cores."""
+"""Prompt tokens between two polls of the stop flag: about half a second on two small cores."""
 _EMBED_CONTEXT: Final = 512
 _LONGEST_NAME: Final = 80
 _BATCH_SIZES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
@@ -115,7 +115,7 @@ class LlamaModel:
         self.tokens: list[int] = []
         self._adapters: list[Adapter] = []
         self._in_use: Sequence[tuple[Adapter, float]] = ()
-        # Without adapters and with them: their matrices have kernels of their own.
+        # One size without adapters and one with, because their matrices have other kernels.
         self._batch_invariant: dict[bool, int] = {}
 
     def close(self) -> None:
@@ -308,7 +308,7 @@ class LlamaModel:
         """
         with encryption.readable_file(path) as readable:
             check_adapter(readable, self.path, path.name)
-            # Its tensors are copied, so that the file is not needed afterwards.
+            # llama.cpp copies the tensors, so that the file is not needed afterwards.
             handle = lib.llama_adapter_lora_init(self._model, str(readable).encode())
         if not handle:
             raise ModelError(

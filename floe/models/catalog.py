@@ -356,7 +356,7 @@ def _fetch_all(entries: Sequence[CatalogEntry], models_dir: Path, told: TextIO) 
 
 
 def _verify_all(entries: Sequence[CatalogEntry], models_dir: Path) -> None:
-    """Hash every file; the bad ones are named only after all have been looked at."""
+    """Hash every file; the bad ones are named only after all have been hashed."""
     bad = []
     for entry in entries:
         try:

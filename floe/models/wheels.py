@@ -225,7 +225,7 @@ def _delete(files: Iterable[Path]) -> None:
 def _pip(*arguments: str) -> str:
     """Run the pip of this interpreter; its warnings go to stderr and are of no interest."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    # Its own configuration, which may hold a login for an index, is what it is asked by.
+    # pip is asked by its own configuration, because that may hold a login for an index.
     environment = child_environment(("PIP_*", "NETRC", *NETWORK))
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if result.returncode == 0:

@@ -169,7 +169,7 @@ def delete_backups(data_dir: Path) -> int:
 
 
 class BackupSchedule:
-    """The daily backup while an app runs: looked at when it starts and every hour.
+    """The daily backup while an app runs: checked when it starts and every hour.
 
     `problem` says why the last one failed; empty if it did not.
     """
@@ -195,11 +195,11 @@ class BackupSchedule:
         self.problem = ""
 
     def start(self) -> None:
-        """Look now and every hour, until `close`."""
+        """Check now and every hour, until `close`."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking; a copy under way is finished."""
+        """Stop checking; a copy under way is finished."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -383,9 +383,9 @@ def _create(
         finally:
             shutil.rmtree(copy, ignore_errors=True)
         if target is None and kind != "manual":
-            # Only now: the new one has been read back.
+            # The old backups go only now, because the new one has been read back.
             outdated = list_backups(data_dir, kind)[KEPT:]
-            # They hold chats that were deleted since, and by then nobody goes back to them.
+            # Old copies go: nobody goes back to them, and they hold chats that were deleted since.
             outdated += [
                 each
                 for each in list_backups(data_dir, "migration")
@@ -478,7 +478,7 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
     with file.open("rb") as raw:
         start = raw.read(16)
     if start.startswith(b"SQLite format 3"):
-        # With what may still lie in its log.
+        # The log comes along, because it may hold what the database has not.
         with (
             schema.translate_errors(file),
             closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db,

@@ -106,7 +106,7 @@ class DataLock:
 
 
 def is_open(data_dir: Path) -> bool:
-    """Return whether an app has this data folder now; looks, and changes nothing."""
+    """Return whether an app has this data folder now; changes nothing."""
     if not (data_dir / LOCK).exists():
         return False
     lock = FileLock(data_dir / LOCK, timeout=0, mode=0o600)
@@ -180,7 +180,7 @@ def exclusive_access(data_dir: Path, what: str) -> Iterator[None]:
         lock.acquire()
     except DataFolderInUseError:
         page = open_page(data_dir, 0.0)
-        # Without what follows the host and port: it may be a token, and terminals keep logs.
+        # The address ends with the port, because a token may follow and terminals keep logs.
         where = f" at {'/'.join(page.address.split('/')[:3])}" if page else ""
         raise DataFolderInUseError(
             f"Floe is open{where} with the data folder {data_dir}. Close it first, then {what}."

@@ -66,7 +66,7 @@ _keys: dict[Path, bytes] = {}
 
 
 _encrypted_databases: dict[tuple[str, int, int], bool] = {}
-"""What each database file (path, device, inode) was when this process first looked at it."""
+"""What each database file (path, device, inode) was when this process first read it."""
 
 
 @dataclass(frozen=True, slots=True)

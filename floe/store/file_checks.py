@@ -17,7 +17,7 @@ _LOG_HEADER_BYTES: Final = 32
 
 
 def refuse_unsound(path: Path) -> None:
-    """Look at a database's files, if there are any, without changing them.
+    """Check a database's files, if there are any, without changing them.
 
     Raises:
         StoreError: opening them with SQLite could destroy something.

@@ -316,7 +316,7 @@ def prepare(
         StoreError: a newer Floe or another program wrote the file.
         sqlite3.Error: it cannot be read or written, or is no database.
     """
-    # Looked at before anything is switched or written: the file may not be ours.
+    # The tables are read before anything is switched or written: the file may not be ours.
     _refuse_foreign(db, path)
     _enable_wal(db)
     if MIGRATIONS.pending(db):
@@ -333,7 +333,7 @@ def prepare(
 
 
 def _refuse_foreign(db: Database, path: Path) -> None:
-    # In this order: tables and their record appear together, perhaps between the two looks.
+    # In this order: tables and their record appear together, perhaps between the two reads.
     tables = db.table_names()
     applied = {migration.name for migration in MIGRATIONS.applied(db)}
     with Database(memory=True) as empty:

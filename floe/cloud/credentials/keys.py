@@ -136,7 +136,7 @@ class Keys:
     def _location_of(self, base_url: str, origin: Origin) -> str:
         """Say where the key is that `load` finds; empty if there is none."""
         typed = self._session.get(origin)
-        # Read back: the null backend takes everything and keeps nothing.
+        # The key is read back, because the null backend takes everything and keeps nothing.
         kept = _from_keyring(origin)
         if typed is not None and kept != typed.get_secret_value():
             return f"The key is kept until Floe ends: {_no_keyring(base_url)}"

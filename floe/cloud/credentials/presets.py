@@ -1,4 +1,4 @@
-"""Endpoints that people use, and what is known of them before the probe has looked.
+"""Endpoints that people use, and what is known of them before the probe has run.
 
 These are starting guesses from the services' own documentation (2026): they save the probe a
 request or two and a person some typing. What the probe finds overrules them.

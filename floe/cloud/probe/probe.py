@@ -154,7 +154,7 @@ class _Probe:
         try:
             models = tuple(self._client.models())
         except CloudError as error:
-            # It may still answer: some servers have no list, and some keys may not see it.
+            # The endpoint may still answer: some servers have no list, some keys may not see it.
             if not self._client.model:
                 raise _ProbeAborted(str(error)) from None
             self._record_finding(f"No list of models: {error}")

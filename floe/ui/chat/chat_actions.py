@@ -168,7 +168,7 @@ class ChatActions:
     def _ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
         if session.conversation is not None or not session.keep_here:
             return self._assistant.ask(session.conversation, text, options)
-        # Marked before anything is asked, so that not a word of it leaves.
+        # The chat is marked before anything is asked, so that not a word of it leaves.
         fresh = self._store.create_conversation().id
         try:
             self._assistant.set_local_only(fresh, True)
@@ -344,7 +344,7 @@ class ChatActions:
             frame = Frame(generation=generation, row=row, figures=live_figures(view.stats))
             changes: Changes = {self.parts.live: frame}
             if turn.writing != writing:
-                # Written, but not all of it is kept yet: there is nothing left to stop.
+                # The answer is written, if not wholly kept: there is nothing left to stop.
                 writing = turn.writing
                 changes[self.parts.stop] = gr.update(visible=writing)
                 changes[self.parts.send] = gr.update(visible=not writing)

@@ -122,7 +122,7 @@ def _block_formula(state: StateBlock, start: int, end: int, silent: bool) -> boo
     opener = state.src[begin - 2 : begin]
     if opener not in ("$$", r"\[") or state.is_code_block(start):
         return False
-    # Looked for in the raw text first, so that many openers without an end cost little.
+    # The raw text is searched first, so that many openers without an end cost little.
     at = state.src.find(_CLOSERS[opener], begin, begin + MAX_LATEX)
     if at < 0 or not _AFTER_BLOCK.match(state.src, at + 2):
         return False  # something follows the formula in its line: the paragraph's matter

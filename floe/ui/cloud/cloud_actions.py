@@ -74,7 +74,7 @@ class CloudActions:
         )
         form = self._form(choice)
         if form[self.parts.base_url]["value"] == shown:
-            # Not put there once more: somebody may be typing by the time this arrives.
+            # The address is left alone, because somebody may be typing by the time this arrives.
             del form[self.parts.base_url]["value"]
         return {**form, self.parts.notice: ""}
 

@@ -57,7 +57,7 @@ class FederateActions:
     @show_errors
     def refresh(self) -> Changes:
         """Show everything as it stands; a problem met meanwhile is told once."""
-        # Asked first: a group that is joined meanwhile is then drawn at the next tick, not never.
+        # The job is read first, so that a group joined meanwhile is drawn at the next tick.
         joining = self._join_job.running
         group, simulation = self._membership.current(), self._simulation.current()
         running = [each for each in (group, simulation) if each and each.status == "running"]

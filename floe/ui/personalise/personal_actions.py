@@ -279,7 +279,7 @@ class PersonalActions:
         return {**self._learning(), self._listing: conversation_list(self._assistant, in_view)}
 
     def _learning(self) -> Changes:
-        # Asked first: rows that are cleared while this reads them are read again at the next tick.
+        # The scan's state is read first, so that rows cleared meanwhile are read at the next tick.
         self._redraw_due = self._scan.running
         data = chosen_dataset(self._store, self._settings.system_prompt)
         kept = self._kept
@@ -293,7 +293,7 @@ class PersonalActions:
 
     def _progress(self) -> Changes:
         """Show the plan and the run; the clock ticks until all is drawn after their end."""
-        # Asked first: what ends while the rest is read is then drawn at the next tick, not never.
+        # The state is read first, so that what ends meanwhile is drawn at the next tick.
         self._redraw_due = self._is_busy() or self._redraw_due
         run = self._runs.latest()
         shown = NOTHING

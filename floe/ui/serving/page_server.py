@@ -151,7 +151,7 @@ def read_scripts() -> str:
 
 
 def mount_page(page: gr.Blocks) -> fastapi.FastAPI:
-    """Build the app that answers: gradio's, and the downloads. Whoever asks is not looked at."""
+    """Build the app that answers: gradio's, and the downloads. Who asks is not checked here."""
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=[*ROUTES])
     gr.mount_gradio_app(app, page, **mount_options())
     return app
@@ -171,7 +171,7 @@ class PageServer:
 
     def __init__(self, page: gr.Blocks, settings: Settings) -> None:
         try:
-            # Held from here on: a free port that is only looked up may be taken a moment later.
+            # The port is held from here on, because a port only looked up may be taken meanwhile.
             listener = socket.create_server((_HOST, settings.port))
         except OSError as error:
             raise FloeError(
