@@ -78,11 +78,11 @@ class Redactor:
         return any(True for _ in self._found(text))
 
     def mask(self, text: str) -> str:
-        """`text` with `MASK` in place of each secret."""
+        """Return `text` with `MASK` in place of each secret."""
         return _with_masks(text, self._found(text))
 
     def redact(self, text: str, limit: int = LONGEST_SENTENCE) -> str:
-        """Foreign `text` as it may be kept: masked, in one line of at most `limit` characters."""
+        """Return foreign `text` as it may be kept: masked, one line of at most `limit` characters."""
         cut = len(text) > _WINDOW
         text = " ".join("".join(c if c.isprintable() else " " for c in text[:_WINDOW]).split())
         hidden = list(self._found(text))
@@ -215,7 +215,7 @@ def _base64_view(text: str) -> tuple[str, Sequence[int]]:
 def _search(
     text: str, places: Sequence[int], pieces: dict[int, frozenset[str]]
 ) -> Iterator[tuple[int, int]]:
-    """Places in the whole text where the first and the last character of a piece stand."""
+    """Yield places in the whole text where the first and the last character of a piece stand."""
     for size, known in pieces.items():
         for i in range(len(text) - size + 1):
             if text[i : i + size] in known:

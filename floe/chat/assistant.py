@@ -307,7 +307,7 @@ class Assistant:
         return passage
 
     def requests_left_today(self, options: TurnOptions) -> int:
-        """Cloud requests that a turn may make."""
+        """Count the cloud requests that a turn may make."""
         if options.daily_requests is None:
             return options.max_requests
         day = midnight()
@@ -368,7 +368,7 @@ class Assistant:
             self._guards.pop(turn.conversation_id, None)
 
     def _run(self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions) -> None:
-        """Worker thread: answer, and never leave a turn without an end."""
+        """Answer, in the worker thread, and never leave a turn without an end."""
         status: Status = "failed"
         try:
             status = self._answer(turn, prompt, passage, options)

@@ -263,7 +263,7 @@ class Turn:
     # For those who read and steer
 
     def set_weight(self, weight: float) -> None:
-        """Local weight in [0, 1] for all tokens from the next one on."""
+        """Set the local weight in [0, 1] for all tokens from the next one on."""
         self.controls.weight = weight
 
     def stop(self) -> None:
@@ -303,7 +303,7 @@ class Turn:
             return self._events[after:]
 
     def view(self) -> TurnView:
-        """All events so far put together."""
+        """Put all events so far together."""
         self._show_overdue()
         with self._lock:
             self._reader.receive(self._events[self._reader.cursor :])
@@ -324,7 +324,7 @@ class Turn:
             return self._stats
 
     def add(self, step: TokenStep) -> None:
-        """One more token."""
+        """Add one more token."""
         with self._lock:
             self._pieces.append(self._utf8.decode(step.text_bytes))
             self._steps.append(step)
@@ -358,7 +358,7 @@ class Turn:
         self._changed()
 
     def finish(self, status: Status) -> None:
-        """No more tokens; `running` ends once all are kept."""
+        """Take no more tokens; `running` ends once all are kept."""
         with self._lock:
             self._status = status
             self._announce()
@@ -394,7 +394,7 @@ class Turn:
             self._lock.notify_all()
 
     def discard(self) -> None:
-        """Its conversation has been deleted: nothing of it is to be kept any more."""
+        """Keep nothing of it any more, because its conversation has been deleted."""
         self.controls.stopped = True
         with self._lock:
             if self._status == "streaming":
@@ -404,7 +404,7 @@ class Turn:
             self._lock.notify_all()
 
     def end(self) -> None:
-        """No more events: the program ends, and nobody will keep what is left."""
+        """Give no more events: the program ends, and nobody will keep what is left."""
         self._done.set()
         with self._lock:
             self._lock.notify_all()
@@ -430,7 +430,7 @@ class Turn:
                 self._lock.notify_all()
 
     def _part_since(self, at: int) -> UnsavedPart:
-        """All that has been written, with the tokens from position `at` on."""
+        """Return all that has been written, with the tokens from position `at` on."""
         return UnsavedPart(
             self.message_id,
             self.conversation_id,
@@ -448,7 +448,7 @@ class Turn:
         self._events.append(KeptEvent(self._next, kept.tokens, len(kept.content), trouble))
 
     def _show(self, part: UnsavedPart) -> None:
-        """Tell readers all up to this portion's end that they have not been told."""
+        """Tell readers all up to this part's end that they have not been told."""
         new = slice(self._shown_tokens, part.tokens)
         text = "".join(self._pieces[new])
         for step in self._steps[new]:

@@ -29,7 +29,7 @@ _EXPECTED: Final = 'Expected is {"messages": [{"role": "user", "content": "..."}
 
 
 def _whole(content: Any) -> Any:
-    """Halves of characters, which programs in JavaScript write, become U+FFFD."""
+    """Replace halves of characters, which programs in JavaScript write, by U+FFFD."""
     return clean(content) if isinstance(content, str) else content
 
 
@@ -201,7 +201,7 @@ def export_chats(store: Store, path: Path, conversation_ids: Sequence[int]) -> i
 
 
 def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """One JSON object a line, whole or not at all, for this user's eyes.
+    """Write one JSON object a line, whole or not at all, for this user's eyes.
 
     Raises:
         DataError: the file cannot be written.

@@ -157,7 +157,7 @@ class CloudClient:
         return self._endpoint.host
 
     def models(self) -> list[str]:
-        """Ids of the models that the endpoint lists.
+        """Return ids of the models that the endpoint lists.
 
         Raises:
             CloudError: it cannot be reached, refuses, or does not speak the protocol.

@@ -61,7 +61,7 @@ class CloudLink:
     """
 
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
-        """Nothing is started yet.
+        """Start nothing yet.
 
         Args:
             settings: a cloud that is set in them (flag, environment, file) is the one to use.
@@ -358,7 +358,7 @@ class CloudLink:
 
 
 def _ago(then: float) -> str:
-    """`5 minutes ago`, for a time in seconds since the epoch."""
+    """Write `5 minutes ago`, for a time in seconds since the epoch."""
     seconds = max(time.time() - then, 0)
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         count = int(seconds // size)

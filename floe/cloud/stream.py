@@ -118,7 +118,7 @@ class Unavailable:
         self.error = error
 
     def poll(self) -> list[CloudToken]:
-        """Nothing."""
+        """Return nothing."""
         return []
 
     def wait(self, seconds: float) -> bool:
@@ -127,7 +127,7 @@ class Unavailable:
         return True
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Close nothing: there is no connection."""
 
 
 def _as_count(value: Any) -> int:

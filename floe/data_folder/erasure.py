@@ -93,7 +93,7 @@ def erase(data_dir: Path, keep: Sequence[str] = ()) -> list[Path]:
 
 
 def finish_erasure(data_dir: Path) -> None:
-    """At a start: finish what was killed; see `erase`."""
+    """Finish, at a start, what was killed; see `erase`."""
     if (data_dir / MARK).exists():
         erase(data_dir)
 
@@ -148,7 +148,7 @@ def _listed(folder: Path) -> Iterable[Path]:
 
 
 def _end_children(data_dir: Path) -> None:
-    """Trainers outlive the app, and read what is to be deleted; a host is somebody's own window."""
+    """End trainers, which outlive the app and read what is to be deleted, but no person's host."""
     children = child_processes(data_dir)
     for process in children:
         with suppress(psutil.Error):

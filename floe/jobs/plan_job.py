@@ -119,7 +119,7 @@ class PlanJob:
                 self._view = made
 
     def _end(self, problem: str) -> None:
-        """Only a bug comes here with a problem: the page must not wait for ever."""
+        """End the work; a problem is a bug, after which the page must not wait for ever."""
         with self._lock:
             self._working = False
             if problem and self._view is not None and self._view.running:

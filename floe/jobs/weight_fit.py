@@ -162,7 +162,7 @@ class WeightFitJob:
             raise PrivacyError(detector.sentence)
 
     def _allowed_answers(self, held_out: Collection[int]) -> list[OwnAnswer]:
-        """Answers that may be asked about, as they are now; the newest chats first."""
+        """Return answers that may be asked about, as they are now; the newest chats first."""
         data = chosen_dataset(self._store, self._settings.system_prompt, with_private=False)
         found: list[OwnAnswer] = []
         for row in data.used:
@@ -248,4 +248,4 @@ class WeightFitJob:
 
 
 def _ignore_notice(_sentence: str) -> None:
-    """There is no answer in the making to which the sentence belongs."""
+    """Ignore a sentence, because there is no answer to which it belongs."""

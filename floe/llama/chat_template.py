@@ -165,7 +165,7 @@ class _ConcatToAdd(NodeTransformer):
     """`a ~ b` as `a|string + b|string`: the one operator that a sandbox cannot intercept."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
-        """Jinja finds this by its name."""
+        """Visit a concatenation; Jinja finds this by its name."""
         self.generic_visit(node)
         texts: list[nodes.Expr] = [
             nodes.Filter(each, "string", [], [], None, None, lineno=node.lineno)
@@ -254,7 +254,7 @@ def _require(length: int) -> None:
 
 
 def _length(value: Any) -> int:
-    """Characters or items of a value; a list counts with what is in it."""
+    """Count characters or items of a value; a list counts with what is in it."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
@@ -325,7 +325,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """As transformers has it for chat templates: without HTML's escapes."""
+    """Write JSON as transformers does for chat templates: without HTML's escapes."""
     if isinstance(value, Undefined):
         raise TemplateError("it writes a value that is not there")
     _require(_length(value))

@@ -395,7 +395,7 @@ def _check_word_lists(header: GgufHeader, count: int) -> None:
 
 
 def _check_floats(header: GgufHeader, kind: str) -> None:
-    """llama.cpp asserts that what it adds to a variance is not negative, nor "not a number"."""
+    """Check, as llama.cpp asserts, that what is added to a variance is not negative nor NaN."""
     for key, found in header.fields.items():
         if not isinstance(found, NumberField) or not key.startswith(f"{kind}."):
             continue

@@ -73,7 +73,7 @@ class PromptBuilder:
         self._specials = [text for text in self._vocabulary.control_texts.values() if text]
 
     def build(self, messages: Sequence[ChatMessage], partial: str = "") -> Prompt:
-        """Tokens of the conversation, with the oldest turns left out until it fits.
+        """Build the conversation's tokens, with the oldest turns left out until it fits.
 
         The system prompt and the last message always stay.
 

@@ -187,7 +187,7 @@ class LlamaModel:
         return logits
 
     def _decode(self, context: Any, tokens: Sequence[int], start: int, outputs: int) -> Logits:
-        """`evaluate` in any context, without the bookkeeping."""
+        """Do as `evaluate` in any context, without the bookkeeping."""
         count = len(tokens)
         self._batch.n_tokens = count
         self._batch_ids[:count] = tokens
@@ -329,7 +329,7 @@ class LlamaModel:
         self.roll_back(0)
 
     def embed(self, text: str) -> NDArray[np.float32]:
-        """Mean-pooled last hidden state of `text` under the base model.
+        """Return the mean-pooled last hidden state of `text` under the base model.
 
         A context of its own, so that neither the chat's cache nor adapters take part. Text
         beyond 512 tokens is left out.

@@ -168,7 +168,7 @@ def _receive(
 
 
 def file_size(path: Path) -> int:
-    """Size in bytes; 0 if there is no such file."""
+    """Return the size in bytes; 0 if there is no such file."""
     return path.stat().st_size if path.exists() else 0
 
 
@@ -231,7 +231,7 @@ def free_space(folder: Path, needed: int) -> Iterator[None]:
 
 
 def megabytes(count: int) -> str:
-    """Bytes as a person reads them: 98,362,432 is `98 MB`; less than ten are not rounded away."""
+    """Write bytes as a person reads them: 98,362,432 is `98 MB`; less than ten keep a digit."""
     return f"{count / 1e6:,.0f} MB" if count >= 10_000_000 else f"{count / 1e6:.3g} MB"
 
 
@@ -258,7 +258,7 @@ def _first_byte(response: httpx.Response, have: int) -> int:
 
 
 def _total(response: httpx.Response) -> int:
-    """Size of the whole file in bytes; -1 if the server does not say."""
+    """Return the size of the whole file in bytes; -1 if the server does not say."""
     if response.status_code == httpx.codes.PARTIAL_CONTENT:
         text = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:

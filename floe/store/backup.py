@@ -134,7 +134,7 @@ def copy_before_migration(db: Database, path: Path) -> None:
 
 
 def list_backups(data_dir: Path, kind: BackupKind | None = None) -> list[Backup]:
-    """Those in `backups/`, the newest first; files that are none of ours are passed over."""
+    """List those in `backups/`, the newest first; files that are none of ours are passed over."""
     found = []
     with suppress(OSError):
         for path in (data_dir / FOLDER).iterdir():
@@ -403,7 +403,7 @@ def _applied(path: Path, key: bytes | None) -> list[str]:
 
 
 def _copy_adapters(data_dir: Path, copy: Path, key: bytes | None) -> None:
-    """Those that the copied database names, as they lie there."""
+    """Copy the adapters that the copied database names, as they lie there."""
     with closing(open_database(copy / DATABASE, key)) as db:
         ids = [row[0] for row in db.execute("SELECT id FROM adapters")]
     for adapter_id in ids:
@@ -515,7 +515,7 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
 def _checked(
     archive: zipfile.ZipFile, files: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, "_Hashed"]]:
-    """Every file of the manifest, to be read to its end, which is where it is found out.
+    """Yield every file of the manifest, to be read to its end, where its hash is checked.
 
     Raises:
         StoreError: a name, size or hash is not as it should be.
@@ -613,7 +613,7 @@ def _put_in_place(data_dir: Path, staged: Path, manifest: Mapping[str, Any]) -> 
 
 
 def _move(data_dir: Path, staged: Path, aside: Path, names: list[str]) -> None:
-    """Each name aside, then the staged one into its place; whatever was moved already stays.
+    """Move each name aside, then the staged one into its place; whatever was moved already stays.
 
     What is still staged has not been moved, so that what lies in its place is of before.
     """

@@ -149,7 +149,7 @@ def open_page(data_dir: Path, patience: float = _STARTING_SECONDS) -> OpenPage |
 
 
 def child_processes(data_dir: Path) -> list[psutil.Process]:
-    """Trainers, members and hosts of a group, simulations: whoever works in this folder but apps.
+    """Find trainers, members and hosts of a group, simulations: all that work here but apps.
 
     Known by their command lines, as some outlive the app that started them.
     """

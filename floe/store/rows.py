@@ -38,7 +38,7 @@ def route_json(route: Route | None) -> str | None:
 
 
 def token_row(step: TokenStep) -> tuple[Any, ...]:
-    """Columns of `tokens` but the first two.
+    """Return the columns of `tokens` but the first two.
 
     Alternatives as JSON with a byte a character: half the size of base64 for most tokens.
     """

@@ -61,7 +61,7 @@ MIGRATIONS = Migrations("floe")
 
 @MIGRATIONS(name="0001_chats")
 def _chats(db: Database) -> None:
-    """Conversations, their messages as a tree, the tokens of answers, settings, search.
+    """Keep conversations, their messages as a tree, the tokens of answers, settings, search.
 
     - AUTOINCREMENT: a page left open on a deleted conversation must not meet a new one.
     - The parent link has no cascade of its own: it would recurse down the chain, and SQLite
@@ -179,7 +179,7 @@ def _privacy(db: Database) -> None:
 
 @MIGRATIONS(name="0004_personal")
 def _personal(db: Database) -> None:
-    """Adapters, the runs that trained them, and what a run reported while it went.
+    """Keep adapters, the runs that trained them, and what a run reported while it went.
 
     Files lie below the data folder; `folder` is relative to it. `base_sha256` is that of the
     GGUF: an adapter never loads onto another base. Times are seconds since the epoch (UTC).
@@ -351,7 +351,7 @@ def _refuse_foreign(db: Database, path: Path) -> None:
 
 
 def _enable_wal(db: Database) -> None:
-    """Readers then never wait for the writer. SQLite does not wait for this one by itself."""
+    """Let readers never wait for the writer. SQLite does not wait for this switch by itself."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

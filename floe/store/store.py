@@ -142,7 +142,7 @@ class Store(DatabaseFile):
         self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Fold the log file into the database: what was deleted then stands in neither."""
+        """Write the log file back into the database: what was deleted then stands in neither."""
         with self._connection() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
@@ -317,7 +317,7 @@ class Store(DatabaseFile):
             _index(db, message_id)
 
     def recover(self) -> int:
-        """At start: mark the answers that a crash cut off; returns how many there were."""
+        """Mark, at start, the answers that a crash cut off; returns how many there were."""
         with self.writing() as db:
             rows = db.execute(
                 "UPDATE messages SET status = 'interrupted' WHERE status = 'streaming' RETURNING id"
@@ -402,7 +402,7 @@ def _index(db: Database, message_id: int) -> None:
 
 
 def _latest(db: Database, now: float) -> float:
-    """`now`, or just after the newest conversation where the clock has been set back since.
+    """Return `now`, or just after the newest conversation where the clock has been set back since.
 
     The list is in the order of use, whatever the clock said.
     """

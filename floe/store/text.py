@@ -51,5 +51,5 @@ def title_of(content: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Halves of a surrogate pair, which a browser may send, are joined or made U+FFFD."""
+    """Join halves of a surrogate pair, which a browser may send, or make them U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -22,7 +22,7 @@ _MAX_FILE_TEXT: Final = 500_000_000
 
 
 def _whole(text: Any) -> Any:
-    """Halves of characters, which a browser can send, become U+FFFD."""
+    """Replace halves of characters, which a browser can send, by U+FFFD."""
     return clean(text) if isinstance(text, str) else text
 
 

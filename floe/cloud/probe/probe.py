@@ -170,7 +170,7 @@ class _Probe:
             self._record_finding(f"The model {model} is not among those listed.")
 
     def _probe_logprobs(self) -> None:
-        """Log-probabilities, candidates, bytes, speed and usage, from one answer."""
+        """Learn log-probabilities, candidates, bytes, speed and usage from one answer."""
         self._progress(f"Asking {self.profile.model} for a few tokens.")
         ask = self._ask(_SPELLING)
         try:

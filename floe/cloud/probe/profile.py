@@ -63,7 +63,7 @@ class EndpointProfile:
     findings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Values that JSON can hold."""
+        """Return values that JSON can hold."""
         values: dict[str, Any] = _PROFILES.dump_python(self, mode="json")
         return values
 

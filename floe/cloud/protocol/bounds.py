@@ -73,7 +73,7 @@ class BoundedStream(httpx2.AsyncByteStream):
                 await inner.aclose()
 
     def _count_up(self, part: bytes) -> int:
-        """Bytes of the body, or of its current event, with `part`."""
+        """Count bytes of the body, or of its current event, with `part`."""
         self._count += len(part)
         if self._events:
             joined = self._tail + part

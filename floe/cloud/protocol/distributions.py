@@ -101,7 +101,7 @@ class TokenReader:
     """
 
     def __init__(self, partial: str) -> None:
-        """`partial`: the beginning of the answer, which some servers repeat as content."""
+        """Begin; `partial` is the beginning of the answer, which some servers repeat as content."""
         self.finish_reason: str | None = None
         self.ended = False
         self._partial = partial
@@ -116,7 +116,7 @@ class TokenReader:
         return self.ended or self.finish_reason is not None
 
     def read(self, choice: Mapping[str, Any]) -> list[CloudToken]:
-        """Rows that one chunk's choice adds.
+        """Return tokens that one chunk's choice adds.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError: it is not what the protocol says.
@@ -185,7 +185,7 @@ class TokenReader:
             self._spelled = True
 
     def _token_bytes(self, entry: Mapping[str, Any]) -> tuple[bytes, bool] | None:
-        """(bytes, whether it is an end) of a token; None if its bytes are lost."""
+        """Return (bytes, whether it is an end) of a token; None if its bytes are lost."""
         token, given = entry["token"], entry.get("bytes")
         if token in _END_SPELLINGS:
             return b"", True
@@ -210,7 +210,7 @@ class TokenReader:
         return token.encode("utf-8", "replace")
 
     def _read_plain(self, content: str) -> list[CloudToken]:
-        """Rows of a server that has sent no log-probabilities so far.
+        """Return tokens of a server that has sent no log-probabilities so far.
 
         The first content of a continuation is held back: if tokens follow, it was the server's
         repetition of the partial message.
@@ -286,6 +286,6 @@ def _lost_bytes(given: Any) -> bool:
 
 
 def _add(first: float, second: float) -> float:
-    """Log of the sum of two probabilities."""
+    """Return the log of the sum of two probabilities."""
     high, low = max(first, second), min(first, second)
     return min(high + math.log1p(math.exp(low - high)), 0.0)

@@ -107,7 +107,7 @@ class TokenSampler:
 
 
 def _largest_ids(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np.intp]:
-    """Ids of the `count` largest, best first; equal ones in order of their ids."""
+    """Return ids of the `count` largest, best first; equal ones in order of their ids."""
     if count == 0:
         return np.empty(0, np.intp)
     ids = np.flatnonzero(logits > best - _WINDOW)
@@ -135,7 +135,7 @@ def _sample(logits: NDArray[np.float32], job: GenerationJob, rng: np.random.Gene
 
 
 def sample_index(weights: NDArray[np.float32], u: float) -> int:
-    """Index where the cumulative weight passes the share `u` of all, 0 <= u < 1.
+    """Return the index where the cumulative weight passes the share `u` of all, 0 <= u < 1.
 
     First the block, then the place in it: a running sum over 152k weights takes 2 ms.
     """
@@ -156,7 +156,7 @@ class GenerationWorker:
     """The thread that computes. A cancelled job gives way to the next one between two tokens."""
 
     def __init__(self, model: LlamaModel, tokens_per_second: Callable[[], float]) -> None:
-        """`tokens_per_second` is asked before each token; 0 is as fast as it goes."""
+        """Start; `tokens_per_second` is asked before each token; 0 is as fast as it goes."""
         self._model = model
         self._tokens_per_second = tokens_per_second
         self._picker = TokenSampler(model.pieces, model.end_ids)
@@ -235,7 +235,7 @@ class StopFilter:
         self.stopped = False
 
     def add(self, data: bytes) -> str:
-        """Text that `data` completes; `stopped` is set once a stop string has come."""
+        """Return text that `data` completes; `stopped` is set once a stop string has come."""
         self._pending += self._decoder.decode(data)
         found = [place for stop in self._stops if (place := self._pending.find(stop)) >= 0]
         if found:
@@ -254,6 +254,6 @@ class StopFilter:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that begins `stop`."""
+    """Return the length of the longest end of `text` that begins `stop`."""
     longest = min(len(text), len(stop) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

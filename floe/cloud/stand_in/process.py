@@ -26,7 +26,7 @@ class StandIn:
     """Starts `floe.cloud.stand_in.server` and ends it: by `stop`, or with this process."""
 
     def __init__(self, model: Path, extra_args: Sequence[str] = ()) -> None:
-        """Nothing is started yet.
+        """Start nothing yet.
 
         Args:
             model: a GGUF file.

@@ -213,7 +213,7 @@ class StandInServer:
     async def _event_stream(
         self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
-        """Server-sent events, one for each token.
+        """Yield server-sent events, one for each token.
 
         With `include_usage` the first has the usage too: a stream that is cancelled never comes
         to its last one.
@@ -320,7 +320,7 @@ async def _show_http_error(request: Request, error: Exception) -> Response:
 
 
 def build_app(server: StandInServer, key: str, port: int) -> Starlette:
-    """Routes and error format, behind the key; the worker ends with the app."""
+    """Build routes and error format, behind the key; the worker ends with the app."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -89,7 +89,7 @@ def delta_choice(
 
 
 def usage_counts(prompt: int, count: int) -> dict[str, int]:
-    """Tokens read and tokens generated, the end token included."""
+    """Count tokens read and tokens generated, the end token included."""
     return {
         "prompt_tokens": prompt,
         "completion_tokens": count,

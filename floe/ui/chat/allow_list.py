@@ -127,5 +127,5 @@ _CLEANER: Final = nh3.Cleaner(
 
 
 def clean_html(html: str) -> str:
-    """`html` without whatever is not on the list."""
+    """Return `html` without whatever is not on the list."""
     return _CLEANER.clean(html)

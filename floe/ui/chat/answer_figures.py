@@ -16,14 +16,14 @@ ENDED: Final[dict[Status, str]] = {
 
 
 def duration(milliseconds: float | None) -> str:
-    """`340 ms`, `2.1 s` or, while unknown, a dash."""
+    """Write `340 ms`, `2.1 s` or, while unknown, a dash."""
     if milliseconds is None:
         return "—"
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
 def live_figures(stats: AnswerStats | None) -> list[list[str]]:
-    """Name, value and tooltip of the figures above the chat; dashes before the first answer."""
+    """Return name, value and tooltip of the figures above the chat; dashes at first."""
     cost = ""
     if stats is None:
         values = ["—", "—", "—", "—"]

@@ -353,7 +353,7 @@ class ChatActions:
     # What is in view
 
     def _show_if_there(self, session: Session, conversation_id: int | None) -> Changes:
-        """As `_show`; a new conversation where the old one has been deleted."""
+        """Show as `_show`; a new conversation where the old one has been deleted."""
         try:
             return self._show(session, conversation_id)
         except StoreError:

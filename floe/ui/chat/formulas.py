@@ -26,7 +26,7 @@ _converters: Final = threading.local()
 
 @lru_cache(1024)
 def draw_formula(latex: str, *, display: bool) -> str:
-    """MathML of a formula, or its source as code where it cannot be drawn."""
+    """Draw a formula in MathML, or its source as code where it cannot be drawn."""
     mathml = _convert(latex.strip(), display) if len(latex) <= MAX_LATEX else None
     return f"<code>{escape(latex)}</code>" if mathml is None else mathml
 

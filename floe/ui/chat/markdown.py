@@ -154,7 +154,7 @@ _SCHEME: Final = re.compile(r"(?<![A-Za-z0-9+.-])https?\Z")
 
 
 def _bare_address(state: StateInline, silent: bool) -> bool:
-    """`https://…` in running text; the scheme has been read before the colon is met."""
+    """Read `https://…` in running text, where the scheme has been read before the colon."""
     if state.linkLevel or state.src[state.pos] != ":":
         return False
     scheme = _SCHEME.search(state.pending[-6:])
@@ -179,7 +179,7 @@ def _bare_address(state: StateInline, silent: bool) -> bool:
 
 
 def _mark_tasks(state: StateCore) -> None:
-    """`[ ]` and `[x]` at the beginning of list items."""
+    """Mark `[ ]` and `[x]` at the beginning of list items."""
     for before, token in zip(state.tokens, state.tokens[2:], strict=False):
         if before.type != "list_item_open" or token.type != "inline" or not token.children:
             continue
@@ -330,7 +330,7 @@ def _draw_code(code: str, info: str) -> str:
 
 
 def _draw_plain(text: str) -> list[str]:
-    """Text as it was written, in pieces that end with a line where there are lines."""
+    """Draw text as it was written, in pieces that end with a line where there are lines."""
     pieces, start = [], 0
     while start < len(text):
         end = start + _PLAIN_PIECE
@@ -380,7 +380,7 @@ def _blocks(text: str) -> list[str]:
 
 
 def render_blocks(text: str) -> tuple[str, ...]:
-    """HTML of a message, one string a block, in the order of the text.
+    """Return the HTML of a message, one string a block, in the order of the text.
 
     Takes time in proportion to the text, whatever it is. Raises nothing.
     """

@@ -67,7 +67,7 @@ class CloudActions:
 
     @show_errors
     def choose(self, preset_id: str, shown: str) -> Changes:
-        """Another line of the list: what is known of it. A typed key was meant for another one."""
+        """Show what is known of another line of the list. A typed key was for the last one."""
         chosen = preset_by_id(preset_id)
         choice = EndpointChoice(
             words.intended_address(preset_id, chosen.base_url), chosen.model, preset_id
@@ -80,7 +80,7 @@ class CloudActions:
 
     @show_errors
     def show_key_place(self, preset_id: str, base_url: str) -> Changes:
-        """Another address was typed: whether there is a key for it."""
+        """Show whether there is a key for another address that was typed."""
         return self._key(words.intended_address(preset_id, base_url), what_is_typed_stays=True)
 
     @show_errors

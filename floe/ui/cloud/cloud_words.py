@@ -60,7 +60,7 @@ def _mark(finding: str) -> StatusMark:
 
 
 def ago(then: float, now: float) -> str:
-    """`5 minutes ago`, for times in seconds."""
+    """Write `5 minutes ago`, for times in seconds."""
     seconds = max(now - then, 0)
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         count = int(seconds // size)

@@ -34,12 +34,12 @@ def rounds_value(
 
 
 def size(count: int) -> str:
-    """`640 kB`, `12.5 MB`."""
+    """Write `640 kB`, `12.5 MB`."""
     return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def _labels(rounds: Sequence[RoundReport]) -> list[str]:
-    """Clusters in the order they came up, so that each keeps its colour."""
+    """Return clusters in the order they came up, so that each keeps its colour."""
     return list(dict.fromkeys(line.label for report in rounds for line in report.clusters))
 
 

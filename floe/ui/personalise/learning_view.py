@@ -33,7 +33,7 @@ def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
 
 
 def private_note(data: Dataset, with_private: bool) -> str:
-    """Beside the switch: what it does to the rows as they are; empty where it does nothing."""
+    """Say, beside the switch, what it does to the rows as they are; empty: nothing."""
     if with_private:
         return (
             "Private answers are learnt from, too. Nothing is sent for that, but the model may "

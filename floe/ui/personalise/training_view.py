@@ -51,14 +51,14 @@ def run_value(
 
 
 def thinned(points: Sequence[tuple[int, float | None]]) -> list[list[float]]:
-    """Points that are known, evenly left out where there are too many; the last one stays."""
+    """Return known points, evenly left out where there are too many; the last one stays."""
     known = [[float(x), y] for x, y in points if y is not None]
     every = -(-len(known) // _POINTS)
     return known if every <= 1 else [*known[:-1:every], known[-1]]
 
 
 def span(seconds: float) -> str:
-    """`40 s`, `3 min`."""
+    """Write `40 s`, `3 min`."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
@@ -104,7 +104,7 @@ def _left(run: TrainingRun, newest: TrainingStep | None) -> str:
 
 
 def _figures(run: TrainingRun) -> list[list[str]]:
-    """Names and values of what the trainer reported at its end."""
+    """Return names and values of what the trainer reported at its end."""
     found = run.metrics
     figures = []
     for name, key, unit in (

@@ -114,7 +114,7 @@ class PageRewriter:
 
 
 def theme() -> gr.themes.Base:
-    """Slate and a deep blue on the fonts of the system; the rest is in the style sheets."""
+    """Return slate and a deep blue on the fonts of the system; the rest is in the style sheets."""
     return gr.themes.Base(
         primary_hue="blue",
         neutral_hue="slate",
@@ -211,7 +211,7 @@ class PageServer:
             time.sleep(0.001)
 
     def close(self) -> None:
-        """Without waiting for the tabs that show it: each keeps a connection open for good."""
+        """Close without waiting for tabs: each keeps a connection open for good."""
         # uvicorn logs a traceback for each aborted connection.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         queue: Any = self._page._queue
