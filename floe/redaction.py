@@ -82,7 +82,7 @@ class Redactor:
         return _with_masks(text, self._found(text))
 
     def redact(self, text: str, limit: int = LONGEST_SENTENCE) -> str:
-        """Return foreign `text` as it may be kept: masked, one line of at most `limit` characters."""
+        """Return foreign `text` as it may be kept: masked, one line, at most `limit` characters."""
         cut = len(text) > _WINDOW
         text = " ".join("".join(c if c.isprintable() else " " for c in text[:_WINDOW]).split())
         hidden = list(self._found(text))

@@ -231,7 +231,7 @@ def free_space(folder: Path, needed: int) -> Iterator[None]:
 
 
 def megabytes(count: int) -> str:
-    """Write bytes as a person reads them: 98,362,432 is `98 MB`; less than ten keep a digit."""
+    """Write bytes as a person reads them: 98,362,432 is `98 MB`; below ten, with decimals."""
     return f"{count / 1e6:,.0f} MB" if count >= 10_000_000 else f"{count / 1e6:.3g} MB"
 
 
