@@ -1,4 +1,4 @@
-"""Bounds on what a server may send: nothing compressed, no endless body, no row of any length.
+"""Bounds on what a server may send: nothing compressed, no endless body, no event of any length.
 
 The libraries in between read a body of an error, or a line of a stream, into memory whole, however
 long it is. So the bytes are counted where they come in.

@@ -16,13 +16,13 @@ FAILURES: Final = get_args(Failure)
 class Faults(BaseModel):
     """The network that is simulated.
 
-    `fail_after` counts answered requests for 429 and 500, rows of each response for the others.
+    `fail_after` counts answered requests for 429 and 500, tokens of each response for the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rtt_ms: float = Field(0.0, ge=0, description="before the first byte of each response")
-    jitter_ms: float = Field(0.0, ge=0, description="up to so much more, for each row apart")
+    jitter_ms: float = Field(0.0, ge=0, description="up to so much more, for each token apart")
     tokens_per_second: float = Field(0.0, ge=0, description="0: as fast as the model is")
     fail: Failure = "none"
     fail_after: int = Field(0, ge=0)
@@ -67,21 +67,21 @@ class NetworkFaults:
 
 
 class FaultyConnection:
-    """The way of one response's rows through the network, in order."""
+    """The way of one response's tokens through the network, in order."""
 
     def __init__(self, network: NetworkFaults) -> None:
         self._network = network
-        self._rows = 0
+        self._tokens = 0
         self._due = 0.0
 
     async def delay_token(self, computed_at: float) -> None:
-        """Hold the next row back for as long as the network takes.
+        """Hold the next token back for as long as the network takes.
 
         Args:
-            computed_at: seconds, `time.monotonic()`; rows that wait here do not add up delays.
+            computed_at: seconds, `time.monotonic()`; tokens that wait here do not add up delays.
 
         Raises:
-            Cut, Silence: the row does not arrive.
+            ConnectionCut, ConnectionSilence: the token does not arrive.
         """
         faults = self._network.faults
         if faults.jitter_ms:
@@ -89,9 +89,9 @@ class FaultyConnection:
             self._due = max(self._due, computed_at + late)
             await asyncio.sleep(self._due - asyncio.get_running_loop().time())
         faults = self._network.faults
-        if self._rows >= faults.fail_after:
+        if self._tokens >= faults.fail_after:
             if faults.fail == "cut":
                 raise ConnectionCut
             if faults.fail == "silence":
                 raise ConnectionSilence
-        self._rows += 1
+        self._tokens += 1

@@ -4,9 +4,9 @@
 when it is ready, and before that the key that it wants to be shown: other users of this machine,
 and pages in a browser, reach its port too. With `--with-parent` the key comes over standard input.
 It behaves like llama-server where that differs from OpenAI: a trailing assistant message is
-continued, byte for byte, and rows have their true bytes. The end-of-text token is a row of its own
-with its spelling and empty bytes, so that the rows always join up to the text (a stop string is
-the exception: its rows are sent, its text is not). Prompts are never logged.
+continued, byte for byte, and tokens have their true bytes. The end-of-text token is one of its own
+with its spelling and empty bytes, so that the tokens always join up to the text (a stop string is
+the exception: its tokens are sent, its text is not). Prompts are never logged.
 """
 
 import argparse
@@ -73,10 +73,10 @@ _UNLIMITED: Final = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """The addition of one token to a response; `row` is its entry of the log-probabilities."""
+    """The addition of one token to a response; `entry` is its entry of the log-probabilities."""
 
     text: str
-    row: dict[str, Any] | None = None
+    entry: dict[str, Any] | None = None
     reason: str | None = None
 
 
@@ -204,7 +204,7 @@ class StandInServer:
                 job.cancelled.set()
                 await asyncio.Event().wait()
             shown = text.add(b"" if event.end else self._vocabulary.pieces[event.token])
-            yield _Piece(shown, self._row(event) if asked.logprobs else None)
+            yield _Piece(shown, self._logprob_entry(event) if asked.logprobs else None)
             if text.stopped:
                 job.cancelled.set()
                 yield _Piece("", reason="stop")
@@ -228,9 +228,9 @@ class StandInServer:
         try:
             async for piece in self._pieces(asked, job, events):
                 count += piece.reason is None
-                delta = {"content": piece.text} if piece.text or piece.row else {}
+                delta = {"content": piece.text} if piece.text or piece.entry else {}
                 if delta or piece.reason:
-                    yield server_event(head, [delta_choice(delta, piece.row, piece.reason)])
+                    yield server_event(head, [delta_choice(delta, piece.entry, piece.reason)])
         except ConnectionCut:
             yield server_event(head, [])[:40]
             raise
@@ -243,11 +243,11 @@ class StandInServer:
     ) -> AsyncIterator[bytes]:
         """Yield the same answer in one piece."""
         pieces = [piece async for piece in self._pieces(asked, job, events)]
-        rows = [piece.row for piece in pieces if piece.row]
+        entries = [piece.entry for piece in pieces if piece.entry]
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": "".join(piece.text for piece in pieces)},
-            "logprobs": {"content": rows} if asked.logprobs else None,
+            "logprobs": {"content": entries} if asked.logprobs else None,
             "finish_reason": pieces[-1].reason,
         }
         count = sum(piece.reason is None for piece in pieces)
@@ -259,7 +259,7 @@ class StandInServer:
         name = f"chatcmpl-{uuid.uuid4().hex}"
         return {"id": name, "object": kind, "created": created, "model": self._id}
 
-    def _row(self, pick: SampledToken) -> dict[str, Any]:
+    def _logprob_entry(self, pick: SampledToken) -> dict[str, Any]:
         tops = [self._entry(token, logprob) for token, logprob in pick.candidates]
         return {**self._entry(pick.token, pick.logprob), "top_logprobs": tops}
 

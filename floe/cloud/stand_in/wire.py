@@ -81,10 +81,10 @@ class ChatRequest(BaseModel):
 
 
 def delta_choice(
-    delta: dict[str, str], row: dict[str, Any] | None = None, reason: str | None = None
+    delta: dict[str, str], entry: dict[str, Any] | None = None, reason: str | None = None
 ) -> dict[str, Any]:
-    """One choice of a chunk; `row` is the entry of the log-probabilities."""
-    logprobs = {"content": [row]} if row else None
+    """One choice of a chunk; `entry` is the entry of the log-probabilities."""
+    logprobs = {"content": [entry]} if entry else None
     return {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
 
 
