@@ -178,7 +178,7 @@ def _read_chunks(data: bytes) -> None:
             except RecursionError:
                 return  # openai's own decoding ends there; what it raises becomes a sentence
             exchange.at_ms.append(0.0)
-    _check_rows(read_answer(exchange, "The begin").rows)
+    _check_rows(read_answer(exchange, "The begin").tokens)
 
 
 def _read_spelling(data: bytes) -> None:

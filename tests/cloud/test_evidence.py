@@ -17,7 +17,7 @@ def answer(*rows: dict[bytes, float], logprobs: bool = True) -> ProbeAnswer:
         {"top_logprobs": [{"token": t.decode(), "logprob": math.log(p)} for t, p in row.items()]}
         for row in rows
     ]
-    return ProbeAnswer(rows=tokens, entries=tops if logprobs else [], text=text)
+    return ProbeAnswer(tokens=tokens, entries=tops if logprobs else [], text=text)
 
 
 SURE = {b"one": 0.9, b"two": 0.1}
