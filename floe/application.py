@@ -64,7 +64,7 @@ class Application:
             assistant.store,
             assistant.adapters,
             settings.data_dir,
-            replan=self.plan_job.smaller,
+            replan=self.plan_job.make_smaller,
             answer=assistant.answer,
             adopted=self.weight_fit.start,
         )
@@ -88,7 +88,7 @@ class Application:
             store.recover()
             cloud = CloudLink(settings, store)
             opened.callback(cloud.close)
-            # They have been read: what a library starts from here on inherits none.
+            # The keys have been read, so that what a library starts from here on inherits none.
             drop_secrets(os.environ, VARIABLES)
             stand_in = cloud.choice.base_url == STAND_IN
             wanted = [settings.model, *([settings.stand_in_model] if stand_in else [])]

@@ -42,14 +42,14 @@ _SECRET: Final = re.compile(
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable of that name is likely to hold a secret."""
+    """Return whether a variable of that name is likely to hold a secret."""
     return _SECRET.search(name) is not None
 
 
 def child_environment(
     also: Iterable[str] = (), source: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment for a process that Floe starts.
+    """Return the environment for a process that Floe starts.
 
     Args:
         also: more names that this child needs, or patterns of them (`NETWORK`, `PIP_*`).

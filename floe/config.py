@@ -45,7 +45,7 @@ _MOST_BYTES: Final = 1_000_000
 
 
 def _check_file(path: Path) -> None:
-    """A settings file has a page of text; what has gigabytes is another file.
+    """Refuse a large settings file: one has a page of text; what has gigabytes is another file.
 
     Raises:
         FloeError: it is too large.
@@ -85,7 +85,7 @@ class _File(TomlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """How this run of Floe is set up; an unknown key in the file is an error at the door."""
+    """The settings of this run of Floe; an unknown key in the file is an error at the door."""
 
     model_config = SettingsConfigDict(
         env_prefix="FLOE_",
@@ -179,7 +179,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags first, then the environment, then the file; no `.env`, no secrets folder."""
+        """Put flags first, then the environment, then the file; no `.env`, no secrets folder."""
         del env_settings, dotenv_settings, file_secret_settings
         return init_settings, _Environment(settings_cls), _File(settings_cls)
 
@@ -204,7 +204,7 @@ class Settings(BaseSettings):
                 _check_file(path)
             return cls(_cli_parse_args=None if flags is None else list(flags), **given)
         except ValidationError as error:
-            # Not `str(error)`: it repeats the input, which could be a key.
+            # `str(error)` stays out, because it repeats the input, which could be a key.
             lines = [
                 f"{'.'.join(str(part) for part in item['loc'])}: "
                 f"{item['msg'].removeprefix('Value error, ')}"
@@ -226,7 +226,7 @@ class Settings(BaseSettings):
 
 
 def _without_values(error: Exception) -> str:
-    """What is wrong with a command line; a word that nobody asked for may be a key."""
+    """Say what is wrong with a command line; a word that nobody asked for may be a key."""
     before, unknown, words = str(error).partition("unrecognized arguments: ")
     names = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
     return f"{before}{unknown}{' '.join(names) or 'a word without a name'}" if unknown else before

@@ -52,7 +52,7 @@ class DataFolderInUseError(StoreError):
 
 
 class EncryptionError(StoreError):
-    """What is encrypted cannot be read: the key is missing, or it is not the right one."""
+    """Encrypted data cannot be read: the key is missing, or it is not the right one."""
 
 
 class DataError(FloeError):
@@ -60,7 +60,7 @@ class DataError(FloeError):
 
 
 class PrivacyError(FloeError):
-    """What is private cannot be told apart at the moment, so nothing may leave."""
+    """The privacy check does not work at the moment, so nothing may leave."""
 
 
 class SlowCheckError(PrivacyError):

@@ -17,7 +17,7 @@ RowId: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=(1 << 63) - 1)]
 
 
 def load_record(kind: type[_T], kept: Any, changes: Mapping[str, Any]) -> _T:
-    """A dataclass of choices from what is in the store, and what the page changes in it.
+    """Load a dataclass of choices from the store, with what the page changes in it.
 
     Of what is kept, each field that does not fit takes its default: an older or newer Floe may
     have written it, or somebody's hand.

@@ -48,7 +48,7 @@ class Origin:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether it is this device itself, which no network lies before."""
+        """True if it is this device itself, which no network lies before."""
         if self.host == "localhost":
             return True
         try:
@@ -60,7 +60,7 @@ class Origin:
 
     @property
     def keeps_secrets(self) -> bool:
-        """Whether nobody on the way can read what is sent: it is encrypted, or does not travel."""
+        """True if nobody on the way can read what is sent: it is encrypted, or does not travel."""
         return self.scheme == "https" or self.on_loopback
 
 
@@ -84,7 +84,7 @@ def parse_address(text: str) -> Address:
     """
     found = _ADDRESS.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None or found["scheme"].lower() not in _DEFAULT_PORTS:
-        raise CloudError(_objection(text))
+        raise CloudError(_invalid_reason(text))
     scheme = found["scheme"].lower()
     port = int(found["port"]) if found["port"] else _DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
@@ -93,14 +93,14 @@ def parse_address(text: str) -> Address:
 
 
 def origin_of(address: str) -> Origin | None:
-    """The origin of an address; None for what is no address, which nothing may be sent to."""
+    """Return the origin of an address; None for no address, which nothing may be sent to."""
     try:
         return parse_address(address).origin
     except CloudError:
         return None
 
 
-def _objection(text: str) -> str:
+def _invalid_reason(text: str) -> str:
     authority = re.match(r"(?i)https?://([^/?#\\]*)", text)
     if authority is not None and "@" in authority[1]:
         return (
@@ -124,7 +124,7 @@ def _normalise_host(host: str) -> str:
         except ValueError:
             raise CloudError("The cloud's address has no valid IPv6 address.") from None
     try:
-        # As browsers do: what looks like another spelling of the same name becomes the same name.
+        # Other spellings of a name become the same name, because browsers do so.
         name = idna.encode(host.lower(), uts46=True).decode() if not host.isascii() else host
     except idna.IDNAError:
         raise CloudError("The cloud's address has a host name that is none.") from None

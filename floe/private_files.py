@@ -41,7 +41,7 @@ class PrivateLogFile(RotatingFileHandler):
     """A log of bounded size that only this user reads, with the two before it."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError where it cannot be written."""
+        """Open the file; raises OSError where it cannot be written."""
         for old in (path, *(path.with_name(f"{path.name}.{i + 1}") for i in range(_OLD_LOGS))):
             make_private_file(old)
         super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=_OLD_LOGS, encoding="utf-8")

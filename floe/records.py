@@ -24,7 +24,7 @@ Status = Literal["streaming", "complete", "length", "stopped", "interrupted", "f
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are picked. `temperature` 0 is greedy; `top_p` in (0, 1] comes last."""
+    """Settings of sampling. `temperature` 0 is greedy; `top_p` in (0, 1] comes last."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -86,7 +86,7 @@ class TokenStep:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a turn may be answered, and why. `spans`: what decided it, as (start, end, kind).
+    """A decision on a turn, and its reason. `spans`: what decided it, as (start, end, kind).
 
     `unsure`: it stays here only perhaps rightly, and the person may say otherwise.
     """
@@ -107,7 +107,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class AnswerStats:
-    """What an answer took. Times in milliseconds, counts in the unit named.
+    """The cost of an answer. Times in milliseconds, counts in the unit named.
 
     `adapters`: which of them acted and why, in words; empty if none was switched on.
     """
@@ -184,7 +184,7 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True, slots=True)
 class TrainPlan:
-    """How an adapter is trained on this device, what that is expected to take, and why so.
+    """The settings of a training on this device, its expected cost, and the reason.
 
     `modules` are projections as peft names them (`q_proj`); `layers` of the upper end get
     adapters (the backward pass stops below them); `batch_tokens` is the tokens of one optimiser

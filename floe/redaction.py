@@ -74,15 +74,15 @@ class Redactor:
             self._base64 = _with_pieces(self._base64, alphabet)
 
     def holds(self, text: str) -> bool:
-        """Whether a secret, or a piece of one, is in `text`."""
+        """Return whether a secret, or a piece of one, is in `text`."""
         return any(True for _ in self._found(text))
 
     def mask(self, text: str) -> str:
-        """`text` with `MASK` in place of each secret."""
+        """Return `text` with `MASK` in place of each secret."""
         return _with_masks(text, self._found(text))
 
     def redact(self, text: str, limit: int = LONGEST_SENTENCE) -> str:
-        """Foreign `text` as it may be kept: masked, in one line of at most `limit` characters."""
+        """Return foreign `text` as it may be kept: masked, one line, at most `limit` characters."""
         cut = len(text) > _WINDOW
         text = " ".join("".join(c if c.isprintable() else " " for c in text[:_WINDOW]).split())
         hidden = list(self._found(text))
@@ -93,7 +93,7 @@ class Redactor:
         return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where secrets are; the spans may overlap."""
+        """Yield where secrets are; the spans may overlap."""
         if not self._literal:
             return
         for secret in self._literal:
@@ -105,11 +105,11 @@ class Redactor:
                     yield spans[first][0], spans[last][1]
 
 
-KNOWN: Final = Redactor()
+KNOWN_SECRETS: Final = Redactor()
 """Whatever this process holds: the log, which all of it shares, is kept clean of it."""
 
 
-class Listener:
+class SecretScanner:
     """Reads a stream of foreign text piece by piece, and tells when a secret has come.
 
     At most `_PIECE` - 1 characters of one have passed by then.
@@ -119,19 +119,19 @@ class Listener:
         self._redactor = redactor
         self._tail = ""
 
-    def hear(self, text: str) -> bool:
-        """Whether a secret is in the text so far, `text` being its newest piece."""
+    def scan(self, text: str) -> bool:
+        """Return whether a secret is in the text so far, `text` being its newest piece."""
         heard = self._tail + text
         self._tail = heard[-_TAIL:]
         return self._redactor.holds(heard)
 
 
 class RedactingFormatter(logging.Formatter):
-    """Writes log lines and their traces without the secrets in `KNOWN`."""
+    """Writes log lines and their traces without the secrets in `KNOWN_SECRETS`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with its trace."""
-        return KNOWN.mask(super().format(record))
+        """Return the line, with its trace."""
+        return KNOWN_SECRETS.mask(super().format(record))
 
 
 def _with_masks(text: str, hidden: Iterable[tuple[int, int]]) -> str:
@@ -158,7 +158,7 @@ def _with_pieces(
 
 
 def _base64_cores(data: bytes) -> list[str]:
-    """The characters of base64 that `data` alone decides, for each place that it can begin at."""
+    """Return the base64 that `data` alone decides, for each place that it can begin at."""
     cores = []
     for shift in range(3):
         encoded = base64.b64encode(bytes(shift) + data + bytes(3)).decode()
@@ -168,7 +168,7 @@ def _base64_cores(data: bytes) -> list[str]:
 
 
 def _views(text: str) -> Iterator[tuple[str, _Spans]]:
-    """The text as it stands, then with its escapes undone, each character with its place."""
+    """Yield the text as it stands, then with its escapes undone, each character with its place."""
     spans = [(i, i + 1) for i in range(len(text))]
     yield text, spans
     for _ in range(_ROUNDS):
@@ -215,7 +215,7 @@ def _base64_view(text: str) -> tuple[str, Sequence[int]]:
 def _search(
     text: str, places: Sequence[int], pieces: dict[int, frozenset[str]]
 ) -> Iterator[tuple[int, int]]:
-    """Places in the whole text where the first and the last character of a piece stand."""
+    """Yield places in the whole text where the first and the last character of a piece stand."""
     for size, known in pieces.items():
         for i in range(len(text) - size + 1):
             if text[i : i + size] in known:

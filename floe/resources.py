@@ -17,7 +17,7 @@ CHECKOUT: Final = IMPORT_ROOT if (IMPORT_ROOT / "models" / "catalog.toml").is_fi
 
 
 def resource(*parts: str) -> Path:
-    """The path of a file or folder that comes with the program, as `resource("data", "tasks")`."""
+    """Return the path of a file that comes with the program, as `resource("data", "tasks")`."""
     root = CHECKOUT if CHECKOUT is not None else PACKAGE / "resources"
     return root.joinpath(*parts)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floe.redaction import KNOWN, MASK, Listener, RedactingFormatter, Redactor
+from floe.redaction import KNOWN_SECRETS, MASK, RedactingFormatter, Redactor, SecretScanner
 
 KEYS = st.text(string.ascii_letters + string.digits + "-_.~+/=", min_size=16, max_size=80).filter(
     lambda key: sum(map(str.isalnum, key)) >= 12
@@ -142,13 +142,13 @@ def test_many_masks_do_not_bring_the_cut_into_view() -> None:
 @settings(deadline=None)
 @given(key=KEYS, cuts=st.lists(st.integers(1, 5), min_size=1, max_size=100))
 def test_a_stream_is_stopped_before_the_key_is_out(key: str, cuts: list[int]) -> None:
-    listener = Listener(Redactor([key]))
+    scanner = SecretScanner(Redactor([key]))
     text = f"The key is {key}. It is a nice key."
     passed, at = "", 0
     for size in (*cuts, *([3] * len(text))):
         piece = text[at : at + size]
         at += size
-        if listener.hear(piece):
+        if scanner.scan(piece):
             break
         passed += piece
     assert key not in passed
@@ -158,7 +158,7 @@ def test_a_stream_is_stopped_before_the_key_is_out(key: str, cuts: list[int]) ->
 
 def test_the_log_is_kept_clean_with_its_traces() -> None:
     key = "log-" + "".join(random.Random(2).choices(string.ascii_letters, k=30))
-    KNOWN.add(key)
+    KNOWN_SECRETS.add(key)
     formatter = RedactingFormatter("%(levelname)s %(message)s")
     encoded = base64.b64encode(key.encode()).decode()
     error = ValueError(f"header Bearer {key} as {encoded}")
@@ -170,4 +170,4 @@ def test_the_log_is_kept_clean_with_its_traces() -> None:
     assert encoded not in line
     assert line.startswith(f"ERROR failed: {MASK}")
     assert "ValueError" in line
-    assert key not in repr(KNOWN)
+    assert key not in repr(KNOWN_SECRETS)

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from sqlite_utils import Database
 
 from floe.errors import TrainingError
-from floe.models.download import ignore, sha256_of
+from floe.models.download import ignore_progress, sha256_of
 from floe.records import TrainPlan
 from floe.store import Store, encryption
 from floe.store.text import one_line
@@ -289,7 +289,7 @@ def model_sha256(store: Store, path: Path) -> str:
     if isinstance(kept, list) and len(kept) == 3 and kept[:2] == stamp:
         return str(kept[2])
     try:
-        digest = sha256_of(path, ignore)
+        digest = sha256_of(path, ignore_progress)
     except OSError as error:
         raise _unreadable(path, error) from error
     store.set_setting(_HASHES, known | {str(path.resolve()): [*stamp, digest]})

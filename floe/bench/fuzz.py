@@ -31,7 +31,7 @@ from floe.bench import fuzz_seeds as seeds
 from floe.chats.jsonl import iterate_chat_lines
 from floe.cloud.client import Exchange
 from floe.cloud.probe.evidence import read_answer
-from floe.cloud.protocol.distributions import RowReader
+from floe.cloud.protocol.distributions import TokenReader
 from floe.config import Settings
 from floe.errors import DataError, FederationError, FloeError
 from floe.llama.gguf_checks import check_adapter_header, check_model_header
@@ -178,11 +178,11 @@ def _read_chunks(data: bytes) -> None:
             except RecursionError:
                 return  # openai's own decoding ends there; what it raises becomes a sentence
             exchange.at_ms.append(0.0)
-    _check_rows(read_answer(exchange, "The begin").rows)
+    _check_rows(read_answer(exchange, "The begin").tokens)
 
 
 def _read_spelling(data: bytes) -> None:
-    reader = RowReader("")
+    reader = TokenReader("")
     for entry in json.loads(data):
         _check_rows(reader.read({"delta": {}, "logprobs": {"content": [entry]}}))
     _check_rows(reader.read({"delta": {}, "finish_reason": "stop"}))

@@ -34,9 +34,9 @@ class TimedModel:
         self.pieces = model.pieces
         self.end_ids = model.end_ids
         self.context_size = model.context_size
-        self.exact_batch = model.exact_batch
-        self.even_batch = model.even_batch
-        self.single_until = model.single_until
+        self.bit_exact_batch_size = model.bit_exact_batch_size
+        self.batch_invariant_min_size = model.batch_invariant_min_size
+        self.single_step_exact_below = model.single_step_exact_below
         self.tokens = model.tokens
         self.roll_back = model.roll_back
 
@@ -156,7 +156,7 @@ class Pair:
         """
         model = self.local
         picker = Picker(tuple(model.pieces), self._index, Projector(self._index), rule)
-        even = max(1, model.even_batch) if long_batches else 1
+        even = max(1, model.batch_invariant_min_size) if long_batches else 1
         text = boundary = b""
         logits = self._read(question)[0]
         yield -1, False
@@ -176,7 +176,7 @@ class Pair:
                 logits = model.evaluate([token])[0]
             else:
                 # Digits of the same kind as the decoder's, one token at a time.
-                size = max(even, 2 if len(model.tokens) >= model.single_until else 1)
+                size = max(even, 2 if len(model.tokens) >= model.single_step_exact_below else 1)
                 logits = model.evaluate([token] * size, size)[0]
                 model.roll_back(len(model.tokens) - size + 1)
 

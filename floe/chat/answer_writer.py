@@ -36,14 +36,14 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS: Final = 0.08
 """Time in which tokens gather before they are committed and shown: a frame of the page."""
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 2.0
+_MAX_PAUSE: Final = 2.0
 """Seconds before the second try, and between two of the later ones."""
-_LAST_TRIES: Final = 2.0
+_CLOSING_SECONDS: Final = 2.0
 """Seconds of trying when the program ends."""
-_NO_ROOM: Final = 256 * 1024
+_FULL_BELOW_BYTES: Final = 256 * 1024
 """Bytes free below which a disk that reports an error is full."""
 
-_NOW: Final[dict[StoreFailure, str]] = {
+_CURRENT_TROUBLE: Final[dict[StoreFailure, str]] = {
     "full": "the disk is full. Floe keeps trying; make some room.",
     "locked": "another program holds the database. Floe keeps trying; close that program.",
     "read-only": (
@@ -53,8 +53,8 @@ _NOW: Final[dict[StoreFailure, str]] = {
         "the disk cannot be read or written. Floe keeps trying; see that it is there and sound."
     ),
 }
-_OTHER: Final = "the database cannot be written. Floe keeps trying; its log says why."
-_THEN: Final[dict[StoreFailure, str]] = {
+_OTHER_TROUBLE: Final = "the database cannot be written. Floe keeps trying; its log says why."
+_PAST_TROUBLE: Final[dict[StoreFailure, str]] = {
     "full": "the disk was full",
     "locked": "another program held the database",
     "read-only": "the database was not to be written",
@@ -87,7 +87,7 @@ class AnswerWriter:
         self._turns: list[Turn] = []
         self._delayed: dict[int, StoreFailure] = {}
         self._wake = threading.Event()
-        self._hurry = threading.Event()
+        self._retry_now = threading.Event()
         self._closing = threading.Event()
         rescue.reserve_room(self._folder)
         self._thread = threading.Thread(target=self._run, name="answer-writer", daemon=True)
@@ -97,9 +97,9 @@ class AnswerWriter:
         """Say that some turn has something to keep."""
         self._wake.set()
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """Try again now, not after the pause: somebody waits."""
-        self._hurry.set()
+        self._retry_now.set()
         self._wake.set()
 
     def open(self, turn: Turn) -> None:
@@ -113,10 +113,10 @@ class AnswerWriter:
         Where not even that can be written, the log says so, and with it the terminal.
         """
         self._closing.set()
-        self.hurry()
+        self.retry_now()
         self._thread.join()
-        if not self._try_for(_LAST_TRIES) and not (self._make_room() and self._try_for(0)):
-            self._put_aside()
+        if not self._try_for(_CLOSING_SECONDS) and not (self._make_room() and self._try_for(0)):
+            self._write_recovery_file()
         with self._lock:
             left = [*self._turns]
         for turn in left:
@@ -130,7 +130,7 @@ class AnswerWriter:
             began = time.monotonic()
             try:
                 Retrying(
-                    wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+                    wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_MAX_PAUSE),
                     retry=retry_if_exception_type(Exception),
                     stop=stop_when_event_set(self._closing),
                     sleep=self._pause,
@@ -141,14 +141,14 @@ class AnswerWriter:
             self._closing.wait(self._flush_seconds - (time.monotonic() - began))
 
     def _pause(self, seconds: float) -> None:
-        self._hurry.wait(seconds)
-        self._hurry.clear()
+        self._retry_now.wait(seconds)
+        self._retry_now.clear()
 
     def _try_for(self, seconds: float) -> bool:
         """Try at least once; whether all is kept."""
         try:
             Retrying(
-                wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+                wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_MAX_PAUSE),
                 stop=stop_after_delay(seconds),
             )(self._keep_all)
         except RetryError:
@@ -183,45 +183,45 @@ class AnswerWriter:
                 self._forget(turn)
 
     def _keep(self, turn: Turn) -> None:
-        portion = turn.take()
-        if portion is None:
+        part = turn.unsaved_part()
+        if part is None:
             return
         self._store.append_tokens(
-            portion.message_id,
-            portion.steps,
-            portion.content,
-            at=portion.at,
-            stats=portion.stats,
-            notices=portion.notices,
+            part.message_id,
+            part.steps,
+            part.content,
+            at=part.at,
+            stats=part.stats,
+            notices=part.notices,
         )
         failure = self._delayed.pop(turn.message_id, None)
         if failure is not None:
-            # Told only now, and kept with the answer, because only now it is over.
-            turn.keep(replace(portion, status="streaming"))
-            reason = _THEN.get(failure, "the database could not be written")
+            # The notice comes only now, and is kept, because only now the failure is over.
+            turn.mark_saved(replace(part, status="streaming"))
+            reason = _PAST_TROUBLE.get(failure, "the database could not be written")
             turn.notice(f"For a while this could not be saved because {reason}; now it is saved.")
             self._keep(turn)
             return
-        if portion.status != "streaming":
+        if part.status != "streaming":
             self._store.finish_answer(
-                portion.message_id,
-                content=portion.content,
-                status=portion.status,
-                stats=portion.stats,
-                notices=portion.notices,
+                part.message_id,
+                content=part.content,
+                status=part.status,
+                stats=part.stats,
+                notices=part.notices,
             )
-        turn.keep(portion)
+        turn.mark_saved(part)
 
     def _delay(self, turns: list[Turn], failure: StoreFailure) -> None:
         for turn in turns:
-            if turn.take() is not None:
+            if turn.unsaved_part() is not None:
                 self._delayed.setdefault(turn.message_id, failure)
-                turn.delay(_NOW.get(failure, _OTHER))
+                turn.report_trouble(_CURRENT_TROUBLE.get(failure, _OTHER_TROUBLE))
 
     def _failure(self, error: StoreError) -> StoreFailure:
-        """A full disk shows itself in several ways: SQLite's shared memory file fails as input."""
+        """Name the failure: a full disk can fail as SQLite's shared memory file, so as input."""
         try:
-            full = shutil.disk_usage(self._folder).free < _NO_ROOM
+            full = shutil.disk_usage(self._folder).free < _FULL_BELOW_BYTES
         except OSError:
             full = False
         return "full" if full and error.failure == "unreadable" else error.failure
@@ -232,14 +232,14 @@ class AnswerWriter:
         self._delayed.pop(turn.message_id, None)
         self._ended(turn)
 
-    def _put_aside(self) -> None:
+    def _write_recovery_file(self) -> None:
         with self._lock:
             turns = [*self._turns]
-        portions = [portion for turn in turns if (portion := turn.take()) is not None]
-        words = sum(len(_text(portion.steps).split()) for portion in portions)
+        parts = [part for turn in turns if (part := turn.unsaved_part()) is not None]
+        words = sum(len(_text(part.steps).split()) for part in parts)
         try:
-            if portions:
-                path = rescue.put_aside(self._store, portions)
+            if parts:
+                path = rescue.write_recovery_file(self._store, parts)
                 logger.error(
                     "The last %d words could not be saved with the chats. They are in %s, and the "
                     "next start of Floe takes them in.",
@@ -251,7 +251,7 @@ class AnswerWriter:
                 "The last %d words of %d answers are lost: neither the chats nor a file beside "
                 "them could be written. %s",
                 words,
-                len(portions),
+                len(parts),
                 error,
             )
 

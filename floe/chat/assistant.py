@@ -81,15 +81,19 @@ class Assistant:
         self._active_adapters = ActiveAdapters(model, store, self.adapters)
         self._prompts = PromptBuilder(model)
         # Found out now, not while the first answer is waited for.
-        logger.info("batches: exact to %d, even from %d", model.exact_batch, model.even_batch)
+        logger.info(
+            "batches: bit-exact to %d, size-invariant from %d",
+            model.bit_exact_batch_size,
+            model.batch_invariant_min_size,
+        )
         self._agreements: defaultdict[EndpointChoice, DraftAcceptance] = defaultdict(
             DraftAcceptance
         )
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._turns: dict[int, Turn] = {}
         self._guards: dict[int, Guard | None] = {}
-        rescue.take_in(store)
-        self._writer = AnswerWriter(store, ended=self._forget)
+        rescue.restore_recovery_files(store)
+        self._writer = AnswerWriter(store, ended=self._release_turn)
         self._released: set[int] = set()
         self.detector.learn_leniency(choices.leniency(store))
 
@@ -108,13 +112,13 @@ class Assistant:
         self.store.close()
 
     def running(self, conversation_id: int) -> Turn | None:
-        """The turn that is being answered in this conversation, for a page that comes back."""
+        """Return the turn under way in this conversation, for a page that comes back."""
         turn = self._turns.get(conversation_id)
         return turn if turn is not None and turn.running else None
 
     @property
     def busy(self) -> bool:
-        """Whether any answer is being written."""
+        """True if any answer is being written."""
         return any(turn.writing for turn in list(self._turns.values()))
 
     def ask(self, conversation_id: int | None, text: str, options: TurnOptions) -> Turn:
@@ -125,17 +129,17 @@ class Assistant:
             StoreError: the question cannot be kept; nothing has been asked.
         """
         self._check(text, conversation_id)
-        return self._start(self._question(conversation_id, text.strip()), options)
+        return self._start(self._add_question(conversation_id, text.strip()), options)
 
-    def _question(self, conversation_id: int | None, text: str) -> Message:
-        """The user's message at the end of a conversation, kept."""
+    def _add_question(self, conversation_id: int | None, text: str) -> Message:
+        """Keep the user's message at the end of a conversation."""
         if conversation_id is None:
             return self.store.add_message(None, None, "user", text)
         leaf = self.store.conversation(conversation_id).leaf_id
         if leaf is not None:
             last = self.store.message(leaf)
             if last.role == "user" and last.content == text:
-                # Asked again, because the disk kept the question and then refused its answer.
+                # This question is asked again: the disk kept it and then refused its answer.
                 return last
         return self.store.add_message(conversation_id, leaf, "user", text)
 
@@ -171,7 +175,7 @@ class Assistant:
             guard.close(_SWITCHED)
 
     def set_own_words(self, words: Sequence[str]) -> tuple[str, ...]:
-        """What the person calls private wherever it stands, from now on; returns what is kept."""
+        """Keep what the person calls private anywhere, from now on; returns what is kept."""
         kept = choices.set_own_words(self.store, words)
         self.detector.learn_words(kept)
         return kept
@@ -212,13 +216,13 @@ class Assistant:
         self.detector.learn_leniency(choices.leniency(self.store))
 
     def _answers(self, question: Message) -> list[Message]:
-        """The answers to a question that are in view."""
+        """Return the answers to a question that are in view."""
         leaf = self.store.conversation(question.conversation_id).leaf_id
         path = self.store.path_to(leaf) if leaf is not None else []
         return [message for message in path if message.parent_id == question.id]
 
     def answer(self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]) -> str:
-        """A short answer with exactly these adapters (GGUF, scale), between two turns.
+        """Give a short answer with exactly these adapters (GGUF, scale), between two turns.
 
         Raises:
             ModelError: an adapter does not fit.
@@ -228,14 +232,14 @@ class Assistant:
         return self._worker.submit(self._active_adapters.answer, tokens, adapters).result()
 
     def prompt(self, path: Sequence[Message]) -> Prompt:
-        """What the local model reads before it answers; PromptError if the last does not fit."""
+        """Build what the local model reads; PromptError if the last message does not fit."""
         history = [ChatMessage(message.role, message.content) for message in path]
-        return self._prompts.build([self._system(), *history])
+        return self._prompts.build([self._system_message(), *history])
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
     ) -> Scores:
-        """A given answer as both models read it, see `ActiveAdapters.score`, between two turns.
+        """Score a given answer as both models read it, see `ActiveAdapters.score`, between turns.
 
         Raises:
             ModelError: an adapter does not fit.
@@ -250,17 +254,17 @@ class Assistant:
             raise PromptError("There is nothing to answer yet: type a question first.")
         running = self.running(conversation_id) if conversation_id is not None else None
         if running is not None and not running.writing:
-            self._writer.hurry()
+            self._writer.retry_now()
             running.wait(_KEEPING_SECONDS)
         if running is not None and running.running:
             if running.writing:
                 raise PromptError("An answer is still being written here. Stop it, or wait for it.")
             raise PromptError(f"{running.view().unkept} Your message stays here until then.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
-        self._prompts.build([self._system(), ChatMessage("user", text.strip())])
+        self._prompts.build([self._system_message(), ChatMessage("user", text.strip())])
 
-    def _system(self) -> ChatMessage:
-        """What the local model is told, and the cloud is not: who it talks to."""
+    def _system_message(self) -> ChatMessage:
+        """Build what the local model is told, and the cloud is not: who it talks to."""
         about, context = choices.about_me(self.store), choices.personal_context(self.store)
         parts = [
             self._settings.system_prompt,
@@ -270,7 +274,7 @@ class Assistant:
         return ChatMessage("system", "\n\n".join(filter(None, parts)))
 
     def _passage(self, options: TurnOptions, path: Sequence[Message], dropped: int) -> Passage:
-        """What this turn may do. Nothing is asked of the network before the gate has looked."""
+        """Decide what this turn may do. Nothing is asked of the network before the gate's check."""
         conversation = self.store.conversation(path[-1].conversation_id)
         route = self.gate.closed(options.mode, local_only=conversation.local_only, path=path)
         if route is not None:
@@ -294,7 +298,7 @@ class Assistant:
             # For the next turn: an endpoint that was down, a stand-in that has died.
             self.cloud.connect()
             return Passage(Route("local", state.sentence))
-        if self.left_today(options) <= 0:
+        if self.requests_left_today(options) <= 0:
             return Passage(
                 Route(
                     "local",
@@ -304,8 +308,8 @@ class Assistant:
             )
         return passage
 
-    def left_today(self, options: TurnOptions) -> int:
-        """Cloud requests that a turn may make."""
+    def requests_left_today(self, options: TurnOptions) -> int:
+        """Count the cloud requests that a turn may make."""
         if options.daily_requests is None:
             return options.max_requests
         day = midnight()
@@ -317,7 +321,7 @@ class Assistant:
         prompt = self.prompt(path)
         passage = self._passage(options, path, prompt.dropped)
         route = passage.route
-        answer = self._placeholder(question, route)
+        answer = self._add_placeholder(question, route)
         deadline = options.deadline
         if deadline is None:
             deadline = self._settings.deadline_ms / 1000
@@ -329,7 +333,7 @@ class Assistant:
         self._guards[answer.conversation_id] = passage.guard
         self._writer.open(turn)
         try:
-            # Once more: the switch may have been turned while the gate looked.
+            # The switch is read once more, because it may have been turned while the gate checked.
             if (
                 passage.guard is not None
                 and self.store.conversation(question.conversation_id).local_only
@@ -341,8 +345,8 @@ class Assistant:
             raise
         return turn
 
-    def _placeholder(self, question: Message, route: Route) -> Message:
-        """The answer's row, before its first token."""
+    def _add_placeholder(self, question: Message, route: Route) -> Message:
+        """Add the answer's database row, before its first token."""
         try:
             return self.store.add_message(
                 question.conversation_id,
@@ -359,14 +363,14 @@ class Assistant:
                     self.store.delete_conversation(question.conversation_id)
             raise
 
-    def _forget(self, turn: Turn) -> None:
-        """The turn is kept: what is left of it is in the store."""
+    def _release_turn(self, turn: Turn) -> None:
+        """Let go of a turn that is wholly kept: what is left of it is in the store."""
         if self._turns.get(turn.conversation_id) is turn:
             del self._turns[turn.conversation_id]
             self._guards.pop(turn.conversation_id, None)
 
     def _run(self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions) -> None:
-        """Worker thread: answer, and never leave a turn without an end."""
+        """Answer, in the worker thread, and never leave a turn without an end."""
         status: Status = "failed"
         try:
             status = self._answer(turn, prompt, passage, options)
@@ -421,7 +425,7 @@ class Assistant:
         passage: Passage,
         options: TurnOptions,
     ) -> Status:
-        """The fused answer, or the local one where nothing may leave."""
+        """Decode the fused answer, or the local one where nothing may leave."""
         guard = passage.guard
         requests = self._requests(turn, passage, options) if guard is not None else None
         open_stream = None
@@ -436,7 +440,7 @@ class Assistant:
             # Rows in which a placeholder was replaced are no tokens any more.
             shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint
             and (guard is None or guard.policy == "local only"),
-            policy=FollowPolicy(max_requests=self.left_today(options)),
+            policy=FollowPolicy(max_requests=self.requests_left_today(options)),
             notify=turn.notice,
             alone="local" if _stays_here(options, passage.route) else "offline",
             long_batches=agreement.close,
@@ -470,7 +474,7 @@ class Assistant:
     def _cloud_alone(
         self, turn: Turn, passage: Passage, options: TurnOptions
     ) -> tuple[Status | None, str]:
-        """The cloud's own answer; (None, text so far) if it broke off and this device goes on."""
+        """Relay the cloud's answer; (None, text so far) if it broke off and this device goes on."""
         requests = self._requests(turn, passage, options)
         assert passage.guard is not None
         stream = passage.guard.around(requests.open, turn.notice)("")
@@ -492,5 +496,5 @@ class Assistant:
 
 
 def _stays_here(options: TurnOptions, route: Route) -> bool:
-    """Whether the local route is the person's choice or the gate's, not a want of the cloud."""
+    """Return whether the local route is a choice of person or gate, not for want of a cloud."""
     return route.kind == "local" and (options.mode == "local" or route.reason.startswith(KEPT))

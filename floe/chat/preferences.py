@@ -1,4 +1,4 @@
-"""What the person last set in the page, kept in the store and found again after a restart."""
+"""The person's last choices in the page, kept in the store and found again after a restart."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final, Self
@@ -41,7 +41,7 @@ class Preferences:
 
     @classmethod
     def load(cls, store: Store, **changes: Any) -> Self:
-        """What was kept, with some changes that are not.
+        """Read what was kept, with some changes that are not.
 
         A field that an older or newer Floe did not know, or that holds what it cannot, takes its
         default.
@@ -59,7 +59,7 @@ class Preferences:
         return changed
 
     def options(self) -> TurnOptions:
-        """The same for a turn."""
+        """Return the same for a turn."""
         sampling = Sampling(self.temperature, self.top_p, self.max_tokens)
         return TurnOptions(
             self.mode,

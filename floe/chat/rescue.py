@@ -1,4 +1,4 @@
-"""What cannot be kept when the program must end: put aside in a file, taken in at the next start.
+"""A recovery file for what cannot be kept when the program ends, restored at the next start.
 
 The file is a database like that of the chats, beside it and opened in the same way: readable by
 its owner alone, and encrypted where that one is. Knows neither turns' threads nor the page.
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from floe.chat.turn import Portion
+from floe.chat.turn import UnsavedPart
 from floe.errors import StoreError
 from floe.records import AnswerStats, Status
 from floe.store import Store
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _RESERVE: Final = "reserve.bin"
 _RESERVE_BYTES: Final = 2 * 2**20
-_PLENTY: Final = 64 * 2**20
+_MIN_FREE_BYTES: Final = 64 * 2**20
 """Bytes free from which on a reserve may be taken."""
 _FILES: Final = "unsaved-*.db"
 _SIDE_FILES: Final = ("", "-wal", "-shm", "-journal")
@@ -36,11 +36,11 @@ def reserve_room(folder: Path) -> None:
     with suppress(OSError):
         if path.exists() and path.stat().st_size >= _RESERVE_BYTES:
             return
-        if shutil.disk_usage(folder).free < _PLENTY:
+        if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:
             return
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            # Written out, because a file of nothing but a length takes no room.
+            # The zeros are written out, because a file of nothing but a length takes no room.
             os.write(descriptor, bytes(_RESERVE_BYTES))
             os.fsync(descriptor)
         finally:
@@ -56,26 +56,26 @@ def release_room(folder: Path) -> bool:
     return True
 
 
-def put_aside(store: Store, portions: Sequence[Portion]) -> Path:
+def write_recovery_file(store: Store, parts: Sequence[UnsavedPart]) -> Path:
     """Write what is not kept to a file in the data folder.
 
     Raises:
         StoreError: that cannot be written either.
     """
     folder = store.path.parent
-    path = folder / f"unsaved-{portions[0].message_id}.db"
+    path = folder / f"unsaved-{parts[0].message_id}.db"
     _remove(path)
     try:
-        with Store(path) as aside:
-            aside.set_setting(_KEY, [_to_json(portion) for portion in portions])
+        with Store(path) as recovery:
+            recovery.set_setting(_KEY, [_to_json(part) for part in parts])
     except BaseException:
         _remove(path)
         raise
     return path
 
 
-def take_in(store: Store) -> int:
-    """Bring what was put aside into the database; returns how many answers there were.
+def restore_recovery_files(store: Store) -> int:
+    """Bring recovery files into the database; returns how many answers there were.
 
     A file goes once all of it is committed. One that cannot be read, or whose answers are not in
     this database, is left under another name.
@@ -83,14 +83,14 @@ def take_in(store: Store) -> int:
     count = 0
     for path in sorted(store.path.parent.glob(_FILES)):
         try:
-            with Store(path) as aside:
-                portions = aside.setting(_KEY, [])
-            taken = sum(_take(store, portion) for portion in portions)
+            with Store(path) as recovery:
+                parts = recovery.setting(_KEY, [])
+            restored = sum(_restore_answer(store, part) for part in parts)
         except StoreError:
             logger.exception("%s cannot be taken in now", path)
             continue
-        count += taken
-        if taken == len(portions):
+        count += restored
+        if restored == len(parts):
             _remove(path)
         else:
             logger.error("%s holds answers of another database; it stays as %s.left", path, path)
@@ -98,7 +98,7 @@ def take_in(store: Store) -> int:
     return count
 
 
-def _take(store: Store, kept: dict[str, Any]) -> bool:
+def _restore_answer(store: Store, kept: dict[str, Any]) -> bool:
     """Add one answer's rest; whether the answer is there."""
     message_id: int = kept["message_id"]
     try:
@@ -124,17 +124,17 @@ def _take(store: Store, kept: dict[str, Any]) -> bool:
     return True
 
 
-def _to_json(portion: Portion) -> dict[str, Any]:
-    rows = [token_row(step) for step in portion.steps]
+def _to_json(part: UnsavedPart) -> dict[str, Any]:
+    rows = [token_row(step) for step in part.steps]
     return {
-        "message_id": portion.message_id,
-        "conversation_id": portion.conversation_id,
-        "at": portion.at,
+        "message_id": part.message_id,
+        "conversation_id": part.conversation_id,
+        "at": part.at,
         "steps": [(row[0], row[1].decode("latin-1"), *row[2:]) for row in rows],
-        "content": portion.content,
-        "stats": asdict(portion.stats),
-        "notices": portion.notices,
-        "status": portion.status,
+        "content": part.content,
+        "stats": asdict(part.stats),
+        "notices": part.notices,
+        "status": part.status,
     }
 
 

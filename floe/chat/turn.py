@@ -26,7 +26,7 @@ SLOW: Final = "the disk is slow to answer. Floe keeps trying."
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """What the page chose for a turn.
+    """The page's choices for a turn.
 
     Attributes:
         mode: who may answer.
@@ -49,7 +49,7 @@ class TurnOptions:
 
 @dataclass(frozen=True, slots=True)
 class RouteEvent:
-    """Where the turn may be answered, and why: always the first event."""
+    """The place where the turn may be answered, and the reason: always the first event."""
 
     number: int
     route: Route
@@ -65,7 +65,7 @@ class TokenEvent:
 
 @dataclass(frozen=True, slots=True)
 class TextEvent:
-    """What the tokens since the last such event add to the text; never half a character."""
+    """The text that the tokens since the last such event add; never half a character."""
 
     number: int
     text: str
@@ -89,7 +89,7 @@ class FiguresEvent:
 
 @dataclass(frozen=True, slots=True)
 class KeptEvent:
-    """How much is in the database.
+    """The part that is in the database.
 
     It comes before the tokens that it counts. `tokens` and `characters` of the text are kept;
     `trouble`: why the rest is not, and what to do; empty while nothing stands in the way.
@@ -134,8 +134,8 @@ class TurnView:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
-    """What of a turn is not in the database yet.
+class UnsavedPart:
+    """The part of a turn that is not in the database yet.
 
     Attributes:
         message_id: the answer.
@@ -189,7 +189,7 @@ class TurnReader:
             self._apply(following)
 
     def view(self) -> TurnView:
-        """The turn up to `cursor`."""
+        """Return the turn up to `cursor`."""
         text = "".join(self._text)
         unkept = _unkept(text[self._kept.characters :], self._kept.trouble)
         return TurnView(
@@ -232,7 +232,7 @@ class Turn:
         controls: Controls,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`changed` is called, by any thread, when there is something to keep."""
+        """Begin; `changed` is called, by any thread, when there is something to keep."""
         self.conversation_id = conversation_id
         self.message_id = message_id
         self.controls = controls
@@ -247,7 +247,9 @@ class Turn:
         self._stats = AnswerStats()
         self._status: Status = "streaming"
         # What is committed, and why the rest is not.
-        self._kept = Portion(message_id, conversation_id, 0, (), "", self._stats, (), "streaming")
+        self._kept = UnsavedPart(
+            message_id, conversation_id, 0, (), "", self._stats, (), "streaming"
+        )
         self._trouble = ""
         self._waiting_since: float | None = None
         # What readers have been given.
@@ -261,7 +263,7 @@ class Turn:
     # For those who read and steer
 
     def set_weight(self, weight: float) -> None:
-        """Local weight in [0, 1] for all tokens from the next one on."""
+        """Set the local weight in [0, 1] for all tokens from the next one on."""
         self.controls.weight = weight
 
     def stop(self) -> None:
@@ -270,29 +272,29 @@ class Turn:
 
     @property
     def writing(self) -> bool:
-        """Whether tokens may still come."""
+        """True while tokens may still come."""
         return self._status == "streaming"
 
     @property
     def running(self) -> bool:
-        """Whether events may still come: until the answer has ended and all of it is kept."""
+        """True while events may still come: until the answer has ended and all of it is kept."""
         return not self._done.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Sleep until no more events come, at most `seconds`; whether that is so."""
         if self._done.wait(seconds):
             return True
-        self._lose_patience()
+        self._show_overdue()
         return False
 
     def events(self, after: int = 0, seconds: float = 0.0) -> list[TurnEvent]:
-        """What happened after event number `after`, in order; any number of readers may ask.
+        """Return what happened after event number `after`, in order; any number of readers may ask.
 
         Args:
             after: number of the last event that the reader has; 0: none.
             seconds: how long to wait for the first new one.
         """
-        self._lose_patience()
+        self._show_overdue()
         with self._lock:
             if seconds > 0:
                 self._lock.wait_for(
@@ -301,8 +303,8 @@ class Turn:
             return self._events[after:]
 
     def view(self) -> TurnView:
-        """All events so far put together."""
-        self._lose_patience()
+        """Put all events so far together."""
+        self._show_overdue()
         with self._lock:
             self._reader.receive(self._events[self._reader.cursor :])
             return self._reader.view()
@@ -322,7 +324,7 @@ class Turn:
             return self._stats
 
     def add(self, step: TokenStep) -> None:
-        """One more token."""
+        """Add one more token."""
         with self._lock:
             self._pieces.append(self._utf8.decode(step.text_bytes))
             self._steps.append(step)
@@ -334,7 +336,7 @@ class Turn:
                 first_token_ms=step.at_ms if first is None else first,
                 cloud_tokens=self._stats.cloud_tokens + (step.source in ("fused", "cloud")),
             )
-            self._something_new()
+            self._announce()
         self._changed()
 
     def count(self, **figures: Any) -> None:
@@ -352,84 +354,84 @@ class Turn:
             if sentence in self._notices:
                 return
             self._notices.append(sentence)
-            self._something_new()
+            self._announce()
         self._changed()
 
     def finish(self, status: Status) -> None:
-        """No more tokens; `running` ends once all are kept."""
+        """Take no more tokens; `running` ends once all are kept."""
         with self._lock:
             self._status = status
-            self._something_new()
+            self._announce()
         self._changed()
 
     # For the writer
 
-    def take(self) -> Portion | None:
-        """What is not kept yet; None if there is nothing."""
+    def unsaved_part(self) -> UnsavedPart | None:
+        """Return what is not kept yet; None if there is nothing."""
         with self._lock:
-            portion = self._since(self._kept.tokens)
-            same = not portion.steps and portion.notices == self._kept.notices
-            return None if same and portion.status == self._kept.status else portion
+            part = self._part_since(self._kept.tokens)
+            same = not part.steps and part.notices == self._kept.notices
+            return None if same and part.status == self._kept.status else part
 
-    def keep(self, portion: Portion) -> None:
-        """It is committed: now it may be shown."""
+    def mark_saved(self, part: UnsavedPart) -> None:
+        """Show a part that has been committed."""
         with self._lock:
-            self._kept = portion
-            left = len(self._steps) > portion.tokens or self._status != portion.status
+            self._kept = part
+            left = len(self._steps) > part.tokens or self._status != part.status
             self._waiting_since = time.monotonic() if left else None
             self._set_trouble("")
-            self._show(portion)
-            if portion.status != "streaming":
+            self._show(part)
+            if part.status != "streaming":
                 self._done.set()
             self._lock.notify_all()
 
-    def delay(self, trouble: str) -> None:
-        """It could not be committed: all is shown from now on, with a sentence that says so."""
+    def report_trouble(self, trouble: str) -> None:
+        """Show all from now on, with a sentence that says that it could not be committed."""
         with self._lock:
             if trouble != self._trouble:
                 self._set_trouble(trouble)
-            self._show(self._since(0))
+            self._show(self._part_since(0))
             self._lock.notify_all()
 
     def discard(self) -> None:
-        """Its conversation has been deleted: nothing of it is to be kept any more."""
+        """Keep nothing of it any more, because its conversation has been deleted."""
         self.controls.stopped = True
         with self._lock:
             if self._status == "streaming":
                 self._status = "stopped"
-            self._show(self._since(0))
+            self._show(self._part_since(0))
             self._done.set()
             self._lock.notify_all()
 
     def end(self) -> None:
-        """No more events: the program ends, and nobody will keep what is left."""
+        """Give no more events: the program ends, and nobody will keep what is left."""
         self._done.set()
         with self._lock:
             self._lock.notify_all()
 
     # Under the lock
 
-    def _something_new(self) -> None:
+    def _announce(self) -> None:
         if self._waiting_since is None:
             self._waiting_since = time.monotonic()
         if self._trouble:
-            self._show(self._since(0))
+            self._show(self._part_since(0))
             self._lock.notify_all()
 
-    def _lose_patience(self) -> None:
-        """Show what waits for a commit that does not come back; called by those who look."""
+    def _show_overdue(self) -> None:
+        """Show what waits for a commit that does not come back; called by readers."""
         with self._lock:
             since = self._waiting_since
             if self._trouble or since is None or self._done.is_set():
                 return
             if time.monotonic() - since > PATIENCE_SECONDS:
                 self._set_trouble(SLOW)
-                self._show(self._since(0))
+                self._show(self._part_since(0))
                 self._lock.notify_all()
 
-    def _since(self, at: int) -> Portion:
-        """All that has been written, with the tokens from position `at` on."""
-        return Portion(
+    def _part_since(self, at: int) -> UnsavedPart:
+        """Return all that has been written, with the tokens from position `at` on."""
+        return UnsavedPart(
             self.message_id,
             self.conversation_id,
             at,
@@ -445,24 +447,24 @@ class Turn:
         kept = self._kept
         self._events.append(KeptEvent(self._next, kept.tokens, len(kept.content), trouble))
 
-    def _show(self, portion: Portion) -> None:
-        """Tell readers all up to this portion's end that they have not been told."""
-        new = slice(self._shown_tokens, portion.tokens)
+    def _show(self, part: UnsavedPart) -> None:
+        """Tell readers all up to this part's end that they have not been told."""
+        new = slice(self._shown_tokens, part.tokens)
         text = "".join(self._pieces[new])
         for step in self._steps[new]:
             self._events.append(TokenEvent(self._next, step))
         if text:
             self._events.append(TextEvent(self._next, text))
-        for sentence in portion.notices[self._shown_notices :]:
+        for sentence in part.notices[self._shown_notices :]:
             self._events.append(NoticeEvent(self._next, sentence))
-        if portion.tokens >= self._shown_tokens and portion.stats != self._shown_stats:
-            self._events.append(FiguresEvent(self._next, portion.stats))
-            self._shown_stats = portion.stats
-        self._shown_tokens = max(self._shown_tokens, portion.tokens)
-        self._shown_notices = max(self._shown_notices, len(portion.notices))
-        if portion.status != "streaming" and not self._ended:
+        if part.tokens >= self._shown_tokens and part.stats != self._shown_stats:
+            self._events.append(FiguresEvent(self._next, part.stats))
+            self._shown_stats = part.stats
+        self._shown_tokens = max(self._shown_tokens, part.tokens)
+        self._shown_notices = max(self._shown_notices, len(part.notices))
+        if part.status != "streaming" and not self._ended:
             self._ended = True
-            self._events.append(EndEvent(self._next, portion.status))
+            self._events.append(EndEvent(self._next, part.status))
 
     @property
     def _next(self) -> int:
@@ -473,7 +475,7 @@ class Turn:
 
 
 def _unkept(text: str, trouble: str) -> str:
-    """What a person reads while the end of an answer is not in the database."""
+    """Say in a sentence that the end of an answer is not in the database; empty without trouble."""
     if not trouble:
         return ""
     words = len(text.split())

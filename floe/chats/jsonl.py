@@ -29,7 +29,7 @@ _EXPECTED: Final = 'Expected is {"messages": [{"role": "user", "content": "..."}
 
 
 def _whole(content: Any) -> Any:
-    """Halves of characters, which programs in JavaScript write, become U+FFFD."""
+    """Replace halves of characters, which programs in JavaScript write, by U+FFFD."""
     return clean(content) if isinstance(content, str) else content
 
 
@@ -119,7 +119,7 @@ def _chat(line: bytes, where: str) -> tuple[ChatMessage, ...]:
     except json.JSONDecodeError as error:
         raise DataError(f"{where} is not JSON ({error.msg}). {_EXPECTED}.") from error
     except ValidationError as error:
-        # Not `str(error)`: it repeats what somebody wrote.
+        # `str(error)` stays out, because it repeats what somebody wrote.
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the line"
         raise DataError(f"{where} does not fit: {place}: {first['msg']}. {_EXPECTED}.") from error
@@ -156,8 +156,8 @@ def import_chats(store: Store, path: Path, name: str = "") -> list[int]:
         DataError: as `read_chats`.
         StoreError: the store cannot be written.
     """
-    # Twice, so that nothing is added before the last line has been looked at, and yet a large
-    # file is never in memory as a whole.
+    # The file is read twice, so that nothing is added before its last line has been checked, and
+    # yet a large file is never in memory as a whole.
     for _ in iterate_chats(path, name):
         pass
     made: list[int] = []
@@ -201,7 +201,7 @@ def export_chats(store: Store, path: Path, conversation_ids: Sequence[int]) -> i
 
 
 def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """One JSON object a line, whole or not at all, for this user's eyes.
+    """Write one JSON object a line, whole or not at all, for this user's eyes.
 
     Raises:
         DataError: the file cannot be written.

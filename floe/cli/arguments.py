@@ -1,4 +1,4 @@
-"""What the parsers of several subcommands share."""
+"""Flags that the parsers of several subcommands share."""
 
 import argparse
 from pathlib import Path

@@ -53,9 +53,9 @@ def main(arguments: Sequence[str]) -> int:
         if chosen.mode != "local":
             wait_for_cloud(application.assistant)
         turn = application.assistant.ask(options.conversation, text, chosen)
-        follow(turn, echo=not options.json)
+        print_answer(turn, echo=not options.json)
         if options.json:
-            sys.stdout.write(json.dumps(outcome(turn), ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(result_value(turn), ensure_ascii=False) + "\n")
     return 0
 
 
@@ -76,7 +76,7 @@ def wait_for_cloud(assistant: Assistant) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def follow(turn: Turn, *, echo: bool) -> None:
+def print_answer(turn: Turn, *, echo: bool) -> None:
     """Print the answer while it is written (if `echo`), and its notices on stderr."""
     shown = told = 0
     while True:
@@ -95,7 +95,7 @@ def follow(turn: Turn, *, echo: bool) -> None:
         sys.stdout.write("\n")
 
 
-def outcome(turn: Turn) -> dict[str, Any]:
+def result_value(turn: Turn) -> dict[str, Any]:
     """Return what `--json` prints."""
     view = turn.view()
     return {

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from floe.cli.log import log_to
 from floe.config import Settings
 from floe.data_folder.maintenance import prepare_data
-from floe.store.data_lock import alone
+from floe.store.data_lock import exclusive_access
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def data_folder(settings: Settings) -> Iterator[None]:
         DataFolderInUseError: the page is open with it.
         FloeError: it cannot be written or unlocked.
     """
-    with alone(settings.data_dir, "run this again"):
+    with exclusive_access(settings.data_dir, "run this again"):
         log_to(settings)
         prepare_data(settings)
         yield

@@ -1,4 +1,4 @@
-"""Where the log goes: beside the database, and what went wrong to the terminal as well."""
+"""The log of a command: beside the database, and what went wrong to the terminal as well."""
 
 import logging
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from floe.config import Settings
 from floe.errors import FloeError
 from floe.private_files import PrivateLogFile, make_private_folder
-from floe.redaction import KNOWN, RedactingFormatter
+from floe.redaction import KNOWN_SECRETS, RedactingFormatter
 
 _CHATTY: Final = ("httpx", "httpcore", "openai", "httpx2", "httpcore2")
 """They log every request of every page and of the cloud at the level of our own lines."""
@@ -30,7 +30,7 @@ def log_to(settings: Settings) -> None:
         ) from error
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.ERROR)
-    KNOWN.add(settings.cloud_key.get_secret_value())
+    KNOWN_SECRETS.add(settings.cloud_key.get_secret_value())
     for handler in (file, terminal):
         handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)

@@ -59,7 +59,7 @@ def run_sessions(settings: Settings, lock: DataLock) -> None:
     maintenance = Maintenance(settings.data_dir, lambda: log_to(settings))
     while True:
         with Application.open(settings) as application:
-            port = show(application, lock, maintenance)
+            port = serve_page(application, lock, maintenance)
         if not maintenance.run():
             return
         # The tab that asked finds the new session where it is.
@@ -67,7 +67,7 @@ def run_sessions(settings: Settings, lock: DataLock) -> None:
         prepare_data(settings)
 
 
-def show(application: Application, lock: DataLock, maintenance: Maintenance) -> int:
+def serve_page(application: Application, lock: DataLock, maintenance: Maintenance) -> int:
     """Open the page and keep it open; returns its port.
 
     The imports are here because gradio takes seconds that errors need not wait for.

@@ -52,14 +52,14 @@ def main(arguments: Sequence[str]) -> int:
     base = resolve_model(settings.model, settings.models_dir)
     with data_folder(settings), Store(settings.database) as store:
         kept = LearningChoices.load(store)
-        chats = None if options.chats is None else file_chats(store, options.chats)
-        scan(store)
+        chats = None if options.chats is None else add_file_chats(store, options.chats)
+        scan_chats(store)
         with_private = options.with_private or kept.with_private
-        data = rows(store, settings, chats, with_private=with_private)
+        data = learning_rows(store, settings, chats, with_private=with_private)
         seconds = kept.deadline_s if options.seconds is None else options.seconds
         memory_mb = kept.memory_mb if options.memory_mb is None else options.memory_mb
         run = train(store, settings, base, data, memory_mb, seconds)
-        found = outcome(store, settings, run)
+        found = result_value(store, settings, run)
     if options.json:
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
     else:
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if found["status"] == "complete" else 1
 
 
-def file_chats(store: Store, path: Path) -> tuple[int, ...]:
+def add_file_chats(store: Store, path: Path) -> tuple[int, ...]:
     """Return the conversations that a file holds, added to the store unless they are there.
 
     Raises:
@@ -86,7 +86,7 @@ def file_chats(store: Store, path: Path) -> tuple[int, ...]:
     return tuple(made)
 
 
-def scan(store: Store) -> None:
+def scan_chats(store: Store) -> None:
     """Look for what is private in chats that have not been examined; they stay out otherwise.
 
     Raises:
@@ -103,7 +103,7 @@ def scan(store: Store) -> None:
     sys.stderr.write("\r" + " " * 70 + "\r")
 
 
-def rows(
+def learning_rows(
     store: Store, settings: Settings, chats: Sequence[int] | None, *, with_private: bool
 ) -> Dataset:
     """Return what is learnt from; chats named on the command line are allowed by that."""
@@ -132,24 +132,24 @@ def train(
     with ExitStack() as opened:
         plan_job = PlanJob(store, base)
         opened.callback(plan_job.close)
-        plan_job.want(data, memory_mb, seconds or None)
+        plan_job.request(data, memory_mb, seconds or None)
         while (planned := plan_job.wait(_POLL_SECONDS)) is None or planned.running:
             pass
         if planned.plan is None:
             raise TrainingError(planned.sentence)
         sys.stderr.write(f"{data.sentence} {planned.sentence}\n")
         adapters = Adapters(store, settings.data_dir)
-        runs = TrainingRuns(store, adapters, settings.data_dir, replan=plan_job.smaller)
+        runs = TrainingRuns(store, adapters, settings.data_dir, replan=plan_job.make_smaller)
         opened.callback(runs.close)
-        run = runs.start(data, base, planned.plan, memory_limit_mb=planned.wish.limit_mb)
+        run = runs.start(data, base, planned.plan, memory_limit_mb=planned.request.limit_mb)
         try:
-            return wait(runs, run.id)
+            return wait_for_run(runs, run.id)
         except KeyboardInterrupt:
             runs.cancel(run.id)
-            return wait(runs, run.id)
+            return wait_for_run(runs, run.id)
 
 
-def wait(runs: TrainingRuns, run_id: int) -> TrainingRun:
+def wait_for_run(runs: TrainingRuns, run_id: int) -> TrainingRun:
     """Wait until the run has ended, with a bar on stderr."""
     with tqdm(desc="training", unit="step", file=sys.stderr, leave=False) as bar:
         while (run := runs.get(run_id)).active:
@@ -162,7 +162,7 @@ def wait(runs: TrainingRuns, run_id: int) -> TrainingRun:
     return run
 
 
-def outcome(store: Store, settings: Settings, run: TrainingRun) -> dict[str, Any]:
+def result_value(store: Store, settings: Settings, run: TrainingRun) -> dict[str, Any]:
     """Return what `--json` prints; losses in nats per token of the answers kept aside."""
     adapters = Adapters(store, settings.data_dir).all()
     adapter = next((each for each in adapters if each.run_id == run.id), None)

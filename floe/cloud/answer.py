@@ -1,4 +1,4 @@
-"""What one answer asks of the cloud: each request goes by the same messages, all are counted."""
+"""The requests of one answer to the cloud: each goes by the same messages, all are counted."""
 
 from collections.abc import Sequence
 
@@ -53,7 +53,7 @@ class CloudRequests:
         return stream
 
     def usage(self) -> dict[str, int]:
-        """Figures of `AnswerStats`, cancelled requests included."""
+        """Return figures of `AnswerStats`, cancelled requests included."""
         return {
             "cloud_requests": sum(isinstance(stream, Stream) for stream in self._streams),
             "cloud_prompt_tokens": sum(stream.prompt_tokens for stream in self._streams),

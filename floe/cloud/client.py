@@ -33,16 +33,16 @@ from floe.cloud.endpoint import (
     SecretRepeatedError,
     is_refusal,
 )
-from floe.cloud.probe.profile import EndpointProfile, concede
+from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
 from floe.cloud.protocol.bounds import bound_response
-from floe.cloud.protocol.distributions import RowReader, as_chat_choice
+from floe.cloud.protocol.distributions import TokenReader, as_chat_choice
 from floe.cloud.protocol.request import Ask, Request, build_request
 from floe.cloud.stream import Stream
 from floe.errors import CloudError
 from floe.origin import origin_of
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, CloudToken, Sampling
-from floe.redaction import KNOWN, Listener
+from floe.redaction import KNOWN_SECRETS, SecretScanner
 
 __all__ = ["CloudClient", "RateLimited", "Stream"]
 
@@ -51,8 +51,8 @@ Result = TypeVar("Result")
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 30.0
 _MODELS_SECONDS: Final = 5.0
-_FAREWELL_SECONDS: Final = 1.0
-"""After the last row: time for the usage, and for the connection to become free again."""
+_COMPLETION_SECONDS: Final = 1.0
+"""After the last token: time for the usage, and for the connection to become free again."""
 _IDLE_SECONDS: Final = 120.0
 """How long an unused connection is kept: a person reads an answer before the next question."""
 _NO_KEY: Final = "no-key"
@@ -64,17 +64,17 @@ _HEADERS: Final = frozenset(
         *("accept", "accept-encoding", "connection", "user-agent"),
     }
 )
-_MOST_MODELS: Final = 2000
-_LONGEST_NAME: Final = 200
-_LONGEST_TEMPLATE: Final = 1 << 16
-_BYTES_A_TOKEN: Final = 256
+_MAX_MODELS: Final = 2000
+_MAX_NAME: Final = 200
+_MAX_TEMPLATE: Final = 1 << 16
+_MAX_BYTES_PER_TOKEN: Final = 256
 """More text than this for each token that was asked for is no answer to the question."""
-_WORTH_A_LOOK: Final = 8
+_SHORTEST_SCANNED: Final = 8
 """Bytes of a candidate: a shorter one holds no key, and nearly all are shorter."""
 _DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
-_MOST_CHUNKS: Final = 200
+_MAX_CHUNKS: Final = 200
 """Of one exchange: its answer is a few tokens long, but the server may not know an end."""
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _PURPOSE: ContextVar[tuple[Purpose, int | None]] = ContextVar("purpose", default=("probe", None))
 """For what the task at hand sends its requests, and for which answer."""
 
@@ -119,7 +119,7 @@ class CloudClient:
         connect_seconds: float = CONNECT_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        """Opens no connection yet.
+        """Prepare the client without opening a connection.
 
         Args:
             base_url: the part before `/chat/completions`, usually ending in `/v1`.
@@ -128,7 +128,7 @@ class CloudClient:
             profile: what is known of the endpoint; None: what is assumed of any.
             log: is given every request before it leaves.
             connect_seconds: longest wait for a connection.
-            silence_seconds: longest wait for the first row, and between two of them.
+            silence_seconds: longest wait for the first token, and between two of them.
 
         Raises:
             CloudError: `base_url` is not an http or https address, `key` none that may be sent
@@ -138,7 +138,7 @@ class CloudClient:
         self.profile = profile or EndpointProfile(model=model)
         self.vocabularies: dict[str, str] = {}
         self._endpoint = Endpoint(base_url, key)
-        KNOWN.add(key.get_secret_value())
+        KNOWN_SECRETS.add(key.get_secret_value())
         self._log = log
         self._silence_seconds = silence_seconds
         self._client = AsyncOpenAI(
@@ -153,11 +153,11 @@ class CloudClient:
 
     @property
     def host(self) -> str:
-        """How sentences name the endpoint."""
+        """The name of the endpoint in sentences."""
         return self._endpoint.host
 
     def models(self) -> list[str]:
-        """Ids of the models that the endpoint lists.
+        """Return ids of the models that the endpoint lists.
 
         Raises:
             CloudError: it cannot be reached, refuses, or does not speak the protocol.
@@ -215,13 +215,13 @@ class CloudClient:
                 future.cancel()
                 return stopped
             try:
-                return future.result(_LOOK_SECONDS)
+                return future.result(_POLL_SECONDS)
             except TimeoutError:
                 continue
         return future.result()
 
     def properties(self) -> Mapping[str, Any]:
-        """What llama-server tells of itself at `/props`; empty if there is no such thing."""
+        """Read what llama-server tells of itself at `/props`; empty if there is no such thing."""
         return self._call(self._properties())
 
     def close(self) -> None:
@@ -255,19 +255,19 @@ class CloudClient:
                 verify=httpx2.create_ssl_context(),
                 trust_env=not self._endpoint.address.origin.on_loopback,
                 event_hooks={
-                    "request": [self._strip_headers, self._write_down],
+                    "request": [self._strip_identifying_headers, self._log_request],
                     "response": [bound_response],
                 },
             )
         except (ValueError, OSError, httpx2.InvalidURL) as error:
-            # Not the text: a proxy's address may hold a password.
+            # The error's text stays out, because a proxy's address may hold a password.
             raise CloudError(
                 "This system's proxy or certificates cannot be used "
                 f"({type(error).__name__}). Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and "
                 "SSL_CERT_FILE."
             ) from None
 
-    async def _strip_headers(self, request: httpx2.Request) -> None:
+    async def _strip_identifying_headers(self, request: httpx2.Request) -> None:
         """Leave in a request what the endpoint must know, and nothing for anybody else."""
         if origin_of(str(request.url)) != self._endpoint.address.origin:
             raise NotAnApiError
@@ -278,7 +278,7 @@ class CloudClient:
         key = self._endpoint.key.get_secret_value() or _NO_KEY
         request.headers["Authorization"] = f"Bearer {key}"
 
-    async def _write_down(self, request: httpx2.Request) -> None:
+    async def _log_request(self, request: httpx2.Request) -> None:
         """Log a request that is about to leave, word for word; an error here keeps it back."""
         if self._log is not None:
             purpose, message_id = _PURPOSE.get()
@@ -292,22 +292,22 @@ class CloudClient:
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
                 listed: Any = await self._client.get("/models", cast_to=object)
-            return [self._read_model(entry) for entry in _listed(listed)[:_MOST_MODELS]]
+            return [self._read_model(entry) for entry in _model_entries(listed)[:_MAX_MODELS]]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")
         # Outside of `except`: the original, which may repeat the key, is not to be chained.
         raise failure
 
     def _read_model(self, entry: dict[str, Any]) -> str:
-        """The name of a listed model as it may be kept."""
-        name = self._endpoint.redactor.redact(str(entry["id"]), _LONGEST_NAME)
+        """Read the name of a listed model as it may be kept."""
+        name = self._endpoint.redactor.redact(str(entry["id"]), _MAX_NAME)
         meta = entry.get("meta")
         if isinstance(meta, dict) and "vocabulary" in meta:
-            self.vocabularies[name] = str(meta["vocabulary"])[:_LONGEST_NAME]
+            self.vocabularies[name] = str(meta["vocabulary"])[:_MAX_NAME]
         return name
 
     async def _properties(self) -> Mapping[str, Any]:
-        # Beside the API's own address, not below it.
+        # `/props` is beside the API's own address, not below it.
         address = urljoin(str(self._client.base_url).rstrip("/"), "props")
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
@@ -321,7 +321,7 @@ class CloudClient:
             name: text
             for name, text in texts.items()
             if isinstance(text, str)
-            and len(text) <= _LONGEST_TEMPLATE
+            and len(text) <= _MAX_TEMPLATE
             and not self._endpoint.redactor.holds(text)
         }
 
@@ -339,16 +339,16 @@ class CloudClient:
                     done.at_ms.append((clock() - began) * 1000)
                     if not over and any(c.get("finish_reason") for c in chunk.get("choices") or ()):
                         over = True
-                        limit.reschedule(min(began + seconds, clock() + _FAREWELL_SECONDS))
-                    if len(done.chunks) >= _MOST_CHUNKS:
+                        limit.reschedule(min(began + seconds, clock() + _COMPLETION_SECONDS))
+                    if len(done.chunks) >= _MAX_CHUNKS:
                         break
         except Exception as error:  # every way in which a foreign server can fail
             if not over:
                 done.error = self._endpoint.explain(error, self.model)
                 done.refusal = self._endpoint.refusal_of(error)
                 done.refused = is_refusal(error)
-        if done.error is None and not over and len(done.chunks) < _MOST_CHUNKS:
-            done.error = self._broke_off()
+        if done.error is None and not over and len(done.chunks) < _MAX_CHUNKS:
+            done.error = self._incomplete_error()
         if done.error is not None and accepted and not done.chunks and clock() < began + seconds:
             # llama-cpp-python's server without --logits_all, asked for log-probabilities.
             done.refusal, done.refused = "nothing came", True
@@ -382,12 +382,12 @@ class CloudClient:
     async def _read(self, stream: Stream, ask: Ask, reason: tuple[Purpose, int | None]) -> None:
         _PURPOSE.set(reason)
         failure: CloudError | None = None
-        reader = RowReader(ask.partial)
+        reader = TokenReader(ask.partial)
         try:
             async with asyncio.timeout(self._silence_seconds) as limit:
-                await self._follow(stream, reader, ask, limit)
+                await self._receive(stream, reader, ask, limit)
             if not reader.finished:
-                failure = self._broke_off()
+                failure = self._incomplete_error()
         except asyncio.CancelledError:
             stream.end(None)
             raise
@@ -396,14 +396,14 @@ class CloudClient:
                 failure = self._endpoint.explain(error, self.model)
         stream.end(failure)
 
-    def _broke_off(self) -> CloudError:
+    def _incomplete_error(self) -> CloudError:
         return CloudError(f"{self.host} broke off in the middle of the answer.")
 
-    async def _follow(
-        self, stream: Stream, reader: RowReader, ask: Ask, limit: asyncio.Timeout
+    async def _receive(
+        self, stream: Stream, reader: TokenReader, ask: Ask, limit: asyncio.Timeout
     ) -> None:
         clock = asyncio.get_running_loop().time
-        listener = Listener(self._endpoint.redactor)
+        scanner = SecretScanner(self._endpoint.redactor)
         count = size = 0
         over = False
         async with await self._answer(ask) as response:
@@ -414,32 +414,32 @@ class CloudClient:
                 if over:
                     continue
                 choices = [as_chat_choice(choice) for choice in chunk.get("choices") or ()]
-                rows = [row for choice in choices for row in reader.read(choice)]
-                if rows:
-                    self._listen(listener, rows)
+                tokens = [token for choice in choices for token in reader.read(choice)]
+                if tokens:
+                    self._check_for_key(scanner, tokens)
                     limit.reschedule(clock() + self._silence_seconds)
-                    stream.extend(rows)
-                    count += len(rows)
-                    size += sum(len(row.text_bytes) for row in rows)
-                if count > ask.max_tokens or size > _BYTES_A_TOKEN * (ask.max_tokens + 256):
+                    stream.extend(tokens)
+                    count += len(tokens)
+                    size += sum(len(token.text_bytes) for token in tokens)
+                if count > ask.max_tokens or size > _MAX_BYTES_PER_TOKEN * (ask.max_tokens + 256):
                     reader.finish_reason = "length"  # the server was told, but goes on
                 over = reader.finished
                 if over:
-                    stream.say_farewell()
-                    # Once: a server that keeps talking does not keep its listener.
-                    limit.reschedule(clock() + _FAREWELL_SECONDS)
+                    stream.mark_complete()
+                    # The limit is set once: a server that keeps talking must not keep its reader.
+                    limit.reschedule(clock() + _COMPLETION_SECONDS)
 
-    def _listen(self, listener: Listener, rows: Sequence[CloudToken]) -> None:
-        """Look for the key in rows before anybody else sees them.
+    def _check_for_key(self, scanner: SecretScanner, tokens: Sequence[CloudToken]) -> None:
+        """Look for the key in tokens before anybody else sees them.
 
         Raises:
             SecretRepeatedError: it is there.
         """
-        text = b"".join(row.text_bytes for row in rows).decode("utf-8", "replace")
-        repeated = listener.hear(text)
-        for row in rows:
-            for candidate in row.candidates:
-                if len(candidate.text_bytes) >= _WORTH_A_LOOK:
+        text = b"".join(token.text_bytes for token in tokens).decode("utf-8", "replace")
+        repeated = scanner.scan(text)
+        for token in tokens:
+            for candidate in token.candidates:
+                if len(candidate.text_bytes) >= _SHORTEST_SCANNED:
                     other = candidate.text_bytes.decode("utf-8", "replace")
                     repeated = repeated or self._endpoint.redactor.holds(other)
         if repeated:
@@ -453,17 +453,17 @@ class CloudClient:
                 response = await self._post(build_request(ask, profile))
             except openai.APIStatusError as error:
                 refusal = self._endpoint.refusal_of(error)
-                humbler = concede(profile, refusal) if refusal else None
-                if humbler is None:
+                downgraded = downgrade_profile(profile, refusal) if refusal else None
+                if downgraded is None:
                     raise
-                profile = humbler
+                profile = downgraded
             else:
                 self.profile = profile
                 return response
 
 
-def _listed(models: Any) -> list[dict[str, Any]]:
-    """The entries of a list of models."""
+def _model_entries(models: Any) -> list[dict[str, Any]]:
+    """Return the entries of a list of models."""
     if not isinstance(models, dict):  # a page of HTML comes as its text
         raise NotAnApiError
     entries: list[dict[str, Any]] = models["data"]

@@ -1,4 +1,4 @@
-"""What a person reads when an endpoint fails: its host, a plain sentence, a way out, no key."""
+"""Sentences for an endpoint that fails: its host, what went wrong, a way out, no key."""
 
 import json
 import math
@@ -12,7 +12,7 @@ import openai
 from jinja2 import TemplateError
 from pydantic import SecretStr
 
-from floe.cloud.credentials.keys import IN_CLEAR, checked_key
+from floe.cloud.credentials.keys import IN_CLEAR, validate_key
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of, parse_address
@@ -80,14 +80,14 @@ class Endpoint:
             CloudError: the address is none, the key is none, or the one must not go to the other.
         """
         self.address = parse_address(base_url)
-        self.key = checked_key(key)
+        self.key = validate_key(key)
         self.host = self.address.origin.authority
         if self.key.get_secret_value() and not self.address.origin.keeps_secrets:
             raise CloudError(IN_CLEAR)
         self.redactor = Redactor([self.key.get_secret_value()])
 
     def explain(self, error: Exception, model: str) -> CloudError:
-        """A sentence for whatever went wrong.
+        """Say in a sentence what went wrong.
 
         Args:
             error: what the `openai` package raised, or the reading of its answer.
@@ -104,7 +104,7 @@ class Endpoint:
             case openai.APIConnectionError():
                 return self._explain_connection(error)
             case openai.APIError():
-                words = f"reports an error: {self._own_words(error)}"
+                words = f"reports an error: {self._server_message(error)}"
             case StoreError():
                 return CloudError(f"{error} What cannot be written down here is not sent.")
             case NotAnApiError():
@@ -118,7 +118,7 @@ class Endpoint:
         return CloudError(f"{self.host} {words}")
 
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
-        status, host, words = error.status_code, self.host, self._own_words(error)
+        status, host, words = error.status_code, self.host, self._server_message(error)
         if status in (401, 403):
             return KeyRefused(f"{host} does not accept the key. Check it in the settings.")
         if status == 404:
@@ -134,7 +134,7 @@ class Endpoint:
         return CloudError(f"{host} refused the request (status {status}): {words}")
 
     def _explain_redirect(self, location: str) -> str:
-        """The way out of it: nothing private follows a server's word to another place."""
+        """Say the way out of it: nothing private follows a server's word to another place."""
         origin = origin_of(location.partition("?")[0].partition("#")[0])
         place = "another address"
         if origin is not None and origin != self.address.origin:
@@ -163,7 +163,7 @@ class Endpoint:
         return CloudError(f"The connection to {self.host} broke off.")
 
     def refusal_of(self, error: Exception) -> str:
-        """The server's words if it refused a request for what was in it; empty for other errors.
+        """Return the server's words on a request refused for its content; empty for other errors.
 
         Some servers call the refusal of log-probabilities an error of their own (500).
         """
@@ -176,14 +176,14 @@ class Endpoint:
             return words
         return ""
 
-    def _own_words(self, error: openai.APIError) -> str:
-        """The server's message without the key, which some servers repeat."""
+    def _server_message(self, error: openai.APIError) -> str:
+        """Return the server's message without the key, which some servers repeat."""
         words = error.body.get("message") if isinstance(error.body, dict) else error.body
         return self.redactor.redact(str(words or error.message))
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether it was the request that failed, and not the endpoint, the key or the network."""
+    """Return whether the request failed, and not the endpoint, the key or the network."""
     if isinstance(error, openai.APIStatusError):
         return error.status_code not in (401, 403, 408, 429, 502, 503, 504)
     # An error in the middle of a stream, or a page in place of one.
@@ -191,7 +191,7 @@ def is_refusal(error: Exception) -> bool:
 
 
 def _seconds(headers: httpx2.Headers) -> float | None:
-    """What `Retry-After` says: a number of seconds, or a date by the server's own clock."""
+    """Read `Retry-After`: a number of seconds, or a date by the server's own clock."""
     text = headers.get("retry-after", "")
     try:
         seconds = float(text)

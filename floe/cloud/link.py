@@ -18,7 +18,7 @@ from floe.cloud.credentials.choice import EndpointChoice, first_choice, keep_cho
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.credentials.presets import preset_by_id
 from floe.cloud.endpoint import Endpoint
-from floe.cloud.probe.probe import greet, probe
+from floe.cloud.probe.probe import check_endpoint, probe
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.stand_in.process import StandIn
@@ -38,14 +38,14 @@ _RETRY_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class CloudState:
-    """What a person reads about the cloud."""
+    """The state of the cloud as a person reads it."""
 
     kind: Literal["off", "starting", "ready", "failed"]
     sentence: str
 
     @property
     def usable(self) -> bool:
-        """Whether an answer can ask it."""
+        """True if an answer can ask it."""
         return self.kind == "ready"
 
 
@@ -62,7 +62,7 @@ class CloudLink:
     """
 
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
-        """Nothing is started yet.
+        """Start nothing yet.
 
         Args:
             settings: a cloud that is set in them (flag, environment, file) is the one to use.
@@ -88,22 +88,22 @@ class CloudLink:
 
     @property
     def choice(self) -> EndpointChoice:
-        """Which cloud is asked, connected or not."""
+        """The cloud that is asked, connected or not."""
         return self._choice
 
     @property
     def profile(self) -> EndpointProfile | None:
-        """What a test has found out about the cloud in use; None before one."""
+        """The findings of a test of the cloud in use; None before one."""
         return self._profile
 
     @property
     def tested_at(self) -> float | None:
-        """When that was, in seconds since the epoch."""
+        """The time of that test, in seconds since the epoch."""
         return self._tested_at
 
     @property
     def state(self) -> CloudState:
-        """How things stand; a stand-in that has died is found out here."""
+        """The state of the cloud; a stand-in that has died is found out here."""
         if self._state.usable and self._stand_in is not None and not self._stand_in.alive:
             self._state = CloudState(
                 "failed", "The stand-in cloud has ended; the next question starts it again."
@@ -154,7 +154,7 @@ class CloudLink:
         if self._store is not None:
             keep_choice(self._store, choice)
         if profile is not None and profile.complete:
-            self._keep(base_url, profile)
+            self._save_profile(base_url, profile)
         with self._lock:
             if self._closed:
                 return
@@ -202,7 +202,7 @@ class CloudLink:
         finally:
             found.close()
         if profile.complete:
-            self._keep(base_url, profile)
+            self._save_profile(base_url, profile)
             with self._lock:
                 client = self._client
                 in_use = client is not None and client.model == profile.model
@@ -256,9 +256,9 @@ class CloudLink:
             self._stand_in.stop()
         if self._thread is not None:
             self._thread.join()
-        self._drop()
+        self._disconnect()
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -286,13 +286,13 @@ class CloudLink:
             choice, key = self._choice, self._key
         self._state = _STARTING
         try:
-            self._drop()
+            self._disconnect()
             if choice.base_url == OFF:
                 self._state = _OFF
             elif choice.base_url == STAND_IN:
                 self._start_stand_in(choice)
             else:
-                self._reach(choice.base_url, choice, self._key_for(choice.base_url, key))
+                self._connect_client(choice.base_url, choice, self._key_for(choice.base_url, key))
         except FloeError as error:
             self._state = CloudState("failed", f"{error} This device answers alone.")
         except Exception:
@@ -305,16 +305,16 @@ class CloudLink:
         path = resolve_model(self._settings.stand_in_model, self._settings.models_dir)
         self._stand_in = StandIn(path, shlex.split(self._settings.stand_in_args))
         self._stand_in.start()
-        self._reach(self._stand_in.wait_ready(), choice, self._stand_in.key)
+        self._connect_client(self._stand_in.wait_ready(), choice, self._stand_in.key)
 
-    def _reach(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
+    def _connect_client(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
         client = CloudClient(base_url, choice.model, key, log=self._log)
         try:
-            greet(client)
+            check_endpoint(client)
         except CloudError:
             client.close()
             raise
-        self._profile, self._tested_at = self._recall(choice.base_url, client.model)
+        self._profile, self._tested_at = self._load_profile(choice.base_url, client.model)
         client.profile = self._profile or replace(
             preset_by_id(choice.preset).assumed, model=client.model
         )
@@ -331,12 +331,12 @@ class CloudLink:
             )
         self._state = CloudState("ready", words)
 
-    def _keep(self, base_url: str, profile: EndpointProfile) -> None:
+    def _save_profile(self, base_url: str, profile: EndpointProfile) -> None:
         self._found[base_url, profile.model] = profile, time.time()
         if self._store is not None:
             self._store.save_endpoint(base_url, profile.model, profile.to_json())
 
-    def _recall(
+    def _load_profile(
         self, base_url: str, model: str
     ) -> tuple[EndpointProfile, float] | tuple[None, None]:
         if (base_url, model) in self._found:

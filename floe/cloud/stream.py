@@ -1,4 +1,4 @@
-"""One streaming request as the decoder sees it: rows to poll, an end, a way to cancel."""
+"""One streaming request as the decoder sees it: tokens to poll, an end, a way to cancel."""
 
 import asyncio
 import threading
@@ -19,35 +19,35 @@ class Stream:
 
     Attributes:
         opened_at: seconds, `time.monotonic()`.
-        first_row_ms: from there to the first row; None before it.
+        first_token_ms: from there to the first token; None before it.
         prompt_tokens: 0 until the server has said; it may never do so if cancelled early.
-        completion_tokens: rows received, or what the server counts if that is more.
+        completion_tokens: tokens received, or what the server counts if that is more.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.opened_at = time.monotonic()
-        self.first_row_ms: float | None = None
+        self.first_token_ms: float | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self._loop = loop
-        self._rows: deque[CloudToken] = deque()
+        self._tokens: deque[CloudToken] = deque()
         self._changed = threading.Condition()
         self._ended = False
         self._error: CloudError | None = None
-        self._farewell = False
+        self._complete = False
         self._task: asyncio.Task[None] | None = None
 
     def poll(self) -> list[CloudToken]:
         """Rows that have arrived since the last call, in order."""
         with self._changed:
-            rows = list(self._rows)
-            self._rows.clear()
-            return rows
+            tokens = list(self._tokens)
+            self._tokens.clear()
+            return tokens
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until a row is there to poll or the stream has ended, at most `seconds`."""
+        """Sleep until a token is there to poll or the stream has ended, at most `seconds`."""
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._rows) or self._ended, seconds)
+            return self._changed.wait_for(lambda: bool(self._tokens) or self._ended, seconds)
 
     @property
     def ended(self) -> bool:
@@ -56,13 +56,13 @@ class Stream:
 
     @property
     def error(self) -> CloudError | None:
-        """Why the stream broke off; None while it runs, after a proper end, or after `close`."""
+        """The reason for breaking off; None while it runs, after a proper end, or after `close`."""
         return self._error
 
     def close(self) -> None:
         """Cancel: the connection is closed, wherever the request stands. Returns at once.
 
-        A stream whose last row has come is left alone for a moment, so that its connection can
+        A stream whose last token has come is left alone for a moment, so that its connection can
         be used again.
         """
         self.end(None)
@@ -70,7 +70,7 @@ class Stream:
             self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        if self._task is not None and not self._farewell:
+        if self._task is not None and not self._complete:
             self._task.cancel()
 
     def run(self, task: asyncio.Task[None]) -> None:
@@ -79,13 +79,13 @@ class Stream:
         if self._ended:
             task.cancel()
 
-    def extend(self, rows: Sequence[CloudToken]) -> None:
-        """Add rows that have arrived."""
-        if self.first_row_ms is None:
-            self.first_row_ms = (time.monotonic() - self.opened_at) * 1000
-        self.completion_tokens += len(rows)
+    def extend(self, tokens: Sequence[CloudToken]) -> None:
+        """Add tokens that have arrived."""
+        if self.first_token_ms is None:
+            self.first_token_ms = (time.monotonic() - self.opened_at) * 1000
+        self.completion_tokens += len(tokens)
         with self._changed:
-            self._rows.extend(rows)
+            self._tokens.extend(tokens)
             self._changed.notify_all()
 
     def count(self, usage: dict[str, Any]) -> None:
@@ -94,9 +94,9 @@ class Stream:
         counted = _as_count(usage.get("completion_tokens"))
         self.completion_tokens = max(self.completion_tokens, counted)
 
-    def say_farewell(self) -> None:
-        """The last row has come: what is left of the response is not worth cancelling."""
-        self._farewell = True
+    def mark_complete(self) -> None:
+        """Note that the last token has come: the rest of the response is not worth cancelling."""
+        self._complete = True
 
     def end(self, error: CloudError | None) -> None:
         """Nothing more will come; the first word counts."""
@@ -118,18 +118,18 @@ class Unavailable:
         self.error = error
 
     def poll(self) -> list[CloudToken]:
-        """Nothing."""
+        """Return nothing."""
         return []
 
     def wait(self, seconds: float) -> bool:
-        """Does not wait: there is nothing to come."""
+        """Return at once: there is nothing to come."""
         del seconds
         return True
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Close nothing: there is no connection."""
 
 
 def _as_count(value: Any) -> int:
-    """A server's number of tokens as one that can be added up and kept; TypeError if it is none."""
+    """Return a server's number of tokens, fit to be added up and kept; TypeError if it is none."""
     return int(min(max(float(value or 0), 0.0), _MOST_TOKENS))

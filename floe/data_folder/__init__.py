@@ -1,1 +1,1 @@
-"""What is done to all data at once, while nobody has it open."""
+"""Work on all data at once, while nobody has it open."""

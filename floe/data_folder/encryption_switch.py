@@ -49,7 +49,7 @@ _ALREADY: Final = "The data folder is encrypted already."
 SwitchStep = Callable[[str], None]
 
 
-def check_wish(data_dir: Path, kind: EncryptionKind, passphrase: str) -> None:
+def check_switch(data_dir: Path, kind: EncryptionKind, passphrase: str) -> None:
     """See what stands in the way before anything is closed for it.
 
     Raises:
@@ -213,7 +213,7 @@ def _convert_backup(data_dir: Path, path: Path, key: bytes | None, new_key: byte
         if new_key is None:
             logger.warning("%s stays encrypted: %s", path.name, error)
             return
-        # It cannot be restored either, and what is in it must not stay readable.
+        # A broken backup goes: it cannot be restored, and its content must not stay readable.
         if "damaged" in str(error) or "not a backup" in str(error):
             logger.warning("%s is damaged and has been deleted: %s", path.name, error)
             with suppress(FileNotFoundError):

@@ -93,7 +93,7 @@ def erase(data_dir: Path, keep: Sequence[str] = ()) -> list[Path]:
 
 
 def finish_erasure(data_dir: Path) -> None:
-    """At a start: finish what was killed; see `erase`."""
+    """Finish, at a start, what was killed; see `erase`."""
     if (data_dir / MARK).exists():
         erase(data_dir)
 
@@ -112,7 +112,7 @@ def _remove_known(path: Path, problems: list[OSError]) -> None:
 
 
 def _remove_within(folder: Path, known: re.Pattern[str], problems: list[OSError]) -> None:
-    """What Floe put into one of its folders, and the folder too if nothing is left."""
+    """Remove what Floe put into one of its folders, and the folder too if nothing is left."""
     if folder.is_symlink():
         # What it points to was put elsewhere by somebody; what Floe wrote there stays there.
         _remove(folder, problems)
@@ -125,7 +125,7 @@ def _remove_within(folder: Path, known: re.Pattern[str], problems: list[OSError]
 
 
 def _remove(path: Path, problems: list[OSError]) -> None:
-    """A file, a link itself, or a whole folder, in which links are removed and not followed."""
+    """Remove a file, a link itself, or a whole folder; links in it are not followed."""
 
     def note(_call: object, _path: object, info: tuple[object, BaseException, object]) -> None:
         if isinstance(info[1], OSError) and not isinstance(info[1], FileNotFoundError):
@@ -148,7 +148,7 @@ def _listed(folder: Path) -> Iterable[Path]:
 
 
 def _end_children(data_dir: Path) -> None:
-    """Trainers outlive the app, and read what is to be deleted; a host is somebody's own window."""
+    """End trainers, which outlive the app and read what is to be deleted, but no person's host."""
     children = child_processes(data_dir)
     for process in children:
         with suppress(psutil.Error):
@@ -165,7 +165,7 @@ def _end_children(data_dir: Path) -> None:
 
 
 def _forget_keys(data_dir: Path) -> None:
-    """The keyring's entries for every address that this folder knows, and for known services."""
+    """Remove the keyring's entries for all addresses that this folder knows, and known services."""
     urls = [preset.base_url for preset in PRESETS]
     path = data_dir / backup.DATABASE
     if path.is_file():

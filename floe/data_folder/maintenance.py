@@ -1,4 +1,4 @@
-"""What is done to a data folder while nobody has it open: before an app opens it, and between two.
+"""Work on a data folder that nobody has open: before an app opens it, and between two.
 
 The app's page cannot erase, encrypt or restore what it stands on. So it says what it wants
 (`Maintenance`), everything is closed, the work is done, and the app opens again in the same
@@ -25,7 +25,7 @@ from floe.config import Settings
 from floe.data_folder import encryption_switch, erasure
 from floe.errors import EncryptionError, FloeError
 from floe.store import backup, encryption
-from floe.store.data_lock import LOCK, alone, open_page
+from floe.store.data_lock import LOCK, exclusive_access, open_page
 from floe.store.encryption import EncryptionKind
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Maintenance:
         self.ask(lambda: encryption_switch.turn_off(self._data_dir))
 
     def wait(self) -> None:
-        """Until something is asked for."""
+        """Wait until something is asked for."""
         while not self._asked.wait(3600):
             pass
 
@@ -90,7 +90,7 @@ class Maintenance:
         return True
 
     def _erase(self) -> str:
-        """With the log closed meanwhile, and what the open page needs kept."""
+        """Erase with the log closed meanwhile, and what the open page needs kept."""
         _close_log(self._data_dir)
         try:
             erasure.erase(self._data_dir, keep=OPEN_AFTER_ERASURE)
@@ -151,7 +151,7 @@ def open_folder(data_dir: Path, passphrase_file: Path | None = None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; 1 after an error that was explained."""
+    """Run the command; 1 after an error that was explained."""
     flags = _parser().parse_args(arguments)
     data_dir = Settings.load(data_dir=flags.data_dir).data_dir
     passphrase_file: Path | None = flags.passphrase_file
@@ -199,7 +199,7 @@ def _run(flags: argparse.Namespace, data_dir: Path, passphrase_file: Path | None
         return _restore(data_dir, flags.file, passphrase_file)
     if flags.command == "erase":
         return _erase(data_dir, agreed=flags.yes)
-    with alone(data_dir, f"{flags.command} again"):
+    with exclusive_access(data_dir, f"{flags.command} again"):
         open_folder(data_dir, passphrase_file)
         encryption_switch.finish_switch(data_dir)
         if flags.command == "decrypt":
@@ -210,9 +210,9 @@ def _run(flags: argparse.Namespace, data_dir: Path, passphrase_file: Path | None
 
 
 def _erase(data_dir: Path, *, agreed: bool) -> str:
-    if not agreed and not _agreed(erasure.QUESTION):
+    if not agreed and not _confirm(erasure.QUESTION):
         return "Nothing was deleted."
-    with alone(data_dir, "delete again"):
+    with exclusive_access(data_dir, "delete again"):
         left = erasure.erase(data_dir)
     others = sorted(each.name for each in left if each.name != LOCK)
     stays = f" What is not Floe's stays: {', '.join(others)}." if others else ""
@@ -254,7 +254,7 @@ def _first_line(file: Path) -> str:
         ) from error
 
 
-def _agreed(question: str) -> bool:
+def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         raise FloeError("Nobody can be asked here. Say --yes to delete without a question.")
     sys.stderr.write(f"{question}\nType “delete” to go on: ")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from floe.chats.jsonl import read_chats
 from floe.cloud.client import CloudClient
 from floe.cloud.credentials.keys import Keys
-from floe.cloud.probe.probe import greet
+from floe.cloud.probe.probe import check_endpoint
 from floe.config import Settings
 from floe.evaluate.learning import Chat, TrainedWriter, hold_out, learn
 from floe.evaluate.quality import EvaluationSet, measure, summary
@@ -63,7 +63,7 @@ def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
             key = Keys(settings).load(options.live)
             client = CloudClient(options.live, options.cloud_model, key)
             stack.callback(client.close)
-            greet(client)
+            check_endpoint(client)
             yield LiveCloud(client, options.max_requests)
         else:
             model = stack.enter_context(

@@ -102,9 +102,10 @@ class Decoder:
             policy: limits on cloud requests.
             notify: is told in plain sentences what the user should know.
             alone: how tokens are marked when there is no way to the cloud.
-            long_batches: fused tokens are evaluated in batches of `even_batch` at least, filled
-                up where proposals are missing: dear single steps, cheap long batches, and digits
-                that do not depend on when rows arrive. For models that agree nearly always.
+            long_batches: fused tokens are evaluated in batches of `batch_invariant_min_size` at
+                least, filled up where proposals are missing: dear single steps, cheap long batches,
+                and bits that do not depend on when rows arrive. For models that agree nearly
+                always.
         """
         self._local = local
         self._controls = controls
@@ -114,10 +115,12 @@ class Decoder:
         self._pieces = tuple(local.pieces)
         self._picker = Picker(self._pieces, index, Projector(index), rule)
         self._end_ids = frozenset(local.end_ids)
-        exact = local.exact_batch
+        exact = local.bit_exact_batch_size
         self._batch = min(MAX_BATCH, exact if exact >= MIN_EXACT else MAX_BATCH)
-        self._single_until = local.single_until if exact >= MIN_EXACT else local.context_size
-        self._even = local.even_batch if long_batches else 1
+        self._single_until = (
+            local.single_step_exact_below if exact >= MIN_EXACT else local.context_size
+        )
+        self._even = local.batch_invariant_min_size if long_batches else 1
         if self._even > 1:
             self._batch = MAX_BATCH
         self._draft_length = DraftLength(self._batch - 1)

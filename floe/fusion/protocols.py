@@ -31,21 +31,21 @@ class LocalModel(Protocol):
         ...
 
     @property
-    def exact_batch(self) -> int:
-        """Most tokens of one batch whose logits are those of single steps, to the last digit.
+    def bit_exact_batch_size(self) -> int:
+        """Most tokens of one batch whose logits are those of single steps, to the last bit.
 
-        In a long cache those of a batch of two: `single_until`.
+        In a long cache those of a batch of two: `single_step_exact_below`.
         """
         ...
 
     @property
-    def single_until(self) -> int:
-        """Tokens in the cache from which on a single step has other digits than a batch of two."""
+    def single_step_exact_below(self) -> int:
+        """Tokens in the cache from which on a single step differs in bits from a batch of two."""
         ...
 
     @property
-    def even_batch(self) -> int:
-        """Fewest tokens from which on all batches have the same digits.
+    def batch_invariant_min_size(self) -> int:
+        """Fewest tokens from which on logits do not depend on the size of the batch.
 
         1: whatever their size. 0: no such size is known.
         """

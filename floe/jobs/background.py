@@ -33,7 +33,7 @@ class BackgroundJob:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """True while the job goes on."""
         thread = self._thread
         return thread is not None and thread.is_alive()
 

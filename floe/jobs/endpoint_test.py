@@ -40,7 +40,7 @@ class EndpointTest:
         self._view: EndpointTestView | None = None
 
     def view(self) -> EndpointTestView | None:
-        """How it stands; None if nothing has been tested since the program began."""
+        """Show how the test stands; None if nothing has been tested since the program began."""
         return self._view
 
     def start(self, choice: EndpointChoice, key: SecretStr | None) -> None:

@@ -19,7 +19,7 @@ class JoinJob:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """True while the joining goes on."""
         return self._job.running
 
     def take_problem(self) -> str:

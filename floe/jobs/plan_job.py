@@ -21,8 +21,8 @@ _WORKING: Final = "Looking at what this device can do."
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """For what a plan is wanted: rows by their fingerprint, limits; None: as the device allows."""
+class PlanRequest:
+    """Rows, by their fingerprint, and limits of a plan to make; None: as the device allows."""
 
     fingerprint: str
     memory_mb: int | None
@@ -35,10 +35,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanView:
     """A plan, or the sentence that says why there is none (yet)."""
 
-    wish: Wish
+    request: PlanRequest
     plan: TrainPlan | None
     sentence: str
     running: bool = False
@@ -51,8 +51,8 @@ class PlanJob:
         self._store = store
         self._base = base
         self._lock = threading.Lock()
-        self._view: Planned | None = None
-        self._wanted: tuple[Dataset, Wish] | None = None
+        self._view: PlanView | None = None
+        self._pending: tuple[Dataset, PlanRequest] | None = None
         self._counted: tuple[str, Workload] | None = None
         # One at a time: two measurements at once would each find half a device.
         self._job = BackgroundJob("plan")
@@ -60,70 +60,70 @@ class PlanJob:
 
     def close(self) -> None:
         """Wait for the plan in the making, and begin no other."""
-        self._wanted = None
+        self._pending = None
         self._job.close()
 
-    def view(self) -> Planned | None:
-        """How it stands."""
+    def view(self) -> PlanView | None:
+        """Show how the plan stands."""
         return self._view
 
-    def want(self, data: Dataset, memory_mb: int | None, deadline_s: int | None) -> None:
+    def request(self, data: Dataset, memory_mb: int | None, deadline_s: int | None) -> None:
         """Make a plan for these rows and limits, unless it is there or in the making."""
-        wish = Wish(data.fingerprint, memory_mb, deadline_s)
+        request = PlanRequest(data.fingerprint, memory_mb, deadline_s)
         with self._lock:
-            if self._view is not None and self._view.wish == wish:
+            if self._view is not None and self._view.request == request:
                 return
-            self._view = Planned(wish, None, _WORKING, running=True)
-            self._wanted = data, wish
+            self._view = PlanView(request, None, _WORKING, running=True)
+            self._pending = data, request
             if self._working:
                 return
             self._job.wait()  # the thread before has nothing left to do
             self._working = self._job.start(self._work, self._end)
 
-    def wait(self, seconds: float) -> Planned | None:
+    def wait(self, seconds: float) -> PlanView | None:
         """Sleep until the plan is there, at most `seconds`."""
         self._job.wait(seconds)
         return self._view
 
-    def smaller(self, failed: TrainPlan, limit_mb: float) -> TrainPlan | None:
-        """In place of a plan that outgrew the memory."""
+    def make_smaller(self, failed: TrainPlan, limit_mb: float) -> TrainPlan | None:
+        """Make a plan in place of one that outgrew the memory."""
         architecture = read_architecture(self._base)
         return smaller_plan(load_or_measure_hardware(self._store), architecture, failed, limit_mb)
 
     def _work(self) -> None:
         while True:
             with self._lock:
-                wanted, self._wanted = self._wanted, None
-                if wanted is None:
+                pending, self._pending = self._pending, None
+                if pending is None:
                     self._working = False
                     return
-            self._show(self._make(*wanted))
+            self._show(self._make_view(*pending))
 
-    def _make(self, data: Dataset, wish: Wish) -> Planned:
+    def _make_view(self, data: Dataset, request: PlanRequest) -> PlanView:
         try:
             data.check()
             plan = choose_plan(
                 load_or_measure_hardware(self._store),
                 read_architecture(self._base),
                 self._count(data),
-                memory_limit_mb=wish.memory_mb,
-                deadline_s=wish.deadline_s or NO_DEADLINE,
+                memory_limit_mb=request.memory_mb,
+                deadline_s=request.deadline_s or NO_DEADLINE,
             )
         except FloeError as error:
-            return Planned(wish, None, str(error))
-        return Planned(wish, plan, f"{plan.reason[:1].upper()}{plan.reason[1:]}.")
+            return PlanView(request, None, str(error))
+        return PlanView(request, plan, f"{plan.reason[:1].upper()}{plan.reason[1:]}.")
 
-    def _show(self, made: Planned) -> None:
+    def _show(self, made: PlanView) -> None:
         with self._lock:
-            if self._view is not None and self._view.wish == made.wish:
+            if self._view is not None and self._view.request == made.request:
                 self._view = made
 
     def _end(self, problem: str) -> None:
-        """Only a bug comes here with a problem: the page must not wait for ever."""
+        """End the work; a problem is a bug, after which the page must not wait for ever."""
         with self._lock:
             self._working = False
             if problem and self._view is not None and self._view.running:
-                self._view = Planned(self._view.wish, None, problem)
+                self._view = PlanView(self._view.request, None, problem)
 
     def _count(self, data: Dataset) -> Workload:
         if self._counted is None or self._counted[0] != data.fingerprint:

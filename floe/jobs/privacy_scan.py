@@ -10,7 +10,7 @@ from floe.privacy.gate import Gate
 from floe.store import Store
 
 _BATCH: Final = 20
-_UNSEEN: Final = (
+_UNEXAMINED: Final = (
     "SELECT id FROM messages WHERE private IS NULL AND role <> 'system' AND content <> ''"
     " AND status <> 'streaming' ORDER BY id"
 )
@@ -26,13 +26,13 @@ class PrivacyScan:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """True while the scan goes on."""
         return self._job.running
 
     @property
     def sentence(self) -> str:
-        """What the person should know; empty if everything has been examined."""
-        left = len(self._unseen())
+        """A sentence for the person; empty if everything has been examined."""
+        left = len(self._unexamined_ids())
         if not left:
             return ""
         if self.running:
@@ -42,7 +42,7 @@ class PrivacyScan:
 
     def start(self) -> None:
         """Examine whatever has not been examined; returns at once."""
-        if self._unseen():
+        if self._unexamined_ids():
             self._job.start(self._scan)
 
     def wait(self, seconds: float) -> bool:
@@ -54,11 +54,11 @@ class PrivacyScan:
         self._job.close()
 
     def _scan(self) -> None:
-        while not self._job.cancelled.is_set() and (unseen := self._unseen()[:_BATCH]):
+        while not self._job.cancelled.is_set() and (unseen := self._unexamined_ids()[:_BATCH]):
             self._gate.look_at([self._store.message(each) for each in unseen])
-            if self._unseen()[:_BATCH] == unseen:
+            if self._unexamined_ids()[:_BATCH] == unseen:
                 return  # the detector cannot examine them now
 
-    def _unseen(self) -> list[int]:
+    def _unexamined_ids(self) -> list[int]:
         with self._store.reading() as db:
-            return [row[0] for row in db.execute(_UNSEEN)]
+            return [row[0] for row in db.execute(_UNEXAMINED)]

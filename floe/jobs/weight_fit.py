@@ -45,8 +45,8 @@ logger = logging.getLogger(__name__)
 
 _READY_SECONDS: Final = 120.0
 """Time that the cloud and the privacy check may take to start."""
-_LOOK_SECONDS: Final = 0.1
-_CHECK_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.1
+_DETECTION_SECONDS: Final = 10.0
 """The privacy check may take so long here, where nobody waits for it."""
 _STREAM_TOKENS: Final = 64
 """A stream is closed where the text leaves it, which nearly always comes sooner."""
@@ -72,7 +72,7 @@ class WeightFitJob:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """True while the fit goes on."""
         return self._job.running
 
     def start(self, run: TrainingRun) -> None:
@@ -84,7 +84,7 @@ class WeightFitJob:
 
         Not where whole answers say more, and the person wants them to.
         """
-        stays = fitted_on_answers(self._store, self._settings.rule) and self._wished
+        stays = fitted_on_answers(self._store, self._settings.rule) and self._is_enabled
         if fit_is_due(self._store) and not stays and not self.running:
             self._start(lambda: self._keep(fit_on_rewritten(self._store, self._settings.rule)))
 
@@ -102,7 +102,7 @@ class WeightFitJob:
                 keep_note(self._store, f"It was to be fitted anew and stays as it was. {problem}")
 
     def _fit(self, folder: RunFolder) -> None:
-        if self._wished:
+        if self._is_enabled:
             self._fit_on_answers(folder.held_out)
         else:
             self._keep(fit_on_rewritten(self._store, self._settings.rule))
@@ -112,14 +112,14 @@ class WeightFitJob:
         logger.info("the weight was fitted anew: %s", auto.reason)
 
     def _fit_on_answers(self, held_out: Collection[int]) -> None:
-        self._wait_for_the_cloud()
+        self._wait_for_cloud()
         options = Preferences.load(self._store).options()
-        left = self._assistant.left_today(replace(options, max_requests=MAX_REQUESTS))
+        left = self._assistant.requests_left_today(replace(options, max_requests=MAX_REQUESTS))
         if left <= 0:
             raise CloudError(
                 f"The budget of {options.daily_requests} cloud requests a day is used up."
             )
-        answers = self._cleared(held_out)
+        answers = self._allowed_answers(held_out)
         if not answers:
             raise DataError(_NOTHING)
         model = self._assistant.model
@@ -136,11 +136,11 @@ class WeightFitJob:
         self._keep(auto)
 
     @property
-    def _wished(self) -> bool:
+    def _is_enabled(self) -> bool:
         return LearningChoices.load(self._store).ask_cloud
 
-    def _wait_for_the_cloud(self) -> None:
-        """Until it and the privacy check are there.
+    def _wait_for_cloud(self) -> None:
+        """Wait until the cloud and the privacy check are there.
 
         Raises:
             CloudError: it takes no part.
@@ -155,14 +155,14 @@ class WeightFitJob:
         while cloud.state.kind == "starting" or detector.state in ("not loaded", "loading"):
             if time.monotonic() > until or self._job.cancelled.is_set():
                 break
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
         if not cloud.state.usable:
             raise CloudError(cloud.state.sentence)
         if detector.state != "ready":
             raise PrivacyError(detector.sentence)
 
-    def _cleared(self, held_out: Collection[int]) -> list[OwnAnswer]:
-        """Answers that may be asked about, as they are now; the newest chats first."""
+    def _allowed_answers(self, held_out: Collection[int]) -> list[OwnAnswer]:
+        """Return answers that may be asked about, as they are now; the newest chats first."""
         data = chosen_dataset(self._store, self._settings.system_prompt, with_private=False)
         found: list[OwnAnswer] = []
         for row in data.used:
@@ -175,17 +175,17 @@ class WeightFitJob:
         return found
 
     def _own_answer(self, row: LearningRow) -> list[OwnAnswer]:
-        """The answer if the gate lets it go; else nothing."""
+        """Return the answer if the gate lets it go; else nothing."""
         shown = self._store.message(row.message_id)
         assert shown.parent_id is not None  # a row has a question
         path = self._store.path_to(shown.parent_id)
-        if path[-1].role != "user" or self._stayed_here(shown):
+        if path[-1].role != "user" or self._was_kept_local(shown):
             return []
         prompt = self._assistant.prompt(path)
         passage = self._passage(path, prompt.dropped)
         if passage is None or passage.guard is None or passage.guard.kinds_in(row.answer):
             return []
-        passage.guard.seconds = _CHECK_SECONDS
+        passage.guard.seconds = _DETECTION_SECONDS
         requests = CloudRequests(
             self._assistant.cloud,
             passage.messages,
@@ -193,19 +193,21 @@ class WeightFitJob:
             message_id=row.message_id,
             purpose="weight",
         )
-        opened = passage.guard.around(self._opener(requests, row.conversation_id), _unheard)
+        opened = passage.guard.around(
+            self._stream_opener(requests, row.conversation_id), _ignore_notice
+        )
         return [OwnAnswer(prompt, row.answer, opened)]
 
-    def _stayed_here(self, answer: Message) -> bool:
-        """Whether the answer, or one that it was rewritten from, was kept on this device."""
+    def _was_kept_local(self, answer: Message) -> bool:
+        """Return whether the answer, or one that it was rewritten from, was kept on this device."""
         reason = answer.route.reason if answer.route is not None else ""
         if reason == CHOSEN or reason.startswith(KEPT):
             return True
         before = answer.edited_from
-        return before is not None and self._stayed_here(self._store.message(before))
+        return before is not None and self._was_kept_local(self._store.message(before))
 
     def _passage(self, path: list[Message], dropped: int) -> Passage | None:
-        """What may leave; pseudonyms are no way out, for there is no answer to be had."""
+        """Decide what may leave; pseudonyms are no way out, because no answer comes back."""
         gate, store = self._assistant.gate, self._store
         local_only = store.conversation(path[-1].conversation_id).local_only
         if gate.closed("fused", local_only=local_only, path=path) is not None:
@@ -219,13 +221,13 @@ class WeightFitJob:
             kept=(choices.about_me(store), choices.personal_context(store)),
         )
 
-    def _opener(self, requests: CloudRequests, conversation_id: int) -> OpenStream:
+    def _stream_opener(self, requests: CloudRequests, conversation_id: int) -> OpenStream:
         """One request after the other, between answers, as long as the person lets it."""
 
         def opened(text: str) -> CloudStream | None:
             while self._assistant.busy:
-                time.sleep(_LOOK_SECONDS)
-            if not self._may_go_on(conversation_id):
+                time.sleep(_POLL_SECONDS)
+            if not self._is_allowed_still(conversation_id):
                 return None
             stream = requests.open(text)
             if isinstance(stream, Stream):
@@ -236,14 +238,14 @@ class WeightFitJob:
 
         return opened
 
-    def _may_go_on(self, conversation_id: int) -> bool:
-        """Whether the person has not changed their mind, nor deleted the chat."""
+    def _is_allowed_still(self, conversation_id: int) -> bool:
+        """Return whether the person has not changed their mind, nor deleted the chat."""
         with suppress(StoreError):
             fused = Preferences.load(self._store).mode != "local"
             here = self._store.conversation(conversation_id).local_only
-            return self._wished and fused and not here and not self._job.cancelled.is_set()
+            return self._is_enabled and fused and not here and not self._job.cancelled.is_set()
         return False
 
 
-def _unheard(_sentence: str) -> None:
-    """There is no answer in the making to which the sentence belongs."""
+def _ignore_notice(_sentence: str) -> None:
+    """Ignore a sentence, because there is no answer to which it belongs."""

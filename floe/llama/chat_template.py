@@ -141,7 +141,7 @@ class BoundedTemplate:
             self._template = environment.from_string(source)
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """The text for `values` (`messages`, `bos_token` and so on).
+        """Render the text for `values` (`messages`, `bos_token` and so on).
 
         Raises:
             TemplateError: it refuses the conversation, or goes beyond the bounds.
@@ -156,7 +156,7 @@ class _GenerationTag(Extension):
     tags = {"generation"}  # noqa: RUF012 - jinja's own name and type
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
-        """What stands within."""
+        """Keep what stands within the tag."""
         parser.stream.skip(1)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
@@ -165,7 +165,7 @@ class _ConcatToAdd(NodeTransformer):
     """`a ~ b` as `a|string + b|string`: the one operator that a sandbox cannot intercept."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
-        """Jinja finds this by its name."""
+        """Visit a concatenation; Jinja finds this by its name."""
         self.generic_visit(node)
         texts: list[nodes.Expr] = [
             nodes.Filter(each, "string", [], [], None, None, lineno=node.lineno)
@@ -215,7 +215,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Of texts, lists and numbers only the harmless methods."""
+        """Allow only the harmless methods of texts, lists and numbers."""
         if isinstance(obj, str):
             return attr in _TEXT_METHODS
         if isinstance(obj, list | tuple):
@@ -239,7 +239,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 def _raise_exception(message: str) -> NoReturn:
-    """What templates call for a conversation that they refuse."""
+    """Raise the error of a template that refuses a conversation."""
     raise TemplateError(message)
 
 
@@ -254,7 +254,7 @@ def _require(length: int) -> None:
 
 
 def _length(value: Any) -> int:
-    """Characters or items of a value; a list counts with what is in it."""
+    """Count characters or items of a value; a list counts with what is in it."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
@@ -325,7 +325,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """As transformers has it for chat templates: without HTML's escapes."""
+    """Write JSON as transformers does for chat templates: without HTML's escapes."""
     if isinstance(value, Undefined):
         raise TemplateError("it writes a value that is not there")
     _require(_length(value))
@@ -417,7 +417,7 @@ _WATCHDOG: Final = _Watchdog()
 def template_values(
     messages: Sequence[Mapping[str, str]], *, bos_text: str, eos_text: str
 ) -> dict[str, Any]:
-    """What chat templates read, as llama-cpp-python and transformers give it to them."""
+    """Return what chat templates read, as llama-cpp-python and transformers give it to them."""
     return {
         "messages": messages,
         "bos_token": bos_text,

@@ -8,7 +8,7 @@ from floe.llama.runtime import MAX_BATCH, MAX_OUTPUTS, LlamaModel, Logits
 def forced_logits(
     model: LlamaModel, prompt: Sequence[int], tokens: Sequence[int]
 ) -> Iterator[Logits]:
-    """Logits before each of `tokens` and after the last.
+    """Return logits before each of `tokens` and after the last.
 
     Args:
         model: its cache is reused as far as it holds the prompt, and holds all at the end.
@@ -36,6 +36,6 @@ def forced_logits(
 
 
 def _common(have: Sequence[int], want: Sequence[int]) -> int:
-    """Length of the longest common beginning."""
+    """Return the length of the longest common beginning."""
     pairs = zip(have, want, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(have), len(want)))

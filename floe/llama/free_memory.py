@@ -1,4 +1,4 @@
-"""How much memory this process may still take, and who sets the limit."""
+"""The memory that this process may still take, and who sets the limit."""
 
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ class FreeMemory(NamedTuple):
 
 
 def free_memory(cgroup: Path = _CGROUP) -> FreeMemory:
-    """The least of what the device has free, this process's container, and its own limit.
+    """Return the least of what the device has free, this process's container, and its own limit.
 
     A limit on the address space counts what is mapped, not only what is in use.
     """

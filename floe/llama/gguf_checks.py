@@ -1,4 +1,4 @@
-"""What a model or an adapter must say of itself so that llama.cpp does not end the process.
+"""Checks of a model's or an adapter's header, so that llama.cpp does not end the process.
 
 llama.cpp throws for some faults of a header, which its callers turn into an error, and asserts for
 others, which ends Floe with all that is in it. What asserts is found here first: the sizes in
@@ -259,7 +259,7 @@ class _Sizes:
         )
 
     def check(self) -> None:
-        """What llama.cpp asserts of them.
+        """Check what llama.cpp asserts of the sizes.
 
         Raises:
             HeaderError: they cannot be true together.
@@ -320,7 +320,7 @@ class _Sizes:
         *,
         lists: bool = False,
     ) -> int:
-        """A whole number within its range.
+        """Read a whole number within its range.
 
         A default takes the place of an absent one only: llama.cpp has none for what is required.
         """
@@ -358,7 +358,7 @@ class _Sizes:
 
 
 def _check_words(header: GgufHeader) -> None:
-    """The vocabulary; a text that it cannot spell ends the process long after loading."""
+    """Check the vocabulary; a text that it cannot spell ends the process long after loading."""
     tokenizer = header.text("tokenizer.ggml.model")
     if tokenizer not in _TOKENIZERS:
         raise HeaderError(f"has a vocabulary of the unknown kind “{(tokenizer or '')[:40]}”")
@@ -395,7 +395,7 @@ def _check_word_lists(header: GgufHeader, count: int) -> None:
 
 
 def _check_floats(header: GgufHeader, kind: str) -> None:
-    """llama.cpp asserts that what it adds to a variance is not negative, nor "not a number"."""
+    """Check, as llama.cpp asserts, that what is added to a variance is not negative nor NaN."""
     for key, found in header.fields.items():
         if not isinstance(found, NumberField) or not key.startswith(f"{kind}."):
             continue
@@ -438,14 +438,14 @@ def _check_rows(header: GgufHeader, name: str, rows: int, sizes: _Sizes) -> None
 
 
 def _check_format(tensor: TensorInfo) -> None:
-    """Number formats that ggml has code for, each in its place."""
+    """Check that ggml has code for the number formats, each in its place."""
     alone = len(tensor.shape) == 1 or tensor.name.endswith(("norm.weight", ".bias"))
     if tensor.kind in _INTERMEDIATE or (alone and tensor.kind != _F32):
         raise HeaderError(f"holds {tensor.name} in numbers of a kind that cannot be computed with")
 
 
 def _other_parts(path: Path, header: GgufHeader) -> list[Path]:
-    """The other files of a model that was split; llama.cpp opens them by their names."""
+    """Return the other files of a model that was split; llama.cpp opens them by their names."""
     count = header.number("split.count") or 0
     if count <= 1:
         return []

@@ -1,4 +1,4 @@
-"""What a model file holds, once `floe.llama.gguf_checks` has found it sound."""
+"""Contents of a model file that `floe.llama.gguf_checks` has found sound."""
 
 import math
 import platform
@@ -50,7 +50,7 @@ class ModelHeader(gguf.GGUFReader):
 
 
 def choose_repacking(path: Path) -> tuple[bool, str]:
-    """Whether llama.cpp should lay out weights anew for batches as it loads `path`, and why.
+    """Choose whether llama.cpp lays out weights anew for batches as it loads `path`, and say why.
 
     Long prompts gain by it where most weights are of a kind that can be laid out so. But the
     kernels round differently from those for one token, so that only short batches are exact: a

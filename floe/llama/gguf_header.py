@@ -146,19 +146,19 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a file says of itself. `size`: bytes of the header, with the padding behind it."""
+    """A file's header. `size`: bytes of it, with the padding behind it."""
 
     fields: Mapping[str, Field]
     tensors: Mapping[str, TensorInfo]
     size: int
 
     def text(self, key: str) -> str | None:
-        """A field that is a text; None if it is absent or something else."""
+        """Read a field that is a text; None if it is absent or something else."""
         found = self.fields.get(key)
         return found if isinstance(found, str) else None
 
     def number(self, key: str) -> int | float | None:
-        """A field that is a single number; None if it is absent or something else."""
+        """Read a field that is a single number; None if it is absent or something else."""
         found = self.fields.get(key)
         return found.value if isinstance(found, NumberField) else None
 

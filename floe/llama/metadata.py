@@ -1,4 +1,4 @@
-"""What a GGUF says of itself, read through llama.cpp."""
+"""Metadata of a GGUF, read through llama.cpp."""
 
 import ctypes
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _LONGEST_TEMPLATE: Final = 1 << 20
 
 
 def read_metadata(model: Any) -> dict[str, str]:
-    """A GGUF's key-value pairs as text, cut where they are long; `model` is llama.cpp's handle."""
+    """Read a GGUF's key-value pairs as text, long ones cut; `model` is llama.cpp's handle."""
     metadata = {}
     for i in range(lib.llama_model_meta_count(model)):
         key = _text(lib.llama_model_meta_key_by_index, model, i, _LONGEST)

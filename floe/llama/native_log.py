@@ -8,7 +8,7 @@ from llama_cpp import llama_cpp as lib
 
 logger = logging.getLogger(__name__)
 
-# Its warnings are about the file or the build, nothing that a person could mend.
+# llama.cpp's warnings are about the file or the build, nothing that a person could mend.
 _LEVELS: Final = {2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
 
 
@@ -19,10 +19,10 @@ def _forward(level: int, text: bytes, _data: object) -> None:
         logger.log(_LEVELS[level], "%s", message)
 
 
-# Kept by name: ctypes does not hold on to what it hands out.
+# The callback has a name here, because ctypes does not hold on to what it hands out.
 _CALLBACK = lib.llama_log_callback(_forward)
 
 
 def forward_log() -> None:
-    """From now on; more than once does no harm."""
+    """Forward the log from now on; more than once does no harm."""
     lib.llama_log_set(_CALLBACK, ctypes.c_void_p(0))

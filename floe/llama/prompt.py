@@ -1,4 +1,4 @@
-"""From a conversation to the tokens the model reads: its own chat template, cut to its context."""
+"""Tokens that the model reads for a conversation: its own chat template, cut to its context."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ class Prompt:
 
     @property
     def question(self) -> str:
-        """What the user said last."""
+        """The user's last message."""
         return next(each.content for each in reversed(self.kept) if each.role == "user")
 
 
 class Templated(Protocol):
-    """What a prompt needs of a model; the weights are not part of it."""
+    """A model as a prompt needs it; the weights are not part of it."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -45,7 +45,7 @@ class Templated(Protocol):
 
     @property
     def context_size(self) -> int:
-        """How many tokens the model reads at once."""
+        """The number of tokens that the model reads at once."""
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -73,7 +73,7 @@ class PromptBuilder:
         self._specials = [text for text in self._vocabulary.control_texts.values() if text]
 
     def build(self, messages: Sequence[ChatMessage], partial: str = "") -> Prompt:
-        """Tokens of the conversation, with the oldest turns left out until it fits.
+        """Build the conversation's tokens, with the oldest turns left out until it fits.
 
         The system prompt and the last message always stay.
 
@@ -158,5 +158,5 @@ class PromptBuilder:
 
 
 def _shortened(error: TemplateError) -> str:
-    """The words of a template's own error, of which a hostile one may have a million."""
+    """Shorten the words of a template's own error, of which a hostile one may have a million."""
     return one_line(str(error))[:_LONGEST_REASON]

@@ -39,12 +39,12 @@ MAX_BATCH: Final = 512
 MAX_OUTPUTS: Final = 64
 """Positions of one decode call whose logits can be read."""
 _PROMPT_CHUNK: Final = 256
-"""Prompt tokens between two looks at the stop flag: about half a second on two small cores."""
+"""Prompt tokens between two polls of the stop flag: about half a second on two small cores."""
 _EMBED_CONTEXT: Final = 512
 _LONGEST_NAME: Final = 80
-_EXACT_BATCHES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
-_EVEN: Final = 8
-_SPLIT_FROM: Final = 256
+_BATCH_SIZES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
+_BATCH_INVARIANT_SIZE: Final = 8
+_ATTENTION_SPLIT_FROM: Final = 256
 """llama.cpp sees the cache in steps of 256 cells. From 512 on it parts the attention of a single
 step, and of nothing else, among the threads, and adds it up in another order."""
 _WORK_BYTES: Final = 400 * 10**6
@@ -116,8 +116,8 @@ class LlamaModel:
         self.tokens: list[int] = []
         self._adapters: list[Adapter] = []
         self._in_use: Sequence[tuple[Adapter, float]] = ()
-        # Without adapters and with them: their matrices have kernels of their own.
-        self._even: dict[bool, int] = {}
+        # One size without adapters and one with, because their matrices have other kernels.
+        self._batch_invariant: dict[bool, int] = {}
 
     def close(self) -> None:
         """Free everything; the object is of no use afterwards."""
@@ -148,7 +148,7 @@ class LlamaModel:
 
     @property
     def name(self) -> str:
-        """What the file calls itself, fit for one line of the page."""
+        """The file's own name for the model, fit for one line of the page."""
         return one_line(self.metadata.get("general.name", ""))[:_LONGEST_NAME] or self.path.stem
 
     @property
@@ -188,7 +188,7 @@ class LlamaModel:
         return logits
 
     def _decode(self, context: Any, tokens: Sequence[int], start: int, outputs: int) -> Logits:
-        """`evaluate` in any context, without the bookkeeping."""
+        """Do as `evaluate` in any context, without the bookkeeping."""
         count = len(tokens)
         self._batch.n_tokens = count
         self._batch_ids[:count] = tokens
@@ -203,52 +203,54 @@ class LlamaModel:
         return np.ctypeslib.as_array(pointer, (outputs, len(self.vocabulary)))
 
     @property
-    def exact_batch(self) -> int:
+    def bit_exact_batch_size(self) -> int:
         """Most tokens that one batch may have before its logits differ from single steps.
 
         llama.cpp has other kernels for many rows than for one, and for some quantisations they
         round differently (Q4_K: up to 0.7 in a logit from 4 rows on; Q4_1: not at all). Found
         out on this machine, once, by trying in a context of its own; 1 if even two differ, and
-        with any adapter: its products are added up in another order, which turns a digit of the
+        with any adapter: its products are added up in another order, which changes the
         rounded activations now and then, too seldom for a short trial.
 
-        Single steps have these digits up to `single_until`, batches of two always.
+        Single steps agree with these up to `single_step_exact_below`, batches of two always.
         """
-        return 1 if self._in_use else self._exact_batch
+        return 1 if self._in_use else self._bit_exact_batch_size
 
     @property
-    def single_until(self) -> int:
-        """Tokens in the cache from which on a single step has other digits than a batch of two."""
-        return _SPLIT_FROM
+    def single_step_exact_below(self) -> int:
+        """Tokens in the cache from which on a single step differs in bits from a batch of two."""
+        return _ATTENTION_SPLIT_FROM
 
     @cached_property
-    def _exact_batch(self) -> int:
-        with self._trial() as batches:
+    def _bit_exact_batch_size(self) -> int:
+        with self._trial_batches() as batches:
             single = batches(1)
-            exact = (n for n in _EXACT_BATCHES if np.array_equal(batches(n, 1), single[:n]))
+            exact = (n for n in _BATCH_SIZES if np.array_equal(batches(n, 1), single[:n]))
             return next(exact, 1)
 
     @property
-    def even_batch(self) -> int:
-        """Fewest tokens from which on all batches have the same digits.
+    def batch_invariant_min_size(self) -> int:
+        """Fewest tokens from which on logits do not depend on the size of the batch.
 
         1 where those of single steps are the same. Else kernels for many rows round differently
-        from those for one: a batch that is filled up to this size has the digits of a longer one.
+        from those for one: a batch that is filled up to this size is bit-exact with a longer one.
         0 if not even that is so.
         """
-        if self.exact_batch == _EXACT_BATCHES[0]:
+        if self.bit_exact_batch_size == _BATCH_SIZES[0]:
             return 1
         adapted = bool(self._in_use)
-        if adapted not in self._even:
-            with self._trial() as batches:
-                even = np.array_equal(batches(_EVEN), batches(2 * _EVEN))
-                self._even[adapted] = _EVEN if even else 0
-        return self._even[adapted]
+        if adapted not in self._batch_invariant:
+            with self._trial_batches() as batches:
+                even = np.array_equal(
+                    batches(_BATCH_INVARIANT_SIZE), batches(2 * _BATCH_INVARIANT_SIZE)
+                )
+                self._batch_invariant[adapted] = _BATCH_INVARIANT_SIZE if even else 0
+        return self._batch_invariant[adapted]
 
     @contextmanager
-    def _trial(self) -> Iterator[Callable[..., Logits]]:
-        """Evaluates the same tokens, in a context of its own, in batches of the size given."""
-        longest = _EXACT_BATCHES[0]
+    def _trial_batches(self) -> Iterator[Callable[..., Logits]]:
+        """Give a function that evaluates fixed tokens in batches of a size, apart from the chat."""
+        longest = _BATCH_SIZES[0]
         tokens = (self.tokenize(_PANGRAM) * longest)[: 2 * longest]
         head, tail = tokens[:longest], tokens[longest:]
         context = self._new_context(2 * longest, longest)
@@ -264,7 +266,7 @@ class LlamaModel:
             )
 
         try:
-            _put_on(context, self._in_use)
+            _set_adapters(context, self._in_use)
             self._decode(context, head, 0, 1)
             yield batches
         finally:
@@ -307,7 +309,7 @@ class LlamaModel:
         """
         with encryption.readable_file(path) as readable:
             check_adapter(readable, self.path, path.name)
-            # Its tensors are copied, so that the file is not needed afterwards.
+            # llama.cpp copies the tensors, so that the file is not needed afterwards.
             handle = lib.llama_adapter_lora_init(self._model, str(readable).encode())
         if not handle:
             raise ModelError(
@@ -323,12 +325,12 @@ class LlamaModel:
 
         What was evaluated before no longer holds, so the cache is cleared.
         """
-        _put_on(self._context, scaled)
+        _set_adapters(self._context, scaled)
         self._in_use = tuple(scaled)
         self.roll_back(0)
 
     def embed(self, text: str) -> NDArray[np.float32]:
-        """Mean-pooled last hidden state of `text` under the base model.
+        """Return the mean-pooled last hidden state of `text` under the base model.
 
         A context of its own, so that neither the chat's cache nor adapters take part. Text
         beyond 512 tokens is left out.
@@ -393,7 +395,7 @@ def _check_memory(path: Path) -> None:
         )
 
 
-def _put_on(context: Any, scaled: Sequence[tuple[Adapter, float]]) -> None:
+def _set_adapters(context: Any, scaled: Sequence[tuple[Adapter, float]]) -> None:
     count = len(scaled)
     handles = (lib.llama_adapter_lora_p_ctypes * count)(*(a.handle for a, _ in scaled))
     scales = (ctypes.c_float * count)(*(scale for _, scale in scaled))

@@ -1,4 +1,4 @@
-"""What this device can give to a model, each choice with its reason."""
+"""Threads that this device can give to a model, with the reason."""
 
 import os
 
@@ -6,14 +6,14 @@ import psutil
 
 
 def usable_cores() -> int:
-    """Physical cores this process may run on (containers and affinity masks count)."""
+    """Count the physical cores this process may run on (containers and affinity masks count)."""
     affinity = getattr(os, "sched_getaffinity", None)
     allowed = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 def choose_threads(wished: int = 0, *, shared: bool = False) -> tuple[int, str]:
-    """Threads for llama.cpp, and why.
+    """Choose the threads for llama.cpp, and say why.
 
     Args:
         wished: what the user set; 0 leaves the choice to this function.

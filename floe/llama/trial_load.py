@@ -66,7 +66,7 @@ def try_loading(path: Path, notes_dir: Path) -> None:
 
 
 def _fault(path: Path) -> str:
-    """Why it cannot be loaded; empty if it can."""
+    """Say why it cannot be loaded; empty if it can."""
     try:
         done = subprocess.run(
             [*_PROGRAM, str(path)],
@@ -106,7 +106,7 @@ def _read_notes(path: Path) -> dict[str, Any]:
 
 
 def _write_notes(path: Path, notes: dict[str, Any]) -> None:
-    """A note only saves time, so a folder that cannot be written is no error."""
+    """Write the notes; they only save time, so a folder that cannot be written is no error."""
     with suppress(OSError):
         part = path.with_name(f"{path.name}.part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

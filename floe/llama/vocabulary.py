@@ -82,7 +82,7 @@ class Vocabulary:
         return max((len(piece) for piece in self._ids), default=0)
 
     def detokenize(self, tokens: Iterable[int]) -> bytes:
-        """Exact bytes of `tokens`; control tokens have none."""
+        """Return the exact bytes of `tokens`; control tokens have none."""
         return b"".join(self.pieces[token] for token in tokens)
 
     def tokenize(self, data: bytes) -> list[int]:

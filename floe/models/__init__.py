@@ -1,1 +1,1 @@
-"""Which models there are, and how they come onto this device."""
+"""Models of the catalog, and their way onto this device."""

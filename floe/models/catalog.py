@@ -30,13 +30,15 @@ from floe.models.download import (
     DiskError,
     Progress,
     Remote,
-    disk_errors,
+    translate_disk_errors,
     download,
     file_size,
     ignore,
+    ignore_progress,
+    megabytes,
     open_client,
     require_hash,
-    room_for,
+    free_space,
     sha256_of,
 )
 from floe.llama.gguf_checks import check_model
@@ -110,7 +112,7 @@ class Catalog(_Record):
         return self
 
     def find(self, model_id: str) -> CatalogEntry | None:
-        """The entry of that id, if there is one."""
+        """Return the entry of that id, if there is one."""
         return next((entry for entry in self.models if entry.id == model_id), None)
 
     def __getitem__(self, model_id: str) -> CatalogEntry:
@@ -148,7 +150,7 @@ def load_catalog(path: Path = CATALOG) -> Catalog:
 
 
 def resolve_model(name: str, models_dir: Path) -> Path:
-    """The file of a catalog id, or of a path to a user's own GGUF.
+    """Find the file of a catalog id, or of a path to a user's own GGUF.
 
     Raises:
         ModelError: it is not there, not whole or not a GGUF, with the way out.
@@ -178,9 +180,13 @@ def fetch_missing(names: Sequence[str], models_dir: Path) -> None:
 
 
 def verify(
-    entry: CatalogEntry, models_dir: Path, progress: Progress = ignore, *, fresh: bool = False
+    entry: CatalogEntry,
+    models_dir: Path,
+    progress: Progress = ignore_progress,
+    *,
+    fresh: bool = False,
 ) -> Path:
-    """The model's file, after making sure that it is the right one.
+    """Return the model's file, after making sure that it is the right one.
 
     Hashing takes seconds, so the result is kept beside the models together with size and time of
     change: `fresh` hashes all the same.
@@ -208,7 +214,7 @@ def verify(
     return path
 
 
-def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore) -> Path:
+def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore_progress) -> Path:
     """Bring the model onto this device; at once if it is there already.
 
     Goes on where an earlier, interrupted call left off. One process at a time fetches a file;
@@ -220,7 +226,7 @@ def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore) ->
     """
     with suppress(ModelError):
         return verify(entry, models_dir)
-    with disk_errors(models_dir, entry.size):
+    with translate_disk_errors(models_dir, entry.size):
         models_dir.mkdir(parents=True, exist_ok=True)
         with _locked(models_dir / f".{entry.filename}.lock", progress):
             with suppress(ModelError):
@@ -271,7 +277,7 @@ def _fetch_from_hub(source: HubSource, part: Path, size: int, progress: Progress
         login="Accept the model's terms on its page at the hub and set HF_TOKEN.",
         headers={"Authorization": f"Bearer {token}"} if token else {},
     )
-    with open_client() as client, room_for(part.parent, size - file_size(part)):
+    with open_client() as client, free_space(part.parent, size - file_size(part)):
         download(client, remote, part, size, progress)
 
 
@@ -322,7 +328,7 @@ def _fetch_command(entry: CatalogEntry, models_dir: Path) -> str:
 
 @contextmanager
 def _bar(entry: CatalogEntry) -> Iterator[Progress]:
-    """A progress bar on stderr."""
+    """Show a progress bar on stderr."""
     with tqdm(desc=entry.id, unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
@@ -352,7 +358,7 @@ def _fetch_all(entries: Sequence[CatalogEntry], models_dir: Path, told: TextIO) 
 
 
 def _verify_all(entries: Sequence[CatalogEntry], models_dir: Path) -> None:
-    """Hash every file; the bad ones are named only after all have been looked at."""
+    """Hash every file; the bad ones are named only after all have been hashed."""
     bad = []
     for entry in entries:
         try:
@@ -366,7 +372,7 @@ def _verify_all(entries: Sequence[CatalogEntry], models_dir: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line.
+    """Run the command.
 
     Returns:
         Exit status: 0, 1 after an error that was explained, 130 after Ctrl-C.

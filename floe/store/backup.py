@@ -29,7 +29,7 @@ from sqlite_utils import Database
 
 from floe.errors import FloeError, StoreError
 from floe.store import encryption, schema
-from floe.store.data_lock import alone, child_processes
+from floe.store.data_lock import child_processes, exclusive_access
 from floe.store.reencryption import (
     check_database,
     convert_database,
@@ -80,7 +80,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: where the data of before lies now, and what to tell the person."""
+    """The result of a restore: where the data of before lies now, and a sentence for the person."""
 
     replaced: Path
     sentence: str
@@ -111,7 +111,7 @@ def create_backup(
     path = data_dir / DATABASE
     if not path.is_file():
         raise StoreError(f"There is nothing to back up: {path} does not exist.")
-    with schema.plain_errors(path), closing(schema.connect(path)) as db:
+    with schema.translate_errors(path), closing(schema.connect(path)) as db:
         return _create(data_dir, db, target, kind, time.time() if now is None else now)
 
 
@@ -134,7 +134,7 @@ def copy_before_migration(db: Database, path: Path) -> None:
 
 
 def list_backups(data_dir: Path, kind: BackupKind | None = None) -> list[Backup]:
-    """Those in `backups/`, the newest first; files that are none of ours are passed over."""
+    """List those in `backups/`, the newest first; files that are none of ours are passed over."""
     found = []
     with suppress(OSError):
         for path in (data_dir / FOLDER).iterdir():
@@ -169,7 +169,7 @@ def delete_backups(data_dir: Path) -> int:
 
 
 class BackupSchedule:
-    """The daily backup while an app runs: looked at when it starts and every hour.
+    """The daily backup while an app runs: checked when it starts and every hour.
 
     `problem` says why the last one failed; empty if it did not.
     """
@@ -195,18 +195,18 @@ class BackupSchedule:
         self.problem = ""
 
     def start(self) -> None:
-        """Look now and every hour, until `close`."""
+        """Check now and every hour, until `close`."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking; a copy under way is finished."""
+        """Stop checking; a copy under way is finished."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     @property
     def due(self) -> bool:
-        """Whether the newest daily backup is a day old, or of a time that has not come yet."""
+        """True if the newest daily backup is a day old, or of a time that has not come yet."""
         newest = next(iter(list_backups(self._data_dir, "daily")), None)
         if newest is None:
             return _holds_something(self._data_dir / DATABASE)
@@ -257,12 +257,12 @@ def restore_backup(data_dir: Path, file: Path, passphrase: str | None = None) ->
     """
     if not file.is_file():
         raise StoreError(f"There is no file {file}. Give the path of a backup.")
-    with alone(data_dir, f"restore {file.name} again"):
+    with exclusive_access(data_dir, f"restore {file.name} again"):
         finish_restore(data_dir)
         refuse_children(data_dir)
         staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=data_dir))
         try:
-            with _plain_disk_errors(data_dir):
+            with _translate_disk_errors(data_dir):
                 made = _unpack(file, staged)
                 _make_current(staged, data_dir, passphrase)
                 return _put_in_place(data_dir, staged, made)
@@ -280,7 +280,7 @@ def finish_restore(data_dir: Path) -> None:
     """
     journal = data_dir / JOURNAL
     if journal.exists():
-        with _plain_disk_errors(data_dir):
+        with _translate_disk_errors(data_dir):
             try:
                 values = json.loads(journal.read_text(encoding="utf-8"))
                 staged, aside = str(values["staged"]), str(values["aside"])
@@ -337,7 +337,7 @@ def rewrite_backup(
     """
     folder = Path(tempfile.mkdtemp(prefix=COPYING, dir=path.parent))
     try:
-        with _plain_disk_errors(path.parent):
+        with _translate_disk_errors(path.parent):
             manifest = _unpack(path, folder)
             _convert_tree(folder, old_key, key)
             (folder / encryption.HEADER).unlink(missing_ok=True)
@@ -355,7 +355,7 @@ def _create(
     data_dir: Path, db: Database, target: Path | None, kind: BackupKind, now: float
 ) -> Path:
     folder = data_dir / FOLDER
-    with _plain_disk_errors(folder if target is None else target.parent):
+    with _translate_disk_errors(folder if target is None else target.parent):
         if target is None:
             folder.mkdir(mode=0o700, exist_ok=True)
         else:
@@ -367,7 +367,7 @@ def _create(
         free_room(folder, 2 * path.stat().st_size + _ROOM)
         copy = Path(tempfile.mkdtemp(prefix=COPYING, dir=folder))
         try:
-            with schema.plain_errors(path):
+            with schema.translate_errors(path):
                 copy_database(db, copy / DATABASE)
             key = None
             if not encryption.is_plain_database(copy / DATABASE):
@@ -383,9 +383,9 @@ def _create(
         finally:
             shutil.rmtree(copy, ignore_errors=True)
         if target is None and kind != "manual":
-            # Only now: the new one has been read back.
+            # The old backups go only now, because the new one has been read back.
             outdated = list_backups(data_dir, kind)[KEPT:]
-            # They hold chats that were deleted since, and by then nobody goes back to them.
+            # Old copies go: nobody goes back to them, and they hold chats that were deleted since.
             outdated += [
                 each
                 for each in list_backups(data_dir, "migration")
@@ -403,7 +403,7 @@ def _applied(path: Path, key: bytes | None) -> list[str]:
 
 
 def _copy_adapters(data_dir: Path, copy: Path, key: bytes | None) -> None:
-    """Those that the copied database names, as they lie there."""
+    """Copy the adapters that the copied database names, as they lie there."""
     with closing(open_database(copy / DATABASE, key)) as db:
         ids = [row[0] for row in db.execute("SELECT id FROM adapters")]
     for adapter_id in ids:
@@ -460,7 +460,7 @@ def _free_name(folder: Path, kind: BackupKind, now: float) -> Path:
 def _holds_something(path: Path) -> bool:
     if not path.is_file():
         return False
-    with schema.plain_errors(path), closing(schema.connect(path)) as db:
+    with schema.translate_errors(path), closing(schema.connect(path)) as db:
         tables = [name for name in ("conversations", "adapters") if name in db.table_names()]
         return any(db.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() for name in tables)  # noqa: S608
 
@@ -478,9 +478,9 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
     with file.open("rb") as raw:
         start = raw.read(16)
     if start.startswith(b"SQLite format 3"):
-        # With what may still lie in its log.
+        # The log comes along, because it may hold what the database has not.
         with (
-            schema.plain_errors(file),
+            schema.translate_errors(file),
             closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db,
         ):
             copy_database(db, folder / DATABASE)
@@ -515,7 +515,7 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
 def _checked(
     archive: zipfile.ZipFile, files: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, "_Hashed"]]:
-    """Every file of the manifest, to be read to its end, which is where it is found out.
+    """Yield every file of the manifest, to be read to its end, where its hash is checked.
 
     Raises:
         StoreError: a name, size or hash is not as it should be.
@@ -557,7 +557,7 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
     key = None if header is None else _staged_key(header, data_dir, passphrase)
     path = staged / DATABASE
     check_database(path, key)
-    with schema.plain_errors(path):
+    with schema.translate_errors(path):
         db = Database(open_database(path, key), execute_plugins=False)
         with closing(db.conn):
             schema.prepare(db, path)
@@ -573,13 +573,13 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
 def _staged_key(
     header: encryption.EncryptionHeader, data_dir: Path, passphrase: str | None
 ) -> bytes:
-    """The backup's key; that of the folder, opened already, if it is the same one."""
+    """Return the backup's key; that of the folder, opened already, if it is the same one."""
     there = encryption.read_header(data_dir)
     if there is not None and there.wrapped == header.wrapped:
         key = encryption.unlock(data_dir, passphrase)
         assert key is not None
         return key
-    return encryption.open_key(header, passphrase)
+    return encryption.unwrap_key(header, passphrase)
 
 
 def _convert_tree(folder: Path, old_key: bytes | None, new_key: bytes | None) -> None:
@@ -601,7 +601,7 @@ def _put_in_place(data_dir: Path, staged: Path, manifest: Mapping[str, Any]) -> 
     while (data_dir / REPLACED / aside).exists():
         aside += "+"
     journal = {"staged": staged.name, "aside": aside, "names": names}
-    encryption.write_whole(data_dir / JOURNAL, json.dumps(journal).encode())
+    encryption.write_atomically(data_dir / JOURNAL, json.dumps(journal).encode())
     _move(data_dir, staged, data_dir / REPLACED / aside, names)
     kept = data_dir / REPLACED / aside
     what = "The chats and adapters" if with_adapters else "The chats"
@@ -613,7 +613,7 @@ def _put_in_place(data_dir: Path, staged: Path, manifest: Mapping[str, Any]) -> 
 
 
 def _move(data_dir: Path, staged: Path, aside: Path, names: list[str]) -> None:
-    """Each name aside, then the staged one into its place; whatever was moved already stays.
+    """Move each name aside, then the staged one into its place; whatever was moved already stays.
 
     What is still staged has not been moved, so that what lies in its place is of before.
     """
@@ -633,7 +633,7 @@ def _move(data_dir: Path, staged: Path, aside: Path, names: list[str]) -> None:
 
 
 @contextmanager
-def _plain_disk_errors(folder: Path) -> Iterator[None]:
+def _translate_disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

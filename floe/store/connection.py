@@ -83,7 +83,7 @@ class DatabaseFile:
 
     @contextmanager
     def _connection(self) -> Iterator[Database]:
-        with schema.plain_errors(self.path):
+        with schema.translate_errors(self.path):
             try:
                 db = self._idle.pop()
             except IndexError:

@@ -22,7 +22,7 @@ LOCK: Final = "floe.lock"
 ADDRESS: Final = "address.json"
 _STARTING_SECONDS: Final = 20.0
 """How long a second start waits for the first one's page: a model is being loaded."""
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 _CONTEST_SECONDS: Final = 0.3
 """Longer than `is_open` of another process holds the lock to see whether it is free."""
 
@@ -106,7 +106,7 @@ class DataLock:
 
 
 def is_open(data_dir: Path) -> bool:
-    """Whether an app has this data folder now; looks, and changes nothing."""
+    """Return whether an app has this data folder now; changes nothing."""
     if not (data_dir / LOCK).exists():
         return False
     lock = FileLock(data_dir / LOCK, timeout=0, mode=0o600)
@@ -122,14 +122,14 @@ def is_open(data_dir: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OpenPage:
-    """Where an app's page is, as it was published; see `DataLock.publish`."""
+    """The place of an app's page, as it was published; see `DataLock.publish`."""
 
     address: str
     opener: str
 
 
 def open_page(data_dir: Path, patience: float = _STARTING_SECONDS) -> OpenPage | None:
-    """Where the page of the app that has the folder is, as it was published.
+    """Find the page of the app that has the folder, as it was published.
 
     Args:
         data_dir: the folder.
@@ -145,11 +145,11 @@ def open_page(data_dir: Path, patience: float = _STARTING_SECONDS) -> OpenPage |
             return OpenPage(str(found["address"]), str(found["opener"]))
         if time.monotonic() > deadline or not is_open(data_dir):
             return None
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def child_processes(data_dir: Path) -> list[psutil.Process]:
-    """Trainers, members and hosts of a group, simulations: whoever works in this folder but apps.
+    """Find trainers, members and hosts of a group, simulations: all that work here but apps.
 
     Known by their command lines, as some outlive the app that started them.
     """
@@ -164,7 +164,7 @@ def child_processes(data_dir: Path) -> list[psutil.Process]:
 
 
 @contextmanager
-def alone(data_dir: Path, what: str) -> Iterator[None]:
+def exclusive_access(data_dir: Path, what: str) -> Iterator[None]:
     """Keep every app away from the folder while a command works on it.
 
     Args:
@@ -180,7 +180,7 @@ def alone(data_dir: Path, what: str) -> Iterator[None]:
         lock.acquire()
     except DataFolderInUseError:
         page = open_page(data_dir, 0.0)
-        # Without what follows the host and port: it may be a token, and terminals keep logs.
+        # The address ends with the port, because a token may follow and terminals keep logs.
         where = f" at {'/'.join(page.address.split('/')[:3])}" if page else ""
         raise DataFolderInUseError(
             f"Floe is open{where} with the data folder {data_dir}. Close it first, then {what}."

@@ -1,4 +1,4 @@
-"""What lies encrypted on the disk: the key of a data folder, its files, its database connection.
+"""Encryption at rest: the key of a data folder, its files, its database connection.
 
 `encryption.json` in a data folder says that it is encrypted. It holds the folder's random 256-bit
 key, wrapped (AES-GCM) by another one that is in the system's keyring or is made of a passphrase
@@ -66,7 +66,7 @@ _keys: dict[Path, bytes] = {}
 
 
 _encrypted_databases: dict[tuple[str, int, int], bool] = {}
-"""What each database file (path, device, inode) was when this process first looked at it."""
+"""What each database file (path, device, inode) was when this process first read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,11 @@ class EncryptionHeader:
 
     def write(self, folder: Path) -> None:
         """Replace the folder's header, whole or not at all."""
-        write_whole(folder / HEADER, json.dumps(asdict(self)).encode())
+        write_atomically(folder / HEADER, json.dumps(asdict(self)).encode())
 
 
 def read_header(folder: Path) -> EncryptionHeader | None:
-    """The folder's header; None: it is not encrypted.
+    """Read the folder's header; None: it is not encrypted.
 
     Raises:
         EncryptionError: the header cannot be read.
@@ -122,7 +122,7 @@ def read_header(folder: Path) -> EncryptionHeader | None:
 
 
 def make_key(kind: EncryptionKind, passphrase: str = "") -> tuple[EncryptionHeader, bytes]:
-    """A new random key, and the header that keeps it; a folder is encrypted once that is written.
+    """Make a random key and the header that keeps it, which encrypts a folder once it is written.
 
     Raises:
         EncryptionError: no SQLCipher, no keyring that keeps the key, or a passphrase that is
@@ -137,19 +137,19 @@ def make_key(kind: EncryptionKind, passphrase: str = "") -> tuple[EncryptionHead
 def wrap_key(
     key: bytes, kind: EncryptionKind, passphrase: str, state: EncryptionState
 ) -> EncryptionHeader:
-    """A header that keeps a key; errors as `make_key`."""
+    """Make a header that keeps a key; errors as `make_key`."""
     header = EncryptionHeader(secrets.token_hex(8), kind, state, "", "")
     if kind == "passphrase":
         check_passphrase(passphrase)
         n, r, p = _SCRYPT
-        header = replace(header, salt=_text(secrets.token_bytes(16)), n=n, r=r, p=p)
-        outer = _from_passphrase(header, passphrase)
+        header = replace(header, salt=_to_base64(secrets.token_bytes(16)), n=n, r=r, p=p)
+        outer = _derive_key(header, passphrase)
     else:
         outer = secrets.token_bytes(32)
-        _keep_in_keyring(header.id, _text(outer))
+        _save_to_keyring(header.id, _to_base64(outer))
     nonce = secrets.token_bytes(12)
     wrapped = AESGCM(outer).encrypt(nonce, key, _MAGIC)
-    return replace(header, nonce=_text(nonce), wrapped=_text(wrapped))
+    return replace(header, nonce=_to_base64(nonce), wrapped=_to_base64(wrapped))
 
 
 def check_passphrase(passphrase: str) -> None:
@@ -165,8 +165,8 @@ def check_passphrase(passphrase: str) -> None:
         )
 
 
-def open_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
-    """The key that a header keeps.
+def unwrap_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
+    """Return the key that a header keeps.
 
     Raises:
         EncryptionError: the passphrase is missing or wrong, or the keyring has no such entry.
@@ -177,13 +177,15 @@ def open_key(header: EncryptionHeader, passphrase: str | None = None) -> bytes:
                 "The data folder is encrypted with a passphrase. Start Floe in a terminal, which "
                 "asks for it, or name a file that holds it with --passphrase-file."
             )
-        outer = _from_passphrase(header, passphrase)
+        outer = _derive_key(header, passphrase)
         wrong = "This is not the passphrase of the data folder. Try again."
     else:
-        outer = _from_keyring(header.id)
+        outer = _load_from_keyring(header.id)
         wrong = "The keyring's key is not that of the data folder. Restore the keyring's own entry."
     try:
-        return AESGCM(outer).decrypt(_bytes(header.nonce), _bytes(header.wrapped), _MAGIC)
+        return AESGCM(outer).decrypt(
+            _from_base64(header.nonce), _from_base64(header.wrapped), _MAGIC
+        )
     except (InvalidTag, ValueError):
         raise EncryptionError(wrong) from None
 
@@ -192,7 +194,7 @@ def unlock(folder: Path, passphrase: str | None = None) -> bytes | None:
     """Open a data folder for this process; returns its key, or None if it is not encrypted.
 
     Raises:
-        EncryptionError: as `open_key`, or its database cannot be read without sqlcipher3.
+        EncryptionError: as `unwrap_key`, or its database cannot be read without sqlcipher3.
     """
     folder = folder.resolve()
     header = read_header(folder)
@@ -201,7 +203,7 @@ def unlock(folder: Path, passphrase: str | None = None) -> bytes | None:
     if sqlcipher is None:
         raise EncryptionError(f"The data folder {folder} is encrypted. {NO_SQLCIPHER}")
     if folder not in _keys:
-        _keys[folder] = open_key(header, passphrase)
+        _keys[folder] = unwrap_key(header, passphrase)
     return _keys[folder]
 
 
@@ -218,11 +220,11 @@ def forget_keyring_entry(header: EncryptionHeader) -> None:
     """Remove the key's wrapper from the keyring: what it wrapped cannot be read any more."""
     if header.kind == "keyring":
         with suppress(Exception):  # every backend fails in its own way; most often it has gone
-            keyring.delete_password(_SERVICE, _entry(header.id))
+            keyring.delete_password(_SERVICE, _keyring_entry(header.id))
 
 
 def needs_passphrase(folder: Path) -> bool:
-    """Whether this process cannot open the folder before it is told the passphrase."""
+    """Return whether this process cannot open the folder before it is told the passphrase."""
     header = read_header(folder)
     return header is not None and header.kind == "passphrase" and folder.resolve() not in _keys
 
@@ -231,13 +233,13 @@ def needs_passphrase(folder: Path) -> bool:
 
 
 def is_encrypted(path: Path) -> bool:
-    """Whether a file is one of ours, by its first bytes."""
+    """Return whether a file is one of ours, by its first bytes."""
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
 def is_plain_database(path: Path) -> bool:
-    """Whether a file is a database that any SQLite can read."""
+    """Return whether a file is a database that any SQLite can read."""
     with path.open("rb") as file:
         return file.read(len(_PLAIN_DATABASE)) == _PLAIN_DATABASE
 
@@ -253,7 +255,7 @@ def read_bytes(path: Path) -> bytes:
         if file.read(len(_MAGIC)) != _MAGIC:
             file.seek(0)
             return file.read()
-        return b"".join(decrypted(file, _needed_key(path), path.name))
+        return b"".join(decrypt_chunks(file, _needed_key(path), path.name))
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
@@ -264,12 +266,12 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         EncryptionError: there is no key for the folder.
     """
     key = key_for(path)
-    write_whole(path, content if key is None else b"".join(encrypted(content, key)))
+    write_atomically(path, content if key is None else b"".join(encrypt_chunks(content, key)))
 
 
 @contextmanager
 def readable_file(path: Path) -> Iterator[Path]:
-    """A path from which a library may read what the file holds, within the block.
+    """Give a path from which a library may read what the file holds, within the block.
 
     A file in clear is that path itself. Of an encrypted one it is a file in memory that has no
     name (Linux), or elsewhere a temporary file for this user's eyes, removed with the block.
@@ -279,7 +281,7 @@ def readable_file(path: Path) -> Iterator[Path]:
         return
     with path.open("rb") as source, _in_memory() as (file, name):
         source.seek(len(_MAGIC))
-        for chunk in decrypted(source, _needed_key(path), path.name):
+        for chunk in decrypt_chunks(source, _needed_key(path), path.name):
             file.write(chunk)
         file.flush()
         yield name
@@ -287,7 +289,7 @@ def readable_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writable_file(path: Path) -> Iterator[Path]:
-    """A path to which a library may write; at the block's end its content takes `path`'s name.
+    """Give a path where a library may write; at the block's end it replaces `path`.
 
     In memory, as above, where the data folder is encrypted. Nothing is replaced upon an error.
     """
@@ -306,11 +308,11 @@ def writable_file(path: Path) -> Iterator[Path]:
         with name.open("rb") as written:
             content = written.read()
         del file
-        write_whole(path, b"".join(encrypted(content, key)))
+        write_atomically(path, b"".join(encrypt_chunks(content, key)))
 
 
 def temporary_parent(data_dir: Path) -> Path:
-    """Where a temporary folder with private text may lie: in memory if the data is encrypted."""
+    """Choose where a temporary folder with private text lies: in memory if data is encrypted."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder made in it is for this user's eyes
     if read_header(data_dir) is not None and os.access(memory, os.W_OK):
         return memory
@@ -318,8 +320,8 @@ def temporary_parent(data_dir: Path) -> Path:
     return swept if swept.is_dir() else data_dir
 
 
-def encrypted(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
-    """The pieces of an encrypted file, in order."""
+def encrypt_chunks(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
+    """Yield the pieces of an encrypted file, in order."""
     cipher, prefix = AESGCM(_subkey(key, b"files")), secrets.token_bytes(_PREFIX)
     yield _MAGIC + prefix
     view = memoryview(content)
@@ -329,8 +331,8 @@ def encrypted(content: bytes | memoryview, key: bytes) -> Iterator[bytes]:
         yield cipher.encrypt(_nonce(prefix, number, number == last), chunk, _MAGIC)
 
 
-def decrypted(file: IO[bytes], key: bytes, name: str) -> Iterator[bytes]:
-    """The pieces of what was encrypted; `file` stands behind the magic.
+def decrypt_chunks(file: IO[bytes], key: bytes, name: str) -> Iterator[bytes]:
+    """Yield the pieces of what was encrypted; `file` stands behind the magic.
 
     Raises:
         EncryptionError: the file was altered, or has another key; `name` is for the sentence.
@@ -351,7 +353,7 @@ def decrypted(file: IO[bytes], key: bytes, name: str) -> Iterator[bytes]:
 
 
 def key_for(path: Path) -> bytes | None:
-    """The key with which a new file at `path` is written; None: in clear.
+    """Return the key with which a new file at `path` is written; None: in clear.
 
     Raises:
         EncryptionError: the data folder around it is encrypted, and this process has no key.
@@ -368,7 +370,7 @@ def key_for(path: Path) -> bytes | None:
 
 
 def connect_database(path: Path, timeout: float) -> Any:
-    """A connection through SQLCipher; None: the database is, or will be, one in clear.
+    """Connect through SQLCipher; None: the database is, or will be, one in clear.
 
     Raises:
         EncryptionError: there is no key for it.
@@ -383,7 +385,7 @@ def connect_database(path: Path, timeout: float) -> Any:
 
 
 def _is_to_be_encrypted(path: Path) -> bool:
-    """Whether a database is, or is about to become, one of SQLCipher's.
+    """Return whether a database is, or is about to become, one of SQLCipher's.
 
     The file is opened once, before this process has a connection to it: closing a descriptor of
     its own would drop all POSIX locks that SQLite holds on that file here, and another process
@@ -402,7 +404,7 @@ def _is_to_be_encrypted(path: Path) -> bool:
 
 
 def connect_with_key(path: Path, key: bytes, timeout: float = 5.0) -> Any:
-    """A connection through SQLCipher to a database with this key.
+    """Connect through SQLCipher to a database with this key.
 
     Raises:
         EncryptionError: sqlcipher3 is not installed.
@@ -418,7 +420,7 @@ def connect_with_key(path: Path, key: bytes, timeout: float = 5.0) -> Any:
 
 
 def database_key(key: bytes) -> str:
-    """The database's own key as SQLCipher spells raw ones."""
+    """Spell the database's own key as SQLCipher spells raw ones."""
     return f"x'{_subkey(key, b'database').hex()}'"
 
 
@@ -426,13 +428,13 @@ def database_key(key: bytes) -> str:
 
 
 def key_line(data_dir: Path) -> bytes:
-    """What to write first to the standard input of a child; empty: it needs no key."""
+    """Return the first line for the standard input of a child; empty: it needs no key."""
     key = _keys.get(data_dir.resolve())
     return b"" if key is None or read_header(data_dir) is None else key.hex().encode() + b"\n"
 
 
 def receive_key(data_dir: Path, stream: IO[bytes]) -> None:
-    """In a child: take the key that the app has written; nothing is read if none is needed.
+    """Take, in a child, the key that the app has written; nothing is read if none is needed.
 
     Without one the keyring is asked, once the folder is opened.
     """
@@ -449,7 +451,7 @@ def receive_key(data_dir: Path, stream: IO[bytes]) -> None:
 
 
 def key_pipe(data_dir: Path) -> int | None:
-    """A descriptor that the next program in this process finds open, with the key in it."""
+    """Open a descriptor that the next program in this process finds open, with the key in it."""
     line = key_line(data_dir)
     if not line:
         return None
@@ -461,7 +463,7 @@ def key_pipe(data_dir: Path) -> int | None:
 
 
 def data_folder_of(path: Path) -> Path:
-    """The encrypted data folder around a path, or the path's own folder."""
+    """Return the encrypted data folder around a path, or the path's own folder."""
     return _data_folder(path) or path.parent
 
 
@@ -493,7 +495,7 @@ def _in_memory() -> Iterator[tuple[IO[bytes], Path]]:
         yield file, Path(file.name)
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Replace a file, whole or not at all, for this user's eyes and as the content is.
 
     Raises:
@@ -521,43 +523,43 @@ def _subkey(key: bytes, purpose: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"floe " + purpose).derive(key)
 
 
-def _from_passphrase(header: EncryptionHeader, passphrase: str) -> bytes:
+def _derive_key(header: EncryptionHeader, passphrase: str) -> bytes:
     if header.n < 2 or header.r < 1 or header.p < 1:
         raise EncryptionError(f"{HEADER} is damaged. Put it back from a backup.")
-    kdf = Scrypt(_bytes(header.salt), 32, header.n, header.r, header.p)
+    kdf = Scrypt(_from_base64(header.salt), 32, header.n, header.r, header.p)
     return kdf.derive(passphrase.encode())
 
 
-def _entry(identity: str) -> str:
+def _keyring_entry(identity: str) -> str:
     return f"data folder {identity}"
 
 
-def _keep_in_keyring(identity: str, text: str) -> None:
+def _save_to_keyring(identity: str, text: str) -> None:
     found = None
     with suppress(Exception):  # every backend fails in its own way
-        keyring.set_password(_SERVICE, _entry(identity), text)
-        found = keyring.get_password(_SERVICE, _entry(identity))
+        keyring.set_password(_SERVICE, _keyring_entry(identity), text)
+        found = keyring.get_password(_SERVICE, _keyring_entry(identity))
     if found != text:  # the null backend takes everything and keeps nothing
         raise EncryptionError(
             "This machine has no keyring that keeps the key. Choose a passphrase instead."
         )
 
 
-def _from_keyring(identity: str) -> bytes:
+def _load_from_keyring(identity: str) -> bytes:
     found = None
     with suppress(Exception):
-        found = keyring.get_password(_SERVICE, _entry(identity))
+        found = keyring.get_password(_SERVICE, _keyring_entry(identity))
     if not found:
         raise EncryptionError(
             "The data folder is encrypted, and its key is not in this system's keyring, or the "
             "keyring is locked. Unlock it, and start Floe as the user who encrypted the folder."
         )
-    return _bytes(found)
+    return _from_base64(found)
 
 
-def _text(data: bytes) -> str:
+def _to_base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _bytes(text: str) -> bytes:
+def _from_base64(text: str) -> bytes:
     return base64.b64decode(text)

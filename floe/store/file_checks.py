@@ -1,4 +1,4 @@
-"""What is looked at before SQLite opens a database, because SQLite overwrites what it finds odd.
+"""Checks before SQLite opens a database, because SQLite overwrites what it finds odd.
 
 A log beside an empty file is deleted by it, and one that it does not understand is written over;
 both may hold the newest chats. Knows nothing of tables.
@@ -17,7 +17,7 @@ _LOG_HEADER_BYTES: Final = 32
 
 
 def refuse_unsound(path: Path) -> None:
-    """Look at a database's files, if there are any, without changing them.
+    """Check a database's files, if there are any, without changing them.
 
     Raises:
         StoreError: opening them with SQLite could destroy something.
@@ -48,7 +48,7 @@ def refuse_unsound(path: Path) -> None:
 
 
 def _header(log: Path) -> bytes:
-    """The first bytes of the log; empty if there is none, or nothing in it yet."""
+    """Read the first bytes of the log; empty if there is none, or nothing in it yet."""
     try:
         with log.open("rb") as file:
             header = file.read(_LOG_HEADER_BYTES)
@@ -58,7 +58,7 @@ def _header(log: Path) -> bytes:
 
 
 def _grows(path: Path) -> bool:
-    """Whether an empty file is one that another start of Floe is just making."""
+    """Return whether an empty file is one that another start of Floe is just making."""
     deadline = time.monotonic() + schema.BUSY_SECONDS
     while path.stat().st_size == 0:
         if time.monotonic() > deadline:

@@ -29,7 +29,7 @@ def _ignore(_: str) -> None: ...
 
 
 def open_database(path: Path, key: bytes | None) -> Any:
-    """A bare connection to a database wherever it lies, by its first bytes in clear or with `key`.
+    """Open a bare connection to a database anywhere, by its first bytes in clear or with `key`.
 
     Raises:
         EncryptionError: it is encrypted, and `key` is None.
@@ -49,7 +49,7 @@ def check_database(path: Path, key: bytes | None) -> None:
         StoreError: it is not.
         EncryptionError: it is encrypted, and `key` is not its key.
     """
-    with schema.plain_errors(path), closing(open_database(path, key)) as db:
+    with schema.translate_errors(path), closing(open_database(path, key)) as db:
         found = [row[0] for row in db.execute("PRAGMA integrity_check")]
         if found == ["ok"] and not encryption.is_plain_database(path):
             found += [row[0] for row in db.execute("PRAGMA cipher_integrity_check")]
@@ -74,7 +74,7 @@ def convert_database(
         return False
     part = path.with_name(path.name + PART)
     _remove_part(path)
-    with schema.plain_errors(path):
+    with schema.translate_errors(path):
         try:
             step("database copy")
             # What is still in the log belongs to the old file.
@@ -123,7 +123,7 @@ def convert_file(
         step(f"{path.name} copy")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            pieces = [content] if new_key is None else encryption.encrypted(content, new_key)
+            pieces = [content] if new_key is None else encryption.encrypt_chunks(content, new_key)
             for piece in pieces:
                 file.write(piece)
             file.flush()
@@ -139,7 +139,7 @@ def convert_file(
 
 
 def copy_database(source: Any, target: Path) -> None:
-    """A consistent copy of an open database, with its key, for this user's eyes.
+    """Copy an open database consistently, with its key, for this user's eyes.
 
     Nobody waits for it, neither reader nor writer.
 
@@ -152,20 +152,20 @@ def copy_database(source: Any, target: Path) -> None:
 
 
 def _content(path: Path, key: bytes | None, unless: bytes | None) -> bytes | None:
-    """What a file holds in clear; None: it has the key `unless` already."""
+    """Read what a file holds in clear; None: it has the key `unless` already."""
     with path.open("rb") as file:
         magic = file.read(8)
         if not encryption.is_encrypted(path):
             return magic + file.read()
         if unless is not None:
             with suppress(EncryptionError):
-                for _ in encryption.decrypted(file, unless, path.name):
+                for _ in encryption.decrypt_chunks(file, unless, path.name):
                     pass
                 return None
             file.seek(len(magic))
         if key is None:
             raise EncryptionError(f"{path.name} is encrypted, and its key is missing.")
-        return b"".join(encryption.decrypted(file, key, path.name))
+        return b"".join(encryption.decrypt_chunks(file, key, path.name))
 
 
 def _has_key(path: Path, key: bytes | None) -> bool:
@@ -200,7 +200,7 @@ def _export(path: Path, old_key: bytes | None, part: Path, new_key: bytes | None
 
 
 def _digest(db: Any) -> str:
-    """Of the tables' definitions and of every row of every table but FTS5's own, in order.
+    """Hash the tables' definitions and every row of every table but FTS5's own, in order.
 
     The search tables' shadows are rows like others and stand for what FTS5 would say.
     """

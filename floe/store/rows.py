@@ -7,7 +7,7 @@ from floe.records import Alternative, AnswerStats, Conversation, Message, Route,
 
 
 def message_of(row: tuple[Any, ...]) -> Message:
-    """A row of the store's message query."""
+    """Read a row of the store's message query."""
     route, stats, notices, rating, edited_from, private, siblings = row[7:]
     if route is not None:
         kind, reason, spans, *unsure = json.loads(route)
@@ -22,7 +22,7 @@ def message_of(row: tuple[Any, ...]) -> Message:
 
 
 def conversation_of(row: tuple[Any, ...]) -> Conversation:
-    """A row of the store's conversation query."""
+    """Read a row of the store's conversation query."""
     local_only, train, federate = row[5:]
     values = [*row[:5], bool(local_only), _maybe(train), _maybe(federate)]
     return Conversation(*values)
@@ -33,12 +33,12 @@ def _maybe(value: int | None) -> bool | None:
 
 
 def route_json(route: Route | None) -> str | None:
-    """A route as it is kept."""
+    """Write a route as it is kept."""
     return json.dumps([route.kind, route.reason, route.spans, route.unsure]) if route else None
 
 
 def token_row(step: TokenStep) -> tuple[Any, ...]:
-    """Columns of `tokens` but the first two.
+    """Return the columns of `tokens` but the first two.
 
     Alternatives as JSON with a byte a character: half the size of base64 for most tokens.
     """
@@ -60,7 +60,7 @@ def token_row(step: TokenStep) -> tuple[Any, ...]:
 
 
 def token_step_of(row: tuple[Any, ...]) -> TokenStep:
-    """The inverse of `token_row`."""
+    """Read a row as `token_row` writes it."""
     alternatives = tuple(
         Alternative(text.encode("latin-1"), p_local, p_cloud, p_fused)
         for text, p_local, p_cloud, p_fused in json.loads(row[8])

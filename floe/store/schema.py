@@ -61,7 +61,7 @@ MIGRATIONS = Migrations("floe")
 
 @MIGRATIONS(name="0001_chats")
 def _chats(db: Database) -> None:
-    """Conversations, their messages as a tree, the tokens of answers, settings, search.
+    """Keep conversations, their messages as a tree, the tokens of answers, settings, search.
 
     - AUTOINCREMENT: a page left open on a deleted conversation must not meet a new one.
     - The parent link has no cascade of its own: it would recurse down the chain, and SQLite
@@ -127,7 +127,7 @@ def _chats(db: Database) -> None:
 
 @MIGRATIONS(name="0002_endpoints")
 def _endpoints(db: Database) -> None:
-    """What was found out about a model at an endpoint, as JSON, and when (seconds, UTC)."""
+    """Keep what was found out about a model at an endpoint, as JSON, and when (seconds, UTC)."""
     db.executescript("""
         CREATE TABLE endpoints (
             base_url TEXT NOT NULL,
@@ -141,7 +141,7 @@ def _endpoints(db: Database) -> None:
 
 @MIGRATIONS(name="0003_privacy")
 def _privacy(db: Database) -> None:
-    """What was found private, what the person allows, and what has left the device.
+    """Keep what was found private, what the person allows, and what has left the device.
 
     - `messages.private`: JSON list of kinds found in the text; NULL: nobody has looked.
     - `conversations.train`, `.federate`: NULL: as the person's general consent says.
@@ -179,7 +179,7 @@ def _privacy(db: Database) -> None:
 
 @MIGRATIONS(name="0004_personal")
 def _personal(db: Database) -> None:
-    """Adapters, the runs that trained them, and what a run reported while it went.
+    """Keep adapters, the runs that trained them, and what a run reported while it went.
 
     Files lie below the data folder; `folder` is relative to it. `base_sha256` is that of the
     GGUF: an adapter never loads onto another base. Times are seconds since the epoch (UTC).
@@ -233,7 +233,7 @@ def _personal(db: Database) -> None:
 
 @MIGRATIONS(name="0005_federation")
 def _federation(db: Database) -> None:
-    """Rounds this device took part in or simulated, and what a router knows of each expert."""
+    """Keep rounds of this device, simulated ones too, and what a router knows of each expert."""
     db.executescript("""
         CREATE TABLE federations (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -265,7 +265,7 @@ def _federation(db: Database) -> None:
 
 
 def connect(path: Path) -> Database:
-    """A connection that any thread may use, one at a time; through SQLCipher where encrypted."""
+    """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
@@ -283,7 +283,7 @@ def connect(path: Path) -> Database:
 
 
 @contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite reports into a sentence; what nobody can cause or mend stays a bug.
 
     Raises:
@@ -316,7 +316,7 @@ def prepare(
         StoreError: a newer Floe or another program wrote the file.
         sqlite3.Error: it cannot be read or written, or is no database.
     """
-    # Looked at before anything is switched or written: the file may not be ours.
+    # The tables are read before anything is switched or written: the file may not be ours.
     _refuse_foreign(db, path)
     _enable_wal(db)
     if MIGRATIONS.pending(db):
@@ -333,7 +333,7 @@ def prepare(
 
 
 def _refuse_foreign(db: Database, path: Path) -> None:
-    # In this order: tables and their record appear together, perhaps between the two looks.
+    # In this order: tables and their record appear together, perhaps between the two reads.
     tables = db.table_names()
     applied = {migration.name for migration in MIGRATIONS.applied(db)}
     with Database(memory=True) as empty:
@@ -351,7 +351,7 @@ def _refuse_foreign(db: Database, path: Path) -> None:
 
 
 def _enable_wal(db: Database) -> None:
-    """Readers then never wait for the writer. SQLite does not wait for this one by itself."""
+    """Let readers never wait for the writer. SQLite does not wait for this switch by itself."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

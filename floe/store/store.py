@@ -1,4 +1,4 @@
-"""What Floe remembers: conversations as trees of messages, tokens of answers, settings.
+"""The memory of Floe: conversations as trees of messages, tokens of answers, settings.
 
 A call is one transaction, so it is wholly seen or not at all, and what it has returned from
 survives a kill -9. Knows nothing of models, clouds or the page.
@@ -101,7 +101,7 @@ class Store(DatabaseFile):
     # Conversations
 
     def conversations(self, limit: int = 200) -> list[Conversation]:
-        """The most recently used first."""
+        """List conversations, the most recently used first."""
         with self.reading() as db:
             rows = db.execute(f"{_CONVERSATION} ORDER BY updated_at DESC, id DESC LIMIT ?", [limit])
             return [conversation_of(row) for row in rows]
@@ -113,7 +113,7 @@ class Store(DatabaseFile):
             return conversation_of(_found(row))
 
     def create_conversation(self, title: str = "") -> Conversation:
-        """An empty one; without a title it takes that of its first user message."""
+        """Create an empty one; without a title it takes that of its first user message."""
         now = time.time()
         with self.writing() as db:
             used = _latest(db, now)
@@ -122,13 +122,13 @@ class Store(DatabaseFile):
                 [clean(title), now, used],
             )
             assert row.lastrowid is not None
-            _settitle_of(db, row.lastrowid, title)
+            _set_title(db, row.lastrowid, title)
             return Conversation(row.lastrowid, clean(title), now, used)
 
     def rename_conversation(self, conversation_id: int, title: str) -> None:
         """Give it a title of the user's own."""
         with self.writing() as db:
-            _settitle_of(db, conversation_id, title)
+            _set_title(db, conversation_id, title)
 
     def delete_conversation(self, conversation_id: int) -> None:
         """Remove it with its messages, tokens and search entries, from the file's bytes too.
@@ -139,15 +139,15 @@ class Store(DatabaseFile):
             db.execute("DELETE FROM conversations WHERE id = ?", [conversation_id])
             db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
             db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
-        self.fold()
+        self.checkpoint()
 
-    def fold(self) -> None:
-        """Fold the log file into the database: what was deleted then stands in neither."""
+    def checkpoint(self) -> None:
+        """Write the log file back into the database: what was deleted then stands in neither."""
         with self._connection() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def open_conversation(self, conversation_id: int) -> list[Message]:
-        """The branch in view, root first; empty while nothing has been said."""
+        """Return the branch in view, root first; empty while nothing has been said."""
         with self.reading() as db:
             row = db.execute(
                 "SELECT leaf_id FROM conversations WHERE id = ?", [conversation_id]
@@ -177,7 +177,7 @@ class Store(DatabaseFile):
         status: Status = "complete",
         route: Route | None = None,
     ) -> Message:
-        """A new child of `parent_id` (None: a first message), which comes into view.
+        """Add a child of `parent_id` (None: a first message), which comes into view.
 
         An edit or another answer is a further child of the same parent. Without a conversation
         one is made for it: both are kept, or neither.
@@ -202,7 +202,7 @@ class Store(DatabaseFile):
                 [message_id, _latest(db, now), conversation_id],
             ).fetchall()[0]
             if role == "user" and not title:
-                _settitle_of(db, conversation_id, title_of(content))
+                _set_title(db, conversation_id, title_of(content))
             assert message_id is not None
             _index(db, message_id)
             return message_of(db.execute(_MESSAGE, [message_id]).fetchone())
@@ -214,7 +214,7 @@ class Store(DatabaseFile):
             return message_of(_found(row))
 
     def path_to(self, message_id: int) -> list[Message]:
-        """From the root down to this message."""
+        """Return the messages from the root down to this one."""
         with self.reading() as db:
             rows = db.execute(_PATH, [message_id]).fetchall()
             return [message_of(row) for row in _found(rows)]
@@ -228,7 +228,7 @@ class Store(DatabaseFile):
             _found(rows)
 
     def rewrite_answer(self, message_id: int, content: str) -> Message:
-        """The person's own wording of an answer: a sibling that remembers what it replaces."""
+        """Add the person's own wording of an answer: a sibling that remembers what it replaces."""
         old = self.message(message_id)
         new = self.add_message(old.conversation_id, old.parent_id, "assistant", content)
         with self.writing() as db:
@@ -279,7 +279,7 @@ class Store(DatabaseFile):
             _found(found)
 
     def token_steps(self, message_id: int) -> list[TokenStep]:
-        """The tokens of an answer as they were appended, to the last bit."""
+        """Return the tokens of an answer as they were appended, to the last bit."""
         with self.reading() as db:
             rows = db.execute(
                 "SELECT token_id, text_bytes, p_local, p_cloud, p_fused, weight, source, at_ms,"
@@ -317,7 +317,7 @@ class Store(DatabaseFile):
             _index(db, message_id)
 
     def recover(self) -> int:
-        """At start: mark the answers that a crash cut off; returns how many there were."""
+        """Mark, at start, the answers that a crash cut off; returns how many there were."""
         with self.writing() as db:
             rows = db.execute(
                 "UPDATE messages SET status = 'interrupted' WHERE status = 'streaming' RETURNING id"
@@ -329,7 +329,7 @@ class Store(DatabaseFile):
     # Search and settings
 
     def search(self, text: str, limit: int = 50) -> list[SearchHit]:
-        """Where all the words of `text` occur, titles first, then messages, best first.
+        """Find where all the words of `text` occur, titles first, then messages, best first.
 
         Case and accents do not matter, the last word may be unfinished, and any text is a
         query: operators and quotes are words like others.
@@ -347,7 +347,7 @@ class Store(DatabaseFile):
         ]
 
     def cloud_requests_since(self, moment: float) -> int:
-        """Requests of all answers since `moment` (seconds since the epoch, UTC).
+        """Count requests of all answers since `moment` (seconds since the epoch, UTC).
 
         Answers of more than a day ahead do not count, because the clock was wrong when they were
         made: they would use up the budgets of all days until then.
@@ -361,7 +361,7 @@ class Store(DatabaseFile):
         return int(row[0] or 0)
 
     def setting(self, key: str, default: Any) -> Any:
-        """A value that the user set in the page, or `default`."""
+        """Return a value that the user set in the page, or `default`."""
         with self.reading() as db:
             row = db.execute("SELECT value FROM settings WHERE key = ?", [key]).fetchone()
             return json.loads(row[0]) if row else default
@@ -372,7 +372,7 @@ class Store(DatabaseFile):
             db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", [key, json.dumps(value)])
 
     def endpoint(self, base_url: str, model: str) -> tuple[dict[str, Any], float] | None:
-        """What was found out about a model at an endpoint, and when (seconds, UTC)."""
+        """Return what was found out about a model at an endpoint, and when (seconds, UTC)."""
         with self.reading() as db:
             row = db.execute(
                 "SELECT profile, tested_at FROM endpoints WHERE base_url = ? AND model = ?",
@@ -402,7 +402,7 @@ def _index(db: Database, message_id: int) -> None:
 
 
 def _latest(db: Database, now: float) -> float:
-    """`now`, or just after the newest conversation where the clock has been set back since.
+    """Return `now`, or just after the newest conversation where the clock has been set back since.
 
     The list is in the order of use, whatever the clock said.
     """
@@ -410,7 +410,7 @@ def _latest(db: Database, now: float) -> float:
     return now if now > newest else float(newest) + 1e-3
 
 
-def _settitle_of(db: Database, conversation_id: int, title: str) -> None:
+def _set_title(db: Database, conversation_id: int, title: str) -> None:
     rows = db.execute(
         "UPDATE conversations SET title = ? WHERE id = ? RETURNING title",
         [clean(title), conversation_id],

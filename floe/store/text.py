@@ -28,19 +28,19 @@ def segment(text: str) -> str:
 
 
 def match_query(text: str) -> str:
-    """The words as an FTS5 query: quoted, so that nothing in them is an operator."""
+    """Write the words as an FTS5 query: quoted, so that nothing in them is an operator."""
     words = [word for word in clean(text).replace("\0", " ").split() if any(map(str.isalnum, word))]
     phrases = ['"' + segment(word).replace('"', '""') + '"' for word in words]
     return " ".join(phrases) + "*" if phrases else ""
 
 
 def one_line(snippet: str) -> str:
-    """A piece of the search index as people read it."""
+    """Write a piece of the search index as people read it."""
     return " ".join(snippet.replace(_SEPARATOR, "").split())
 
 
 def title_of(content: str) -> str:
-    """The first line with something on it, cut on a word unless that leaves too little."""
+    """Return the first line with something on it, cut on a word unless that leaves too little."""
     lines = (" ".join(line.split()) for line in content.splitlines())
     line = next(filter(None, lines), "")
     if len(line) <= _TITLE_LENGTH:
@@ -51,5 +51,5 @@ def title_of(content: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Halves of a surrogate pair, which a browser may send, are joined or made U+FFFD."""
+    """Join halves of a surrogate pair, which a browser may send, or make them U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -32,7 +32,7 @@ from floe.adapters.export import rank_of, read_peft, write_gguf, write_peft
 from floe.adapters.lora_factors import Factors
 from floe.errors import FloeError, ModelError
 from floe.llama.free_memory import free_memory
-from floe.models.download import ignore, sha256_of
+from floe.models.download import ignore_progress, sha256_of
 from floe.records import TrainPlan
 from floe.resources import GENERAL
 from floe.store import encryption
@@ -247,7 +247,7 @@ class WorkerRun:
         """Return the hashes that tell which run a checkpoint belongs to."""
         rows = encryption.read_bytes(self.folder / "rows.jsonl")
         return {
-            "base": sha256_of(base, ignore),
+            "base": sha256_of(base, ignore_progress),
             "rows": hashlib.sha256(rows).hexdigest(),
             "plan": json.dumps([self.settings["plan"], self.seed], sort_keys=True),
         }

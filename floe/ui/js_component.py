@@ -11,14 +11,14 @@ from typing import Any
 import gradio as gr
 
 
-def drawn(
+def js_component(
     name: str,
     *events: str,
     server: list[Callable[..., Any]] | None = None,
     elem_id: str = "",
     elem_classes: str = "",
 ) -> gr.HTML:
-    """A part drawn by `floe.NAME`, which may trigger `events`; `elem_id` is the name if empty."""
+    """Make a part drawn by `floe.NAME`, which may trigger `events`; empty `elem_id`: the name."""
     return gr.HTML(
         value=None,
         html_template="",

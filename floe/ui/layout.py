@@ -10,25 +10,25 @@ from floe.chat.preferences import Preferences
 from floe.privacy.sent import SentLog
 from floe.ui.cloud.cloud_panel import CloudParts, lay_out_cloud
 from floe.ui.federate.federate_panel import FederateParts, lay_out_federate
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 from floe.ui.personalise.personal_panel import PersonalParts, lay_out_personal
 from floe.ui.privacy.privacy_panel import PrivacyParts, lay_out_privacy
 
 MODES: Final = [("Local only", "local"), ("Fused", "fused"), ("Cloud only", "cloud")]
-CLOUD_SECONDS: Final = 2.0
-"""Time between two looks at the state of the cloud."""
+_POLL_SECONDS: Final = 2.0
+"""Time between two polls of the state of the cloud and of the weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Every component that an event reads or writes.
 
-    `look` changes when there is a running answer to look at; the HTML parts take JSON. `thread`
-    takes `Rows`, `live` takes the `Frame`s of a running answer, `save` the address of a file for
+    `answer_generation` changes when there is a running answer to show. The HTML parts take JSON:
+    `thread` takes `Rows`, `live` the `Frame`s of a running answer, `save` the address of a file for
     the browser.
     """
 
-    look: gr.State
+    answer_generation: gr.State
     views: gr.HTML
     save: gr.HTML
     listing: gr.HTML
@@ -54,7 +54,7 @@ class Parts:
 
     @property
     def controls(self) -> list[gr.Slider | gr.Radio]:
-        """What the person sets for the answers to come, in the order of `Preferences`."""
+        """The controls for the answers to come, in the order of `Preferences`."""
         return [self.mode, self.weight, self.temperature, self.max_tokens]
 
 
@@ -79,19 +79,21 @@ def lay_out(
         rows: gives the browser the answers of a conversation to learn from.
     """
     defaults = Preferences()
-    look = gr.State(None)
+    answer_generation = gr.State(None)
     with gr.Row(elem_id="frame"):
         with gr.Column(elem_id="drawer", min_width=0):
-            views = drawn("views", "go")
-            listing = drawn("conversations", "new", "open", "rename", "delete", server=[search])
-            save = drawn("save")
+            views = js_component("views", "go")
+            listing = js_component(
+                "conversations", "new", "open", "rename", "delete", server=[search]
+            )
+            save = js_component("save")
         with gr.Column(elem_id="main", min_width=0):
             with gr.Row(elem_id="top"):
-                cloud = drawn("cloud")
-                figures = drawn("figures")
+                cloud = js_component("cloud")
+                figures = js_component("figures")
             panel = lay_out_cloud(deadline_ms)
-            about = drawn("about", "keep", "allow")
-            thread = drawn(
+            about = js_component("about", "keep", "allow")
+            thread = js_component(
                 "thread",
                 "edit",
                 "regenerate",
@@ -101,9 +103,9 @@ def lay_out(
                 server=[tokens, text, window],
                 elem_id="chat",
             )
-            live = drawn("live")
+            live = js_component("live")
             with gr.Column(elem_id="dock", min_width=0):
-                notice = drawn("notice")
+                notice = js_component("notice")
                 with gr.Row(elem_id="controls"):
                     with gr.Column(elem_id="weighing", min_width=0):
                         weight = gr.Slider(
@@ -116,7 +118,7 @@ def lay_out(
                             min_width=0,
                             buttons=[],
                         )
-                        auto = drawn("auto", "set")
+                        auto = js_component("auto", "set")
                     mode = gr.Radio(
                         MODES, value=defaults.mode, label="Who answers", elem_id="mode", min_width=0
                     )
@@ -160,7 +162,7 @@ def lay_out(
             personal = lay_out_personal(rows)
             federate = lay_out_federate()
     return Parts(
-        look,
+        answer_generation,
         views,
         save,
         listing,
@@ -178,7 +180,7 @@ def lay_out(
         prompt,
         send,
         stop,
-        gr.Timer(CLOUD_SECONDS),
+        gr.Timer(_POLL_SECONDS),
         panel,
         privacy,
         personal,

@@ -1,6 +1,6 @@
 """The page: which event runs which action.
 
-A turn belongs to the assistant, not to the page. The page only looks at it (`follow`), so a
+A turn belongs to the assistant, not to the page. The page only shows it (`stream_answer`), so a
 reload, a second window or another conversation in view never stops an answer.
 """
 
@@ -15,7 +15,7 @@ from floe.application import Application
 from floe.data_folder.maintenance import Maintenance
 from floe.kept_records import RowId
 from floe.training.data.learning_choices import chosen_dataset
-from floe.ui.chat.chat_actions import Actions, Seat
+from floe.ui.chat.chat_actions import ChatActions, Session
 from floe.ui.chat.conversations import find
 from floe.ui.chat.thread import thread_page
 from floe.ui.chat.tokens import token_page
@@ -64,7 +64,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         parts = lay_out(search, tokens, text, window, settings.deadline_ms, assistant.sent, rows)
-        _wire(page, parts, Actions(application, parts))
+        _wire(page, parts, ChatActions(application, parts))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
@@ -74,14 +74,14 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         _wire_personal(parts, personal)
         federate = FederateActions(application, parts.federate)
         _wire_federate(parts, federate)
-        parts.clock.tick(panel.look, None, parts.panel.in_use, **_AT_ONCE)
+        parts.clock.tick(panel.refresh, None, parts.panel.in_use, **_AT_ONCE)
     return page
 
 
-def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
-    seat = gr.State(Seat())
+def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
+    session = gr.State(Session())
     shown = [
-        parts.look,
+        parts.answer_generation,
         parts.listing,
         parts.figures,
         parts.about,
@@ -91,42 +91,42 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         parts.send,
         parts.stop,
     ]
-    parts.look.change(
-        actions.follow,
-        [seat, parts.look],
+    parts.answer_generation.change(
+        actions.stream_answer,
+        [session, parts.answer_generation],
         shown,
         concurrency_limit=None,
         trigger_mode="multiple",
         **_SILENT,
     )
-    page.load(actions.load, seat, [*shown, *parts.controls, parts.cloud, parts.auto], **_SILENT)
-    parts.listing.new(actions.new, seat, shown, **_SILENT)
-    parts.listing.open(actions.open, seat, shown, **_SILENT)
-    parts.listing.delete(actions.delete, seat, shown, **_SILENT)
-    parts.listing.rename(actions.rename, seat, [parts.listing, parts.notice], **_SILENT)
+    page.load(actions.load, session, [*shown, *parts.controls, parts.cloud, parts.auto], **_SILENT)
+    parts.listing.new(actions.new, session, shown, **_SILENT)
+    parts.listing.open(actions.open, session, shown, **_SILENT)
+    parts.listing.delete(actions.delete, session, shown, **_SILENT)
+    parts.listing.rename(actions.rename, session, [parts.listing, parts.notice], **_SILENT)
 
-    parts.about.keep(actions.keep_here, seat, [parts.about, parts.notice], **_EACH)
-    parts.about.allow(actions.allow, seat, [parts.about, parts.notice], **_EACH)
+    parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
+    parts.about.allow(actions.allow, session, [parts.about, parts.notice], **_EACH)
 
     gr.on(
         [parts.send.click, parts.prompt.submit],
         actions.send,
-        [seat, parts.prompt, *parts.controls],
+        [session, parts.prompt, *parts.controls],
         [*shown, parts.prompt],
         **_SILENT,
     )
-    parts.thread.edit(actions.edit, [seat, *parts.controls], shown, **_SILENT)
-    parts.thread.regenerate(actions.regenerate, [seat, *parts.controls], shown, **_SILENT)
-    parts.thread.rate(actions.rate, seat, [parts.thread, parts.notice], **_EACH)
-    parts.thread.rewrite(actions.rewrite, seat, shown, **_SILENT)
-    parts.thread.branch(actions.branch, seat, shown, **_SILENT)
-    parts.stop.click(actions.stop, seat, None, **_AT_ONCE)
+    parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
+    parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
+    parts.thread.branch(actions.branch, session, shown, **_SILENT)
+    parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.weight.input(actions.set_weight, [seat, parts.weight], parts.auto, **latest)
+    parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
-    parts.auto.set(actions.set_auto, seat, [*weighing, parts.notice], **_EACH)
-    parts.clock.tick(actions.look_at_weight, seat, weighing, **_AT_ONCE)
+    parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)
+    parts.clock.tick(actions.refresh_weight, session, weighing, **_AT_ONCE)
     gr.on(
         [parts.mode.input, parts.temperature.input, parts.max_tokens.input],
         actions.keep,
@@ -134,7 +134,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
         None,
         **latest,
     )
-    parts.clock.tick(actions.look_at_cloud, None, parts.cloud, **_AT_ONCE)
+    parts.clock.tick(actions.refresh_cloud, None, parts.cloud, **_AT_ONCE)
 
 
 def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> None:
@@ -142,12 +142,12 @@ def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> No
     page.load(actions.load, None, parts.all, **_AT_ONCE)
     parts.preset.input(actions.choose, named, parts.all, **_AT_ONCE)
     keys = [parts.key, parts.where, parts.notice]
-    parts.base_url.blur(actions.look_for_key, named, keys, **_AT_ONCE)
+    parts.base_url.blur(actions.show_key_place, named, keys, **_AT_ONCE)
     parts.test.click(actions.test, parts.form, parts.all, **_AT_ONCE)
     parts.cancel.click(actions.cancel, None, None, **_AT_ONCE)
     parts.use.click(actions.use, parts.form, parts.all, **_AT_ONCE)
     parts.forget.click(actions.forget, named, parts.all, **_AT_ONCE)
-    parts.clock.tick(actions.watch, None, parts.all, **_AT_ONCE)
+    parts.clock.tick(actions.poll, None, parts.all, **_AT_ONCE)
     gr.on(
         [
             parts.deadline.input,
@@ -165,7 +165,7 @@ def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> No
 
 def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
     room = parts.privacy
-    parts.views.go(actions.come, None, [room.rules, room.consent, room.notice], **_EACH)
+    parts.views.go(actions.on_view_opened, None, [room.rules, room.consent, room.notice], **_EACH)
     room.rules.set(actions.set, None, [room.rules, room.notice], **_EACH)
     room.consent.allow(actions.allow, None, [room.consent, room.notice], **_EACH)
     room.log.clear(actions.clear, None, [room.log, room.notice], **_EACH)
@@ -175,7 +175,7 @@ def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
 def _wire_own_data(parts: Parts, actions: DataActions) -> None:
     room = parts.privacy
     shown = [room.own_data, room.notice]
-    parts.views.go(actions.come, None, shown, **_EACH)
+    parts.views.go(actions.on_view_opened, None, shown, **_EACH)
     room.own_data.backup(actions.backup, None, shown, **_EACH)
     room.own_data.drop(actions.drop, None, shown, **_EACH)
     room.own_data.encrypt(actions.encrypt, None, shown, **_EACH)
@@ -185,22 +185,22 @@ def _wire_own_data(parts: Parts, actions: DataActions) -> None:
 
 def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
     room = parts.personal
-    parts.views.go(actions.come, None, room.all, **_EACH)
+    parts.views.go(actions.on_view_opened, None, room.all, **_EACH)
     learning = room.learning
     learning.allow(actions.allow, None, room.all, **_EACH)
-    learning.choose(actions.choose, None, room.all, **_EACH)
-    learning.leave(actions.leave, None, room.all, **_EACH)
-    learning.privately(actions.privately, None, room.all, **_EACH)
-    learning.bring(actions.bring, None, [*room.all, parts.listing], **_EACH)
-    learning.example(actions.example, None, [*room.all, parts.listing], **_EACH)
+    learning.choose(actions.choose_chat, None, room.all, **_EACH)
+    learning.leave(actions.leave_out_answer, None, room.all, **_EACH)
+    learning.privately(actions.set_with_private, None, room.all, **_EACH)
+    learning.bring(actions.add_file, None, [*room.all, parts.listing], **_EACH)
+    learning.example(actions.add_example, None, [*room.all, parts.listing], **_EACH)
     learning.export(actions.export, None, [parts.save, room.notice], **_EACH)
-    room.plan.limit(actions.limit, None, room.all, **_EACH)
-    room.plan.begin(actions.begin, None, room.all, **_EACH)
+    room.plan.limit(actions.set_limit, None, room.all, **_EACH)
+    room.plan.begin(actions.start_run, None, room.all, **_EACH)
     room.run.cancel(actions.cancel, None, room.all, **_EACH)
     room.run.resume(actions.resume, None, room.all, **_EACH)
-    room.weight.set(actions.ask_cloud, None, room.all, **_EACH)
-    room.weight.fit(actions.fit, None, room.all, **_EACH)
-    room.clock.tick(actions.watch, None, room.all, **_AT_ONCE)
+    room.weight.set(actions.set_ask_cloud, None, room.all, **_EACH)
+    room.weight.fit(actions.fit_weight, None, room.all, **_EACH)
+    room.clock.tick(actions.poll, None, room.all, **_AT_ONCE)
     adapters = room.adapters
     adapters.rename(actions.rename, None, room.all, **_EACH)
     adapters.switch(actions.switch, None, room.all, **_EACH)
@@ -211,11 +211,11 @@ def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
 
 def _wire_federate(parts: Parts, actions: FederateActions) -> None:
     room = parts.federate
-    parts.views.go(actions.come, None, room.all, **_EACH)
+    parts.views.go(actions.on_view_opened, None, room.all, **_EACH)
     room.group.allow(actions.allow, None, room.all, **_EACH)
     room.group.join(actions.join, None, room.all, **_EACH)
     room.group.leave(actions.leave, None, room.all, **_EACH)
     room.simulation.start(actions.start, None, room.all, **_EACH)
     room.simulation.stop(actions.stop, None, room.all, **_EACH)
     room.experts.switch(actions.switch, None, room.all, **_EACH)
-    room.clock.tick(actions.look, None, room.all, **_AT_ONCE)
+    room.clock.tick(actions.refresh, None, room.all, **_AT_ONCE)

@@ -1,4 +1,4 @@
-"""What the page sends, read as what it must be: a page can be hostile, or older than this Floe.
+"""Records of what the page sends: a page can be hostile, or older than this Floe.
 
 An event's data is one of the records here; what does not fit is a sentence and never a trace.
 """
@@ -22,7 +22,7 @@ _MAX_FILE_TEXT: Final = 500_000_000
 
 
 def _whole(text: Any) -> Any:
-    """Halves of characters, which a browser can send, become U+FFFD."""
+    """Replace halves of characters, which a browser can send, by U+FFFD."""
     return clean(text) if isinstance(text, str) else text
 
 
@@ -165,19 +165,20 @@ class GroupAsked(_Asked):
 
 
 def read_asked(event: gr.EventData, kind: type[_M]) -> _M:
-    """An event's data as the record it must be.
+    """Read an event's data as the record it must be.
 
     Raises:
         PageError: it is something else.
     """
     try:
-        return kind.model_validate(event._data)
+        # By attributes, because those are what gradio gives of an event's data in public.
+        return kind.model_validate(event, from_attributes=True)
     except (ValidationError, RecursionError):
         raise PageError from None
 
 
 def read_text(value: Any) -> str:
-    """What was typed into a field.
+    """Read what was typed into a field.
 
     Raises:
         PromptError: it is far too long, or no text.

@@ -1,4 +1,4 @@
-"""What becomes of an error in an action of the page."""
+"""Errors in the handlers of the page, shown as sentences."""
 
 import logging
 from collections.abc import Callable
@@ -14,24 +14,24 @@ logger = logging.getLogger(__name__)
 Changes = dict[Any, Any]
 
 
-class Noticed(Protocol):
-    """Whoever has a place for sentences."""
+class HasNotice(Protocol):
+    """An object with a place for sentences."""
 
     @property
     def notice(self) -> gr.HTML:
         """It is drawn by `floe.notice`."""
 
 
-_S = TypeVar("_S", bound=Noticed)
+_S = TypeVar("_S", bound=HasNotice)
 _P = ParamSpec("_P")
 
 
-def plainly(
+def show_errors(
     action: Callable[Concatenate[_S, _P], Changes],
 ) -> Callable[Concatenate[_S, _P], Changes]:
     """Turn an error that is fit to show into a sentence in the page; log any other one."""
 
-    def shown(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> Changes:
+    def show(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> Changes:
         try:
             return action(self, *args, **kwargs)
         except FloeError as error:
@@ -41,5 +41,5 @@ def plainly(
             raise
 
     # Gradio reads the signature to see which handlers want the event's data.
-    update_wrapper(shown, action)
-    return shown
+    update_wrapper(show, action)
+    return show

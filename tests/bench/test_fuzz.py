@@ -12,7 +12,7 @@ from flwr.app import Array, ArrayRecord
 from floe.bench import fuzz
 from floe.bench.fuzz import FuzzTarget, fuzz_parser, fuzz_targets
 from floe.bench.fuzz_seeds import GGUF_ADAPTER, GGUF_MODEL
-from floe.cloud.protocol.distributions import RowReader
+from floe.cloud.protocol.distributions import TokenReader
 from floe.errors import FederationError, ModelError
 from floe.federation.app.array_records import from_record
 from floe.llama.gguf_checks import check_adapter_header, check_model, check_model_header
@@ -95,14 +95,14 @@ def test_sizes_in_reals_are_a_sentence(tmp_path: Path, length: list[float]) -> N
 def test_a_number_for_the_bytes_of_a_token_makes_no_zeros(given: object) -> None:
     entry = {"token": " far", "logprob": -0.5, "bytes": given}
     with pytest.raises((TypeError, ValueError)):
-        RowReader("").read({"delta": {}, "logprobs": {"content": [entry]}})
+        TokenReader("").read({"delta": {}, "logprobs": {"content": [entry]}})
 
 
 @pytest.mark.parametrize("given", [float("nan"), float("-inf"), float("inf"), 2.5])
 def test_a_probability_that_is_none_stays_out_of_the_candidates(given: float) -> None:
     top = [{"token": " near", "logprob": given, "bytes": None}]
     entry = {"token": " far", "logprob": given, "bytes": None, "top_logprobs": top}
-    (row,) = RowReader("").read({"delta": {}, "logprobs": {"content": [entry]}})
+    (row,) = TokenReader("").read({"delta": {}, "logprobs": {"content": [entry]}})
     assert row.text_bytes == b" far"
     assert all(-30 <= each.logprob <= 0 for each in row.candidates)
 
@@ -110,7 +110,7 @@ def test_a_probability_that_is_none_stays_out_of_the_candidates(given: float) ->
 def test_a_probability_of_hundreds_of_digits_is_a_declared_error() -> None:
     entry = {"token": " far", "logprob": 10**400, "bytes": None}
     with pytest.raises(ValueError, match="far too large"):
-        RowReader("").read({"delta": {}, "logprobs": {"content": [entry]}})
+        TokenReader("").read({"delta": {}, "logprobs": {"content": [entry]}})
 
 
 def test_an_array_whose_header_is_no_python_is_refused() -> None:

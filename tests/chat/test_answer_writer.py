@@ -55,7 +55,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.2)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.2)
     made = Desk(tmp_path)
     yield made
     made.writer.close()
@@ -192,7 +192,7 @@ def test_what_cannot_be_kept_at_the_end_is_put_aside_and_taken_in_by_the_next_st
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.1)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.1)
     desk = Desk(tmp_path)
     finished, cut = desk.turn(), desk.turn()
     lock = Lock(desk.store.path)
@@ -215,7 +215,7 @@ def test_what_cannot_be_kept_at_the_end_is_put_aside_and_taken_in_by_the_next_st
     with Store(tmp_path / "floe.db") as store:
         store.recover()
         assert store.message(finished.message_id).content == ""
-        assert rescue.take_in(store) == 2
+        assert rescue.restore_recovery_files(store) == 2
         kept = store.message(finished.message_id)
         assert (kept.content, kept.status) == ("One café", "length")
         assert kept.notices == ("The cloud was late.",)
@@ -224,7 +224,7 @@ def test_what_cannot_be_kept_at_the_end_is_put_aside_and_taken_in_by_the_next_st
         assert store.message(cut.message_id).status == "interrupted"
         assert store.message(cut.message_id).content == "One café"
         assert store.search("café")
-        assert rescue.take_in(store) == 0
+        assert rescue.restore_recovery_files(store) == 0
     assert list(tmp_path.glob("unsaved-*")) == []
 
 
@@ -232,7 +232,7 @@ def test_an_answer_of_another_database_is_not_taken_in_and_not_thrown_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.1)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.1)
     desk = Desk(tmp_path)
     turn = desk.turn()
     lock = Lock(desk.store.path)
@@ -242,7 +242,7 @@ def test_an_answer_of_another_database_is_not_taken_in_and_not_thrown_away(
     desk.store.close()
     (tmp_path / "floe.db").rename(tmp_path / "old.db")
     with Store(tmp_path / "floe.db") as store:
-        assert rescue.take_in(store) == 0
+        assert rescue.restore_recovery_files(store) == 0
     (left,) = tmp_path.glob("unsaved-*.left")
     with Store(left) as aside:
         assert "One" in str(aside.setting("unsaved", None))
@@ -251,7 +251,7 @@ def test_an_answer_of_another_database_is_not_taken_in_and_not_thrown_away(
 def test_a_damaged_file_of_rescued_answers_is_left_and_the_start_goes_on(tmp_path: Path) -> None:
     (tmp_path / "unsaved-3.db").write_bytes(b"no database at all, " * 99)
     with Store(tmp_path / "floe.db") as store:
-        assert rescue.take_in(store) == 0
+        assert rescue.restore_recovery_files(store) == 0
     assert (tmp_path / "unsaved-3.db").read_bytes().startswith(b"no database")
 
 
@@ -259,7 +259,7 @@ def test_where_nothing_can_be_written_the_terminal_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.1)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.1)
     desk = Desk(tmp_path)
     turn = desk.turn()
     lock = Lock(desk.store.path)

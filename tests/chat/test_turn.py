@@ -33,9 +33,9 @@ def new_turn() -> Turn:
 
 
 def commit(turn: Turn) -> None:
-    portion = turn.take()
-    assert portion is not None
-    turn.keep(portion)
+    part = turn.unsaved_part()
+    assert part is not None
+    turn.mark_saved(part)
 
 
 def whole_turn() -> Turn:
@@ -47,7 +47,7 @@ def whole_turn() -> Turn:
     turn.notice("The cloud was late.")
     commit(turn)
     turn.add(step("\xe9".encode()[1:]))
-    turn.delay("the disk is full.")
+    turn.report_trouble("the disk is full.")
     turn.add(step(" three"))
     turn.count(cloud_requests=4)
     turn.finish("complete")
@@ -79,7 +79,7 @@ def test_what_cannot_be_committed_is_shown_at_once_and_says_so() -> None:
     turn.add(step("kept words here"))
     commit(turn)
     turn.add(step(" two more"))
-    turn.delay("the disk is full. Make some room.")
+    turn.report_trouble("the disk is full. Make some room.")
     view = turn.view()
     assert view.text == "kept words here two more"
     assert view.unkept == "The last 2 words are not saved yet: the disk is full. Make some room."

@@ -29,7 +29,7 @@ def test_stream_of_rows(client: CloudClient) -> None:
         assert row.candidates[0].text_bytes == row.text_bytes
         assert sum(math.exp(c.logprob) for c in row.candidates) <= 1 + 1e-6
     assert stream.prompt_tokens > 10
-    assert stream.first_row_ms is not None
+    assert stream.first_token_ms is not None
     assert stream.opened_at <= time.monotonic()
 
 
@@ -309,8 +309,8 @@ def test_slow_and_unsteady_network_changes_nothing_but_time(
     server.set_faults(rtt_ms=100, jitter_ms=50, tokens_per_second=40)
     stream = ask(client)
     assert text_of(read_all(stream)) == plain
-    assert stream.first_row_ms is not None
-    assert stream.first_row_ms >= 100
+    assert stream.first_token_ms is not None
+    assert stream.first_token_ms >= 100
 
 
 def test_server_killed_in_mid_stream(connect: Connect) -> None:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from floe.cloud.probe.evidence import ProbeAnswer, alike, share_of_gaps
+from floe.cloud.probe.evidence import ProbeAnswer, remaining_gap_share, same_distributions
 from floe.records import Candidate, CloudToken
 
 
@@ -17,35 +17,37 @@ def answer(*rows: dict[bytes, float], logprobs: bool = True) -> ProbeAnswer:
         {"top_logprobs": [{"token": t.decode(), "logprob": math.log(p)} for t, p in row.items()]}
         for row in rows
     ]
-    return ProbeAnswer(rows=tokens, entries=tops if logprobs else [], text=text)
+    return ProbeAnswer(tokens=tokens, entries=tops if logprobs else [], text=text)
 
 
 SURE = {b"one": 0.9, b"two": 0.1}
 
 
 def test_another_template_shows_in_the_probabilities_though_the_text_is_the_same() -> None:
-    assert alike(answer(SURE, SURE), answer(SURE, {b"one": 0.92, b"two": 0.08}))
-    assert not alike(answer(SURE, SURE), answer(SURE, {b"one": 0.7, b"two": 0.3}))
-    assert not alike(answer(SURE), answer({b"one": 0.9, b"ten": 0.1}))
+    assert same_distributions(answer(SURE, SURE), answer(SURE, {b"one": 0.92, b"two": 0.08}))
+    assert not same_distributions(answer(SURE, SURE), answer(SURE, {b"one": 0.7, b"two": 0.3}))
+    assert not same_distributions(answer(SURE), answer({b"one": 0.9, b"ten": 0.1}))
 
 
 def test_after_a_near_tie_two_answers_may_differ() -> None:
     left = answer({b"a": 0.5, b"b": 0.499}, SURE)
     right = answer({b"b": 0.5, b"a": 0.499}, {b"ten": 1.0})
-    assert alike(left, right)
+    assert same_distributions(left, right)
 
 
 def test_without_logprobs_the_text_has_to_do() -> None:
-    assert alike(answer(SURE, logprobs=False), answer(SURE, logprobs=False))
-    assert not alike(answer(SURE, logprobs=False), answer({b"two": 1.0}, logprobs=False))
-    assert not alike(ProbeAnswer(), ProbeAnswer())
+    assert same_distributions(answer(SURE, logprobs=False), answer(SURE, logprobs=False))
+    assert not same_distributions(
+        answer(SURE, logprobs=False), answer({b"two": 1.0}, logprobs=False)
+    )
+    assert not same_distributions(ProbeAnswer(), ProbeAnswer())
 
 
 @pytest.mark.parametrize("temperature", [1, 2])
 def test_temperature_shrinks_the_gaps_between_candidates(temperature: int) -> None:
     cold = {b"a": 0.9, b"b": 0.09, b"c": 0.01}
     warm = {token: p ** (1 / temperature) for token, p in cold.items()}
-    share = share_of_gaps(
+    share = remaining_gap_share(
         answer(cold), answer({t: p / sum(warm.values()) for t, p in warm.items()})
     )
     assert share == pytest.approx(1 / temperature)
@@ -53,5 +55,5 @@ def test_temperature_shrinks_the_gaps_between_candidates(temperature: int) -> No
 
 def test_gaps_that_are_too_small_tell_nothing() -> None:
     even = answer({b"a": 0.5, b"b": 0.5})
-    assert share_of_gaps(even, even) is None
-    assert share_of_gaps(ProbeAnswer(), even) is None
+    assert remaining_gap_share(even, even) is None
+    assert remaining_gap_share(ProbeAnswer(), even) is None

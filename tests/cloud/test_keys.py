@@ -75,7 +75,7 @@ def plain(key: SecretStr) -> str:
 
 
 def test_key_is_kept_in_the_keyring_and_found_by_the_next_run(memory: MemoryKeyring) -> None:
-    assert "system's keyring" in Keys().where(OPENAI)
+    assert "system's keyring" in Keys().location(OPENAI)
     sentence = Keys().save(OPENAI, SecretStr(f" {KEY}\n"))
     assert sentence == "The key is kept in this system's keyring."
     assert memory.kept == {(SERVICE, "https://api.openai.com"): KEY}
@@ -113,7 +113,7 @@ def test_without_a_keyring_the_key_lasts_until_the_end(backend: type[KeyringBack
     keys = Keys()
     assert plain(keys.load(OPENAI)) == ""
     sentence = keys.save(OPENAI, SecretStr(KEY))
-    assert sentence == keys.where(OPENAI)
+    assert sentence == keys.location(OPENAI)
     assert "until Floe ends" in sentence
     assert "FLOE_CLOUD and FLOE_CLOUD_KEY, or OPENAI_API_KEY" in sentence
     assert plain(keys.load(OPENAI)) == KEY
@@ -123,7 +123,7 @@ def test_without_a_keyring_the_key_lasts_until_the_end(backend: type[KeyringBack
 
 
 def test_missing_keyring_is_said_before_a_key_is_typed() -> None:
-    assert Keys().where(OPENAI).startswith("A key typed above lasts until Floe ends")
+    assert Keys().location(OPENAI).startswith("A key typed above lasts until Floe ends")
 
 
 def test_a_typed_key_comes_before_a_given_one_and_that_before_the_services_own(
@@ -131,11 +131,11 @@ def test_a_typed_key_comes_before_a_given_one_and_that_before_the_services_own(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of-the-service")
     assert plain(Keys().load(OPENAI)) == "of-the-service"
-    assert Keys().where(OPENAI) == "The key comes from the environment variable OPENAI_API_KEY."
+    assert Keys().location(OPENAI) == "The key comes from the environment variable OPENAI_API_KEY."
     monkeypatch.setenv("FLOE_CLOUD_KEY", "of-floe")
     keys = Keys(Settings.load(cloud=OPENAI))
     assert plain(keys.load(OPENAI)) == "of-floe"
-    assert "flag, the environment or floe.toml" in keys.where(OPENAI)
+    assert "flag, the environment or floe.toml" in keys.location(OPENAI)
     keys.save(OPENAI, SecretStr(KEY))
     assert plain(keys.load(OPENAI)) == KEY
     # At the next start, what is set from outside wins again.
@@ -221,15 +221,15 @@ def test_a_key_goes_to_the_origin_that_it_was_given_for_and_to_none_else(
     for other in PLACES:
         assert plain(keys.load(other)) == (KEY if other == place else ""), other
     if place is not None:
-        assert "flag, the environment or floe.toml" in keys.where(place)
+        assert "flag, the environment or floe.toml" in keys.location(place)
         if place != MISTRAL:
-            assert f"is for {place.removesuffix('/v1')} alone" in keys.where(MISTRAL)
-    assert KEY not in "".join(map(keys.where, PLACES)) + repr(vars(keys))
+            assert f"is for {place.removesuffix('/v1')} alone" in keys.location(MISTRAL)
+    assert KEY not in "".join(map(keys.location, PLACES)) + repr(vars(keys))
 
 
 def test_a_key_without_an_address_is_said_to_be_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOE_CLOUD_KEY", KEY)
-    assert "say which with FLOE_CLOUD" in Keys(Settings.load()).where(OPENAI)
+    assert "say which with FLOE_CLOUD" in Keys(Settings.load()).location(OPENAI)
 
 
 @pytest.mark.parametrize("preset", [each for each in PRESETS if each.key_variable])
@@ -271,7 +271,7 @@ def test_no_key_is_kept_for_a_place_where_it_would_travel_in_clear(memory: Memor
         with pytest.raises(CloudError, match="not encrypted"):
             Keys().save(clear, SecretStr(KEY))
         assert plain(Keys().load(clear)) == ""
-        assert "not encrypted" in Keys().where(clear)
+        assert "not encrypted" in Keys().location(clear)
     for near in ("http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]:8/v1"):
         Keys().save(near, SecretStr(KEY))
         assert plain(Keys().load(near)) == KEY
@@ -284,7 +284,7 @@ def test_key_is_in_no_log_sentence_or_repr(
     keyring.set_keyring(backend())
     keys = Keys()
     with caplog.at_level(logging.DEBUG):
-        told = keys.save(OPENAI, SecretStr(KEY)) + keys.where(OPENAI)
+        told = keys.save(OPENAI, SecretStr(KEY)) + keys.location(OPENAI)
         told += repr(keys.load(OPENAI)) + repr(vars(keys))
         keys.delete(OPENAI)
     assert KEY not in told

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from floe.cloud.protocol.distributions import (
     CONFIDENCE_OF_BARE_STOP,
     CONFIDENCE_WITHOUT_LOGPROBS,
-    RowReader,
+    TokenReader,
     as_chat_choice,
 )
 from floe.records import CloudToken
@@ -31,7 +31,7 @@ def chosen(first: dict[str, Any], *tops: dict[str, Any]) -> dict[str, Any]:
 
 def one(*tops: dict[str, Any]) -> CloudToken:
     """The row whose chosen token is the first of `tops`."""
-    [row] = RowReader("").read(choice(chosen(tops[0], *tops)))
+    [row] = TokenReader("").read(choice(chosen(tops[0], *tops)))
     return row
 
 
@@ -72,14 +72,14 @@ def test_letters_of_the_gpt2_alphabet_stay_letters_where_there_are_real_spaces()
 
 
 def test_spelling_is_remembered_for_rows_that_cannot_tell() -> None:
-    reader = RowReader("")
+    reader = TokenReader("")
     reader.read(choice(chosen(entry("Ġa"))))
     [row] = reader.read(choice(chosen(entry("Ã©"))))
     assert row.text_bytes == "é".encode()
 
 
 def test_character_in_lost_pieces_comes_whole_from_the_text() -> None:
-    reader = RowReader("")
+    reader = TokenReader("")
     lost = entry("�", -0.5, "�".encode())
     assert reader.read(choice(chosen(lost, lost, entry("x", -1, b"x")), content="")) == []
     assert reader.read(choice(chosen(lost), content="")) == []
@@ -96,7 +96,7 @@ def test_lost_candidates_are_left_to_the_tail() -> None:
 
 
 def test_chosen_token_is_among_the_candidates() -> None:
-    [row] = RowReader("").read(choice(chosen(entry("z", -6, b"z"), entry("a", -0.1, b"a"))))
+    [row] = TokenReader("").read(choice(chosen(entry("z", -6, b"z"), entry("a", -0.1, b"a"))))
     assert shares(row) == pytest.approx({b"a": math.exp(-0.1), b"z": math.exp(-6)})
 
 
@@ -119,7 +119,7 @@ def test_ends_are_one_candidate_and_an_end_row_is_the_last() -> None:
         entry("</s>", math.log(0.2), b"</s>"),
         entry("ok", math.log(0.1), b"ok"),
     ]
-    reader = RowReader("")
+    reader = TokenReader("")
     [row] = reader.read(choice(chosen(tops[0], *tops)))
     assert row.end
     assert row.text_bytes == b""
@@ -131,7 +131,7 @@ def test_ends_are_one_candidate_and_an_end_row_is_the_last() -> None:
 
 
 def test_stop_without_a_row_becomes_one_of_stated_confidence() -> None:
-    reader = RowReader("")
+    reader = TokenReader("")
     reader.read(choice(chosen(entry("a", -1, b"a"))))
     [row] = reader.read(choice(reason="stop"))
     assert row.end
@@ -139,14 +139,14 @@ def test_stop_without_a_row_becomes_one_of_stated_confidence() -> None:
 
 
 def test_length_is_not_an_end_of_the_text() -> None:
-    reader = RowReader("")
+    reader = TokenReader("")
     assert reader.read(choice(reason="length")) == []
     assert not reader.ended
     assert reader.finish_reason == "length"
 
 
 def test_repeated_partial_message_does_not_matter() -> None:
-    reader = RowReader("Once upon")
+    reader = TokenReader("Once upon")
     assert reader.read(choice(content="Once upon")) == []
     [row] = reader.read(choice(chosen(entry(" a", -1, b" a")), content=" a"))
     assert row.text_bytes == b" a"
@@ -155,7 +155,7 @@ def test_repeated_partial_message_does_not_matter() -> None:
 
 @pytest.mark.parametrize("first", ["Once upon", "Once upon a"])
 def test_without_logprobs_text_is_a_candidate_of_stated_confidence(first: str) -> None:
-    reader = RowReader("Once upon")
+    reader = TokenReader("Once upon")
     rows = reader.read(choice(content=first))
     for content in (" time", ", there"):
         rows += reader.read(choice(content=content))
@@ -169,7 +169,7 @@ def test_without_logprobs_text_is_a_candidate_of_stated_confidence(first: str) -
 
 
 def test_one_piece_without_logprobs_is_not_lost() -> None:
-    reader = RowReader("Once")
+    reader = TokenReader("Once")
     rows = reader.read(choice(content=" upon")) + reader.read(choice(reason="stop"))
     assert [(row.text_bytes, row.end) for row in rows] == [(b" upon", False), (b"", True)]
 
@@ -205,11 +205,11 @@ def test_candidates_are_distinct_sorted_and_keep_their_mass(
 )
 def test_what_is_not_the_protocol_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
-        RowReader("").read(broken)
+        TokenReader("").read(broken)
 
 
 def read_raw(choice: dict[str, Any]) -> list[CloudToken]:
-    return RowReader("").read(as_chat_choice(choice))
+    return TokenReader("").read(as_chat_choice(choice))
 
 
 def test_raw_completion_is_read_as_a_chat() -> None:

@@ -98,14 +98,14 @@ def test_a_key_that_is_chosen_while_another_cloud_is_connected_does_not_go_there
     with QuirkyServer(Quirks()) as first, QuirkyServer(Quirks(key=KEY)) as second:
         link = make("--cloud", "off")
         connecting, go_on = threading.Event(), threading.Event()
-        drop = link._drop
+        drop = link._disconnect
 
         def slow_drop() -> None:
             connecting.set()
             go_on.wait(20)
             drop()
 
-        monkeypatch.setattr(link, "_drop", slow_drop)
+        monkeypatch.setattr(link, "_disconnect", slow_drop)
         link.configure(first.url)
         assert connecting.wait(20)
         link.configure(second.url, key=SecretStr(KEY))

@@ -10,7 +10,7 @@ import pytest
 
 from floe.errors import DataFolderInUseError, StoreError
 from floe.store import Store
-from floe.store.data_lock import DataLock, alone, child_processes, is_open, open_page
+from floe.store.data_lock import DataLock, child_processes, exclusive_access, is_open, open_page
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -66,11 +66,11 @@ def test_a_command_that_writes_is_told_where_the_app_is_but_no_token(data_dir: P
     with DataLock(data_dir).acquire() as lock:
         lock.publish("http://127.0.0.1:7860/?token=geheim")
         with pytest.raises(DataFolderInUseError) as raised:
-            alone(data_dir, "import again").__enter__()
+            exclusive_access(data_dir, "import again").__enter__()
     assert "at http://127.0.0.1:7860 with" in str(raised.value)
     assert "then import again" in str(raised.value)
     assert "geheim" not in str(raised.value)
-    with alone(data_dir, "import again"):
+    with exclusive_access(data_dir, "import again"):
         assert is_open(data_dir)
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from floe.cloud.client import CloudClient
-from floe.cloud.probe.probe import greet
+from floe.cloud.probe.probe import check_endpoint
 from floe.cloud.stand_in.process import StandIn
 from floe.evaluate.__main__ import main
 from floe.evaluate.reading import CloudAnswer, GgufCloud, LiveCloud, LocalReader
@@ -81,7 +81,7 @@ def test_a_real_endpoint_gives_the_same_figure_with_few_requests(
 ) -> None:
     client = CloudClient(endpoint[0], "", endpoint[1])
     try:
-        greet(client)
+        check_endpoint(client)
         cloud = LiveCloud(client, 40)
         (live,) = Scorer(smollm, cloud).score([ANSWER])
         again = Scorer(smollm, cloud).score([ANSWER])
@@ -106,7 +106,7 @@ def test_no_more_requests_are_made_than_allowed(
 ) -> None:
     client = CloudClient(endpoint[0], "", endpoint[1])
     try:
-        greet(client)
+        check_endpoint(client)
         cloud = LiveCloud(client, 2)
         other = CloudAnswer(1, ANSWER.context, "Zebras. Quite. " * 5)
         scored = Scorer(smollm, cloud).score([other, ANSWER])

@@ -96,8 +96,8 @@ def test_a_program_that_ends_on_a_full_disk_keeps_the_answer_with_the_room_it_he
 ) -> None:
     if not disk.real:
         pytest.skip("needs a disk of its own")
-    monkeypatch.setattr("floe.chat.rescue._PLENTY", 0)
-    monkeypatch.setattr(answer_writer, "_LAST_TRIES", 0.2)
+    monkeypatch.setattr("floe.chat.rescue._MIN_FREE_BYTES", 0)
+    monkeypatch.setattr(answer_writer, "_CLOSING_SECONDS", 0.2)
     assistant = start(disk.path)
     turn = assistant.ask(None, STORY, OPTIONS)
     until(lambda: shown(turn) > 3)

@@ -37,9 +37,9 @@ class FakeLocal:
         self.pieces: tuple[bytes, ...] = (b"", *vocabulary)
         self.end_ids = (0,)
         self.context_size = context
-        self.exact_batch = 16
-        self.even_batch = 1
-        self.single_until = context
+        self.bit_exact_batch_size = 16
+        self.batch_invariant_min_size = 1
+        self.single_step_exact_below = context
         self.tokens: list[int] = []
         self.batches: list[int] = []
         self.starts: list[int] = []

@@ -43,7 +43,7 @@ def test_long_batches_write_the_same_text_in_batches_of_the_even_size_at_least(
 ) -> None:
     own, other = peaked(LOCAL_WORDS, "local"), peaked(CLOUD_WORDS, "cloud")
     local = FakeLocal(LOCAL_WORDS, own)
-    local.exact_batch, local.even_batch = 3, 5
+    local.bit_exact_batch_size, local.batch_invariant_min_size = 3, 5
     cloud = FakeCloud(other, clock, spacing=0.01)
     steps, _ = decode(local, cloud, weight=weight, long_batches=True)
     alone = FakeLocal(LOCAL_WORDS, own)
@@ -55,7 +55,7 @@ def test_long_batches_write_the_same_text_in_batches_of_the_even_size_at_least(
 
 def test_in_a_long_cache_no_fused_token_is_evaluated_alone(clock: FakeClock) -> None:
     local = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
-    local.single_until = 20
+    local.single_step_exact_below = 20
     cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock, round_trip=0.2, spacing=0.05)
     steps, _ = decode(local, cloud, weight=0.5)
     alone = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
@@ -70,7 +70,7 @@ def test_in_a_long_cache_no_fused_token_is_evaluated_alone(clock: FakeClock) -> 
 
 def test_a_token_that_the_cloud_had_no_part_in_is_evaluated_alone(clock: FakeClock) -> None:
     local = FakeLocal(LOCAL_WORDS, peaked(LOCAL_WORDS, "local"))
-    local.exact_batch, local.even_batch = 3, 5
+    local.bit_exact_batch_size, local.batch_invariant_min_size = 3, 5
     cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock, round_trip=1e6)
     steps, _ = decode(local, cloud, weight=0.5, deadline=0.1, long_batches=True)
     assert {step.source for step in steps} == {"late"}
@@ -80,7 +80,7 @@ def test_a_token_that_the_cloud_had_no_part_in_is_evaluated_alone(clock: FakeClo
 def test_a_full_context_leaves_no_room_to_fill_a_batch_up(clock: FakeClock) -> None:
     own = peaked(LOCAL_WORDS, "local")
     local = FakeLocal(LOCAL_WORDS, own, context=20)
-    local.exact_batch, local.even_batch = 3, 8
+    local.bit_exact_batch_size, local.batch_invariant_min_size = 3, 8
     cloud = FakeCloud(peaked(CLOUD_WORDS, "cloud"), clock)
     steps, decoder = decode(local, cloud, weight=0.5, long_batches=True)
     assert decoder.ending in ("length", "complete")

@@ -87,7 +87,7 @@ def test_rows_that_come_while_it_is_given_out_count(clock: FakeClock) -> None:
 
 def test_what_was_evaluated_alone_is_not_kept_where_it_has_other_digits(clock: FakeClock) -> None:
     local = SlowLocal(clock)
-    local.single_until = 0
+    local.single_step_exact_below = 0
     cloud = FakeCloud(OTHER, clock, round_trip=0.85, spacing=0.01)
     steps, _ = decode(local, cloud, weight=0.5, deadline=1.0)
     assert {step.source for step in steps} == {"fused"}

@@ -191,7 +191,7 @@ def test_requests_stay_within_both_budgets_and_count_for_the_day(
     house.fit()
     assert 0 < len(cloud.bodies) <= MAX_REQUESTS
     options = replace(Preferences().options(), max_requests=1000, daily_requests=500)
-    assert house.assistant.left_today(options) == 500 - len(cloud.bodies)
+    assert house.assistant.requests_left_today(options) == 500 - len(cloud.bodies)
     Preferences.update(house.store, daily_requests=len(cloud.bodies) + 5)
     before = len(cloud.bodies)
     house.fit()

@@ -72,7 +72,7 @@ def test_batches_up_to_the_exact_size_have_the_digits_of_one_token_at_a_time(
     request: pytest.FixtureRequest, name: str, before: int
 ) -> None:
     model: LlamaModel = request.getfixturevalue(name)
-    size = model.exact_batch
+    size = model.bit_exact_batch_size
     assert size > 1
     tokens = model.tokenize(TEXT * 60)
     model.prefill(tokens[:before], never)
@@ -80,7 +80,7 @@ def test_batches_up_to_the_exact_size_have_the_digits_of_one_token_at_a_time(
     model.roll_back(before)
     for at, token in enumerate(tokens[before : before + size]):
         # Where single steps have digits of their own, the second one is of no account.
-        batch = [token] * (1 if before + at < model.single_until else 2)
+        batch = [token] * (1 if before + at < model.single_step_exact_below else 2)
         np.testing.assert_array_equal(model.evaluate(batch, len(batch))[0], want[at])
         model.roll_back(before + at + 1)
 
@@ -93,7 +93,7 @@ def evenly(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LlamaMode
         path = tmp_path / "adapter.gguf"
         write_random_adapter(model, path, 8)
         model.use_adapters([(model.load_adapter(path), 1.0)])
-        assert model.exact_batch == 1
+        assert model.bit_exact_batch_size == 1
     yield model
     model.use_adapters([])
 
@@ -102,7 +102,7 @@ def evenly(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LlamaMode
 def test_even_batches_have_the_same_digits_whatever_their_length(
     evenly: LlamaModel, before: int
 ) -> None:
-    model, even = evenly, evenly.even_batch
+    model, even = evenly, evenly.batch_invariant_min_size
     tokens = model.tokenize(TEXT * 60)
     model.roll_back(0)
     model.evaluate(tokens[:before])

@@ -7,16 +7,18 @@ from tenacity import wait_none
 
 from floe.models import download as module
 from floe.models.download import (
-    TRIES,
+    MAX_ATTEMPTS,
     DiskError,
     Remote,
-    disk_errors,
+    translate_disk_errors,
     download,
     ignore,
+    ignore_progress,
+    megabytes,
     open_client,
     remote_size,
     require_hash,
-    room_for,
+    free_space,
     sha256_of,
 )
 from floe.errors import FetchError
@@ -29,7 +31,7 @@ SECRET = "hf_secret-token"
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAUSE", wait_none())
+    monkeypatch.setattr(module, "RETRY_WAIT", wait_none())
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
@@ -56,7 +58,7 @@ def remote_at(server: FileServer, path: str = "/model") -> Remote:
 
 def get(server: FileServer, part: Path, size: int = SIZE) -> None:
     with open_client() as client:
-        download(client, remote_at(server), part, size, ignore)
+        download(client, remote_at(server), part, size, ignore_progress)
 
 
 def test_file_arrives_whole_and_progress_ends_at_its_size(server: FileServer, part: Path) -> None:
@@ -112,7 +114,7 @@ def test_wrong_range_is_never_written(server: FileServer, part: Path) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_passing_trouble_is_tried_again(server: FileServer, part: Path, status: int) -> None:
-    server.replies["/model"].extend([Reply(status)] * (TRIES - 1))
+    server.replies["/model"].extend([Reply(status)] * (MAX_ATTEMPTS - 1))
     get(server, part)
     assert part.read_bytes() == BODY
 
@@ -122,7 +124,7 @@ def test_lasting_trouble_ends_after_the_last_try(server: FileServer, part: Path)
     server.always = Reply(503)
     with pytest.raises(FetchError, match=r"answered 503.*what has arrived is kept"):
         get(server, part)
-    assert len(server.requests) == TRIES
+    assert len(server.requests) == MAX_ATTEMPTS
     assert part.read_bytes() == BODY[:1000]
 
 
@@ -132,14 +134,14 @@ def test_line_that_breaks_often_but_brings_something_gets_there(
     server.always = Reply(cut=4_000)
     get(server, part)
     assert part.read_bytes() == BODY
-    assert len(server.requests) > TRIES
+    assert len(server.requests) > MAX_ATTEMPTS
 
 
 def test_line_that_never_gets_further_is_given_up(server: FileServer, part: Path) -> None:
     server.always = Reply(ranges=False, cut=4_000)
     with pytest.raises(FetchError, match="did not arrive"):
         get(server, part)
-    assert len(server.requests) == TRIES + 1
+    assert len(server.requests) == MAX_ATTEMPTS + 1
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_size_is_asked_without_fetching_the_file(server: FileServer, ranges: boo
 def test_disk_too_full_at_the_start_says_how_much_is_needed(tmp_path: Path) -> None:
     with (
         pytest.raises(DiskError, match=r"9,000,000,000,000 MB are needed.*--models-dir"),
-        room_for(tmp_path, 9 * 10**18),
+        free_space(tmp_path, 9 * 10**18),
     ):
         pytest.fail("went on without room")
 
@@ -234,7 +236,7 @@ def test_disk_filling_in_the_middle_says_how_much_is_needed(server: FileServer, 
     part.symlink_to("/dev/full")
     with (
         pytest.raises(DiskError, match=r"disk is too full: 60 kB are needed"),
-        room_for(part.parent, SIZE),
+        free_space(part.parent, SIZE),
     ):
         get(server, part)
 
@@ -243,14 +245,14 @@ def test_unwritable_folder_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(DiskError, match=r"cannot be written \(Not a directory\).*--models-dir"),
-        disk_errors(tmp_path, 0),
+        translate_disk_errors(tmp_path, 0),
     ):
         (tmp_path / "file" / "folder").mkdir()
 
 
 def test_wrong_hash_deletes_the_file(part: Path) -> None:
     part.write_bytes(BODY)
-    require_hash(part, sha256_of(part, ignore), "the model")
+    require_hash(part, sha256_of(part, ignore_progress), "the model")
     assert part.exists()
     with pytest.raises(FetchError, match="sha256 does not fit"):
         require_hash(part, "0" * 64, "the model")

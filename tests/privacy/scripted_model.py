@@ -39,9 +39,9 @@ class ScriptedModel:
 
     metadata: Mapping[str, str] = {}
     context_size = 4096
-    exact_batch = 16
-    even_batch = 1
-    single_until = 10_000
+    bit_exact_batch_size = 16
+    batch_invariant_min_size = 1
+    single_step_exact_below = 10_000
     end_ids = (0,)
 
     def __init__(self, texts: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ class BarePage:
         page.goto(URL)
 
     def show(self, *, around: int | None = None, live: TurnView | None = None) -> None:
-        """Send the conversation as `Actions._show` does."""
+        """Send the conversation as `ChatActions._show` does."""
         self._generation += 1
         rows = thread_rows(
             self.messages,

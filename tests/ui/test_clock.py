@@ -11,7 +11,7 @@ from floe.application import Application
 from floe.chat.assistant import Assistant
 from floe.cloud.link import CloudLink
 from floe.config import Settings
-from floe.jobs.plan_job import Planned, Wish
+from floe.jobs.plan_job import PlanRequest, PlanView
 from floe.privacy.consent import Consent, give_consent
 from floe.privacy.detector import Detector
 from floe.store import Store
@@ -46,13 +46,13 @@ class Instant:
     """Plans are there as soon as they are wanted."""
 
     def __init__(self) -> None:
-        self.planned: Planned | None = None
+        self.planned: PlanView | None = None
 
-    def want(self, data: Dataset, memory_mb: int | None, deadline_s: int | None) -> None:
-        wish = Wish(data.fingerprint, memory_mb, deadline_s)
-        self.planned = Planned(wish, None, f"A plan for {len(data.used)} answers.")
+    def request(self, data: Dataset, memory_mb: int | None, deadline_s: int | None) -> None:
+        request = PlanRequest(data.fingerprint, memory_mb, deadline_s)
+        self.planned = PlanView(request, None, f"A plan for {len(data.used)} answers.")
 
-    def view(self) -> Planned | None:
+    def view(self) -> PlanView | None:
         return self.planned
 
     def close(self) -> None:
@@ -87,11 +87,11 @@ def test_a_look_that_ends_at_any_moment_is_followed_by_a_plan(
     chat = store.create_conversation("Rain").id
     question = store.add_message(chat, None, "user", "Why does it rain?")
     store.add_message(chat, question.id, "assistant", "Because clouds are heavy.")
-    drawn = dict(actions.look())
+    drawn = dict(actions.refresh())
     ticks = 0
     while drawn["clock"]["active"]:
         ticks += 1
         assert ticks < 20
-        drawn |= actions.watch()
+        drawn |= actions.poll()
     assert drawn["plan"]["reason"] == "A plan for 1 answers."
     assert len(drawn["learning"]["chats"]) == 1

@@ -25,38 +25,38 @@ def profile_of(quirks: Quirks) -> EndpointProfile:
 def test_a_good_endpoint_has_good_marks_alone() -> None:
     profile = profile_of(Quirks())
     assert profile.complete
-    assert {mark for mark, _ in words.marked(profile)} == {"good"}
+    assert {mark for mark, _ in words.marked_findings(profile)} == {"good"}
 
 
 def test_what_is_missing_is_marked_as_a_limit_or_as_not_possible() -> None:
-    found = words.marked(
+    found = words.marked_findings(
         profile_of(Quirks(continues="none", logprobs="refused", usage=False, models=True))
     )
     marks = {sentence.split()[1]: mark for mark, sentence in found}
     assert marks["refuses"] == "impossible"
     assert marks["cannot"] == "impossible"
     assert marks["does"] == "limited"
-    nulls = words.marked(profile_of(Quirks(spelling="null")))
+    nulls = words.marked_findings(profile_of(Quirks(spelling="null")))
     assert [mark for mark, _ in nulls].count("limited") == 1
 
 
 def test_a_test_that_ended_early_ends_in_what_stood_in_the_way() -> None:
-    refused = words.marked(profile_of(Quirks(key="sk-other")))
+    refused = words.marked_findings(profile_of(Quirks(key="sk-other")))
     assert refused[-1][0] == "impossible"
     assert "key" in refused[-1][1]
     stopped = EndpointProfile(findings=("Reachable; 2 models.", "The test was stopped."))
-    assert [mark for mark, _ in words.marked(stopped)] == ["good", "limited"]
-    assert words.marked(EndpointProfile()) == []
+    assert [mark for mark, _ in words.marked_findings(stopped)] == ["good", "limited"]
+    assert words.marked_findings(EndpointProfile()) == []
 
 
 def test_every_choice_has_a_note_and_an_address() -> None:
     for _, preset_id in words.CHOICES:
-        assert words.hint(preset_id)["note"].endswith(".")
-    assert words.hint("openai")["link"].startswith("https://")
-    assert words.hint(STAND_IN)["link"] == words.hint(OFF)["link"] == ""
-    assert words.address(STAND_IN, "http://elsewhere") == STAND_IN
-    assert words.address(OFF, "") == OFF
-    assert words.address("custom", " http://127.0.0.1:1/v1/ ") == "http://127.0.0.1:1/v1"
+        assert words.preset_note(preset_id)["note"].endswith(".")
+    assert words.preset_note("openai")["link"].startswith("https://")
+    assert words.preset_note(STAND_IN)["link"] == words.preset_note(OFF)["link"] == ""
+    assert words.intended_address(STAND_IN, "http://elsewhere") == STAND_IN
+    assert words.intended_address(OFF, "") == OFF
+    assert words.intended_address("custom", " http://127.0.0.1:1/v1/ ") == "http://127.0.0.1:1/v1"
 
 
 def test_where_a_key_is_never_tells_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,30 +77,34 @@ def test_where_a_key_is_never_tells_the_key(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_who_decides_at_the_next_start(tmp_path: Path) -> None:
-    outside = words.who_decides(Settings.load(data_dir=tmp_path, cloud=OFF))
+    outside = words.duration_note(Settings.load(data_dir=tmp_path, cloud=OFF))
     assert "until Floe ends" in outside
-    assert "found again" in words.who_decides(Settings.load(data_dir=tmp_path))
+    assert "found again" in words.duration_note(Settings.load(data_dir=tmp_path))
 
 
 def test_the_cloud_in_use_names_its_test_or_the_lack_of_one() -> None:
     settings = Settings(cloud="http://127.0.0.1:1/v1", cloud_model="m")
     link = CloudLink(settings)
-    shown = words.in_use(link, settings)
+    shown = words.in_use_value(link, settings)
     assert shown["tested"] == "http://127.0.0.1:1/v1, m. Not tested yet."
     assert shown["findings"] == []
     assert shown["usable"] is False
-    assert words.in_use(CloudLink(Settings(cloud=OFF)), settings)["tested"] == ""
+    assert words.in_use_value(CloudLink(Settings(cloud=OFF)), settings)["tested"] == ""
 
 
 def test_a_test_shows_steps_while_it_runs_and_findings_after() -> None:
-    assert words.trial(None)["title"] == ""
+    assert words.endpoint_test_value(None)["title"] == ""
     choice = EndpointChoice("https://api.openai.com/v1", "gpt-4.1-mini", "openai")
-    running = words.trial(EndpointTestView(choice, ("Asking.",)))
+    running = words.endpoint_test_value(EndpointTestView(choice, ("Asking.",)))
     assert running["title"] == "Testing OpenAI, gpt-4.1-mini"
     assert running["lines"] == ["Asking."]
     profile = EndpointProfile(complete=True, findings=("A streamed answer came.",))
-    ended = words.trial(EndpointTestView(choice, ("Asking.",), profile, running=False))
+    ended = words.endpoint_test_value(
+        EndpointTestView(choice, ("Asking.",), profile, running=False)
+    )
     assert ended["lines"] == []
     assert ended["findings"] == [("good", "A streamed answer came.")]
-    lost = words.trial(EndpointTestView(choice, ("The disk is full.",), running=False))
+    lost = words.endpoint_test_value(
+        EndpointTestView(choice, ("The disk is full.",), running=False)
+    )
     assert lost["lines"] == ["The disk is full."]

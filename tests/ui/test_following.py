@@ -12,10 +12,20 @@ from floe.errors import StoreError
 from floe.fusion.decoder import Controls
 from floe.records import Route, TokenStep
 from floe.store import Store
-from floe.ui.chat.chat_actions import Actions, Seat
+from floe.ui.chat.chat_actions import ChatActions, Session
 
 STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
-PARTS = ("look", "listing", "figures", "about", "thread", "live", "notice", "send", "stop")
+PARTS = (
+    "answer_generation",
+    "listing",
+    "figures",
+    "about",
+    "thread",
+    "live",
+    "notice",
+    "send",
+    "stop",
+)
 
 
 class Room:
@@ -41,26 +51,26 @@ class Room:
             settings=Settings.load(data_dir=folder),
             weight_fit=None,
         )
-        self.actions = Actions(application, parts)
-        self.seat = Seat()
-        self.seat.look = 1
-        self.seat.conversation = question.conversation_id
+        self.actions = ChatActions(application, parts)
+        self.session = Session()
+        self.session.view_generation = 1
+        self.session.conversation = question.conversation_id
 
     def write(self, status: Any = None) -> None:
         self.turn.add(STEP)
         if status:
             self.turn.finish(status)
-        portion = self.turn.take()
+        portion = self.turn.unsaved_part()
         assert portion is not None
-        self.turn.keep(portion)
+        self.turn.mark_saved(portion)
 
 
 def test_a_frame_says_what_it_belongs_to_and_none_follows_what_was_opened(tmp_path: Path) -> None:
     room = Room(tmp_path)
     room.write()
-    frames = room.actions.follow(room.seat, 1)
+    frames = room.actions.stream_answer(room.session, 1)
     assert next(frames)["live"]["generation"] == 1
-    opened = room.actions._show(room.seat, room.other)
+    opened = room.actions._show(room.session, room.other)
     assert opened["thread"]["generation"] == 2
     room.write()
     assert [list(changes) for changes in frames] == [["figures"]]  # changes nothing
@@ -71,12 +81,12 @@ def test_what_is_not_kept_is_told_while_it_lasts_and_the_end_releases_the_box(
 ) -> None:
     room = Room(tmp_path)
     room.write()
-    frames = room.actions.follow(room.seat, 1)
+    frames = room.actions.stream_answer(room.session, 1)
     first = next(frames)["live"]["row"]
     assert "word" in "".join(first["blocks"])
     assert first["notices"] == []
     room.turn.add(STEP)
-    room.turn.delay("the disk is full.")
+    room.turn.report_trouble("the disk is full.")
     (notice,) = next(frames)["live"]["row"]["notices"]
     assert notice == "The last word is not saved yet: the disk is full."
     room.turn.finish("complete")
@@ -84,11 +94,11 @@ def test_what_is_not_kept_is_told_while_it_lasts_and_the_end_releases_the_box(
     assert ended["live"]["row"]["live"] is False
     assert ended["send"]["visible"] is True
     assert ended["stop"]["visible"] is False
-    portion = room.turn.take()
+    portion = room.turn.unsaved_part()
     assert portion is not None
-    room.turn.keep(portion)
+    room.turn.mark_saved(portion)
     last = next(frames)  # what the store has
-    assert last["look"] is None
+    assert last["answer_generation"] is None
 
 
 def test_a_disk_that_is_full_keeps_nobody_from_reading(
@@ -100,6 +110,6 @@ def test_a_disk_that_is_full_keeps_nobody_from_reading(
         raise StoreError("The disk is full.", "full")
 
     monkeypatch.setattr(room.store, "set_setting", no_room)
-    shown = room.actions._show(room.seat, room.other)
+    shown = room.actions._show(room.session, room.other)
     assert "another chat" in "".join(shown["thread"]["rows"][0]["blocks"])
-    assert room.seat.conversation == room.other
+    assert room.session.conversation == room.other

@@ -6,7 +6,7 @@ import pytest
 from floe.chat.assistant import Assistant
 from floe.errors import StoreError
 from floe.records import Alternative, Source, TokenStep
-from floe.ui.chat.tokens import ALTERNATIVES, END, hex_bytes, shown, token_page, token_rows
+from floe.ui.chat.tokens import ALTERNATIVES, END, hex_bytes, token_page, token_rows, token_text
 
 
 def step(text_bytes: bytes, source: Source = "fused", **changes: Any) -> TokenStep:
@@ -70,8 +70,8 @@ def test_only_the_most_probable_alternatives_are_sent() -> None:
 
 
 def test_the_end_of_the_text_and_broken_bytes_can_be_seen() -> None:
-    assert shown(b"") == END
-    assert shown(b"a\xf0\x9f") == "a" + hex_bytes(b"\xf0\x9f")
+    assert token_text(b"") == END
+    assert token_text(b"a\xf0\x9f") == "a" + hex_bytes(b"\xf0\x9f")
     assert hex_bytes(b"\xf0\x9f") == "\u2039F0\u202f9F\u203a"
 
 

@@ -1,4 +1,4 @@
-"""Which cloud is asked: set from outside (flag, environment, file), or chosen in the page."""
+"""The choice of the cloud: set from outside (flag, environment, file), or made in the page."""
 
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -25,7 +25,7 @@ class EndpointChoice:
 
 
 def first_choice(settings: Settings, store: Store | None) -> EndpointChoice:
-    """The cloud to start with: what is set from outside comes before what the page remembers."""
+    """Choose the cloud to start with: settings from outside come before what the page remembers."""
     set_outside = "cloud" in settings.model_fields_set
     kept = store.setting(SETTING, None) if store is not None and not set_outside else None
     if kept is not None:

@@ -64,10 +64,10 @@ class Keys:
             origin = origin_of(settings.cloud_key_for or settings.cloud)
             self._unbound = origin is None
             if origin is not None:
-                self._given[origin] = checked_key(settings.cloud_key)
+                self._given[origin] = validate_key(settings.cloud_key)
 
     def load(self, base_url: str) -> SecretStr:
-        """The key for an endpoint, empty if there is none, or if it would travel in clear.
+        """Return the key for an endpoint, empty if there is none, or if it would travel in clear.
 
         In this order: typed in this session, given at the start for this origin (flag,
         FLOE_CLOUD_KEY, floe.toml), the keyring, the variable of the service itself.
@@ -93,7 +93,7 @@ class Keys:
             CloudError: it is no key, or `base_url` no address that a key may be sent to.
         """
         origin = parse_address(base_url).origin
-        plain = checked_key(key).get_secret_value()
+        plain = validate_key(key).get_secret_value()
         if not plain:
             self.delete(base_url)
             return "No key is kept for this endpoint."
@@ -103,8 +103,8 @@ class Keys:
         try:
             keyring.set_password(SERVICE, str(origin), plain)
         except Exception as error:  # every backend fails in its own way
-            _complain(error)
-        return self.where(base_url)
+            _log_keyring_failure(error)
+        return self.location(base_url)
 
     def delete(self, base_url: str) -> None:
         """Forget the key for an endpoint; what was given at the start stays."""
@@ -115,28 +115,28 @@ class Keys:
         try:
             keyring.delete_password(SERVICE, str(origin))
         except Exception as error:  # as above; most often there was none
-            _complain(error)
+            _log_keyring_failure(error)
 
-    def where(self, base_url: str) -> str:
-        """Where a key for this endpoint is or would be kept, for the page."""
+    def location(self, base_url: str) -> str:
+        """Say where a key for this endpoint is or would be kept, for the page."""
         origin = origin_of(base_url)
         if origin is None:
             return ""
         if not origin.keeps_secrets:
             return IN_CLEAR
-        where = self._found_at(base_url, origin)
+        where = self._location_of(base_url, origin)
         if where:
             return where
         if _has_keyring():
             where = "A key is kept in this system's keyring."
         else:
             where = f"A key typed above lasts until Floe ends: {_no_keyring(base_url)}"
-        return f"{where} {self._unused}".rstrip()
+        return f"{where} {self._unused_key_note}".rstrip()
 
-    def _found_at(self, base_url: str, origin: Origin) -> str:
-        """Where the key is that `load` finds; empty if there is none."""
+    def _location_of(self, base_url: str, origin: Origin) -> str:
+        """Say where the key is that `load` finds; empty if there is none."""
         typed = self._session.get(origin)
-        # Read back: the null backend takes everything and keeps nothing.
+        # The key is read back, because the null backend takes everything and keeps nothing.
         kept = _from_keyring(origin)
         if typed is not None and kept != typed.get_secret_value():
             return f"The key is kept until Floe ends: {_no_keyring(base_url)}"
@@ -150,8 +150,8 @@ class Keys:
         return ""
 
     @property
-    def _unused(self) -> str:
-        """What to say of a key that was given at the start for no address, or for another one."""
+    def _unused_key_note(self) -> str:
+        """A note on a key that was given at the start for no address, or for another one."""
         if self._unbound:
             return (
                 f"{OWN_VARIABLE} (or its flag, or its line in floe.toml) was given without an "
@@ -164,12 +164,12 @@ class Keys:
 
 
 def is_key(text: str) -> bool:
-    """Whether `text` can be sent as a key: signs of ASCII without blanks, not too many."""
+    """Return whether `text` can be sent as a key: signs of ASCII without blanks, not too many."""
     return len(text) <= _LONGEST and _KEY.fullmatch(text) is not None
 
 
-def checked_key(key: SecretStr) -> SecretStr:
-    """The key without blanks around it.
+def validate_key(key: SecretStr) -> SecretStr:
+    """Return the key without blanks around it.
 
     Raises:
         CloudError: it cannot be one; the text says why, and repeats nothing of it.
@@ -196,7 +196,7 @@ def _has_keyring() -> bool:
     try:
         return keyring.get_keyring().priority > 0
     except Exception as error:  # a backend may look for its daemon here
-        _complain(error)
+        _log_keyring_failure(error)
         return False
 
 
@@ -204,10 +204,10 @@ def _from_keyring(origin: Origin) -> str | None:
     try:
         return keyring.get_password(SERVICE, str(origin))
     except Exception as error:  # no backend, a locked one, a daemon that is gone
-        _complain(error)
+        _log_keyring_failure(error)
         return None
 
 
-def _complain(error: Exception) -> None:
+def _log_keyring_failure(error: Exception) -> None:
     # The kind only: a backend's own words may repeat what it was given.
     logger.debug("the keyring could not be used (%s)", type(error).__name__)

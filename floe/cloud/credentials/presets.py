@@ -1,4 +1,4 @@
-"""Endpoints that people use, and what is known of them before the probe has looked.
+"""Endpoints that people use, and what is known of them before the probe has run.
 
 These are starting guesses from the services' own documentation (2026): they save the probe a
 request or two and a person some typing. What the probe finds overrules them.
@@ -43,7 +43,7 @@ class Preset:
 
     @property
     def assumed(self) -> EndpointProfile:
-        """What requests go by until the endpoint has been tested."""
+        """The profile that requests go by until the endpoint has been tested."""
         profile = EndpointProfile(continuation=self.continuation)
         if self.logprobs:
             return profile
@@ -244,12 +244,12 @@ CUSTOM: Final = PRESETS[-1]
 
 
 def preset_by_id(preset_id: str) -> Preset:
-    """The preset of that id; one that is not known any more is the custom one."""
+    """Return the preset of that id; one that is not known any more is the custom one."""
     return next((preset for preset in PRESETS if preset.id == preset_id), CUSTOM)
 
 
 def preset_of(base_url: str) -> Preset:
-    """The service at an address; the custom one for all that a person runs themselves.
+    """Return the service at an address; the custom one for all that a person runs themselves.
 
     Ports on this device do not tell: two of the servers share one.
     """

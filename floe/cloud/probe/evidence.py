@@ -1,4 +1,4 @@
-"""What the probe's answers prove: their text and rows, and whether two are of one distribution."""
+"""Evidence in the probe's answers: their text and tokens, and whether two agree."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from floe.cloud.client import Exchange
-from floe.cloud.protocol.distributions import RowReader, as_chat_choice
+from floe.cloud.protocol.distributions import TokenReader, as_chat_choice
 from floe.records import CloudToken
 
 _SAME: Final = 0.05
@@ -19,7 +19,7 @@ _FLOOR: Final = -50.0
 class ProbeAnswer:
     """One exchange, read."""
 
-    rows: list[CloudToken] = field(default_factory=list)
+    tokens: list[CloudToken] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
     text: str = ""
     first: str = ""
@@ -28,24 +28,24 @@ class ProbeAnswer:
 
     @property
     def continued(self) -> str:
-        """The text of the rows, without a repeated beginning."""
-        return b"".join(row.text_bytes for row in self.rows).decode("utf-8", "replace")
+        """The text of the tokens, without a repeated beginning."""
+        return b"".join(token.text_bytes for token in self.tokens).decode("utf-8", "replace")
 
 
 def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
-    """What came back after `partial`.
+    """Read what came back after `partial`.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: it is not what the protocol says.
     """
     answer = ProbeAnswer(at_ms=exchange.at_ms)
-    reader = RowReader(partial)
+    reader = TokenReader(partial)
     for chunk in exchange.chunks:
         answer.usage = answer.usage or bool(chunk.get("usage"))
         for choice in map(as_chat_choice, chunk.get("choices") or ()):
             if reader.finished:
                 break
-            answer.rows += reader.read(choice)
+            answer.tokens += reader.read(choice)
             answer.entries += (choice.get("logprobs") or {}).get("content") or ()
             content = (choice.get("delta") or {}).get("content") or ""
             answer.first = answer.first or content
@@ -53,11 +53,11 @@ def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
     return answer
 
 
-def alike(one: ProbeAnswer, other: ProbeAnswer) -> bool:
-    """Whether two greedy answers came from the same distributions, as far as they can tell."""
+def same_distributions(one: ProbeAnswer, other: ProbeAnswer) -> bool:
+    """Return whether two greedy answers came from the same distributions, as far as they tell."""
     if not (one.entries and other.entries):
         return bool(one.text) and one.text == other.text
-    for mine, theirs in zip(one.rows, other.rows, strict=False):
+    for mine, theirs in zip(one.tokens, other.tokens, strict=False):
         p, q = _probabilities(mine), _probabilities(theirs)
         if max(abs(p.get(key, 0) - q.get(key, 0)) for key in p | q) > _SAME:
             return False
@@ -66,12 +66,12 @@ def alike(one: ProbeAnswer, other: ProbeAnswer) -> bool:
     return True
 
 
-def _probabilities(row: CloudToken) -> dict[bytes, float]:
-    return {candidate.text_bytes: math.exp(candidate.logprob) for candidate in row.candidates}
+def _probabilities(token: CloudToken) -> dict[bytes, float]:
+    return {candidate.text_bytes: math.exp(candidate.logprob) for candidate in token.candidates}
 
 
-def share_of_gaps(cold: ProbeAnswer, warm: ProbeAnswer) -> float | None:
-    """How far apart the candidates of the first token are, warm against cold; None: untold."""
+def remaining_gap_share(cold: ProbeAnswer, warm: ProbeAnswer) -> float | None:
+    """Compare the gaps of the first token's candidates, warm against cold; None: untold."""
     if not (cold.entries and warm.entries):
         return None
     first, second = _logprobs(cold.entries[0]), _logprobs(warm.entries[0])

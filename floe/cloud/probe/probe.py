@@ -14,8 +14,13 @@ from jinja2 import TemplateError
 
 from floe.cloud.client import CloudClient, Exchange
 from floe.cloud.endpoint import KeyRefused, NotServed
-from floe.cloud.probe.evidence import ProbeAnswer, alike, read_answer, share_of_gaps
-from floe.cloud.probe.profile import EndpointProfile, concede
+from floe.cloud.probe.evidence import (
+    ProbeAnswer,
+    read_answer,
+    remaining_gap_share,
+    same_distributions,
+)
+from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
 from floe.cloud.protocol.continuation import TEMPLATES, Continuation
 from floe.cloud.protocol.distributions import read_bytes
 from floe.cloud.protocol.request import Ask, Request, build_request, raw_request
@@ -27,7 +32,7 @@ SECONDS: Final = 60.0
 _REQUEST_SECONDS: Final = 20.0
 _TOKENS: Final = 16
 _WORDS: Final = 8
-_KNOCK_SECONDS: Final = 15.0
+_CHECK_SECONDS: Final = 15.0
 
 # Letters of two bytes, signs of three and four: what servers spell in different ways.
 _SPELLING: Final = "Repeat exactly, and write nothing else: Grüße 你好 😀"
@@ -38,10 +43,10 @@ _COPYING: Final = (
 )
 _BEGINNING: Final = "strawberry marmalade, straw"
 _REST: Final = "berry"
-_BEFORE: Final = 0.85
+_TEMPERED_GAP_SHARE: Final = 0.85
 """Share of the gaps between candidates that is left at temperature 2: 1 if it is not applied to
 what is reported, else a half."""
-_LOST: Final = "�".encode()
+_REPLACEMENT: Final = "�".encode()
 
 _SWITCHES: Final = {
     Continuation.PREFILL: "it goes on with a trailing assistant message by itself",
@@ -51,11 +56,11 @@ _SWITCHES: Final = {
 }
 
 
-class _Ended(Exception):
+class _ProbeAborted(Exception):
     """The test cannot go on; the text says why."""
 
 
-class _Refused(Exception):
+class _RequestRefused(Exception):
     """The server does not serve such a request; the text says why."""
 
 
@@ -82,7 +87,7 @@ def probe(
     return _Probe(client, hint or EndpointProfile(), progress, cancelled, seconds).run()
 
 
-def greet(client: CloudClient) -> None:
+def check_endpoint(client: CloudClient) -> None:
     """See that the endpoint is there, and which model to ask for.
 
     Raises:
@@ -95,7 +100,7 @@ def greet(client: CloudClient) -> None:
         if not client.model:
             raise
         knock = client.open([ChatMessage("user", "Hi")], "", Sampling(), 1)
-        answered = knock.wait(_KNOCK_SECONDS)
+        answered = knock.wait(_CHECK_SECONDS)
         failure = knock.error
         knock.close()
         if failure is None and not answered:
@@ -130,57 +135,59 @@ class _Probe:
     def run(self) -> EndpointProfile:
         try:
             self._list_models()
-            self._spell()
-            self._continue()
+            self._probe_logprobs()
+            self._probe_continuation()
             self._compare_temperatures()
-            self._note(complete=True)
-        except _Ended as ended:
-            self._find(str(ended))
+            self._record_facts(complete=True)
+        except _ProbeAborted as ended:
+            self._record_finding(str(ended))
         return self.profile
 
-    def _note(self, *sentences: str, **facts: Any) -> None:
+    def _record_facts(self, *sentences: str, **facts: Any) -> None:
         self.profile = replace(self.profile, **facts, findings=(*self.profile.findings, *sentences))
 
-    def _find(self, sentence: str) -> None:
-        self._note(sentence)
+    def _record_finding(self, sentence: str) -> None:
+        self._record_facts(sentence)
 
     def _list_models(self) -> None:
         self._progress("Asking which models there are.")
         try:
             models = tuple(self._client.models())
         except CloudError as error:
-            # It may still answer: some servers have no list, and some keys may not see it.
+            # The endpoint may still answer: some servers have no list, some keys may not see it.
             if not self._client.model:
-                raise _Ended(str(error)) from None
-            self._find(f"No list of models: {error}")
+                raise _ProbeAborted(str(error)) from None
+            self._record_finding(f"No list of models: {error}")
             return
         model = self._client.model or next(iter(models), "")
         listed = "one model is listed" if len(models) == 1 else f"{len(models)} models are listed"
-        self._note(f"Reachable; {listed}.", reachable=True, models=models)
+        self._record_facts(f"Reachable; {listed}.", reachable=True, models=models)
         if not model:
-            raise _Ended("No model is listed and none is named: name one.")
+            raise _ProbeAborted("No model is listed and none is named: name one.")
         self._client.model = model
-        self._note(model=model)
+        self._record_facts(model=model)
         if models and model not in models:
-            self._find(f"The model {model} is not among those listed.")
+            self._record_finding(f"The model {model} is not among those listed.")
 
-    def _spell(self) -> None:
-        """Log-probabilities, candidates, bytes, speed and usage, from one answer."""
+    def _probe_logprobs(self) -> None:
+        """Learn log-probabilities, candidates, bytes, speed and usage from one answer."""
         self._progress(f"Asking {self.profile.model} for a few tokens.")
         ask = self._ask(_SPELLING)
         try:
-            answer, profile = self._adapt(lambda given: build_request(ask, given), self.profile)
-        except _Refused as refused:
-            raise _Ended(str(refused)) from None
+            answer, profile = self._ask_downgrading(
+                lambda given: build_request(ask, given), self.profile
+            )
+        except _RequestRefused as refused:
+            raise _ProbeAborted(str(refused)) from None
         self.profile = profile
-        if not answer.text and not answer.rows:
-            raise _Ended("It answered with no text at all.")
-        self._note("A streamed answer came.", reachable=True, answers=True)
+        if not answer.text and not answer.tokens:
+            raise _ProbeAborted("It answered with no text at all.")
+        self._record_facts("A streamed answer came.", reachable=True, answers=True)
         self._judge_logprobs(answer)
         self._judge_speed(answer)
-        if len(answer.rows) > _TOKENS:
-            self._find("It does not keep to the number of tokens that it is asked for.")
-        self._note(
+        if len(answer.tokens) > _TOKENS:
+            self._record_finding("It does not keep to the number of tokens that it is asked for.")
+        self._record_facts(
             "It reports how many tokens were used."
             if answer.usage
             else "It does not report how many tokens were used.",
@@ -189,13 +196,13 @@ class _Probe:
 
     def _judge_logprobs(self, answer: ProbeAnswer) -> None:
         if self.profile.logprobs == "refused":
-            self._find(
+            self._record_finding(
                 "It refuses to give log-probabilities: each of its tokens counts with a fixed "
                 "confidence."
             )
             return
         if not answer.entries:
-            self._note(
+            self._record_facts(
                 "It leaves log-probabilities out without a word: each of its tokens counts with "
                 "a fixed confidence.",
                 logprobs="ignored",
@@ -210,13 +217,13 @@ class _Probe:
         joins = exact and joined.startswith(answer.text.encode())
         if joins:
             spelling = "Each token comes with its exact bytes, and they join up to the text."
-        elif exact and _LOST in joined:
+        elif exact and _REPLACEMENT in joined:
             spelling = "Pieces of characters come as �; they are put together from the text."
         elif exact:
             spelling = "The bytes of its tokens do not join up to its text."
         else:
             spelling = "Tokens come without their bytes; they are read from the text."
-        self._note(
+        self._record_facts(
             f"Log-probabilities come with the stream, {top} candidates for each token.",
             spelling,
             top_logprobs=top,
@@ -226,16 +233,16 @@ class _Probe:
 
     def _judge_speed(self, answer: ProbeAnswer) -> None:
         first, last = answer.at_ms[0], answer.at_ms[-1]  # there is text, so there are pieces
-        count = len(answer.rows)
+        count = len(answer.tokens)
         rate = (count - 1) / (last - first) * 1000 if count > 3 and last > first else None
         speed = f", then about {rate:.0f} tokens a second" if rate else ""
-        self._note(
+        self._record_facts(
             f"The first piece came after {first:.0f} ms{speed}.",
             round_trip_ms=first,
             tokens_per_second=rate,
         )
 
-    def _continue(self) -> None:
+    def _probe_continuation(self) -> None:
         self._progress("Finding out whether it can continue an answer.")
         # A stable order: the likely switch, then from the plainest to the most roundabout.
         for kind in sorted(_SWITCHES, key=lambda kind: kind is not self._hint.continuation):
@@ -250,19 +257,19 @@ class _Probe:
                 continue
             repeats = answer.first.startswith(_BEGINNING)
             self.profile = replace(profile, repeats_partial=repeats)
-            self._find(
+            self._record_finding(
                 f"It continues an answer that has begun: {_SWITCHES[kind]}."
                 + (" It repeats the beginning, which is taken out." if repeats else "")
             )
             return
-        self._note(
+        self._record_facts(
             "It cannot continue an answer: once the two models disagree, this device finishes "
             "alone.",
             continuation=Continuation.NONE,
         )
 
     def _find_template(self) -> EndpointProfile | None:
-        """The profile for raw completions, if one of the templates does what its chat does."""
+        """Find the profile for raw completions, if one of the templates does what its chat does."""
         self._progress("Trying chat templates on raw completions.")
         ask = self._ask(_COPYING, tokens=_WORDS)
         expected = self._try(build_request(ask, self.profile), "")
@@ -277,10 +284,12 @@ class _Probe:
                 end_text=end if isinstance(end, str) else "",
             )
             try:
-                answer, profile = self._adapt(lambda given: raw_request(ask, given), profile)
-            except (_Refused, TemplateError):
+                answer, profile = self._ask_downgrading(
+                    lambda given: raw_request(ask, given), profile
+                )
+            except (_RequestRefused, TemplateError):
                 continue
-            if expected is not None and alike(expected, answer):
+            if expected is not None and same_distributions(expected, answer):
                 sentence = f"Raw completions say what its chat says with this template: {name}."
                 return replace(profile, findings=(*profile.findings, sentence))
         return None
@@ -292,13 +301,17 @@ class _Probe:
         self._progress("Comparing log-probabilities at two temperatures.")
         cold = self._try(build_request(self._ask(_COPYING, tokens=1), profile), "")
         warm = self._try(build_request(self._ask(_COPYING, tokens=1, temperature=2), profile), "")
-        share = share_of_gaps(cold, warm) if cold is not None and warm is not None else None
+        share = remaining_gap_share(cold, warm) if cold is not None and warm is not None else None
         if share is None:
-            self._find("Whether log-probabilities are those before temperature could not be told.")
-        elif share > _BEFORE:
-            self._note("Log-probabilities are those before temperature.", before_temperature=True)
+            self._record_finding(
+                "Whether log-probabilities are those before temperature could not be told."
+            )
+        elif share > _TEMPERED_GAP_SHARE:
+            self._record_facts(
+                "Log-probabilities are those before temperature.", before_temperature=True
+            )
         else:
-            self._note(
+            self._record_facts(
                 "Log-probabilities are those after temperature: at other temperatures than 1 the "
                 "mixture is approximate.",
                 before_temperature=False,
@@ -313,25 +326,25 @@ class _Probe:
         ]
         return Ask(self._client.model, messages, partial, temperature, 1, tokens)
 
-    def _adapt(
+    def _ask_downgrading(
         self, build: Callable[[EndpointProfile], Request], profile: EndpointProfile
     ) -> tuple[ProbeAnswer, EndpointProfile]:
         """Ask, and ask for less until it is accepted; the profile that was.
 
         Raises:
-            _Refused: it is not, whatever is left out.
+            _RequestRefused: it is not, whatever is left out.
         """
         while True:
             exchange = self._exchange(build(profile))
             if exchange.error is None:
                 return self._read(exchange, ""), profile
-            humbler = concede(profile, exchange.refusal) if exchange.refusal else None
-            if humbler is None:
-                raise _Refused(str(exchange.error))
-            profile = humbler
+            downgraded = downgrade_profile(profile, exchange.refusal) if exchange.refusal else None
+            if downgraded is None:
+                raise _RequestRefused(str(exchange.error))
+            profile = downgraded
 
     def _try(self, request: Request, partial: str) -> ProbeAnswer | None:
-        """The answer, or None if the server does not serve such a request."""
+        """Return the answer, or None if the server does not serve such a request."""
         exchange = self._exchange(request)
         return self._read(exchange, partial) if exchange.error is None else None
 
@@ -339,7 +352,7 @@ class _Probe:
         try:
             return read_answer(exchange, partial)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _Ended(
+            raise _ProbeAborted(
                 f"{self._client.host} does not speak the OpenAI protocol as expected "
                 f"({type(error).__name__}); the test ended there."
             ) from None
@@ -348,16 +361,16 @@ class _Probe:
         """Send it.
 
         Raises:
-            _Ended: the test was stopped, or what went wrong says nothing of this request.
+            _ProbeAborted: the test was stopped, or what went wrong says nothing of this request.
         """
         left = self._until - time.monotonic()
         if left <= 0:
-            raise _Ended(
+            raise _ProbeAborted(
                 f"The test took longer than {self._seconds:g} seconds; the rest was not found out."
             )
         exchange = self._client.exchange(
             request, seconds=min(left, _REQUEST_SECONDS), cancelled=self._cancelled
         )
         if exchange.error is not None and not exchange.refused:
-            raise _Ended(str(exchange.error))
+            raise _ProbeAborted(str(exchange.error))
         return exchange

@@ -1,4 +1,4 @@
-"""What is known of one model at one endpoint: assumed at first, then measured by the probe."""
+"""Knowledge of one model at one endpoint: assumed at first, then measured by the probe."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -63,13 +63,13 @@ class EndpointProfile:
     findings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Values that JSON can hold."""
+        """Return values that JSON can hold."""
         values: dict[str, Any] = _PROFILES.dump_python(self, mode="json")
         return values
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "EndpointProfile | None":
-        """The profile, or None if another version of Floe wrote what cannot be read here."""
+        """Read a profile; None if another version of Floe wrote what cannot be read here."""
         try:
             return _PROFILES.validate_python(values)
         except ValidationError:
@@ -79,8 +79,8 @@ class EndpointProfile:
 _PROFILES: Final = TypeAdapter(EndpointProfile)
 
 
-def concede(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
-    """What to ask for after a refusal.
+def downgrade_profile(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
+    """Choose what to ask for after a refusal.
 
     Args:
         profile: what was asked for.

@@ -1,1 +1,1 @@
-"""What is asked of the cloud and what its chunks say."""
+"""Requests to the cloud, and the meaning of its chunks."""

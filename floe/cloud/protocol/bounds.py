@@ -1,4 +1,4 @@
-"""Bounds on what a server may send: nothing compressed, no endless body, no row of any length.
+"""Bounds on what a server may send: nothing compressed, no endless body, no event of any length.
 
 The libraries in between read a body of an error, or a line of a stream, into memory whole, however
 long it is. So the bytes are counted where they come in.
@@ -51,7 +51,7 @@ class BoundedStream(httpx2.AsyncByteStream):
         self._tail = b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes.
+        """Yield the bytes.
 
         Raises:
             TooLongError: there are more than the limit allows.
@@ -73,7 +73,7 @@ class BoundedStream(httpx2.AsyncByteStream):
                 await inner.aclose()
 
     def _count_up(self, part: bytes) -> int:
-        """Bytes of the body, or of its current event, with `part`."""
+        """Count bytes of the body, or of its current event, with `part`."""
         self._count += len(part)
         if self._events:
             joined = self._tail + part
@@ -88,7 +88,7 @@ class BoundedStream(httpx2.AsyncByteStream):
 
 
 def _since_event_end(data: bytes) -> int | None:
-    """How many bytes follow the last end of an event; None: there is none."""
+    """Count the bytes that follow the last end of an event; None: there is none."""
     ends = [data.rfind(mark) + len(mark) for mark in _EVENT_ENDS if mark in data]
     return len(data) - max(ends) if ends else None
 

@@ -1,4 +1,4 @@
-"""How servers are told to go on with an answer that has begun, and chat templates in plain text.
+"""Ways to tell a server to continue an answer, and chat templates in plain text.
 
 A raw completion needs the conversation as the model reads it. Its template comes from the server
 where that tells (llama-server's `/props`), else it is one of the common ones here.
@@ -59,12 +59,12 @@ TEMPLATES: Final[dict[str, str]] = {
 
 @lru_cache(maxsize=8)
 def _compiled(template: str) -> BoundedTemplate:
-    """A foreign server's template is a foreign program: it gets a sandbox with bounds."""
+    """Compile a foreign server's template, which is a foreign program: in a sandbox with bounds."""
     return BoundedTemplate(template, keep_trailing_newline=True)
 
 
 def render(template: str, end_text: str, messages: Sequence[ChatMessage], partial: str) -> str:
-    """The conversation as the model reads it, up to the end of the answer's beginning.
+    """Render the conversation as the model reads it, up to the end of the answer's beginning.
 
     No BOS token is written: servers add it when they tokenise a prompt. A message that spells
     one of the template's control tokens is not protected, since only the server could do that.

@@ -14,7 +14,7 @@ COMPLETIONS: Final = "/completions"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is wanted, whatever the endpoint.
+    """A continuation that is wanted, whatever the endpoint.
 
     `partial` is the beginning of the answer, `max_tokens` how much more of it, in the cloud's
     tokens.
@@ -29,14 +29,14 @@ class Ask:
 
 
 class Request(NamedTuple):
-    """Where to send it, below the base URL, and what."""
+    """A path below the base URL, and the body to send there."""
 
     path: str
     body: dict[str, Any]
 
 
 def build_request(ask: Ask, profile: EndpointProfile) -> Request:
-    """The request for `ask` that fits `profile`.
+    """Build the request for `ask` that fits `profile`.
 
     Raises:
         TemplateError: the template for a raw completion refuses the conversation.
@@ -50,7 +50,7 @@ def build_request(ask: Ask, profile: EndpointProfile) -> Request:
 
 
 def raw_request(ask: Ask, profile: EndpointProfile) -> Request:
-    """The same as a raw completion, with the conversation as the model reads it.
+    """Build the same as a raw completion, with the conversation as the model reads it.
 
     Raises:
         TemplateError: the template refuses the conversation.

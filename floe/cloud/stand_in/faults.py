@@ -14,37 +14,37 @@ FAILURES: Final = get_args(Failure)
 
 
 class Faults(BaseModel):
-    """What is simulated.
+    """The network that is simulated.
 
-    `fail_after` counts answered requests for 429 and 500, rows of each response for the others.
+    `fail_after` counts answered requests for 429 and 500, tokens of each response for the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rtt_ms: float = Field(0.0, ge=0, description="before the first byte of each response")
-    jitter_ms: float = Field(0.0, ge=0, description="up to so much more, for each row apart")
+    jitter_ms: float = Field(0.0, ge=0, description="up to so much more, for each token apart")
     tokens_per_second: float = Field(0.0, ge=0, description="0: as fast as the model is")
     fail: Failure = "none"
     fail_after: int = Field(0, ge=0)
 
 
-class Cut(Exception):
+class ConnectionCut(Exception):
     """The connection is to be closed as it stands."""
 
 
-class Silence(Exception):
+class ConnectionSilence(Exception):
     """Nothing more is to be sent."""
 
 
 class NetworkFaults:
-    """What all responses have in common; `faults` may be replaced at any time."""
+    """The state that all responses have in common; `faults` may be replaced at any time."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self._answered = 0
 
     def tokens_per_second(self) -> float:
-        """The simulated speed at this moment."""
+        """Return the simulated speed at this moment."""
         return self.faults.tokens_per_second
 
     def replace(self, faults: Faults) -> None:
@@ -52,7 +52,7 @@ class NetworkFaults:
         self.faults = faults
         self._answered = 0
 
-    async def arrive(self) -> int:
+    async def accept_request(self) -> int:
         """Take a request in: the round trip passes.
 
         Returns:
@@ -67,21 +67,21 @@ class NetworkFaults:
 
 
 class FaultyConnection:
-    """The way of one response's rows through the network, in order."""
+    """The way of one response's tokens through the network, in order."""
 
     def __init__(self, network: NetworkFaults) -> None:
         self._network = network
-        self._rows = 0
+        self._tokens = 0
         self._due = 0.0
 
-    async def carry(self, computed_at: float) -> None:
-        """Hold the next row back for as long as the network takes.
+    async def delay_token(self, computed_at: float) -> None:
+        """Hold the next token back for as long as the network takes.
 
         Args:
-            computed_at: seconds, `time.monotonic()`; rows that wait here do not add up delays.
+            computed_at: seconds, `time.monotonic()`; tokens that wait here do not add up delays.
 
         Raises:
-            Cut, Silence: the row does not arrive.
+            ConnectionCut, ConnectionSilence: the token does not arrive.
         """
         faults = self._network.faults
         if faults.jitter_ms:
@@ -89,9 +89,9 @@ class FaultyConnection:
             self._due = max(self._due, computed_at + late)
             await asyncio.sleep(self._due - asyncio.get_running_loop().time())
         faults = self._network.faults
-        if self._rows >= faults.fail_after:
+        if self._tokens >= faults.fail_after:
             if faults.fail == "cut":
-                raise Cut
+                raise ConnectionCut
             if faults.fail == "silence":
-                raise Silence
-        self._rows += 1
+                raise ConnectionSilence
+        self._tokens += 1

@@ -1,4 +1,4 @@
-"""How the stand-in computes: one thread owns the model and serves one request after the other.
+"""The stand-in's computing: one thread owns the model and serves one request after the other.
 
 Knows nothing of HTTP or JSON: token ids in, picks out.
 """
@@ -54,7 +54,7 @@ Event = SampledToken | FinishReason | GenerationFailure
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GenerationJob:
     """One request.
 
     `deliver` is called in the worker's thread with each pick, then once with the reason of the
@@ -86,13 +86,15 @@ class TokenSampler:
         self._ends = ends
         self._shifted = np.empty(len(pieces), np.float32)
 
-    def pick(self, logits: NDArray[np.float32], job: Job, rng: np.random.Generator) -> SampledToken:
+    def sample(
+        self, logits: NDArray[np.float32], job: GenerationJob, rng: np.random.Generator
+    ) -> SampledToken:
         """Pick from `logits`, shape (vocabulary,), which are changed on the way."""
         best = float(logits.max())
         shifted = np.subtract(logits, best, out=self._shifted)
         total = float(np.log(np.exp(shifted, out=shifted).sum())) + best
         logits[self._textless] = -np.inf
-        candidates = _largest(logits, job.candidates, best)
+        candidates = _largest_ids(logits, job.candidates, best)
         token = int(logits.argmax()) if job.temperature == 0 else _sample(logits, job, rng)
         logprobs = (logits[candidates].astype(np.float64) - total).tolist()
         return SampledToken(
@@ -104,8 +106,8 @@ class TokenSampler:
         )
 
 
-def _largest(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np.intp]:
-    """Ids of the `count` largest, best first; equal ones in order of their ids."""
+def _largest_ids(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np.intp]:
+    """Return ids of the `count` largest, best first; equal ones in order of their ids."""
     if count == 0:
         return np.empty(0, np.intp)
     ids = np.flatnonzero(logits > best - _WINDOW)
@@ -116,24 +118,24 @@ def _largest(logits: NDArray[np.float32], count: int, best: float) -> NDArray[np
     return ids[np.lexsort((ids, -logits[ids]))]
 
 
-def _sample(logits: NDArray[np.float32], job: Job, rng: np.random.Generator) -> int:
+def _sample(logits: NDArray[np.float32], job: GenerationJob, rng: np.random.Generator) -> int:
     """Draw at the job's temperature from the smallest set that holds `top_p` of the mass."""
     weights = logits - logits.max()
     weights /= np.float32(job.temperature)
     np.exp(weights, out=weights)  # float64 would take ten times as long; the sums are float64
     if job.top_p == 1:
-        return draw(weights, rng.random())
+        return sample_index(weights, rng.random())
     # Tokens below this bound hold less than 1 - top_p together: no need to sort them.
     total = weights.sum(dtype=np.float64)
     ids = np.flatnonzero(weights >= (1 - job.top_p) * total / len(weights))
     ids = ids[np.argsort(-weights[ids], kind="stable")]
     mass = np.cumsum(weights[ids], dtype=np.float64)
     ids = ids[: int(np.searchsorted(mass, job.top_p * total)) + 1]
-    return int(ids[draw(weights[ids], rng.random())])
+    return int(ids[sample_index(weights[ids], rng.random())])
 
 
-def draw(weights: NDArray[np.float32], u: float) -> int:
-    """Index where the cumulative weight passes the share `u` of all, 0 <= u < 1.
+def sample_index(weights: NDArray[np.float32], u: float) -> int:
+    """Return the index where the cumulative weight passes the share `u` of all, 0 <= u < 1.
 
     First the block, then the place in it: a running sum over 152k weights takes 2 ms.
     """
@@ -150,21 +152,21 @@ def draw(weights: NDArray[np.float32], u: float) -> int:
     return start + place
 
 
-class Worker:
+class GenerationWorker:
     """The thread that computes. A cancelled job gives way to the next one between two tokens."""
 
     def __init__(self, model: LlamaModel, tokens_per_second: Callable[[], float]) -> None:
-        """`tokens_per_second` is asked before each token; 0 is as fast as it goes."""
+        """Start; `tokens_per_second` is asked before each token; 0 is as fast as it goes."""
         self._model = model
         self._tokens_per_second = tokens_per_second
         self._picker = TokenSampler(model.pieces, model.end_ids)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._current: Job | None = None
+        self._jobs: queue.SimpleQueue[GenerationJob | None] = queue.SimpleQueue()
+        self._current: GenerationJob | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: GenerationJob) -> None:
         """Queue `job` behind those that are neither done nor cancelled."""
         self._jobs.put(job)
 
@@ -188,7 +190,7 @@ class Worker:
                 logger.exception("generation failed")
                 job.deliver(GenerationFailure(error))
 
-    def _generate(self, job: Job) -> None:
+    def _generate(self, job: GenerationJob) -> None:
         logits = self._model.prefill(job.tokens, job.cancelled.is_set)
         if logits is None:
             return
@@ -196,7 +198,7 @@ class Worker:
         limit = min(job.max_tokens, self._model.context_size - len(job.tokens))
         due = time.monotonic()
         for left in range(limit, 0, -1):
-            pick = self._picker.pick(logits[0], job, rng)
+            pick = self._picker.sample(logits[0], job, rng)
             due = self._pace(due, job.cancelled)
             if job.cancelled.is_set():
                 return
@@ -219,8 +221,8 @@ class Worker:
         return max(due, now) + 1 / rate
 
 
-class Text:
-    """From the bytes of tokens to text that may be shown.
+class StopFilter:
+    """Decodes the bytes of tokens to text that may be shown.
 
     Whole characters only, and nothing of a stop string. An incomplete character at the very end
     is left out.
@@ -232,8 +234,8 @@ class Text:
         self._pending = ""
         self.stopped = False
 
-    def feed(self, data: bytes) -> str:
-        """Text that `data` completes; `stopped` is set once a stop string has come."""
+    def add(self, data: bytes) -> str:
+        """Return text that `data` completes; `stopped` is set once a stop string has come."""
         self._pending += self._decoder.decode(data)
         found = [place for stop in self._stops if (place := self._pending.find(stop)) >= 0]
         if found:
@@ -245,13 +247,13 @@ class Text:
         shown, self._pending = self._pending[:cut], self._pending[cut:]
         return shown
 
-    def rest(self) -> str:
-        """What was held back as the possible beginning of a stop string."""
+    def flush(self) -> str:
+        """Return what was held back as the possible beginning of a stop string."""
         rest, self._pending = self._pending, ""
         return rest
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that begins `stop`."""
+    """Return the length of the longest end of `text` that begins `stop`."""
     longest = min(len(text), len(stop) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

@@ -26,7 +26,7 @@ class StandIn:
     """Starts `floe.cloud.stand_in.server` and ends it: by `stop`, or with this process."""
 
     def __init__(self, model: Path, extra_args: Sequence[str] = ()) -> None:
-        """Nothing is started yet.
+        """Start nothing yet.
 
         Args:
             model: a GGUF file.
@@ -56,7 +56,7 @@ class StandIn:
 
     @property
     def key(self) -> SecretStr:
-        """What it wants to be shown; another one at each start, known to the two of them alone."""
+        """The key it wants to be shown; another one at each start, known to these two alone."""
         return self._key
 
     @property
@@ -66,7 +66,7 @@ class StandIn:
 
     @property
     def alive(self) -> bool:
-        """Whether the child runs, ready or not."""
+        """True if the child runs, ready or not."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:

@@ -4,9 +4,9 @@
 when it is ready, and before that the key that it wants to be shown: other users of this machine,
 and pages in a browser, reach its port too. With `--with-parent` the key comes over standard input.
 It behaves like llama-server where that differs from OpenAI: a trailing assistant message is
-continued, byte for byte, and rows have their true bytes. The end-of-text token is a row of its own
-with its spelling and empty bytes, so that the rows always join up to the text (a stop string is
-the exception: its rows are sent, its text is not). Prompts are never logged.
+continued, byte for byte, and tokens have their true bytes. The end-of-text token is one of its own
+with its spelling and empty bytes, so that the tokens always join up to the text (a stop string is
+the exception: its tokens are sent, its text is not). Prompts are never logged.
 """
 
 import argparse
@@ -39,13 +39,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from floe.cloud.stand_in.faults import (
     FAILURES,
-    Cut,
+    ConnectionCut,
+    ConnectionSilence,
     Faults,
     FaultyConnection,
     NetworkFaults,
-    Silence,
 )
-from floe.cloud.stand_in.generation import Event, GenerationFailure, Job, SampledToken, Text, Worker
+from floe.cloud.stand_in.generation import (
+    Event,
+    GenerationFailure,
+    GenerationJob,
+    GenerationWorker,
+    SampledToken,
+    StopFilter,
+)
 from floe.cloud.stand_in.wire import (
     ApiError,
     ChatRequest,
@@ -66,23 +73,23 @@ _UNLIMITED: Final = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What one pick adds to a response; `row` is its entry of the log-probabilities."""
+    """The addition of one token to a response; `entry` is its entry of the log-probabilities."""
 
     text: str
-    row: dict[str, Any] | None = None
+    entry: dict[str, Any] | None = None
     reason: str | None = None
 
 
 class _Answer(StreamingResponse):
     """A response that ends its job with itself, however that happens."""
 
-    def __init__(self, body: AsyncIterator[bytes], job: Job, media_type: str) -> None:
+    def __init__(self, body: AsyncIterator[bytes], job: GenerationJob, media_type: str) -> None:
         super().__init__(body, media_type=media_type)
         self._job = job
 
     async def stream_response(self, send: Send) -> None:
         # Without the last chunk uvicorn closes the connection, which is what a cut is.
-        with suppress(Cut):
+        with suppress(ConnectionCut):
             await super().stream_response(send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +104,7 @@ class StandInServer:
 
     def __init__(self, model: LlamaModel, faults: Faults) -> None:
         self.network = NetworkFaults(faults)
-        self.worker = Worker(model, self.network.tokens_per_second)
+        self.worker = GenerationWorker(model, self.network.tokens_per_second)
         self._builder = PromptBuilder(model)
         self._vocabulary = model.vocabulary
         self._context = model.context_size
@@ -106,11 +113,11 @@ class StandInServer:
         self._spellings: dict[int, tuple[str, list[int]]] = {}
 
     async def health(self, _request: Request) -> Response:
-        """Whether the model is loaded: it is, once anything answers."""
+        """Say that the model is loaded: it is, once anything answers."""
         return JSONResponse({"status": "ok"})
 
     async def models(self, _request: Request) -> Response:
-        """The one model; `meta` shows whether a client's vocabulary is the same."""
+        """List the one model; `meta` shows whether a client's vocabulary is the same."""
         meta = {
             "vocabulary": self._vocabulary.fingerprint,
             "vocabulary_size": len(self._vocabulary),
@@ -130,8 +137,8 @@ class StandInServer:
         return JSONResponse(faults.model_dump())
 
     async def chat(self, request: Request) -> Response:
-        """A chat completion, streamed or whole."""
-        status = await self.network.arrive()
+        """Answer with a chat completion, streamed or whole."""
+        status = await self.network.accept_request()
         if status == 429:
             raise ApiError(429, "Rate limit reached (simulated).", "requests", code="rate_limit")
         if status == 500:
@@ -160,7 +167,7 @@ class StandInServer:
             ) from error
         events: asyncio.Queue[Event] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        job = Job(
+        job = GenerationJob(
             tokens=prompt.tokens,
             deliver=lambda event: loop.call_soon_threadsafe(events.put_nowait, event),
             max_tokens=asked.max_completion_tokens or asked.max_tokens or _UNLIMITED,
@@ -171,47 +178,47 @@ class StandInServer:
         )
         self.worker.submit(job)
         if asked.stream:
-            return _Answer(self._stream(asked, job, events), job, "text/event-stream")
-        return _Answer(self._whole(asked, job, events), job, "application/json")
+            return _Answer(self._event_stream(asked, job, events), job, "text/event-stream")
+        return _Answer(self._complete_response(asked, job, events), job, "application/json")
 
     async def _pieces(
-        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[_Piece]:
-        """What the worker delivers as it comes out of the network; the reason of the end last.
+        """Yield the worker's tokens as they come out of the network; the reason of the end last.
 
         Raises:
             Cut: the connection is to be closed as it stands.
         """
-        text = Text(asked.stops)
+        text = StopFilter(asked.stops)
         passage = FaultyConnection(self.network)
         while True:
             event = await events.get()
             if isinstance(event, GenerationFailure):
-                raise Cut
+                raise ConnectionCut
             if not isinstance(event, SampledToken):
-                yield _Piece(text.rest(), reason=event)
+                yield _Piece(text.flush(), reason=event)
                 return
             try:
-                await passage.carry(event.computed_at)
-            except Silence:
+                await passage.delay_token(event.computed_at)
+            except ConnectionSilence:
                 job.cancelled.set()
                 await asyncio.Event().wait()
-            shown = text.feed(b"" if event.end else self._vocabulary.pieces[event.token])
-            yield _Piece(shown, self._row(event) if asked.logprobs else None)
+            shown = text.add(b"" if event.end else self._vocabulary.pieces[event.token])
+            yield _Piece(shown, self._logprob_entry(event) if asked.logprobs else None)
             if text.stopped:
                 job.cancelled.set()
                 yield _Piece("", reason="stop")
                 return
 
-    async def _stream(
-        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+    async def _event_stream(
+        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
-        """Server-sent events, one for each token.
+        """Yield server-sent events, one for each token.
 
         With `include_usage` the first has the usage too: a stream that is cancelled never comes
         to its last one.
         """
-        head = self._head("chat.completion.chunk")
+        head = self._envelope("chat.completion.chunk")
         with_usage = asked.stream_options.include_usage
         first = {"role": "assistant", "content": ""}
         yield server_event(
@@ -221,38 +228,38 @@ class StandInServer:
         try:
             async for piece in self._pieces(asked, job, events):
                 count += piece.reason is None
-                delta = {"content": piece.text} if piece.text or piece.row else {}
+                delta = {"content": piece.text} if piece.text or piece.entry else {}
                 if delta or piece.reason:
-                    yield server_event(head, [delta_choice(delta, piece.row, piece.reason)])
-        except Cut:
+                    yield server_event(head, [delta_choice(delta, piece.entry, piece.reason)])
+        except ConnectionCut:
             yield server_event(head, [])[:40]
             raise
         if with_usage:
             yield server_event(head, [], usage_counts(len(job.tokens), count))
         yield b"data: [DONE]\n\n"
 
-    async def _whole(
-        self, asked: ChatRequest, job: Job, events: asyncio.Queue[Event]
+    async def _complete_response(
+        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
-        """The same answer in one piece."""
+        """Yield the same answer in one piece."""
         pieces = [piece async for piece in self._pieces(asked, job, events)]
-        rows = [piece.row for piece in pieces if piece.row]
+        entries = [piece.entry for piece in pieces if piece.entry]
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": "".join(piece.text for piece in pieces)},
-            "logprobs": {"content": rows} if asked.logprobs else None,
+            "logprobs": {"content": entries} if asked.logprobs else None,
             "finish_reason": pieces[-1].reason,
         }
         count = sum(piece.reason is None for piece in pieces)
         body = {"choices": [choice], "usage": usage_counts(len(job.tokens), count)}
-        yield orjson.dumps({**self._head("chat.completion"), **body})
+        yield orjson.dumps({**self._envelope("chat.completion"), **body})
 
-    def _head(self, kind: str) -> dict[str, Any]:
+    def _envelope(self, kind: str) -> dict[str, Any]:
         created = int(time.time())
         name = f"chatcmpl-{uuid.uuid4().hex}"
         return {"id": name, "object": kind, "created": created, "model": self._id}
 
-    def _row(self, pick: SampledToken) -> dict[str, Any]:
+    def _logprob_entry(self, pick: SampledToken) -> dict[str, Any]:
         tops = [self._entry(token, logprob) for token, logprob in pick.candidates]
         return {**self._entry(pick.token, pick.logprob), "top_logprobs": tops}
 
@@ -313,7 +320,7 @@ async def _show_http_error(request: Request, error: Exception) -> Response:
 
 
 def build_app(server: StandInServer, key: str, port: int) -> Starlette:
-    """Routes and error format, behind the key; the worker ends with the app."""
+    """Build routes and error format, behind the key; the worker ends with the app."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

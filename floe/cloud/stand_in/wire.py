@@ -1,4 +1,4 @@
-"""What goes over the wire between the stand-in and its clients: requests, chunks, errors.
+"""Requests, chunks and errors on the wire between the stand-in and its clients.
 
 The OpenAI protocol as data; knows nothing of models, networks or the server.
 """
@@ -81,15 +81,15 @@ class ChatRequest(BaseModel):
 
 
 def delta_choice(
-    delta: dict[str, str], row: dict[str, Any] | None = None, reason: str | None = None
+    delta: dict[str, str], entry: dict[str, Any] | None = None, reason: str | None = None
 ) -> dict[str, Any]:
-    """One choice of a chunk; `row` is the entry of the log-probabilities."""
-    logprobs = {"content": [row]} if row else None
+    """One choice of a chunk; `entry` is the entry of the log-probabilities."""
+    logprobs = {"content": [entry]} if entry else None
     return {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
 
 
 def usage_counts(prompt: int, count: int) -> dict[str, int]:
-    """Tokens read and tokens generated, the end token included."""
+    """Count tokens read and tokens generated, the end token included."""
     return {
         "prompt_tokens": prompt,
         "completion_tokens": count,
@@ -105,7 +105,7 @@ def server_event(
 
 
 def bad_request(error: Exception) -> ApiError:
-    """The 400 for a body that could not be read, without repeating any of it."""
+    """Build the 400 for a body that could not be read, without repeating any of it."""
     message, param = "The body is not a JSON object.", ""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]

@@ -10,7 +10,7 @@ from floe.errors import FederationError
 from floe.federation.app.recipe import Recipe, module_shapes
 from floe.federation.maths.aggregate import AggregationRule
 from floe.federation.maths.noise import Noise
-from floe.models.download import ignore, sha256_of
+from floe.models.download import ignore_progress, sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def base_hash(path: Path) -> str:
     """Return the hash that tells one base model from another."""
     stamp = (path.resolve(), path.stat().st_size, path.stat().st_mtime_ns)
     if stamp not in _HASHES:
-        _HASHES[stamp] = sha256_of(path, ignore)
+        _HASHES[stamp] = sha256_of(path, ignore_progress)
     return _HASHES[stamp]
 
 

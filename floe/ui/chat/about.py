@@ -1,4 +1,4 @@
-"""What holds for the chat in view: its title, whether it stays here, what it may be used for."""
+"""The line above the chat in view: its title, whether it stays here, what it may be used for."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from floe.records import Conversation
 from floe.store import Store
 
 
-def about(
+def about_value(
     conversation: Conversation | None, store: Store, *, keep_here: bool = False
 ) -> dict[str, Any]:
-    """The value of the line above the chat (None: a new one, to be kept here or not)."""
+    """Return the value of the line above the chat (None: a new one, to be kept here or not)."""
     general = consent(store)
     return {
         "conversation": conversation.id if conversation else None,
@@ -22,7 +22,7 @@ def about(
     }
 
 
-def allow(store: Store, conversation_id: int, use: str, allowed: bool | None) -> None:
+def set_chat_consent(store: Store, conversation_id: int, use: str, allowed: bool | None) -> None:
     """Keep what this chat says of its own about "train" or "federate"; None: as in general."""
     now = store.conversation(conversation_id)
     said = {"train": now.train, "federate": now.federate} | {use: allowed}

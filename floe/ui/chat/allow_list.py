@@ -1,4 +1,4 @@
-"""What a message may consist of, element by element: the second wall behind the renderer.
+"""The elements that a message may consist of: the second wall behind the renderer.
 
 The renderer writes no other element, attribute or class than these, so on its output this
 changes nothing. Should it ever be wrong, what it let through ends here: nothing that loads,
@@ -78,7 +78,7 @@ _LABELLED: Final = ("pre", "div", "span")
 
 
 def is_safe_address(address: str) -> bool:
-    """Whether an address may be offered: `http`, `https` with a host, or `mailto`, and short."""
+    """Return whether an address may be offered: `http`, `https` with a host, `mailto`; short."""
     if len(address) > MAX_ADDRESS or _BAD_IN_ADDRESS.search(address):
         return False
     try:
@@ -127,5 +127,5 @@ _CLEANER: Final = nh3.Cleaner(
 
 
 def clean_html(html: str) -> str:
-    """`html` without whatever is not on the list."""
+    """Return `html` without whatever is not on the list."""
     return _CLEANER.clean(html)

@@ -16,14 +16,14 @@ ENDED: Final[dict[Status, str]] = {
 
 
 def duration(milliseconds: float | None) -> str:
-    """`340 ms`, `2.1 s` or, while unknown, a dash."""
+    """Write `340 ms`, `2.1 s` or, while unknown, a dash."""
     if milliseconds is None:
         return "—"
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
 def live_figures(stats: AnswerStats | None) -> list[list[str]]:
-    """Name, value and tooltip of the figures above the chat; dashes before the first answer."""
+    """Return name, value and tooltip of the figures above the chat; dashes at first."""
     cost = ""
     if stats is None:
         values = ["—", "—", "—", "—"]
@@ -41,7 +41,7 @@ def live_figures(stats: AnswerStats | None) -> list[list[str]]:
 
 
 def cloud_tokens(stats: AnswerStats) -> str:
-    """What the cloud may charge for, cancelled requests included; empty where nothing was asked."""
+    """Say what the cloud may charge for, cancelled requests included; empty: nothing was asked."""
     asked, written = stats.cloud_prompt_tokens, stats.cloud_completion_tokens
     return f"cloud tokens: {asked:,} in, {written:,} out" if asked or written else ""
 

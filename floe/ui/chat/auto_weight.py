@@ -9,5 +9,5 @@ from floe.training.fusion_weight import kept_weight
 
 
 def auto_value(store: Store, rule: PoolingRule) -> dict[str, Any]:
-    """What `floe.auto` draws."""
+    """Return what `floe.auto` draws."""
     return {"on": Preferences.load(store).auto, "reason": kept_weight(store, rule).reason}

@@ -1,4 +1,4 @@
-"""What the page does when something is pressed, moved or typed.
+"""Handlers of the chat for what is pressed, moved or typed.
 
 A method returns the parts that change, with their new values. An error that a person can mend
 becomes a sentence above the controls; what they typed stays.
@@ -20,7 +20,7 @@ from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
 from floe.training.fusion_weight import kept_weight
-from floe.ui.chat.about import about, allow
+from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.answer_figures import live_figures
 from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.conversations import conversation_list
@@ -37,12 +37,12 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
 
 FRAME_SECONDS: Final = 1 / 12
-"""Time between two looks at a running answer."""
+"""Time between two frames of a running answer."""
 
 RENDER_SHARE: Final = 0.1
 """Largest share of the time that rendering a running answer may take: a long one is drawn less
@@ -50,21 +50,21 @@ often, so that decoding has the rest."""
 
 
 @dataclass(slots=True)
-class Seat:
-    """One open page: the conversation in view (None: a new one), and which look is the current.
+class Session:
+    """One open page: the conversation in view (None: a new one), and the number of that view.
 
     `keep_here`: the new conversation is not to leave this device, once there is one.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
-    `follow` sees that the person has turned to something else.
+    `stream_answer` sees that the person has turned to something else.
     """
 
     conversation: int | None = None
     keep_here: bool = False
-    look: int = 0
+    view_generation: int = 0
 
 
-class Actions:
+class ChatActions:
     """All handlers; `parts` are what they change."""
 
     def __init__(self, application: Application, parts: Parts) -> None:
@@ -78,31 +78,31 @@ class Actions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
     # Conversations
 
-    @plainly
-    def load(self, seat: Seat) -> Changes:
-        """A page was opened: what was last in view, the controls as they were left."""
+    @show_errors
+    def load(self, session: Session) -> Changes:
+        """Fill a page that was opened: what was last in view, the controls as they were left."""
         kept = Preferences.load(self._store)
         controls = [kept.mode, kept.weight, kept.temperature, kept.max_tokens]
         return {
-            **self._show_if_there(seat, kept.conversation),
+            **self._show_if_there(session, kept.conversation),
             **dict(zip(self.parts.controls, controls, strict=True)),
-            **self.look_at_cloud(),
-            **self.look_at_weight(seat),
+            **self.refresh_cloud(),
+            **self.refresh_weight(session),
         }
 
-    @plainly
-    def new(self, seat: Seat) -> Changes:
-        """An empty conversation; it is kept once something has been asked."""
-        seat.keep_here = False
-        return self._show(seat, None)
+    @show_errors
+    def new(self, session: Session) -> Changes:
+        """Show an empty conversation; it is kept once something has been asked."""
+        session.keep_here = False
+        return self._show(session, None)
 
-    @plainly
-    def open(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def open(self, session: Session, event: gr.EventData) -> Changes:
         """Show a conversation; with a message found in it, the branch that has the message."""
         asked = read_asked(event, PlaceAsked)
         conversation_id, message_id = asked.id, asked.message
@@ -110,19 +110,19 @@ class Actions:
             messages = self._store.open_conversation(conversation_id)
             if message_id and message_id not in {message.id for message in messages}:
                 self._store.select_branch(conversation_id, message_id)
-            return self._show(seat, conversation_id, message_id, flash=True)
+            return self._show(session, conversation_id, message_id, flash=True)
         except StoreError as error:
-            return {**self._show(seat, None), self.parts.notice: str(error)}
+            return {**self._show(session, None), self.parts.notice: str(error)}
 
-    @plainly
-    def rename(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def rename(self, session: Session, event: gr.EventData) -> Changes:
         """Give a conversation a title of the user's own."""
         asked = read_asked(event, TitleAsked)
         self._store.rename_conversation(asked.id, asked.title)
-        return {self.parts.listing: conversation_list(self._assistant, seat.conversation)}
+        return {self.parts.listing: conversation_list(self._assistant, session.conversation)}
 
-    @plainly
-    def delete(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def delete(self, session: Session, event: gr.EventData) -> Changes:
         """Remove a conversation for good; an answer still written in it ends first."""
         doomed = read_asked(event, ItemAsked).id
         turn = self._assistant.running(doomed)
@@ -130,30 +130,30 @@ class Actions:
             turn.stop()
             turn.wait(5)
         self._store.delete_conversation(doomed)
-        return self._show(seat, None if doomed == seat.conversation else seat.conversation)
+        return self._show(session, None if doomed == session.conversation else session.conversation)
 
-    @plainly
-    def keep_here(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def keep_here(self, session: Session, event: gr.EventData) -> Changes:
         """Keep the conversation in view on this device, or let the cloud take part again."""
-        seat.keep_here = read_asked(event, SwitchAsked).on
-        if seat.conversation is not None:
-            self._assistant.set_local_only(seat.conversation, seat.keep_here)
-        return {self.parts.about: self._about(seat), self.parts.notice: ""}
+        session.keep_here = read_asked(event, SwitchAsked).on
+        if session.conversation is not None:
+            self._assistant.set_local_only(session.conversation, session.keep_here)
+        return {self.parts.about: self._about(session), self.parts.notice: ""}
 
-    @plainly
-    def allow(self, seat: Seat, event: gr.EventData) -> Changes:
-        """What the conversation in view may be used for; None: as in general."""
+    @show_errors
+    def allow(self, session: Session, event: gr.EventData) -> Changes:
+        """Keep what the conversation in view may be used for; None: as in general."""
         asked = read_asked(event, ConsentAsked)
-        if seat.conversation is not None:
-            allow(self._store, seat.conversation, asked.use, asked.allowed)
-        return {self.parts.about: self._about(seat), self.parts.notice: ""}
+        if session.conversation is not None:
+            set_chat_consent(self._store, session.conversation, asked.use, asked.allowed)
+        return {self.parts.about: self._about(session), self.parts.notice: ""}
 
     # Turns
 
-    @plainly
+    @show_errors
     def send(
         self,
-        seat: Seat,
+        session: Session,
         text: str,
         mode: Mode,
         weight: float,
@@ -162,13 +162,13 @@ class Actions:
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
         options = self._options(mode, weight, temperature, max_tokens)
-        turn = self._ask(seat, read_text(text), options)
-        return {**self._show(seat, turn.conversation_id), self.parts.prompt: ""}
+        turn = self._ask(session, read_text(text), options)
+        return {**self._show(session, turn.conversation_id), self.parts.prompt: ""}
 
-    def _ask(self, seat: Seat, text: str, options: TurnOptions) -> Turn:
-        if seat.conversation is not None or not seat.keep_here:
-            return self._assistant.ask(seat.conversation, text, options)
-        # Marked before anything is asked, so that not a word of it leaves.
+    def _ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
+        if session.conversation is not None or not session.keep_here:
+            return self._assistant.ask(session.conversation, text, options)
+        # The chat is marked before anything is asked, so that not a word of it leaves.
         fresh = self._store.create_conversation().id
         try:
             self._assistant.set_local_only(fresh, True)
@@ -177,10 +177,10 @@ class Actions:
             self._store.delete_conversation(fresh)
             raise
 
-    @plainly
+    @show_errors
     def edit(
         self,
-        seat: Seat,
+        session: Session,
         mode: Mode,
         weight: float,
         temperature: float,
@@ -191,12 +191,12 @@ class Actions:
         options = self._options(mode, weight, temperature, max_tokens)
         asked = read_asked(event, TextAsked)
         turn = self._assistant.edit(asked.id, asked.text, options)
-        return self._show(seat, turn.conversation_id)
+        return self._show(session, turn.conversation_id)
 
-    @plainly
+    @show_errors
     def regenerate(
         self,
-        seat: Seat,
+        session: Session,
         mode: Mode,
         weight: float,
         temperature: float,
@@ -206,26 +206,26 @@ class Actions:
         """Answer the same question again: a new branch."""
         options = self._options(mode, weight, temperature, max_tokens)
         turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
-        return self._show(seat, turn.conversation_id)
+        return self._show(session, turn.conversation_id)
 
-    @plainly
-    def branch(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def branch(self, session: Session, event: gr.EventData) -> Changes:
         """Show another version of a message, with what followed it."""
-        if seat.conversation is None:
+        if session.conversation is None:
             raise PageError
         asked = read_asked(event, ItemAsked)
-        self._store.select_branch(seat.conversation, asked.id)
-        return self._show(seat, seat.conversation, asked.id)
+        self._store.select_branch(session.conversation, asked.id)
+        return self._show(session, session.conversation, asked.id)
 
-    @plainly
-    def rate(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def rate(self, session: Session, event: gr.EventData) -> Changes:
         """Like an answer, dislike it, or take that back."""
         asked = read_asked(event, RatingAsked)
         self._store.rate_message(asked.id, asked.rating)
-        return {self.parts.thread: self._rows(seat, asked.id), self.parts.notice: ""}
+        return {self.parts.thread: self._rows(session, asked.id), self.parts.notice: ""}
 
-    @plainly
-    def rewrite(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def rewrite(self, session: Session, event: gr.EventData) -> Changes:
         """Put the person's own words beside an answer, and show those."""
         asked = read_asked(event, TextAsked)
         text = asked.text.strip()
@@ -233,12 +233,12 @@ class Actions:
             raise PromptError("An answer cannot be empty: write it, or press Cancel.")
         self._store.rewrite_answer(asked.id, text)
         self._weight_fit.start_if_due()
-        return self._show(seat, seat.conversation)
+        return self._show(session, session.conversation)
 
     def _options(
         self, mode: Mode, weight: float, temperature: float, max_tokens: int
     ) -> TurnOptions:
-        """The controls as they stand in this page, the rest as it was last set in any."""
+        """Return the controls as they stand in this page, the rest as it was last set in any."""
         return Preferences.load(
             self._store,
             mode=mode,
@@ -247,38 +247,38 @@ class Actions:
             max_tokens=max_tokens,
         ).options()
 
-    def stop(self, seat: Seat) -> None:
+    def stop(self, session: Session) -> None:
         """End the answer in view after the token in hand."""
-        turn = self._running(seat.conversation)
+        turn = self._running(session.conversation)
         if turn is not None:
             turn.stop()
 
-    def set_weight(self, seat: Seat, weight: float) -> Changes:
+    def set_weight(self, session: Session, weight: float) -> Changes:
         """Steer the answer in view, and keep the place of the slider: the person's own from now."""
         with suppress(PageError):
             kept = Preferences.update(self._store, weight=weight, auto=False)
-            self._steer(seat, kept.weight)
+            self._steer(session, kept.weight)
         return {self.parts.auto: auto_value(self._store, self._rule)}
 
-    @plainly
-    def set_auto(self, seat: Seat, event: gr.EventData) -> Changes:
+    @show_errors
+    def set_auto(self, session: Session, event: gr.EventData) -> Changes:
         """Let the weight follow what the person rewrote, or leave it where it is."""
         Preferences.update(self._store, auto=read_asked(event, SwitchAsked).on)
-        return {**self.look_at_weight(seat), self.parts.notice: ""}
+        return {**self.refresh_weight(session), self.parts.notice: ""}
 
-    def look_at_weight(self, seat: Seat) -> Changes:
-        """The automatic weight and its reason; a new fit moves the slider and what runs."""
+    def refresh_weight(self, session: Session) -> Changes:
+        """Show the automatic weight and its reason; a new fit moves the slider and what runs."""
         kept = Preferences.load(self._store)
         shown: Changes = {self.parts.auto: auto_value(self._store, self._rule)}
         fitted = kept_weight(self._store, self._rule).weight
         if kept.auto and round(fitted, 2) != kept.weight:
             Preferences.update(self._store, weight=round(fitted, 2))
-            self._steer(seat, round(fitted, 2))
+            self._steer(session, round(fitted, 2))
             shown[self.parts.weight] = round(fitted, 2)
         return shown
 
-    def _steer(self, seat: Seat, weight: float) -> None:
-        turn = self._running(seat.conversation)
+    def _steer(self, session: Session, weight: float) -> None:
+        turn = self._running(session.conversation)
         if turn is not None:
             turn.set_weight(weight)
 
@@ -293,8 +293,8 @@ class Actions:
                 max_tokens=max_tokens,
             )
 
-    def look_at_cloud(self) -> Changes:
-        """How the cloud is doing; it takes no part before the privacy check can look."""
+    def refresh_cloud(self) -> Changes:
+        """Show how the cloud is doing; it takes no part before the privacy check is ready."""
         state, detector = self._assistant.cloud.state, self._assistant.detector
         sentence, usable = state.sentence, state.usable
         if usable and detector.state != "ready":
@@ -303,25 +303,25 @@ class Actions:
 
     # A running answer
 
-    def follow(self, seat: Seat, look: int | None) -> Iterator[Changes]:
-        """Look at the answer that is being written until it ends, then show what was kept.
+    def stream_answer(self, session: Session, generation: int | None) -> Iterator[Changes]:
+        """Send the answer that is being written until it ends, then show what was kept.
 
         The last frame is sent again by gradio when a generator ends, and no frame at all empties
         every part: one that has been turned away from ends with a frame that changes nothing.
         """
-        turn = self._running(seat.conversation)
-        if turn is not None and look is not None and look == seat.look:
+        turn = self._running(session.conversation)
+        if turn is not None and generation is not None and generation == session.view_generation:
             try:
-                yield from self._frames(turn, seat, look)
+                yield from self._frames(turn, session, generation)
             except Exception:
-                logger.exception("following an answer failed")
+                logger.exception("streaming an answer failed")
                 raise
-        if look == seat.look:
-            yield self._show_if_there(seat, seat.conversation)
+        if generation == session.view_generation:
+            yield self._show_if_there(session, session.conversation)
         else:
             yield {self.parts.figures: gr.skip()}
 
-    def _frames(self, turn: Turn, seat: Seat, look: int) -> Iterator[Changes]:
+    def _frames(self, turn: Turn, session: Session, generation: int) -> Iterator[Changes]:
         messages = self._messages(turn.conversation_id)
         in_view = bool(messages) and messages[-1].id == turn.message_id
         pause = FRAME_SECONDS
@@ -329,7 +329,7 @@ class Actions:
         writing = True
         drawn: TurnView | None = None
         row = draw_row(messages[-1], turn.view()) if in_view else None
-        while not turn.wait(pause) and look == seat.look:
+        while not turn.wait(pause) and generation == session.view_generation:
             events = turn.events(reader.cursor)
             reader.receive(events)
             if row is None or not events:
@@ -341,10 +341,10 @@ class Actions:
                 row = draw_row(messages[-1], view)
                 pause = max(FRAME_SECONDS, (time.perf_counter() - began) / RENDER_SHARE)
             drawn = view
-            frame = Frame(generation=look, row=row, figures=live_figures(view.stats))
+            frame = Frame(generation=generation, row=row, figures=live_figures(view.stats))
             changes: Changes = {self.parts.live: frame}
             if turn.writing != writing:
-                # Written, but not all of it is kept yet: there is nothing left to stop.
+                # The answer is written, if not wholly kept: there is nothing left to stop.
                 writing = turn.writing
                 changes[self.parts.stop] = gr.update(visible=writing)
                 changes[self.parts.send] = gr.update(visible=not writing)
@@ -352,58 +352,60 @@ class Actions:
 
     # What is in view
 
-    def _show_if_there(self, seat: Seat, conversation_id: int | None) -> Changes:
-        """As `_show`; a new conversation where the old one has been deleted."""
+    def _show_if_there(self, session: Session, conversation_id: int | None) -> Changes:
+        """Show as `_show`; a new conversation where the old one has been deleted."""
         try:
-            return self._show(seat, conversation_id)
+            return self._show(session, conversation_id)
         except StoreError:
-            return self._show(seat, None)
+            return self._show(session, None)
 
     def _show(
         self,
-        seat: Seat,
+        session: Session,
         conversation_id: int | None,
         around: int | None = None,
         *,
         flash: bool = False,
     ) -> Changes:
         messages = self._messages(conversation_id)
-        seat.look += 1
+        session.view_generation += 1
         turn = self._running(conversation_id)
         view = turn.view() if turn else None
         stats = next((each.stats for each in reversed(messages) if each.stats), None)
         if view and messages and messages[-1].id == view.message_id:
             stats = view.stats
-        rows = thread_rows(messages, view, generation=seat.look, around=around, flash=flash)
+        rows = thread_rows(
+            messages, view, generation=session.view_generation, around=around, flash=flash
+        )
         rows["model"] = self._model
-        seat.conversation = conversation_id
+        session.conversation = conversation_id
         with suppress(StoreError):  # a disk that is full must not keep anybody from reading
             Preferences.update(self._store, conversation=conversation_id)
         parts = self.parts
         return {
-            parts.look: seat.look if turn else None,
+            parts.answer_generation: session.view_generation if turn else None,
             parts.listing: conversation_list(self._assistant, conversation_id),
             parts.figures: live_figures(stats),
-            parts.about: self._about(seat),
+            parts.about: self._about(session),
             parts.thread: rows,
             parts.notice: "",
             parts.send: gr.update(visible=turn is None or not turn.writing),
             parts.stop: gr.update(visible=turn is not None and turn.writing),
         }
 
-    def _rows(self, seat: Seat, around: int) -> ThreadRows:
-        """The view as it is, with message `around` as it is now."""
-        turn = self._running(seat.conversation)
+    def _rows(self, session: Session, around: int) -> ThreadRows:
+        """Return the view as it is, with message `around` as it is now."""
+        turn = self._running(session.conversation)
         view = turn.view() if turn else None
-        messages = self._messages(seat.conversation)
-        rows = thread_rows(messages, view, generation=seat.look, around=around)
+        messages = self._messages(session.conversation)
+        rows = thread_rows(messages, view, generation=session.view_generation, around=around)
         rows["focus"] = None
         return rows
 
-    def _about(self, seat: Seat) -> dict[str, Any]:
-        if seat.conversation is None:
-            return about(None, self._store, keep_here=seat.keep_here)
-        return about(self._store.conversation(seat.conversation), self._store)
+    def _about(self, session: Session) -> dict[str, Any]:
+        if session.conversation is None:
+            return about_value(None, self._store, keep_here=session.keep_here)
+        return about_value(self._store.conversation(session.conversation), self._store)
 
     def _messages(self, conversation_id: int | None) -> list[Message]:
         if conversation_id is None:

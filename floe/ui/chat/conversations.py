@@ -10,7 +10,7 @@ _DAY = 86_400.0
 
 
 def conversation_list(assistant: Assistant, open_id: int | None) -> dict[str, Any]:
-    """The value of the list, the most recently used first; `running` marks unfinished answers."""
+    """Return the list, the most recently used first; `running` marks unfinished answers."""
     return {
         "open": open_id,
         "rows": [
@@ -26,7 +26,7 @@ def conversation_list(assistant: Assistant, open_id: int | None) -> dict[str, An
 
 
 def age(conversation: Conversation, now: float) -> str:
-    """The heading a conversation stands under: by local calendar days, not by 24 hours."""
+    """Return the heading of a conversation: by local calendar days, not by 24 hours."""
     days = _day_number(now) - _day_number(conversation.updated_at)
     if days <= 0:
         return "Today"
@@ -36,7 +36,7 @@ def age(conversation: Conversation, now: float) -> str:
 
 
 def find(assistant: Assistant, text: str) -> list[dict[str, Any]]:
-    """Where `text` occurs, for the list below the search box."""
+    """Find where `text` occurs, for the list below the search box."""
     return [
         {
             "id": hit.conversation_id,

@@ -26,7 +26,7 @@ _converters: Final = threading.local()
 
 @lru_cache(1024)
 def draw_formula(latex: str, *, display: bool) -> str:
-    """MathML of a formula, or its source as code where it cannot be drawn."""
+    """Draw a formula in MathML, or its source as code where it cannot be drawn."""
     mathml = _convert(latex.strip(), display) if len(latex) <= MAX_LATEX else None
     return f"<code>{escape(latex)}</code>" if mathml is None else mathml
 
@@ -45,7 +45,7 @@ def _convert(latex: str, display: bool) -> str | None:
 def _converter() -> LatexToMathML:
     """One a thread: a converter that is in use elsewhere refuses."""
     if not hasattr(_converters, "own"):
-        # Without macros of its own a formula cannot grow by expansion.
+        # Formulas get no macros, because a formula could grow by their expansion.
         _converters.own = LatexToMathML(fancy_error=False, max_expansions=0)
     converter: LatexToMathML = _converters.own
     return converter

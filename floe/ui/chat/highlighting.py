@@ -35,7 +35,7 @@ _FORMATTER: Final = HtmlFormatter(nowrap=True)
 
 @lru_cache(256)
 def highlight_code(code: str, language: str) -> str:
-    """HTML of `code`, whose text is `code` to the letter; one colour for unknown languages."""
+    """Write HTML whose text is `code` to the letter; one colour for unknown languages."""
     if language not in _ALLOWED or len(code) > MAX_HIGHLIGHTED:
         return escape(code)
     try:

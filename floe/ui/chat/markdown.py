@@ -122,7 +122,7 @@ def _block_formula(state: StateBlock, start: int, end: int, silent: bool) -> boo
     opener = state.src[begin - 2 : begin]
     if opener not in ("$$", r"\[") or state.is_code_block(start):
         return False
-    # Looked for in the raw text first, so that many openers without an end cost little.
+    # The raw text is searched first, so that many openers without an end cost little.
     at = state.src.find(_CLOSERS[opener], begin, begin + MAX_LATEX)
     if at < 0 or not _AFTER_BLOCK.match(state.src, at + 2):
         return False  # something follows the formula in its line: the paragraph's matter
@@ -154,7 +154,7 @@ _SCHEME: Final = re.compile(r"(?<![A-Za-z0-9+.-])https?\Z")
 
 
 def _bare_address(state: StateInline, silent: bool) -> bool:
-    """`https://…` in running text; the scheme has been read before the colon is met."""
+    """Read `https://…` in running text, where the scheme has been read before the colon."""
     if state.linkLevel or state.src[state.pos] != ":":
         return False
     scheme = _SCHEME.search(state.pending[-6:])
@@ -179,7 +179,7 @@ def _bare_address(state: StateInline, silent: bool) -> bool:
 
 
 def _mark_tasks(state: StateCore) -> None:
-    """`[ ]` and `[x]` at the beginning of list items."""
+    """Mark `[ ]` and `[x]` at the beginning of list items."""
     for before, token in zip(state.tokens, state.tokens[2:], strict=False):
         if before.type != "list_item_open" or token.type != "inline" or not token.children:
             continue
@@ -298,7 +298,7 @@ class _Renderer(RendererHTML):
 
 
 def _has_formula(token: Token) -> bool:
-    """A formula has no place to break: its paragraph scrolls, in a tight list too."""
+    """Return whether a paragraph has a formula, which cannot break: it scrolls, in lists too."""
     return any(child.type in ("formula", "display") for child in token.children or ())
 
 
@@ -330,7 +330,7 @@ def _draw_code(code: str, info: str) -> str:
 
 
 def _draw_plain(text: str) -> list[str]:
-    """Text as it was written, in pieces that end with a line where there are lines."""
+    """Draw text as it was written, in pieces that end with a line where there are lines."""
     pieces, start = [], 0
     while start < len(text):
         end = start + _PLAIN_PIECE
@@ -380,7 +380,7 @@ def _blocks(text: str) -> list[str]:
 
 
 def render_blocks(text: str) -> tuple[str, ...]:
-    """HTML of a message, one string a block, in the order of the text.
+    """Return the HTML of a message, one string a block, in the order of the text.
 
     Takes time in proportion to the text, whatever it is. Raises nothing.
     """

@@ -75,7 +75,7 @@ def thread_rows(
     around: int | None = None,
     flash: bool = False,
 ) -> ThreadRows:
-    """The window of a conversation's branch that has message `around`, else its end.
+    """Return the window of a conversation's branch that has message `around`, else its end.
 
     `live` replaces what the store knows of the answer in the making; `flash`: the message
     `around` is to be found by the eye.
@@ -112,7 +112,7 @@ def thread_page(assistant: Assistant, request: Sequence[int]) -> dict[str, Any]:
 
 
 def visible(messages: Sequence[Message]) -> list[Message]:
-    """What of a branch is drawn."""
+    """Return what of a branch is drawn."""
     return [message for message in messages if message.role != "system"]
 
 
@@ -167,7 +167,7 @@ def draw_row(
 
 
 def chip(route: Route | None) -> dict[str, Any] | None:
-    """What was decided about a question, where that needs saying; `spans` are what decided it."""
+    """Say what was decided about a question, where that needs saying, and by which `spans`."""
     if route is None or route.reason == CHOSEN:
         return None
     kept = route.kind == "local" and KEPT in route.reason

@@ -19,13 +19,13 @@ END: Final = "\u2039end\u203a"
 """Drawn for an end-of-text token, whose bytes are empty."""
 
 
-def _hexed(error: UnicodeError) -> tuple[str, int]:
+def _hex_error_handler(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return hex_bytes(error.object[error.start : error.end]), error.end
 
 
-codecs.register_error("floe.hex", _hexed)
+codecs.register_error("floe.hex", _hex_error_handler)
 
 
 def hex_bytes(piece: bytes) -> str:
@@ -33,13 +33,13 @@ def hex_bytes(piece: bytes) -> str:
     return "\u2039" + piece.hex(" ").upper().replace(" ", "\u202f") + "\u203a"
 
 
-def shown(text_bytes: bytes) -> str:
-    """A token on its own: text, bytes of broken characters in hex, `END` for the end."""
+def token_text(text_bytes: bytes) -> str:
+    """Spell a token on its own: text, bytes of broken characters in hex, `END` for the end."""
     return text_bytes.decode("utf-8", "floe.hex") if text_bytes else END
 
 
 def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
-    """The rows from number `have` on.
+    """Return the rows from number `have` on.
 
     A row is `[text, part, bytes, source, weight, p_local, p_cloud, p_fused, at_ms,
     alternatives]`. `text` reads on from the row before, so that the token which completes a
@@ -62,7 +62,7 @@ def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
             [
                 text if step.text_bytes else END,
                 part,
-                shown(step.text_bytes) if part else "",
+                token_text(step.text_bytes) if part else "",
                 step.source,
                 round(step.weight, 3),
                 _rounded(step.p_local),
@@ -95,7 +95,7 @@ def _alternatives(alternatives: Sequence[Alternative]) -> list[list[Any]]:
     best = sorted(alternatives, key=lambda each: each.p_fused, reverse=True)[:ALTERNATIVES]
     return [
         [
-            shown(each.text_bytes),
+            token_text(each.text_bytes),
             _rounded(each.p_local),
             _rounded(each.p_cloud),
             _rounded(each.p_fused),

@@ -1,4 +1,4 @@
-"""What the cloud panel does: choose, test and use an endpoint, keep its key, set the limits.
+"""Handlers of the cloud panel: choose, test and use an endpoint, keep its key, set limits.
 
 A key goes from its field to the test, the link or the keyring, and never back into the page.
 """
@@ -19,7 +19,7 @@ from floe.jobs.endpoint_test import EndpointTestView
 from floe.origin import origin_of
 from floe.ui.cloud import cloud_words as words
 from floe.ui.cloud.cloud_panel import LONGEST_DEADLINE_MS, CloudParts
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 _KEPT: Final = "A key is kept; type to replace it"
 _NO_KEY: Final = "No key is kept"
@@ -38,12 +38,12 @@ class CloudActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
+    @show_errors
     def load(self) -> Changes:
-        """A page was opened: the endpoint that was last tested or used, the limits as kept."""
+        """Fill a page that was opened: the endpoint last tested or used, the limits as kept."""
         kept = Preferences.load(self._store)
         wait = self._settings.deadline_ms if kept.deadline_ms is None else kept.deadline_ms
         limits = [
@@ -55,49 +55,51 @@ class CloudActions:
         return {
             **self._form(self._chosen),
             **self._progress(self._test.view()),
-            **self.look(),
+            **self.refresh(),
             **dict(zip(self.parts.limits, limits, strict=True)),
         }
 
-    def look(self) -> Changes:
-        """The cloud in use, as it stands."""
-        return {self.parts.in_use: words.in_use(self._cloud, self._settings)}
+    def refresh(self) -> Changes:
+        """Show the cloud in use, as it stands."""
+        return {self.parts.in_use: words.in_use_value(self._cloud, self._settings)}
 
     # An endpoint
 
-    @plainly
+    @show_errors
     def choose(self, preset_id: str, shown: str) -> Changes:
-        """Another line of the list: what is known of it. A typed key was meant for another one."""
+        """Show what is known of another line of the list. A typed key was for the last one."""
         chosen = preset_by_id(preset_id)
-        choice = EndpointChoice(words.address(preset_id, chosen.base_url), chosen.model, preset_id)
+        choice = EndpointChoice(
+            words.intended_address(preset_id, chosen.base_url), chosen.model, preset_id
+        )
         form = self._form(choice)
         if form[self.parts.base_url]["value"] == shown:
-            # Not put there once more: somebody may be typing by the time this arrives.
+            # The address is left alone, because somebody may be typing by the time this arrives.
             del form[self.parts.base_url]["value"]
         return {**form, self.parts.notice: ""}
 
-    @plainly
-    def look_for_key(self, preset_id: str, base_url: str) -> Changes:
-        """Another address was typed: whether there is a key for it."""
-        return self._key(words.address(preset_id, base_url), what_is_typed_stays=True)
+    @show_errors
+    def show_key_place(self, preset_id: str, base_url: str) -> Changes:
+        """Show whether there is a key for another address that was typed."""
+        return self._key(words.intended_address(preset_id, base_url), what_is_typed_stays=True)
 
-    @plainly
+    @show_errors
     def test(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
-        """Begin a test; `watch` shows how it goes."""
+        """Begin a test; `poll` shows how it goes."""
         choice = _choice(preset_id, base_url, model)
         self._test.start(choice, _typed(key))
         self._chosen = choice
         return {**self._progress(self._test.view()), self.parts.notice: ""}
 
-    def watch(self) -> Changes:
-        """How the test goes; the last look also shows what it means for the cloud in use."""
-        return {**self._progress(self._test.view()), **self.look()}
+    def poll(self) -> Changes:
+        """Show how the test goes; the last poll also shows what it means for the cloud in use."""
+        return {**self._progress(self._test.view()), **self.refresh()}
 
     def cancel(self) -> None:
         """End the test."""
         self._test.cancel()
 
-    @plainly
+    @show_errors
     def use(self, preset_id: str, base_url: str, model: str | None, key: str) -> Changes:
         """Ask this endpoint from now on; a key that was typed is kept."""
         choice = _choice(preset_id, base_url, model)
@@ -107,9 +109,9 @@ class CloudActions:
         self._chosen = choice
         if typed is not None:
             self._cloud.keys.save(choice.base_url, typed)
-        return {**self._key(choice.base_url), **self.look(), self.parts.notice: ""}
+        return {**self._key(choice.base_url), **self.refresh(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def forget(self, preset_id: str, base_url: str) -> Changes:
         """Remove the key of an endpoint; if that one is in use, it goes on without."""
         meant = _choice(preset_id, base_url, None).base_url
@@ -117,11 +119,11 @@ class CloudActions:
         used = self._cloud.choice
         if used.base_url not in (STAND_IN, OFF) and origin_of(used.base_url) == origin_of(meant):
             self._cloud.configure(used.base_url, used.model, preset=used.preset)
-        return {**self._key(meant), **self.look(), self.parts.notice: ""}
+        return {**self._key(meant), **self.refresh(), self.parts.notice: ""}
 
     # Limits
 
-    @plainly
+    @show_errors
     def keep(
         self,
         deadline_ms: float,
@@ -147,7 +149,7 @@ class CloudActions:
         preset_id = choice.base_url if own else choice.preset
         return {
             parts.preset: preset_id,
-            parts.hint: words.hint(preset_id),
+            parts.hint: words.preset_note(preset_id),
             parts.base_url: gr.update(value="" if own else choice.base_url, visible=not own),
             parts.model: gr.update(value=choice.model, choices=[], visible=not own),
             parts.forget: gr.update(visible=not own),
@@ -168,7 +170,7 @@ class CloudActions:
         parts = self.parts
         running = view is not None and view.running
         changes: Changes = {
-            parts.trial: words.trial(view),
+            parts.test_result: words.endpoint_test_value(view),
             parts.test: gr.update(visible=not running),
             parts.cancel: gr.update(visible=running),
             parts.clock: gr.update(active=running),
@@ -179,12 +181,12 @@ class CloudActions:
 
 
 def _choice(preset_id: str, base_url: str, model: str | None) -> EndpointChoice:
-    """What the form says.
+    """Read what the form says.
 
     Raises:
         CloudError: what was typed is no address.
     """
-    meant = words.address(preset_id, base_url)
+    meant = words.intended_address(preset_id, base_url)
     if meant in (STAND_IN, OFF):
         return EndpointChoice(meant, preset=preset_id)
     Endpoint(meant, SecretStr(""))

@@ -11,10 +11,10 @@ import gradio as gr
 
 from floe.chat.preferences import Preferences
 from floe.ui.cloud.cloud_words import CHOICES
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 
-WATCH_SECONDS: Final = 0.4
-"""Time between two looks at a test that runs."""
+_POLL_SECONDS: Final = 0.4
+"""Time between two polls of a test that runs."""
 LONGEST_DEADLINE_MS: Final = 3000
 
 _SECRET: Final = gr.InputHTMLAttributes(
@@ -43,7 +43,7 @@ class CloudParts:
     cancel: gr.Button
     use: gr.Button
     forget: gr.Button
-    trial: gr.HTML
+    test_result: gr.HTML
     in_use: gr.HTML
     deadline: gr.Slider
     fewer_requests: gr.Checkbox
@@ -53,17 +53,17 @@ class CloudParts:
 
     @property
     def form(self) -> list[gr.Dropdown | gr.Textbox]:
-        """What names an endpoint."""
+        """The fields that name an endpoint."""
         return [self.preset, self.base_url, self.model, self.key]
 
     @property
     def limits(self) -> list[gr.Slider | gr.Checkbox | gr.Number]:
-        """What limits the cloud's part in the answers to come."""
+        """The fields that limit the cloud's part in the answers to come."""
         return [self.deadline, self.fewer_requests, self.max_requests, self.daily_requests]
 
     @property
     def all(self) -> list[Any]:
-        """Whatever may change."""
+        """All parts that may change."""
         return [getattr(self, field) for field in self.__dataclass_fields__]
 
 
@@ -71,15 +71,15 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
     """Build the panel inside the current `gr.Blocks`; `deadline_ms` is what the settings say."""
     defaults = Preferences()
     with gr.Column(elem_id="panel", min_width=0):
-        drawn("panelHead")
-        notice = drawn("notice", elem_id="panel-notice")
+        js_component("panelHead")
+        notice = js_component("notice", elem_id="panel-notice")
         with gr.Row(elem_id="panel-columns"):
             with gr.Column(min_width=0):
                 _heading("Endpoint")
                 preset = gr.Dropdown(
                     CHOICES, value=None, label="Cloud", elem_id="preset", min_width=0
                 )
-                hint = drawn("hint")
+                hint = js_component("hint")
                 base_url = gr.Textbox(
                     label="Base URL",
                     placeholder="https://…/v1",
@@ -112,11 +112,11 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
                     forget = gr.Button("Forget key", elem_id="forget", min_width=0)
                 # Below the buttons: it changes when an address was typed, that is when a button
                 # is pressed next, and a button that moves under the pointer is not pressed.
-                where = drawn("where")
+                where = js_component("where")
             with gr.Column(min_width=0):
-                trial = drawn("trial")
+                test_result = js_component("trial")
                 _heading("In use")
-                in_use = drawn("inUse")
+                in_use = js_component("inUse")
             with gr.Column(min_width=0):
                 _heading("Answering")
                 deadline = gr.Slider(
@@ -164,13 +164,13 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
         cancel,
         use,
         forget,
-        trial,
+        test_result,
         in_use,
         deadline,
         fewer_requests,
         max_requests,
         daily_requests,
-        gr.Timer(WATCH_SECONDS, active=False),
+        gr.Timer(_POLL_SECONDS, active=False),
     )
 
 

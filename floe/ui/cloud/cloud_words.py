@@ -1,4 +1,4 @@
-"""What the cloud panel says: findings with their marks, ages, where a key is, who decides."""
+"""Words of the cloud panel: findings with their marks, ages, where a key is, who decides."""
 
 from typing import Any, Final, Literal
 
@@ -41,8 +41,8 @@ _BROKEN_OFF: Final = "The test "
 """Cancelled or out of time, which says nothing against the endpoint."""
 
 
-def marked(profile: EndpointProfile) -> list[tuple[StatusMark, str]]:
-    """The findings, each with what it means for fusion.
+def marked_findings(profile: EndpointProfile) -> list[tuple[StatusMark, str]]:
+    """Return the findings, each with what it means for fusion.
 
     A test that did not come to its end stopped at its last finding. A sentence that is not known
     here counts as a limit: nothing is praised by mistake.
@@ -59,29 +59,29 @@ def _mark(finding: str) -> StatusMark:
     return "impossible" if finding.startswith(_IMPOSSIBLE) else "limited"
 
 
-def hint(preset_id: str) -> dict[str, str]:
-    """The sentence under the drop-down list, and the page where a key is got, if any."""
+def preset_note(preset_id: str) -> dict[str, str]:
+    """Return the sentence under the drop-down list, and the page where a key is got, if any."""
     if preset_id == OFF:
         return {"note": _OFF_NOTE, "link": ""}
     preset = preset_by_id(preset_id)
     return {"note": preset.note, "link": preset.key_page}
 
 
-def address(preset_id: str, typed: str) -> str:
-    """The base URL that is meant: typed, or what stands for a choice that has none."""
+def intended_address(preset_id: str, typed: str) -> str:
+    """Return the base URL that is meant: typed, or what stands for a choice that has none."""
     return preset_id if preset_id in (STAND_IN, OFF) else typed.strip().rstrip("/")
 
 
 def key_place(keys: Keys, base_url: str) -> tuple[bool, str]:
-    """Whether there is a key for an endpoint, and where it is or would be; empty if it has none.
+    """Return whether an endpoint has a key, and where it is or would be; empty: no such place.
 
     A choice without an address, or one that is still to be typed, has no such place.
     """
-    return bool(keys.load(base_url).get_secret_value()), keys.where(base_url)
+    return bool(keys.load(base_url).get_secret_value()), keys.location(base_url)
 
 
-def who_decides(settings: Settings) -> str:
-    """Whether what is chosen here lasts."""
+def duration_note(settings: Settings) -> str:
+    """Say whether what is chosen here lasts."""
     if "cloud" in settings.model_fields_set:
         return (
             "The cloud is set by a flag, the environment or floe.toml: what is chosen here lasts "
@@ -93,8 +93,8 @@ def who_decides(settings: Settings) -> str:
     )
 
 
-def in_use(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
-    """The cloud that answers now: its state, the age of its last test, and what that found."""
+def in_use_value(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
+    """Return the cloud that answers now: its state, the age of its last test, and its findings."""
     choice, state, profile, tested_at = (
         cloud.choice,
         cloud.state,
@@ -104,33 +104,33 @@ def in_use(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
     tested = ""
     if choice.base_url != OFF:
         when = f"Tested {format_time_ago(tested_at)}." if tested_at else "Not tested yet."
-        tested = f"{name(choice)}. {when}"
+        tested = f"{endpoint_name(choice)}. {when}"
     return {
         "sentence": state.sentence,
         "usable": state.usable,
         "tested": tested,
-        "findings": marked(profile) if profile is not None else [],
-        "lasts": who_decides(settings),
+        "findings": marked_findings(profile) if profile is not None else [],
+        "lasts": duration_note(settings),
     }
 
 
-def name(choice: EndpointChoice) -> str:
-    """An endpoint and, where one is named, its model."""
+def endpoint_name(choice: EndpointChoice) -> str:
+    """Return an endpoint and, where one is named, its model."""
     preset = preset_by_id(choice.preset)
     known = preset.needs_key or choice.base_url == STAND_IN
     title = preset.title if known else choice.base_url
     return f"{title}, {choice.model}" if choice.model else title
 
 
-def trial(view: EndpointTestView | None) -> dict[str, Any]:
-    """A test for the page: steps while it runs, then findings."""
+def endpoint_test_value(view: EndpointTestView | None) -> dict[str, Any]:
+    """Return a test for the page: steps while it runs, then findings."""
     if view is None:
         return {"title": "", "running": False, "lines": [], "findings": []}
     verb = "Testing" if view.running else "Test of"
     return {
-        "title": f"{verb} {name(view.choice)}",
+        "title": f"{verb} {endpoint_name(view.choice)}",
         "running": view.running,
         # What was done is of no interest beside what was found.
         "lines": [] if view.profile else list(view.lines),
-        "findings": marked(view.profile) if view.profile else [],
+        "findings": marked_findings(view.profile) if view.profile else [],
     }

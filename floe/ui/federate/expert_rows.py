@@ -12,7 +12,7 @@ _EXPERTS = """
 
 
 def expert_rows(store: Store) -> list[dict[str, Any]]:
-    """What `floe.experts` draws."""
+    """Return what `floe.experts` draws."""
     with store.reading() as db:
         found = db.execute(_EXPERTS).fetchall()
     return [

@@ -1,4 +1,4 @@
-"""What the federate view does: join and leave a group, simulate one, switch experts."""
+"""Handlers of the federate view: join and leave a group, simulate one, switch experts."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ from floe.ui.federate.federate_panel import FederateParts
 from floe.ui.federate.rounds import NOTHING, rounds_value
 from floe.ui.page_events import GroupAsked, ItemSwitchAsked, ViewAsked, read_asked
 from floe.ui.privacy.privacy_actions import keep_consent
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
 
@@ -42,22 +42,22 @@ class FederateActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    @show_errors
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         return (
-            self.look()
+            self.refresh()
             if read_asked(event, ViewAsked).view == "federate"
             else {self.parts.notice: ""}
         )
 
-    @plainly
-    def look(self) -> Changes:
-        """Everything as it stands; a problem met meanwhile is told once."""
-        # Asked first: a group that is joined meanwhile is then drawn at the next tick, not never.
+    @show_errors
+    def refresh(self) -> Changes:
+        """Show everything as it stands; a problem met meanwhile is told once."""
+        # The job is read first, so that a group joined meanwhile is drawn at the next tick.
         joining = self._join_job.running
         group, simulation = self._membership.current(), self._simulation.current()
         running = [each for each in (group, simulation) if each and each.status == "running"]
@@ -72,13 +72,13 @@ class FederateActions:
         }
         return shown | ({self.parts.notice: problem} if problem else {})
 
-    @plainly
+    @show_errors
     def allow(self, event: gr.EventData) -> Changes:
         """Keep the general answer: may a group learn from what was learnt here."""
         keep_consent(self._store, event)
         return self._done()
 
-    @plainly
+    @show_errors
     def join(self, event: gr.EventData) -> Changes:
         """Take part in a group: measure this device, if need be, then connect."""
         asked = read_asked(event, GroupAsked)
@@ -89,25 +89,25 @@ class FederateActions:
             raise FederationError("This device is joining already.")
         return self._done()
 
-    @plainly
+    @show_errors
     def leave(self) -> Changes:
         """Take no part any more."""
         self._membership.leave()
         return self._done()
 
-    @plainly
+    @show_errors
     def start(self) -> Changes:
         """Simulate a group."""
         self._simulation.start(self._base)
         return self._done()
 
-    @plainly
+    @show_errors
     def stop(self) -> Changes:
         """End the simulation."""
         self._simulation.stop()
         return self._done()
 
-    @plainly
+    @show_errors
     def switch(self, event: gr.EventData) -> Changes:
         """Let prompts be led to an expert, or not."""
         asked = read_asked(event, ItemSwitchAsked)
@@ -115,10 +115,10 @@ class FederateActions:
         return self._done()
 
     def _done(self) -> Changes:
-        return {self.parts.notice: "", **self.look()}
+        return {self.parts.notice: "", **self.refresh()}
 
     def _certificate(self, text: str) -> Path:
-        """The file that was picked, kept with the group's files; the last one if none was."""
+        """Keep the file that was picked with the group's files; the last one if none was."""
         path = self._folder / "group.pem"
         if text:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import gradio as gr
 
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 
-WATCH_SECONDS: Final = 1.0
-"""Time between two looks at a group or a simulation."""
+_POLL_SECONDS: Final = 1.0
+"""Time between two polls of a group or a simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,19 @@ class FederateParts:
 
     @property
     def all(self) -> list[Any]:
-        """Whatever may change."""
+        """All parts that may change."""
         return [getattr(self, field) for field in self.__dataclass_fields__]
 
 
 def lay_out_federate() -> FederateParts:
     """Build the view inside the current `gr.Blocks`."""
     with gr.Column(elem_id="federate", elem_classes="room", min_width=0):
-        group = drawn("group", "allow", "join", "leave")
-        notice = drawn("notice", elem_id="federate-notice", elem_classes="notice")
-        group_rounds = drawn("rounds", elem_id="group-rounds")
-        simulation = drawn("simulation", "start", "stop")
-        simulation_rounds = drawn("rounds", elem_id="simulation-rounds")
-        experts = drawn("experts", "switch")
+        group = js_component("group", "allow", "join", "leave")
+        notice = js_component("notice", elem_id="federate-notice", elem_classes="notice")
+        group_rounds = js_component("rounds", elem_id="group-rounds")
+        simulation = js_component("simulation", "start", "stop")
+        simulation_rounds = js_component("rounds", elem_id="simulation-rounds")
+        experts = js_component("experts", "switch")
     return FederateParts(
         notice,
         group,
@@ -51,5 +51,5 @@ def lay_out_federate() -> FederateParts:
         simulation,
         simulation_rounds,
         experts,
-        gr.Timer(WATCH_SECONDS, active=False),
+        gr.Timer(_POLL_SECONDS, active=False),
     )

@@ -16,7 +16,7 @@ COLUMNS: Final = ["round", "devices", "clusters", "mean loss", "left out", "in",
 def rounds_value(
     title: str, federation: Federation, rounds: Sequence[RoundReport]
 ) -> dict[str, Any]:
-    """What `floe.rounds` draws."""
+    """Return what `floe.rounds` draws."""
     newest = rounds[-1] if rounds else None
     labels = _labels(rounds)
     return {
@@ -35,7 +35,7 @@ def rounds_value(
 
 
 def _labels(rounds: Sequence[RoundReport]) -> list[str]:
-    """Clusters in the order they came up, so that each keeps its colour."""
+    """Return clusters in the order they came up, so that each keeps its colour."""
     return list(dict.fromkeys(line.label for report in rounds for line in report.clusters))
 
 

@@ -1,4 +1,4 @@
-"""How the page shows what is learnt from."""
+"""The page's view of what is learnt from."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from floe.training.data.learning_choices import LearningChoices
 
 
 def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
-    """What `floe.learning` draws: all conversations, those left out as well."""
+    """Return what `floe.learning` draws: all conversations, those left out as well."""
     kept = LearningChoices.load(store)
     chosen = {each.id: each for each in data.conversations}
     return {
@@ -33,7 +33,7 @@ def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
 
 
 def private_note(data: Dataset, with_private: bool) -> str:
-    """Beside the switch: what it does to the rows as they are; empty where it does nothing."""
+    """Say, beside the switch, what it does to the rows as they are; empty: nothing."""
     if with_private:
         return (
             "Private answers are learnt from, too. Nothing is sent for that, but the model may "
@@ -50,7 +50,7 @@ def private_note(data: Dataset, with_private: bool) -> str:
 
 
 def facts(chat: ChosenConversation) -> str:
-    """How much of a conversation is used, and what for."""
+    """Say how much of a conversation is used, and what for."""
     if not chat.answers:
         return "no answers"
     if not chat.used:
@@ -60,7 +60,7 @@ def facts(chat: ChosenConversation) -> str:
 
 
 def rows_of(data: Dataset, conversation_id: int) -> list[dict[str, Any]]:
-    """The answers of a conversation for the browser."""
+    """Return the answers of a conversation for the browser."""
     return [
         {
             "message": row.message_id,

@@ -1,4 +1,4 @@
-"""What the personalise view does: choose rows, plan, start and watch a run, keep adapters."""
+"""Handlers of the personalise view: choose rows, plan, start and poll a run, keep adapters."""
 
 import tempfile
 import time
@@ -12,7 +12,7 @@ from floe.application import Application
 from floe.chat.preferences import Preferences
 from floe.chats.jsonl import export_chats, import_chats
 from floe.errors import DataError, PageError, TrainingError
-from floe.jobs.plan_job import Planned
+from floe.jobs.plan_job import PlanView
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
 from floe.training.data.dataset import Dataset
@@ -39,7 +39,7 @@ from floe.ui.personalise.personal_panel import PersonalParts
 from floe.ui.personalise.training_view import NOTHING, adapter_row, run_value
 from floe.ui.privacy.privacy_actions import keep_consent
 from floe.ui.serving.downloads import offer
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 _COMPARE_SECONDS: Final = 180
 """Time that answers side by side may take; then they are not waited for any more."""
@@ -62,49 +62,49 @@ class PersonalActions:
         self._plan_job = application.plan_job
         self._weight_fit = application.weight_fit
         self._runs = application.runs
-        self._due = False  # something has moved since everything was drawn
+        self._redraw_due = False  # something has moved since everything was drawn
         self._listing = listing
         self._save = save
         self.parts = parts
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    @show_errors
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         return (
-            self.look()
+            self.refresh()
             if read_asked(event, ViewAsked).view == "personalise"
             else {self.parts.notice: ""}
         )
 
-    @plainly
-    def look(self) -> Changes:
-        """Everything as it stands, after a look at chats that nobody has looked at."""
+    @show_errors
+    def refresh(self) -> Changes:
+        """Show everything as it stands, and scan chats that have not been scanned."""
         self._scan.start()
         return {**self._learning(), **self._shown_adapters()}
 
-    @plainly
-    def watch(self) -> Changes:
-        """How the plan and the run stand; once nothing moves any more, everything."""
+    @show_errors
+    def poll(self) -> Changes:
+        """Show how the plan and the run stand; once nothing moves any more, everything."""
         if self._is_busy():
             return self._progress()
         return {**self._learning(), **self._shown_adapters()}
 
     # A run
 
-    @plainly
-    def limit(self, event: gr.EventData) -> Changes:
-        """How much memory and time a run may take, and whether it starts afresh."""
+    @show_errors
+    def set_limit(self, event: gr.EventData) -> Changes:
+        """Keep how much memory and time a run may take, and whether it starts afresh."""
         asked = read_asked(event, LimitAsked)
         LearningChoices.update(self._store, **{asked.name: asked.value})
         return self._learning()
 
-    @plainly
-    def begin(self) -> Changes:
+    @show_errors
+    def start_run(self) -> Changes:
         """Train by the plan that is shown."""
         data = chosen_dataset(self._store, self._settings.system_prompt)
         data.check()
@@ -115,12 +115,12 @@ class PersonalActions:
             data,
             self._assistant.model.path,
             planned.plan,
-            memory_limit_mb=planned.wish.limit_mb,
+            memory_limit_mb=planned.request.limit_mb,
             continue_from=None if self._kept.afresh else self._in_use(),
         )
         return {**self._progress(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def cancel(self) -> Changes:
         """Stop after the step it is at."""
         run = self._runs.latest()
@@ -128,7 +128,7 @@ class PersonalActions:
             self._runs.cancel(run.id)
         return {**self._progress(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def resume(self) -> Changes:
         """Go on where it stopped."""
         run = self._runs.latest()
@@ -138,15 +138,15 @@ class PersonalActions:
 
     # The automatic weight
 
-    @plainly
-    def ask_cloud(self, event: gr.EventData) -> Changes:
-        """Whether the cloud is asked about answers kept aside, from the next training on."""
+    @show_errors
+    def set_ask_cloud(self, event: gr.EventData) -> Changes:
+        """Keep whether the cloud is asked about held-out answers, from the next training on."""
         LearningChoices.update(self._store, ask_cloud=read_asked(event, SwitchAsked).on)
         keep_note(self._store, "")
         return {**self._progress(), self.parts.notice: ""}
 
-    @plainly
-    def fit(self) -> Changes:
+    @show_errors
+    def fit_weight(self) -> Changes:
         """Ask the cloud now."""
         run = self._run_to_ask_about()
         if run is not None and not self._weight_fit.running:
@@ -155,14 +155,14 @@ class PersonalActions:
 
     # What is learnt from
 
-    @plainly
+    @show_errors
     def allow(self, event: gr.EventData) -> Changes:
         """Keep the general answer: may chats be used for training."""
         keep_consent(self._store, event)
         return self._learning()
 
-    @plainly
-    def choose(self, event: gr.EventData) -> Changes:
+    @show_errors
+    def choose_chat(self, event: gr.EventData) -> Changes:
         """Learn from a conversation, or leave it out."""
         kept = self._kept.except_chats
         asked = read_asked(event, ItemSwitchAsked)
@@ -170,8 +170,8 @@ class PersonalActions:
         LearningChoices.update(self._store, except_chats=out)
         return self._learning()
 
-    @plainly
-    def leave(self, event: gr.EventData) -> Changes:
+    @show_errors
+    def leave_out_answer(self, event: gr.EventData) -> Changes:
         """Leave one answer out, or take it in again."""
         kept = self._kept.without
         asked = read_asked(event, RowAsked)
@@ -179,33 +179,33 @@ class PersonalActions:
         LearningChoices.update(self._store, without=without)
         return self._learning()
 
-    @plainly
-    def privately(self, event: gr.EventData) -> Changes:
-        """Whether private messages are learnt from, too."""
+    @show_errors
+    def set_with_private(self, event: gr.EventData) -> Changes:
+        """Keep whether private messages are learnt from, too."""
         LearningChoices.update(self._store, with_private=read_asked(event, SwitchAsked).on)
         return self._learning()
 
-    @plainly
-    def bring(self, event: gr.EventData) -> Changes:
+    @show_errors
+    def add_file(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
         asked = read_asked(event, FileAsked)
         with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
             path = Path(folder) / "chats.jsonl"  # the name that came along is no path of ours
             path.write_text(asked.text, encoding="utf-8")
             import_chats(self._store, path, asked.name)
-        return self._brought()
+        return self._added()
 
-    @plainly
-    def example(self, event: gr.EventData) -> Changes:
+    @show_errors
+    def add_example(self, event: gr.EventData) -> Changes:
         """Add the chats of one of the made-up people."""
         known = {path.stem: path for path in EXAMPLES.glob("*.jsonl")}
         chosen = known.get(read_asked(event, ExampleAsked).name)
         if chosen is None:
             raise PageError
         import_chats(self._store, chosen)
-        return self._brought()
+        return self._added()
 
-    @plainly
+    @show_errors
     def export(self) -> Changes:
         """Hand over the chosen chats as JSONL."""
         kept = self._kept
@@ -221,34 +221,34 @@ class PersonalActions:
 
     # Adapters
 
-    @plainly
+    @show_errors
     def rename(self, event: gr.EventData) -> Changes:
         """Give an adapter another name."""
         asked = read_asked(event, NameAsked)
         self._adapters.rename(asked.id, asked.name)
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def switch(self, event: gr.EventData) -> Changes:
         """Take an adapter into use, or out of it."""
         asked = read_asked(event, ItemSwitchAsked)
         self._adapters.set_in_use(asked.id, asked.on, self._base())
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def scale(self, event: gr.EventData) -> Changes:
         """Let an adapter act more or less."""
         asked = read_asked(event, ScaleAsked)
         self._adapters.set_scale(asked.id, asked.scale)
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def delete(self, event: gr.EventData) -> Changes:
         """Remove an adapter for good."""
         self._adapters.delete(read_asked(event, ItemAsked).id)
         return self._shown_adapters()
 
-    @plainly
+    @show_errors
     def export_adapter(self, event: gr.EventData) -> Changes:
         """Hand over an adapter as a zip for peft, or as a GGUF for llama.cpp."""
         asked = read_asked(event, KindAsked)
@@ -273,18 +273,18 @@ class PersonalActions:
     def _base(self) -> str:
         return model_sha256(self._store, self._assistant.model.path)
 
-    def _brought(self) -> Changes:
+    def _added(self) -> Changes:
         self._scan.start()
         in_view = Preferences.load(self._store).conversation
         return {**self._learning(), self._listing: conversation_list(self._assistant, in_view)}
 
     def _learning(self) -> Changes:
-        # Asked first: rows that are cleared while this reads them are read again at the next tick.
-        self._due = self._scan.running
+        # The scan's state is read first, so that rows cleared meanwhile are read at the next tick.
+        self._redraw_due = self._scan.running
         data = chosen_dataset(self._store, self._settings.system_prompt)
         kept = self._kept
-        if not self._due:
-            self._plan_job.want(data, kept.memory_mb, kept.deadline_s)
+        if not self._redraw_due:
+            self._plan_job.request(data, kept.memory_mb, kept.deadline_s)
         return {
             self.parts.learning: learning_value(self._store, data),
             **self._progress(),
@@ -292,9 +292,9 @@ class PersonalActions:
         }
 
     def _progress(self) -> Changes:
-        """The plan and the run; the clock ticks until everything has been drawn after their end."""
-        # Asked first: what ends while the rest is read is then drawn at the next tick, not never.
-        self._due = self._is_busy() or self._due
+        """Show the plan and the run; the clock ticks until all is drawn after their end."""
+        # The state is read first, so that what ends meanwhile is drawn at the next tick.
+        self._redraw_due = self._is_busy() or self._redraw_due
         run = self._runs.latest()
         shown = NOTHING
         if run is not None:
@@ -303,20 +303,22 @@ class PersonalActions:
             self.parts.plan: self._plan(),
             self.parts.run: shown,
             self.parts.weight: self._weight(),
-            self.parts.clock: gr.update(active=self._due),
+            self.parts.clock: gr.update(active=self._redraw_due),
         }
 
     def _plan(self) -> dict[str, Any]:
         kept, in_use, planned = self._kept, self._in_use(), self._plan_job.view()
-        looking = self._scan.sentence
+        scan_sentence = self._scan.sentence
         return {
             "memory_mb": kept.memory_mb,
             "deadline_s": kept.deadline_s,
             "afresh": kept.afresh,
             "can_go_on": in_use is not None,
             "from": in_use.name if in_use else "",
-            "reason": looking or (planned.sentence if planned else ""),
-            "ready": bool(planned and planned.plan and not looking and not self._is_training()),
+            "reason": scan_sentence or (planned.sentence if planned else ""),
+            "ready": bool(
+                planned and planned.plan and not scan_sentence and not self._is_training()
+            ),
         }
 
     def _weight(self) -> dict[str, Any]:
@@ -330,17 +332,17 @@ class PersonalActions:
         }
 
     def _run_to_ask_about(self) -> TrainingRun | None:
-        """The newest run, if it has ended and noted what was kept aside."""
+        """Return the newest run, if it has ended and noted what was kept aside."""
         run = self._runs.latest()
         ended = run is not None and run.status == "complete" and run.folder.held_out
         return run if ended else None
 
     def _is_busy(self) -> bool:
-        """Whether anything moves by itself."""
+        """Return whether anything moves by itself."""
         planned = self._plan_job.view()
         return (
             self._is_training()
-            or self._compares()
+            or self._is_comparing()
             or self._scan.running
             or self._weight_fit.running
             or (planned is not None and planned.running)
@@ -350,20 +352,20 @@ class PersonalActions:
         run = self._runs.latest()
         return run is not None and run.active
 
-    def _compares(self) -> bool:
-        """Whether answers side by side are still on their way."""
+    def _is_comparing(self) -> bool:
+        """Return whether answers side by side are still on their way."""
         run = self._runs.latest()
         if run is None or run.status != "complete" or run.ended_at is None:
             return False
         return run.folder.rows.exists() and time.time() - run.ended_at < _COMPARE_SECONDS
 
-    def _planned(self, data: Dataset) -> Planned | None:
-        """The plan in view, if it is for these rows."""
+    def _planned(self, data: Dataset) -> PlanView | None:
+        """Return the plan in view, if it is for these rows."""
         planned = self._plan_job.view()
-        return planned if planned and planned.wish.fingerprint == data.fingerprint else None
+        return planned if planned and planned.request.fingerprint == data.fingerprint else None
 
     def _in_use(self) -> LearntAdapter | None:
-        """The personal adapter that a run can go on from."""
+        """Return the personal adapter that a run can go on from."""
         found = [each for each in self._adapters.in_use(self._base()) if each.kind == "personal"]
         return found[0] if found else None
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import gradio as gr
 
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 
-WATCH_SECONDS: Final = 0.7
-"""Time between two looks at a run."""
+_POLL_SECONDS: Final = 0.7
+"""Time between two polls of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class PersonalParts:
 
     @property
     def all(self) -> list[Any]:
-        """Whatever may change."""
+        """All parts that may change."""
         return [getattr(self, field) for field in self.__dataclass_fields__]
 
 
 def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
     """Build the view inside the current `gr.Blocks`; `rows` gives the answers of a chat."""
     with gr.Column(elem_id="personalise", elem_classes="room", min_width=0):
-        learning = drawn(
+        learning = js_component(
             "learning",
             "allow",
             "choose",
@@ -50,11 +50,11 @@ def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
             "export",
             server=[rows],
         )
-        notice = drawn("notice", elem_id="personal-notice", elem_classes="notice")
-        plan = drawn("plan", "limit", "begin")
-        run = drawn("run", "cancel", "resume")
-        weight = drawn("ownWeight", "set", "fit")
-        adapters = drawn("adapters", "rename", "switch", "strengthen", "export", "delete")
+        notice = js_component("notice", elem_id="personal-notice", elem_classes="notice")
+        plan = js_component("plan", "limit", "begin")
+        run = js_component("run", "cancel", "resume")
+        weight = js_component("ownWeight", "set", "fit")
+        adapters = js_component("adapters", "rename", "switch", "strengthen", "export", "delete")
     return PersonalParts(
-        notice, learning, plan, run, weight, adapters, gr.Timer(WATCH_SECONDS, active=False)
+        notice, learning, plan, run, weight, adapters, gr.Timer(_POLL_SECONDS, active=False)
     )

@@ -20,7 +20,7 @@ _POINTS: Final = 300
 def run_value(
     run: TrainingRun, steps: Sequence[TrainingStep], compared: Sequence[SideBySide]
 ) -> dict[str, Any]:
-    """What `floe.run` draws."""
+    """Return what `floe.run` draws."""
     newest = steps[-1] if steps else None
     return {
         "status": run.status,
@@ -52,14 +52,14 @@ def run_value(
 
 
 def thinned(points: Sequence[tuple[int, float | None]]) -> list[list[float]]:
-    """Points that are known, evenly left out where there are too many; the last one stays."""
+    """Return known points, evenly left out where there are too many; the last one stays."""
     known = [[float(x), y] for x, y in points if y is not None]
     every = -(-len(known) // _POINTS)
     return known if every <= 1 else [*known[:-1:every], known[-1]]
 
 
 def adapter_row(adapter: LearntAdapter, base_sha256: str) -> dict[str, Any]:
-    """What `floe.adapters` draws of one."""
+    """Return what `floe.adapters` draws of one."""
     fits = adapter.base_sha256 == base_sha256
     facts = ["an expert of a group"] if adapter.kind == "expert" else []
     facts += [
@@ -100,7 +100,7 @@ def _left(run: TrainingRun, newest: TrainingStep | None) -> str:
 
 
 def _figures(run: TrainingRun) -> list[list[str]]:
-    """Names and values of what the trainer reported at its end."""
+    """Return names and values of what the trainer reported at its end."""
     found = run.metrics
     figures = []
     for name, key, unit in (

@@ -1,4 +1,4 @@
-"""What the page does to all data at once: back up, encrypt, delete.
+"""Handlers of the page for all data at once: back up, encrypt, delete.
 
 What needs the data closed is only asked for here; `floe.data_folder.maintenance` does it.
 """
@@ -15,7 +15,7 @@ from floe.store import backup, encryption
 from floe.store.backup import BackupSchedule
 from floe.ui.page_events import EncryptionAsked, ViewAsked, read_asked
 from floe.ui.privacy.privacy_panel import PrivacyParts
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 _CLOSING = "Floe closes its files for this and comes back by itself."
 
@@ -37,46 +37,46 @@ class DataActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    @show_errors
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         if read_asked(event, ViewAsked).view != "privacy":
             return {self.parts.own_data: gr.skip()}  # no value at all is an error of gradio
         return {self.parts.own_data: self._value()}
 
-    @plainly
+    @show_errors
     def backup(self) -> Changes:
         """Make a backup now."""
         made = backup.create_backup(self._data_dir)
         return self._shown(f"The backup is {made.resolve()}")
 
-    @plainly
+    @show_errors
     def drop(self) -> Changes:
         """Delete all backups."""
         count = backup.delete_backups(self._data_dir)
         return self._shown(f"{count} backups have been deleted.")
 
-    @plainly
+    @show_errors
     def encrypt(self, event: gr.EventData) -> Changes:
         """Ask for everything to be encrypted."""
         asked = read_asked(event, EncryptionAsked)
         if asked.kind == "passphrase" and asked.passphrase != asked.again:
             raise EncryptionError("The two passphrases differ. Type them again.")
-        encryption_switch.check_wish(self._data_dir, asked.kind, asked.passphrase)
+        encryption_switch.check_switch(self._data_dir, asked.kind, asked.passphrase)
         self._maintenance.ask_to_encrypt(asked.kind, asked.passphrase)
         return self._closing()
 
-    @plainly
+    @show_errors
     def decrypt(self) -> Changes:
         """Ask for everything to be decrypted."""
         backup.refuse_training(self._data_dir)
         self._maintenance.ask_to_decrypt()
         return self._closing()
 
-    @plainly
+    @show_errors
     def erase(self) -> Changes:
         """Ask for everything to be deleted."""
         self._maintenance.ask_to_erase()

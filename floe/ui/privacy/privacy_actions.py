@@ -1,4 +1,4 @@
-"""What the privacy view does: keep its choices, show and clear the log of what was sent."""
+"""Handlers of the privacy view: keep its choices, show and clear the log of what was sent."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ from floe.store.encryption import temporary_parent
 from floe.ui.page_events import ConsentAsked, PrivacyAsked, QueryAsked, ViewAsked, read_asked
 from floe.ui.privacy.privacy_panel import PrivacyParts
 from floe.ui.serving.downloads import offer
-from floe.ui.show_errors import Changes, plainly
+from floe.ui.show_errors import Changes, show_errors
 
 
 class PrivacyActions:
@@ -29,28 +29,28 @@ class PrivacyActions:
 
     @property
     def notice(self) -> gr.HTML:
-        """Where an error becomes a sentence."""
+        """The place where an error becomes a sentence."""
         return self.parts.notice
 
-    @plainly
-    def come(self, event: gr.EventData) -> Changes:
-        """Another view was opened: this one, perhaps."""
+    @show_errors
+    def on_view_opened(self, event: gr.EventData) -> Changes:
+        """Refresh if the view that was opened is this one."""
         return (
-            self.look()
+            self.refresh()
             if read_asked(event, ViewAsked).view == "privacy"
             else {self.parts.notice: ""}
         )
 
-    @plainly
-    def look(self) -> Changes:
-        """Everything as it stands."""
+    @show_errors
+    def refresh(self) -> Changes:
+        """Show everything as it stands."""
         return {
             self.parts.rules: self._rules(),
             self.parts.consent: consent_value(self._store),
             self.parts.notice: "",
         }
 
-    @plainly
+    @show_errors
     def set(self, event: gr.EventData) -> Changes:
         """Keep one choice, by its name."""
         asked = read_asked(event, PrivacyAsked)
@@ -68,19 +68,19 @@ class PrivacyActions:
                 choices.set_personal_context(self._store, value)
         return {self.parts.rules: self._rules(), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def allow(self, event: gr.EventData) -> Changes:
         """Keep the general answer to what chats may be used for."""
         keep_consent(self._store, event)
         return {self.parts.consent: consent_value(self._store), self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def clear(self) -> Changes:
         """Forget what was sent."""
         self._log.clear()
         return {self.parts.log: {"cleared": self._log.count()}, self.parts.notice: ""}
 
-    @plainly
+    @show_errors
     def export(self, event: gr.EventData) -> Changes:
         """Hand over the requests in which the words occur, as JSONL."""
         with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
@@ -101,7 +101,7 @@ class PrivacyActions:
 
 
 def consent_value(store: Store) -> dict[str, bool | None]:
-    """The general answers; None: not asked yet."""
+    """Return the general answers; None: not asked yet."""
     given = consent(store)
     return {"train": given.train, "federate": given.federate}
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from floe.kept_records import RowId
 from floe.privacy.sent import SentLog
-from floe.ui.js_component import drawn
+from floe.ui.js_component import js_component
 from floe.ui.page_events import SentAsked, answer_page
 
 PAGE: Final = 30
@@ -40,16 +40,16 @@ def lay_out_privacy(log: SentLog) -> PrivacyParts:
         return sent_body(log, sent_id)
 
     with gr.Column(elem_id="privacy", elem_classes="room", min_width=0):
-        rules = drawn("privacyRules", "set")
-        notice = drawn("notice", elem_id="privacy-notice", elem_classes="notice")
-        consent = drawn("consent", "allow")
-        sent_log = drawn("sentLog", "clear", "export", server=[sent, body])
-        own_data = drawn("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
+        rules = js_component("privacyRules", "set")
+        notice = js_component("notice", elem_id="privacy-notice", elem_classes="notice")
+        consent = js_component("consent", "allow")
+        sent_log = js_component("sentLog", "clear", "export", server=[sent, body])
+        own_data = js_component("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
     return PrivacyParts(notice, rules, consent, sent_log, own_data)
 
 
 def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:
-    """Some requests in which the words occur, older than the one with that id (0: the newest)."""
+    """Return some requests in which the words occur, older than that id (0: the newest)."""
     found, size = log.count(words)
     rows = log.page(words, before=before or None, limit=PAGE)
     return {
@@ -70,6 +70,6 @@ def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:
 
 
 def sent_body(log: SentLog, sent_id: int) -> str:
-    """A request word for word; empty if the log has been cleared since."""
+    """Return a request word for word; empty if the log has been cleared since."""
     found = log.page(before=sent_id + 1, limit=1)
     return found[0].body if found and found[0].id == sent_id else ""

@@ -1,1 +1,1 @@
-"""Who gets in, and what they are given."""
+"""Access to the page, and what it is made of."""

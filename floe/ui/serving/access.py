@@ -128,7 +128,7 @@ class OpenRoute:
 
 
 class AccessKeys:
-    """What lets somebody in at one address (`127.0.0.1:PORT`), all made from one token.
+    """The keys of one address (`127.0.0.1:PORT`), all made from one token.
 
     Cookie and key depend on the port, and neither gives the token away.
     """
@@ -255,7 +255,7 @@ class AccessControl:
                 431,
                 "The browser sent too much besides the address. Delete its cookies for 127.0.0.1.",
             )
-        # Not `localhost`: a program of somebody else may listen on its other address, [::1].
+        # `localhost` is refused: somebody else's program may listen on its other address, [::1].
         if headers.all("host") != [self._keys.host]:
             raise _Refusal(403, self._how)
         # `OPTIONS` and its kind are in no list of routes, so a preflight never succeeds.

@@ -21,7 +21,7 @@ _LOCK: Final = threading.Lock()
 
 
 def offer(name: str, content: bytes | Path) -> str:
-    """The address from which the browser may fetch this as `name`, once.
+    """Return the address from which the browser may fetch this as `name`, once.
 
     A path is a file made for this: it is deleted once it has been sent.
     """

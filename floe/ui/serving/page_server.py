@@ -1,4 +1,4 @@
-"""How the page is served: from this device alone, to this device alone, nothing from elsewhere."""
+"""The page's server: from this device alone, to this device alone, nothing from elsewhere."""
 
 import logging
 import re
@@ -114,7 +114,7 @@ class PageRewriter:
 
 
 def theme() -> gr.themes.Base:
-    """Slate and a deep blue on the fonts of the system; the rest is in the style sheets."""
+    """Return slate and a deep blue on the fonts of the system; the rest is in the style sheets."""
     return gr.themes.Base(
         primary_hue="blue",
         neutral_hue="slate",
@@ -151,7 +151,7 @@ def read_scripts() -> str:
 
 
 def mount_page(page: gr.Blocks) -> fastapi.FastAPI:
-    """Build the app that answers: gradio's, and the downloads. Whoever asks is not looked at."""
+    """Build the app that answers: gradio's, and the downloads. Who asks is not checked here."""
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=[*ROUTES])
     gr.mount_gradio_app(app, page, **mount_options())
     return app
@@ -171,7 +171,7 @@ class PageServer:
 
     def __init__(self, page: gr.Blocks, settings: Settings) -> None:
         try:
-            # Held from here on: a free port that is only looked up may be taken a moment later.
+            # The port is held from here on, because a port only looked up may be taken meanwhile.
             listener = socket.create_server((_HOST, settings.port))
         except OSError as error:
             raise FloeError(
@@ -211,7 +211,7 @@ class PageServer:
             time.sleep(0.001)
 
     def close(self) -> None:
-        """Without waiting for the tabs that show it: each keeps a connection open for good."""
+        """Close without waiting for tabs: each keeps a connection open for good."""
         # uvicorn logs a traceback for each aborted connection.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         queue: Any = self._page._queue

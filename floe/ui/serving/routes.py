@@ -1,4 +1,4 @@
-"""Which of the app's routes the page needs, and which are closed; gradio has far more than needed.
+"""The app's routes that the page needs, and those that are closed: most of gradio's.
 
 A test lists the routes of the installed gradio, and fails where one is in neither list.
 """
@@ -21,7 +21,7 @@ OPEN_ROUTES: Final = (
     OpenRoute("GET", r"/static/js/iframeResizer\.contentWindow\.min\.js", key=False, lasting=True),
     OpenRoute("GET", r"/theme\.css", key=False),
     OpenRoute("GET", r"/favicon\.ico", key=False),
-    # Its last part cannot be guessed and is good for once: the browser sends no key for a download.
+    # The browser sends no key for a download: the last part cannot be guessed, and is good once.
     OpenRoute("GET", r"/export/[A-Za-z0-9_-]{22}", key=False),
     OpenRoute("GET", r"/gradio_api/app_id"),
     OpenRoute("GET", r"/gradio_api/heartbeat/[a-z0-9]{1,32}"),

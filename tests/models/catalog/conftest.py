@@ -15,7 +15,7 @@ from tests.models.file_server import FileServer, serve_files
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No waiting, and nothing of this machine's configuration of pip, hubs and proxies."""
-    monkeypatch.setattr(download, "PAUSE", wait_none())
+    monkeypatch.setattr(download, "RETRY_WAIT", wait_none())
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_INDEX_URL", "FLOE_MODELS_DIR"):
