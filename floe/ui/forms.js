@@ -28,7 +28,11 @@ floe.steady = (show) => {
 
 /** A switch with its label; `set(on)` moves it without telling, `steady` as it is. */
 floe.toggle = (label, onchange, className = "") => {
-  const node = floe.el("button", { type: "button", role: "switch", className: `toggle ${className}` });
+  const node = floe.el("button", {
+    type: "button",
+    role: "switch",
+    className: `toggle ${className}`,
+  });
   node.append(floe.el("span", {}, label), floe.el("i"));
   const show = (on) => node.setAttribute("aria-checked", String(Boolean(on)));
   const steady = floe.steady(show);
@@ -56,7 +60,9 @@ floe.choice = (legend, options, onchange) => {
     };
     return input;
   });
-  const labels = options.map(([, label], i) => floe.el("label", {}, inputs[i], floe.el("span", {}, label)));
+  const labels = options.map(([, label], i) =>
+    floe.el("label", {}, inputs[i], floe.el("span", {}, label)),
+  );
   const row = floe.el("div", { className: "options" }, ...labels);
   const node = floe.el("fieldset", { className: "choice" }, floe.el("legend", {}, legend), row);
   const steady = floe.steady((value) => {

@@ -37,7 +37,8 @@ floe.views = ({ element, trigger }) => {
   element.append(floe.el("div", { className: "brand" }, floe.el("strong", {}, "Floe")), nav);
   const mark = () => {
     for (const [name, button] of buttons) {
-      if (name === document.documentElement.dataset.view) button.setAttribute("aria-current", "page");
+      if (name === document.documentElement.dataset.view)
+        button.setAttribute("aria-current", "page");
       else button.removeAttribute("aria-current");
     }
   };

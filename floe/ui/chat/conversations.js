@@ -122,9 +122,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   const draw = () => {
     if (state.hits) {
       const none = floe.el("p", { className: "empty", role: "status" }, "Nothing found.");
-      list.replaceChildren(
-        state.hits.length ? floe.el("ul", {}, ...state.hits.map(hit)) : none,
-      );
+      list.replaceChildren(state.hits.length ? floe.el("ul", {}, ...state.hits.map(hit)) : none);
       return;
     }
     const groups = [];

@@ -45,7 +45,11 @@ floe.showBlocks = (node, blocks) => {
 floe.messageRow = (role) => {
   const text = floe.el("div", { className: "message-text" });
   const message = floe.el("div", { className: "message" }, text);
-  const row = floe.el("article", { className: `message-row ${role === "user" ? "user-row" : "bot-row"}` }, message);
+  const row = floe.el(
+    "article",
+    { className: `message-row ${role === "user" ? "user-row" : "bot-row"}` },
+    message,
+  );
   row.setAttribute("aria-label", role === "user" ? "You" : "Floe");
   return { row, text };
 };
@@ -91,7 +95,11 @@ floe.messageEditor = ({ own, text, done, cancel, changed }) => {
   const name = own ? "Edit your message" : "The answer in your own words";
   const area = floe.el("textarea", { value: text, "aria-label": name, dir: "auto" });
   area.rows = Math.min(12, text.split("\n").length + 1);
-  const send = floe.el("button", { type: "button", className: "primary" }, own ? "Send" : "Keep this wording");
+  const send = floe.el(
+    "button",
+    { type: "button", className: "primary" },
+    own ? "Send" : "Keep this wording",
+  );
   const leave = floe.el("button", { type: "button" }, "Cancel");
   send.onclick = () => done(area.value);
   leave.onclick = cancel;
@@ -168,7 +176,9 @@ floe.surroundings = ({ trigger, server, redraw }) => {
       return tools;
     }
     if (!row.live) {
-      tools.append(floe.button("again", "Answer again", () => trigger("regenerate", { id: row.id })));
+      tools.append(
+        floe.button("again", "Answer again", () => trigger("regenerate", { id: row.id })),
+      );
       tools.append(floe.button("pencil", "Rewrite in your own words", () => startEdit(row.id)));
       tools.append(rate(row, "like", "A good answer", 1), rate(row, "dislike", "A bad answer", -1));
     }
@@ -177,11 +187,16 @@ floe.surroundings = ({ trigger, server, redraw }) => {
       return tools;
     }
     const shown = isOpen(row, last);
-    const toggle = floe.button("tokens", "Tokens: who carried each", () => {
-      open.set(row.id, !shown);
-      if (last) floe.remember("tokens", shown ? "closed" : null);
-      redraw();
-    }, "with-text");
+    const toggle = floe.button(
+      "tokens",
+      "Tokens: who carried each",
+      () => {
+        open.set(row.id, !shown);
+        if (last) floe.remember("tokens", shown ? "closed" : null);
+        redraw();
+      },
+      "with-text",
+    );
     toggle.append("Tokens");
     toggle.setAttribute("aria-expanded", String(shown));
     const summary = floe.el("span", { className: "summary" }, row.summary || row.route);

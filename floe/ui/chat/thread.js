@@ -25,14 +25,19 @@ floe.followEnd = (log, moved) => {
     if (log.scrollTop > 0 && !scrollsInside(event.target)) follows = false;
   };
   log.addEventListener("wheel", (event) => event.deltaY < 0 && leave(event), { passive: true });
-  log.addEventListener("touchstart", (event) => (touched = event.touches[0].clientY), { passive: true });
-  log.addEventListener("touchmove", (event) => event.touches[0].clientY > touched && leave(event), { passive: true });
+  log.addEventListener("touchstart", (event) => (touched = event.touches[0].clientY), {
+    passive: true,
+  });
+  log.addEventListener("touchmove", (event) => event.touches[0].clientY > touched && leave(event), {
+    passive: true,
+  });
   log.addEventListener("keydown", (event) => {
     if (["ArrowUp", "PageUp", "Home"].includes(event.key) && !event.defaultPrevented) leave(event);
   });
   const read = () => {
     const top = log.scrollTop;
-    if (top < lastTop - 1 && top < end() - 1) follows = false; // by the scroll bar
+    if (top < lastTop - 1 && top < end() - 1)
+      follows = false; // by the scroll bar
     else if (top > lastTop && top >= end() - 4) follows = true;
     lastTop = top;
   };
@@ -70,7 +75,11 @@ floe.followEnd = (log, moved) => {
 floe.thread = (part) => {
   const { element, props, trigger, server, watch } = part;
   const list = floe.el("div", { className: "rows" });
-  const log = floe.el("div", { className: "log", role: "log", tabIndex: 0, "aria-label": "Conversation" }, list);
+  const log = floe.el(
+    "div",
+    { className: "log", role: "log", tabIndex: 0, "aria-label": "Conversation" },
+    list,
+  );
   const latest = floe.button("down", "Go to the end", () => goToEnd(), "latest");
   latest.hidden = true;
   element.append(log, latest);
@@ -128,7 +137,12 @@ floe.thread = (part) => {
       "div",
       { className: "welcome" },
       floe.el("h2", {}, "Ask something"),
-      floe.el("p", {}, floe.el("b", {}, props.value.model), " on this device answers, fused token by token with the cloud."),
+      floe.el(
+        "p",
+        {},
+        floe.el("b", {}, props.value.model),
+        " on this device answers, fused token by token with the cloud.",
+      ),
       floe.el("p", {}, "Move the weight while it writes: the very next tokens follow."),
     );
     list.replaceChildren(sheet);

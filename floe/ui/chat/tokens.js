@@ -143,7 +143,8 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
     if (part) {
       group ??= text.appendChild(floe.el("span", { className: "character" }));
       group.append(node);
-      if (part === 2) group = null; // this token completes the character
+      if (part === 2)
+        group = null; // this token completes the character
       else node.classList.add("bytes");
     } else {
       group = null;

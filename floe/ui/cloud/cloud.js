@@ -94,7 +94,11 @@ floe.findings = (findings) =>
     { className: "findings" },
     ...findings.map(([mark, sentence]) => {
       const [icon, name] = floe.marks[mark];
-      const sign = floe.el("span", { className: "mark", role: "img", title: name }, floe.icon(icon));
+      const sign = floe.el(
+        "span",
+        { className: "mark", role: "img", title: name },
+        floe.icon(icon),
+      );
       sign.setAttribute("aria-label", name);
       return floe.el("li", { className: mark }, sign, floe.el("span", {}, sentence));
     }),

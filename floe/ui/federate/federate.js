@@ -58,10 +58,7 @@ floe.rounds = (part) => {
   const table = floe.el("table");
   const scroll = floe.el("div", { className: "scroll" }, table);
   const history = floe.el("details", {});
-  history.append(
-    floe.el("summary", {}, floe.chevron(), "Round by round"),
-    scroll,
-  );
+  history.append(floe.el("summary", {}, floe.chevron(), "Round by round"), scroll);
   const sheet = floe.sheet(
     "Rounds",
     title,

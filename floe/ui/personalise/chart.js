@@ -37,7 +37,9 @@ floe.chart = (xName, yName) => {
   let scale = null;
 
   const path = (points) =>
-    points.map(([x, y], i) => `${i ? "L" : "M"}${scale.x(x).toFixed(1)} ${scale.y(y).toFixed(1)}`).join("");
+    points
+      .map(([x, y], i) => `${i ? "L" : "M"}${scale.x(x).toFixed(1)} ${scale.y(y).toFixed(1)}`)
+      .join("");
 
   const measure = (width) => {
     const points = series.flatMap((each) => each.points);
@@ -79,7 +81,12 @@ floe.chart = (xName, yName) => {
       text(width - EDGE.right, HEIGHT - 3, "end", xName),
       floe.svg(
         "text",
-        { x: 11, y: EDGE.top + 70, transform: `rotate(-90 11 ${EDGE.top + 70})`, "text-anchor": "middle" },
+        {
+          x: 11,
+          y: EDGE.top + 70,
+          transform: `rotate(-90 11 ${EDGE.top + 70})`,
+          "text-anchor": "middle",
+        },
         yName,
       ),
     ];
@@ -106,7 +113,11 @@ floe.chart = (xName, yName) => {
     node.classList.toggle("waiting", !drawn.length);
     if (!drawn.length) {
       svg.replaceChildren(
-        floe.svg("text", { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No figures yet"),
+        floe.svg(
+          "text",
+          { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" },
+          "No figures yet",
+        ),
       );
       return;
     }
@@ -142,7 +153,9 @@ floe.chart = (xName, yName) => {
       ...series.map((each, number) => {
         const sample = floe.svg("svg", { viewBox: "0 0 26 8", class: `line-${number % 8}` });
         sample.setAttribute("aria-hidden", "true");
-        sample.append(floe.svg("path", { d: "M1 4h24", "stroke-dasharray": floe.dashes[number % 8] }));
+        sample.append(
+          floe.svg("path", { d: "M1 4h24", "stroke-dasharray": floe.dashes[number % 8] }),
+        );
         return floe.el("span", {}, sample, each.name);
       }),
     );

@@ -27,12 +27,15 @@ floe.learning = (part) => {
   );
   const sentence = floe.el("p", { role: "status" });
   const list = floe.el("ul", { className: "plain-list chats" });
-  const privately = floe.toggle("Learn from private ones, too", (on) => trigger("privately", { on }));
+  const privately = floe.toggle("Learn from private ones, too", (on) =>
+    trigger("privately", { on }),
+  );
   const privateNote = floe.el("p", { className: "faint" });
   const privateOnes = floe.el("div", { className: "privately" }, privateNote, privately);
   const bring = floe.press(
     "Import",
-    () => floe.pickText(".jsonl,application/jsonl", (text, name) => trigger("bring", { text, name })),
+    () =>
+      floe.pickText(".jsonl,application/jsonl", (text, name) => trigger("bring", { text, name })),
     "",
     "load",
   );
@@ -142,7 +145,11 @@ floe.ownWeight = (part) => {
 floe.adapters = (part) => {
   const { element, trigger } = part;
   const list = floe.el("ul", { className: "plain-list adapters" });
-  const none = floe.el("p", { className: "empty" }, "No adapters yet: the first training makes one.");
+  const none = floe.el(
+    "p",
+    { className: "empty" },
+    "No adapters yet: the first training makes one.",
+  );
   element.append(floe.sheet("Adapters", none, list));
 
   const line = (each) => {
@@ -168,11 +175,8 @@ floe.adapters = (part) => {
       shown.textContent = Number(scale.value).toFixed(2);
     };
     scale.onchange = () => trigger("strengthen", { id: each.id, scale: Number(scale.value) });
-    const drop = floe.ask(
-      floe.press("Delete", null, "", "bin"),
-      "Delete for good?",
-      "Delete",
-      () => trigger("delete", { id: each.id }),
+    const drop = floe.ask(floe.press("Delete", null, "", "bin"), "Delete for good?", "Delete", () =>
+      trigger("delete", { id: each.id }),
     );
     const buttons = floe.el(
       "div",
@@ -217,7 +221,8 @@ floe.select = (label, options, onchange) => {
 
 floe.plan = (part) => {
   const { element, trigger } = part;
-  const number = (name) => (value) => trigger("limit", { name, value: value ? Number(value) : null });
+  const number = (name) => (value) =>
+    trigger("limit", { name, value: value ? Number(value) : null });
   const memory = floe.select(
     "Memory it may take",
     [

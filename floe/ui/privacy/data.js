@@ -80,7 +80,10 @@ floe.ownData = (part) => {
       "Backups",
       said,
       backups,
-      row(floe.press("Back up now", () => trigger("backup"), "", "save"), drop),
+      row(
+        floe.press("Back up now", () => trigger("backup"), "", "save"),
+        drop,
+      ),
     ),
     floe.sheet("Encryption on this device's disk", state, about, turnOn, decrypt),
     floe.sheet("Delete all my data", question, erase),

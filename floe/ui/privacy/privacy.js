@@ -39,7 +39,11 @@ floe.privacyRules = (part) => {
         { className: "pair three" },
         floe.field("Always private", fields.own_words, "Names, contacts and projects, one a line."),
         floe.field("About you", fields.about_me, "Told to the model on this device, never sent."),
-        floe.field("Good to know", fields.personal_context, "Plans and notes; likewise never sent."),
+        floe.field(
+          "Good to know",
+          fields.personal_context,
+          "Plans and notes; likewise never sent.",
+        ),
       ),
     ),
   );
@@ -147,7 +151,9 @@ floe.sentLog = ({ element, trigger, server, watch }) => {
     more.hidden = shown.length >= page.found;
     save.disabled = !page.found;
     const requests = page.found === 1 ? "1 request" : `${page.found} requests`;
-    const none = search.value.trim() ? "Nothing of that kind was sent." : "Nothing has been sent yet.";
+    const none = search.value.trim()
+      ? "Nothing of that kind was sent."
+      : "Nothing has been sent yet.";
     total.textContent = page.found ? `${requests}, ${floe.bytes(page.size)}, newest first.` : none;
   };
 
