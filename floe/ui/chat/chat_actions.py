@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import gradio as gr
 
@@ -37,6 +37,7 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
+from floe.ui.page_values import AboutValue, CloudValue
 from floe.ui.show_errors import Changes, plainly
 
 logger = logging.getLogger(__name__)
@@ -299,7 +300,7 @@ class Actions:
         sentence, usable = state.sentence, state.usable
         if usable and detector.state != "ready":
             sentence, usable = detector.sentence, False
-        return {self.parts.cloud: {"sentence": sentence, "usable": usable}}
+        return {self.parts.cloud: CloudValue(sentence=sentence, usable=usable)}
 
     # A running answer
 
@@ -400,7 +401,7 @@ class Actions:
         rows["focus"] = None
         return rows
 
-    def _about(self, seat: Seat) -> dict[str, Any]:
+    def _about(self, seat: Seat) -> AboutValue:
         if seat.conversation is None:
             return about(None, self._store, keep_here=seat.keep_here)
         return about(self._store.conversation(seat.conversation), self._store)

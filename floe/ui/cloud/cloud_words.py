@@ -1,7 +1,7 @@
 """What the cloud panel says: findings with their marks, ages, where a key is, who decides."""
 
 import time
-from typing import Any, Final, Literal
+from typing import Final
 
 from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.credentials.keys import Keys
@@ -10,8 +10,7 @@ from floe.cloud.link import CloudLink
 from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.jobs.endpoint_test import EndpointTestView
-
-StatusMark = Literal["good", "limited", "impossible"]
+from floe.ui.page_values import CloudInUseValue, EndpointTestValue, HintValue, StatusMark
 
 CHOICES: Final = [
     *((preset.title, preset.id) for preset in PRESETS),
@@ -69,7 +68,7 @@ def ago(then: float, now: float) -> str:
     return "just now"
 
 
-def hint(preset_id: str) -> dict[str, str]:
+def hint(preset_id: str) -> HintValue:
     """The sentence under the drop-down list, and the page where a key is got, if any."""
     if preset_id == OFF:
         return {"note": _OFF_NOTE, "link": ""}
@@ -103,7 +102,7 @@ def who_decides(settings: Settings) -> str:
     )
 
 
-def in_use(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
+def in_use(cloud: CloudLink, settings: Settings) -> CloudInUseValue:
     """The cloud that answers now: its state, the age of its last test, and what that found."""
     choice, state, profile, tested_at = (
         cloud.choice,
@@ -132,7 +131,7 @@ def name(choice: EndpointChoice) -> str:
     return f"{title}, {choice.model}" if choice.model else title
 
 
-def trial(view: EndpointTestView | None) -> dict[str, Any]:
+def trial(view: EndpointTestView | None) -> EndpointTestValue:
     """A test for the page: steps while it runs, then findings."""
     if view is None:
         return {"title": "", "running": False, "lines": [], "findings": []}

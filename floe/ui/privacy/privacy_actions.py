@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -12,6 +11,7 @@ from floe.privacy.consent import Consent, consent, give_consent
 from floe.store import Store
 from floe.store.encryption import temporary_parent
 from floe.ui.page_events import ConsentAsked, PrivacyAsked, QueryAsked, ViewAsked, read_asked
+from floe.ui.page_values import ConsentValue, PrivacyRulesValue, SentClearedValue
 from floe.ui.privacy.privacy_panel import PrivacyParts
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, plainly
@@ -78,7 +78,10 @@ class PrivacyActions:
     def clear(self) -> Changes:
         """Forget what was sent."""
         self._log.clear()
-        return {self.parts.log: {"cleared": self._log.count()}, self.parts.notice: ""}
+        return {
+            self.parts.log: SentClearedValue(cleared=self._log.count()),
+            self.parts.notice: "",
+        }
 
     @plainly
     def export(self, event: gr.EventData) -> Changes:
@@ -89,7 +92,7 @@ class PrivacyActions:
             content = path.read_bytes()
         return {self._save: offer("floe-sent.jsonl", content), self.parts.notice: ""}
 
-    def _rules(self) -> dict[str, Any]:
+    def _rules(self) -> PrivacyRulesValue:
         store = self._store
         return {
             "policy": choices.policy(store),
@@ -100,7 +103,7 @@ class PrivacyActions:
         }
 
 
-def consent_value(store: Store) -> dict[str, bool | None]:
+def consent_value(store: Store) -> ConsentValue:
     """The general answers; None: not asked yet."""
     given = consent(store)
     return {"train": given.train, "federate": given.federate}
