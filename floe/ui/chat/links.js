@@ -35,7 +35,7 @@ floe.warnOfLink = (url, words) => {
 };
 
 floe.showLink = (link) => {
-  const url = floe.readAddress(link.dataset.href);
+  const url = floe.readAddress(link.dataset.href ?? "");
   if (!url) return;
   floe.linkShown = link;
   const open = floe.el(
@@ -80,7 +80,7 @@ floe.hideLink = () => {
 
 /** Links inside `node`, by pointer and by keyboard. */
 floe.askBeforeLinks = (node) => {
-  const at = (event) => event.target.closest?.("a[data-href]");
+  const at = (/** @type {Event} */ event) => floe.closest(event, "a[data-href]");
   node.addEventListener("click", (event) => {
     const link = at(event);
     if (link) floe.showLink(link);
@@ -97,6 +97,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") floe.hideLink();
 });
 document.addEventListener("pointerdown", (event) => {
-  if (!floe.linkCard.contains(event.target)) floe.hideLink();
+  if (!floe.closest(event, "#link-card")) floe.hideLink();
 });
 document.addEventListener("wheel", floe.hideLink, { passive: true });
