@@ -144,9 +144,9 @@ class PrivacyRulesValue(TypedDict):
 
 
 class SentClearedValue(TypedDict):
-    """The log of what was sent has changed; `cleared` is the number of its entries."""
+    """The log of what was sent has changed: how many entries and bytes are left."""
 
-    cleared: int
+    cleared: tuple[int, int]
 
 
 class SentRequestValue(TypedDict):

@@ -224,9 +224,9 @@ interface SentRequestValue {
   size: number;
 }
 
-/** The log of what was sent has changed; `cleared` is the number of its entries. */
+/** The log of what was sent has changed: how many entries and bytes are left. */
 interface SentClearedValue {
-  cleared: number;
+  cleared: [number, number];
 }
 
 /** Everything is to be encrypted at rest. */

@@ -1,13 +1,14 @@
 """What the privacy view does: keep its choices, show and clear the log of what was sent."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
 from floe.chat.assistant import Assistant
 from floe.privacy import choices
-from floe.privacy.consent import Consent, consent, give_consent
+from floe.privacy.consent import consent, give_consent
 from floe.store import Store
 from floe.store.encryption import temporary_parent
 from floe.ui.page_events import ConsentAsked, PrivacyAsked, QueryAsked, ViewAsked, read_asked
@@ -112,4 +113,4 @@ def consent_value(store: Store) -> ConsentValue:
 def keep_consent(store: Store, event: gr.EventData) -> None:
     """Keep one general answer that was given in the page."""
     asked = read_asked(event, ConsentAsked)
-    give_consent(store, Consent(**(consent_value(store) | {asked.use: asked.allowed})))
+    give_consent(store, replace(consent(store), **{asked.use: asked.allowed}))
