@@ -1,43 +1,51 @@
 # make run        set up, fetch what is missing, open the page
 # make test       set up and run all tests
 # make test-fast  the tests that need no model, no browser and no server: under a minute
-# make lint       style, types and the direction of imports
+# make lint       style, types and the direction of imports; the page's scripts likewise (node 20)
 # make bench      measured speed, one JSON line a benchmark
 # make report     measured quality: figures and plots into docs/
+# make records    after a change of what Python and the page's scripts say to each other
 # make lock       after a change of dependencies in pyproject.toml
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+JS := tests/js/node_modules
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test test-fast lint format bench report lock setup models clean
+.PHONY: run test test-fast lint format bench report records lock setup models clean
 
 run: setup
 	$(BIN)/floe run $(ARGS)
 
 # Two at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier,
 # leave the cores to the other half.
-test: setup models
+test: setup models $(JS)/.ready
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-fast: setup
+test-fast: setup $(JS)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
-lint: setup
+lint: setup $(JS)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(JS)/.bin/biome check --config-path=.ci --error-on-warnings floe/ui tests/ui tests/js
+	$(JS)/.bin/tsc --project tests/js
 
-format: setup
+format: setup $(JS)/.ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(JS)/.bin/biome check --config-path=.ci --write floe/ui tests/ui tests/js
 
 bench: setup models
 	@for name in decode store privacy adapter train federate fusion; do $(BIN)/floe bench $$name || exit 1; done
 
 report: setup models
 	$(BIN)/floe evaluate report
+
+records: setup
+	$(BIN)/python -m tests.js.declarations
 
 lock: setup
 	$(BIN)/python .ci/lock
@@ -57,6 +65,12 @@ setup: .venv/.ready
 	$(PIP) --no-deps --editable .
 	touch $@
 
+# What checks the scripts of the page. The page itself needs no node.
+$(JS)/.ready: tests/js/package-lock.json
+	@command -v npm >/dev/null || { echo "The page's scripts are checked with node 20 or newer and its npm: install them first." >&2; exit 1; }
+	npm ci --prefix tests/js --no-fund --no-audit
+	touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(JS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,11 +7,13 @@
  * the choice was not taken. `fresh`: the control stands for something else now.
  */
 floe.steady = (show) => {
-  let held = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let held;
+  /** @type {{ value: Parameters<typeof show>[0] } | null} */
   let said = null;
   const release = () => {
     clearTimeout(held);
-    held = null;
+    held = undefined;
     if (said) show(said.value);
   };
   return {
@@ -21,18 +23,24 @@ floe.steady = (show) => {
     },
     set: (value, fresh = false) => {
       said = { value };
-      if (fresh || held === null) release();
+      if (fresh || held === undefined) release();
     },
   };
 };
 
 /** A switch with its label; `set(on)` moves it without telling, `steady` as it is. */
 floe.toggle = (label, onchange, className = "") => {
-  const node = floe.el("button", { type: "button", role: "switch", className: `toggle ${className}` });
-  node.append(floe.el("span", {}, label), floe.el("i"));
-  const show = (on) => node.setAttribute("aria-checked", String(Boolean(on)));
+  const button = floe.el("button", {
+    type: "button",
+    role: "switch",
+    className: `toggle ${className}`,
+  });
+  button.append(floe.el("span", {}, label), floe.el("i"));
+  const show = (/** @type {boolean} */ on) => {
+    button.setAttribute("aria-checked", String(Boolean(on)));
+  };
   const steady = floe.steady(show);
-  node.set = steady.set;
+  const node = Object.assign(button, { set: steady.set });
   node.set(false);
   node.onclick = () => {
     const on = node.getAttribute("aria-checked") !== "true";
@@ -56,14 +64,15 @@ floe.choice = (legend, options, onchange) => {
     };
     return input;
   });
-  const labels = options.map(([, label], i) => floe.el("label", {}, inputs[i], floe.el("span", {}, label)));
+  const labels = options.map(([, label], i) =>
+    floe.el("label", {}, inputs[i], floe.el("span", {}, label)),
+  );
   const row = floe.el("div", { className: "options" }, ...labels);
   const node = floe.el("fieldset", { className: "choice" }, floe.el("legend", {}, legend), row);
-  const steady = floe.steady((value) => {
+  const steady = floe.steady((/** @type {string} */ value) => {
     for (const input of inputs) input.checked = input.value === value;
   });
-  node.set = steady.set;
-  return node;
+  return Object.assign(node, { set: steady.set });
 };
 
 /** A button with words; `kind` is `primary`, `danger` or nothing. */
@@ -111,12 +120,13 @@ floe.field = (label, input, note = "") => {
 
 floe.closeOutside = (details) => {
   document.addEventListener("pointerdown", (event) => {
-    if (details.open && !details.contains(event.target)) details.open = false;
+    const inside = event.target instanceof Node && details.contains(event.target);
+    if (details.open && !inside) details.open = false;
   });
   details.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !details.open) return;
     details.open = false;
-    details.querySelector("summary").focus();
+    details.querySelector("summary")?.focus();
   });
 };
 
@@ -124,7 +134,8 @@ floe.closeOutside = (details) => {
 floe.pickText = (accept, take) => {
   const input = floe.el("input", { type: "file", accept });
   input.onchange = async () => {
-    if (input.files[0]) take(await input.files[0].text(), input.files[0].name);
+    const file = input.files?.[0];
+    if (file) take(await file.text(), file.name);
   };
   input.click();
 };
@@ -138,12 +149,6 @@ floe.bytes = (count) => {
 floe.moment = (seconds) =>
   new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-/** `about 40 s`, `about 3 min`. */
-floe.span = (seconds) => {
-  if (seconds < 90) return `about ${Math.max(1, Math.round(seconds))} s`;
-  return `about ${Math.round(seconds / 60)} min`;
-};
-
 floe.heading = (title, lead) =>
   floe.el("header", {}, floe.el("h1", {}, title), floe.el("p", { className: "lead" }, lead));
 
@@ -151,13 +156,13 @@ floe.sheet = (title, ...children) => {
   const head = floe.el("header", {}, floe.el("h2", {}, title));
   const sheet = floe.el("section", { className: "sheet" }, head, ...children);
   sheet.setAttribute("aria-label", title);
-  sheet.head = head;
-  return sheet;
+  return Object.assign(sheet, { head });
 };
 
 /** Tell a change of text once the person pauses or leaves the field. */
 floe.whenTyped = (field, tell) => {
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   let told = field.value;
   const now = () => {
     clearTimeout(timer);
@@ -171,10 +176,11 @@ floe.whenTyped = (field, tell) => {
   };
   field.onblur = now;
   /** Put a text there, unless the person is in the middle of typing. */
-  field.put = (text) => {
+  const put = (/** @type {string} */ text) => {
     if (document.activeElement === field || field.value === text) return;
     field.value = told = text;
   };
+  return Object.assign(field, { put });
 };
 
 /** The arrow of something that opens. */

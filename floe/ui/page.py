@@ -17,13 +17,14 @@ from floe.kept_records import RowId
 from floe.training.data.learning_choices import chosen_dataset
 from floe.ui.chat.chat_actions import ChatActions, Session
 from floe.ui.chat.conversations import find
-from floe.ui.chat.thread import thread_page
+from floe.ui.chat.thread import ThreadWindow, thread_page
 from floe.ui.chat.tokens import token_page
 from floe.ui.cloud.cloud_actions import CloudActions
 from floe.ui.cloud.cloud_panel import CloudParts
 from floe.ui.federate.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
 from floe.ui.page_events import ShortText, ThreadAsked, TokensAsked, answer_page
+from floe.ui.page_values import LearningAnswerValue, SearchHitValue, TokenPage
 from floe.ui.personalise.learning_view import rows_of
 from floe.ui.personalise.personal_actions import PersonalActions
 from floe.ui.privacy.data_actions import DataActions
@@ -41,24 +42,24 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     """Lay out everything a person sees, ready to be given to a `PageServer`."""
     assistant, settings = application.assistant, application.settings
 
-    @answer_page(ShortText, list[dict[str, Any]]())
-    def search(words: str) -> list[dict[str, Any]]:
+    @answer_page(ShortText, list[SearchHitValue]())
+    def search(words: str) -> list[SearchHitValue]:
         return find(assistant, words)
 
-    @answer_page(TokensAsked, {"rows": [], "live": False})
-    def tokens(request: list[int]) -> dict[str, Any]:
+    @answer_page(TokensAsked, TokenPage(rows=[], live=False))
+    def tokens(request: list[int]) -> TokenPage:
         return token_page(assistant, request)
 
     @answer_page(RowId, "")
     def text(message_id: int) -> str:
         return assistant.store.message(message_id).content
 
-    @answer_page(ThreadAsked, dict[str, Any]())
-    def window(request: list[int]) -> dict[str, Any]:
+    @answer_page(ThreadAsked, ThreadWindow(rows=[]))
+    def window(request: list[int]) -> ThreadWindow:
         return thread_page(assistant, request)
 
-    @answer_page(RowId, list[dict[str, Any]]())
-    def rows(conversation_id: int) -> list[dict[str, Any]]:
+    @answer_page(RowId, list[LearningAnswerValue]())
+    def rows(conversation_id: int) -> list[LearningAnswerValue]:
         return rows_of(chosen_dataset(assistant.store, settings.system_prompt), conversation_id)
 
     page: gr.Blocks

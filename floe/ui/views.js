@@ -19,12 +19,13 @@ floe.setView = (name) => {
 
 floe.recallView = () => {
   const kept = sessionStorage.getItem("floe.view");
-  return floe.viewNames.some(([name]) => name === kept) ? kept : "chat";
+  return floe.viewNames.find(([name]) => name === kept)?.[0] ?? "chat";
 };
 
 document.documentElement.dataset.view = floe.recallView();
 
 floe.views = ({ element, trigger }) => {
+  /** @type {[string, HTMLElement][]} */
   const buttons = floe.viewNames.map(([name, icon, title]) => {
     const button = floe.el("button", { type: "button" }, floe.icon(icon), title);
     button.onclick = () => {
@@ -37,7 +38,8 @@ floe.views = ({ element, trigger }) => {
   element.append(floe.el("div", { className: "brand" }, floe.el("strong", {}, "Floe")), nav);
   const mark = () => {
     for (const [name, button] of buttons) {
-      if (name === document.documentElement.dataset.view) button.setAttribute("aria-current", "page");
+      if (name === document.documentElement.dataset.view)
+        button.setAttribute("aria-current", "page");
       else button.removeAttribute("aria-current");
     }
   };
@@ -48,7 +50,7 @@ floe.views = ({ element, trigger }) => {
   mark();
   // A view that was kept over a reload is filled once gradio is there.
   const kept = document.documentElement.dataset.view;
-  if (kept !== "chat") setTimeout(() => trigger("go", { view: kept }), 0);
+  if (kept && kept !== "chat") setTimeout(() => trigger("go", { view: kept }), 0);
 };
 
 /** What holds for the chat in view: its title, whether it stays here, what it may be used for. */
@@ -58,10 +60,12 @@ floe.about = (part) => {
   const keep = floe.toggle("Keep on this device", (on) => trigger("keep", { on }));
   keep.prepend(floe.icon("lock"));
   keep.title = "Nothing of this chat is sent anywhere while this is on.";
-  const uses = [
+  /** @type {[ConsentAsked["use"], string][]} */
+  const questions = [
     ["train", "May this chat be used for training?"],
     ["federate", "May what was trained on it be shared with a group?"],
-  ].map(([use, question]) => {
+  ];
+  const uses = questions.map(([use, question]) => {
     const general = floe.el("small");
     const choice = floe.choice(
       question,
@@ -81,6 +85,7 @@ floe.about = (part) => {
   menu.append(opener, floe.el("div", {}, ...uses.map(({ choice }) => choice)));
   floe.closeOutside(menu);
   element.append(title, keep, menu);
+  /** @type {number | null} */
   let shown = null;
   floe.onChange(part, (value) => {
     const other = value.conversation === null || value.conversation !== shown;
@@ -92,7 +97,8 @@ floe.about = (part) => {
     for (const { use, choice, general } of uses) {
       const own = value[use];
       choice.set(own === null ? "general" : own ? "yes" : "no", other);
-      const said = { true: "yes", false: "no", null: "not answered yet" }[value.general[use]];
+      const given = value.general[use];
+      const said = given === null ? "not answered yet" : given ? "yes" : "no";
       general.textContent = own === null ? `In general: ${said}.` : "";
     }
   });

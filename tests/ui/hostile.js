@@ -32,7 +32,10 @@ async ({ batch, tags, attributes }) => {
         if (!allowedNames.has(attribute.name)) fault(`<${name} ${attribute.name}>`);
       }
       if (node instanceof SVGElement) fault(`<${name}> of SVG`);
-      if ((name === "math") !== (node instanceof MathMLElement && node.parentElement instanceof HTMLElement)) {
+      if (
+        (name === "math") !==
+        (node instanceof MathMLElement && node.parentElement instanceof HTMLElement)
+      ) {
         fault(`<${name}> in another namespace`);
       }
       const style = getComputedStyle(node);
@@ -43,7 +46,10 @@ async ({ batch, tags, attributes }) => {
       const seen = cut(box, clip, true, true);
       const empty = seen.left >= seen.right || seen.top >= seen.bottom;
       const inside =
-        seen.left >= outer.left - 1 && seen.right <= outer.right + 1 && seen.top >= outer.top - 1 && seen.bottom <= outer.bottom + 1;
+        seen.left >= outer.left - 1 &&
+        seen.right <= outer.right + 1 &&
+        seen.top >= outer.top - 1 &&
+        seen.bottom <= outer.bottom + 1;
       if (!empty && !inside) fault(`<${name}> leaves its box: ${JSON.stringify([seen, outer])}`);
       const inner = cut(clip, box, style.overflowX !== "visible", style.overflowY !== "visible");
       for (const child of node.children) walk(child, inner);
@@ -63,4 +69,4 @@ async ({ batch, tags, attributes }) => {
     if (template.innerHTML !== once) fault("reads otherwise the second time");
   });
   return { faults, nodes: list.querySelectorAll("*").length };
-}
+};

@@ -27,13 +27,13 @@ def test_a_row_holds_what_the_browser_draws() -> None:
     others = (Alternative(b" cat", 0.1, None, 0.2),)
     rows = token_rows([step(b" dog", alternatives=others)])
     assert rows == [
-        [" dog", 0, "", "fused", 0.5, 0.1235, 0.5, 0.25, 13, [[" cat", 0.1, None, 0.2]]]
+        (" dog", 0, "", "fused", 0.5, 0.1235, 0.5, 0.25, 13, [(" cat", 0.1, None, 0.2)])
     ]
 
 
 def test_a_side_that_was_not_asked_stays_unknown() -> None:
     (row,) = token_rows([step(b"x", "late", p_cloud=None, weight=1.0)])
-    assert row[3:7] == ["late", 1.0, 0.1235, None]
+    assert row[3:7] == ("late", 1.0, 0.1235, None)
 
 
 def test_a_character_in_pieces_is_whole_at_its_last_token() -> None:

@@ -1,15 +1,14 @@
 """The line above the chat in view: its title, whether it stays here, what it may be used for."""
 
-from typing import Any
-
 from floe.privacy.consent import consent, set_conversation_consent
 from floe.records import Conversation
 from floe.store import Store
+from floe.ui.page_values import AboutValue
 
 
 def about_value(
     conversation: Conversation | None, store: Store, *, keep_here: bool = False
-) -> dict[str, Any]:
+) -> AboutValue:
     """Return the value of the line above the chat (None: a new one, to be kept here or not)."""
     general = consent(store)
     return {

@@ -3,6 +3,7 @@
 from typing import Final
 
 from floe.records import AnswerStats, Status
+from floe.ui.page_values import FigureValue
 
 ENDED: Final[dict[Status, str]] = {
     "streaming": "",
@@ -22,7 +23,7 @@ def duration(milliseconds: float | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
-def live_figures(stats: AnswerStats | None) -> list[list[str]]:
+def live_figures(stats: AnswerStats | None) -> list[FigureValue]:
     """Return name, value and tooltip of the figures above the chat; dashes at first."""
     cost = ""
     if stats is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import gradio as gr
 
@@ -37,6 +37,7 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
+from floe.ui.page_values import AboutValue, CloudValue
 from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
@@ -299,7 +300,7 @@ class ChatActions:
         sentence, usable = state.sentence, state.usable
         if usable and detector.state != "ready":
             sentence, usable = detector.sentence, False
-        return {self.parts.cloud: {"sentence": sentence, "usable": usable}}
+        return {self.parts.cloud: CloudValue(sentence=sentence, usable=usable)}
 
     # A running answer
 
@@ -402,7 +403,7 @@ class ChatActions:
         rows["focus"] = None
         return rows
 
-    def _about(self, session: Session) -> dict[str, Any]:
+    def _about(self, session: Session) -> AboutValue:
         if session.conversation is None:
             return about_value(None, self._store, keep_here=session.keep_here)
         return about_value(self._store.conversation(session.conversation), self._store)

@@ -2,6 +2,14 @@
 "use strict";
 
 floe.conversations = ({ element, props, trigger, server, watch }) => {
+  /**
+   * @type {{
+   *   renaming: number | null,
+   *   deleting: number | null,
+   *   hits: SearchHitValue[] | null,
+   *   query: string,
+   * }}
+   */
   const state = { renaming: null, deleting: null, hits: null, query: "" };
   const list = floe.el("nav", { "aria-label": "Conversations" });
   const search = floe.el("input", {
@@ -16,7 +24,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     leave();
     floe.setView("chat");
     trigger("new");
-    document.querySelector("#prompt textarea")?.focus();
+    floe.find("#prompt textarea")?.focus();
   };
   element.append(fresh, search, list);
 
@@ -25,30 +33,31 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   };
 
   let asked = 0;
-  search.oninput = async () => {
+  const find = async () => {
     state.query = search.value.trim();
     const number = ++asked;
     const hits = state.query ? await server.search(state.query) : null;
     if (number !== asked) return; // an older answer must not replace a newer one
-    state.hits = hits;
+    state.hits = hits ?? null;
     draw();
   };
+  search.oninput = find;
   search.onkeydown = (event) => {
     if (event.key !== "Escape" || !search.value) return;
     event.stopPropagation();
     search.value = "";
-    search.oninput();
+    find();
   };
 
-  const open = (row) => {
+  const open = (/** @type {PlaceAsked} */ row) => {
     leave();
     floe.setView("chat");
     trigger("open", row);
   };
 
-  const renameRow = (row) => {
+  const renameRow = (/** @type {ConversationValue} */ row) => {
     const input = floe.el("input", { value: row.title, "aria-label": "New title", maxLength: 200 });
-    const done = (keep) => {
+    const done = (/** @type {boolean} */ keep) => {
       if (state.renaming !== row.id) return;
       state.renaming = null;
       const title = input.value.trim();
@@ -67,7 +76,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     return floe.el("li", { className: "renaming" }, input);
   };
 
-  const deleteRow = (row) => {
+  const deleteRow = (/** @type {ConversationValue} */ row) => {
     const keep = floe.el("button", { type: "button" }, "Keep");
     const drop = floe.el("button", { type: "button", className: "danger" }, "Delete");
     keep.onclick = () => {
@@ -83,14 +92,14 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     return floe.el("li", { className: "deleting", role: "group" }, question, drop, keep);
   };
 
-  const row = (each) => {
+  const row = (/** @type {ConversationValue} */ each) => {
     if (state.renaming === each.id) return renameRow(each);
     if (state.deleting === each.id) return deleteRow(each);
     const title = floe.el("button", { type: "button", className: "title", title: each.title });
     title.append(each.title);
     if (each.running) title.append(floe.el("i", { className: "writing", title: "Still writing" }));
     title.onclick = () => open({ id: each.id });
-    const here = each.id === props.value.open;
+    const here = each.id === props.value?.open;
     if (here) title.setAttribute("aria-current", "page");
     const edit = floe.button("pencil", `Rename “${each.title}”`, () => {
       state.renaming = each.id;
@@ -103,7 +112,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     return floe.el("li", { className: here ? "here" : "" }, title, edit, drop);
   };
 
-  const marked = (text) => {
+  const marked = (/** @type {string} */ text) => {
     const words = state.query.split(/\s+/).map((word) => word.replace(/[^\p{L}\p{N}]/gu, ""));
     const pattern = words.filter(Boolean).join("|");
     if (!pattern) return [text];
@@ -111,7 +120,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     return pieces.map((piece, i) => (i % 2 ? floe.el("mark", {}, piece) : piece));
   };
 
-  const hit = (each) => {
+  const hit = (/** @type {SearchHitValue} */ each) => {
     const found = floe.el("button", { type: "button", className: "title hit" });
     found.append(floe.el("b", {}, ...marked(each.title)));
     if (each.message) found.append(floe.el("span", {}, ...marked(each.snippet)));
@@ -122,16 +131,17 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   const draw = () => {
     if (state.hits) {
       const none = floe.el("p", { className: "empty", role: "status" }, "Nothing found.");
-      list.replaceChildren(
-        state.hits.length ? floe.el("ul", {}, ...state.hits.map(hit)) : none,
-      );
+      list.replaceChildren(state.hits.length ? floe.el("ul", {}, ...state.hits.map(hit)) : none);
       return;
     }
+    /** @type {{ when: string, rows: ConversationValue[] }[]} */
     const groups = [];
     for (const each of props.value?.rows ?? []) {
-      if (groups.at(-1)?.when !== each.when) groups.push({ when: each.when, rows: [] });
-      groups.at(-1).rows.push(each);
+      const last = groups.at(-1);
+      if (last?.when === each.when) last.rows.push(each);
+      else groups.push({ when: each.when, rows: [each] });
     }
+    /** @type {HTMLElement[]} */
     const drawn = groups.flatMap((group) => [
       floe.el("h2", {}, group.when),
       floe.el("ul", {}, ...group.rows.map(row)),

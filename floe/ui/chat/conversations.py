@@ -1,15 +1,15 @@
 """The conversation list: what it shows, and what is found in it."""
 
 import time
-from typing import Any
 
 from floe.chat.assistant import Assistant
 from floe.records import Conversation
+from floe.ui.page_values import ConversationListValue, SearchHitValue
 
 _DAY = 86_400.0
 
 
-def conversation_list(assistant: Assistant, open_id: int | None) -> dict[str, Any]:
+def conversation_list(assistant: Assistant, open_id: int | None) -> ConversationListValue:
     """Return the list, the most recently used first; `running` marks unfinished answers."""
     return {
         "open": open_id,
@@ -35,7 +35,7 @@ def age(conversation: Conversation, now: float) -> str:
     return "Last 7 days" if days < 7 else "Earlier"
 
 
-def find(assistant: Assistant, text: str) -> list[dict[str, Any]]:
+def find(assistant: Assistant, text: str) -> list[SearchHitValue]:
     """Find where `text` occurs, for the list below the search box."""
     return [
         {

@@ -1,7 +1,12 @@
 // A link in a message opens nothing by itself: it shows where it leads, and asks.
 "use strict";
 
-floe.linkCard = floe.el("div", { id: "link-card", role: "dialog", "aria-label": "Link", hidden: true });
+floe.linkCard = floe.el("div", {
+  id: "link-card",
+  role: "dialog",
+  "aria-label": "Link",
+  hidden: true,
+});
 floe.linkShown = null;
 
 /** The address as the browser itself reads it, or null where it may not be opened. */
@@ -13,22 +18,31 @@ floe.readAddress = (text) => {
 /** What somebody should know before they open it. */
 floe.warnOfLink = (url, words) => {
   if (url.protocol === "mailto:") return "This starts a mail in your mail program.";
-  if (url.username || url.password) return `What stands before the @ is no part of the address: it leads to ${url.host}.`;
+  if (url.username || url.password)
+    return `What stands before the @ is no part of the address: it leads to ${url.host}.`;
   if (/(^|\.)xn--/.test(url.hostname)) {
     return "This address has letters that may look like others; here it is spelt in plain ones.";
   }
   const said = /(?:https?:\/\/)?((?:[\p{L}\p{N}-]+\.)+\p{L}{2,})/u.exec(words);
-  if (said && said[1].toLowerCase() !== url.hostname && `www.${said[1].toLowerCase()}` !== url.hostname) {
+  if (
+    said &&
+    said[1].toLowerCase() !== url.hostname &&
+    `www.${said[1].toLowerCase()}` !== url.hostname
+  ) {
     return `The text says ${said[1]}; the link leads to ${url.host}.`;
   }
   return url.protocol === "http:" ? "The way there is not encrypted." : "";
 };
 
 floe.showLink = (link) => {
-  const url = floe.readAddress(link.dataset.href);
+  const url = floe.readAddress(link.dataset.href ?? "");
   if (!url) return;
   floe.linkShown = link;
-  const open = floe.el("a", { className: "press primary" }, url.protocol === "mailto:" ? "Write" : "Open");
+  const open = floe.el(
+    "a",
+    { className: "press primary" },
+    url.protocol === "mailto:" ? "Write" : "Open",
+  );
   open.href = url.href;
   open.target = "_blank";
   open.rel = "noopener noreferrer";
@@ -66,7 +80,7 @@ floe.hideLink = () => {
 
 /** Links inside `node`, by pointer and by keyboard. */
 floe.askBeforeLinks = (node) => {
-  const at = (event) => event.target.closest?.("a[data-href]");
+  const at = (/** @type {Event} */ event) => floe.closest(event, "a[data-href]");
   node.addEventListener("click", (event) => {
     const link = at(event);
     if (link) floe.showLink(link);
@@ -83,6 +97,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") floe.hideLink();
 });
 document.addEventListener("pointerdown", (event) => {
-  if (!floe.linkCard.contains(event.target)) floe.hideLink();
+  if (!floe.closest(event, "#link-card")) floe.hideLink();
 });
 document.addEventListener("wheel", floe.hideLink, { passive: true });

@@ -4,7 +4,7 @@
 /** Copy what `text()` gives, and show for a moment that it was done. */
 floe.copyButton = (name, text) => {
   const button = floe.button("copy", name, async () => {
-    await navigator.clipboard.writeText(await text());
+    await navigator.clipboard.writeText((await text()) ?? "");
     button.replaceChildren(floe.icon("tick"));
     setTimeout(() => button.replaceChildren(floe.icon("copy")), 1200);
   });
@@ -17,18 +17,22 @@ floe.parseBlock = (html) => {
   template.innerHTML = html;
   for (const figure of template.content.querySelectorAll("figure.code")) {
     const code = figure.querySelector("code");
-    figure.querySelector("figcaption").append(floe.copyButton("Copy code", () => code.textContent));
+    const copy = floe.copyButton("Copy code", () => code?.textContent ?? "");
+    figure.querySelector("figcaption")?.append(copy);
   }
   return [...template.content.childNodes];
 };
 
 /** Make the text of a message from blocks; of those it had, only what has changed is replaced. */
 floe.showBlocks = (node, blocks) => {
-  const had = (node.drawnBlocks ??= []);
+  node.drawnBlocks ??= [];
+  const had = node.drawnBlocks;
   let same = 0;
   while (same < had.length && same < blocks.length && had[same].html === blocks[same]) same += 1;
   const gone = had.splice(same);
-  const aside = gone[0]?.nodes[0]?.querySelector?.("pre")?.scrollLeft;
+  const program = (/** @type {ChildNode | undefined} */ block) =>
+    block instanceof Element ? block.querySelector("pre") : null;
+  const aside = program(gone[0]?.nodes[0])?.scrollLeft;
   for (const { nodes } of gone) for (const each of nodes) each.remove();
   for (const html of blocks.slice(same)) {
     const nodes = floe.parseBlock(html);
@@ -36,7 +40,7 @@ floe.showBlocks = (node, blocks) => {
     had.push({ html, nodes });
   }
   if (aside) {
-    const wide = had[same]?.nodes[0]?.querySelector?.("pre");
+    const wide = program(had[same]?.nodes[0]);
     if (wide) wide.scrollLeft = aside;
   }
 };
@@ -45,7 +49,11 @@ floe.showBlocks = (node, blocks) => {
 floe.messageRow = (role) => {
   const text = floe.el("div", { className: "message-text" });
   const message = floe.el("div", { className: "message" }, text);
-  const row = floe.el("article", { className: `message-row ${role === "user" ? "user-row" : "bot-row"}` }, message);
+  const row = floe.el(
+    "article",
+    { className: `message-row ${role === "user" ? "user-row" : "bot-row"}` },
+    message,
+  );
   row.setAttribute("aria-label", role === "user" ? "You" : "Floe");
   return { row, text };
 };
@@ -78,7 +86,8 @@ floe.decisionChip = ({ kept, reason, spans }, fetchText) => {
   button.title = "Show the words that decided it";
   button.setAttribute("aria-expanded", "false");
   button.onclick = async () => {
-    if (!marked.hasChildNodes()) marked.append(...floe.highlighted(await fetchText(), spans));
+    if (!marked.hasChildNodes())
+      marked.append(...floe.highlighted((await fetchText()) ?? "", spans));
     marked.hidden = !marked.hidden;
     button.setAttribute("aria-expanded", String(!marked.hidden));
   };
@@ -91,7 +100,11 @@ floe.messageEditor = ({ own, text, done, cancel, changed }) => {
   const name = own ? "Edit your message" : "The answer in your own words";
   const area = floe.el("textarea", { value: text, "aria-label": name, dir: "auto" });
   area.rows = Math.min(12, text.split("\n").length + 1);
-  const send = floe.el("button", { type: "button", className: "primary" }, own ? "Send" : "Keep this wording");
+  const send = floe.el(
+    "button",
+    { type: "button", className: "primary" },
+    own ? "Send" : "Keep this wording",
+  );
   const leave = floe.el("button", { type: "button" }, "Cancel");
   send.onclick = () => done(area.value);
   leave.onclick = cancel;
@@ -111,15 +124,18 @@ floe.messageEditor = ({ own, text, done, cancel, changed }) => {
 
 /** What stands around messages; `redraw()` is called when that has changed by a press. */
 floe.surroundings = ({ trigger, server, redraw }) => {
-  const open = new Map(); // message id -> whether its tokens are shown, where that was chosen
-  let editing = null; // the message whose text is being edited: id, text so far
+  /** @type {Map<number, boolean>} Whether tokens are shown, by message, where that was chosen. */
+  const open = new Map();
+  /** @type {{ id: number, text: string } | null} The message being edited, and its text so far. */
+  let editing = null;
 
+  /** @type {(row: Pick<ThreadRow, "id" | "rewritten">, last: boolean) => boolean} */
   const isOpen = (row, last) =>
     !row.rewritten && (open.get(row.id) ?? (last && floe.recall("tokens") !== "closed"));
 
-  const switcher = (row) => {
+  const switcher = (/** @type {ThreadRow} */ row) => {
     const at = row.siblings.indexOf(row.id);
-    const go = (to) => () => trigger("branch", { id: row.siblings[to] });
+    const go = (/** @type {number} */ to) => () => trigger("branch", { id: row.siblings[to] });
     const back = floe.button("left", "Earlier version", go(at - 1));
     const forth = floe.button("right", "Later version", go(at + 1));
     back.disabled = at === 0;
@@ -129,6 +145,7 @@ floe.surroundings = ({ trigger, server, redraw }) => {
     return floe.el("span", { className: "switcher" }, back, count, forth);
   };
 
+  /** @type {(row: ThreadRow, icon: string, name: string, rating: -1 | 1) => HTMLElement} */
   const rate = (row, icon, name, rating) => {
     const given = row.rating === rating;
     const press = () => trigger("rate", { id: row.id, rating: given ? 0 : rating });
@@ -137,16 +154,17 @@ floe.surroundings = ({ trigger, server, redraw }) => {
     return button;
   };
 
-  const startEdit = async (id) => {
-    editing = { id, text: await server.text(id) };
+  const startEdit = async (/** @type {number} */ id) => {
+    editing = { id, text: (await server.text(id)) ?? "" };
     redraw(id);
   };
 
-  const editor = (row) => {
+  /** @type {(row: ThreadRow, edited: { text: string }) => HTMLElement} */
+  const editor = (row, edited) => {
     const own = row.role === "user";
     return floe.messageEditor({
       own,
-      text: editing.text,
+      text: edited.text,
       // The editor stays until the new branch is in view: a refusal loses nothing.
       done: (text) => trigger(own ? "edit" : "rewrite", { id: row.id, text }),
       cancel: () => {
@@ -154,11 +172,12 @@ floe.surroundings = ({ trigger, server, redraw }) => {
         redraw();
       },
       changed: (text) => {
-        editing.text = text;
+        edited.text = text;
       },
     });
   };
 
+  /** @type {(row: ThreadRow, last: boolean) => HTMLElement} */
   const bar = (row, last) => {
     const tools = floe.el("div", { className: "tools" });
     if (row.siblings.length > 1) tools.append(switcher(row));
@@ -168,7 +187,9 @@ floe.surroundings = ({ trigger, server, redraw }) => {
       return tools;
     }
     if (!row.live) {
-      tools.append(floe.button("again", "Answer again", () => trigger("regenerate", { id: row.id })));
+      tools.append(
+        floe.button("again", "Answer again", () => trigger("regenerate", { id: row.id })),
+      );
       tools.append(floe.button("pencil", "Rewrite in your own words", () => startEdit(row.id)));
       tools.append(rate(row, "like", "A good answer", 1), rate(row, "dislike", "A bad answer", -1));
     }
@@ -177,11 +198,16 @@ floe.surroundings = ({ trigger, server, redraw }) => {
       return tools;
     }
     const shown = isOpen(row, last);
-    const toggle = floe.button("tokens", "Tokens: who carried each", () => {
-      open.set(row.id, !shown);
-      if (last) floe.remember("tokens", shown ? "closed" : null);
-      redraw();
-    }, "with-text");
+    const toggle = floe.button(
+      "tokens",
+      "Tokens: who carried each",
+      () => {
+        open.set(row.id, !shown);
+        if (last) floe.remember("tokens", shown ? "closed" : null);
+        redraw();
+      },
+      "with-text",
+    );
     toggle.append("Tokens");
     toggle.setAttribute("aria-expanded", String(shown));
     const summary = floe.el("span", { className: "summary" }, row.summary || row.route);
@@ -203,7 +229,7 @@ floe.surroundings = ({ trigger, server, redraw }) => {
     build: (row, last, conversation) => {
       const foot = floe.el("div", { className: "around" });
       if (row.chip) foot.append(floe.decisionChip(row.chip, () => server.text(row.id)));
-      if (editing?.id === row.id) foot.append(editor(row));
+      if (editing?.id === row.id) foot.append(editor(row, editing));
       for (const notice of row.notices) {
         foot.append(floe.el("p", { className: "aside", role: "status", dir: "auto" }, notice));
       }

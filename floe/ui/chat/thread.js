@@ -15,24 +15,30 @@ floe.followEnd = (log, moved) => {
   let lastTop = 0;
   let touched = 0;
   const end = () => log.scrollHeight - log.clientHeight;
-  const scrollsInside = (node) => {
-    for (let at = node; at && at !== log; at = at.parentElement) {
+  const scrollsInside = (/** @type {EventTarget | null} */ target) => {
+    let at = target instanceof Element ? target : null;
+    for (; at && at !== log; at = at.parentElement) {
       if (at.scrollTop > 0 && /auto|scroll/.test(getComputedStyle(at).overflowY)) return true;
     }
     return false;
   };
-  const leave = (event) => {
+  const leave = (/** @type {Event} */ event) => {
     if (log.scrollTop > 0 && !scrollsInside(event.target)) follows = false;
   };
   log.addEventListener("wheel", (event) => event.deltaY < 0 && leave(event), { passive: true });
-  log.addEventListener("touchstart", (event) => (touched = event.touches[0].clientY), { passive: true });
-  log.addEventListener("touchmove", (event) => event.touches[0].clientY > touched && leave(event), { passive: true });
+  log.addEventListener("touchstart", (event) => (touched = event.touches[0].clientY), {
+    passive: true,
+  });
+  log.addEventListener("touchmove", (event) => event.touches[0].clientY > touched && leave(event), {
+    passive: true,
+  });
   log.addEventListener("keydown", (event) => {
     if (["ArrowUp", "PageUp", "Home"].includes(event.key) && !event.defaultPrevented) leave(event);
   });
   const read = () => {
     const top = log.scrollTop;
-    if (top < lastTop - 1 && top < end() - 1) follows = false; // by the scroll bar
+    if (top < lastTop - 1 && top < end() - 1)
+      follows = false; // by the scroll bar
     else if (top > lastTop && top >= end() - 4) follows = true;
     lastTop = top;
   };
@@ -51,7 +57,7 @@ floe.followEnd = (log, moved) => {
   };
   const sizes = new ResizeObserver(keep);
   sizes.observe(log);
-  sizes.observe(log.firstElementChild);
+  if (log.firstElementChild) sizes.observe(log.firstElementChild);
   return {
     keep,
     stay: () => {
@@ -70,14 +76,29 @@ floe.followEnd = (log, moved) => {
 floe.thread = (part) => {
   const { element, props, trigger, server, watch } = part;
   const list = floe.el("div", { className: "rows" });
-  const log = floe.el("div", { className: "log", role: "log", tabIndex: 0, "aria-label": "Conversation" }, list);
+  const log = floe.el(
+    "div",
+    { className: "log", role: "log", tabIndex: 0, "aria-label": "Conversation" },
+    list,
+  );
   const latest = floe.button("down", "Go to the end", () => goToEnd(), "latest");
   latest.hidden = true;
   element.append(log, latest);
   floe.askBeforeLinks(log);
 
   // Entries of rows `view.first` and following, of a branch that ends at `view.leaf`.
+  /** @type {Pick<ThreadRows, "conversation" | "leaf" | "generation" | "first" | "total">} */
   let view = { conversation: null, leaf: null, generation: -1, first: 0, total: 0 };
+  /**
+   * @typedef {object} Entry A row of the thread: what is drawn, from what, and what stands around.
+   * @property {number} id
+   * @property {HTMLElement} row
+   * @property {MessageText} text
+   * @property {ThreadRow} data
+   * @property {string} [key]
+   * @property {HTMLElement} [around]
+   */
+  /** @type {Entry[]} */
   let entries = [];
   let asking = false;
   let focused = -1;
@@ -92,8 +113,10 @@ floe.thread = (part) => {
     },
   });
 
-  const makeEntry = (row) => ({ ...floe.messageRow(row.role), id: row.id });
+  /** @type {(row: ThreadRow) => Entry} */
+  const makeEntry = (row) => ({ ...floe.messageRow(row.role), id: row.id, data: row });
 
+  /** @type {(entry: Entry, data: ThreadRow, last: boolean) => void} */
   const drawEntry = (entry, data, last) => {
     entry.data = data;
     floe.showBlocks(entry.text, data.blocks);
@@ -110,10 +133,12 @@ floe.thread = (part) => {
   };
 
   const drawEntries = () => {
-    entries.forEach((entry, i) => drawEntry(entry, entry.data, view.first + i === view.total - 1));
+    entries.forEach((entry, i) => {
+      drawEntry(entry, entry.data, view.first + i === view.total - 1);
+    });
     let next = list.firstChild;
     for (const { row } of entries) {
-      if (row === next) next = next.nextSibling;
+      if (row === next) next = row.nextSibling;
       else list.insertBefore(row, next);
     }
     while (next) {
@@ -128,13 +153,22 @@ floe.thread = (part) => {
       "div",
       { className: "welcome" },
       floe.el("h2", {}, "Ask something"),
-      floe.el("p", {}, floe.el("b", {}, props.value.model), " on this device answers, fused token by token with the cloud."),
+      floe.el(
+        "p",
+        {},
+        floe.el("b", {}, props.value?.model ?? ""),
+        " on this device answers, fused token by token with the cloud.",
+      ),
       floe.el("p", {}, "Move the weight while it writes: the very next tokens follow."),
     );
     list.replaceChildren(sheet);
   };
 
-  /** Entries for `rows`, those of the same message again. */
+  /**
+   * Entries for `rows`, those of the same message again.
+   *
+   * @type {(rows: ThreadRow[]) => Entry[]}
+   */
   const entriesOf = (rows) => {
     const known = new Map(entries.map((entry) => [entry.id, entry]));
     return rows.map((row) => Object.assign(known.get(row.id) ?? makeEntry(row), { data: row }));
@@ -144,6 +178,8 @@ floe.thread = (part) => {
    * Rows `first` and following of the branch to `leaf`, into what is there. What stands before
    * them stays if it joins them (ancestors of a message are always the same), what stands after
    * them if the branch is the same.
+   *
+   * @type {(value: ThreadRows) => void}
    */
   const merge = (value) => {
     const same = value.conversation === view.conversation && value.conversation !== null;
@@ -183,7 +219,7 @@ floe.thread = (part) => {
     reach();
   };
 
-  const focus = (value) => {
+  const focus = (/** @type {ThreadRows} */ value) => {
     const entry = entries.find((each) => each.id === value.focus);
     if (!entry) return;
     scroll.stay();
@@ -195,10 +231,15 @@ floe.thread = (part) => {
     setTimeout(() => entry.row.classList.remove("found"), 1600);
   };
 
-  /** Fetch rows of the branch in view, unless it is another one by the time they are here. */
+  /**
+   * Fetch rows of the branch in view, unless it is another one by the time they are here.
+   *
+   * @type {(first: number, end: number) => Promise<ThreadRow[] | null>}
+   */
   const fetchRows = async (first, end) => {
-    asking = true;
     const { conversation, leaf } = view;
+    if (conversation === null || leaf === null) return null;
+    asking = true;
     const reply = await server.window([conversation, leaf, first, end]);
     asking = false;
     const stands = conversation === view.conversation && leaf === view.leaf;
@@ -221,6 +262,7 @@ floe.thread = (part) => {
     }
   };
 
+  /** @type {(rows: ThreadRow[], from: number) => void} */
   const addBefore = (rows, from) => {
     const anchor = entries[0].row;
     const place = anchor.getBoundingClientRect().top;
@@ -232,8 +274,8 @@ floe.thread = (part) => {
     scroll.keep();
   };
 
-  const addAfter = (rows) => {
-    const anchor = entries.at(-1).row;
+  const addAfter = (/** @type {ThreadRow[]} */ rows) => {
+    const anchor = entries[entries.length - 1].row;
     const place = anchor.getBoundingClientRect().top;
     entries = [...entries, ...entriesOf(rows)];
     if (entries.length > floe.mostRows) {
@@ -264,7 +306,7 @@ floe.thread = (part) => {
     if (generation !== view.generation) return;
     floe.showFigures?.(figures);
     const entry = entries.at(-1);
-    if (entry?.id !== row.id) return; // its end is not loaded
+    if (!entry || entry.id !== row.id) return; // its end is not loaded
     drawEntry(entry, row, true);
     scroll.keep();
   };

@@ -6,7 +6,7 @@ by `markdown`, or is text.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnView
@@ -15,6 +15,7 @@ from floe.privacy.gate import CHOSEN, KEPT
 from floe.records import Message, Mode, Route, Status
 from floe.ui.chat.answer_figures import ENDED, summary
 from floe.ui.chat.markdown import render_blocks, render_message
+from floe.ui.page_values import ChipValue, FigureValue
 
 WINDOW: Final = 40
 """Messages that the page gets at once."""
@@ -34,7 +35,7 @@ class ThreadRow(TypedDict):
     notices: list[str]
     rating: int
     rewritten: bool
-    chip: dict[str, Any] | None
+    chip: ChipValue | None
     route: str
     reason: str
     summary: str
@@ -64,7 +65,13 @@ class Frame(TypedDict):
 
     generation: int
     row: ThreadRow
-    figures: list[list[str]]
+    figures: list[FigureValue]
+
+
+class ThreadWindow(TypedDict):
+    """Rows of a branch that the browser asked for."""
+
+    rows: list[ThreadRow]
 
 
 def thread_rows(
@@ -96,7 +103,7 @@ def thread_rows(
     )
 
 
-def thread_page(assistant: Assistant, request: Sequence[int]) -> dict[str, Any]:
+def thread_page(assistant: Assistant, request: Sequence[int]) -> ThreadWindow:
     """Answer the browser's `[conversation, leaf, first, end]`: those rows of the branch.
 
     There are none of a branch that was deleted meanwhile.
@@ -166,7 +173,7 @@ def draw_row(
     )
 
 
-def chip(route: Route | None) -> dict[str, Any] | None:
+def chip(route: Route | None) -> ChipValue | None:
     """Say what was decided about a question, where that needs saying, and by which `spans`."""
     if route is None or route.reason == CHOSEN:
         return None

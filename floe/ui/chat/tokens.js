@@ -22,13 +22,16 @@ floe.visible = (text) =>
 /** Colour a token: orange for this device, blue for the cloud, and green between them for both,
     leaning to the side that gave the token the greater probability. */
 floe.paint = (node, source, local, cloud) => {
-  const cloudPart = { cloud: 1, fused: local + cloud > 0 ? cloud / (local + cloud) : 0.5 };
-  const lean = 2 * (cloudPart[source] ?? 0) - 1;
-  node.style.setProperty("--lean", Math.abs(lean));
+  const both = (local ?? 0) + (cloud ?? 0);
+  const shared = both > 0 ? (cloud ?? 0) / both : 0.5;
+  const cloudPart = source === "cloud" ? 1 : source === "fused" ? shared : 0;
+  const lean = 2 * cloudPart - 1;
+  node.style.setProperty("--lean", String(Math.abs(lean)));
   node.style.setProperty("--side", lean > 0 ? "var(--cloud)" : "var(--local)");
 };
 
 floe.legend = () => {
+  /** @type {(source: TokenSource, text: string) => HTMLElement} */
   const entry = (source, text) => {
     const swatch = floe.el("i", { className: `floe-token ${source}` });
     floe.paint(swatch, source);
@@ -62,9 +65,10 @@ floe.showCard = (token, row) => {
   const rows = alternatives.slice();
   const name = bytes || text;
   if (!rows.some(([other]) => other === name)) rows.unshift([name, local, cloud, fused]);
+  /** @type {(p: number | null, kind: string) => HTMLElement} */
   const cell = (p, kind) => {
     const node = floe.el("td", { className: kind }, floe.percent(p));
-    node.style.setProperty("--p", p ?? 0);
+    node.style.setProperty("--p", String(p ?? 0));
     return node;
   };
   const body = rows.map(([other, ...p]) =>
@@ -125,14 +129,17 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
   const panel = floe.el("section", { className: "token-panel" }, floe.legend(), text);
   const known = floe.rows.get(message) ?? [];
   floe.rows.set(message, known);
+  /** @type {HTMLElement[]} */
   const nodes = [];
+  /** @type {HTMLElement | null} */
   let group = null;
 
+  /** @type {(row: TokenValue, number: number) => void} */
   const add = (row, number) => {
     const [shown, part, , source, , local, cloud, fused] = row;
     const node = floe.el("span", { className: `floe-token ${source}`, tabIndex: number ? -1 : 0 });
     floe.paint(node, source, local, cloud);
-    node.dataset.number = number;
+    node.dataset.number = String(number);
     node.textContent = shown.replace(/\n/g, "↵\n");
     node.setAttribute("role", "button");
     node.setAttribute(
@@ -143,7 +150,8 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
     if (part) {
       group ??= text.appendChild(floe.el("span", { className: "character" }));
       group.append(node);
-      if (part === 2) group = null; // this token completes the character
+      if (part === 2)
+        group = null; // this token completes the character
       else node.classList.add("bytes");
     } else {
       group = null;
@@ -152,10 +160,10 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
     nodes.push(node);
   };
 
-  const at = (event) => event.target.closest?.(".floe-token");
-  const show = (event) => {
+  const at = (/** @type {Event} */ event) => floe.closest(event, ".floe-token");
+  const show = (/** @type {Event} */ event) => {
     const node = at(event);
-    if (node) floe.showCard(node, known[node.dataset.number]);
+    if (node) floe.showCard(node, known[Number(node.dataset.number)]);
   };
   text.addEventListener("pointerover", show);
   text.addEventListener("focusin", show);
@@ -180,7 +188,7 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
 
   const pull = async () => {
     if (!panel.isConnected) return;
-    const reply = await fetchRows([conversation, message, known.length]);
+    const reply = await fetchRows([conversation ?? 0, message, known.length]);
     if (!panel.isConnected) return;
     if (!reply) {
       setTimeout(pull, 2000); // Floe itself has ended; it may come back

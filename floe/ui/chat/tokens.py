@@ -6,11 +6,12 @@ written, so that nothing is sent twice and a reload finds everything.
 
 import codecs
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from floe.chat.assistant import Assistant
 from floe.errors import StoreError
 from floe.records import Alternative, TokenStep
+from floe.ui.page_values import AlternativeValue, TokenPage, TokenValue
 
 ALTERNATIVES: Final = 8
 """Alternatives shown for a token, the most probable first."""
@@ -38,17 +39,17 @@ def token_text(text_bytes: bytes) -> str:
     return text_bytes.decode("utf-8", "floe.hex") if text_bytes else END
 
 
-def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
+def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[TokenValue]:
     """Return the rows from number `have` on.
 
-    A row is `[text, part, bytes, source, weight, p_local, p_cloud, p_fused, at_ms,
-    alternatives]`. `text` reads on from the row before, so that the token which completes a
+    A row is `(text, part, bytes, source, weight, p_local, p_cloud, p_fused, at_ms,
+    alternatives)`. `text` reads on from the row before, so that the token which completes a
     character carries it whole; `part` is 0 for a token of whole characters, 1 where a character
     is begun and 2 where it is completed, and `bytes` then names this token's own. Probabilities
-    are rounded to four digits, or None. An alternative is `[text, p_local, p_cloud, p_fused]`.
+    are rounded to four digits, or None. An alternative is `(text, p_local, p_cloud, p_fused)`.
     """
     utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-    rows = []
+    rows: list[TokenValue] = []
     for number, step in enumerate(steps):
         inside = bool(utf8.getstate()[0])
         text = utf8.decode(step.text_bytes)
@@ -59,7 +60,7 @@ def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
         if pending:
             text += hex_bytes(pending[-len(step.text_bytes) :])
         rows.append(
-            [
+            (
                 text if step.text_bytes else END,
                 part,
                 token_text(step.text_bytes) if part else "",
@@ -70,12 +71,12 @@ def token_rows(steps: Sequence[TokenStep], have: int = 0) -> list[list[Any]]:
                 _rounded(step.p_fused),
                 round(step.at_ms),
                 _alternatives(step.alternatives),
-            ]
+            )
         )
     return rows
 
 
-def token_page(assistant: Assistant, request: Sequence[int]) -> dict[str, Any]:
+def token_page(assistant: Assistant, request: Sequence[int]) -> TokenPage:
     """Answer the browser's `[conversation, message, have]`: new rows, and whether more come.
 
     A message that was deleted meanwhile has no rows.
@@ -91,15 +92,15 @@ def token_page(assistant: Assistant, request: Sequence[int]) -> dict[str, Any]:
     return {"rows": token_rows(steps, have), "live": False}
 
 
-def _alternatives(alternatives: Sequence[Alternative]) -> list[list[Any]]:
+def _alternatives(alternatives: Sequence[Alternative]) -> list[AlternativeValue]:
     best = sorted(alternatives, key=lambda each: each.p_fused, reverse=True)[:ALTERNATIVES]
     return [
-        [
+        (
             token_text(each.text_bytes),
             _rounded(each.p_local),
             _rounded(each.p_cloud),
             _rounded(each.p_fused),
-        ]
+        )
         for each in best
     ]
 

@@ -5,7 +5,7 @@ floe.setCloud = (open) => {
   document.documentElement.classList.toggle("cloud-open", open);
   const opener = document.getElementById("open-cloud");
   opener?.setAttribute("aria-expanded", String(open));
-  if (open) document.querySelector("#panelHead button")?.focus({ preventScroll: true });
+  if (open) floe.find("#panelHead button")?.focus({ preventScroll: true });
   else opener?.focus();
 };
 
@@ -14,8 +14,8 @@ floe.toggleCloud = () => {
 };
 
 document.addEventListener("keydown", (event) => {
-  const elsewhere = event.target !== document.body && !event.target.closest("#panel");
-  const listIsOpen = event.target.getAttribute("aria-expanded") === "true";
+  const elsewhere = event.target !== document.body && !floe.closest(event, "#panel");
+  const listIsOpen = floe.closest(event, "*")?.getAttribute("aria-expanded") === "true";
   if (event.key !== "Escape" || elsewhere || listIsOpen) return;
   if (document.documentElement.classList.contains("cloud-open")) floe.setCloud(false);
 });
@@ -29,6 +29,7 @@ floe.panelHead = ({ element }) => {
 
 /** Draws again only what has changed: a list that is being read must not be replaced. */
 floe.onChange = ({ props, watch }, draw) => {
+  /** @type {string | null} */
   let drawn = null;
   const look = () => {
     const now = JSON.stringify(props.value);
@@ -45,6 +46,7 @@ floe.onChange = ({ props, watch }, draw) => {
  * typing there, or have pressed what the answer to something else does not know of yet.
  */
 floe.lines = (list, line) => {
+  /** @type {Map<string, HTMLElement>} */
   let drawn = new Map();
   return (rows) => {
     const kept = drawn;
@@ -57,7 +59,7 @@ floe.lines = (list, line) => {
     for (const [text, node] of kept) if (!drawn.has(text)) node.remove();
     let next = list.firstElementChild;
     for (const node of drawn.values()) {
-      if (node === next) next = next.nextElementSibling;
+      if (node === next) next = node.nextElementSibling;
       else list.insertBefore(node, next);
     }
   };
@@ -65,6 +67,7 @@ floe.lines = (list, line) => {
 
 floe.hint = (part) => {
   floe.onChange(part, ({ note, link }) => {
+    /** @type {Child[]} */
     const children = [note];
     if (link) {
       const anchor = { href: link, target: "_blank", rel: "noopener noreferrer" };
@@ -94,7 +97,11 @@ floe.findings = (findings) =>
     { className: "findings" },
     ...findings.map(([mark, sentence]) => {
       const [icon, name] = floe.marks[mark];
-      const sign = floe.el("span", { className: "mark", role: "img", title: name }, floe.icon(icon));
+      const sign = floe.el(
+        "span",
+        { className: "mark", role: "img", title: name },
+        floe.icon(icon),
+      );
       sign.setAttribute("aria-label", name);
       return floe.el("li", { className: mark }, sign, floe.el("span", {}, sentence));
     }),

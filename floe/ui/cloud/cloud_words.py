@@ -1,6 +1,6 @@
 """Words of the cloud panel: findings with their marks, ages, where a key is, who decides."""
 
-from typing import Any, Final, Literal
+from typing import Final
 
 from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.credentials.keys import Keys
@@ -9,9 +9,8 @@ from floe.cloud.link import CloudLink
 from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.jobs.endpoint_test import EndpointTestView
+from floe.ui.page_values import CloudInUseValue, EndpointTestValue, HintValue, StatusMark
 from floe.units import format_time_ago
-
-StatusMark = Literal["good", "limited", "impossible"]
 
 CHOICES: Final = [
     *((preset.title, preset.id) for preset in PRESETS),
@@ -59,7 +58,7 @@ def _mark(finding: str) -> StatusMark:
     return "impossible" if finding.startswith(_IMPOSSIBLE) else "limited"
 
 
-def preset_note(preset_id: str) -> dict[str, str]:
+def preset_note(preset_id: str) -> HintValue:
     """Return the sentence under the drop-down list, and the page where a key is got, if any."""
     if preset_id == OFF:
         return {"note": _OFF_NOTE, "link": ""}
@@ -93,7 +92,7 @@ def duration_note(settings: Settings) -> str:
     )
 
 
-def in_use_value(cloud: CloudLink, settings: Settings) -> dict[str, Any]:
+def in_use_value(cloud: CloudLink, settings: Settings) -> CloudInUseValue:
     """Return the cloud that answers now: its state, the age of its last test, and its findings."""
     choice, state, profile, tested_at = (
         cloud.choice,
@@ -122,7 +121,7 @@ def endpoint_name(choice: EndpointChoice) -> str:
     return f"{title}, {choice.model}" if choice.model else title
 
 
-def endpoint_test_value(view: EndpointTestView | None) -> dict[str, Any]:
+def endpoint_test_value(view: EndpointTestView | None) -> EndpointTestValue:
     """Return a test for the page: steps while it runs, then findings."""
     if view is None:
         return {"title": "", "running": False, "lines": [], "findings": []}

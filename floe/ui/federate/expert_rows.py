@@ -1,9 +1,9 @@
 """Experts of groups as the page shows them."""
 
 import json
-from typing import Any
 
 from floe.store import Store
+from floe.ui.page_values import ExpertValue
 
 _EXPERTS = """
     SELECT a.id, a.name, a.in_use, a.rank, e.cluster, e.samples, a.created_at
@@ -11,7 +11,7 @@ _EXPERTS = """
 """
 
 
-def expert_rows(store: Store) -> list[dict[str, Any]]:
+def expert_rows(store: Store) -> list[ExpertValue]:
     """Return what `floe.experts` draws."""
     with store.reading() as db:
         found = db.execute(_EXPERTS).fetchall()

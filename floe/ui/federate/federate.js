@@ -11,17 +11,18 @@ floe.scatter = () => {
     height: SIZE.height,
   });
   const node = floe.el("figure", { className: "chart scatter" }, svg);
+  /** @type {((x: number, y: number) => SVGElement)[]} */
   const shapes = [
     (x, y) => floe.svg("circle", { cx: x, cy: y, r: 6 }),
     (x, y) => floe.svg("path", { d: `M${x - 6} ${y - 6}h12v12h-12z` }),
     (x, y) => floe.svg("path", { d: `M${x} ${y - 7}l7 12h-14z` }),
     (x, y) => floe.svg("path", { d: `M${x} ${y - 8}l8 8l-8 8l-8-8z` }),
   ];
-  const range = (values) => {
+  const range = (/** @type {number[]} */ values) => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    return (value) => (high > low ? (value - low) / (high - low) : 0.5);
+    return (/** @type {number} */ value) => (high > low ? (value - low) / (high - low) : 0.5);
   };
-  node.update = (points) => {
+  const update = (/** @type {PositionValue[]} */ points) => {
     node.hidden = !points.length;
     if (!points.length) return;
     const across = range(points.map((point) => point.x));
@@ -45,7 +46,7 @@ floe.scatter = () => {
     const words = points.map((point) => `${point.name} in ${point.cluster}`);
     svg.setAttribute("aria-label", `Devices and their clusters: ${words.join(", ")}`);
   };
-  return node;
+  return Object.assign(node, { update });
 };
 
 floe.rounds = (part) => {
@@ -58,10 +59,7 @@ floe.rounds = (part) => {
   const table = floe.el("table");
   const scroll = floe.el("div", { className: "scroll" }, table);
   const history = floe.el("details", {});
-  history.append(
-    floe.el("summary", {}, floe.chevron(), "Round by round"),
-    scroll,
-  );
+  history.append(floe.el("summary", {}, floe.chevron(), "Round by round"), scroll);
   const sheet = floe.sheet(
     "Rounds",
     title,
@@ -71,11 +69,12 @@ floe.rounds = (part) => {
     history,
   );
   element.append(sheet);
+  /** @type {(tag: "th" | "td", values: string[]) => HTMLElement[]} */
   const cells = (tag, values) => values.map((value) => floe.el(tag, {}, value));
   floe.onChange(part, (value) => {
     sheet.hidden = !value.sentence;
     if (sheet.hidden) return;
-    sheet.head.firstChild.textContent = value.title;
+    sheet.head.children[0].textContent = value.title;
     title.textContent = value.sentence;
     title.classList.toggle("working", value.running);
     figures.replaceChildren(
@@ -103,7 +102,7 @@ floe.experts = (part) => {
     list,
   );
   part.element.append(sheet);
-  const draw = floe.lines(list, (each) => {
+  const draw = floe.lines(list, (/** @type {ExpertValue} */ each) => {
     const use = floe.toggle("In use", (on) => part.trigger("switch", { id: each.id, on }));
     use.set(each.in_use);
     const prompts = each.samples.map((sample) => floe.el("li", {}, sample));
@@ -148,6 +147,7 @@ floe.group = (part) => {
     floe.el("div", { className: "row" }, pick, file),
     floe.el("small", {}, "The PEM file that the group's host gave you."),
   );
+  /** @type {Choice} */
   const privacy = floe.choice(
     "What the group is told of your topics",
     [
@@ -167,6 +167,7 @@ floe.group = (part) => {
       "One point that says what your prompts are about, for the router; roughly: with noise added.",
     ),
   );
+  /** @type {GroupAsked["level"]} */
   let level = "roughly";
   privacy.set(level);
   const limits = floe.el("p", { className: "faint" });

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -20,6 +19,7 @@ from floe.ui.federate.expert_rows import expert_rows
 from floe.ui.federate.federate_panel import FederateParts
 from floe.ui.federate.rounds import NOTHING, rounds_value
 from floe.ui.page_events import GroupAsked, ItemSwitchAsked, ViewAsked, read_asked
+from floe.ui.page_values import ExpertListValue, GroupValue, RoundsValue, SimulationValue
 from floe.ui.privacy.privacy_actions import keep_consent
 from floe.ui.show_errors import Changes, show_errors
 
@@ -65,9 +65,11 @@ class FederateActions:
         shown: Changes = {
             self.parts.group: self._group(group, joining=joining),
             self.parts.group_rounds: self._rounds("The group's rounds", group),
-            self.parts.simulation: {"running": bool(simulation and simulation in running)},
+            self.parts.simulation: SimulationValue(
+                running=bool(simulation and simulation in running)
+            ),
             self.parts.simulation_rounds: self._rounds("Simulated rounds", simulation),
-            self.parts.experts: {"rows": expert_rows(self._store)},
+            self.parts.experts: ExpertListValue(rows=expert_rows(self._store)),
             self.parts.clock: gr.update(active=joining or bool(running)),
         }
         return shown | ({self.parts.notice: problem} if problem else {})
@@ -129,7 +131,7 @@ class FederateActions:
             )
         return path
 
-    def _group(self, group: Federation | None, *, joining: bool) -> dict[str, Any]:
+    def _group(self, group: Federation | None, *, joining: bool) -> GroupValue:
         kept = group.settings if group else {}
         sentence = group.sentence if group else ""
         return {
@@ -142,7 +144,7 @@ class FederateActions:
             "limits": LIMITS.sentence,
         }
 
-    def _rounds(self, title: str, federation: Federation | None) -> dict[str, Any]:
+    def _rounds(self, title: str, federation: Federation | None) -> RoundsValue:
         if federation is None:
             return NOTHING
         return rounds_value(title, federation, self._history.rounds(federation.id))

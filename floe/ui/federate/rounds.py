@@ -1,21 +1,30 @@
 """The rounds of a group or a simulation as the page shows them: curves, clusters, figures."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from floe.federation.app.round_report import RoundReport
 from floe.federation.group.history import Federation
+from floe.ui.page_values import FigureValue, PositionValue, RoundsValue
 from floe.units import format_bytes
-
-NOTHING: Final[dict[str, Any]] = {"sentence": ""}
-"""Before the first group or simulation."""
 
 COLUMNS: Final = ["round", "devices", "clusters", "mean loss", "left out", "in", "out", "time"]
 
+NOTHING: Final = RoundsValue(
+    title="",
+    running=False,
+    sentence="",
+    figures=[],
+    promise="",
+    series=[],
+    positions=[],
+    columns=COLUMNS,
+    rounds=[],
+)
+"""Before the first group or simulation."""
 
-def rounds_value(
-    title: str, federation: Federation, rounds: Sequence[RoundReport]
-) -> dict[str, Any]:
+
+def rounds_value(title: str, federation: Federation, rounds: Sequence[RoundReport]) -> RoundsValue:
     """Return what `floe.rounds` draws."""
     newest = rounds[-1] if rounds else None
     labels = _labels(rounds)
@@ -48,7 +57,7 @@ def _losses(rounds: Sequence[RoundReport], label: str) -> list[list[float]]:
     ]
 
 
-def _positions(report: RoundReport, labels: Sequence[str]) -> list[dict[str, Any]]:
+def _positions(report: RoundReport, labels: Sequence[str]) -> list[PositionValue]:
     lines = {line.client: line for line in report.clients}
     return [
         {
@@ -63,7 +72,7 @@ def _positions(report: RoundReport, labels: Sequence[str]) -> list[dict[str, Any
     ]
 
 
-def _figures(rounds: Sequence[RoundReport]) -> list[list[str]]:
+def _figures(rounds: Sequence[RoundReport]) -> list[FigureValue]:
     if not rounds:
         return []
     newest = rounds[-1]

@@ -3,7 +3,7 @@
 
 floe.svg = (tag, attributes = {}, ...children) => {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
   node.append(...children);
   return node;
 };
@@ -12,7 +12,8 @@ floe.svg = (tag, attributes = {}, ...children) => {
 floe.ticks = (low, high, count) => {
   const rough = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough * 0.999);
+  const steps = [1, 2, 5, 10].map((each) => each * power);
+  const step = steps.find((each) => each >= rough * 0.999) ?? 10 * power;
   const ticks = [];
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-6; at += step) {
     ticks.push(Math.abs(at) < step * 1e-6 ? 0 : at);
@@ -33,13 +34,17 @@ floe.chart = (xName, yName) => {
   const legend = floe.el("div", { className: "chart-legend" });
   const reading = floe.el("p", { className: "chart-reading" });
   const node = floe.el("figure", { className: "chart" }, legend, svg, reading);
+  /** @type {SeriesValue[]} */
   let series = [];
-  let scale = null;
+  /** @type {Record<"x" | "y", (value: number) => number>} */
+  let scale = { x: () => 0, y: () => 0 };
 
-  const path = (points) =>
-    points.map(([x, y], i) => `${i ? "L" : "M"}${scale.x(x).toFixed(1)} ${scale.y(y).toFixed(1)}`).join("");
+  const path = (/** @type {number[][]} */ points) =>
+    points
+      .map(([x, y], i) => `${i ? "L" : "M"}${scale.x(x).toFixed(1)} ${scale.y(y).toFixed(1)}`)
+      .join("");
 
-  const measure = (width) => {
+  const measure = (/** @type {number} */ width) => {
     const points = series.flatMap((each) => each.points);
     const xs = points.map(([x]) => x);
     const ys = points.map(([, y]) => y);
@@ -56,9 +61,11 @@ floe.chart = (xName, yName) => {
     return { left, right, low, high };
   };
 
+  /** @type {(width: number, box: ReturnType<typeof measure>) => SVGElement[]} */
   const axes = (width, { left, right, low, high }) => {
     const rows = floe.ticks(low, high, 4);
     const columns = floe.ticks(left, right, Math.max(2, Math.min(8, Math.floor(width / 90))));
+    /** @type {(x: number, y: number, anchor: string, words: string) => SVGElement} */
     const text = (x, y, anchor, words) => floe.svg("text", { x, y, "text-anchor": anchor }, words);
     return [
       ...rows.ticks.flatMap((tick) => [
@@ -79,12 +86,18 @@ floe.chart = (xName, yName) => {
       text(width - EDGE.right, HEIGHT - 3, "end", xName),
       floe.svg(
         "text",
-        { x: 11, y: EDGE.top + 70, transform: `rotate(-90 11 ${EDGE.top + 70})`, "text-anchor": "middle" },
+        {
+          x: 11,
+          y: EDGE.top + 70,
+          transform: `rotate(-90 11 ${EDGE.top + 70})`,
+          "text-anchor": "middle",
+        },
         yName,
       ),
     ];
   };
 
+  /** @type {(each: SeriesValue, number: number) => SVGElement} */
   const line = (each, number) => {
     const group = floe.svg("g", { class: `line-${number % 8}` });
     group.append(
@@ -102,32 +115,38 @@ floe.chart = (xName, yName) => {
     const width = Math.max(260, Math.floor(node.clientWidth));
     const drawn = series.filter((each) => each.points.length);
     svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    svg.setAttribute("width", width);
+    svg.setAttribute("width", String(width));
     node.classList.toggle("waiting", !drawn.length);
     if (!drawn.length) {
       svg.replaceChildren(
-        floe.svg("text", { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No figures yet"),
+        floe.svg(
+          "text",
+          { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" },
+          "No figures yet",
+        ),
       );
       return;
     }
     const box = measure(width);
     const lines = series.map((each, number) => (each.points.length ? line(each, number) : ""));
     svg.replaceChildren(...axes(width, box), ...lines);
-    const last = drawn.map((each) => `${each.name} ${each.points.at(-1)[1].toFixed(3)}`);
+    const last = drawn.map(
+      (each) => `${each.name} ${each.points[each.points.length - 1][1].toFixed(3)}`,
+    );
     svg.setAttribute("aria-label", `${yName} by ${xName}: at the end ${last.join(", ")}`);
   };
 
   svg.onpointermove = (event) => {
     const points = series.flatMap((each) => each.points);
-    if (!points.length || !scale) return;
+    if (!points.length) return;
     const at = event.clientX - svg.getBoundingClientRect().left;
     const near = points.reduce((best, each) =>
       Math.abs(scale.x(each[0]) - at) < Math.abs(scale.x(best[0]) - at) ? each : best,
     )[0];
-    const values = series
-      .map((each) => [each.name, each.points.filter(([x]) => x <= near).at(-1)])
-      .filter(([, point]) => point)
-      .map(([name, point]) => `${name} ${point[1].toFixed(3)}`);
+    const values = series.flatMap(({ name, points }) => {
+      const point = points.filter(([x]) => x <= near).at(-1);
+      return point ? [`${name} ${point[1].toFixed(3)}`] : [];
+    });
     reading.textContent = `${xName} ${near}: ${values.join(" · ")}`;
   };
   svg.onpointerleave = () => {
@@ -136,17 +155,19 @@ floe.chart = (xName, yName) => {
 
   new ResizeObserver(() => requestAnimationFrame(draw)).observe(node);
 
-  node.update = (fresh) => {
+  const update = (/** @type {SeriesValue[]} */ fresh) => {
     series = fresh;
     legend.replaceChildren(
       ...series.map((each, number) => {
         const sample = floe.svg("svg", { viewBox: "0 0 26 8", class: `line-${number % 8}` });
         sample.setAttribute("aria-hidden", "true");
-        sample.append(floe.svg("path", { d: "M1 4h24", "stroke-dasharray": floe.dashes[number % 8] }));
+        sample.append(
+          floe.svg("path", { d: "M1 4h24", "stroke-dasharray": floe.dashes[number % 8] }),
+        );
         return floe.el("span", {}, sample, each.name);
       }),
     );
     draw();
   };
-  return node;
+  return Object.assign(node, { update });
 };

@@ -1,15 +1,14 @@
 """The page's view of what is learnt from."""
 
-from typing import Any
-
 from floe.privacy.consent import consent
 from floe.resources import EXAMPLES
 from floe.store import Store
 from floe.training.data.dataset import PRIVATE, ChosenConversation, Dataset
 from floe.training.data.learning_choices import LearningChoices
+from floe.ui.page_values import LearningAnswerValue, LearningValue
 
 
-def learning_value(store: Store, data: Dataset) -> dict[str, Any]:
+def learning_value(store: Store, data: Dataset) -> LearningValue:
     """Return what `floe.learning` draws: all conversations, those left out as well."""
     kept = LearningChoices.load(store)
     chosen = {each.id: each for each in data.conversations}
@@ -59,7 +58,7 @@ def facts(chat: ChosenConversation) -> str:
     return f"{used}, kept to judge by" if chat.split == "held_out" else used
 
 
-def rows_of(data: Dataset, conversation_id: int) -> list[dict[str, Any]]:
+def rows_of(data: Dataset, conversation_id: int) -> list[LearningAnswerValue]:
     """Return the answers of a conversation for the browser."""
     return [
         {

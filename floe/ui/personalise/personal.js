@@ -27,12 +27,15 @@ floe.learning = (part) => {
   );
   const sentence = floe.el("p", { role: "status" });
   const list = floe.el("ul", { className: "plain-list chats" });
-  const privately = floe.toggle("Learn from private ones, too", (on) => trigger("privately", { on }));
+  const privately = floe.toggle("Learn from private ones, too", (on) =>
+    trigger("privately", { on }),
+  );
   const privateNote = floe.el("p", { className: "faint" });
   const privateOnes = floe.el("div", { className: "privately" }, privateNote, privately);
   const bring = floe.press(
     "Import",
-    () => floe.pickText(".jsonl,application/jsonl", (text, name) => trigger("bring", { text, name })),
+    () =>
+      floe.pickText(".jsonl,application/jsonl", (text, name) => trigger("bring", { text, name })),
     "",
     "load",
   );
@@ -53,7 +56,7 @@ floe.learning = (part) => {
   );
   const open = new Set();
 
-  const rowLine = (row) => {
+  const rowLine = (/** @type {LearningAnswerValue} */ row) => {
     const use = floe.el("input", { type: "checkbox", checked: !row.left_out });
     use.disabled = Boolean(row.left_out) && !row.by_hand;
     use.onchange = () => trigger("leave", { message: row.message, out: !use.checked });
@@ -74,12 +77,13 @@ floe.learning = (part) => {
     return floe.el("li", { className: row.left_out ? "out" : "" }, use, words);
   };
 
+  /** @type {(id: number, place: HTMLElement) => Promise<void>} */
   const fill = async (id, place) => {
-    const rows = await server.rows(id);
+    const rows = (await server.rows(id)) ?? [];
     place.replaceChildren(...rows.map(rowLine));
   };
 
-  const chatLine = (chat) => {
+  const chatLine = (/** @type {LearningChatValue} */ chat) => {
     const use = floe.el("input", { type: "checkbox", checked: chat.chosen });
     use.setAttribute("aria-label", `Learn from “${chat.title}”`);
     use.onchange = () => trigger("choose", { id: chat.id, on: use.checked });
@@ -142,10 +146,14 @@ floe.ownWeight = (part) => {
 floe.adapters = (part) => {
   const { element, trigger } = part;
   const list = floe.el("ul", { className: "plain-list adapters" });
-  const none = floe.el("p", { className: "empty" }, "No adapters yet: the first training makes one.");
+  const none = floe.el(
+    "p",
+    { className: "empty" },
+    "No adapters yet: the first training makes one.",
+  );
   element.append(floe.sheet("Adapters", none, list));
 
-  const line = (each) => {
+  const line = (/** @type {AdapterValue} */ each) => {
     const name = floe.el("input", { value: each.name, maxLength: 60, className: "name" });
     name.setAttribute("aria-label", "Name of the adapter");
     name.onchange = () => trigger("rename", { id: each.id, name: name.value });
@@ -157,10 +165,10 @@ floe.adapters = (part) => {
     use.disabled = !each.fits && !each.in_use;
     const scale = floe.el("input", {
       type: "range",
-      min: 0,
-      max: each.largest_scale,
-      step: 0.05,
-      value: each.scale,
+      min: "0",
+      max: String(each.largest_scale),
+      step: "0.05",
+      value: String(each.scale),
     });
     scale.setAttribute("aria-label", `How strongly “${each.name}” acts`);
     const shown = floe.el("output", {}, each.scale.toFixed(2));
@@ -168,21 +176,15 @@ floe.adapters = (part) => {
       shown.textContent = Number(scale.value).toFixed(2);
     };
     scale.onchange = () => trigger("strengthen", { id: each.id, scale: Number(scale.value) });
-    const drop = floe.ask(
-      floe.press("Delete", null, "", "bin"),
-      "Delete for good?",
-      "Delete",
-      () => trigger("delete", { id: each.id }),
+    const drop = floe.ask(floe.press("Delete", null, "", "bin"), "Delete for good?", "Delete", () =>
+      trigger("delete", { id: each.id }),
     );
-    const buttons = floe.el(
-      "div",
-      { className: "row" },
-      floe.press("PEFT", () => trigger("export", { id: each.id, kind: "peft" }), "", "save"),
-      floe.press("GGUF", () => trigger("export", { id: each.id, kind: "gguf" }), "", "save"),
-      drop,
-    );
-    buttons.children[0].title = "Save as a zip that peft loads";
-    buttons.children[1].title = "Save as a GGUF adapter that llama.cpp loads";
+    const save = (/** @type {KindAsked["kind"]} */ kind) =>
+      floe.press(kind.toUpperCase(), () => trigger("export", { id: each.id, kind }), "", "save");
+    const [peft, gguf] = [save("peft"), save("gguf")];
+    peft.title = "Save as a zip that peft loads";
+    gguf.title = "Save as a GGUF adapter that llama.cpp loads";
+    const buttons = floe.el("div", { className: "row" }, peft, gguf, drop);
     return floe.el(
       "li",
       { className: each.in_use ? "" : "off" },
@@ -209,15 +211,17 @@ floe.select = (label, options, onchange) => {
   for (const [value, text] of options) select.append(floe.el("option", { value }, text));
   select.onchange = () => onchange(select.value);
   const field = floe.field(label, select);
-  field.set = (value) => {
+  const set = (/** @type {string | number | null} */ value) => {
     select.value = value === null ? "" : String(value);
   };
-  return field;
+  return Object.assign(field, { set });
 };
 
 floe.plan = (part) => {
   const { element, trigger } = part;
-  const number = (name) => (value) => trigger("limit", { name, value: value ? Number(value) : null });
+  /** @type {(name: LimitAsked["name"]) => (value: string) => void} */
+  const number = (name) => (value) =>
+    trigger("limit", { name, value: value ? Number(value) : null });
   const memory = floe.select(
     "Memory it may take",
     [
@@ -280,17 +284,12 @@ floe.run = (part) => {
   const chart = floe.chart("step", "loss");
   const figures = floe.el("dl", { className: "figures" });
   const result = floe.el("div", { className: "result" });
-  const sheet = floe.sheet(
-    "Training",
-    title,
-    floe.el("div", { className: "row progress" }, bar, left, cancel, resume),
-    figures,
-    chart,
-    result,
-  );
+  const progress = floe.el("div", { className: "row progress" }, bar, left, cancel, resume);
+  const sheet = floe.sheet("Training", title, progress, figures, chart, result);
   element.append(sheet);
 
-  const sample = (each) => {
+  const sample = (/** @type {SampleValue} */ each) => {
+    /** @type {(name: string, text: string) => HTMLElement} */
     const side = (name, text) =>
       floe.el("div", {}, floe.el("h3", {}, name), floe.el("p", { className: "told" }, text));
     return floe.el(
@@ -315,7 +314,7 @@ floe.run = (part) => {
     if (value.progress === null) bar.removeAttribute("value");
     else bar.value = value.progress;
     left.textContent = value.left;
-    left.parentElement.hidden = !value.running && !value.can_resume;
+    progress.hidden = !value.running && !value.can_resume;
     cancel.hidden = !value.running || value.stopping;
     resume.hidden = !value.can_resume;
     chart.hidden = !value.series.some((each) => each.points.length);

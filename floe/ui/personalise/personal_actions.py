@@ -3,7 +3,7 @@
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import gradio as gr
 
@@ -34,6 +34,7 @@ from floe.ui.page_events import (
     ViewAsked,
     read_asked,
 )
+from floe.ui.page_values import AdapterListValue, NoRunValue, OwnWeightValue, PlanValue, RunValue
 from floe.ui.personalise.learning_view import learning_value
 from floe.ui.personalise.personal_panel import PersonalParts
 from floe.ui.personalise.training_view import NOTHING, adapter_row, run_value
@@ -296,7 +297,7 @@ class PersonalActions:
         # The state is read first, so that what ends meanwhile is drawn at the next tick.
         self._redraw_due = self._is_busy() or self._redraw_due
         run = self._runs.latest()
-        shown = NOTHING
+        shown: RunValue | NoRunValue = NOTHING
         if run is not None:
             shown = run_value(run, self._runs.steps(run.id), self._runs.comparison(run.id))
         return {
@@ -306,7 +307,7 @@ class PersonalActions:
             self.parts.clock: gr.update(active=self._redraw_due),
         }
 
-    def _plan(self) -> dict[str, Any]:
+    def _plan(self) -> PlanValue:
         kept, in_use, planned = self._kept, self._in_use(), self._plan_job.view()
         scan_sentence = self._scan.sentence
         return {
@@ -321,7 +322,7 @@ class PersonalActions:
             ),
         }
 
-    def _weight(self) -> dict[str, Any]:
+    def _weight(self) -> OwnWeightValue:
         on = self._kept.ask_cloud
         running = self._weight_fit.running
         return {
@@ -376,4 +377,4 @@ class PersonalActions:
     def _shown_adapters(self) -> Changes:
         base = self._base()
         rows = [adapter_row(each, base) for each in self._adapters.all()]
-        return {self.parts.adapters: {"rows": rows}, self.parts.notice: ""}
+        return {self.parts.adapters: AdapterListValue(rows=rows), self.parts.notice: ""}

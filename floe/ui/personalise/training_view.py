@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from floe.adapters.registry import LARGEST_SCALE, LearntAdapter
 from floe.training.comparison import SideBySide
 from floe.training.process import TrainingStep
 from floe.training.run_table import TrainingRun
+from floe.ui.page_values import AdapterValue, FigureValue, NoRunValue, RunValue
 from floe.units import format_bytes, format_duration, format_gigabytes
 
-NOTHING: Final[dict[str, Any]] = {"status": ""}
+NOTHING: Final = NoRunValue(status="")
 """Before the first run."""
 
 _POINTS: Final = 300
@@ -19,7 +20,7 @@ _POINTS: Final = 300
 
 def run_value(
     run: TrainingRun, steps: Sequence[TrainingStep], compared: Sequence[SideBySide]
-) -> dict[str, Any]:
+) -> RunValue:
     """Return what `floe.run` draws."""
     newest = steps[-1] if steps else None
     return {
@@ -32,7 +33,11 @@ def run_value(
         "left": _left(run, newest),
         "figures": _figures(run),
         "series": [
-            {"name": "training", "points": thinned([(s.step, s.train_loss) for s in steps])},
+            {
+                "name": "training",
+                "points": thinned([(s.step, s.train_loss) for s in steps]),
+                "dots": False,
+            },
             {
                 "name": "kept aside",
                 "points": thinned([(s.step, s.held_out_loss) for s in steps]),
@@ -58,7 +63,7 @@ def thinned(points: Sequence[tuple[int, float | None]]) -> list[list[float]]:
     return known if every <= 1 else [*known[:-1:every], known[-1]]
 
 
-def adapter_row(adapter: LearntAdapter, base_sha256: str) -> dict[str, Any]:
+def adapter_row(adapter: LearntAdapter, base_sha256: str) -> AdapterValue:
     """Return what `floe.adapters` draws of one."""
     fits = adapter.base_sha256 == base_sha256
     facts = ["an expert of a group"] if adapter.kind == "expert" else []
@@ -99,7 +104,7 @@ def _left(run: TrainingRun, newest: TrainingStep | None) -> str:
     return f"about {format_duration(newest.seconds_left)} left"
 
 
-def _figures(run: TrainingRun) -> list[list[str]]:
+def _figures(run: TrainingRun) -> list[FigureValue]:
     """Return names and values of what the trainer reported at its end."""
     found = run.metrics
     figures = []

@@ -30,7 +30,9 @@ floe.ownData = (part) => {
   const state = floe.el("p");
   const about = floe.el("p");
   const lost = floe.el("p");
+  /** @type {EncryptionAsked["kind"]} */
   let kind = "keyring";
+  /** @type {(label: string) => [HTMLInputElement, HTMLElement]} */
   const secret = (label) => {
     const input = floe.el("input", { type: "password", autocomplete: "new-password" });
     return [input, floe.field(label, input)];
@@ -74,13 +76,17 @@ floe.ownData = (part) => {
     "Delete everything",
     () => trigger("erase"),
   );
-  const row = (...children) => floe.el("div", { className: "row" }, ...children);
+  const row = (/** @type {Child[]} */ ...children) =>
+    floe.el("div", { className: "row" }, ...children);
   element.append(
     floe.sheet(
       "Backups",
       said,
       backups,
-      row(floe.press("Back up now", () => trigger("backup"), "", "save"), drop),
+      row(
+        floe.press("Back up now", () => trigger("backup"), "", "save"),
+        drop,
+      ),
     ),
     floe.sheet("Encryption on this device's disk", state, about, turnOn, decrypt),
     floe.sheet("Delete all my data", question, erase),

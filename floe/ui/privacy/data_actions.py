@@ -3,8 +3,6 @@
 What needs the data closed is only asked for here; `floe.data_folder.maintenance` does it.
 """
 
-from typing import Any
-
 import gradio as gr
 
 from floe.config import Settings
@@ -14,6 +12,7 @@ from floe.errors import EncryptionError
 from floe.store import backup, encryption
 from floe.store.backup import BackupSchedule
 from floe.ui.page_events import EncryptionAsked, ViewAsked, read_asked
+from floe.ui.page_values import OwnDataValue
 from floe.ui.privacy.privacy_panel import PrivacyParts
 from floe.ui.show_errors import Changes, show_errors
 
@@ -86,10 +85,11 @@ class DataActions:
         return {self.parts.own_data: self._value(sentence), self.parts.notice: ""}
 
     def _closing(self) -> Changes:
-        value = {**self._value(_CLOSING), "closing": True}
+        value = self._value(_CLOSING)
+        value["closing"] = True
         return {self.parts.own_data: value, self.parts.notice: ""}
 
-    def _value(self, sentence: str = "") -> dict[str, Any]:
+    def _value(self, sentence: str = "") -> OwnDataValue:
         kept = backup.list_backups(self._data_dir)
         header = encryption.read_header(self._data_dir)
         return {

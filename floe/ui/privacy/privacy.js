@@ -3,6 +3,7 @@
 
 floe.privacyRules = (part) => {
   const { element, trigger } = part;
+  /** @type {(name: PrivacyAsked["name"]) => (value: string) => void} */
   const tell = (name) => (value) => trigger("set", { name, value });
   const state = floe.el("p", { role: "status" });
   const policy = floe.choice(
@@ -15,11 +16,9 @@ floe.privacyRules = (part) => {
   );
   const meaning = floe.el("small");
   policy.append(meaning);
-  const area = (name, placeholder) => {
-    const field = floe.el("textarea", { rows: 4, placeholder });
-    floe.whenTyped(field, tell(name));
-    return field;
-  };
+  /** @type {(name: PrivacyAsked["name"], placeholder: string) => TypedField} */
+  const area = (name, placeholder) =>
+    floe.whenTyped(floe.el("textarea", { rows: 4, placeholder }), tell(name));
   const fields = {
     own_words: area("own_words", "Anna Weber\nProject Bluebird"),
     about_me: area("about_me", "I live in Bern and teach physics."),
@@ -39,7 +38,11 @@ floe.privacyRules = (part) => {
         { className: "pair three" },
         floe.field("Always private", fields.own_words, "Names, contacts and projects, one a line."),
         floe.field("About you", fields.about_me, "Told to the model on this device, never sent."),
-        floe.field("Good to know", fields.personal_context, "Plans and notes; likewise never sent."),
+        floe.field(
+          "Good to know",
+          fields.personal_context,
+          "Plans and notes; likewise never sent.",
+        ),
       ),
     ),
   );
@@ -50,7 +53,9 @@ floe.privacyRules = (part) => {
       value.policy === "local only"
         ? "The model on this device answers alone; no connection is opened."
         : "The cloud sees PERSON_1 in place of a name; the model on this device sees the name.";
-    for (const [name, field] of Object.entries(fields)) field.put(value[name]);
+    fields.own_words.put(value.own_words);
+    fields.about_me.put(value.about_me);
+    fields.personal_context.put(value.personal_context);
   });
 };
 
@@ -62,10 +67,12 @@ floe.consent = (part) => {
   );
   const pair = floe.el("div", { className: "pair" });
   sheet.append(pair);
-  const uses = [
+  /** @type {[ConsentAsked["use"], string][]} */
+  const labels = [
     ["train", "Train your own adapter, on this device"],
     ["federate", "Share what was learnt, never the chats, with a group you join"],
-  ].map(([use, label]) => {
+  ];
+  const uses = labels.map(([use, label]) => {
     const choice = floe.choice(
       label,
       [
@@ -75,11 +82,11 @@ floe.consent = (part) => {
       (value) => trigger("allow", { use, allowed: value === "yes" }),
     );
     pair.append(choice);
-    return [use, choice];
+    return { use, choice };
   });
   element.append(sheet);
   floe.onChange(part, (value) => {
-    for (const [use, choice] of uses) {
+    for (const { use, choice } of uses) {
       choice.set(value[use] === null ? "" : value[use] ? "yes" : "no");
     }
   });
@@ -107,10 +114,11 @@ floe.sentLog = ({ element, trigger, server, watch }) => {
     more,
   );
   element.append(sheet);
+  /** @type {SentRequestValue[]} */
   let shown = [];
   let asked = 0;
 
-  const line = (each) => {
+  const line = (/** @type {SentRequestValue} */ each) => {
     const body = floe.el("pre", { tabIndex: 0 });
     const details = floe.el("details");
     const facts = [each.model, each.purpose, floe.bytes(each.size)].filter(Boolean).join(" · ");
@@ -126,17 +134,17 @@ floe.sentLog = ({ element, trigger, server, watch }) => {
       body,
     );
     details.ontoggle = async () => {
-      if (details.open && !body.textContent) body.textContent = await server.body(each.id);
+      if (details.open && !body.textContent) body.textContent = (await server.body(each.id)) ?? "";
     };
     return floe.el("li", {}, details);
   };
 
   const read = async (further = false) => {
     const number = ++asked;
-    const before = further ? shown.at(-1).id : 0;
+    const before = further ? shown[shown.length - 1].id : 0;
     const page = await server.sent([search.value.trim(), before]);
     if (number !== asked || !page) return; // no page: the app closes its files at the moment
-    const ids = (rows) => rows.map((row) => row.id).join();
+    const ids = (/** @type {SentRequestValue[]} */ rows) => rows.map((row) => row.id).join();
     const newest = ids(shown.slice(0, page.rows.length));
     const same = !further && page.rows.length > 0 && ids(page.rows) === newest;
     if (!same) {
@@ -147,7 +155,9 @@ floe.sentLog = ({ element, trigger, server, watch }) => {
     more.hidden = shown.length >= page.found;
     save.disabled = !page.found;
     const requests = page.found === 1 ? "1 request" : `${page.found} requests`;
-    const none = search.value.trim() ? "Nothing of that kind was sent." : "Nothing has been sent yet.";
+    const none = search.value.trim()
+      ? "Nothing of that kind was sent."
+      : "Nothing has been sent yet.";
     total.textContent = page.found ? `${requests}, ${floe.bytes(page.size)}, newest first.` : none;
   };
 

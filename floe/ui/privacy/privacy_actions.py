@@ -1,17 +1,18 @@
 """Handlers of the privacy view: keep its choices, show and clear the log of what was sent."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from floe.chat.assistant import Assistant
 from floe.privacy import choices
-from floe.privacy.consent import Consent, consent, give_consent
+from floe.privacy.consent import consent, give_consent
 from floe.store import Store
 from floe.store.encryption import temporary_parent
 from floe.ui.page_events import ConsentAsked, PrivacyAsked, QueryAsked, ViewAsked, read_asked
+from floe.ui.page_values import ConsentValue, PrivacyRulesValue, SentClearedValue
 from floe.ui.privacy.privacy_panel import PrivacyParts
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
@@ -78,7 +79,10 @@ class PrivacyActions:
     def clear(self) -> Changes:
         """Forget what was sent."""
         self._log.clear()
-        return {self.parts.log: {"cleared": self._log.count()}, self.parts.notice: ""}
+        return {
+            self.parts.log: SentClearedValue(cleared=self._log.count()),
+            self.parts.notice: "",
+        }
 
     @show_errors
     def export(self, event: gr.EventData) -> Changes:
@@ -89,7 +93,7 @@ class PrivacyActions:
             content = path.read_bytes()
         return {self._save: offer("floe-sent.jsonl", content), self.parts.notice: ""}
 
-    def _rules(self) -> dict[str, Any]:
+    def _rules(self) -> PrivacyRulesValue:
         store = self._store
         return {
             "policy": choices.policy(store),
@@ -100,7 +104,7 @@ class PrivacyActions:
         }
 
 
-def consent_value(store: Store) -> dict[str, bool | None]:
+def consent_value(store: Store) -> ConsentValue:
     """Return the general answers; None: not asked yet."""
     given = consent(store)
     return {"train": given.train, "federate": given.federate}
@@ -109,4 +113,4 @@ def consent_value(store: Store) -> dict[str, bool | None]:
 def keep_consent(store: Store, event: gr.EventData) -> None:
     """Keep one general answer that was given in the page."""
     asked = read_asked(event, ConsentAsked)
-    give_consent(store, Consent(**(consent_value(store) | {asked.use: asked.allowed})))
+    give_consent(store, replace(consent(store), **{asked.use: asked.allowed}))

@@ -4,7 +4,7 @@ Drawn by `privacy.js`; what it does is in `privacy_actions`.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import gradio as gr
 
@@ -12,6 +12,7 @@ from floe.kept_records import RowId
 from floe.privacy.sent import SentLog
 from floe.ui.js_component import js_component
 from floe.ui.page_events import SentAsked, answer_page
+from floe.ui.page_values import SentPage
 
 PAGE: Final = 30
 """Requests that the browser reads at a time."""
@@ -31,8 +32,8 @@ class PrivacyParts:
 def lay_out_privacy(log: SentLog) -> PrivacyParts:
     """Build the view inside the current `gr.Blocks`; the browser reads the log by itself."""
 
-    @answer_page(SentAsked, {"found": 0, "size": 0, "rows": []})
-    def sent(request: tuple[str, int]) -> dict[str, Any]:
+    @answer_page(SentAsked, SentPage(found=0, size=0, rows=[]))
+    def sent(request: tuple[str, int]) -> SentPage:
         return sent_page(log, request[0], request[1])
 
     @answer_page(RowId, "")
@@ -48,7 +49,7 @@ def lay_out_privacy(log: SentLog) -> PrivacyParts:
     return PrivacyParts(notice, rules, consent, sent_log, own_data)
 
 
-def sent_page(log: SentLog, words: str, before: int) -> dict[str, Any]:
+def sent_page(log: SentLog, words: str, before: int) -> SentPage:
     """Return some requests in which the words occur, older than that id (0: the newest)."""
     found, size = log.count(words)
     rows = log.page(words, before=before or None, limit=PAGE)

@@ -1,0 +1,123 @@
+"""Which record each drawn part takes, which events it triggers and which functions it may call.
+
+`floe.NAME` in the scripts draws the part of that name. `records.d.ts`, which the scripts are
+checked against, is made from this table; a test holds the page as it is laid out against it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from floe.kept_records import RowId
+from floe.ui import page_events as events
+from floe.ui import page_values as values
+from floe.ui.chat.thread import Frame, ThreadRows, ThreadWindow
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPart:
+    """The border of one part.
+
+    Attributes:
+        value: type of what Python sends.
+        events: record that comes with each event; None: the event alone.
+        server: argument and answer of each function that the browser calls by itself.
+    """
+
+    value: Any = None
+    events: Mapping[str, Any] = field(default_factory=dict)
+    server: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
+    "views": DrawnPart(events={"go": events.ViewAsked}),
+    "save": DrawnPart(str),
+    "notice": DrawnPart(str),
+    "conversations": DrawnPart(
+        values.ConversationListValue,
+        {
+            "new": None,
+            "open": events.PlaceAsked,
+            "rename": events.TitleAsked,
+            "delete": events.ItemAsked,
+        },
+        {"search": (events.ShortText, list[values.SearchHitValue])},
+    ),
+    "cloud": DrawnPart(values.CloudValue),
+    "figures": DrawnPart(list[values.FigureValue]),
+    "about": DrawnPart(
+        values.AboutValue, {"keep": events.SwitchAsked, "allow": events.ConsentAsked}
+    ),
+    "thread": DrawnPart(
+        ThreadRows,
+        {
+            "edit": events.TextAsked,
+            "regenerate": events.ItemAsked,
+            "branch": events.ItemAsked,
+            "rate": events.RatingAsked,
+            "rewrite": events.TextAsked,
+        },
+        {
+            "tokens": (events.TokensAsked, values.TokenPage),
+            "text": (RowId, str),
+            "window": (events.ThreadAsked, ThreadWindow),
+        },
+    ),
+    "live": DrawnPart(Frame),
+    "auto": DrawnPart(values.AutoWeightValue, {"set": events.SwitchAsked}),
+    "panelHead": DrawnPart(),
+    "hint": DrawnPart(values.HintValue),
+    "where": DrawnPart(str),
+    "trial": DrawnPart(values.EndpointTestValue),
+    "inUse": DrawnPart(values.CloudInUseValue),
+    "privacyRules": DrawnPart(values.PrivacyRulesValue, {"set": events.PrivacyAsked}),
+    "consent": DrawnPart(values.ConsentValue, {"allow": events.ConsentAsked}),
+    "sentLog": DrawnPart(
+        values.SentClearedValue,
+        {"clear": None, "export": events.QueryAsked},
+        {"sent": (events.SentAsked, values.SentPage), "body": (RowId, str)},
+    ),
+    "ownData": DrawnPart(
+        values.OwnDataValue,
+        {
+            "backup": None,
+            "drop": None,
+            "encrypt": events.EncryptionAsked,
+            "decrypt": None,
+            "erase": None,
+        },
+    ),
+    "learning": DrawnPart(
+        values.LearningValue,
+        {
+            "allow": events.ConsentAsked,
+            "choose": events.ItemSwitchAsked,
+            "leave": events.RowAsked,
+            "privately": events.SwitchAsked,
+            "bring": events.FileAsked,
+            "example": events.ExampleAsked,
+            "export": None,
+        },
+        {"rows": (RowId, list[values.LearningAnswerValue])},
+    ),
+    "plan": DrawnPart(values.PlanValue, {"limit": events.LimitAsked, "begin": None}),
+    "run": DrawnPart(values.RunValue | values.NoRunValue, {"cancel": None, "resume": None}),
+    "ownWeight": DrawnPart(values.OwnWeightValue, {"set": events.SwitchAsked, "fit": None}),
+    "adapters": DrawnPart(
+        values.AdapterListValue,
+        {
+            "rename": events.NameAsked,
+            "switch": events.ItemSwitchAsked,
+            "strengthen": events.ScaleAsked,
+            "export": events.KindAsked,
+            "delete": events.ItemAsked,
+        },
+    ),
+    "group": DrawnPart(
+        values.GroupValue,
+        {"allow": events.ConsentAsked, "join": events.GroupAsked, "leave": None},
+    ),
+    "rounds": DrawnPart(values.RoundsValue),
+    "simulation": DrawnPart(values.SimulationValue, {"start": None, "stop": None}),
+    "experts": DrawnPart(values.ExpertListValue, {"switch": events.ItemSwitchAsked}),
+}

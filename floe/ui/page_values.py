@@ -1,0 +1,356 @@
+"""What Python sends the page: the records that its scripts draw.
+
+Their TypeScript declarations, `records.d.ts`, are made from these classes, and the scripts are
+checked against them. A thread's rows and frames are declared in `chat.thread`.
+"""
+
+from typing import Literal, TypeAlias, TypedDict
+
+from floe.privacy.choices import Policy
+from floe.privacy.sent import Purpose
+from floe.records import Source
+from floe.store.encryption import EncryptionKind
+from floe.training.data.dataset import Split
+from floe.training.run_table import RunStatus
+
+StatusMark: TypeAlias = Literal["good", "limited", "impossible"]
+FigureValue: TypeAlias = list[str]
+"""[name, value] or [name, value, tooltip]."""
+
+
+class ChipValue(TypedDict):
+    """What was decided about a question; `spans`: start, end and kind of what decided it."""
+
+    kept: bool
+    reason: str
+    spans: tuple[tuple[int, int, str], ...]
+
+
+AlternativeValue: TypeAlias = tuple[str, float | None, float | None, float | None]
+"""(text, p_local, p_cloud, p_fused)."""
+TokenValue: TypeAlias = tuple[
+    str,
+    int,
+    str,
+    Source,
+    float,
+    float | None,
+    float | None,
+    float | None,
+    int,
+    list[AlternativeValue],
+]
+"""See `chat.tokens.token_rows`."""
+
+
+class TokenPage(TypedDict):
+    """Rows of an answer's tokens that the browser lacked; `live`: more will come."""
+
+    rows: list[TokenValue]
+    live: bool
+
+
+class ConversationValue(TypedDict):
+    """A line of the conversation list; `when` is the heading that it stands under."""
+
+    id: int
+    title: str
+    when: str
+    running: bool
+
+
+class ConversationListValue(TypedDict):
+    """All conversations, and the one in view."""
+
+    open: int | None
+    rows: list[ConversationValue]
+
+
+class SearchHitValue(TypedDict):
+    """A place where searched words occur: a message, or the title alone."""
+
+    id: int
+    message: int | None
+    title: str
+    snippet: str
+
+
+class ConsentValue(TypedDict):
+    """What chats may be used for in general; None: not answered yet."""
+
+    train: bool | None
+    federate: bool | None
+
+
+class AboutValue(TypedDict):
+    """The line above the chat; None in `train` and `federate`: as in general."""
+
+    conversation: int | None
+    title: str
+    local_only: bool
+    train: bool | None
+    federate: bool | None
+    general: ConsentValue
+
+
+class CloudValue(TypedDict):
+    """How the cloud is doing."""
+
+    sentence: str
+    usable: bool
+
+
+class AutoWeightValue(TypedDict):
+    """Whether the weight is set automatically, and why it stands where it does."""
+
+    on: bool
+    reason: str
+
+
+class HintValue(TypedDict):
+    """What is known of an endpoint; `link` is the page where a key is got, or empty."""
+
+    note: str
+    link: str
+
+
+class EndpointTestValue(TypedDict):
+    """A test of an endpoint: its steps while it runs, then what it found."""
+
+    title: str
+    running: bool
+    lines: list[str]
+    findings: list[tuple[StatusMark, str]]
+
+
+class CloudInUseValue(TypedDict):
+    """The cloud that answers now, and what its test found."""
+
+    sentence: str
+    usable: bool
+    tested: str
+    findings: list[tuple[StatusMark, str]]
+    lasts: str
+
+
+class PrivacyRulesValue(TypedDict):
+    """The choices of the privacy view and the state of the detector."""
+
+    policy: Policy
+    own_words: str
+    about_me: str
+    personal_context: str
+    detector: str
+
+
+class SentClearedValue(TypedDict):
+    """The log of what was sent has changed: how many entries and bytes are left."""
+
+    cleared: tuple[int, int]
+
+
+class SentRequestValue(TypedDict):
+    """A request that was sent: `at` in seconds since 1970, `size` in bytes."""
+
+    id: int
+    at: float
+    endpoint: str
+    model: str
+    purpose: Purpose
+    size: int
+
+
+class SentPage(TypedDict):
+    """Some of the requests that were `found`; `size` is that of all of them, in bytes."""
+
+    found: int
+    size: int
+    rows: list[SentRequestValue]
+
+
+class OwnDataValue(TypedDict):
+    """Backups and encryption; `latest` in seconds since 1970, `closing`: the app will restart."""
+
+    backups: int
+    bytes: int
+    latest: float | None
+    problem: str
+    encryption: EncryptionKind | Literal["off"]
+    missing: str
+    protects: str
+    lost: str
+    question: str
+    sentence: str
+    closing: bool
+
+
+class LearningChatValue(TypedDict):
+    """A conversation that may be learnt from."""
+
+    id: int
+    title: str
+    chosen: bool
+    facts: str
+
+
+class LearningValue(TypedDict):
+    """What is learnt from; `examples` are names of made-up persons."""
+
+    consent: bool | None
+    sentence: str
+    with_private: bool
+    private: str
+    without: tuple[int, ...]
+    chats: list[LearningChatValue]
+    examples: list[str]
+
+
+class LearningAnswerValue(TypedDict):
+    """An answer that may be learnt from; `by_hand`: the person left it out."""
+
+    message: int
+    question: str
+    answer: str
+    left_out: str
+    by_hand: bool
+    split: Split
+    weight: float
+    rewritten: bool
+
+
+PlanValue = TypedDict(
+    "PlanValue",
+    {
+        "memory_mb": int | None,
+        "deadline_s": int | None,
+        "afresh": bool,
+        "can_go_on": bool,
+        "from": str,
+        "reason": str,
+        "ready": bool,
+    },
+)
+"""Limits of a plan and what came of them; `from` is the adapter that a run goes on from."""
+
+
+class SeriesValue(TypedDict):
+    """A curve: points (x, y), x growing; `dots`: each point is marked."""
+
+    name: str
+    points: list[list[float]]
+    dots: bool
+
+
+class SampleValue(TypedDict):
+    """A question, the person's own answer, and the model's without and with the new adapter."""
+
+    question: str
+    own: str
+    before: str
+    after: str
+
+
+class NoRunValue(TypedDict):
+    """Before the first training run."""
+
+    status: Literal[""]
+
+
+class RunValue(TypedDict):
+    """A training run; `progress` in [0, 1], None: not known."""
+
+    status: RunStatus
+    running: bool
+    can_resume: bool
+    stopping: bool
+    sentence: str
+    progress: float | None
+    left: str
+    figures: list[FigureValue]
+    series: list[SeriesValue]
+    samples: list[SampleValue]
+
+
+class OwnWeightValue(TypedDict):
+    """Whether the cloud is asked about answers kept aside, and what came of it."""
+
+    on: bool
+    running: bool
+    can_fit: bool
+    reason: str
+
+
+class AdapterValue(TypedDict):
+    """An adapter; `fits`: it was made for this base model."""
+
+    id: int
+    name: str
+    in_use: bool
+    fits: bool
+    scale: float
+    largest_scale: float
+    facts: str
+
+
+class AdapterListValue(TypedDict):
+    """All adapters."""
+
+    rows: list[AdapterValue]
+
+
+class GroupValue(TypedDict):
+    """The group of this device; `certificate`: one was chosen before."""
+
+    consent: bool | None
+    running: bool
+    sentence: str
+    address: str
+    certificate: bool
+    public_key: str
+    limits: str
+
+
+class SimulationValue(TypedDict):
+    """Whether a group is being simulated."""
+
+    running: bool
+
+
+class PositionValue(TypedDict):
+    """Where a device stands on the map of a round; `group` is the number of its cluster."""
+
+    x: float
+    y: float
+    name: str
+    cluster: str
+    group: int
+
+
+class RoundsValue(TypedDict):
+    """The rounds of a group or a simulation; without a sentence there are none."""
+
+    title: str
+    running: bool
+    sentence: str
+    figures: list[FigureValue]
+    promise: str
+    series: list[SeriesValue]
+    positions: list[PositionValue]
+    columns: list[str]
+    rounds: list[list[str]]
+
+
+class ExpertValue(TypedDict):
+    """An adapter that came from a group; `samples` are prompts that are led to it."""
+
+    id: int
+    name: str
+    in_use: bool
+    facts: str
+    samples: list[str]
+
+
+class ExpertListValue(TypedDict):
+    """All experts."""
+
+    rows: list[ExpertValue]

@@ -1,0 +1,675 @@
+// Made by `make records` from floe/ui/page_components.py; do not edit.
+
+/** No events, or no functions of the server. */
+type Nothing = Record<never, never>;
+
+/** What a part is given: where it draws, its value, and its ways to Python. */
+interface Part<Value, Events, Server> {
+  element: HTMLElement;
+  props: { value: Value | null };
+  trigger<Name extends keyof Events>(
+    name: Name,
+    ...data: Events[Name] extends null ? [] : [Events[Name]]
+  ): void;
+  server: Server;
+  watch(name: "value", call: () => void): void;
+}
+
+/** Another view was opened. */
+interface ViewAsked {
+  view: string;
+}
+
+/** A conversation is to be shown, perhaps the place of a message in it. */
+interface PlaceAsked {
+  id: number;
+  message?: number | null;
+}
+
+/** A conversation is to be renamed. */
+interface TitleAsked {
+  id: number;
+  title: string;
+}
+
+/** Something is to be done with a conversation, a message or an adapter. */
+interface ItemAsked {
+  id: number;
+}
+
+/** A place where searched words occur: a message, or the title alone. */
+interface SearchHitValue {
+  id: number;
+  message: number | null;
+  title: string;
+  snippet: string;
+}
+
+/** All conversations, and the one in view. */
+interface ConversationListValue {
+  open: number | null;
+  rows: ConversationValue[];
+}
+
+/** A line of the conversation list; `when` is the heading that it stands under. */
+interface ConversationValue {
+  id: number;
+  title: string;
+  when: string;
+  running: boolean;
+}
+
+/** How the cloud is doing. */
+interface CloudValue {
+  sentence: string;
+  usable: boolean;
+}
+
+/** Something is to be on or off. */
+interface SwitchAsked {
+  on: boolean;
+}
+
+/** An answer to what chats may be used for; None: as in general. */
+interface ConsentAsked {
+  use: "train" | "federate";
+  allowed: boolean | null;
+}
+
+/** The line above the chat; None in `train` and `federate`: as in general. */
+interface AboutValue {
+  conversation: number | null;
+  title: string;
+  local_only: boolean;
+  train: boolean | null;
+  federate: boolean | null;
+  general: ConsentValue;
+}
+
+/** What chats may be used for in general; None: not answered yet. */
+interface ConsentValue {
+  train: boolean | null;
+  federate: boolean | null;
+}
+
+/** A message is to be worded anew. */
+interface TextAsked {
+  id: number;
+  text: string;
+}
+
+/** An answer is liked, disliked or neither. */
+interface RatingAsked {
+  id: number;
+  rating: -1 | 0 | 1;
+}
+
+/** Rows of an answer's tokens that the browser lacked; `live`: more will come. */
+interface TokenPage {
+  rows: [string, number, string, "local" | "fused" | "cloud" | "late" | "offline", number, number | null, number | null, number | null, number, [string, number | null, number | null, number | null][]][];
+  live: boolean;
+}
+
+/** Rows of a branch that the browser asked for. */
+interface ThreadWindow {
+  rows: ThreadRow[];
+}
+
+/** One message as `floe.thread` draws it; `blocks` are HTML, all else is text. */
+interface ThreadRow {
+  id: number;
+  role: string;
+  blocks: string[];
+  siblings: number[];
+  live: boolean;
+  notices: string[];
+  rating: number;
+  rewritten: boolean;
+  chip: ChipValue | null;
+  route: string;
+  reason: string;
+  summary: string;
+}
+
+/** What was decided about a question; `spans`: start, end and kind of what decided it. */
+interface ChipValue {
+  kept: boolean;
+  reason: string;
+  spans: [number, number, string][];
+}
+
+/** Rows `first` and following of the `total` on the way to message `leaf`. */
+interface ThreadRows {
+  conversation: number | null;
+  leaf: number | null;
+  generation: number;
+  first: number;
+  total: number;
+  rows: ThreadRow[];
+  focus: number | null;
+  flash: boolean;
+  model: string;
+}
+
+/** The row of an answer that is being written, and its figures, for that `generation`. */
+interface Frame {
+  generation: number;
+  row: ThreadRow;
+  figures: string[][];
+}
+
+/** Whether the weight is set automatically, and why it stands where it does. */
+interface AutoWeightValue {
+  on: boolean;
+  reason: string;
+}
+
+/** What is known of an endpoint; `link` is the page where a key is got, or empty. */
+interface HintValue {
+  note: string;
+  link: string;
+}
+
+/** A test of an endpoint: its steps while it runs, then what it found. */
+interface EndpointTestValue {
+  title: string;
+  running: boolean;
+  lines: string[];
+  findings: ["good" | "limited" | "impossible", string][];
+}
+
+/** The cloud that answers now, and what its test found. */
+interface CloudInUseValue {
+  sentence: string;
+  usable: boolean;
+  tested: string;
+  findings: ["good" | "limited" | "impossible", string][];
+  lasts: string;
+}
+
+/** A choice of the privacy view. */
+interface PrivacyAsked {
+  name: "policy" | "own_words" | "about_me" | "personal_context";
+  value: string;
+}
+
+/** The choices of the privacy view and the state of the detector. */
+interface PrivacyRulesValue {
+  policy: "local only" | "pseudonyms";
+  own_words: string;
+  about_me: string;
+  personal_context: string;
+  detector: string;
+}
+
+/** Words to look for. */
+interface QueryAsked {
+  query: string;
+}
+
+/** Some of the requests that were `found`; `size` is that of all of them, in bytes. */
+interface SentPage {
+  found: number;
+  size: number;
+  rows: SentRequestValue[];
+}
+
+/** A request that was sent: `at` in seconds since 1970, `size` in bytes. */
+interface SentRequestValue {
+  id: number;
+  at: number;
+  endpoint: string;
+  model: string;
+  purpose: "answer" | "weight" | "probe" | "models";
+  size: number;
+}
+
+/** The log of what was sent has changed: how many entries and bytes are left. */
+interface SentClearedValue {
+  cleared: [number, number];
+}
+
+/** Everything is to be encrypted at rest. */
+interface EncryptionAsked {
+  kind: "keyring" | "passphrase";
+  passphrase?: string;
+  again?: string;
+}
+
+/** Backups and encryption; `latest` in seconds since 1970, `closing`: the app will restart. */
+interface OwnDataValue {
+  backups: number;
+  bytes: number;
+  latest: number | null;
+  problem: string;
+  encryption: "keyring" | "passphrase" | "off";
+  missing: string;
+  protects: string;
+  lost: string;
+  question: string;
+  sentence: string;
+  closing: boolean;
+}
+
+/** One of several is to be on or off. */
+interface ItemSwitchAsked {
+  id: number;
+  on: boolean;
+}
+
+/** An answer is to be left out of what is learnt, or taken in. */
+interface RowAsked {
+  message: number;
+  out: boolean;
+}
+
+/** A file that the person picked. */
+interface FileAsked {
+  name: string;
+  text: string;
+}
+
+/** The chats of a made-up person. */
+interface ExampleAsked {
+  name: string;
+}
+
+/** An answer that may be learnt from; `by_hand`: the person left it out. */
+interface LearningAnswerValue {
+  message: number;
+  question: string;
+  answer: string;
+  left_out: string;
+  by_hand: boolean;
+  split: "train" | "held_out";
+  weight: number;
+  rewritten: boolean;
+}
+
+/** What is learnt from; `examples` are names of made-up persons. */
+interface LearningValue {
+  consent: boolean | null;
+  sentence: string;
+  with_private: boolean;
+  private: string;
+  without: number[];
+  chats: LearningChatValue[];
+  examples: string[];
+}
+
+/** A conversation that may be learnt from. */
+interface LearningChatValue {
+  id: number;
+  title: string;
+  chosen: boolean;
+  facts: string;
+}
+
+/** A limit of a plan is to be another. */
+interface LimitAsked {
+  name: "memory_mb" | "deadline_s" | "afresh";
+  value: number | boolean | null;
+}
+
+interface PlanValue {
+  memory_mb: number | null;
+  deadline_s: number | null;
+  afresh: boolean;
+  can_go_on: boolean;
+  from: string;
+  reason: string;
+  ready: boolean;
+}
+
+/** A training run; `progress` in [0, 1], None: not known. */
+interface RunValue {
+  status: "waiting" | "running" | "cancelled" | "interrupted" | "failed" | "complete";
+  running: boolean;
+  can_resume: boolean;
+  stopping: boolean;
+  sentence: string;
+  progress: number | null;
+  left: string;
+  figures: string[][];
+  series: SeriesValue[];
+  samples: SampleValue[];
+}
+
+/** A curve: points (x, y), x growing; `dots`: each point is marked. */
+interface SeriesValue {
+  name: string;
+  points: number[][];
+  dots: boolean;
+}
+
+/** A question, the person's own answer, and the model's without and with the new adapter. */
+interface SampleValue {
+  question: string;
+  own: string;
+  before: string;
+  after: string;
+}
+
+/** Before the first training run. */
+interface NoRunValue {
+  status: "";
+}
+
+/** Whether the cloud is asked about answers kept aside, and what came of it. */
+interface OwnWeightValue {
+  on: boolean;
+  running: boolean;
+  can_fit: boolean;
+  reason: string;
+}
+
+/** An adapter is to be renamed. */
+interface NameAsked {
+  id: number;
+  name: string;
+}
+
+/** An adapter is to act more or less. */
+interface ScaleAsked {
+  id: number;
+  scale: number;
+}
+
+/** An adapter is to be handed over. */
+interface KindAsked {
+  id: number;
+  kind: "peft" | "gguf";
+}
+
+/** All adapters. */
+interface AdapterListValue {
+  rows: AdapterValue[];
+}
+
+/** An adapter; `fits`: it was made for this base model. */
+interface AdapterValue {
+  id: number;
+  name: string;
+  in_use: boolean;
+  fits: boolean;
+  scale: number;
+  largest_scale: number;
+  facts: string;
+}
+
+/** A group is to be joined. */
+interface GroupAsked {
+  address: string;
+  certificate: string;
+  level: "nothing" | "roughly" | "exactly";
+}
+
+/** The group of this device; `certificate`: one was chosen before. */
+interface GroupValue {
+  consent: boolean | null;
+  running: boolean;
+  sentence: string;
+  address: string;
+  certificate: boolean;
+  public_key: string;
+  limits: string;
+}
+
+/** The rounds of a group or a simulation; without a sentence there are none. */
+interface RoundsValue {
+  title: string;
+  running: boolean;
+  sentence: string;
+  figures: string[][];
+  promise: string;
+  series: SeriesValue[];
+  positions: PositionValue[];
+  columns: string[];
+  rounds: string[][];
+}
+
+/** Where a device stands on the map of a round; `group` is the number of its cluster. */
+interface PositionValue {
+  x: number;
+  y: number;
+  name: string;
+  cluster: string;
+  group: number;
+}
+
+/** Whether a group is being simulated. */
+interface SimulationValue {
+  running: boolean;
+}
+
+/** All experts. */
+interface ExpertListValue {
+  rows: ExpertValue[];
+}
+
+/** An adapter that came from a group; `samples` are prompts that are led to it. */
+interface ExpertValue {
+  id: number;
+  name: string;
+  in_use: boolean;
+  facts: string;
+  samples: string[];
+}
+
+/** What each part is given, by the name of the function that draws it. */
+interface DrawnParts {
+  views: Part<
+    null,
+    {
+      go: ViewAsked;
+    },
+    Nothing
+  >;
+  save: Part<
+    string,
+    Nothing,
+    Nothing
+  >;
+  notice: Part<
+    string,
+    Nothing,
+    Nothing
+  >;
+  conversations: Part<
+    ConversationListValue,
+    {
+      new: null;
+      open: PlaceAsked;
+      rename: TitleAsked;
+      delete: ItemAsked;
+    },
+    {
+      search(asked: string): Promise<SearchHitValue[] | undefined>;
+    }
+  >;
+  cloud: Part<
+    CloudValue,
+    Nothing,
+    Nothing
+  >;
+  figures: Part<
+    string[][],
+    Nothing,
+    Nothing
+  >;
+  about: Part<
+    AboutValue,
+    {
+      keep: SwitchAsked;
+      allow: ConsentAsked;
+    },
+    Nothing
+  >;
+  thread: Part<
+    ThreadRows,
+    {
+      edit: TextAsked;
+      regenerate: ItemAsked;
+      branch: ItemAsked;
+      rate: RatingAsked;
+      rewrite: TextAsked;
+    },
+    {
+      tokens(asked: [number, number, number]): Promise<TokenPage | undefined>;
+      text(asked: number): Promise<string | undefined>;
+      window(asked: [number, number, number, number]): Promise<ThreadWindow | undefined>;
+    }
+  >;
+  live: Part<
+    Frame,
+    Nothing,
+    Nothing
+  >;
+  auto: Part<
+    AutoWeightValue,
+    {
+      set: SwitchAsked;
+    },
+    Nothing
+  >;
+  panelHead: Part<
+    null,
+    Nothing,
+    Nothing
+  >;
+  hint: Part<
+    HintValue,
+    Nothing,
+    Nothing
+  >;
+  where: Part<
+    string,
+    Nothing,
+    Nothing
+  >;
+  trial: Part<
+    EndpointTestValue,
+    Nothing,
+    Nothing
+  >;
+  inUse: Part<
+    CloudInUseValue,
+    Nothing,
+    Nothing
+  >;
+  privacyRules: Part<
+    PrivacyRulesValue,
+    {
+      set: PrivacyAsked;
+    },
+    Nothing
+  >;
+  consent: Part<
+    ConsentValue,
+    {
+      allow: ConsentAsked;
+    },
+    Nothing
+  >;
+  sentLog: Part<
+    SentClearedValue,
+    {
+      clear: null;
+      export: QueryAsked;
+    },
+    {
+      sent(asked: [string, number]): Promise<SentPage | undefined>;
+      body(asked: number): Promise<string | undefined>;
+    }
+  >;
+  ownData: Part<
+    OwnDataValue,
+    {
+      backup: null;
+      drop: null;
+      encrypt: EncryptionAsked;
+      decrypt: null;
+      erase: null;
+    },
+    Nothing
+  >;
+  learning: Part<
+    LearningValue,
+    {
+      allow: ConsentAsked;
+      choose: ItemSwitchAsked;
+      leave: RowAsked;
+      privately: SwitchAsked;
+      bring: FileAsked;
+      example: ExampleAsked;
+      export: null;
+    },
+    {
+      rows(asked: number): Promise<LearningAnswerValue[] | undefined>;
+    }
+  >;
+  plan: Part<
+    PlanValue,
+    {
+      limit: LimitAsked;
+      begin: null;
+    },
+    Nothing
+  >;
+  run: Part<
+    RunValue | NoRunValue,
+    {
+      cancel: null;
+      resume: null;
+    },
+    Nothing
+  >;
+  ownWeight: Part<
+    OwnWeightValue,
+    {
+      set: SwitchAsked;
+      fit: null;
+    },
+    Nothing
+  >;
+  adapters: Part<
+    AdapterListValue,
+    {
+      rename: NameAsked;
+      switch: ItemSwitchAsked;
+      strengthen: ScaleAsked;
+      export: KindAsked;
+      delete: ItemAsked;
+    },
+    Nothing
+  >;
+  group: Part<
+    GroupValue,
+    {
+      allow: ConsentAsked;
+      join: GroupAsked;
+      leave: null;
+    },
+    Nothing
+  >;
+  rounds: Part<
+    RoundsValue,
+    Nothing,
+    Nothing
+  >;
+  simulation: Part<
+    SimulationValue,
+    {
+      start: null;
+      stop: null;
+    },
+    Nothing
+  >;
+  experts: Part<
+    ExpertListValue,
+    {
+      switch: ItemSwitchAsked;
+    },
+    Nothing
+  >;
+}
