@@ -113,7 +113,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("scroll", floe.hideCard, true);
 
 /** Rows known so far, by message: an answer is fetched once, however often it is shown. */
-floe.store.rows = new Map();
+floe.rows = new Map();
 
 /** The panel of one answer; it asks for rows until the answer is complete or it is taken away. */
 floe.tokenPanel = (conversation, message, fetchRows) => {
@@ -123,8 +123,8 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
     "aria-label": "Tokens of this answer; arrow keys go from one to the next",
   });
   const panel = floe.el("section", { className: "token-panel" }, floe.legend(), text);
-  const known = floe.store.rows.get(message) ?? [];
-  floe.store.rows.set(message, known);
+  const known = floe.rows.get(message) ?? [];
+  floe.rows.set(message, known);
   const nodes = [];
   let group = null;
 
