@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from floe.cloud.protocol.wire import StopText
 from floe.cloud.stand_in.generation import (
     Event,
     Job,
     SampledToken,
-    Text,
     TokenSampler,
     Worker,
     draw,
@@ -103,7 +103,7 @@ def test_end_tokens_are_marked() -> None:
 
 @given(st.text(), st.lists(st.integers(0, 400), max_size=8))
 def test_text_comes_in_whole_characters(text: str, cuts: list[int]) -> None:
-    data, reader = text.encode("utf-8", "ignore"), Text([])
+    data, reader = text.encode("utf-8", "ignore"), StopText([])
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     shown = [reader.feed(data[a:b]) for a, b in pairwise(places)]
     assert "".join(shown) + reader.rest() == data.decode()
@@ -111,7 +111,7 @@ def test_text_comes_in_whole_characters(text: str, cuts: list[int]) -> None:
 
 @given(st.text("ab", max_size=30), st.lists(st.text("ab", min_size=1, max_size=3), max_size=3))
 def test_nothing_of_a_stop_string_is_shown(text: str, stops: list[str]) -> None:
-    reader, shown = Text(stops), ""
+    reader, shown = StopText(stops), ""
     for character in text:
         shown += reader.feed(character.encode())
         if reader.stopped:
@@ -128,7 +128,7 @@ def test_nothing_of_a_stop_string_is_shown(text: str, stops: list[str]) -> None:
 
 
 def test_incomplete_character_at_the_end_is_left_out() -> None:
-    reader = Text([])
+    reader = StopText([])
     assert reader.feed("ab😀".encode()[:-1]) + reader.rest() == "ab"
 
 

@@ -6,6 +6,8 @@ from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from floe.cloud.protocol.answering import ClosedConnection
+
 Failure = Literal["none", "429", "500", "cut", "silence"]
 """`429` and `500` refuse a request; `cut` closes the connection in the middle of a line;
 `silence` keeps it open and sends nothing more."""
@@ -26,10 +28,6 @@ class Faults(BaseModel):
     tokens_per_second: float = Field(0.0, ge=0, description="0: as fast as the model is")
     fail: Failure = "none"
     fail_after: int = Field(0, ge=0)
-
-
-class Cut(Exception):
-    """The connection is to be closed as it stands."""
 
 
 class Silence(Exception):
@@ -81,7 +79,7 @@ class FaultyConnection:
             computed_at: seconds, `time.monotonic()`; rows that wait here do not add up delays.
 
         Raises:
-            Cut, Silence: the row does not arrive.
+            ClosedConnection, Silence: the row does not arrive.
         """
         faults = self._network.faults
         if faults.jitter_ms:
@@ -91,7 +89,7 @@ class FaultyConnection:
         faults = self._network.faults
         if self._rows >= faults.fail_after:
             if faults.fail == "cut":
-                raise Cut
+                raise ClosedConnection
             if faults.fail == "silence":
                 raise Silence
         self._rows += 1
