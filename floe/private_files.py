@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, Final
 
 MAX_LOG_BYTES: Final = 5_000_000
 _OLD_LOGS: Final = 2
+_SHORT: Final = 1024
+"""Bytes that are read of a file with a token or a key."""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -35,6 +38,35 @@ def make_private_file(path: Path) -> None:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             path.chmod(mode & ~0o077)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else can read, not even while it is written.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_private(path: Path) -> str:
+    """Give the beginning of a short file; empty if it is missing, or others could read it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if os.name == "posix" and (about.st_mode & 0o177 or about.st_uid != os.getuid()):
+            return ""
+        return file.read(_SHORT).decode("ascii", "replace")
 
 
 class PrivateLogFile(RotatingFileHandler):

@@ -160,7 +160,8 @@ class Message:
     turns were left out). `siblings` are the ids of all children of the same parent, in order
     of creation, this one included. `rating`: -1 disliked, 1 liked. `edited_from`: the answer
     that the person rewrote into this one. `private`: kinds found in the text; None: nobody
-    has looked.
+    has looked. Ids below 0 are those of a conversation that a program brought along and that is
+    not kept.
     """
 
     id: int
@@ -177,6 +178,11 @@ class Message:
     edited_from: int | None = None
     private: tuple[str, ...] | None = None
     siblings: tuple[int, ...] = field(default=())
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is a row of the database."""
+        return self.id > 0
 
 
 Precision = Literal["float32", "bfloat16"]

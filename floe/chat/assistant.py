@@ -1,12 +1,17 @@
 """One turn: decide the route, decode. Knows neither gradio nor torch.
 
 A turn runs in one worker thread, the only one that touches llama.cpp, and goes on when nobody
-looks: a page that was reloaded finds it again by its conversation.
+looks: a page that was reloaded finds it again by its conversation. Questions are answered in the
+order in which they came, whoever asks: the page, the command line, a program.
 """
 
+import hashlib
+import itertools
 import logging
+import threading
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +22,7 @@ from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.registry import Adapters
 from floe.chat import rescue
 from floe.chat.answer_writer import AnswerWriter
-from floe.chat.turn import Turn, TurnOptions
+from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.cloud.answer import CloudRequests
 from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.link import CloudLink
@@ -33,12 +38,12 @@ from floe.llama.prompt import Prompt, PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.privacy import choices
 from floe.privacy.detector import Detector
-from floe.privacy.gate import KEPT, Gate, Passage
+from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
 from floe.privacy.guard import Guard
 from floe.privacy.sent import SentLog
 from floe.records import ChatMessage, Message, Route, Status
 from floe.store import Store
-from floe.training.fusion_weight import midnight, requests_since
+from floe.training.fusion_weight import add_request, midnight, requests_since
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +52,8 @@ _KEEPING_SECONDS: Final = 1.0
 """A question waits so long for the answer before it to be kept."""
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
+_MOST_KEPT_HERE: Final = 10_000
+"""Questions of programs that are remembered as asked of this device alone."""
 
 
 class Assistant:
@@ -95,6 +102,9 @@ class Assistant:
         rescue.restore_recovery_files(store)
         self._writer = AnswerWriter(store, ended=self._release_turn)
         self._released: set[int] = set()
+        self._unstored = itertools.count(1)
+        self._kept_here: dict[bytes, None] = {}
+        self._marking = threading.Lock()
         self.detector.learn_leniency(choices.leniency(store))
 
     def stop(self) -> None:
@@ -167,6 +177,68 @@ class Assistant:
         self._check(question.content, question.conversation_id)
         return self._start(question, options)
 
+    def respond(
+        self,
+        messages: Sequence[ChatMessage],
+        options: TurnOptions,
+        *,
+        system: str | None = None,
+        personal: bool = True,
+        adapters: bool = True,
+        heard: Callable[[], None] = lambda: None,
+    ) -> Turn:
+        """Answer a conversation that a program brings along whole; no chat is made of it.
+
+        The gate looks at all of it as at a chat of the page. What was asked of this device alone
+        is not sent later, as long as the program runs: it is known again by its words.
+
+        Args:
+            messages: user and assistant in turn, user first and last.
+            options: as for `ask`.
+            system: the system prompt; None: the one of the settings.
+            personal: whether the local model is told what the person says of themselves.
+            adapters: whether what was learnt acts.
+            heard: is called, by the decoder's thread, when the turn has new events.
+
+        Raises:
+            PromptError: there is nothing to answer, or it does not fit the model.
+        """
+        if not messages or not messages[-1].content.strip():
+            raise PromptError("There is nothing to answer: the last message is empty.")
+        told = self._settings.system_prompt if system is None else system
+        prompt = self._prompts.build([self._system_message(told, personal=personal), *messages])
+        number = -next(self._unstored)
+        path = self._unstored_path(number, messages, options)
+        passage = self._passage(options, path, prompt.dropped, told)
+        turn = UnstoredTurn(number, passage.route, self._controls(options), heard)
+        self._begin(turn, prompt, passage, options, adapters=adapters)
+        return turn
+
+    def _unstored_path(
+        self, number: int, messages: Sequence[ChatMessage], options: TurnOptions
+    ) -> list[Message]:
+        """The messages as the gate knows them, with the route of those that stayed here."""
+        now = time.time()
+        path = []
+        for place, message in enumerate(messages, 1):
+            route = None
+            if message.role == "user" and self._stayed_here(message, options):
+                route = Route("local", CHOSEN)
+            path.append(
+                Message(-place, number, None, message.role, message.content, now, route=route)
+            )
+        return path
+
+    def _stayed_here(self, message: ChatMessage, options: TurnOptions) -> bool:
+        """Whether a program's question is, or was earlier, for this device alone."""
+        mark = hashlib.sha256(message.content.encode()).digest()
+        with self._marking:
+            if options.mode == "local":
+                self._kept_here[mark] = None
+                if len(self._kept_here) > _MOST_KEPT_HERE:
+                    del self._kept_here[next(iter(self._kept_here))]
+            return mark in self._kept_here
+
     def set_local_only(self, conversation_id: int, on: bool) -> None:
         """Keep all of a conversation on this device, at once: an answer in the making, too."""
         choices.set_local_only(self.store, conversation_id, on)
@@ -234,7 +306,7 @@ class Assistant:
     def prompt(self, path: Sequence[Message]) -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit."""
         history = [ChatMessage(message.role, message.content) for message in path]
-        return self._prompts.build([self._system_message(), *history])
+        return self._prompts.build([self._system_message(self._settings.system_prompt), *history])
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
@@ -261,22 +333,27 @@ class Assistant:
                 raise PromptError("An answer is still being written here. Stop it, or wait for it.")
             raise PromptError(f"{running.view().unkept} Your message stays here until then.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
-        self._prompts.build([self._system_message(), ChatMessage("user", text.strip())])
+        system = self._system_message(self._settings.system_prompt)
+        self._prompts.build([system, ChatMessage("user", text.strip())])
 
-    def _system_message(self) -> ChatMessage:
-        """Build what the local model is told, and the cloud is not: who it talks to."""
+    def _system_message(self, told: str, *, personal: bool = True) -> ChatMessage:
+        """Build the system prompt, and what the cloud is not told: who it talks to."""
+        if not personal:
+            return ChatMessage("system", told)
         about, context = choices.about_me(self.store), choices.personal_context(self.store)
         parts = [
-            self._settings.system_prompt,
+            told,
             f"About the person you talk to: {about}" if about else "",
             context,
         ]
         return ChatMessage("system", "\n\n".join(filter(None, parts)))
 
-    def _passage(self, options: TurnOptions, path: Sequence[Message], dropped: int) -> Passage:
+    def _passage(
+        self, options: TurnOptions, path: Sequence[Message], dropped: int, system: str
+    ) -> Passage:
         """Decide what this turn may do. Nothing is asked of the network before the gate's check."""
-        conversation = self.store.conversation(path[-1].conversation_id)
-        route = self.gate.closed(options.mode, local_only=conversation.local_only, path=path)
+        local_only = self._is_local_only(path[-1])
+        route = self.gate.closed(options.mode, local_only=local_only, path=path)
         if route is not None:
             return Passage(route)
         state = self.cloud.state
@@ -285,7 +362,7 @@ class Assistant:
         passage = self.gate.examine(
             options.mode,
             path[dropped:],
-            self._settings.system_prompt,
+            system,
             policy=choices.policy(self.store),
             own_words=choices.own_words(self.store),
             kept=(choices.about_me(self.store), choices.personal_context(self.store)),
@@ -316,34 +393,56 @@ class Assistant:
         spent = self.store.cloud_requests_since(day) + requests_since(self.store, day)
         return min(options.max_requests, options.daily_requests - spent)
 
+    def _is_local_only(self, message: Message) -> bool:
+        """Whether the person keeps all of its conversation here."""
+        return message.stored and self.store.conversation(message.conversation_id).local_only
+
     def _start(self, question: Message, options: TurnOptions) -> Turn:
         path = self.store.path_to(question.id)
         prompt = self.prompt(path)
-        passage = self._passage(options, path, prompt.dropped)
-        route = passage.route
-        answer = self._add_placeholder(question, route)
+        passage = self._passage(options, path, prompt.dropped, self._settings.system_prompt)
+        answer = self._add_placeholder(question, passage.route)
+        turn = Turn(
+            answer.conversation_id,
+            answer.id,
+            passage.route,
+            self._controls(options),
+            self._writer.wake,
+        )
+        self._writer.open(turn)
+        self._begin(turn, prompt, passage, options, question=question)
+        return turn
+
+    def _controls(self, options: TurnOptions) -> Controls:
         deadline = options.deadline
         if deadline is None:
             deadline = self._settings.deadline_ms / 1000
-        controls = Controls(options.weight, deadline, options.tolerance)
-        turn = Turn(answer.conversation_id, answer.id, route, controls, self._writer.wake)
-        if route.kind == "local" and not _stays_here(options, route):
-            turn.notice(route.reason)
-        self._turns[answer.conversation_id] = turn
-        self._guards[answer.conversation_id] = passage.guard
-        self._writer.open(turn)
+        return Controls(options.weight, deadline, options.tolerance)
+
+    def _begin(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+        *,
+        question: Message | None = None,
+        adapters: bool = True,
+    ) -> None:
+        """Let the turn wait for its place in the decoder's thread."""
+        if passage.route.kind == "local" and not _stays_here(options, passage.route):
+            turn.notice(passage.route.reason)
+        self._turns[turn.conversation_id] = turn
+        self._guards[turn.conversation_id] = passage.guard
         try:
             # The switch is read once more, because it may have been turned while the gate checked.
-            if (
-                passage.guard is not None
-                and self.store.conversation(question.conversation_id).local_only
-            ):
+            if passage.guard is not None and question is not None and self._is_local_only(question):
                 passage.guard.close(_SWITCHED)
-            self._worker.submit(self._run, turn, prompt, passage, options)
+            self._worker.submit(self._run, turn, prompt, passage, options, adapters=adapters)
         except BaseException:
             turn.finish("failed")
+            self._forget_unstored(turn)
             raise
-        return turn
 
     def _add_placeholder(self, question: Message, route: Route) -> Message:
         """Add the answer's database row, before its first token."""
@@ -369,11 +468,18 @@ class Assistant:
             del self._turns[turn.conversation_id]
             self._guards.pop(turn.conversation_id, None)
 
-    def _run(self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions) -> None:
+    def _forget_unstored(self, turn: Turn) -> None:
+        """Release a turn of which no writer says that it is over."""
+        if isinstance(turn, UnstoredTurn):
+            self._release_turn(turn)
+
+    def _run(
+        self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions, *, adapters: bool
+    ) -> None:
         """Answer, in the worker thread, and never leave a turn without an end."""
         status: Status = "failed"
         try:
-            status = self._answer(turn, prompt, passage, options)
+            status = self._answer(turn, prompt, passage, options, adapters=adapters)
         except FloeError as error:
             turn.notice(str(error))
         except Exception:
@@ -382,10 +488,11 @@ class Assistant:
         finally:
             turn.stop_clock()
             try:
-                if passage.guard is not None:
+                if passage.guard is not None and not isinstance(turn, UnstoredTurn):
                     self.gate.remember(turn.message_id, turn.text, passage.guard)
             finally:
                 turn.finish(status)
+                self._forget_unstored(turn)
 
     def _answer(
         self,
@@ -393,9 +500,17 @@ class Assistant:
         prompt: Prompt,
         passage: Passage,
         options: TurnOptions,
+        *,
+        adapters: bool,
     ) -> Status:
+        if turn.controls.stopped:
+            # While it waited for its place: nobody wants it any more, so nothing is sent for it.
+            return "stopped"
         try:
-            turn.count(adapters=self._active_adapters.activate_for(prompt.question))
+            if adapters:
+                turn.count(adapters=self._active_adapters.activate_for(prompt.question))
+            else:
+                self._active_adapters.set_active([])
         except FloeError as error:
             self._active_adapters.set_active([])
             turn.notice(f"{error} This answer does without what was learnt.")
@@ -458,8 +573,15 @@ class Assistant:
         finally:
             decoder.close()
             if requests is not None:
-                turn.count(**requests.usage())
+                self._count(turn, requests)
                 agreement.remember(turn.stats.cloud_tokens, decoder.requests)
+
+    def _count(self, turn: Turn, requests: CloudRequests) -> None:
+        """Keep what the cloud was asked: the budget of the day is read off what is kept."""
+        usage = requests.usage()
+        turn.count(**usage)
+        if isinstance(turn, UnstoredTurn) and usage["cloud_requests"]:
+            add_request(self.store, usage["cloud_requests"])
 
     def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:
         alone = passage.route.kind == "cloud"
@@ -468,7 +590,7 @@ class Assistant:
             passage.messages,
             options.sampling,
             top_p=options.sampling.top_p if alone else 1.0,
-            message_id=turn.message_id,
+            message_id=None if isinstance(turn, UnstoredTurn) else turn.message_id,
         )
 
     def _cloud_alone(
@@ -487,7 +609,7 @@ class Assistant:
                 turn.count(**requests.usage())
         finally:
             stream.close()
-            turn.count(**requests.usage())
+            self._count(turn, requests)
         if relay.ending != "broken":
             return relay.ending, ""
         reason = str(stream.error) if stream.error else "The cloud fell silent."

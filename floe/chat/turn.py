@@ -474,6 +474,34 @@ class Turn:
         return time.perf_counter() - self._began
 
 
+class UnstoredTurn(Turn):
+    """An answer that is kept by nobody but its readers, who get each token at once."""
+
+    def __init__(
+        self,
+        number: int,
+        route: Route,
+        controls: Controls,
+        heard: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin it.
+
+        Args:
+            number: below 0, and no other turn's; it stands for conversation and message.
+            route: where it may be answered.
+            controls: the hand on the run.
+            heard: is called, by the decoder's thread, when there are new events.
+        """
+        super().__init__(number, number, route, controls, self._show_all)
+        self._heard = heard
+
+    def _show_all(self) -> None:
+        part = self.unsaved_part()
+        if part is not None:
+            self.mark_saved(part)
+        self._heard()
+
+
 def _unkept(text: str, trouble: str) -> str:
     """Say in a sentence that the end of an answer is not in the database; empty without trouble."""
     if not trouble:

@@ -18,6 +18,7 @@ Command = Callable[[Sequence[str]], int]
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("floe.cli.run", "open the page on this device"),
     "ask": ("floe.cli.ask", "answer one question, streamed to the terminal"),
+    "serve": ("floe.cli.serve", "answer other programs, over the OpenAI protocol"),
     "train": ("floe.cli.train_adapter", "train a personal adapter, as the button in the page does"),
     "import": ("floe.cli.import_chats", "add the chats of a file"),
     "models": ("floe.models.catalog", "list the models Floe knows, fetch or verify them"),

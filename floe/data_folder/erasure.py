@@ -34,9 +34,9 @@ QUESTION: Final = (
 _FILES: Final = re.compile(
     rf"floe\.db(-wal|-shm|-journal)?({re.escape('.converted')}(-wal|-shm|-journal)?)?"
     r"|unsaved-\d+\.db(\.left)?(-wal|-shm|-journal)?|reserve\.bin"
-    r"|floe\.log(\.\d+)?|encryption\.json|restore\.json|open\.html|access-token"
+    r"|floe\.log(\.\d+)?|encryption\.json|restore\.json|open\.html|access-token|api-key"
     rf"|{re.escape(ADDRESS)}|\.(encryption\.json|restore\.json|{re.escape(ADDRESS)})\.part"
-    r"|\.export-\w+\.(gguf|zip)|\.(open\.html|access-token)-\w+"
+    r"|\.export-\w+\.(gguf|zip)|\.(open\.html|access-token|api-key)-\w+"
 )
 _FOLDERS: Final = re.compile(rf"flower|{backup.REPLACED}|{re.escape(backup.STAGED)}\w+")
 """All in them is Floe's own, or was made by Flower for it."""

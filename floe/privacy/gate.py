@@ -130,7 +130,8 @@ class Gate:
         if self._examiner.state != "ready":
             return Passage(Route("local", self._examiner.sentence))
         try:
-            known = Pseudonyms(self._store, path[-1].conversation_id, own_words)
+            place = path[-1].conversation_id if path[-1].stored else None
+            known = Pseudonyms(self._store, place, own_words)
             treated = _by_kind(policy, treatments or {})
             look = _Look(self._examiner, known, policy, treated, self._keep)
             return look.passage(mode, path, system, kept, released=released)
@@ -175,7 +176,7 @@ class Gate:
         return looked
 
     def _keep(self, message: Message, kinds: tuple[str, ...]) -> None:
-        if message.private != kinds:
+        if message.stored and message.private != kinds:
             self._write(message.id, kinds)
 
     def _write(self, message_id: int, kinds: tuple[str, ...]) -> None:

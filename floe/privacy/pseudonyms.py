@@ -46,12 +46,15 @@ class Pseudonyms:
         lexicon: finds known values in a text.
     """
 
-    def __init__(self, store: Store, conversation_id: int, own_words: Sequence[str] = ()) -> None:
+    def __init__(
+        self, store: Store, conversation_id: int | None, own_words: Sequence[str] = ()
+    ) -> None:
         """Read what is known.
 
         Args:
             store: keeps the placeholders.
-            conversation_id: the conversation they belong to.
+            conversation_id: the conversation they belong to; None: one that is not kept, nor are
+                they.
             own_words: what the person calls private everywhere.
 
         Raises:
@@ -69,7 +72,7 @@ class Pseudonyms:
                 [conversation_id],
             ).fetchall()
             elsewhere = db.execute(
-                "SELECT kind, value FROM pseudonyms WHERE conversation_id <> ?"
+                "SELECT kind, value FROM pseudonyms WHERE conversation_id IS NOT ?"
                 " ORDER BY rowid DESC LIMIT ?",
                 [conversation_id, _MOST_ELSEWHERE],
             ).fetchall()
@@ -132,12 +135,13 @@ class Pseudonyms:
         if known is not None:
             return known
         new = Pseudonym(self._free_placeholder(value, kind, text), kind, value)
-        with self._store.writing() as db:
-            db.execute(
-                "INSERT INTO pseudonyms (conversation_id, placeholder, kind, value)"
-                " VALUES (?, ?, ?, ?)",
-                [self._conversation_id, new.placeholder, kind, value],
-            )
+        if self._conversation_id is not None:
+            with self._store.writing() as db:
+                db.execute(
+                    "INSERT INTO pseudonyms (conversation_id, placeholder, kind, value)"
+                    " VALUES (?, ?, ?, ?)",
+                    [self._conversation_id, new.placeholder, kind, value],
+                )
         self._know(new)
         return new
 

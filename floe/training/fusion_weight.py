@@ -19,6 +19,7 @@ Knows neither torch nor the way to the cloud.
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -56,6 +57,7 @@ _LATEST: Final = 400
 """Rewritten answers looked at, newest first: an adapter changes the local model with time."""
 _NOTE: Final = "auto_weight_note"
 _REQUESTS: Final = "auto_weight_requests"
+_COUNTING: Final = threading.Lock()
 _SILENT: Final = "The cloud was asked and sent no probabilities."
 
 WeightSource = Literal["rewritten", "whole answers"]
@@ -193,14 +195,15 @@ def midnight() -> float:
     return time.time() // DAY_SECONDS * DAY_SECONDS
 
 
-def add_request(store: Store) -> None:
-    """Count a request that belongs to no answer in the making to those of today (UTC).
+def add_request(store: Store, count: int = 1) -> None:
+    """Count requests that belong to no answer of a chat to those of today (UTC).
 
     Raises:
         StoreError: it cannot be counted.
     """
-    day = midnight()
-    store.set_setting(_REQUESTS, [day, requests_since(store, day) + 1])
+    with _COUNTING:
+        day = midnight()
+        store.set_setting(_REQUESTS, [day, requests_since(store, day) + count])
 
 
 def requests_since(store: Store, moment: float) -> int:

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from floe.cloud.protocol.wire import StopFilter
 from floe.cloud.stand_in.generation import (
     Event,
     GenerationJob,
     GenerationWorker,
     SampledToken,
-    StopFilter,
     TokenSampler,
     sample_index,
 )

@@ -32,6 +32,7 @@ def littered(data_dir: Path) -> None:
         "address.json",
         "open.html",
         "access-token",
+        "api-key",
         "flower/device.key",
         "flower/node.log",
         "flower/host/superlink.db",

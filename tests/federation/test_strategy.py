@@ -453,7 +453,7 @@ def test_few_devices_keep_the_clusters_of_before() -> None:
     run(LocalGrid(devices.app, [{"rank": rank} for rank in RANKS]), strategy, 1.0)
     before = dict(strategy.names.of)
     updates = {node: update_of(node, 2, 9) for node in (1, 2)}
-    assert strategy._clustered(updates) == {1: before["1"], 2: before["2"]}
+    assert strategy._assign_clusters(updates) == {1: before["1"], 2: before["2"]}
 
 
 def test_a_newcomer_among_few_is_placed_by_what_it_learnt() -> None:
@@ -461,7 +461,7 @@ def test_a_newcomer_among_few_is_placed_by_what_it_learnt() -> None:
     strategy = TaskExperts(run_config(rounds=1))
     run(LocalGrid(devices.app, [{"rank": rank} for rank in RANKS]), strategy, 1.0)
     newcomer = 10  # of the first task, as devices 1, 4 and 7
-    placed = strategy._clustered({newcomer: update_of(newcomer, 2, 9)})
+    placed = strategy._assign_clusters({newcomer: update_of(newcomer, 2, 9)})
     assert placed == {newcomer: strategy.names.of["1"]}
 
 

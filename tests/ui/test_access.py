@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from floe.errors import FloeError
+from floe.request_checks import LARGEST_HEADERS, LONGEST_TARGET
 from floe.ui.serving.access import (
     KEY_HEADER,
-    LARGEST_HEADERS,
-    LONGEST_TARGET,
     NONCE,
     TOKEN_FILE,
     AccessControl,

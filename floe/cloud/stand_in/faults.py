@@ -6,6 +6,8 @@ from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from floe.cloud.protocol.answering import ClosedConnection
+
 Failure = Literal["none", "429", "500", "cut", "silence"]
 """`429` and `500` refuse a request; `cut` closes the connection in the middle of a line;
 `silence` keeps it open and sends nothing more."""
@@ -26,10 +28,6 @@ class Faults(BaseModel):
     tokens_per_second: float = Field(0.0, ge=0, description="0: as fast as the model is")
     fail: Failure = "none"
     fail_after: int = Field(0, ge=0)
-
-
-class ConnectionCut(Exception):
-    """The connection is to be closed as it stands."""
 
 
 class ConnectionSilence(Exception):
@@ -81,7 +79,7 @@ class FaultyConnection:
             computed_at: seconds, `time.monotonic()`; tokens that wait here do not add up delays.
 
         Raises:
-            ConnectionCut, ConnectionSilence: the token does not arrive.
+            ClosedConnection, ConnectionSilence: the token does not arrive.
         """
         faults = self._network.faults
         if faults.jitter_ms:
@@ -91,7 +89,7 @@ class FaultyConnection:
         faults = self._network.faults
         if self._tokens >= faults.fail_after:
             if faults.fail == "cut":
-                raise ConnectionCut
+                raise ClosedConnection
             if faults.fail == "silence":
                 raise ConnectionSilence
         self._tokens += 1

@@ -3,7 +3,6 @@
 Knows nothing of HTTP or JSON: token ids in, picks out.
 """
 
-import codecs
 import logging
 import queue
 import threading
@@ -219,41 +218,3 @@ class GenerationWorker:
         if due > now:
             cancelled.wait(due - now)
         return max(due, now) + 1 / rate
-
-
-class StopFilter:
-    """Decodes the bytes of tokens to text that may be shown.
-
-    Whole characters only, and nothing of a stop string. An incomplete character at the very end
-    is left out.
-    """
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = stops
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._pending = ""
-        self.stopped = False
-
-    def add(self, data: bytes) -> str:
-        """Return text that `data` completes; `stopped` is set once a stop string has come."""
-        self._pending += self._decoder.decode(data)
-        found = [place for stop in self._stops if (place := self._pending.find(stop)) >= 0]
-        if found:
-            self.stopped = True
-            shown, self._pending = self._pending[: min(found)], ""
-            return shown
-        held = max((_overlap(self._pending, stop) for stop in self._stops), default=0)
-        cut = len(self._pending) - held
-        shown, self._pending = self._pending[:cut], self._pending[cut:]
-        return shown
-
-    def flush(self) -> str:
-        """Return what was held back as the possible beginning of a stop string."""
-        rest, self._pending = self._pending, ""
-        return rest
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return the length of the longest end of `text` that begins `stop`."""
-    longest = min(len(text), len(stop) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

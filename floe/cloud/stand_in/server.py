@@ -11,63 +11,72 @@ the exception: its tokens are sent, its text is not). Prompts are never logged.
 
 import argparse
 import asyncio
-import hmac
 import os
 import secrets
 import socket
 import sys
 import threading
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import uvicorn
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from floe.cloud.protocol.answering import (
+    LOOPBACK,
+    ClosedConnection,
+    EndingResponse,
+    RequireKey,
+    show_api_error,
+    show_http_error,
+)
+from floe.cloud.protocol.wire import (
+    STREAM_END,
+    ApiError,
+    ChatParameters,
+    StopFilter,
+    bad_request,
+    completion_head,
+    delta_choice,
+    server_event,
+    usage_counts,
+    whole_choice,
+)
 from floe.cloud.stand_in.faults import (
     FAILURES,
-    ConnectionCut,
     ConnectionSilence,
     Faults,
     FaultyConnection,
     NetworkFaults,
 )
 from floe.cloud.stand_in.generation import (
+    MAX_CANDIDATES,
     Event,
     GenerationFailure,
     GenerationJob,
     GenerationWorker,
     SampledToken,
-    StopFilter,
-)
-from floe.cloud.stand_in.wire import (
-    ApiError,
-    ChatRequest,
-    bad_request,
-    delta_choice,
-    server_event,
-    usage_counts,
 )
 from floe.errors import FloeError, PromptError
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.llama.threads import choose_threads
+from floe.records import ChatMessage, Role
+from floe.request_checks import MEGABYTE
 
-_HOST: Final = "127.0.0.1"
-_RETRY_AFTER: Final = "1"
+_LARGEST_BODY: Final = 32 * MEGABYTE
 _UNLIMITED: Final = 1 << 30
 
 
@@ -80,23 +89,32 @@ class _Piece:
     reason: str | None = None
 
 
-class _Answer(StreamingResponse):
-    """A response that ends its job with itself, however that happens."""
+class _Message(BaseModel):
+    role: Role
+    content: str
 
-    def __init__(self, body: AsyncIterator[bytes], job: GenerationJob, media_type: str) -> None:
-        super().__init__(body, media_type=media_type)
-        self._job = job
 
-    async def stream_response(self, send: Send) -> None:
-        # Without the last chunk uvicorn closes the connection, which is what a cut is.
-        with suppress(ConnectionCut):
-            await super().stream_response(send)
+class _ChatRequest(ChatParameters):
+    """The parameters of a chat completion that the stand-in knows; others are ignored."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._job.cancelled.set()
+    messages: list[_Message] = Field(min_length=1)
+    top_logprobs: int = Field(0, ge=0, le=MAX_CANDIDATES)
+    temperature: float = Field(1.0, ge=0, le=2)
+    top_p: float = Field(1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _has_a_question(self) -> "_ChatRequest":
+        if self.messages[-1].role == "assistant" and len(self.messages) == 1:
+            raise ValueError("there is no message to answer")
+        return self
+
+    @property
+    def conversation(self) -> tuple[list[ChatMessage], str]:
+        """The messages, and the beginning of the answer that a trailing one holds."""
+        messages = [ChatMessage(message.role, message.content) for message in self.messages]
+        if messages[-1].role == "assistant":
+            return messages[:-1], messages[-1].content
+        return messages, ""
 
 
 class StandInServer:
@@ -144,7 +162,7 @@ class StandInServer:
         if status == 500:
             raise ApiError(500, "The server had an error (simulated).", "server_error")
         try:
-            asked = ChatRequest.model_validate_json(await request.body())
+            asked = _ChatRequest.model_validate_json(await request.body())
         except ValidationError as error:
             raise bad_request(error) from error
         if asked.model != self._id:
@@ -170,7 +188,7 @@ class StandInServer:
         job = GenerationJob(
             tokens=prompt.tokens,
             deliver=lambda event: loop.call_soon_threadsafe(events.put_nowait, event),
-            max_tokens=asked.max_completion_tokens or asked.max_tokens or _UNLIMITED,
+            max_tokens=asked.limit or _UNLIMITED,
             temperature=asked.temperature,
             top_p=asked.top_p,
             candidates=asked.top_logprobs,
@@ -178,23 +196,25 @@ class StandInServer:
         )
         self.worker.submit(job)
         if asked.stream:
-            return _Answer(self._event_stream(asked, job, events), job, "text/event-stream")
-        return _Answer(self._complete_response(asked, job, events), job, "application/json")
+            body, media_type = self._event_stream(asked, job, events), "text/event-stream"
+        else:
+            body, media_type = self._complete_response(asked, job, events), "application/json"
+        return EndingResponse(body, job.cancelled.set, media_type)
 
     async def _pieces(
-        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
+        self, asked: _ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[_Piece]:
         """Yield the worker's tokens as they come out of the network; the reason of the end last.
 
         Raises:
-            Cut: the connection is to be closed as it stands.
+            ClosedConnection: the connection is to be closed as it stands.
         """
         text = StopFilter(asked.stops)
         passage = FaultyConnection(self.network)
         while True:
             event = await events.get()
             if isinstance(event, GenerationFailure):
-                raise ConnectionCut
+                raise ClosedConnection
             if not isinstance(event, SampledToken):
                 yield _Piece(text.flush(), reason=event)
                 return
@@ -211,14 +231,14 @@ class StandInServer:
                 return
 
     async def _event_stream(
-        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
+        self, asked: _ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
         """Yield server-sent events, one for each token.
 
         With `include_usage` the first has the usage too: a stream that is cancelled never comes
         to its last one.
         """
-        head = self._envelope("chat.completion.chunk")
+        head = completion_head("chat.completion.chunk", self._id)
         with_usage = asked.stream_options.include_usage
         first = {"role": "assistant", "content": ""}
         yield server_event(
@@ -231,33 +251,24 @@ class StandInServer:
                 delta = {"content": piece.text} if piece.text or piece.entry else {}
                 if delta or piece.reason:
                     yield server_event(head, [delta_choice(delta, piece.entry, piece.reason)])
-        except ConnectionCut:
+        except ClosedConnection:
             yield server_event(head, [])[:40]
             raise
         if with_usage:
             yield server_event(head, [], usage_counts(len(job.tokens), count))
-        yield b"data: [DONE]\n\n"
+        yield STREAM_END
 
     async def _complete_response(
-        self, asked: ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
+        self, asked: _ChatRequest, job: GenerationJob, events: asyncio.Queue[Event]
     ) -> AsyncIterator[bytes]:
         """Yield the same answer in one piece."""
         pieces = [piece async for piece in self._pieces(asked, job, events)]
         entries = [piece.entry for piece in pieces if piece.entry]
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": "".join(piece.text for piece in pieces)},
-            "logprobs": {"content": entries} if asked.logprobs else None,
-            "finish_reason": pieces[-1].reason,
-        }
+        text = "".join(piece.text for piece in pieces)
+        choice = whole_choice(text, entries if asked.logprobs else None, pieces[-1].reason)
         count = sum(piece.reason is None for piece in pieces)
         body = {"choices": [choice], "usage": usage_counts(len(job.tokens), count)}
-        yield orjson.dumps({**self._envelope("chat.completion"), **body})
-
-    def _envelope(self, kind: str) -> dict[str, Any]:
-        created = int(time.time())
-        name = f"chatcmpl-{uuid.uuid4().hex}"
-        return {"id": name, "object": kind, "created": created, "model": self._id}
+        yield orjson.dumps({**completion_head("chat.completion", self._id), **body})
 
     def _logprob_entry(self, pick: SampledToken) -> dict[str, Any]:
         tops = [self._entry(token, logprob) for token, logprob in pick.candidates]
@@ -271,52 +282,6 @@ class StandInServer:
             spelling = control or piece.decode("utf-8", "replace"), list(piece)
             self._spellings[token] = spelling
         return {"token": spelling[0], "logprob": logprob, "bytes": spelling[1]}
-
-
-class RequireKey:
-    """ASGI middleware: who does not know the key gets nothing, whatever is asked for.
-
-    The Host header must be the address listened on: a page in a browser that reaches it by a name
-    of its own (DNS rebinding) is refused even if it had the key.
-    """
-
-    def __init__(self, app: ASGIApp, key: str, port: int) -> None:
-        self._app = app
-        self._hosts = {f"{name}:{port}".encode() for name in (_HOST, "localhost")}
-        self._expected = f"Bearer {key}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it with an error."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        headers = scope["headers"]
-        given = [value for name, value in headers if name == b"authorization"]
-        if [value for name, value in headers if name == b"host"] not in [[h] for h in self._hosts]:
-            error = ApiError(403, "This address is not served here.", "invalid_request_error")
-        elif len(given) != 1 or not hmac.compare_digest(given[0], self._expected):
-            message = "Incorrect API key provided."
-            error = ApiError(401, message, "invalid_request_error", code="invalid_api_key")
-        else:
-            await self._app(scope, receive, send)
-            return
-        await JSONResponse(error.body, error.status)(scope, receive, send)
-
-
-async def _show_api_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    headers = {"Retry-After": _RETRY_AFTER} if error.status == 429 else None
-    return JSONResponse(error.body, error.status, headers)
-
-
-async def _show_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"{error.detail}: {request.method} {request.url.path}"
-    return JSONResponse(
-        ApiError(error.status_code, message, "invalid_request_error").body, error.status_code
-    )
 
 
 def build_app(server: StandInServer, key: str, port: int) -> Starlette:
@@ -334,8 +299,8 @@ def build_app(server: StandInServer, key: str, port: int) -> Starlette:
             Route("/v1/chat/completions", server.chat, methods=["POST"]),
             Route("/stand-in/faults", server.set_faults, methods=["POST"]),
         ],
-        middleware=[Middleware(RequireKey, key=key, port=port)],
-        exception_handlers={ApiError: _show_api_error, HTTPException: _show_http_error},
+        middleware=[Middleware(RequireKey, key=key, port=port, largest_body=_LARGEST_BODY)],
+        exception_handlers={ApiError: show_api_error, HTTPException: show_http_error},
         lifespan=lifespan,
     )
 
@@ -386,7 +351,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     threads, _reason = choose_threads(arguments.threads, shared=True)
     try:
         faults = Faults(**{name: getattr(arguments, name) for name in Faults.model_fields})
-        listener = socket.create_server((_HOST, arguments.port))
+        listener = socket.create_server((LOOPBACK, arguments.port))
         model = LlamaModel(arguments.model, context=arguments.context, threads=threads)
     except (OSError, OverflowError, ValueError, FloeError) as error:
         print(f"The stand-in cannot start: {error}", file=sys.stderr)
@@ -397,7 +362,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with listener, model:
         if not arguments.with_parent:
             print(f"key {key}")
-        print(f"listening on http://{_HOST}:{port}/v1", flush=True)
+        print(f"listening on http://{LOOPBACK}:{port}/v1", flush=True)
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -21,10 +21,8 @@ script (`KEY_SCRIPT`) sends it.
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -35,17 +33,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from floe.errors import FloeError
+from floe.private_files import read_private, write_private
+from floe.request_checks import (
+    LARGEST_HEADERS,
+    LONGEST_TARGET,
+    RefusedRequest,
+    RequestHeaders,
+    read_body,
+    replay_body,
+)
 
 TOKEN_FILE: Final = "access-token"  # noqa: S105 - a name, not a token
 KEY_HEADER: Final = "x-floe-key"
 NONCE: Final = "floe.nonce"
 """Where a scope holds the word that marks the page's own scripts, new for each answer."""
-
-MEGABYTE: Final = 2**20
-LONGEST_TARGET: Final = 2048
-"""Bytes of path and query; the page's own longest address has some 150."""
-LARGEST_HEADERS: Final = 32 * 1024
-"""Bytes of all request headers; a browser sends about 1,000 and the cookies of other ports."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -157,7 +158,8 @@ def load_token(folder: Path) -> str:
     """
     path = folder / TOKEN_FILE
     try:
-        if kept := _read_token(path):
+        kept = read_private(path)
+        if _TOKEN.fullmatch(kept):
             return kept
         token = secrets.token_urlsafe(32)
         write_private(path, token)
@@ -167,37 +169,6 @@ def load_token(folder: Path) -> str:
             "Choose another folder with --data-dir."
         ) from error
     return token
-
-
-def _read_token(path: Path) -> str:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:
-        return ""
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if os.name == "posix" and (about.st_mode & 0o177 or about.st_uid != os.getuid()):
-            return ""
-        token = file.read(64).decode("ascii", "replace")
-    return token if _TOKEN.fullmatch(token) else ""
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else can read, not even while it is written."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-class _Refusal(Exception):
-    def __init__(self, status: int, sentence: str) -> None:
-        self.status = status
-        self.sentence = sentence
 
 
 class AccessControl:
@@ -222,14 +193,14 @@ class AccessControl:
             await send({"type": "websocket.close", "code": 1008})
             return
         try:
-            headers = _RequestHeaders(scope)
+            headers = RequestHeaders(scope)
             self._check_target(scope, headers)
             if self._has_token(scope, headers):
                 await self._exchange(send)
                 return
             route = self._check(scope, headers)
-            body = await _read_body(headers, receive, route.largest_body)
-        except _Refusal as refusal:
+            body = await read_body(headers, receive, route.largest_body)
+        except RefusedRequest as refusal:
             await _refuse(scope, send, refusal)
             return
         if body is None:  # the browser has gone
@@ -242,29 +213,29 @@ class AccessControl:
         nonce = secrets.token_urlsafe(16)
         await self._app(
             {**scope, "headers": passed, NONCE: nonce},
-            _replay(body, receive),
+            replay_body(body, receive),
             _answer(send, nonce, route.lasting),
         )
 
-    def _check_target(self, scope: Scope, headers: "_RequestHeaders") -> None:
+    def _check_target(self, scope: Scope, headers: RequestHeaders) -> None:
         """Refuse what was meant for another server or came from another page."""
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
-            raise _Refusal(414, "This address is too long.")
+            raise RefusedRequest(414, "This address is too long.")
         if headers.size > LARGEST_HEADERS:
-            raise _Refusal(
+            raise RefusedRequest(
                 431,
                 "The browser sent too much besides the address. Delete its cookies for 127.0.0.1.",
             )
         # `localhost` is refused: somebody else's program may listen on its other address, [::1].
         if headers.all("host") != [self._keys.host]:
-            raise _Refusal(403, self._how)
+            raise RefusedRequest(403, self._how)
         # `OPTIONS` and its kind are in no list of routes, so a preflight never succeeds.
         if headers.all("upgrade"):
-            raise _Refusal(403, "Floe speaks no other protocol.")
+            raise RefusedRequest(403, "Floe speaks no other protocol.")
         if headers.all("origin") not in ([], [self._keys.origin]):
-            raise _Refusal(403, "Another page may not ask Floe for anything.")
+            raise RefusedRequest(403, "Another page may not ask Floe for anything.")
 
-    def _has_token(self, scope: Scope, headers: "_RequestHeaders") -> bool:
+    def _has_token(self, scope: Scope, headers: RequestHeaders) -> bool:
         """Tell whether somebody opens the address that was printed.
 
         From anywhere: a click on it in a terminal that is itself a web page, or the file that Floe
@@ -294,87 +265,32 @@ class AccessControl:
         extra = {"Set-Cookie": cookie, "Content-Security-Policy": policy}
         await _send_page(send, 200, "text/html", page, extra)
 
-    def _check(self, scope: Scope, headers: "_RequestHeaders") -> OpenRoute:
+    def _check(self, scope: Scope, headers: RequestHeaders) -> OpenRoute:
         """Give the open route that was asked for by somebody who may."""
         path, method = scope["path"], scope["method"]
         cookies = headers.cookies(self._keys.cookie_name)
         if not any(hmac.compare_digest(each, self._keys.cookie.encode()) for each in cookies):
-            raise _Refusal(403, self._how)
+            raise RefusedRequest(403, self._how)
         site = headers.all("sec-fetch-site")
         typed = method == "GET" and path == "/" and site == ["none"]
         # A browser that is too old to say where a request comes from names the origin for
         # everything but GET; what GET gives needs the key, or is the same for everybody.
         told = site == ["same-origin"] or (not site and (method == "GET" or headers.all("origin")))
         if not typed and not told:
-            raise _Refusal(403, "Another page may not ask Floe for anything.")
+            raise RefusedRequest(403, "Another page may not ask Floe for anything.")
         route = None
         if scope["raw_path"] == path.encode():  # nothing that is needed is written with %
             for each, pattern in self._routes:
                 if each.method == method and pattern.fullmatch(path):
                     route = each
         if route is None:
-            raise _Refusal(403, "There is nothing here.")
+            raise RefusedRequest(403, "There is nothing here.")
         if route.key and not any(
             hmac.compare_digest(each.encode("latin-1"), self._keys.key.encode())
             for each in headers.all(KEY_HEADER)
         ):
-            raise _Refusal(403, self._how)
+            raise RefusedRequest(403, self._how)
         return route
-
-
-class _RequestHeaders:
-    """The headers of one request, every occurrence of them."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._pairs: list[tuple[bytes, bytes]] = scope["headers"]
-        self.size = sum(len(name) + len(value) for name, value in self._pairs)
-
-    def all(self, name: str) -> list[str]:
-        """Give the values of each header of this name, in order."""
-        wanted = name.encode()
-        return [value.decode("latin-1") for each, value in self._pairs if each.lower() == wanted]
-
-    def cookies(self, name: str) -> list[bytes]:
-        """Give each value that this cookie is sent with; other ports may have set one as well."""
-        parts = [part.strip() for line in self.all("cookie") for part in line.split(";")]
-        pairs = [part.partition("=") for part in parts]
-        return [value.encode("latin-1") for each, _, value in pairs if each == name]
-
-
-async def _read_body(headers: _RequestHeaders, receive: Receive, largest: int) -> bytes | None:
-    """Read the whole body, which may come without its length; None if the browser has gone."""
-    if headers.all("transfer-encoding") or headers.all("content-length") not in ([], ["0"]):
-        kinds = [value.partition(";")[0].strip() for value in headers.all("content-type")]
-        if largest and kinds != ["application/json"]:
-            raise _Refusal(415, "Floe takes JSON alone here.")
-        length = (headers.all("content-length") or ["0"])[0]
-        if not length.isdecimal() or len(length) > 15 or int(length) > largest:
-            raise _too_large(largest)
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > largest:
-            raise _too_large(largest)
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _too_large(largest: int) -> _Refusal:
-    most = f"{largest // MEGABYTE} MB" if largest >= MEGABYTE else f"{largest} bytes"
-    return _Refusal(413, f"That is too much at once: Floe takes at most {most} here.")
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body that has been read once more, and then what really comes."""
-    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return left.pop() if left else await receive()
-
-    return receive_again
 
 
 def _answer(send: Send, nonce: str, lasting: bool) -> Send:
@@ -394,7 +310,7 @@ def _answer(send: Send, nonce: str, lasting: bool) -> Send:
     return send_ours
 
 
-async def _refuse(scope: Scope, send: Send, refusal: _Refusal) -> None:
+async def _refuse(scope: Scope, send: Send, refusal: RefusedRequest) -> None:
     extra = {"Connection": "close"}  # what comes of the body is not read
     if scope["path"] == "/":
         page = (

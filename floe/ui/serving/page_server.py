@@ -17,14 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from floe.config import Settings
 from floe.errors import FloeError
+from floe.private_files import write_private
+from floe.request_checks import LARGEST_HEADERS
 from floe.ui.serving.access import (
     KEY_SCRIPT,
-    LARGEST_HEADERS,
     NONCE,
     AccessControl,
     AccessKeys,
     load_token,
-    write_private,
 )
 from floe.ui.serving.downloads import ROUTES
 from floe.ui.serving.routes import OPEN_ROUTES

@@ -5,7 +5,8 @@ A test lists the routes of the installed gradio, and fails where one is in neith
 
 from typing import Final
 
-from floe.ui.serving.access import MEGABYTE, OpenRoute
+from floe.request_checks import MEGABYTE
+from floe.ui.serving.access import OpenRoute
 
 _HANDLER_BODY: Final = 64 * MEGABYTE
 """A file of chats that is brought in comes as text in one event: some ten thousand chats."""

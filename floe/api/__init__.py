@@ -1,0 +1,1 @@
+"""The fused assistant for other programs: an OpenAI-compatible endpoint on loopback."""
