@@ -25,15 +25,17 @@ from floe.privacy.detection.secrets import Secrets
 from floe.privacy.verdict import Leniency, Span, Verdict, without_overlap
 from floe.records import ChatMessage
 
-KEEP: Final = 0.80
+KEEP: Final = 0.70
 """Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
-UNSURE: Final = 0.55
+UNSURE: Final = 0.45
 """Probability from which it may be: it stays, and the person is asked."""
 _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
 _NAME: Final = "name"
 _WORDS_SHOWN: Final = 3
+_FAINT: Final = 0.3
+_FEW: Final = 3
 _LAST_SENTENCE: Final = regex.compile(
     r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
 )
@@ -93,6 +95,8 @@ class Analysis:
         stretches = classify(plain.text, names)
         asked = [*_asked(plain.text, names, before)]
         score = max([stretch.private for stretch in stretches], default=0.0)
+        if not asked and _answers_harmless_question(plain.text, before):
+            score = 0.0
         soft = [
             sign
             for stretch in stretches
@@ -190,7 +194,8 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
             if inside:
                 continue
         for start, end in _joined(text, stretch.words_for(kind)[:_WORDS_SHOWN]):
-            yield Sign(start, end, kind, stretch.private)
+            # Less than any identifier: where both stand, it is the name that has to be masked.
+            yield Sign(start, end, kind, min(_FAINT, stretch.private))
 
 
 def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -239,9 +244,7 @@ def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> I
     """What a reply tells because the assistant asked for it."""
     if not before or before[-1].role != "assistant" or len(text) > 400:
         return
-    asked = normalise(before[-1].content).text.strip()
-    found = _LAST_SENTENCE.search(asked)
-    question = (found[0] if found else asked)[-200:].strip()
+    question = _question(before[-1].content)
     lead = len(question) + 1
     for sign in hard_signs(f"{question} {text}"):
         if sign.start >= lead:
@@ -251,6 +254,21 @@ def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> I
     kind = asked_kind(question)
     if kind != "-" and _answers(kind, text, names):
         yield Sign(0, len(text.rstrip()), kind, 0.8)
+
+
+def _answers_harmless_question(text: str, before: Sequence[ChatMessage]) -> bool:
+    """Whether a few words reply to a question that asks for nothing of anybody's own."""
+    if not before or before[-1].role != "assistant" or len(text.split()) > _FEW or len(text) > 30:
+        return False
+    question = _question(before[-1].content)
+    return question.endswith("?") and asked_kind(question) == "-"
+
+
+def _question(said: str) -> str:
+    """The last sentence of what an assistant said."""
+    asked = normalise(said).text.strip()
+    found = _LAST_SENTENCE.search(asked)
+    return (found[0] if found else asked)[-200:].strip()
 
 
 def _answers(kind: str, text: str, names: Sequence[Name]) -> bool:

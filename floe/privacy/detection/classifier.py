@@ -88,10 +88,11 @@ class Stretch:
         return float(1.0 - self.probabilities[0])
 
     def words_for(self, kind: str) -> list[tuple[int, int]]:
-        """Places of the words that speak most for a kind, the strongest first."""
+        """Places of the words, names aside, that speak most for a kind, the strongest first."""
         share = self.shares[:, KINDS.index(kind)] - self.shares[:, 0]
         order = np.argsort(-share)
-        return [self.tokens[i][1:] for i in order if share[i] > 0]
+        plain = [i for i in order if share[i] > 0 and self.tokens[i][0][0] != "\x02"]
+        return [self.tokens[i][1:] for i in plain]
 
 
 @cache
@@ -126,7 +127,7 @@ def asked_kind(question: str) -> str:
         return "-"
     chance = _softmax(_logits(weights("asking"), hashes))
     best = int(chance.argmax())
-    return ASKED[best] if chance[best] > 0.5 else "-"
+    return ASKED[best] if chance[best] > 0.4 else "-"
 
 
 def _logits(model: Weights, hashes: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -1,9 +1,8 @@
-"""Phone numbers of any country, e-mail addresses that hide their sign, IP addresses.
+"""Phone numbers of any country, e-mail addresses that hide their sign.
 
 A phone number is told from other digits by how it is grouped and by the words before it.
 """
 
-import ipaddress
 import re
 
 import regex
@@ -132,36 +131,9 @@ _HIDDEN_MAIL = compiled(
     """
 )
 
-_ADDRESS_V4 = compiled(r"(?<! [\w.] ) (?: \d{1,3} \. ){3} \d{1,3} (?! \w | \.\d )")
-_ADDRESS_V6 = compiled(r"(?<! [\w:.] ) [0-9a-f]{0,4} (?: : [0-9a-f]{0,4} ){2,7} (?! [\w:] )")
-_EVERYBODYS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "9.9.9.9"}
-_MAC = compiled(
-    r"(?<! [\w:-] ) [0-9a-f]{2} (?: ([:-]) [0-9a-f]{2} ) (?: \1 [0-9a-f]{2} ){4} (?! [\w:-] )"
-)
-
-
-def _is_somebodys_address(match: regex.Match[str]) -> bool:
-    """Not loopback, a network mask or a name server that everybody uses."""
-    text = match[0]
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    if address.version == 6:
-        return not address.is_loopback and len(re.findall(r"[0-9a-f]+", text, re.I)) >= 3
-    versioned = re.search(
-        r"\b(?:version|release|build|v)\.?\s*\Z", match.string[: match.start()], re.I
-    )
-    common = address.is_loopback or address.is_unspecified or text.startswith("255.")
-    return not (versioned or common or text in _EVERYBODYS)
-
-
 CONTACT = RuleSet(
     [
         Rule("phone", _DIGITS, 0.8, _is_phone),
         Rule("e-mail", _HIDDEN_MAIL, 0.8),
-        Rule("IP address", _ADDRESS_V4, 0.9, _is_somebodys_address),
-        Rule("IP address", _ADDRESS_V6, 0.8, _is_somebodys_address),
-        Rule("IP address", _MAC, 0.7),
     ],
 )

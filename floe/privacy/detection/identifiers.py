@@ -118,7 +118,7 @@ class _Context:
 _CODE: Final = compiled(
     r"""
     (?<! [\w@] | \d[.,] | [$€£#&=?/] ) (?=[A-Z\d]*[\d]|[A-Z]{1,3}[ -]) (?P<x>
-        (?= (?: [^\s]* \d ){4} | [A-Z\d-]*[A-Z][A-Z\d-]*\d\d | (?: [A-Z\d]{1,5} [ -] ){1,4} [A-Z\d]*\d )
+        (?= (?: [^\s]* \d ){4} | (?= [A-Z\d]{6} (?! \w ) ) [A-Z]*\d[A-Z]+\d | [A-Z\d-]*[A-Z][A-Z\d-]*\d\d | (?: [A-Z\d]{1,5} [ -] ){1,4} [A-Z\d]*\d )
         [A-Z\d]{1,22} (?: [ ./-] (?= [A-Z]{0,4}\d ) [A-Z\d]{1,12} ){0,6} )
     (?! \w | [.,]\d | [ ]?[%€$£°] )
     """
@@ -141,7 +141,7 @@ _DIGITS_6: Final = compiled(
     r"(?<! [\w@.,$€£-] ) (?P<x> \d{6,20} | \d{2,5} (?: [ -] \d{2,5} ){1,5} ) (?! \w | [.,]\d | [ ]?[%€$£°] )"
 )
 _PIN: Final = compiled(
-    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} ) (?! \w | [.,:]\d | [ ]?[%€$£°] | [ ]years )"
+    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} | \d{2} (?: [ -] \d{2} ){1,3} ) (?! \w | [.,:-]\d | [ ]?[%€$£°] | [ ]years )"
 )
 
 _CONTEXTS: Final = (
@@ -204,7 +204,7 @@ _CONTEXTS: Final = (
             r"\b (?: bank | savings | checking | current | giro | my | his | her | their | brokerage | crypto )? \s? (?: account | acct\.? ) \s? (?: number | no\b\.? | nr | \# | is\b | : )"
             r" | \b routing \b | \b sort \s? code | \b bsb \b | \b kontonummer | \b konto \b | \b kto\.? \b | \b blz \b | num[ée]ro \s de \s compte"
             r" | n[úu]mero \s de \s (?: cuenta | conta ) | \b rekening\w* | nr \s konta | номер \s (?: счета | счёта | карты ) | \b hesap \s (?:no|numara\w*)"
-            r" | \b (?: member(?:ship)? | customer | client | loyalty | frequent \s flyer | case | claim | booking | reservation | confirmation | tracking | contract | subscriber | meter )"
+            r" | \b (?: member(?:ship)? | customer | client | loyalty | frequent \s flyer \s (?=[A-Z\d]) | case | claim | booking | reservation | confirmation | tracking | contract | subscriber | meter )"
             r"   \s? (?: number | no\b\.? | nr | id | \# | code | reference | ref )"
             r" | \b kunden-?(?:nummer|nr) | vertrags-?(?:nummer|nr) | mitglieds-?(?:nummer|nr) | aktenzeichen | num[ée]ro \s (?: client | d'adh[ée]rent | de \s dossier )"
             r" | 账号 | 账户 | 银行卡 | 卡号 | 帳號 | 口座 | 会員番号 | 계좌 | 회원번호 | رقم \s الحساب | الحساب | खाता | \b pnr \b | \b library \s card"
@@ -398,13 +398,11 @@ def _handles(text: str) -> Iterator[Sign]:
     for match in _PROFILE.finditer(text):
         if my or "linkedin" in match[0].lower():
             yield Sign(*match.span(), "handle", 0.75)
-    if not my:
-        return
     for match in _HANDLE.finditer(text, timeout=1.0):
         value = match["x"].rstrip(".-")
-        if _looks_like_handle(value):
+        if (my or ":" in match[0]) and _looks_like_handle(value):
             yield Sign(match.start("x"), match.start("x") + len(value), "handle", 0.8)
-    for match in _AT_HANDLE.finditer(text):
+    for match in _AT_HANDLE.finditer(text if my else ""):
         if _MY.search(text[max(0, match.start() - 60) : match.end() + 40]):
             yield Sign(*match.span(), "handle", 0.7)
 
@@ -447,6 +445,9 @@ _SURELY: Final = regex.compile(
     # letters, then digits, then a mark, or letters with leet in them and a mark: what people choose
     r"(?=[^\s]*[A-Za-z])(?=[^\s]*\d)(?=[^\s]*[!@#$%^&*?+~])(?![\w.+-]*@[\w-]+\.)[A-Za-z0-9!@#$%^&*?+~_.-]{6,40}"
 )
+_WEAK: Final = regex.compile(
+    r"(?:pass(?:word)?|qwerty|abc|letmein|admin|test|asdf|welcome)[\d!]{0,4}", regex.I
+)
 _COMMON_CODE: Final = regex.compile(
     r"[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
 )
@@ -461,7 +462,13 @@ def _told(text: str) -> Iterator[Sign]:
     prose = len(regex.findall(r"[{}();=<>]", text)) * 12 < max(24, len(text))
     for match in _TOKEN.finditer(text):
         token = match[0].rstrip(".,;:?)")
-        if not token or _COMMON_CODE.search(token) or "://" in token or _is_sequence(token):
+        if (
+            not token
+            or _WEAK.fullmatch(token)
+            or _COMMON_CODE.search(token)
+            or "://" in token
+            or _is_sequence(token)
+        ):
             continue
         near = any(-45 <= match.start() - place <= 60 for place in words)
         sure = prose and _SURELY.fullmatch(token) and not token.startswith("@")
@@ -490,8 +497,11 @@ def _is_mixed(token: str) -> bool:
 
 _CN_MOBILE: Final = regex.compile(r"(?<![\w.-])1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?![\w-])")
 _FICTION: Final = regex.compile(
-    r"(?:1)?\d{3}?55501\d\d|4420794609\d{2,3}|44?0?1632960\d{3}|0?20794609\d{2,3}|44?0?7700900\d{3}|0?1632960\d{3}|0?7700900\d{3}|614915701\d\d"
+    r"1?(?:\d{3})?55501\d\d|4420794609\d{2,3}|44?0?1632960\d{3}|0?20794609\d{2,3}|44?0?7700900\d{3}|0?1632960\d{3}|0?7700900\d{3}|614915701\d\d"
 )
+
+
+_COUNTING: Final = regex.compile(r"123456|234567|345678|456789|987654|876543|(\d)\1{5}")
 
 
 def is_reserved_phone(digits: str) -> bool:
