@@ -15,7 +15,12 @@ from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.contact import CONTACT
 from floe.privacy.detection.features import WINDOW
-from floe.privacy.detection.identifiers import find_identifiers, full_name_mails, is_reserved_phone
+from floe.privacy.detection.identifiers import (
+    find_identifiers,
+    full_name_mails,
+    is_counting,
+    is_reserved_phone,
+)
 from floe.privacy.detection.names import Name, find_names
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.numbers import NUMBERS
@@ -35,6 +40,7 @@ _SHARE: Final = 0.2
 _NAME: Final = "name"
 _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
+_NAMED: Final = 0.6
 _FEW: Final = 3
 _LAST_SENTENCE: Final = regex.compile(
     r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
@@ -128,7 +134,11 @@ class Analysis:
     def examine_answer(self, text: str) -> Verdict:
         """Judge what a model wrote: hard identifiers and own words decide, full names are marked."""
         plain = normalise(text)
-        signs = [sign for sign in hard_signs(plain.text) if sign.kind in _ANSWER_KINDS]
+        signs = [
+            sign
+            for sign in hard_signs(plain.text)
+            if sign.kind in _ANSWER_KINDS and not _is_invented(plain.text, sign)
+        ]
         signs += full_name_mails(plain.text)
         towns = [sign for sign in ADDRESSES.find(plain.text) if sign.kind == "postcode"]
         streets = [sign for sign in signs if sign.kind == "address"]
@@ -166,6 +176,12 @@ def hard_signs(text: str) -> list[Sign]:
     return found
 
 
+def _is_invented(text: str, sign: Sign) -> bool:
+    """Whether a phone number counts up, as those that a model makes up do."""
+    digits = regex.sub(r"\D", "", text[sign.start : sign.end])
+    return sign.kind == "phone" and is_counting(digits)
+
+
 def _all_signs(text: str) -> Iterator[Sign]:
     yield from find_identifiers(text)
     yield from CONTACT.find(text)
@@ -190,7 +206,7 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
                 n for n in names if stretch.start <= n.start < stretch.end and n.form != "public"
             ]
             for name in inside:
-                yield Sign(name.start, name.end, kind, stretch.private)
+                yield Sign(name.start, name.end, kind, min(_NAMED, stretch.private))
             if inside:
                 continue
         for start, end in _joined(text, stretch.words_for(kind)[:_WORDS_SHOWN]):
@@ -217,7 +233,7 @@ def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int,
 def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
     """In a private text every person that it names, but the public ones."""
     return [
-        Sign(name.start, name.end, _NAME, 0.6)
+        Sign(name.start, name.end, _NAME, _NAMED)
         for name in names
         if name.form in ("full", "given", "small", "ambiguous")
         and not any(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.privacy.detection.features import features, tokens_of, windows
-from floe.privacy.detection.names import Name
+from floe.privacy.detection.names import Name, lexicon
 
 KINDS: Final = (
     "-",
@@ -34,6 +34,7 @@ KINDS: Final = (
 """Classes of the model; the first: nobody's secret."""
 
 _NAME: Final = KINDS.index("name")
+_PASSWORD: Final = KINDS.index("password")
 
 ASKED: Final = (
     "-",
@@ -72,7 +73,7 @@ class Stretch:
     """A stretch of text and what it is about.
 
     start, end: characters. probabilities: one for each of `KINDS`, their sum is 1; that of a name
-    is 0 where no name stands. tokens: words with their places. shares: tokens times kinds, what
+    is 0 where no name stands, that of a password where no word could be one. tokens: words with their places. shares: tokens times kinds, what
     each word adds to each logit.
     """
 
@@ -158,4 +159,13 @@ def _stretch(text: str, names: Sequence[Name], start: int, end: int, *, whole: b
     if not any(word[0] == "\x02" and not word.startswith("\x02public") for word, _, _ in tokens):
         chance[0] += chance[_NAME]
         chance[_NAME] = 0.0
+    if not any(map(_may_be_secret, tokens)):
+        chance[0] += chance[_PASSWORD]
+        chance[_PASSWORD] = 0.0
     return Stretch(start, end, chance, tokens, shares)
+
+
+def _may_be_secret(token: tuple[str, int, int]) -> bool:
+    """A number, a name, or a word that no list has."""
+    word = token[0]
+    return word[0] in "\x02#" or (len(word) > 4 and word not in lexicon().ordinary)

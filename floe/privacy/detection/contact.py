@@ -82,6 +82,8 @@ def _is_phone(match: regex.Match[str]) -> bool:
 
 def _is_something_else(text: str, before: str) -> bool:
     """A date, two years, an ISBN and the like."""
+    if re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", text):
+        return True
     dated = _DATE.match(text) or _YEARS.fullmatch(text)
     return bool(dated or _OTHER_NUMBER.search(before))
 

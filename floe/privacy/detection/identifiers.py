@@ -269,7 +269,7 @@ def _contextual(text: str) -> Iterator[Sign]:
                 and behind.start("x") - word.end() <= context.before
                 and _counts(text, word.end(), behind)
             ):
-                yield Sign(*behind.span("x"), context.kind, 0.85)
+                yield Sign(*behind.span("x"), context.kind, 0.92)
                 continue
             lead = max(0, word.start() - context.after - 24)
             ahead = list(context.value.finditer(text, lead, word.start()))
@@ -326,7 +326,7 @@ _NOBODYS_MAILBOX: Final = regex.compile(
     r"(?:(?:info|support|help|contact|sales|admin|webmaster|postmaster|noreply|no-reply|donotreply|hello|office|press|jobs|hr"
     r"|careers|billing|service|kontakt|git|root|abuse|security|privacy|team|feedback|newsletter|service|customer\w*|enquiries"
     r"|user(?:name)?\d*|name|email|mail|test\w*|foo|bar|baz|someone|somebody|nobody|you|your[._-]?(?:name|email)|me|abc|xyz|x+"
-    r"|first(?:name)?[._-]?last(?:name)?|(?:john|jane|joe)(?:[._-]?(?:doe|smith))?|alice|bob)(?:\+.*)?)",
+    r"|first(?:name)?[._-]?last(?:name)?|(?:john|jane|joe)(?:[._-]?(?:doe|smith))?|alice)(?:\+.*)?)",
     regex.I,
 )
 _FULL_NAME: Final = regex.compile(r"\p{L}{2,}[._-]\p{L}{3,}\s?@")
@@ -502,6 +502,11 @@ _FICTION: Final = regex.compile(
 
 
 _COUNTING: Final = regex.compile(r"123456|234567|345678|456789|987654|876543|(\d)\1{5}")
+
+
+def is_counting(digits: str) -> bool:
+    """Whether six digits in a row count up or are alike, as in a number that is made up."""
+    return bool(_COUNTING.search(digits))
 
 
 def is_reserved_phone(digits: str) -> bool:
