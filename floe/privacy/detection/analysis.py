@@ -52,6 +52,10 @@ _DECLINES: Final = regex.compile(
 _TOLL_FREE: Final = regex.compile(
     r"\+?1?(?:800|888|877|866|855|844|833)\d{7}|0?0?800\d{4,9}|\+?\d{2}800\d{5,8}"
 )
+_TOWN: Final = regex.compile(
+    r",?\s*(?:[A-Z]{1,2}-)?(?:\d{4,6}|\d{2}-\d{3}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\s+\p{Lu}[\p{L}-]+"
+    r"|,?\s+\p{Lu}[\p{L}-]+(?:,\s*[A-Z]{2})?,?\s+(?:\d{5}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\b"
+)
 _BORN_OF_NOBODY: Final = regex.compile(
     r"\b(?:who|which|what|famous|celebrit\w+|someone|people|anyone|when do you|when does)\b",
     regex.I,
@@ -172,8 +176,14 @@ def hard_signs(text: str) -> list[Sign]:
                 continue
         if sign.kind == "birth date" and _BORN_OF_NOBODY.search(text[: sign.start]):
             continue
-        found.append(sign)
+        found.append(_with_town(text, sign) if sign.kind == "address" else sign)
     return found
+
+
+def _with_town(text: str, sign: Sign) -> Sign:
+    """A street together with the postcode and the town after it."""
+    town = _TOWN.match(text, sign.end)
+    return sign._replace(end=town.end()) if town else sign
 
 
 def _is_invented(text: str, sign: Sign) -> bool:

@@ -11,7 +11,7 @@ from floe.privacy.detection.rules import Rule, RuleSet, compiled
 
 _DIGITS = compiled(
     r"""
-    (?<! [\w@#$€£] | [\w] [.,:/-] | \d \s )
+    (?<! [\w@#$€£] | [\w] [.:/-] | \d , | \d \s )
     (?P<x>
       (?: \+ | 00 )? [\s.-]? \(? \+? \d (?: [\s.()/–-]{0,3} \d ){5,16}
       (?: [\s,]* (?: x | ext(?:ension)?\.? | durchwahl | poste ) [\s.:#]* \d{1,6} )?

@@ -17,7 +17,7 @@ import phonenumbers
 import regex
 from stdnum import iban
 
-from floe.privacy.detection.rules import Sign, compiled
+from floe.privacy.detection.rules import Sign, compiled, sign_of
 
 _IDENTITY: Final = "identity number"
 
@@ -83,10 +83,10 @@ def _checked(text: str) -> Iterator[Sign]:
             if len(set(filter(str.isdigit, value))) < 3:
                 continue
             if any(_validator(name)(value) for name in names.split() if name != "de.svnr"):
-                yield Sign(*match.span(), _IDENTITY, 0.9)
+                yield sign_of(match, 0, _IDENTITY, 0.9)
     for pattern in (_NINO, _NRIC, _HKID, _SNILS):
         for match in pattern.finditer(text):
-            yield Sign(*match.span(), _IDENTITY, 0.8)
+            yield sign_of(match, 0, _IDENTITY, 0.8)
     for match in _IBAN.finditer(text, timeout=1.0):
         yield from _iban(match)
 
@@ -269,7 +269,7 @@ def _contextual(text: str) -> Iterator[Sign]:
                 and behind.start("x") - word.end() <= context.before
                 and _counts(text, word.end(), behind)
             ):
-                yield Sign(*behind.span("x"), context.kind, 0.92)
+                yield sign_of(behind, "x", context.kind, 0.92)
                 continue
             lead = max(0, word.start() - context.after - 24)
             ahead = list(context.value.finditer(text, lead, word.start()))
@@ -368,10 +368,10 @@ def _contacts(text: str) -> Iterator[Sign]:
     for pattern in (_IP, _IP6):
         for match in pattern.finditer(text):
             if _is_somebodys(match):
-                yield Sign(*match.span(), "IP address", 0.85)
+                yield sign_of(match, 0, "IP address", 0.85)
     for match in _MAC.finditer(text):
         if len(set(match[0].lower()) - set(":-")) > 2:
-            yield Sign(*match.span(), "IP address", 0.75)
+            yield sign_of(match, 0, "IP address", 0.75)
 
 
 def _mails(text: str) -> Iterator[Sign]:
@@ -379,13 +379,13 @@ def _mails(text: str) -> Iterator[Sign]:
         plain = regex.sub(r"\s?[(\[{]at[)\]}]\s?", "@", match[0])
         plain = regex.sub(r"\s?[(\[{]dot[)\]}]\s?", ".", plain)
         if not is_nobodys_mail(plain.replace(" ", "")):
-            yield Sign(*match.span(), "e-mail", 0.95)
+            yield sign_of(match, 0, "e-mail", 0.95)
 
 
 def full_name_mails(text: str) -> list[Sign]:
     """Addresses that spell a full name, wherever they are: a model may have learnt them here."""
     return [
-        Sign(*match.span(), "e-mail", 0.8)
+        sign_of(match, 0, "e-mail", 0.8)
         for match in _MAIL.finditer(text, timeout=1.0)
         if _FULL_NAME.match(match[0])
         and not _NOBODYS_MAILBOX.fullmatch(match[0].split("@")[0].strip())
@@ -397,14 +397,14 @@ def _handles(text: str) -> Iterator[Sign]:
     my = bool(_MY.search(text))
     for match in _PROFILE.finditer(text):
         if my or "linkedin" in match[0].lower():
-            yield Sign(*match.span(), "handle", 0.75)
+            yield sign_of(match, 0, "handle", 0.75)
     for match in _HANDLE.finditer(text, timeout=1.0):
         value = match["x"].rstrip(".-")
         if (my or ":" in match[0]) and _looks_like_handle(value):
             yield Sign(match.start("x"), match.start("x") + len(value), "handle", 0.8)
     for match in _AT_HANDLE.finditer(text if my else ""):
         if _MY.search(text[max(0, match.start() - 60) : match.end() + 40]):
-            yield Sign(*match.span(), "handle", 0.7)
+            yield sign_of(match, 0, "handle", 0.7)
 
 
 def _looks_like_handle(value: str) -> bool:
@@ -476,7 +476,7 @@ def _told(text: str) -> Iterator[Sign]:
             yield Sign(match.start(), match.start() + len(token), "password", 0.85 if near else 0.7)
     for match in _SEED.finditer(text, timeout=1.0):
         if not _FUNCTION_WORD.search(match[0]):
-            yield Sign(*match.span(), "password", 0.8)
+            yield sign_of(match, 0, "password", 0.8)
 
 
 def _is_mixed(token: str) -> bool:
@@ -529,7 +529,7 @@ def is_valid_phone(text: str) -> bool:
 def _phones(text: str) -> Iterator[Sign]:
     if regex.search(r"\p{Han}", text):
         for match in _CN_MOBILE.finditer(text):
-            yield Sign(*match.span(), "phone", 0.8)
+            yield sign_of(match, 0, "phone", 0.8)
 
 
 def find_identifiers(text: str) -> Iterator[Sign]:
