@@ -27,6 +27,7 @@ from floe.privacy.detection.numbers import NUMBERS
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
+from floe.privacy.detection.vocabulary import listed
 from floe.privacy.verdict import Leniency, Span, Verdict, without_overlap
 from floe.records import ChatMessage
 
@@ -42,6 +43,15 @@ _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
 _FEW: Final = 3
+_SHORT: Final = 400
+_BRIEF: Final = 120
+_ASKS: Final = listed("asks")
+_WORD: Final = regex.compile(r"[\w']+")
+_TELLS_OF_WORKS: Final = regex.compile(
+    r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
+    r"|function|code|json|how many|how much|film|movie|series|episode|chapter|question|passage|context)\b",
+    regex.I,
+)
 _LAST_SENTENCE: Final = regex.compile(
     r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
 )
@@ -121,7 +131,7 @@ class Analysis:
         ]
         score = _shifted(score, self.leniency.shift) if soft else 0.0
         sure = bool(signs or asked) or together or score >= KEEP
-        unsure = not sure and score >= UNSURE
+        unsure = not sure and (score >= UNSURE or _names_somebody(plain.text, names))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
         if private:
@@ -256,6 +266,21 @@ def _shifted(probability: float, shift: float) -> float:
     """A probability, lowered by so many logits."""
     odds = probability / max(1e-9, 1.0 - probability) / math.exp(shift)
     return odds / (1.0 + odds)
+
+
+def _names_somebody(text: str, names: Sequence[Name]) -> bool:
+    """Whether a short statement that asks for nothing names a person; a brief one, by one name.
+
+    Questions and tasks name persons of whom all may speak; whoever only tells of somebody may
+    know them.
+    """
+    if len(text) > _SHORT or _TELLS_OF_WORKS.search(text):
+        return False
+    plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
+    forms = ("full", "given") if plain else ("full",)
+    full = any(name.form in forms and text[name.start].isupper() for name in names)
+    words = _WORD.findall(text.lower())
+    return full and bool(words) and words[0] not in _ASKS
 
 
 def _last(before: Sequence[ChatMessage], role: str) -> str:

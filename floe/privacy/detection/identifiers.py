@@ -331,8 +331,8 @@ _NOBODYS_MAILBOX: Final = regex.compile(
 )
 _FULL_NAME: Final = regex.compile(r"\p{L}{2,}[._-]\p{L}{3,}\s?@")
 _HANDLE: Final = compiled(
-    r"(?: \b (?: insta(?:gram)? | ig | twitter | tik\s?tok | snap(?:chat)? | telegram | tg | discord | reddit | twitch | threads | mastodon | bluesky | bsky | onlyfans | of | github | gitlab | youtube | facebook | fb"
-    r" | linkedin | tinder | grindr | venmo | cash\s?app | paypal | steam | psn | xbox | gamertag | skype | kik | wechat | weixin | line | kakao(?:talk)? | vk | weibo | handle | user\s?name | nick(?:name)? | alias | screen \s name | profile )"
+    r"(?: \b (?: insta(?:gram)? | ig | twitter | tik\s?tok | snap(?:chat)? | telegram | tg | discord | reddit | twitch | threads | mastodon | bluesky | bsky | onlyfans | github | gitlab | youtube | facebook | fb"
+    r" | linkedin | tinder | grindr | venmo | cash\s?app | paypal | steam | psn | xbox | gamertag | skype | kik | wechat | weixin | kakao(?:talk)? | vk | weibo | handle | user\s?name | nick(?:name)? | alias | screen \s name )"
     r" (?: \s+ (?: account | name | handle | user(?:name)? | id | profile | tag ) )? \s* (?: \b (?: is | as | at | under | ist | est | es | it's | to | named | called ) \b | [:=] )? \s* (?: the \s )? ) (?P<x> @? [\w][\w.-]{2,30} (?: \#\d{4} )? )"
 )
 _MY: Final = compiled(
