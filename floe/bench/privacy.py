@@ -1,11 +1,12 @@
 """The `privacy` bench: a labelled file and general-knowledge questions through the detector.
 
 A line of the file is an object with `text`, `spans` (`type`, `start`, `end` in characters) and
-`template_id`. Every fifth template was held out while the rules were written; its figures are
-given apart. Knows nothing of the gate or of what is sent.
+`template_id`. Figures say nothing on lines that rules or weights were developed on. Knows nothing
+of the gate or of what is sent.
 """
 
 import itertools
+import math
 import os
 import statistics
 import sys
@@ -34,7 +35,6 @@ CONTACT = frozenset(
 """Types that alone identify or reach a person."""
 
 _PERSON = "PERSON"
-_HELD_OUT = 5
 _TIMED = 200
 _CHARACTERS = 300
 
@@ -112,8 +112,7 @@ def run(data: Path | None) -> dict[str, object]:
         "load_s": round(load_s, 2),
         "general_kept_local": _share(len(kept), len(questions)),
         "general_questions": len(questions),
-        "developed_on": figures([one for one in judged if one.row.template_id % _HELD_OUT]),
-        "held_out": figures([one for one in judged if one.row.template_id % _HELD_OUT == 0]),
+        "intervals": intervals(judged),
     }
 
 
@@ -153,6 +152,29 @@ def figures(judged: Sequence[JudgedRow]) -> Figures:
         others_kept_local=_share(_private(others), len(others)),
         char_f2=_char_f2(judged),
     )
+
+
+def intervals(judged: Sequence[Judged]) -> dict[str, tuple[float, float] | None]:
+    """95 % intervals (Wilson 1927) of the shares that `figures` gives by the same names."""
+    contact = [one for one in judged if one.row.types & CONTACT]
+    person = [one for one in judged if _PERSON in one.row.types and not one.row.types & CONTACT]
+    bare = [one for one in judged if not one.row.types]
+    return {
+        "prompt_recall": wilson(_private(contact), len(contact)),
+        "person_recall": wilson(_private(person), len(person)),
+        "prompt_specificity": wilson(len(bare) - _private(bare), len(bare)),
+    }
+
+
+def wilson(part: int, whole: int, z: float = 1.96) -> tuple[float, float] | None:
+    """The score interval of a share; None of nothing."""
+    if not whole:
+        return None
+    share, square = part / whole, z * z
+    middle = (share + square / (2 * whole)) / (1 + square / whole)
+    half = z * math.sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
+    half /= 1 + square / whole
+    return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
 
 
 def general_questions() -> list[str]:

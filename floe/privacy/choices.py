@@ -163,6 +163,15 @@ def set_own_words(store: Store, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def copy(source: Store, target: Store) -> None:
+    """Take over what is chosen about privacy from another store, but for the policy."""
+    set_own_words(target, own_words(source))
+    for name in (_TREATMENTS, _LENIENCY):
+        value = source.setting(name, None)
+        if value is not None:
+            target.set_setting(name, value)
+
+
 def set_local_only(store: Store, conversation_id: int, on: bool) -> None:
     """Whether all of a conversation stays on this device, from the next turn on.
 

@@ -31,6 +31,9 @@ WISH: Final = "your wish"
 _SECONDS: Final = 4.0
 """For all examinations of a turn; earlier turns that have not been reached by then stay here."""
 
+_WEAK: Final = 0.4
+"""A span of less is a word that a matter hangs on, none that could be replaced."""
+
 _NOT: Final = r"(?:do\ not|don['\u2019]?t|never|must\ not|may\ not|not\ to)\ (?:ever\ )?"
 _THIS: Final = (
     r"(?:all\ |any\ of\ )?(?:this|that|it|these|everything|what\ i\ (?:say|said|tell\ you))"
@@ -374,8 +377,8 @@ class _Look:
         names = "|".join(sorted((p.placeholder for p in self._known.all), key=len, reverse=True))
         places = [found.span() for found in re.finditer(names, masked)] if names else []
         left = []
-        for span in _deciding(verdict):
-            if not self._masks(span.kind):
+        for span in verdict.spans:
+            if not span.decides or span.score < _WEAK or not self._masks(span.kind):
                 continue
             start = span.start
             for begin, end in [*places, (len(masked), len(masked))]:

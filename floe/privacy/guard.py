@@ -169,11 +169,13 @@ class Guard:
         if self._names_somebody(partial, verdict, start):
             return None  # until its sentence is over: a number or an address may follow
         if _vague(verdict) or not self._kept.isdisjoint(_runs([partial[start:]])):
-            return self._stand_aside(partial, "words that are kept here")
+            self._stand_aside(partial, "words that are kept here")
+            return None
         if (found or known) and self.policy == "local only":
             self._pseudonyms.learn(partial, found)
             kinds = dict.fromkeys(each.kind for each in [*found, *known])
-            return self._stand_aside(partial, ", ".join(kinds))
+            self._stand_aside(partial, ", ".join(kinds))
+            return None
         self._cleared = len(partial)
         return self._pseudonyms.mask(partial, found)
 

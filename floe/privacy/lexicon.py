@@ -5,6 +5,7 @@ escape it; what has been found once is looked for as it stands. Knows neither st
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -13,13 +14,21 @@ _NUMBER: Final = re.compile(r"\+?\d(?:[\s().\-/]{0,3}\d)+")
 _WORD: Final = re.compile(r"\w+")
 _FEWEST_DIGITS: Final = 5
 _SHORTEST_PART: Final = 2
+_SHORTEST_STEM: Final = 4
 _SHORTEST_PREFIX: Final = 3
+_JOINED: Final = re.compile(r"[A-Za-z\d]+(?:[._-][A-Za-z\d]+)*")
+_MONTHS: Final = frozenset(
+    ["april", "may", "june", "july", "august", "summer", "autumn", "winter", "spring"]
+)
+_IN: Final = re.compile(
+    r"\b(?:in|since|until|till|by|last|next|this|every|early|late|mid|of|during)\s$", re.I
+)
 _PREFIX_WORDS: Final = 8
 _TITLES: Final = "dr|prof|professor|mr|mrs|ms|miss|mx|sir|madam|herr|frau|doctor|nurse"
 _TITLE: Final = re.compile(rf"(?:(?:{_TITLES})\b\.?\s*)+", re.IGNORECASE)
 _POSSESSIVE: Final = re.compile(r"['\u2019]s?$", re.IGNORECASE)
 _EDGES: Final = " \t\r\n.,;:!?\"'()[]{}<>*\u2018\u2019\u201c\u201d"
-_ALSO_WORDS: Final = frozenset(
+ALSO_WORDS: Final = frozenset(
     _WORD.findall(
         "an and april art august bay best bill bird black blue bob brown bush chase chip "
         "church cliff cook dale dawn day dean do drew earl else faith field fisher flora ford "
@@ -57,6 +66,7 @@ class Lexicon:
         self._by_first_word: dict[str, list[_Entry]] = {}
         self._numbers: dict[str, str] = {}
         self._values: dict[str, str] = {}
+        self._full_names: list[tuple[str, ...]] = []
 
     def __contains__(self, value: str) -> bool:
         return value.casefold() in self._values
@@ -66,22 +76,29 @@ class Lexicon:
         if value.casefold() in self._values or not _WORD.search(value):
             return
         self._values[value.casefold()] = kind
+        value = unaccented(value)
         digits = _digits(value)
         if len(digits) >= _FEWEST_DIGITS and len(digits) * 2 >= len("".join(value.split())):
             self._numbers[digits] = kind
         self._add_pattern(value, kind)
         if kind == NAME:
-            for part in name_parts(value):
+            parts = name_parts(value)
+            for part in parts:
                 self._add_pattern(part, kind)
+            if len(parts) > 1 and all(len(part) > _SHORTEST_PART for part in parts):
+                self._full_names.append(tuple(part.casefold() for part in parts))
 
     def find(self, text: str) -> list[Found]:
         """Where known values stand; sorted, without overlap."""
         found = []
-        for word in _WORD.finditer(text):
-            for entry in self._by_first_word.get(word.group().casefold(), ()):
+        plain = unaccented(text)
+        for word in _WORD.finditer(plain):
+            for entry in self._entries(word.group().casefold()):
                 pattern = re.compile(entry.pattern, entry.flags)
-                if match := pattern.match(text, word.start()):
+                match = pattern.match(plain, word.start())
+                if match and not is_month(plain, *match.span()):
                     found.append(Found(match.start(), match.end(), entry.kind))
+        found += self._inside_words(plain)
         if self._numbers:
             for run in _NUMBER.finditer(text):
                 digits = _digits(run.group())
@@ -89,6 +106,25 @@ class Lexicon:
                 if kinds:
                     found.append(Found(run.start(), run.end(), kinds[0]))
         return united(found)
+
+    def _entries(self, word: str) -> list[_Entry]:
+        """What may begin with this word, or with it less the ending of a plural or genitive."""
+        entries = list(self._by_first_word.get(word, ()))
+        for ending in ("s", "es", "n", "en"):
+            if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+                entries += self._by_first_word.get(word.removesuffix(ending), ())
+        return entries
+
+    def _inside_words(self, plain: str) -> list[Found]:
+        """Handles and addresses that are made of a name: "anna.weber", "annaweber77"."""
+        if not self._full_names:
+            return []
+        found = []
+        for word in _JOINED.finditer(plain):
+            letters = "".join(filter(str.isalpha, word.group().casefold()))
+            if any(all(part in letters for part in parts) for parts in self._full_names):
+                found.append(Found(word.start(), word.end(), NAME))
+        return found
 
     def breaks_off(self, text: str) -> bool:
         """Whether `text` ends in the middle of a known value: what comes next may complete it."""
@@ -110,13 +146,28 @@ class Lexicon:
         assert first is not None
         words = value[first.start() :].split()
         body = r"\s+".join(re.escape(word) for word in words)
-        if len(words) == 1 and (len(value) <= _SHORTEST_PART or value.casefold() in _ALSO_WORDS):
+        if len(words) == 1 and (len(value) <= _SHORTEST_PART or value.casefold() in ALSO_WORDS):
             entry = _Entry(rf"(?<!\w)(?:{body}|{body.upper()})(?!\w)", re.NOFLAG, kind)
         else:
-            entry = _Entry(rf"(?<!\w){body}(?!\w)", re.IGNORECASE, kind)
+            ending = "(?:e?s|e?n)?" if kind == NAME and len(value) >= _SHORTEST_STEM else ""
+            entry = _Entry(rf"(?<!\w){body}{ending}(?!\w)", re.IGNORECASE, kind)
         entries = self._by_first_word.setdefault(first.group().casefold(), [])
         if entry not in entries:
             entries.append(entry)
+
+
+def unaccented(text: str) -> str:
+    """Letters without their accents, character by character, so that places stay the same."""
+    if text.isascii():
+        return text
+    return "".join(unicodedata.normalize("NFD", character)[0] for character in text)
+
+
+def is_month(text: str, start: int, end: int) -> bool:
+    """Whether "April" is the month here, though somebody may be called so."""
+    return text[start:end].casefold() in _MONTHS and bool(
+        _IN.search(text[max(0, start - 9) : start])
+    )
 
 
 def name_parts(name: str) -> list[str]:
@@ -128,7 +179,7 @@ def name_parts(name: str) -> list[str]:
         part
         for part in parts
         if len(part) >= _SHORTEST_PART
-        and (part[0].isupper() or part.casefold() not in _ALSO_WORDS)
+        and (part[0].isupper() or part.casefold() not in ALSO_WORDS)
         and not _TITLE.fullmatch(part)
     ]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from floe.privacy.lexicon import NAME, Found, Lexicon, bare, identifies, united
+from floe.privacy.lexicon import NAME, Found, Lexicon, bare, identifies, unaccented, united
 from floe.records import ChatMessage
 from floe.store import Store
 
@@ -22,7 +22,7 @@ EXPLANATION: Final = (
 
 _PREFIXES: Final = {NAME: "PERSON", "e-mail": "EMAIL"}
 _PLACEHOLDER: Final = re.compile(r"([A-Z][A-Z_]*)_(\d+)([A-Z]*)")
-_MARKED: Final = r"(?<![A-Za-z0-9_])(?:{})(?![A-Z0-9_])"
+_MARKED: Final = r"(?<![A-Za-z0-9_])(?:{})(?-i:(?![A-Z0-9_]))"
 _MOST_ELSEWHERE: Final = 2_000
 
 
@@ -121,10 +121,13 @@ class Pseudonyms:
         """The inverse of `mask`."""
         if not self._by_placeholder:
             return text
-        names = "|".join(sorted(map(re.escape, self._by_placeholder), key=len, reverse=True))
-        return re.sub(
-            _MARKED.format(names), lambda found: self._by_placeholder[found[0]].value, text
-        )
+        names = "|".join(map(_forgiving, sorted(self._by_placeholder, key=len, reverse=True)))
+        return re.sub(_MARKED.format(names), self._real, text, flags=re.IGNORECASE)
+
+    def _real(self, found: re.Match[str]) -> str:
+        """The real words for a placeholder in whatever case and with whatever joint."""
+        plain = re.sub(r"[ \\_-]+", "_", found[0]).upper()
+        return self._by_placeholder[plain].value if plain in self._by_placeholder else found[0]
 
     def values(self) -> dict[bytes, bytes]:
         """Real words by placeholder, as UTF-8."""
@@ -181,13 +184,26 @@ def explained(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
     return (ChatMessage("system", EXPLANATION), *messages)
 
 
+def _forgiving(placeholder: str) -> str:
+    """A pattern for a placeholder as models write it back: another case, a blank, an escape."""
+    return re.escape(placeholder).replace("_", r"(?:\\?_|[ -])")
+
+
 def _alike(first: str, second: str) -> bool:
     """Whether two spellings are of one value: other case or spacing, or parts of one name."""
-    one, other = (set(re.findall(r"\w+", value.casefold())) for value in (first, second))
+    one, other = (
+        {_stem(word) for word in re.findall(r"\w+", unaccented(value).casefold())}
+        for value in (first, second)
+    )
     if one <= other or other <= one:
         return True
     digits = ["".join(filter(str.isdigit, value)) for value in (first, second)]
     return len(digits[0]) > 4 and digits[0] == digits[1]
+
+
+def _stem(word: str) -> str:
+    """A word without the ending of a plural or genitive."""
+    return re.sub(r"(?<=\w{3})(?:e?s|en)$", "", word)
 
 
 def _letters(number: int) -> str:

@@ -18,6 +18,8 @@ _NAME_BYTES: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _WORD_BYTES: Final = _NAME_BYTES | frozenset(b"abcdefghijklmnopqrstuvwxyz")
 _UNDERSCORE: Final = ord("_")
 _ESCAPE: Final = ord("\\")
+_JOINTS: Final = frozenset(b" -")
+"""What models write in place of the underscore."""
 _SHORTEST_BEGINNING: Final = 3
 """Bytes from which a candidate counts as the beginning of a placeholder, and not as a letter."""
 
@@ -35,7 +37,8 @@ class Unmasker:
 
     def __init__(self, values: Mapping[bytes, bytes]) -> None:
         """`values`: real words by placeholder."""
-        self._values = dict(values)
+        # The longest first: PERSON_1B before PERSON_1.
+        self._values = dict(sorted(values.items(), key=lambda item: -len(item[0])))
         self._held: list[CloudToken] = []
         self._before = b""  # the byte before the held ones, as the cloud wrote it
 
@@ -211,9 +214,10 @@ class UnmaskedStream:
 
 
 def _match(text: bytes, start: int, placeholder: bytes) -> int | None:
-    """Where `placeholder` ends if it stands at `start`, with or without markdown's backslashes.
+    """Where `placeholder` ends if it stands at `start`, in any case.
 
-    One more than the length of the text if it breaks off there, None if it is not there.
+    Markdown's backslash may stand before the underscore, a blank or a hyphen in place of it. One
+    more than the length of the text if it breaks off there, None if it is not there.
     """
     at = start
     for byte in placeholder:
@@ -221,7 +225,9 @@ def _match(text: bytes, start: int, placeholder: bytes) -> int | None:
             at += 1
         if at >= len(text):
             return len(text) + 1
-        if text[at] != byte:
+        if text[at : at + 1].upper()[0] != byte and not (
+            byte == _UNDERSCORE and text[at] in _JOINTS
+        ):
             return None
         at += 1
     return at

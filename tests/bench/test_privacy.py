@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from floe.bench.privacy import JudgedRow, Mark, Row, figures, general_questions, read_rows, run
+from floe.bench.privacy import (
+    Mark,
+    Row,
+    figures,
+    general_questions,
+    read_rows,
+    run,
+    wilson,
+)
 from floe.errors import DataError
 from floe.privacy.verdict import Span, Verdict
 
 LINES = [
-    {"text": "ring +44 20 7946 0958", "spans": [("PHONE_NUMBER", 5, 21)], "template_id": 1},
+    {"text": "ring +44 20 7183 8750", "spans": [("PHONE_NUMBER", 5, 21)], "template_id": 1},
     {"text": "My name is Rosalinde", "spans": [("PERSON", 11, 20)], "template_id": 5},
     {"text": "Tell me a joke", "spans": [], "template_id": 2},
     {"text": "I moved to Canada", "spans": [("GPE", 11, 17)], "template_id": 3},
@@ -55,6 +63,12 @@ def test_character_f2_weighs_recall_four_times() -> None:
     assert figures([_judged(["PERSON"], private=True)])["char_f2"] == 0.5
 
 
+def test_an_interval_is_wilsons() -> None:
+    # 8 of 10 at z = 2: middle (0.8 + 0.2) / 1.4, half 2 * sqrt(0.016 + 0.01) / 1.4
+    assert wilson(8, 10, z=2.0) == (0.4839, 0.9446)
+    assert wilson(0, 0) is None
+
+
 def test_bench_prints_all_figures_as_one_object(tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -69,7 +83,7 @@ def test_bench_prints_all_figures_as_one_object(tmp_path: Path) -> None:
     assert figures_found["prompts"] == 4
     assert figures_found["prompt_recall"] == figures_found["person_recall"] == 1.0
     assert figures_found["prompt_specificity"] == 1.0
-    assert figures_found["held_out"]["prompts"] == 1
+    assert figures_found["intervals"]["prompt_recall"][1] == 1.0
     assert figures_found["p50_ms"] <= figures_found["p95_ms"]
     assert figures_found["general_kept_local"] <= 0.05
 

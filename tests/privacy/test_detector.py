@@ -31,7 +31,7 @@ PRIVATE = [
     ("how do I tell dave that I quit?", "name"),
     ("Why did Fatima unfriend me?", "name"),
     ("Who is Anna Weber from accounting?", "name"),
-    ("Is Zsigmondka here?", "name"),
+    ("Is Zsigmond here?", "name"),
     ("Please add Tjorven Quistgaard to the list", "name"),
     ("Summarise: Present: Oliver Brandt, Chen Li, Marta Ruiz.", "name"),
     ("Schreib eine Mail an Frau Schneider, dass ich am Montag komme", "name"),
@@ -39,7 +39,7 @@ PRIVATE = [
     ("I met Albert Einstein, my neighbour, at the bakery", "name"),
     ("I was diagnosed with type 2 diabetes last week, what should I eat?", "health"),
     ("I think I'm depressed", "health"),
-    ("J'habite à Lyon. Écris une lettre à mon médecin", "health"),
+    ("J'ai un diabète. Écris une lettre à mon médecin", "health"),
     ("Mi hermana tiene una pregunta. Tengo diabetes", "health"),
     ("I'm gay and my parents don't know", "love life"),
     ("I was arrested in 2015, do I have to declare it?", "legal matter"),
@@ -109,9 +109,10 @@ def test_spans_are_sorted_and_do_not_overlap(detector: Detector) -> None:
     assert all(left.end <= right.start for left, right in itertools.pairwise(spans))
 
 
-def test_a_place_alone_is_marked_but_decides_nothing(detector: Detector) -> None:
-    verdict = detector.examine("What is the population of Berlin?")
-    assert [(span.kind, span.decides) for span in verdict.spans] == [("place", False)]
+def test_a_name_of_nobody_here_is_marked_but_decides_nothing(detector: Detector) -> None:
+    verdict = detector.examine("Anna has 12 apples and gives 5 to Ben. How many are left?")
+    assert not verdict.private
+    assert {(span.kind, span.decides) for span in verdict.spans} == {("name", False)}
 
 
 def test_own_words_are_private_in_any_case_and_with_or_without_accents(detector: Detector) -> None:
@@ -152,7 +153,7 @@ def test_a_text_that_takes_too_long_is_refused() -> None:
 def test_a_model_that_cannot_be_loaded_is_a_sentence_and_no_verdict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "floe.privacy.analysis", None)
+    monkeypatch.setitem(sys.modules, "floe.privacy.detection.analysis", None)
     broken = Detector()
     with pytest.raises(PrivacyError, match="could not be loaded"):
         broken.load()
@@ -179,9 +180,9 @@ def test_loading_and_examining_open_no_socket_and_look_nothing_up(no_network: li
     offline.load()
     token = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJ456789"
     for text in (
-        "write to jane.doe@example.org",
+        "write to jane.kessler@posteo.de",
         f"token {token}",
-        "203.0.113.77",
+        "84.23.119.77",
         "+49 30 1234567",
     ):
         assert offline.examine(text, timeout=30.0).private

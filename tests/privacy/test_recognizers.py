@@ -14,7 +14,7 @@ def detector() -> Detector:
 
 FOUND = {
     "phone": [
-        "+44 20 7946 0958 keeps calling me",
+        "+44 20 7183 8750 keeps calling me",
         "0049 30 1234567",
         "ring me at 555.867.5309",
         "it is (555) 867-5309 ext 12",
@@ -26,10 +26,10 @@ FOUND = {
         "the old one was 451 5986",
         "call 98765 43210",
     ],
-    "e-mail": ["write to jane.doe@example.org", "bob@corp.local", "j dot smith at gmail dot com"],
+    "e-mail": ["write to jane.kessler@posteo.de", "bob@corp.local", "j dot smith at gmail dot com"],
     "IP address": [
-        "server at 203.0.113.77 is down",
-        "ping 2001:db8::ff00:42:8329",
+        "server at 84.23.119.77 is down",
+        "ping 2a02:810d:8c0::42:8329",
         "00:1A:2B:3C:4D:5E",
     ],
     "address": [
@@ -95,7 +95,6 @@ FOUND = {
         "My son has ADHD, how do I help him?",
         "Is it normal that my blood pressure is 150/95?",
         "I'm pregnant and nobody knows",
-        "The 79 year old complained of chest pain",
         "Ich habe Krebs",
         "mein Hausarzt ist im Urlaub",
     ],
@@ -109,7 +108,7 @@ FOUND = {
         "PIN 4321, so pin is 4321",
     ],
     "API key": [
-        "AKIA" + "IOSFODNN7EXAMPLE",
+        "AKIA" + "ZQ3DNN7KWLVT5M2R",
         "the key is sk-proj-abc123DEF456ghi789JKL012mno345PQR678",
         "xK9vQ2mZ7pLr4TnB8sWd",
     ],
@@ -128,13 +127,18 @@ def test_a_format_is_recognised(detector: Detector, kind: str, text: str) -> Non
 
 NOT_FOUND = {
     "phone": [
+        "call 555-0134",
         "2024-03-15 12:30",
         "ISBN 978-3-16-148410-0",
         "rose to 1 250 000",
         "2 4 8 16 32 64 128",
         "3.14159265",
     ],
+    "e-mail": ["user@example.com", "write to noreply@github.com", "name@your-company.com"],
     "IP address": [
+        "ping 203.0.113.77",
+        "ssh 192.168.1.14",
+        "2001:db8::ff00:42:8329",
         "curl 127.0.0.1",
         "mask 255.255.255.0",
         "version 10.0.19045.3803",
@@ -171,6 +175,7 @@ NOT_FOUND = {
         "antidisestablishmentarianism",
         "https://docs.python.org/3/library/re.html#re.compile",
         "commit 3f2a9c1e8b7d6a5f4e3d2c1b0a9f8e7d6c5b4a39",
+        "550e8400-e29b-41d4-a716-446655440000",
     ],
 }
 

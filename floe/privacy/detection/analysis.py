@@ -15,25 +15,43 @@ from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.contact import CONTACT
 from floe.privacy.detection.features import WINDOW
-from floe.privacy.detection.identifiers import find_identifiers, full_name_mails, is_reserved_phone
+from floe.privacy.detection.identifiers import (
+    find_identifiers,
+    full_name_mails,
+    is_counting,
+    is_reserved_phone,
+)
 from floe.privacy.detection.names import Name, find_names
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.numbers import NUMBERS
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
+from floe.privacy.detection.vocabulary import listed
 from floe.privacy.verdict import Leniency, Span, Verdict, without_overlap
 from floe.records import ChatMessage
 
-KEEP: Final = 0.80
+KEEP: Final = 0.70
 """Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
-UNSURE: Final = 0.55
+UNSURE: Final = 0.45
 """Probability from which it may be: it stays, and the person is asked."""
 _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
 _NAME: Final = "name"
 _WORDS_SHOWN: Final = 3
+_FAINT: Final = 0.3
+_NAMED: Final = 0.6
+_FEW: Final = 3
+_SHORT: Final = 400
+_BRIEF: Final = 120
+_ASKS: Final = listed("asks")
+_WORD: Final = regex.compile(r"[\w']+")
+_TELLS_OF_WORKS: Final = regex.compile(
+    r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
+    r"|function|code|json|how many|how much|film|movie|series|episode|chapter|question|passage|context)\b",
+    regex.I,
+)
 _LAST_SENTENCE: Final = regex.compile(
     r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
 )
@@ -43,6 +61,10 @@ _DECLINES: Final = regex.compile(
 )
 _TOLL_FREE: Final = regex.compile(
     r"\+?1?(?:800|888|877|866|855|844|833)\d{7}|0?0?800\d{4,9}|\+?\d{2}800\d{5,8}"
+)
+_TOWN: Final = regex.compile(
+    r",?\s*(?:[A-Z]{1,2}-)?(?:\d{4,6}|\d{2}-\d{3}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\s+\p{Lu}[\p{L}-]+"
+    r"|,?\s+\p{Lu}[\p{L}-]+(?:,\s*[A-Z]{2})?,?\s+(?:\d{5}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\b"
 )
 _BORN_OF_NOBODY: Final = regex.compile(
     r"\b(?:who|which|what|famous|celebrit\w+|someone|people|anyone|when do you|when does)\b",
@@ -93,6 +115,8 @@ class Analysis:
         stretches = classify(plain.text, names)
         asked = [*_asked(plain.text, names, before)]
         score = max([stretch.private for stretch in stretches], default=0.0)
+        if not asked and _answers_harmless_question(plain.text, before):
+            score = 0.0
         soft = [
             sign
             for stretch in stretches
@@ -107,7 +131,7 @@ class Analysis:
         ]
         score = _shifted(score, self.leniency.shift) if soft else 0.0
         sure = bool(signs or asked) or together or score >= KEEP
-        unsure = not sure and score >= UNSURE
+        unsure = not sure and (score >= UNSURE or _names_somebody(plain.text, names))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
         if private:
@@ -124,7 +148,11 @@ class Analysis:
     def examine_answer(self, text: str) -> Verdict:
         """Judge what a model wrote: hard identifiers and own words decide, full names are marked."""
         plain = normalise(text)
-        signs = [sign for sign in hard_signs(plain.text) if sign.kind in _ANSWER_KINDS]
+        signs = [
+            sign
+            for sign in hard_signs(plain.text)
+            if sign.kind in _ANSWER_KINDS and not _is_invented(plain.text, sign)
+        ]
         signs += full_name_mails(plain.text)
         towns = [sign for sign in ADDRESSES.find(plain.text) if sign.kind == "postcode"]
         streets = [sign for sign in signs if sign.kind == "address"]
@@ -158,8 +186,20 @@ def hard_signs(text: str) -> list[Sign]:
                 continue
         if sign.kind == "birth date" and _BORN_OF_NOBODY.search(text[: sign.start]):
             continue
-        found.append(sign)
+        found.append(_with_town(text, sign) if sign.kind == "address" else sign)
     return found
+
+
+def _with_town(text: str, sign: Sign) -> Sign:
+    """A street together with the postcode and the town after it."""
+    town = _TOWN.match(text, sign.end)
+    return sign._replace(end=town.end()) if town else sign
+
+
+def _is_invented(text: str, sign: Sign) -> bool:
+    """Whether a phone number counts up, as those that a model makes up do."""
+    digits = regex.sub(r"\D", "", text[sign.start : sign.end])
+    return sign.kind == "phone" and is_counting(digits)
 
 
 def _all_signs(text: str) -> Iterator[Sign]:
@@ -186,11 +226,12 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
                 n for n in names if stretch.start <= n.start < stretch.end and n.form != "public"
             ]
             for name in inside:
-                yield Sign(name.start, name.end, kind, stretch.private)
+                yield Sign(name.start, name.end, kind, min(_NAMED, stretch.private))
             if inside:
                 continue
         for start, end in _joined(text, stretch.words_for(kind)[:_WORDS_SHOWN]):
-            yield Sign(start, end, kind, stretch.private)
+            # Less than any identifier: where both stand, it is the name that has to be masked.
+            yield Sign(start, end, kind, min(_FAINT, stretch.private))
 
 
 def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -212,7 +253,7 @@ def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int,
 def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
     """In a private text every person that it names, but the public ones."""
     return [
-        Sign(name.start, name.end, _NAME, 0.6)
+        Sign(name.start, name.end, _NAME, _NAMED)
         for name in names
         if name.form in ("full", "given", "small", "ambiguous")
         and not any(
@@ -227,6 +268,21 @@ def _shifted(probability: float, shift: float) -> float:
     return odds / (1.0 + odds)
 
 
+def _names_somebody(text: str, names: Sequence[Name]) -> bool:
+    """Whether a short statement that asks for nothing names a person; a brief one, by one name.
+
+    Questions and tasks name persons of whom all may speak; whoever only tells of somebody may
+    know them.
+    """
+    if len(text) > _SHORT or _TELLS_OF_WORKS.search(text):
+        return False
+    plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
+    forms = ("full", "given") if plain else ("full",)
+    full = any(name.form in forms and text[name.start].isupper() for name in names)
+    words = _WORD.findall(text.lower())
+    return full and bool(words) and words[0] not in _ASKS
+
+
 def _last(before: Sequence[ChatMessage], role: str) -> str:
     """The message just before, if it is by `role`, or the one before that."""
     for message in reversed(before[-2:]):
@@ -239,9 +295,7 @@ def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> I
     """What a reply tells because the assistant asked for it."""
     if not before or before[-1].role != "assistant" or len(text) > 400:
         return
-    asked = normalise(before[-1].content).text.strip()
-    found = _LAST_SENTENCE.search(asked)
-    question = (found[0] if found else asked)[-200:].strip()
+    question = _question(before[-1].content)
     lead = len(question) + 1
     for sign in hard_signs(f"{question} {text}"):
         if sign.start >= lead:
@@ -251,6 +305,21 @@ def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> I
     kind = asked_kind(question)
     if kind != "-" and _answers(kind, text, names):
         yield Sign(0, len(text.rstrip()), kind, 0.8)
+
+
+def _answers_harmless_question(text: str, before: Sequence[ChatMessage]) -> bool:
+    """Whether a few words reply to a question that asks for nothing of anybody's own."""
+    if not before or before[-1].role != "assistant" or len(text.split()) > _FEW or len(text) > 30:
+        return False
+    question = _question(before[-1].content)
+    return question.endswith("?") and asked_kind(question) == "-"
+
+
+def _question(said: str) -> str:
+    """The last sentence of what an assistant said."""
+    asked = normalise(said).text.strip()
+    found = _LAST_SENTENCE.search(asked)
+    return (found[0] if found else asked)[-200:].strip()
 
 
 def _answers(kind: str, text: str, names: Sequence[Name]) -> bool:

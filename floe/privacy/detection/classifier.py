@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.privacy.detection.features import features, tokens_of, windows
-from floe.privacy.detection.names import Name
+from floe.privacy.detection.names import Name, lexicon
 
 KINDS: Final = (
     "-",
@@ -34,6 +34,7 @@ KINDS: Final = (
 """Classes of the model; the first: nobody's secret."""
 
 _NAME: Final = KINDS.index("name")
+_PASSWORD: Final = KINDS.index("password")
 
 ASKED: Final = (
     "-",
@@ -72,7 +73,7 @@ class Stretch:
     """A stretch of text and what it is about.
 
     start, end: characters. probabilities: one for each of `KINDS`, their sum is 1; that of a name
-    is 0 where no name stands. tokens: words with their places. shares: tokens times kinds, what
+    is 0 where no name stands, that of a password where no word could be one. tokens: words with their places. shares: tokens times kinds, what
     each word adds to each logit.
     """
 
@@ -88,10 +89,11 @@ class Stretch:
         return float(1.0 - self.probabilities[0])
 
     def words_for(self, kind: str) -> list[tuple[int, int]]:
-        """Places of the words that speak most for a kind, the strongest first."""
+        """Places of the words, names aside, that speak most for a kind, the strongest first."""
         share = self.shares[:, KINDS.index(kind)] - self.shares[:, 0]
         order = np.argsort(-share)
-        return [self.tokens[i][1:] for i in order if share[i] > 0]
+        plain = [i for i in order if share[i] > 0 and self.tokens[i][0][0] != "\x02"]
+        return [self.tokens[i][1:] for i in plain]
 
 
 @cache
@@ -126,7 +128,7 @@ def asked_kind(question: str) -> str:
         return "-"
     chance = _softmax(_logits(weights("asking"), hashes))
     best = int(chance.argmax())
-    return ASKED[best] if chance[best] > 0.5 else "-"
+    return ASKED[best] if chance[best] > 0.4 else "-"
 
 
 def _logits(model: Weights, hashes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -157,4 +159,13 @@ def _stretch(text: str, names: Sequence[Name], start: int, end: int, *, whole: b
     if not any(word[0] == "\x02" and not word.startswith("\x02public") for word, _, _ in tokens):
         chance[0] += chance[_NAME]
         chance[_NAME] = 0.0
+    if not any(map(_may_be_secret, tokens)):
+        chance[0] += chance[_PASSWORD]
+        chance[_PASSWORD] = 0.0
     return Stretch(start, end, chance, tokens, shares)
+
+
+def _may_be_secret(token: tuple[str, int, int]) -> bool:
+    """A number, a name, or a word that no list has."""
+    word = token[0]
+    return word[0] in "\x02#" or (len(word) > 4 and word not in lexicon().ordinary)

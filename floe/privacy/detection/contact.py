@@ -1,9 +1,8 @@
-"""Phone numbers of any country, e-mail addresses that hide their sign, IP addresses.
+"""Phone numbers of any country, e-mail addresses that hide their sign.
 
 A phone number is told from other digits by how it is grouped and by the words before it.
 """
 
-import ipaddress
 import re
 
 import regex
@@ -12,7 +11,7 @@ from floe.privacy.detection.rules import Rule, RuleSet, compiled
 
 _DIGITS = compiled(
     r"""
-    (?<! [\w@#$€£] | [\w] [.,:/-] | \d \s )
+    (?<! [\w@#$€£] | [\w] [.:/-] | \d , | \d \s )
     (?P<x>
       (?: \+ | 00 )? [\s.-]? \(? \+? \d (?: [\s.()/–-]{0,3} \d ){5,16}
       (?: [\s,]* (?: x | ext(?:ension)?\.? | durchwahl | poste ) [\s.:#]* \d{1,6} )?
@@ -83,6 +82,8 @@ def _is_phone(match: regex.Match[str]) -> bool:
 
 def _is_something_else(text: str, before: str) -> bool:
     """A date, two years, an ISBN and the like."""
+    if re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", text):
+        return True
     dated = _DATE.match(text) or _YEARS.fullmatch(text)
     return bool(dated or _OTHER_NUMBER.search(before))
 
@@ -132,36 +133,9 @@ _HIDDEN_MAIL = compiled(
     """
 )
 
-_ADDRESS_V4 = compiled(r"(?<! [\w.] ) (?: \d{1,3} \. ){3} \d{1,3} (?! \w | \.\d )")
-_ADDRESS_V6 = compiled(r"(?<! [\w:.] ) [0-9a-f]{0,4} (?: : [0-9a-f]{0,4} ){2,7} (?! [\w:] )")
-_EVERYBODYS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "9.9.9.9"}
-_MAC = compiled(
-    r"(?<! [\w:-] ) [0-9a-f]{2} (?: ([:-]) [0-9a-f]{2} ) (?: \1 [0-9a-f]{2} ){4} (?! [\w:-] )"
-)
-
-
-def _is_somebodys_address(match: regex.Match[str]) -> bool:
-    """Not loopback, a network mask or a name server that everybody uses."""
-    text = match[0]
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    if address.version == 6:
-        return not address.is_loopback and len(re.findall(r"[0-9a-f]+", text, re.I)) >= 3
-    versioned = re.search(
-        r"\b(?:version|release|build|v)\.?\s*\Z", match.string[: match.start()], re.I
-    )
-    common = address.is_loopback or address.is_unspecified or text.startswith("255.")
-    return not (versioned or common or text in _EVERYBODYS)
-
-
 CONTACT = RuleSet(
     [
         Rule("phone", _DIGITS, 0.8, _is_phone),
         Rule("e-mail", _HIDDEN_MAIL, 0.8),
-        Rule("IP address", _ADDRESS_V4, 0.9, _is_somebodys_address),
-        Rule("IP address", _ADDRESS_V6, 0.8, _is_somebodys_address),
-        Rule("IP address", _MAC, 0.7),
     ],
 )

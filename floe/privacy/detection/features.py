@@ -23,8 +23,9 @@ WINDOW: Final = 220
 """Characters; a longer text is read in stretches of about this length."""
 
 _TOKEN: Final = regex.compile(
-    r"\x02\w+|[\p{Han}々]|[\p{Hiragana}]+|[\p{Katakana}ー]+|\p{Hangul}+|\p{L}[\p{L}\p{M}]*(?:'\p{L}+)?|\d+(?:[.,]\d+)*|[?!:;@#$€£%&=/{}()<>*_\"]"
+    r"\x02\w+|(?<!\w)(?=[0-9a-f-]*\d)(?=[0-9-]*[a-f])[0-9a-f]{4,}(?:-[0-9a-f]{4,})*(?!\w)|[\p{Han}々]|[\p{Hiragana}]+|[\p{Katakana}ー]+|\p{Hangul}+|\p{L}[\p{L}\p{M}]*(?:'\p{L}+)?|\d+(?:[.,]\d+)*|[?!:;@#$€£%&=/{}()<>*_\"]"
 )
+_HEX: Final = frozenset("0123456789abcdef-")
 _SENTENCE: Final = regex.compile(r"(?<=[.!?。！？…])(?:\s+|(?<=[。！？]))|\n+")
 _FIRST: Final = listed("first_person")
 _KIN: Final = listed("kin")
@@ -82,6 +83,8 @@ def tokens_of(
 def _plain(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
     for match in _TOKEN.finditer(text, start, max(start, end)):
         word = match[0].lower()
+        if len(word) > 6 and set(word) <= _HEX:
+            word = "#hex" if not word.isdigit() else word
         if word[0].isdigit():
             word = f"#{min(len(word), 7)}"
         yield word.replace("'", ""), *match.span()

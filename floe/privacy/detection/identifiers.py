@@ -17,7 +17,7 @@ import phonenumbers
 import regex
 from stdnum import iban
 
-from floe.privacy.detection.rules import Sign, compiled
+from floe.privacy.detection.rules import Sign, compiled, sign_of
 
 _IDENTITY: Final = "identity number"
 
@@ -83,10 +83,10 @@ def _checked(text: str) -> Iterator[Sign]:
             if len(set(filter(str.isdigit, value))) < 3:
                 continue
             if any(_validator(name)(value) for name in names.split() if name != "de.svnr"):
-                yield Sign(*match.span(), _IDENTITY, 0.9)
+                yield sign_of(match, 0, _IDENTITY, 0.9)
     for pattern in (_NINO, _NRIC, _HKID, _SNILS):
         for match in pattern.finditer(text):
-            yield Sign(*match.span(), _IDENTITY, 0.8)
+            yield sign_of(match, 0, _IDENTITY, 0.8)
     for match in _IBAN.finditer(text, timeout=1.0):
         yield from _iban(match)
 
@@ -118,7 +118,7 @@ class _Context:
 _CODE: Final = compiled(
     r"""
     (?<! [\w@] | \d[.,] | [$€£#&=?/] ) (?=[A-Z\d]*[\d]|[A-Z]{1,3}[ -]) (?P<x>
-        (?= (?: [^\s]* \d ){4} | [A-Z\d-]*[A-Z][A-Z\d-]*\d\d | (?: [A-Z\d]{1,5} [ -] ){1,4} [A-Z\d]*\d )
+        (?= (?: [^\s]* \d ){4} | (?= [A-Z\d]{6} (?! \w ) ) [A-Z]*\d[A-Z]+\d | [A-Z\d-]*[A-Z][A-Z\d-]*\d\d | (?: [A-Z\d]{1,5} [ -] ){1,4} [A-Z\d]*\d )
         [A-Z\d]{1,22} (?: [ ./-] (?= [A-Z]{0,4}\d ) [A-Z\d]{1,12} ){0,6} )
     (?! \w | [.,]\d | [ ]?[%€$£°] )
     """
@@ -141,7 +141,7 @@ _DIGITS_6: Final = compiled(
     r"(?<! [\w@.,$€£-] ) (?P<x> \d{6,20} | \d{2,5} (?: [ -] \d{2,5} ){1,5} ) (?! \w | [.,]\d | [ ]?[%€$£°] )"
 )
 _PIN: Final = compiled(
-    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} ) (?! \w | [.,:]\d | [ ]?[%€$£°] | [ ]years )"
+    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} | \d{2} (?: [ -] \d{2} ){1,3} ) (?! \w | [.,:-]\d | [ ]?[%€$£°] | [ ]years )"
 )
 
 _CONTEXTS: Final = (
@@ -204,7 +204,7 @@ _CONTEXTS: Final = (
             r"\b (?: bank | savings | checking | current | giro | my | his | her | their | brokerage | crypto )? \s? (?: account | acct\.? ) \s? (?: number | no\b\.? | nr | \# | is\b | : )"
             r" | \b routing \b | \b sort \s? code | \b bsb \b | \b kontonummer | \b konto \b | \b kto\.? \b | \b blz \b | num[ée]ro \s de \s compte"
             r" | n[úu]mero \s de \s (?: cuenta | conta ) | \b rekening\w* | nr \s konta | номер \s (?: счета | счёта | карты ) | \b hesap \s (?:no|numara\w*)"
-            r" | \b (?: member(?:ship)? | customer | client | loyalty | frequent \s flyer | case | claim | booking | reservation | confirmation | tracking | contract | subscriber | meter )"
+            r" | \b (?: member(?:ship)? | customer | client | loyalty | frequent \s flyer \s (?=[A-Z\d]) | case | claim | booking | reservation | confirmation | tracking | contract | subscriber | meter )"
             r"   \s? (?: number | no\b\.? | nr | id | \# | code | reference | ref )"
             r" | \b kunden-?(?:nummer|nr) | vertrags-?(?:nummer|nr) | mitglieds-?(?:nummer|nr) | aktenzeichen | num[ée]ro \s (?: client | d'adh[ée]rent | de \s dossier )"
             r" | 账号 | 账户 | 银行卡 | 卡号 | 帳號 | 口座 | 会員番号 | 계좌 | 회원번호 | رقم \s الحساب | الحساب | खाता | \b pnr \b | \b library \s card"
@@ -269,7 +269,7 @@ def _contextual(text: str) -> Iterator[Sign]:
                 and behind.start("x") - word.end() <= context.before
                 and _counts(text, word.end(), behind)
             ):
-                yield Sign(*behind.span("x"), context.kind, 0.85)
+                yield sign_of(behind, "x", context.kind, 0.92)
                 continue
             lead = max(0, word.start() - context.after - 24)
             ahead = list(context.value.finditer(text, lead, word.start()))
@@ -326,13 +326,13 @@ _NOBODYS_MAILBOX: Final = regex.compile(
     r"(?:(?:info|support|help|contact|sales|admin|webmaster|postmaster|noreply|no-reply|donotreply|hello|office|press|jobs|hr"
     r"|careers|billing|service|kontakt|git|root|abuse|security|privacy|team|feedback|newsletter|service|customer\w*|enquiries"
     r"|user(?:name)?\d*|name|email|mail|test\w*|foo|bar|baz|someone|somebody|nobody|you|your[._-]?(?:name|email)|me|abc|xyz|x+"
-    r"|first(?:name)?[._-]?last(?:name)?|(?:john|jane|joe)(?:[._-]?(?:doe|smith))?|alice|bob)(?:\+.*)?)",
+    r"|first(?:name)?[._-]?last(?:name)?|(?:john|jane|joe)(?:[._-]?(?:doe|smith))?|alice)(?:\+.*)?)",
     regex.I,
 )
 _FULL_NAME: Final = regex.compile(r"\p{L}{2,}[._-]\p{L}{3,}\s?@")
 _HANDLE: Final = compiled(
-    r"(?: \b (?: insta(?:gram)? | ig | twitter | tik\s?tok | snap(?:chat)? | telegram | tg | discord | reddit | twitch | threads | mastodon | bluesky | bsky | onlyfans | of | github | gitlab | youtube | facebook | fb"
-    r" | linkedin | tinder | grindr | venmo | cash\s?app | paypal | steam | psn | xbox | gamertag | skype | kik | wechat | weixin | line | kakao(?:talk)? | vk | weibo | handle | user\s?name | nick(?:name)? | alias | screen \s name | profile )"
+    r"(?: \b (?: insta(?:gram)? | ig | twitter | tik\s?tok | snap(?:chat)? | telegram | tg | discord | reddit | twitch | threads | mastodon | bluesky | bsky | onlyfans | github | gitlab | youtube | facebook | fb"
+    r" | linkedin | tinder | grindr | venmo | cash\s?app | paypal | steam | psn | xbox | gamertag | skype | kik | wechat | weixin | kakao(?:talk)? | vk | weibo | handle | user\s?name | nick(?:name)? | alias | screen \s name )"
     r" (?: \s+ (?: account | name | handle | user(?:name)? | id | profile | tag ) )? \s* (?: \b (?: is | as | at | under | ist | est | es | it's | to | named | called ) \b | [:=] )? \s* (?: the \s )? ) (?P<x> @? [\w][\w.-]{2,30} (?: \#\d{4} )? )"
 )
 _MY: Final = compiled(
@@ -368,10 +368,10 @@ def _contacts(text: str) -> Iterator[Sign]:
     for pattern in (_IP, _IP6):
         for match in pattern.finditer(text):
             if _is_somebodys(match):
-                yield Sign(*match.span(), "IP address", 0.85)
+                yield sign_of(match, 0, "IP address", 0.85)
     for match in _MAC.finditer(text):
         if len(set(match[0].lower()) - set(":-")) > 2:
-            yield Sign(*match.span(), "IP address", 0.75)
+            yield sign_of(match, 0, "IP address", 0.75)
 
 
 def _mails(text: str) -> Iterator[Sign]:
@@ -379,13 +379,13 @@ def _mails(text: str) -> Iterator[Sign]:
         plain = regex.sub(r"\s?[(\[{]at[)\]}]\s?", "@", match[0])
         plain = regex.sub(r"\s?[(\[{]dot[)\]}]\s?", ".", plain)
         if not is_nobodys_mail(plain.replace(" ", "")):
-            yield Sign(*match.span(), "e-mail", 0.95)
+            yield sign_of(match, 0, "e-mail", 0.95)
 
 
 def full_name_mails(text: str) -> list[Sign]:
     """Addresses that spell a full name, wherever they are: a model may have learnt them here."""
     return [
-        Sign(*match.span(), "e-mail", 0.8)
+        sign_of(match, 0, "e-mail", 0.8)
         for match in _MAIL.finditer(text, timeout=1.0)
         if _FULL_NAME.match(match[0])
         and not _NOBODYS_MAILBOX.fullmatch(match[0].split("@")[0].strip())
@@ -397,16 +397,14 @@ def _handles(text: str) -> Iterator[Sign]:
     my = bool(_MY.search(text))
     for match in _PROFILE.finditer(text):
         if my or "linkedin" in match[0].lower():
-            yield Sign(*match.span(), "handle", 0.75)
-    if not my:
-        return
+            yield sign_of(match, 0, "handle", 0.75)
     for match in _HANDLE.finditer(text, timeout=1.0):
         value = match["x"].rstrip(".-")
-        if _looks_like_handle(value):
+        if (my or ":" in match[0]) and _looks_like_handle(value):
             yield Sign(match.start("x"), match.start("x") + len(value), "handle", 0.8)
-    for match in _AT_HANDLE.finditer(text):
+    for match in _AT_HANDLE.finditer(text if my else ""):
         if _MY.search(text[max(0, match.start() - 60) : match.end() + 40]):
-            yield Sign(*match.span(), "handle", 0.7)
+            yield sign_of(match, 0, "handle", 0.7)
 
 
 def _looks_like_handle(value: str) -> bool:
@@ -447,6 +445,9 @@ _SURELY: Final = regex.compile(
     # letters, then digits, then a mark, or letters with leet in them and a mark: what people choose
     r"(?=[^\s]*[A-Za-z])(?=[^\s]*\d)(?=[^\s]*[!@#$%^&*?+~])(?![\w.+-]*@[\w-]+\.)[A-Za-z0-9!@#$%^&*?+~_.-]{6,40}"
 )
+_WEAK: Final = regex.compile(
+    r"(?:pass(?:word)?|qwerty|abc|letmein|admin|test|asdf|welcome)[\d!]{0,4}", regex.I
+)
 _COMMON_CODE: Final = regex.compile(
     r"[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
 )
@@ -461,7 +462,13 @@ def _told(text: str) -> Iterator[Sign]:
     prose = len(regex.findall(r"[{}();=<>]", text)) * 12 < max(24, len(text))
     for match in _TOKEN.finditer(text):
         token = match[0].rstrip(".,;:?)")
-        if not token or _COMMON_CODE.search(token) or "://" in token or _is_sequence(token):
+        if (
+            not token
+            or _WEAK.fullmatch(token)
+            or _COMMON_CODE.search(token)
+            or "://" in token
+            or _is_sequence(token)
+        ):
             continue
         near = any(-45 <= match.start() - place <= 60 for place in words)
         sure = prose and _SURELY.fullmatch(token) and not token.startswith("@")
@@ -469,7 +476,7 @@ def _told(text: str) -> Iterator[Sign]:
             yield Sign(match.start(), match.start() + len(token), "password", 0.85 if near else 0.7)
     for match in _SEED.finditer(text, timeout=1.0):
         if not _FUNCTION_WORD.search(match[0]):
-            yield Sign(*match.span(), "password", 0.8)
+            yield sign_of(match, 0, "password", 0.8)
 
 
 def _is_mixed(token: str) -> bool:
@@ -490,8 +497,16 @@ def _is_mixed(token: str) -> bool:
 
 _CN_MOBILE: Final = regex.compile(r"(?<![\w.-])1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?![\w-])")
 _FICTION: Final = regex.compile(
-    r"(?:1)?\d{3}?55501\d\d|4420794609\d{2,3}|44?0?1632960\d{3}|0?20794609\d{2,3}|44?0?7700900\d{3}|0?1632960\d{3}|0?7700900\d{3}|614915701\d\d"
+    r"1?(?:\d{3})?55501\d\d|4420794609\d{2,3}|44?0?1632960\d{3}|0?20794609\d{2,3}|44?0?7700900\d{3}|0?1632960\d{3}|0?7700900\d{3}|614915701\d\d"
 )
+
+
+_COUNTING: Final = regex.compile(r"123456|234567|345678|456789|987654|876543|(\d)\1{5}")
+
+
+def is_counting(digits: str) -> bool:
+    """Whether six digits in a row count up or are alike, as in a number that is made up."""
+    return bool(_COUNTING.search(digits))
 
 
 def is_reserved_phone(digits: str) -> bool:
@@ -514,7 +529,7 @@ def is_valid_phone(text: str) -> bool:
 def _phones(text: str) -> Iterator[Sign]:
     if regex.search(r"\p{Han}", text):
         for match in _CN_MOBILE.finditer(text):
-            yield Sign(*match.span(), "phone", 0.8)
+            yield sign_of(match, 0, "phone", 0.8)
 
 
 def find_identifiers(text: str) -> Iterator[Sign]:

@@ -15,6 +15,7 @@ from typing import Final, Literal
 import regex
 
 from floe.privacy.detection.vocabulary import listed
+from floe.privacy.lexicon import ALSO_WORDS, is_month
 
 Form = Literal["full", "given", "small", "ambiguous", "unknown", "public"]
 """`full`: two words or more, or a title and one; `given`: one that is nothing else; `small`: the
@@ -23,6 +24,9 @@ that no list has; `public`: somebody everybody knows."""
 
 _PACKAGE: Final = "floe.privacy.detection"
 _WORD: Final = regex.compile(r"\p{L}[\p{L}\p{M}]*(?:['-]\p{L}[\p{L}\p{M}]*)*")
+_KIN: Final = listed("kin")
+_NEVER: Final = listed("never_names")
+_FRAMES: Final = regex.compile(r"\s(?:class|course|test|exam|project|homework|book|trip|holiday)\b")
 _PARTICLES: Final = listed("particles")
 _TITLES: Final = listed("titles")
 _AFTER_PLACE: Final = regex.compile(
@@ -31,13 +35,17 @@ _AFTER_PLACE: Final = regex.compile(
 )
 _ORGANISED: Final = listed("organised")
 _SAINTS: Final = listed("saints")
+_OF_KIN: Final = regex.compile(
+    r"\b(?:my|our|his|her|their|your|mein\w*|unser\w*|mon|ma|mi|mio|mia|meu|minha|mijn|min)\s(?:\p{Ll}+\s)?(?P<kin>\p{Ll}+)\s\Z",
+    regex.I,
+)
 _TOLD: Final = regex.compile(
     r"\b(?:tell|ask|call|text|email|invite|dear|hi|mr|mrs|ms|dr)\.? \Z", regex.I
 )
 _OPENS: Final = regex.compile(r"(?:\A|[.!?:\n\"(•*-]\s*|\n)\Z")
 _HAN_NAME: Final = regex.compile(
     r"(?<=(?:我叫|我是|名叫|叫做|名字是|姓名[:： ]?|给|告诉|联系|同事|老板|朋友|医生|老师|房东|邻居|前男友|前女友|男朋友|女朋友|先生|女士|女儿|儿子|姐姐|妹妹|哥哥|弟弟|小姐|和|跟|与|请|找|问|写给|致|亲爱的|你好[,，]?)\s?)"
-    r"(?P<x>[王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文]\p{Han}{1,2}?)"
+    r"(?P<x>[王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文]\p{Han}{1,2})"
     r"(?=[^\p{Han}]|写|的|说|发|打|在|是|住|和|跟|先生|女士|老师|医生|经理|不|没|有|欠|给|要|很|会|对|从|让|今|明|昨|因|为|已|刚|总|又|也|都|就|还|被|把|\Z)"
 )
 _KANA_NAME: Final = regex.compile(
@@ -143,11 +151,12 @@ def _tokens(text: str) -> Iterator[_Token]:
             word,
             small,
             word[0].isupper(),
-            small in known.given or (len(parts) > 1 and all(part in known.given for part in parts)),
-            small in known.family
+            (small not in _NEVER and (small in known.given))
+            or (len(parts) > 1 and all(part in known.given for part in parts)),
+            (small in known.family and small not in _NEVER)
             or (len(parts) > 1 and all(part in known.family for part in parts)),
             small in known.ordinary or small.split("'")[0] in known.ordinary,
-            small in known.entities or small in _ORGANISED,
+            small in known.entities or small in _ORGANISED or small in _NEVER,
         )
 
 
@@ -254,13 +263,22 @@ def _form(text: str, run: Sequence[_Token], *, titled: bool) -> Form | None:
 def _single(text: str, token: _Token) -> Form | None:
     if token.small in _TITLES:
         return None
+    if is_month(text, token.start, token.end):
+        return None
+    kin = _OF_KIN.search(text[max(0, token.start - 40) : token.start])
+    if kin and kin["kin"].lower() in _KIN and not _FRAMES.match(text, token.end):
+        return "given"
+    return _alone(text, token)
+
+
+def _alone(text: str, token: _Token) -> Form | None:
+    """One capital word, of which nothing but itself and its place is known."""
     opens = bool(_OPENS.search(text[: token.start][-3:]))
     after_place = bool(_AFTER_PLACE.search(text[max(0, token.start - 14) : token.start]))
-    if token.given and not token.ordinary and not token.entity:
-        return "given"
-    if token.given and not after_place:
-        return "ambiguous"
-    if token.ordinary or token.entity or after_place or len(token.word) < 3 or token.word.isupper():
+    plain = token.ordinary or token.entity
+    if token.given and (not plain or not after_place):
+        return "ambiguous" if plain else "given"
+    if plain or after_place or len(token.word) < 3 or token.word.isupper():
         return None
     if token.family and not opens:
         return "given"
@@ -282,7 +300,8 @@ def _is_opener(token: _Token, following: _Token) -> bool:
 def _small(text: str, tokens: Sequence[_Token]) -> Iterator[Name]:
     """Given names without a capital, where they are no word, and what follows them."""
     for place, token in enumerate(tokens):
-        if token.tall or token.ordinary or token.entity or len(token.word) < 3:
+        known_word = token.ordinary or token.entity or token.small in ALSO_WORDS
+        if token.tall or known_word or len(token.word) < 3:
             continue
         if not token.given and not (token.family and _TOLD.search(text[: token.start][-10:])):
             continue

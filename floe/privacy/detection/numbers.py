@@ -30,6 +30,8 @@ def _is_card(match: regex.Match[str]) -> bool:
     digits = re.sub(r"\D", "", match[0])
     around = match.string[max(0, match.start() - 60) : match.end() + 30]
     named = bool(_CARD_WORDS.search(around))
+    if not named and (len(digits) < 13 or match.string[: match.start()].rstrip(" (").endswith("+")):
+        return False
     return named or (
         _passes_luhn(digits) and digits.startswith(_CARD_STARTS) and not digits.endswith("0000")
     )

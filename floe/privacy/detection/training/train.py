@@ -54,7 +54,7 @@ def texts(dice: random.Random, *, repeats: int) -> list[Labelled]:
         for line in read_lines(path):
             kind = "-" if name in _HARMLESS else line.kind
             variety = min(8, 1 + line.text.count("[") + 3 * line.text.count("{"))
-            for _ in range(max(2, repeats * variety // 4) * (2 if line.language else 1)):
+            for _ in range(max(2, repeats * variety // 4) * (3 if line.language else 1)):
                 text = made.styled(made.expand(line), english=not line.language)
                 found.append((text, kind))
                 if kind == "-" and not line.language:
@@ -101,7 +101,7 @@ def fit(
 ) -> dict[str, NDArray[Any]]:
     """Weights of a softmax over classes, as int8 with a scale for each class."""
     labels = [classes.index(kind) for _, kind in items]
-    model = LogisticRegression(C=strength, max_iter=45, tol=1e-3)
+    model = LogisticRegression(C=strength, max_iter=60, tol=1e-3)
     model.fit(matrix([text for text, _ in items]), labels)
     coefficients, intercept = model.coef_, model.intercept_
     if len(classes) == 2:
@@ -160,9 +160,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--public", type=Path, default=FOLDER / "public.json.gz")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "weights.npz")
-    parser.add_argument("--most", type=int, default=11_000, help="stretches of public prompts")
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--strength", type=float, default=30.0)
+    parser.add_argument("--most", type=int, default=14_000, help="stretches of public prompts")
+    parser.add_argument("--repeats", type=int, default=16)
+    parser.add_argument("--strength", type=float, default=2.5)
     given = parser.parse_args()
     dice = random.Random(_SEED)  # noqa: S311 (texts, no secrets)
     items = texts(dice, repeats=given.repeats)
@@ -183,12 +183,8 @@ def main() -> int:
     }
     short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(_PART)]
     lean = leaning(dice, short, [text for text in public if not text.startswith(_PART)])
-    weights |= {
-        f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), given.strength).items()
-    }
-    weights |= {
-        f"asking_{name}": value for name, value in fit(asking(dice), ASKED, given.strength).items()
-    }
+    weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
+    weights |= {f"asking_{name}": value for name, value in fit(asking(dice), ASKED, 30.0).items()}
     np.savez_compressed(given.out, **weights)
     print(given.out.stat().st_size, "bytes", file=sys.stderr)
     return 0

@@ -1,0 +1,156 @@
+"""A message in its place: after a question, after a withheld turn; and an answer as an answer."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from floe.privacy import choices
+from floe.privacy.detector import Detector
+from floe.privacy.gate import KEPT
+from floe.privacy.lexicon import Found
+from floe.privacy.pseudonyms import Pseudonyms
+from floe.privacy.verdict import Leniency
+from floe.records import ChatMessage
+from floe.store import Store
+from tests.privacy.test_gate import PLAIN, PRIVATE, Chat
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    loaded = Detector()
+    loaded.load()
+    return loaded
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Chat:
+    return Chat(Store(tmp_path / "floe.db"))
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("Sure. Passport number?", "C01X00T47"),
+        ("Which password should it have?", "Pumuckl99"),
+        ("What is the diagnosis?", "lupus"),
+        ("Your date of birth?", "3 april 1987"),
+        ("What is your monthly income?", "2840"),
+        ("Wie lautet Ihre Steuernummer?", "93815/08152"),
+    ],
+)
+def test_a_reply_is_of_the_kind_that_was_asked_for(
+    detector: Detector, question: str, reply: str
+) -> None:
+    before = [ChatMessage("user", "help me with a form"), ChatMessage("assistant", question)]
+    assert detector.examine(reply, before=before).private
+    harmless = [before[0], ChatMessage("assistant", "What is the main character's name?")]
+    assert not detector.examine("Zora", before=harmless).private
+
+
+def test_what_leans_on_a_withheld_turn_stays_with_it(chat: Chat) -> None:
+    chat.examiner.leaning = {"Make that shorter, please."}
+    chat.ask(PRIVATE)
+    chat.say("Dear doctor, ...", "assistant")
+    passage = chat.ask("Make that shorter, please.")
+    assert passage.route.kind == "local"
+    assert passage.route.reason.startswith(KEPT)
+    chat.say("Dear D.", "assistant")
+    assert chat.ask(PLAIN).route.kind == "fused"
+
+
+def test_the_detector_tells_a_follow_up_from_a_new_question(detector: Detector) -> None:
+    before = [ChatMessage("user", "my wife has lupus"), ChatMessage("assistant", "I am sorry.")]
+    assert detector.examine("Make that shorter, please.", before=before).leans
+    assert not detector.examine("Who wrote Hamlet?", before=before).leans
+
+
+def test_an_answer_may_invent_a_name_but_not_utter_a_number(detector: Detector) -> None:
+    story = "Once there was a baker called Agnes Holm. She loved her husband, who had a cold."
+    assert not detector.examine_answer(story).private
+    assert detector.examine_answer("Your IBAN is DE89 3704 0044 0532 0130 00.").private
+    assert not detector.examine_answer("Call (555) 123-4567 or write to info@company.com.").private
+
+
+def test_kinds_a_person_allows_may_leave_and_others_stay(chat: Chat) -> None:
+    chat.examiner.words = {"Tom": "name", "0171 5550123": "phone"}
+    said = chat.ask("Ask Tom", treatments={"names": "allow"})
+    assert said.route.kind == "fused"
+    said = chat.ask("Ask Tom, 0171 5550123", treatments={"names": "allow"})
+    assert said.route.reason == f"{KEPT}: phone"
+
+
+def test_under_pseudonyms_a_matter_stays_and_its_person_is_masked(chat: Chat) -> None:
+    chat.examiner.words = {"Tom": "name", "lupus": "health"}
+    passage = chat.ask("Tom has lupus", "pseudonyms")
+    assert passage.messages[-1].content == "PERSON_1 has lupus"
+
+
+def test_choices_about_kinds_and_lessons_are_kept_and_undone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "floe.db")
+    assert set(choices.treatments(store).values()) == {"keep"}
+    choices.set_treatment(store, "names", "allow")
+    assert choices.treatments(store)["names"] == "allow"
+    choices.set_treatment(store, "names", None)
+    assert choices.treatments(store)["names"] == "keep"
+    choices.add_lesson(store, ["Chess Club"])
+    assert choices.leniency(store) == Leniency(0.25, frozenset({"chess club"}))
+    choices.forget_lessons(store)
+    assert choices.leniency(store) == Leniency()
+
+
+def test_a_lesson_frees_what_is_unsure_and_no_number(detector: Detector) -> None:
+    taught = Detector()
+    taught.load()
+    taught.learn_leniency(Leniency(shift=50.0))
+    assert detector.examine("my wife has postpartum psychosis").private
+    assert not taught.examine("my wife has postpartum psychosis").private
+    assert taught.examine("my card 4929 7136 2208 1475").private
+
+
+def test_released_messages_leave_unless_they_hold_an_identifier(chat: Chat) -> None:
+    chat.examiner.words = {"lupus": "health", "0171 5550123": "phone"}
+    assert chat.ask("lupus?", released=True).route.kind == "fused"
+    assert chat.ask("lupus, 0171 5550123", released=True).route.kind == "local"
+
+
+def test_every_form_of_a_known_name_is_masked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "floe.db")
+    known = Pseudonyms(store, store.create_conversation().id)
+    text = "José Weber"
+    known.learn(text, [Found(0, len(text), "name")])
+    said = "Jose Weber, the Webers, jose.weber@x.de, joseweber77; a weber grill"
+    masked = known.mask(said)
+    assert "ose" not in masked
+    assert known.unmask(masked) == said
+    assert known.unmask("person_1 and PERSON 1, person-1") == f"{text} and {text}, {text}"
+
+
+def test_the_command_judges_each_line_in_its_place(tmp_path: Path) -> None:
+    lines = [
+        {"text": "who wrote hamlet"},
+        {"text": "My wife Anna Weber has lupus, write to Dr. Meier"},
+        {
+            "messages": [
+                {"role": "user", "content": "fill in a form"},
+                {"role": "assistant", "content": "Passport number?"},
+                {"role": "user", "content": "C01X00T47"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "tell me a story"},
+                {"role": "assistant", "content": "Agnes Holm baked bread."},
+            ]
+        },
+    ]
+    path = tmp_path / "l.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    command = [sys.executable, "-m", "floe.privacy", str(path), "--policy", "pseudonyms"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["private"] for row in rows] == [False, True, True, False]
+    assert rows[1]["sent"][-1]["content"] == "My wife PERSON_1 has lupus, write to Dr. PERSON_2"
+    assert rows[0]["sent"] == [{"role": "user", "content": "who wrote hamlet"}]
