@@ -154,7 +154,7 @@ def figures(judged: Sequence[JudgedRow]) -> Figures:
     )
 
 
-def intervals(judged: Sequence[Judged]) -> dict[str, tuple[float, float] | None]:
+def intervals(judged: Sequence[JudgedRow]) -> dict[str, tuple[float, float] | None]:
     """95 % intervals (Wilson 1927) of the shares that `figures` gives by the same names."""
     contact = [one for one in judged if one.row.types & CONTACT]
     person = [one for one in judged if _PERSON in one.row.types and not one.row.types & CONTACT]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from floe.bench.privacy import (
+    JudgedRow,
     Mark,
     Row,
     figures,

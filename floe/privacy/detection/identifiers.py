@@ -278,7 +278,7 @@ def _contextual(text: str) -> Iterator[Sign]:
                 and word.start() - ahead[-1].end("x") <= context.after
                 and _counts(text, None, ahead[-1])
             ):
-                yield Sign(*ahead[-1].span("x"), context.kind, 0.8)
+                yield Sign(ahead[-1].start("x"), ahead[-1].end("x"), context.kind, 0.8)
 
 
 def _counts(text: str, word_end: int | None, match: regex.Match[str]) -> bool:

@@ -128,7 +128,7 @@ def find_names(text: str) -> list[Name]:
     for pattern in (_HAN_NAME, _KANA_NAME, _KANA_SAID, _HANGUL_NAME):
         for match in pattern.finditer(text, timeout=1.0):
             if match["x"] not in _NOT_KANA and not is_public(match["x"]):
-                found.append(Name(*match.span("x"), "full"))
+                found.append(Name(match.start("x"), match.end("x"), "full"))
     result: list[Name] = []
     for name in sorted(found, key=lambda name: (name.start, -name.end)):
         if not result or name.start >= result[-1].end:

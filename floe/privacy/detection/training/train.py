@@ -185,7 +185,7 @@ def main() -> int:
     lean = leaning(dice, short, [text for text in public if not text.startswith(_PART)])
     weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
     weights |= {f"asking_{name}": value for name, value in fit(asking(dice), ASKED, 30.0).items()}
-    np.savez_compressed(given.out, **weights)
+    np.savez_compressed(given.out, **weights)  # type: ignore[arg-type]
     print(given.out.stat().st_size, "bytes", file=sys.stderr)
     return 0
 
