@@ -18,28 +18,19 @@ from typing import Any, Final
 
 import llama_cpp
 
+from floe.child_environment import child_environment
 from floe.errors import FloeError, ModelError
 from floe.llama.gguf_checks import check_model
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage
+from floe.resources import IMPORT_ROOT
 
 NOTES: Final = "tried-models.json"
 SECONDS: Final = 300
 """A model of 8 GB is read from a slow disk in two minutes."""
 _CONTEXT: Final = 300
 _REFUSED: Final = 3
-_KEPT_VARIABLES: Final = (
-    "HOME",
-    "LANG",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "PATH",
-    "SYSTEMROOT",
-    "TEMP",
-    "TMP",
-    "TMPDIR",
-)
 _PROGRAM: Final = (sys.executable, "-m", "floe.llama.trial_load")
 _TEXT: Final = "Hi \u6771\U0001f600\n\x01"
 """Characters that a small vocabulary has no word for, too."""
@@ -70,8 +61,8 @@ def _fault(path: Path) -> str:
     try:
         done = subprocess.run(
             [*_PROGRAM, str(path)],
-            env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
-            cwd=Path(__file__).parents[2],
+            env=child_environment(),
+            cwd=IMPORT_ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SECONDS,
