@@ -87,6 +87,11 @@ def set_treatment(store: Store, group: str, value: Treatment | None) -> None:
     store.set_setting(_TREATMENTS, said)
 
 
+def as_treatment(value: str) -> Treatment | None:
+    """A treatment by its name; None for anything else: as the policy says."""
+    return value if value in ("keep", "pseudonym", "allow") else None  # type: ignore[return-value]
+
+
 def _treatment(said: object, usual: Treatment) -> Treatment:
     """What was said, or the usual; "pseudonym" and "keep" are no weaker than asked for."""
     match said:

@@ -141,6 +141,8 @@ class PrivacyRulesValue(TypedDict):
     about_me: str
     personal_context: str
     detector: str
+    treatments: dict[str, str]
+    lessons: int
 
 
 class SentClearedValue(TypedDict):

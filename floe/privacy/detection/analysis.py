@@ -115,7 +115,8 @@ class Analysis:
         stretches = classify(plain.text, names)
         asked = [*_asked(plain.text, names, before)]
         score = max([stretch.private for stretch in stretches], default=0.0)
-        if not asked and _answers_harmless_question(plain.text, before):
+        harmless = not asked and _answers_harmless_question(plain.text, before)
+        if harmless:
             score = 0.0
         soft = [
             sign
@@ -131,7 +132,8 @@ class Analysis:
         ]
         score = _shifted(score, self.leniency.shift) if soft else 0.0
         sure = bool(signs or asked) or together or score >= KEEP
-        unsure = not sure and (score >= UNSURE or _names_somebody(plain.text, names))
+        told = not harmless and _names_somebody(plain.text, names)
+        unsure = not sure and (score >= UNSURE or told)
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
         if private:

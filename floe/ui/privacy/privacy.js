@@ -16,6 +16,20 @@ floe.privacyRules = (part) => {
   );
   const meaning = floe.el("small");
   policy.append(meaning);
+  const kinds = ["names", "contact", "numbers", "special matters", "money", "work", "place"].map((group) => {
+    const choice = floe.choice(
+      group,
+      [
+        ["keep", "stay here"],
+        ["pseudonym", "pseudonym"],
+        ["allow", "may be sent"],
+      ],
+      (value) => tell("treatment")(`${group}=${value}`),
+    );
+    return [group, choice];
+  });
+  const taught = floe.el("p");
+  const forget = floe.press("Undo what was learnt", () => tell("forget")(""));
   /** @type {(name: PrivacyAsked["name"], placeholder: string) => TypedField} */
   const area = (name, placeholder) =>
     floe.whenTyped(floe.el("textarea", { rows: 4, placeholder }), tell(name));
@@ -31,6 +45,13 @@ floe.privacyRules = (part) => {
       "Every message is looked at on this device before anything is sent. What is private stays here.",
     ),
     floe.sheet("What stays here", state, policy),
+    floe.sheet(
+      "By kind",
+      floe.el("p", {}, "Passwords, keys and your own words always stay here."),
+      floe.el("div", { className: "pair three" }, ...kinds.map(([, choice]) => choice)),
+      taught,
+      forget,
+    ),
     floe.sheet(
       "In your own words",
       floe.el(
@@ -49,6 +70,9 @@ floe.privacyRules = (part) => {
   floe.onChange(part, (value) => {
     state.textContent = value.detector;
     policy.set(value.policy);
+    for (const [group, choice] of kinds) choice.set(value.treatments[group]);
+    taught.textContent = `Messages that you called not private: ${value.lessons}.`;
+    forget.hidden = !value.lessons;
     meaning.textContent =
       value.policy === "local only"
         ? "The model on this device answers alone; no connection is opened."

@@ -67,6 +67,11 @@ class PrivacyActions:
                 choices.set_about_me(self._store, value)
             case "personal_context":
                 choices.set_personal_context(self._store, value)
+            case "treatment":
+                group, _, treatment = value.partition("=")
+                choices.set_treatment(self._store, group, choices.as_treatment(treatment))
+            case "forget":
+                self._assistant.forget_lessons()
         return {self.parts.rules: self._rules(), self.parts.notice: ""}
 
     @show_errors
@@ -101,6 +106,8 @@ class PrivacyActions:
             "about_me": choices.about_me(store),
             "personal_context": choices.personal_context(store),
             "detector": self._assistant.detector.sentence,
+            "treatments": choices.treatments(store),
+            "lessons": len(choices.lessons(store)),
         }
 
 
