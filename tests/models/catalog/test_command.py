@@ -19,7 +19,7 @@ from tests.models.file_server import FileServer, Reply
 RUN = """
 import json, sys
 from floe.models import catalog
-entry = catalog.Entry.model_validate_json(sys.argv[1])
+entry = catalog.CatalogEntry.model_validate_json(sys.argv[1])
 catalog.load_catalog = lambda: catalog.Catalog(models=(entry,))
 sys.exit(catalog.main(sys.argv[2:]))
 """
