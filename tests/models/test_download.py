@@ -148,7 +148,7 @@ def test_line_that_never_gets_further_is_given_up(server: FileServer, part: Path
     [
         (401, r"refuses access to the model \(401\)\. Log in\. Then"),
         (403, r"refuses access"),
-        (404, r"has no the model \(404\).*catalog list"),
+        (404, r"has no the model \(404\).*floe models list"),
         (410, "has no the model"),
         (400, "answered 400"),
     ],

@@ -102,7 +102,7 @@ def test_missing_model_names_the_command_that_fetches_it(
 ) -> None:
     only(monkeypatch, entry_from())
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match=r"`python -m floe\.edge\.catalog fetch tiny`"):
+    with pytest.raises(ModelError, match=r"`floe models fetch tiny --models-dir"):
         resolve_model("tiny", Path("models"))
     with pytest.raises(ModelError, match=r"fetch tiny --models-dir 'my models'`"):
         resolve_model("tiny", Path("my models"))
@@ -118,7 +118,7 @@ def test_broken_model_is_not_loaded(
     only(monkeypatch, entry_from())
     models.mkdir()
     (models / "tiny.gguf").write_bytes(content)
-    with pytest.raises(ModelError, match=rf"{complaint}.*catalog fetch tiny"):
+    with pytest.raises(ModelError, match=rf"{complaint}.*floe models fetch tiny"):
         resolve_model("tiny", models)
 
 
