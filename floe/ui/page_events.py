@@ -144,9 +144,7 @@ class QueryAsked(_Asked):
 class PrivacyAsked(_Asked):
     """A choice of the privacy view."""
 
-    name: Literal[
-        "policy", "own_words", "about_me", "personal_context", "treatment", "forget"
-    ]
+    name: Literal["policy", "own_words", "about_me", "personal_context", "treatment", "forget"]
     value: LongText
 
 
