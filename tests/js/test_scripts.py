@@ -15,6 +15,6 @@ def test_the_scripts_of_the_page_keep_their_promises() -> None:
     tests = sorted(path.name for path in HERE.glob("*.test.js"))
     command = [node, "--test", "--test-reporter=spec", *tests]
     done = subprocess.run(
-        command, cwd=HERE, capture_output=True, text=True, timeout=250, check=False
+        command, check=False, cwd=HERE, capture_output=True, text=True, timeout=250
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 _HERE: Final = Path(__file__).parents[1]
 _STYLES: Final = (
     "frame.css",
+    "gradio.css",
     "chat/conversations.css",
     "chat/figures.css",
     "chat/chat.css",
