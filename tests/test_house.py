@@ -93,7 +93,7 @@ def test_requirements_are_those_of_the_project() -> None:
 
 def test_the_command_line_imports_no_gradio_and_no_torch() -> None:
     code = (
-        "import sys, floe.application, floe.cli.ask, floe.cli.train_adapter\n"
+        "import sys, floe.application, floe.cli.ask, floe.cli.serve, floe.cli.train_adapter\n"
         "import floe.evaluate.__main__\n"
         "print([n for n in ('gradio', 'torch', 'transformers', 'flwr') if n in sys.modules])"
     )

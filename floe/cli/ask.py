@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 from floe.application import Application
 from floe.chat.assistant import Assistant
 from floe.chat.preferences import Preferences
-from floe.chat.turn import Turn, TurnOptions
+from floe.chat.turn import NoticeEvent, TextEvent, Turn, TurnOptions
 from floe.cli.arguments import add_cloud_flags, add_model_flags, command_parser, settings_from
 from floe.cli.data import data_folder
 from floe.records import Mode
@@ -23,6 +23,8 @@ from floe.records import Mode
 _READY_SECONDS: Final = 120.0
 """Time that the cloud and the privacy check may take to start."""
 _POLL_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.5
+"""Longest wait for the next event; a commit that does not come back is noticed then."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,19 +80,21 @@ def wait_for_cloud(assistant: Assistant) -> None:
 
 def print_answer(turn: Turn, *, echo: bool) -> None:
     """Print the answer while it is written (if `echo`), and its notices on stderr."""
-    shown = told = 0
-    while True:
-        ended = turn.wait(_POLL_SECONDS)
-        view = turn.view()
-        for notice in view.notices[told:]:
-            sys.stderr.write(f"{notice}\n")
-        told = len(view.notices)
-        if echo:
-            sys.stdout.write(view.text[shown:])
-            sys.stdout.flush()
-        shown = len(view.text)
-        if ended:
-            break
+    cursor = 0
+    running = True
+    while running:
+        # Asked before: what comes between the two is read in the next round.
+        running = turn.running
+        for event in turn.events(cursor, _LOOK_SECONDS):
+            cursor = event.number
+            if isinstance(event, NoticeEvent):
+                sys.stderr.write(f"{event.sentence}\n")
+            elif isinstance(event, TextEvent) and echo:
+                sys.stdout.write(event.text)
+                sys.stdout.flush()
+    unkept = turn.view().unkept
+    if unkept:
+        sys.stderr.write(f"{unkept}\n")
     if echo:
         sys.stdout.write("\n")
 

@@ -43,7 +43,9 @@ def test_an_unknown_command_is_a_usage_that_does_not_fit(
     assert "There is no command 'colour'." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["ask", "train", "import", "models", "simulate", "evaluate"])
+@pytest.mark.parametrize(
+    "name", ["ask", "serve", "train", "import", "models", "simulate", "evaluate"]
+)
 def test_every_command_shows_its_help_with_an_example(name: str) -> None:
     code, told, _ = floe(name, "--help")
     assert code == 0
