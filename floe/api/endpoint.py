@@ -123,7 +123,7 @@ class _Answer:
         }
 
 
-class Endpoint:
+class ApiEndpoint:
     """Answers requests out of one application."""
 
     def __init__(self, application: Application) -> None:
@@ -320,7 +320,7 @@ async def _show_fault(_request: Request, error: Exception) -> Response:
     return JSONResponse(ApiError(500, said, _FAILURE).body, 500)
 
 
-def build_api(endpoint: Endpoint, key: str, port: int) -> Starlette:
+def build_api(endpoint: ApiEndpoint, key: str, port: int) -> Starlette:
     """Routes and error format, behind the key."""
     return Starlette(
         routes=[

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import uvicorn
 
-from floe.api.endpoint import Endpoint, build_api
+from floe.api.endpoint import ApiEndpoint, build_api
 from floe.application import Application
 from floe.cloud.protocol.answering import LOOPBACK
 from floe.errors import FloeError
@@ -73,7 +73,7 @@ class ApiServer:
         KNOWN_SECRETS.add(key)
         self.port: int = self._listener.getsockname()[1]
         self.address = f"http://{LOOPBACK}:{self.port}/v1"
-        self._endpoint = Endpoint(application)
+        self._endpoint = ApiEndpoint(application)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 build_api(self._endpoint, key, self.port),

@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "encrypt": ("floe.data_folder.maintenance", "encrypt everything at rest"),
     "decrypt": ("floe.data_folder.maintenance", "turn encryption at rest off"),
     "erase": ("floe.data_folder.maintenance", "delete all my data"),
+    "private": ("floe.privacy.command", "say what the privacy gate makes of each line of a file"),
     "evaluate": ("floe.evaluate.__main__", "measure whether adapter and fusion help"),
     "bench": ("floe.bench.__main__", "measure speed"),
 }

@@ -189,7 +189,7 @@ interface CloudInUseValue {
 
 /** A choice of the privacy view. */
 interface PrivacyAsked {
-  name: "policy" | "own_words" | "about_me" | "personal_context";
+  name: "policy" | "own_words" | "about_me" | "personal_context" | "treatment" | "forget";
   value: string;
 }
 
@@ -200,6 +200,8 @@ interface PrivacyRulesValue {
   about_me: string;
   personal_context: string;
   detector: string;
+  treatments: Record<string, string>;
+  lessons: number;
 }
 
 /** Words to look for. */

@@ -66,6 +66,8 @@ class Declarations:
             text = " | ".join(dict.fromkeys(self.expression(each) for each in parts))
         elif origin is list or (origin is tuple and parts[-1] is Ellipsis):
             text = f"{self._element(parts[0])}[]"
+        elif origin is dict:
+            text = f"Record<{self.expression(parts[0])}, {self.expression(parts[1])}>"
         elif origin is tuple:
             text = f"[{', '.join(map(self.expression, parts))}]"
         else:

@@ -12,12 +12,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from queue import Queue
-from typing import Any, Final
+from typing import Any
 
 import floe
+from floe.child_environment import NETWORK, child_environment
 from floe.federation.group.owner import Owner, present_secret
-
-_ROOT: Final = Path(floe.__file__).parents[1]
+from floe.resources import IMPORT_ROOT
 
 
 def start_task(owner: Owner, certificate: Path, token: str) -> subprocess.Popen[bytes]:
@@ -27,7 +27,8 @@ def start_task(owner: Owner, certificate: Path, token: str) -> subprocess.Popen[
     """
     child = subprocess.Popen(
         [sys.executable, "-m", "floe.federation.group.server_task"],
-        cwd=_ROOT,
+        cwd=IMPORT_ROOT,
+        env=child_environment(("FLWR_*", *NETWORK)),
         stdin=subprocess.PIPE,
     )
     assert child.stdin is not None
@@ -51,7 +52,7 @@ def main() -> None:
     module: Any = sys.modules[runtime.__module__]
     module.install_from_fab = lambda *_, **__: None
     module.get_fab_metadata = lambda *_: ("floe/floe", floe.__version__)
-    module.get_project_dir = lambda *_: _ROOT
+    module.get_project_dir = lambda *_: IMPORT_ROOT
     module.HttpGrid = CheckedGrid
     log: Queue[str | None] = Queue()
     mirror_output_to_queue(log)

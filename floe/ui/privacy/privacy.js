@@ -16,18 +16,21 @@ floe.privacyRules = (part) => {
   );
   const meaning = floe.el("small");
   policy.append(meaning);
-  const kinds = ["names", "contact", "numbers", "special matters", "money", "work", "place"].map((group) => {
-    const choice = floe.choice(
-      group,
-      [
-        ["keep", "stay here"],
-        ["pseudonym", "pseudonym"],
-        ["allow", "may be sent"],
-      ],
-      (value) => tell("treatment")(`${group}=${value}`),
-    );
-    return [group, choice];
-  });
+  /** @type {[string, Choice][]} */
+  const kinds = ["names", "contact", "numbers", "special matters", "money", "work", "place"].map(
+    (group) => {
+      const choice = floe.choice(
+        group,
+        [
+          ["keep", "stay here"],
+          ["pseudonym", "pseudonym"],
+          ["allow", "may be sent"],
+        ],
+        (value) => tell("treatment")(`${group}=${value}`),
+      );
+      return [group, choice];
+    },
+  );
   const taught = floe.el("p");
   const forget = floe.press("Undo what was learnt", () => tell("forget")(""));
   /** @type {(name: PrivacyAsked["name"], placeholder: string) => TypedField} */
