@@ -141,7 +141,7 @@ class PrivacyRulesValue(TypedDict):
     about_me: str
     personal_context: str
     detector: str
-    treatments: dict[str, str]
+    treatments: dict[str, Literal["keep", "pseudonym", "allow"]]
     lessons: int
 
 

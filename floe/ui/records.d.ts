@@ -200,7 +200,7 @@ interface PrivacyRulesValue {
   about_me: string;
   personal_context: string;
   detector: string;
-  treatments: Record<string, string>;
+  treatments: Record<string, "keep" | "pseudonym" | "allow">;
   lessons: number;
 }
 
