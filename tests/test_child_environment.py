@@ -91,9 +91,10 @@ NO_STARTERS = re.compile(
 BUILDERS = frozenset({"child_environment", "environment", "flower_environment"})
 EXEMPT = {
     # The browser: it inherits this process's own environment, from which the keys are taken out.
-    ("app.py", "webbrowser.open"),
+    ("floe/cli/run.py", "webbrowser.open"),
+    ("floe/data_folder/maintenance.py", "webbrowser.open"),
     # The same process anew, which was started with a clean environment.
-    ("floe/federation/node.py", "os.execv"),
+    ("floe/federation/group/node.py", "os.execv"),
 }
 
 

@@ -22,7 +22,7 @@ def _watch(event, args):
     if event in _WANTED:
         told = [arg for arg in args if isinstance(arg, (str, tuple))]
         os.write(_file, f"{event} {told}\\n".encode())
-    elif event == "open" and "en_core_web_sm" in str(args[0]):
+    elif event == "open" and "weights.npz" in str(args[0]):
         os.write(_file, b"detector\\n")
 sys.addaudithook(_watch)
 """
@@ -46,11 +46,10 @@ def test_no_look_up_and_no_connection_beyond_loopback(tmp_path: Path) -> None:
             url = next(
                 found.group()
                 for line in app.stdout
-                if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
+                if (found := re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line))
             )
             with httpx2.Client(trust_env=False, timeout=60) as client:
                 assert client.get(url).status_code == 200
-                assert client.get(f"{url}/config").status_code == 200
             for _ in range(600):  # the detector loads beside the rest
                 if "detector" in watched.read_text():
                     break
