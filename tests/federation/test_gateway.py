@@ -1,6 +1,5 @@
 """The two doors of a SuperLink, around an application that only says what got through."""
 
-import asyncio
 import datetime
 from base64 import b64encode
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from floe.federation.group import gateway
 from floe.federation.group.gateway import FLEET_METHODS, PUSH_MESSAGES, FleetGateway, OwnerGateway
+from tests.coroutines import run_coroutine
 
 NODE = 7
 PULL = "/v1/fleet/pull-messages"
@@ -81,7 +81,7 @@ def post(
             answer = await client.request(method, path, content=body, headers=given)
             return answer.status_code
 
-    return asyncio.run(ask())
+    return run_coroutine(ask())
 
 
 def test_an_admitted_device_gets_through_with_what_it_sent(flower: Flower, nodes: Admitted) -> None:

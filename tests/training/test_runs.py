@@ -334,7 +334,7 @@ def test_a_full_disk_loses_nothing(app: App) -> None:
 def test_an_adapter_that_could_not_be_kept_is_kept_at_the_second_try(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     runs = app.open()

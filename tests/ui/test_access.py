@@ -1,6 +1,5 @@
 """Access control on made-up requests: who gets through, and with what."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from floe.ui.serving.access import (
     OpenRoute,
     load_token,
 )
+from tests.coroutines import run_coroutine
 
 KEYS = AccessKeys("a" * 43, "127.0.0.1:7860")
 ROUTES = (
@@ -102,7 +102,7 @@ def ask(
         sent.append(message)
 
     inner = Inner()
-    asyncio.run(AccessControl(inner, KEYS, ROUTES)(scope, receive, send))
+    run_coroutine(AccessControl(inner, KEYS, ROUTES)(scope, receive, send))
     return Answer(inner, sent)
 
 

@@ -19,6 +19,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from floe.store.data_lock import ADDRESS
 from floe.ui.serving.access import TOKEN_FILE, AccessKeys
 from tests.ui.conftest import App
 from tests.ui.person import Person
@@ -366,11 +367,11 @@ def test_a_name_that_is_pointed_at_this_device_reads_nothing(app: App, keys: Acc
 def test_the_token_is_nowhere_but_in_its_file_and_the_terminal(app: App, keys: AccessKeys) -> None:
     assert (app.data_dir / TOKEN_FILE).read_text() == keys.token
     for path in app.data_dir.rglob("*"):
-        if path.is_file() and path.name not in {TOKEN_FILE, "open.html"}:
+        if path.is_file() and path.name not in {TOKEN_FILE, "open.html", ADDRESS}:
             content = path.read_bytes()
             for secret in (keys.token, keys.cookie, keys.key):
                 assert secret.encode() not in content, path
-    for name in (TOKEN_FILE, "open.html"):
+    for name in (TOKEN_FILE, "open.html", ADDRESS):
         assert (app.data_dir / name).stat().st_mode & 0o777 == 0o600
     for process in psutil.process_iter():
         try:
