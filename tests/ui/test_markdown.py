@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from itertools import chain
 from types import FrameType
@@ -342,11 +343,17 @@ def steps_of(text: str) -> int:
         steps += 1
         return trace if "markdown" in frame.f_code.co_filename else None
 
-    sys.settrace(trace)
-    try:
-        render_blocks(text)
-    finally:
-        sys.settrace(None)
+    def render() -> None:
+        sys.settrace(trace)
+        try:
+            render_blocks(text)
+        finally:
+            sys.settrace(None)
+
+    # A thread of its own: tracing the main one goes round and round where playwright has been,
+    # which switches greenlets there.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(render).result()
     return steps
 
 

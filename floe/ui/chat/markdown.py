@@ -224,8 +224,7 @@ class _Renderer(RendererHTML):
         return _draw_code(tokens[idx].content, "")
 
     def fence(self, tokens: Sequence[Token], idx: int, _o: _Options, _e: _Env) -> str:
-        words = tokens[idx].info.split(maxsplit=1)
-        return _draw_code(tokens[idx].content, words[0] if words else "")
+        return _draw_code(tokens[idx].content, tokens[idx].info.strip())
 
     def plain(self, tokens: Sequence[Token], idx: int, _o: _Options, _e: _Env) -> str:
         return "".join(_draw_plain(tokens[idx].content))
@@ -319,9 +318,11 @@ def _open_link(address: str, classes: str) -> str:
 
 
 def _draw_code(code: str, info: str) -> str:
-    name = _text(info[:40])
-    label = escape(f"Code, {info[:40]}" if info else "Code")
-    coloured = _code(highlight_code(code, info.strip("{.}").lower()))
+    # All of the info string is shown, because `~~~ like this` may be somebody's own words.
+    name = _text(info)
+    language = info.split(maxsplit=1)[0] if info else ""
+    label = escape(f"Code, {language[:40]}" if language else "Code")
+    coloured = _code(highlight_code(code, language.strip("{.}").lower()))
     return (
         f'<figure class="code"><figcaption><span>{name}</span></figcaption>'
         f'<pre tabindex="0" role="region" aria-label="{label}"><code>{coloured}</code></pre>'
