@@ -1,9 +1,12 @@
 """Gradio's own class names stand in one style sheet, and each is still one of the running page."""
 
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import App
@@ -48,8 +51,17 @@ def test_gradios_names_stand_in_one_style_sheet() -> None:
         assert f".{name}" not in scripts
 
 
-def test_every_selector_of_gradios_matches_in_the_running_page(app: App, page: Page) -> None:
-    page.goto(app.url)
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[App]:
+    """An app as at its first start: other tests leave fields of the shared one hidden."""
+    running = App(tmp_path)
+    running.start()
+    yield running
+    running.end(signal.SIGINT)
+
+
+def test_every_selector_of_gradios_matches_in_the_running_page(fresh: App, page: Page) -> None:
+    page.goto(fresh.url)
     expect(page.locator("#conversations .new-chat")).to_be_visible()
     expect(page.locator("#group .sheet").first).to_be_attached()
     expected = selectors(SHEET.read_text(encoding="utf-8"))
