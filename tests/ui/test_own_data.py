@@ -45,7 +45,7 @@ def answered(person: Person, text: str) -> None:
     """Send, and wait until the answer is whole, whatever stands in the box."""
     person.send(text)
     expect(person.page.locator("#chat .user-row").last).to_contain_text(text)
-    expect(person.answer.locator(".prose")).to_have_text(re.compile(r"\w"))
+    expect(person.answer.locator(".message-text")).to_have_text(re.compile(r"\w"))
     expect(person.page.locator("#chat .message-row.live")).to_have_count(0)
 
 
@@ -140,7 +140,9 @@ def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> 
         "floe.lock",
         "floe.log",
         "address.json",
+        "reserve.bin",
         "runs",
+        "temporary",
     }
     answered(person, "Is this a new beginning?")
     with Store(own.data_dir / "floe.db") as store:
