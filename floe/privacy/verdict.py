@@ -82,8 +82,8 @@ class Verdict:
 class Leniency:
     """What the person has taught the check.
 
-    shift: added to what a text must reach to be kept, in logits. harmless: words, in small
-    letters, for which the classifier alone no longer keeps a text.
+    shift: added to what a text must reach to be kept, in logits; below 0: it is kept sooner.
+    harmless: words, in small letters, for which the classifier alone no longer keeps a text.
     """
 
     shift: float = 0.0

@@ -9,7 +9,7 @@ import pytest
 
 from floe.privacy import choices
 from floe.privacy.detector import Detector
-from floe.privacy.gate import KEPT
+from floe.privacy.gate import KEPT, RELEASED
 from floe.privacy.lexicon import Found
 from floe.privacy.pseudonyms import Pseudonyms
 from floe.privacy.verdict import Leniency
@@ -97,6 +97,9 @@ def test_choices_about_kinds_and_lessons_are_kept_and_undone(tmp_path: Path) -> 
     assert choices.treatments(store)["names"] == "keep"
     choices.add_lesson(store, ["Chess Club"])
     assert choices.leniency(store) == Leniency(0.25, frozenset({"chess club"}))
+    choices.add_confirmation(store)
+    choices.add_confirmation(store)
+    assert choices.leniency(store).shift == -0.25
     choices.forget_lessons(store)
     assert choices.leniency(store) == Leniency()
 
@@ -114,6 +117,54 @@ def test_released_messages_leave_unless_they_hold_an_identifier(chat: Chat) -> N
     chat.examiner.words = {"lupus": "health", "0171 5550123": "phone"}
     assert chat.ask("lupus?", released=True).route.kind == "fused"
     assert chat.ask("lupus, 0171 5550123", released=True).route.kind == "local"
+
+
+def test_the_person_is_asked_only_where_their_word_can_change_it(chat: Chat) -> None:
+    chat.examiner.words = {"Tom": "name", "0171 5550123": "phone"}
+    chat.examiner.unsure = {"Tom likes tea", "Tom: 0171 5550123", "And sugar?"}
+    assert chat.ask("Tom likes tea").route.unsure
+    assert not chat.ask("Tom: 0171 5550123").route.unsure
+    chat.say("Noted.", "assistant")
+    chat.examiner.leaning = {"And sugar?"}
+    # Without the turn that stays here the cloud could make nothing of it.
+    assert not chat.ask("And sugar?").route.unsure
+
+
+def test_a_name_that_is_called_not_private_is_forgotten_but_where_it_stood_before(
+    chat: Chat,
+) -> None:
+    chat.examiner.words = {"Tom": "name"}
+    chat.examiner.unsure = {"Tom likes tea"}
+    kept = chat.ask("Tom likes tea").route
+    path = chat.store.path_to(chat.leaf or 0)
+    chat.gate.release(path, kept)
+    asked = chat.gate.examine("fused", path, "", policy="local only", released=True)
+    assert (asked.route.kind, asked.route.reason) == ("fused", RELEASED)
+    assert asked.messages[-1].content == "Tom likes tea"
+    assert "Tom likes tea" in [message.content for message in chat.ask(PLAIN).messages]
+    # A Tom of an earlier message is not released by it.
+    chat.say("Ask Tom, he has lupus")
+    chat.leaf = chat.say("I see.", "assistant").id
+    again = chat.ask("Tom likes tea").route
+    path = chat.store.path_to(chat.leaf)
+    chat.gate.release(path, again)
+    asked = chat.gate.examine("fused", path, "", policy="local only", released=True)
+    assert (asked.route.kind, asked.route.unsure) == ("local", False)
+
+
+def test_only_names_and_rare_words_are_learnt(detector: Detector) -> None:
+    text = "my boss calls our plan Zibbelkorn, and Will hates it"
+    spans = [(0, 7, "company secret"), (18, 33, "company secret"), (39, 43, "name")]
+    assert detector.telling_words(text, spans) == ("Zibbelkorn", "Will")
+
+
+def test_a_name_called_harmless_keeps_no_statement_here(detector: Detector) -> None:
+    taught = Detector()
+    taught.load()
+    taught.learn_leniency(Leniency(harmless=frozenset({"anna"})))
+    assert detector.examine("Anna likes tea").private
+    assert not taught.examine("Anna likes tea").private
+    assert taught.examine("Clara likes tea").private
 
 
 def test_every_form_of_a_known_name_is_masked(tmp_path: Path) -> None:

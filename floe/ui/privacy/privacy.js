@@ -74,8 +74,8 @@ floe.privacyRules = (part) => {
     state.textContent = value.detector;
     policy.set(value.policy);
     for (const [group, choice] of kinds) choice.set(value.treatments[group]);
-    taught.textContent = `Messages that you called not private: ${value.lessons}.`;
-    forget.hidden = !value.lessons;
+    taught.textContent = `Unsure messages that you called not private: ${value.lessons}; private: ${value.confirmations}.`;
+    forget.hidden = !value.lessons && !value.confirmations;
     meaning.textContent =
       value.policy === "local only"
         ? "The model on this device answers alone; no connection is opened."
