@@ -108,7 +108,7 @@ class Lexicon:
         return united(found)
 
     def _entries(self, word: str) -> list[_Entry]:
-        """What may begin with this word, or with it less the ending of a plural or genitive."""
+        """Find what may begin with this word, or with it less a plural's or genitive's ending."""
         entries = list(self._by_first_word.get(word, ()))
         for ending in ("s", "es", "n", "en"):
             if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
@@ -116,7 +116,7 @@ class Lexicon:
         return entries
 
     def _inside_words(self, plain: str) -> list[Found]:
-        """Handles and addresses that are made of a name: "anna.weber", "annaweber77"."""
+        """Return handles and addresses that are made of a name: "anna.weber", "annaweber77"."""
         if not self._full_names:
             return []
         found = []

@@ -210,7 +210,7 @@ def _next(text: str, tokens: Sequence[_Token], last: int) -> int:
 
 
 def _judge(text: str, tokens: Sequence[_Token], first: int, last: int) -> Iterator[Name]:
-    """A run as a name, without the words at its ends that belong to the sentence."""
+    """Yield a run as a name, without the words at its ends that belong to the sentence."""
     whole = tokens[first : last + 1]
     if any(token.small in _ORGANISED and not token.given for token in whole[1:]) or (
         len(whole) > 1 and whole[0].small in _SAINTS
@@ -286,7 +286,7 @@ def _alone(text: str, token: _Token) -> Form | None:
 
 
 def _is_opener(token: _Token, following: _Token) -> bool:
-    """A word with a capital because it opens a sentence, before a name."""
+    """Return whether a word before a name has its capital because it opens a sentence."""
     if token.given and not token.ordinary:
         return False
     if not (token.ordinary or token.entity):
