@@ -18,7 +18,7 @@ from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import Examiner, Guard
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
-from floe.privacy.verdict import Verdict
+from floe.privacy.verdict import UNREAD, Verdict
 from floe.records import ChatMessage, Message, Mode, Route
 from floe.store import Store
 
@@ -34,6 +34,8 @@ WISH: Final = "your wish"
 _SECONDS: Final = 4.0
 """For all examinations of a turn; earlier turns that have not been reached by then stay here."""
 
+_WHOLE: Final = ("private", UNREAD)
+"""Kinds of a text as such: a placeholder for all of it would leave nothing to answer."""
 _WEAK: Final = 0.4
 """A span of less is a word that a matter hangs on, none that could be replaced."""
 
@@ -297,7 +299,7 @@ class _Look:
 
     def _stays(self, kind: str) -> bool:
         """Whether a message with this kind stays here, whatever is masked."""
-        return self._treatments.get(kind, _usual(self._policy)) == "keep"
+        return kind in _WHOLE or self._treatments.get(kind, _usual(self._policy)) == "keep"
 
     def _masks(self, kind: str) -> bool:
         """Whether a placeholder stands for this kind; a matter stays, its person is masked."""
@@ -451,12 +453,12 @@ def _deciding(verdict: Verdict) -> list[Found]:
 
 def _values(verdict: Verdict) -> list[Found]:
     """Find what points to somebody wherever it stands; no words of a matter, as all use them."""
-    return [found for found in _deciding(verdict) if found.kind not in MATTERS]
+    return [found for found in _deciding(verdict) if found.kind not in (*MATTERS, *_WHOLE)]
 
 
 def _is_hard(kind: str) -> bool:
     """Whether a find is an identifier or a secret, which no press of a button makes harmless."""
-    return kind not in MATTERS and kind not in ("name", "private")
+    return kind not in MATTERS and kind not in (NAME, *_WHOLE)
 
 
 def _usual(policy: Policy) -> Treatment:

@@ -42,6 +42,10 @@ IMPORTANCE = (
 _RANK = {kind: rank for rank, kind in enumerate(IMPORTANCE)}
 
 
+UNREAD = "in a script that the check reads badly"
+"""The kind of a text in a language that nothing was trained on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Some characters of a text and what they are.

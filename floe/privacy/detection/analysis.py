@@ -28,7 +28,7 @@ from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
 from floe.privacy.detection.vocabulary import listed
-from floe.privacy.verdict import Leniency, Span, Verdict, without_overlap
+from floe.privacy.verdict import UNREAD, Leniency, Span, Verdict, without_overlap
 from floe.records import ChatMessage
 
 KEEP: Final = 0.70
@@ -47,6 +47,11 @@ _SHORT: Final = 400
 _BRIEF: Final = 120
 _ASKS: Final = listed("asks")
 _WORD: Final = regex.compile(r"[\w']+")
+_LETTER: Final = regex.compile(r"\p{L}")
+_READ_LETTER: Final = regex.compile(
+    r"[[\p{Latin}\p{Cyrillic}\p{Arabic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー々]&&\p{L}]",
+    regex.V1,
+)
 _SEVERAL: Final = 2
 _SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
 _QUESTION_WORDS: Final = listed("question_words")
@@ -143,11 +148,14 @@ class Analysis:
             if plain.text[name.start : name.end].lower() not in self.leniency.harmless
         ]
         told = not harmless and _names_somebody(plain.text, unknown)
-        unsure = not sure and (score >= UNSURE or told)
+        unread = _is_unread(plain.text)
+        unsure = not sure and (score >= UNSURE or told or unread)
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
         if private:
             found += _names_beside(names, found)
+        if private and unread and not found:
+            found = [Sign(0, len(plain.text), UNREAD, UNSURE)]
         if private and not found:
             found = [Sign(0, len(plain.text), "private", score)] if plain.text.strip() else []
         marked = [*_spans(plain, found, decides=private)]
@@ -237,6 +245,8 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
             inside = [
                 n for n in names if stretch.start <= n.start < stretch.end and n.form != "public"
             ]
+            # Beside a name that is one, a strange word with a capital is rather a noun.
+            inside = [n for n in inside if n.form != "unknown"] or inside
             for name in inside:
                 yield Sign(name.start, name.end, kind, min(_NAMED, stretch.private))
             if inside:
@@ -304,6 +314,13 @@ def _is_told(text: str, name: Name) -> bool:
         return False
     end = _SENTENCE_END.search(text, name.end)
     return end is None or end[0] not in "?？"
+
+
+def _is_unread(text: str) -> bool:
+    """Return whether most letters are of a script that the classifier has not learnt."""
+    letters = len(_LETTER.findall(text))
+    strange = letters - len(_READ_LETTER.findall(text))
+    return strange >= _FEW and 2 * strange > letters
 
 
 def _sets_task(text: str) -> bool:
