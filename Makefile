@@ -1,9 +1,11 @@
 # make run        set up, fetch what is missing, open the page
 # make test       set up and run all tests
 # make test-fast  the tests that need no model, no detector and no browser
+# make coverage   the tests, and which lines they ran; make coverage ARGS='-m "not slow"'
 # make lint       style, types and the direction of imports; the page's scripts likewise (node 20)
 # make bench      measured speed, one JSON line a benchmark
 # make report     measured quality: figures and plots into docs/
+# make weights    the privacy classifier anew from data/privacy; make check-weights compares only
 # make records    after a change of what Python and the page's scripts say to each other
 # make lock       after a change of dependencies in pyproject.toml
 
@@ -12,7 +14,7 @@ BIN := .venv/bin
 JS := tests/js/node_modules
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: run test test-fast lint format bench report records lock setup models clean
+.PHONY: run test test-fast coverage lint format bench report weights check-weights records lock setup models clean
 
 run: setup
 	$(BIN)/floe run $(ARGS)
@@ -24,6 +26,13 @@ test: setup models $(JS)/.ready
 
 test-fast: setup $(JS)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+# All tests as in `make test`, or some with ARGS; then which lines of floe/ none of them ran.
+coverage: setup models $(JS)/.ready
+	$(BIN)/coverage erase
+	OMP_WAIT_POLICY=passive $(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: setup $(JS)/.ready
 	$(BIN)/ruff check .
@@ -43,6 +52,12 @@ bench: setup models
 
 report: setup models
 	$(BIN)/floe evaluate report
+
+weights: setup
+	$(BIN)/python -m floe.privacy.detection.training.train
+
+check-weights: setup
+	$(BIN)/python -m floe.privacy.detection.training.train --check
 
 records: setup
 	$(BIN)/python -m tests.js.declarations
@@ -72,5 +87,5 @@ $(JS)/.ready: tests/js/package-lock.json
 	touch $@
 
 clean:
-	rm -rf .venv $(JS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(JS) .mypy_cache .ruff_cache .pytest_cache .coverage* .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -101,3 +101,23 @@ def test_the_command_line_imports_no_gradio_and_no_torch() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_files_that_docs_and_docstrings_name_are_there() -> None:
+    folders = [ROOT / name for name in ("floe", "tests", "docs", "data", ".ci")]
+    files = [*ROOT.glob("*.*"), *(path for each in folders for path in each.rglob("*.*"))]
+    there = [f"/{path.relative_to(ROOT).as_posix()}" for path in files]
+    there.append("/models/catalog.toml")
+    quoted = re.compile(r"`([a-z][\w./-]*/[\w-]+\.(?:py|md|js|toml|txt|gz|npz))`")
+    linked = re.compile(r"\]\(([\w./-]+)\)")
+    missing = []
+    for path in files:
+        if path.suffix not in (".py", ".md", ".js") or "node_modules" in path.parts:
+            continue
+        text = path.read_text(encoding="utf-8")
+        named = quoted.findall(text) + (linked.findall(text) if path.suffix == ".md" else [])
+        for name in named:
+            beside = (path.parent / name).exists()
+            if not beside and not any(each.endswith(f"/{name}") for each in there):
+                missing.append(f"{path.relative_to(ROOT)}: {name}")
+    assert missing == []

@@ -53,7 +53,7 @@ class Embedder:
         self._space: PromptSpace | None = None
 
     def answer(self, asked: EmbeddingRequest) -> dict[str, Any]:
-        """The body of the answer.
+        """Return the body of the answer.
 
         Raises:
             ApiError: it cannot be done as asked.
@@ -82,7 +82,7 @@ class Embedder:
         return {"object": "list", "model": asked.model, "data": data, "usage": usage}
 
     def _embed(self, texts: list[str]) -> tuple[list[Vector], int]:
-        """The texts' vectors, and how many tokens they have."""
+        """Return the texts' vectors, and how many tokens they have."""
         with self._lock:
             if self._space is None:
                 self._space = PromptSpace(self._model.path, self._model.tokenize)

@@ -113,7 +113,7 @@ class _Answer:
             await self._news.wait()
 
     def _row(self, step: TokenStep) -> dict[str, Any] | None:
-        """The fused distribution at this token, as far as it is kept."""
+        """Return the fused distribution at this token, as far as it is kept."""
         if not self.asked.logprobs:
             return None
         tops = step.alternatives[: self.asked.top_logprobs]
@@ -140,7 +140,7 @@ class ApiEndpoint:
             turn.stop()
 
     async def models(self, _request: Request) -> Response:
-        """The ids that `model` may have."""
+        """Return the ids that `model` may have."""
         return JSONResponse({"object": "list", "data": [self._model(name) for name in MODELS]})
 
     async def model(self, request: Request) -> Response:
@@ -159,7 +159,7 @@ class ApiEndpoint:
         return JSONResponse(await run_in_threadpool(self._embedder.answer, asked))
 
     async def chat(self, request: Request) -> Response:
-        """A chat completion, streamed or whole."""
+        """Answer with a chat completion, streamed or whole."""
         try:
             asked = CompletionRequest.model_validate_json(await request.body())
         except ValidationError as error:
@@ -234,7 +234,7 @@ async def _stream(answer: _Answer, turn: Turn) -> AsyncIterator[bytes]:
 
 
 async def _whole(answer: _Answer, turn: Turn) -> Response:
-    """The same answer in one piece."""
+    """Return the same answer in one piece."""
     pieces = [piece async for piece in answer.additions(turn)]
     rows = [piece.row for piece in pieces if piece.row] if answer.asked.logprobs else None
     text = "".join(piece.text for piece in pieces)
@@ -251,7 +251,7 @@ async def _while_connected(
     answering: Any,
     receive: Receive,
 ) -> Response:
-    """The answer, or nothing for a client that has gone before it is there."""
+    """Return the answer, or nothing for a client that has gone before it is there."""
     work: asyncio.Task[Response] = asyncio.ensure_future(answering)
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
@@ -278,7 +278,7 @@ def _reason(turn: Turn, status: Status) -> str:
 
 
 def _told(turn: Turn) -> dict[str, Any]:
-    """What the page shows beside an answer."""
+    """Return what the page shows beside an answer."""
     view = turn.view()
     return {
         "route": view.route.kind,

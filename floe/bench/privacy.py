@@ -167,7 +167,7 @@ def intervals(judged: Sequence[JudgedRow]) -> dict[str, tuple[float, float] | No
 
 
 def wilson(part: int, whole: int, z: float = 1.96) -> tuple[float, float] | None:
-    """The score interval of a share; None of nothing."""
+    """Return the score interval of a share; None of nothing."""
     if not whole:
         return None
     share, square = part / whole, z * z

@@ -50,6 +50,8 @@ logger = logging.getLogger(__name__)
 _SWITCHED: Final = "You have made this conversation local only; no more of it is sent."
 _KEEPING_SECONDS: Final = 1.0
 """A question waits so long for the answer before it to be kept."""
+_STOPPING_SECONDS: Final = 5.0
+"""An answer that is to be written anew is given so long for the token in hand."""
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
 _MOST_KEPT_HERE: Final = 10_000
@@ -217,7 +219,7 @@ class Assistant:
     def _unstored_path(
         self, number: int, messages: Sequence[ChatMessage], options: TurnOptions
     ) -> list[Message]:
-        """The messages as the gate knows them, with the route of those that stayed here."""
+        """Return the messages as the gate knows them, with the route of those that stayed here."""
         now = time.time()
         path = []
         for place, message in enumerate(messages, 1):
@@ -255,43 +257,86 @@ class Assistant:
     def ask_cloud_too(self, message_id: int, options: TurnOptions) -> Turn:
         """Answer a question again that stayed here only perhaps rightly: it is not private.
 
-        Learnt on this device: words like these weigh less from now on. What is surely private
-        (a number, a password) stays all the same.
+        Learnt on this device: names and rare words in it keep no text here any more by
+        themselves, and any text must look a little more private to be kept. What is surely
+        private (a number, a password) stays all the same.
 
         Args:
-            message_id: the person's message, or an answer to it.
+            message_id: the person's message.
             options: who may answer now.
 
         Raises:
-            PromptError: an answer is still being written here.
+            PromptError: the cloud may not be asked as things are set, or the check was sure.
         """
-        message = self.store.message(message_id)
-        if message.role == "assistant" and message.parent_id is not None:
-            message = self.store.message(message.parent_id)
-        self._check(message.content, message.conversation_id)
-        for answer in self._answers(message):
-            if answer.route is not None and answer.route.unsure:
-                words = [message.content[start:end] for start, end, _ in answer.route.spans]
-                choices.add_lesson(self.store, words)
-                self.detector.learn_leniency(choices.leniency(self.store))
-                break
-        self._released.add(message.id)
-        return self._start(message, options)
+        question, answers = self._unsure(message_id)
+        if options.mode == "local" or self._is_local_only(question):
+            raise PromptError(
+                "Only this device may answer as things are set. Let the cloud take part in this "
+                "chat, then press again."
+            )
+        running = self.running(question.conversation_id)
+        if running is not None and running.message_id in {answer.id for answer in answers}:
+            running.stop()
+            running.wait(_STOPPING_SECONDS)
+        self._check(question.content, question.conversation_id)
+        route = answers[0].route
+        assert route is not None
+        choices.add_lesson(self.store, self.detector.telling_words(question.content, route.spans))
+        self.detector.learn_leniency(choices.leniency(self.store))
+        self.gate.release(self.store.path_to(question.id), route)
+        self._settle(answers)
+        self._released.add(question.id)
+        return self._start(question, options)
 
-    def always_private(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Keep these words here wherever they stand, from now on; returns all that are kept."""
-        return self.set_own_words([*choices.own_words(self.store), *words])
+    def always_private(self, message_id: int) -> tuple[str, ...]:
+        """Keep what made a message private here wherever it stands: the check was right.
+
+        Learnt on this device: names and rare words become the person's own words, or else the
+        phrase from the first to the last word that decided; and texts are kept a little sooner.
+
+        Returns:
+            All words that are kept here now.
+
+        Raises:
+            PromptError: the check was sure.
+        """
+        question, answers = self._unsure(message_id)
+        route = answers[0].route
+        assert route is not None
+        text = question.content
+        words = self.detector.telling_words(text, route.spans)
+        if not words and route.spans:
+            first, last = min(each[0] for each in route.spans), max(each[1] for each in route.spans)
+            words = (text[first:last],)
+        choices.add_confirmation(self.store)
+        self.detector.learn_leniency(choices.leniency(self.store))
+        kept = self.set_own_words([*choices.own_words(self.store), *words])
+        self._settle(answers)
+        return kept
 
     def forget_lessons(self) -> None:
-        """Undo all that "Not private" has taught."""
+        """Undo what unsure messages have taught; the person's own words stay."""
         choices.forget_lessons(self.store)
+        self._released.clear()
         self.detector.learn_leniency(choices.leniency(self.store))
 
-    def _answers(self, question: Message) -> list[Message]:
-        """Return the answers to a question that are in view."""
-        leaf = self.store.conversation(question.conversation_id).leaf_id
-        path = self.store.path_to(leaf) if leaf is not None else []
-        return [message for message in path if message.parent_id == question.id]
+    def _unsure(self, message_id: int) -> tuple[Message, list[Message]]:
+        """Return a question and those of its answers that stayed here only perhaps rightly."""
+        question = self.store.message(message_id)
+        answers = [
+            answer
+            for answer in self.store.answers_to(message_id)
+            if answer.route is not None and answer.route.unsure
+        ]
+        if not answers:
+            raise PromptError("The privacy check was sure about this message, or you answered it.")
+        return question, answers
+
+    def _settle(self, answers: Sequence[Message]) -> None:
+        """Keep that the person was asked about these and has answered."""
+        for answer in answers:
+            if answer.route is not None:
+                self.store.set_route(answer.id, replace(answer.route, unsure=False))
 
     def answer(self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]) -> str:
         """Give a short answer with exactly these adapters (GGUF, scale), between two turns.

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from floe.errors import EncryptionError, FloeError, StoreError
-from floe.store import backup, encryption
+from floe.store import backup, backup_archive, data_lock, encryption
 from floe.store.encryption import EncryptionKind
 from floe.store.reencryption import PART, convert_database, convert_file, free_room
+from floe.store.restore import finish_restore
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def check_switch(data_dir: Path, kind: EncryptionKind, passphrase: str) -> None:
         raise EncryptionError(_ALREADY)
     if kind == "passphrase":
         encryption.check_passphrase(passphrase)
-    backup.refuse_training(data_dir)
+    data_lock.refuse_training(data_dir)
 
 
 def turn_on(
@@ -89,8 +90,8 @@ def turn_on(
     """
     if encryption.read_header(data_dir) is not None:
         raise EncryptionError(_ALREADY)
-    backup.refuse_children(data_dir)
-    backup.finish_restore(data_dir)
+    data_lock.refuse_children(data_dir)
+    finish_restore(data_dir)
     free_room(data_dir, _largest(data_dir) * 2 + _ROOM)
     header, key = encryption.make_key(kind, passphrase)
     step("header")
@@ -116,7 +117,7 @@ def turn_off(data_dir: Path, step: SwitchStep = lambda _: None) -> str:
     if header is None:
         raise EncryptionError("The data folder is not encrypted.")
     encryption.unlock(data_dir)
-    backup.refuse_children(data_dir)
+    data_lock.refuse_children(data_dir)
     free_room(data_dir, _largest(data_dir) * 2 + _ROOM)
     step("header")
     try:
@@ -182,14 +183,14 @@ def finish_switch(data_dir: Path, step: SwitchStep = lambda _: None) -> None:
 
 
 def _databases(data_dir: Path) -> Iterator[Path]:
-    found = [data_dir / backup.DATABASE, *data_dir.glob("unsaved-*.db*")]
-    found += data_dir.glob(f"{backup.REPLACED}/*/{backup.DATABASE}")
+    found = [data_dir / backup_archive.DATABASE, *data_dir.glob("unsaved-*.db*")]
+    found += data_dir.glob(f"{backup_archive.REPLACED}/*/{backup_archive.DATABASE}")
     ends = (PART, "-wal", "-shm", "-journal")
     yield from (each for each in found if each.is_file() and not each.name.endswith(ends))
 
 
 def _files(data_dir: Path) -> Iterator[Path]:
-    for name in ("adapters", "runs", f"{backup.REPLACED}"):
+    for name in ("adapters", "runs", f"{backup_archive.REPLACED}"):
         for file in sorted((data_dir / name).rglob("*")):
             if not file.is_file() or file.is_symlink():
                 continue
@@ -206,7 +207,7 @@ def _backups(data_dir: Path) -> list[Path]:
 def _convert_backup(data_dir: Path, path: Path, key: bytes | None, new_key: bytes | None) -> None:
     header = data_dir / encryption.HEADER
     try:
-        backup.rewrite_backup(path, key, header if new_key is not None else None, new_key)
+        backup_archive.rewrite_backup(path, key, header if new_key is not None else None, new_key)
     except (FloeError, OSError) as error:
         if isinstance(error, OSError):
             raise

@@ -18,7 +18,7 @@ import psutil
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.credentials.presets import PRESETS
 from floe.errors import FloeError, StoreError
-from floe.store import Store, backup, encryption
+from floe.store import Store, backup, backup_archive, encryption
 from floe.store.data_lock import ADDRESS, child_processes
 
 logger = logging.getLogger(__name__)
@@ -38,13 +38,15 @@ _FILES: Final = re.compile(
     rf"|{re.escape(ADDRESS)}|\.(encryption\.json|restore\.json|{re.escape(ADDRESS)})\.part"
     r"|\.export-\w+\.(gguf|zip)|\.(open\.html|access-token|api-key)-\w+"
 )
-_FOLDERS: Final = re.compile(rf"flower|{backup.REPLACED}|{re.escape(backup.STAGED)}\w+")
+_FOLDERS: Final = re.compile(
+    rf"flower|{backup_archive.REPLACED}|{re.escape(backup_archive.STAGED)}\w+"
+)
 """All in them is Floe's own, or was made by Flower for it."""
 _EXPORTING: Final = re.compile(r"tmp[a-z0-9_]{8}")
 """What an import or export that was killed leaves: chats as JSONL and nothing else."""
 _NUMBERED: Final = {"adapters": re.compile(r"\d+"), "runs": re.compile(r"\d+|\.lock")}
 _BACKUPS: Final = re.compile(
-    rf"{backup.NAME.pattern}|\.{backup.NAME.pattern}\.part|{re.escape(backup.COPYING)}\w+"
+    rf"{backup.NAME.pattern}|\.{backup.NAME.pattern}\.part|{re.escape(backup_archive.COPYING)}\w+"
 )
 _PATIENCE_SECONDS: Final = 5.0
 _KEYS_OF: Final = (
@@ -100,7 +102,7 @@ def finish_erasure(data_dir: Path) -> None:
 
 def _remove_known(path: Path, problems: list[OSError]) -> None:
     name = path.name
-    if name in _NUMBERED or name == backup.FOLDER:
+    if name in _NUMBERED or name == backup_archive.FOLDER:
         _remove_within(path, _NUMBERED.get(name, _BACKUPS), problems)
     elif _FOLDERS.fullmatch(name) and (path.is_dir() or path.is_symlink()):
         _remove(path, problems)
@@ -167,7 +169,7 @@ def _end_children(data_dir: Path) -> None:
 def _forget_keys(data_dir: Path) -> None:
     """Remove the keyring's entries for all addresses that this folder knows, and known services."""
     urls = [preset.base_url for preset in PRESETS]
-    path = data_dir / backup.DATABASE
+    path = data_dir / backup_archive.DATABASE
     if path.is_file():
         # A database that cannot be opened names no addresses, and goes all the same.
         with suppress(FloeError), Store(path) as store, store.reading() as db:

@@ -27,6 +27,7 @@ from floe.errors import EncryptionError, FloeError
 from floe.store import backup, encryption
 from floe.store.data_lock import LOCK, exclusive_access, open_page
 from floe.store.encryption import EncryptionKind
+from floe.store.restore import finish_restore, restore_backup
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def prepare_data(settings: Settings) -> None:
         FloeError: the key is missing, or something cannot be finished.
     """
     erasure.finish_erasure(settings.data_dir)
-    backup.finish_restore(settings.data_dir)
+    finish_restore(settings.data_dir)
     open_folder(settings.data_dir, settings.passphrase_file)
     encryption_switch.finish_switch(settings.data_dir)
 
@@ -222,12 +223,12 @@ def _erase(data_dir: Path, *, agreed: bool) -> str:
 def _restore(data_dir: Path, file: Path, passphrase_file: Path | None) -> str:
     passphrase = _first_line(passphrase_file) if passphrase_file else None
     try:
-        return backup.restore_backup(data_dir, file, passphrase).sentence
+        return restore_backup(data_dir, file, passphrase).sentence
     except EncryptionError:
         if passphrase is not None or not sys.stdin.isatty():
             raise
     passphrase = getpass.getpass("Passphrase of the backup: ")
-    return backup.restore_backup(data_dir, file, passphrase).sentence
+    return restore_backup(data_dir, file, passphrase).sentence
 
 
 def _new_passphrase(file: Path | None) -> str:

@@ -45,9 +45,10 @@ MATTERS: Final = GROUPS["special matters"] | GROUPS["money"] | GROUPS["work"] | 
 _POLICY: Final = "private_prompts"
 _TREATMENTS: Final = "kind_treatments"
 _LENIENCY: Final = "privacy_leniency"
+_STRICTNESS: Final = "privacy_strictness"
 _SHIFT: Final = 0.25
 _MOST_SHIFT: Final = 1.5
-"""In logits: how far each "not private" moves the threshold, and how far all of them together."""
+"""In logits: how far each press at an unsure message moves the threshold, and how far all do."""
 _ABOUT_ME: Final = "about_me"
 _CONTEXT: Final = "personal_context"
 _OWN_WORDS: Final = "own_words"
@@ -66,7 +67,7 @@ def set_policy(store: Store, value: Policy) -> None:
 
 
 def treatments(store: Store) -> dict[str, Treatment]:
-    """What happens to each group of `GROUPS`; as the policy says until the person differs."""
+    """Return what happens to each group of `GROUPS`: as the policy says, or as set."""
     usual: Treatment = "pseudonym" if policy(store) == "pseudonyms" else "keep"
     said = dict(store.setting(_TREATMENTS, {}))
     return {group: _treatment(said.get(group), usual) for group in GROUPS}
@@ -88,12 +89,12 @@ def set_treatment(store: Store, group: str, value: Treatment | None) -> None:
 
 
 def as_treatment(value: str) -> Treatment | None:
-    """A treatment by its name; None for anything else: as the policy says."""
+    """Return a treatment by its name; None for anything else: as the policy says."""
     return value if value in ("keep", "pseudonym", "allow") else None  # type: ignore[return-value]
 
 
 def _treatment(said: object, usual: Treatment) -> Treatment:
-    """What was said, or the usual; "pseudonym" and "keep" are no weaker than asked for."""
+    """Return what was said, or the usual; "pseudonym" and "keep" are no weaker than asked for."""
     match said:
         case "keep" | "pseudonym" | "allow":
             return said
@@ -119,20 +120,32 @@ def add_lesson(store: Store, words: Sequence[str]) -> None:
     store.set_setting(_LENIENCY, [*kept, [clean(word).lower() for word in words]])
 
 
+def confirmations(store: Store) -> int:
+    """Count the messages that the person called private where the check was unsure."""
+    return int(store.setting(_STRICTNESS, 0))
+
+
+def add_confirmation(store: Store) -> None:
+    """Remember that an unsure message was kept rightly."""
+    store.set_setting(_STRICTNESS, confirmations(store) + 1)
+
+
 def forget_lessons(store: Store) -> None:
-    """Undo all of them."""
+    """Undo all that unsure messages have taught; the person's own words stay."""
     store.set_setting(_LENIENCY, [])
+    store.set_setting(_STRICTNESS, 0)
 
 
 def leniency(store: Store) -> Leniency:
-    """What the lessons amount to for the detector."""
+    """Return what the lessons amount to for the detector."""
     taught = lessons(store)
     words = frozenset(word for lesson in taught for word in lesson.words)
-    return Leniency(min(_MOST_SHIFT, _SHIFT * len(taught)), words)
+    shift = _SHIFT * (len(taught) - confirmations(store))
+    return Leniency(max(-_MOST_SHIFT, min(_MOST_SHIFT, shift)), words)
 
 
 def about_me(store: Store) -> str:
-    """What the local model is told of the person; the cloud never."""
+    """Return what the local model is told of the person; the cloud never."""
     return str(store.setting(_ABOUT_ME, ""))
 
 
@@ -142,7 +155,7 @@ def set_about_me(store: Store, text: str) -> None:
 
 
 def personal_context(store: Store) -> str:
-    """What else the local model should know (plans, people, notes); the cloud never."""
+    """Return what else the local model should know (plans, people, notes); the cloud never."""
     return str(store.setting(_CONTEXT, ""))
 
 
@@ -171,7 +184,7 @@ def set_own_words(store: Store, words: Sequence[str]) -> tuple[str, ...]:
 def copy(source: Store, target: Store) -> None:
     """Take over what is chosen about privacy from another store, but for the policy."""
     set_own_words(target, own_words(source))
-    for name in (_TREATMENTS, _LENIENCY):
+    for name in (_TREATMENTS, _LENIENCY, _STRICTNESS):
         value = source.setting(name, None)
         if value is not None:
             target.set_setting(name, value)

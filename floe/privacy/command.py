@@ -34,7 +34,7 @@ class _Row(BaseModel):
     messages: list[_Said] = []
 
     def said(self) -> list[_Said]:
-        """The conversation, the message to judge last."""
+        """Return the conversation, the message to judge last."""
         return self.messages if self.text is None else [_Said(role="user", content=self.text)]
 
 
@@ -48,7 +48,7 @@ class Judge:
         self._policy: Policy = policy
 
     def judge(self, messages: Sequence[ChatMessage]) -> dict[str, object]:
-        """What the gate says of the last message: `private`, `kinds`, `unsure`, `sent`."""
+        """Return what the gate says of the last message: `private`, `kinds`, `unsure`, `sent`."""
         conversation = self._store.create_conversation().id
         try:
             path = self._path(conversation, [m for m in messages if m.role != "system"])
@@ -116,7 +116,7 @@ def _deciding(verdict: Verdict) -> tuple[str, ...]:
 
 
 def read_lines(path: Path) -> list[list[ChatMessage]]:
-    """The conversations of a file. Raises DataError."""
+    """Read the conversations of a file. Raises DataError."""
     rows = []
     try:
         lines = path.read_text("utf-8").splitlines()

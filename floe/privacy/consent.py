@@ -33,7 +33,7 @@ class Allowed:
 
 
 def consent(store: Store) -> Consent:
-    """What the person has answered so far."""
+    """Return what the person has answered so far."""
     return Consent(_said(store.setting(_TRAIN, None)), _said(store.setting(_FEDERATE, None)))
 
 

@@ -87,6 +87,12 @@ class Detector:
             if self._analysis is not None:
                 self._analysis.leniency = leniency
 
+    def telling_words(self, text: str, spans: Sequence[tuple[int, int, str]]) -> tuple[str, ...]:
+        """Return names and rare words of some spans (start, end, kind): those worth learning."""
+        from floe.privacy.detection.own_words import telling_words  # noqa: PLC0415 (slow)
+
+        return telling_words(text, spans)
+
     def examine(
         self, text: str, timeout: float = 2.0, *, before: Sequence[ChatMessage] = ()
     ) -> Verdict:

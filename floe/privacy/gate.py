@@ -16,9 +16,9 @@ from typing import Final
 from floe.errors import FloeError
 from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import Examiner, Guard
-from floe.privacy.lexicon import NAME, Found, is_title
+from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
-from floe.privacy.verdict import Verdict
+from floe.privacy.verdict import UNREAD, Verdict
 from floe.records import ChatMessage, Message, Mode, Route
 from floe.store import Store
 
@@ -26,11 +26,16 @@ KEPT: Final = "kept on this device"
 """How the reason of a turn begins that the person or the gate keeps here."""
 CHOSEN: Final = "you chose this device only"
 SWITCHED: Final = "kept on this device: this conversation is local only"
+RELEASED: Final = "you called it not private"
+KNOWN: Final = ", known to be private from elsewhere or for sure"
+"""Ends the reason of a message that the person released in vain."""
 WISH: Final = "your wish"
 """The kind of a message in which the person asks for secrecy."""
 _SECONDS: Final = 4.0
 """For all examinations of a turn; earlier turns that have not been reached by then stay here."""
 
+_WHOLE: Final = ("private", UNREAD)
+"""Kinds of a text as such: a placeholder for all of it would leave nothing to answer."""
 _WEAK: Final = 0.4
 """A span of less is a word that a matter hangs on, none that could be replaced."""
 
@@ -84,7 +89,7 @@ class Gate:
         self._examiner = examiner
 
     def closed(self, mode: Mode, *, local_only: bool, path: Sequence[Message]) -> Route | None:
-        """The local route if the person wants it; asks nobody and looks at no detector.
+        """Return the local route if the person wants it; asks nobody and looks at no detector.
 
         Args:
             mode: who may answer.
@@ -128,7 +133,7 @@ class Gate:
             own_words: what the person calls private everywhere.
             kept: texts that the local model reads and the cloud must not.
             treatments: what happens to each group of kinds; None: as the policy says.
-            released: the person has said of the new message that it is not private.
+            released: the person has said of the new message that it is not private, see `release`.
         """
         if self._examiner.state != "ready":
             return Passage(Route("local", self._examiner.sentence))
@@ -141,6 +146,32 @@ class Gate:
         except FloeError as error:
             return Passage(Route("local", str(error)))
 
+    def release(self, path: Sequence[Message], route: Route) -> None:
+        """Forget the names that were learnt from the last message of `path` and no other.
+
+        The person calls it not private, so that nothing in it is known to be; what stands in an
+        earlier message too was learnt there.
+
+        Args:
+            path: a conversation's messages, the one that is released last.
+            route: what was decided about it.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        question = path[-1]
+        former = "\n".join(message.content for message in path[:-1]).casefold()
+        names = [bare(question.content, Found(*span)) for span in route.spans if span[2] == NAME]
+        values = {question.content[name.start : name.end] for name in names}
+        with self._store.writing() as db:
+            for value in values:
+                if value.casefold() not in former:
+                    db.execute(
+                        "DELETE FROM pseudonyms"
+                        " WHERE conversation_id = ? AND kind = ? AND value = ?",
+                        [question.conversation_id, NAME, value],
+                    )
+
     def remember(self, message_id: int, text: str, guard: Guard) -> None:
         """Keep with a finished answer what is private in it, as far as that can be found out."""
         if not text:
@@ -152,7 +183,7 @@ class Gate:
             return  # nobody has looked: the next turn will
 
     def look_at(self, messages: Iterable[Message]) -> list[Message]:
-        """The same messages, with `private` filled in where nobody has looked yet.
+        """Return the same messages, with `private` filled in where nobody has looked yet.
 
         For those who choose rows to learn from.
 
@@ -221,7 +252,7 @@ class _Look:
         before = [ChatMessage(message.role, message.content) for message in path[-3:-1]]
         verdict = self._examiner.examine(question.content, before=before)
         if released and not any(span.decides and _is_hard(span.kind) for span in verdict.spans):
-            verdict = replace(verdict, private=False, spans=(), unsure=False)
+            verdict = replace(verdict, private=False, spans=(), unsure=False, leans=False)
         self._keep(question, _kinds(verdict))
         if not verdict.private or self._may_mask(verdict):
             self._study(path[:-1], kept)
@@ -233,17 +264,17 @@ class _Look:
         listed = ", ".join(kinds)
         masks = [each for each in found if self._masks(each.kind)]
         if kinds and (not masks or any(self._stays(kind) for kind in kinds)):
-            reason = f"{KEPT}: {listed}"
-            return Passage(Route("local", reason, shown_spans, unsure=verdict.unsure))
+            reason = f"{KEPT}: {listed}{KNOWN if released else ''}"
+            unsure = not released and verdict.unsure and not any(_is_hard(f.kind) for f in found)
+            return Passage(Route("local", reason, shown_spans, unsure=unsure))
         text = self._masked(question.content, masks) if masks else question.content
         if text is None:
             reason = f"{KEPT}: pseudonyms cannot hide all of it"
             return Passage(Route("local", reason, shown_spans))
         turns, withheld = self._earlier(path[:-1])
         if verdict.leans and withheld and self._last_is_withheld(path[:-1]):
-            return Passage(
-                Route("local", f"{KEPT}: it goes on from what is kept here", unsure=True)
-            )
+            # Not unsure: without the turn before it, the cloud could make nothing of it.
+            return Passage(Route("local", f"{KEPT}: it goes on from what is kept here"))
         shown = self._system(system)
         messages = (
             *([ChatMessage("system", shown)] if shown else []),
@@ -260,7 +291,7 @@ class _Look:
             sent=sent,
             kept=[*kept, *withheld],
         )
-        reason = _reason(mode, listed, len(withheld))
+        reason = _reason(mode, listed, len(withheld), released=released)
         return Passage(Route(mode, reason, shown_spans), messages, guard)
 
     def _is_allowed(self, kind: str) -> bool:
@@ -268,7 +299,7 @@ class _Look:
 
     def _stays(self, kind: str) -> bool:
         """Whether a message with this kind stays here, whatever is masked."""
-        return self._treatments.get(kind, _usual(self._policy)) == "keep"
+        return kind in _WHOLE or self._treatments.get(kind, _usual(self._policy)) == "keep"
 
     def _masks(self, kind: str) -> bool:
         """Whether a placeholder stands for this kind; a matter stays, its person is masked."""
@@ -314,7 +345,7 @@ class _Look:
         return shown, withheld
 
     def _turn(self, turn: Sequence[Message]) -> list[ChatMessage] | None:
-        """A question and its answer as the cloud may see them; None: not at all."""
+        """Return a question and its answer as the cloud may see them; None: not at all."""
         if any(m.route is not None and m.route.reason in (CHOSEN, SWITCHED) for m in turn):
             return None
         messages = []
@@ -347,7 +378,7 @@ class _Look:
         return self._masked(message.content, masks) if masks else None
 
     def _system(self, system: str) -> str:
-        """The system prompt as the cloud may see it; empty: not at all."""
+        """Return the system prompt as the cloud may see it; empty: not at all."""
         if not system:
             return system
         verdict = self._examiner.examine(system)
@@ -373,7 +404,7 @@ class _Look:
         return None
 
     def _beside_placeholders(self, masked: str, verdict: Verdict) -> list[Found]:
-        """What a verdict on a masked text finds that is neither a placeholder nor a title."""
+        """Find in a masked text's verdict what is neither a placeholder nor a title."""
         names = "|".join(sorted((p.placeholder for p in self._known.all), key=len, reverse=True))
         places = [found.span() for found in re.finditer(names, masked)] if names else []
         left = []
@@ -407,7 +438,7 @@ class _Look:
 
 
 def _turns(path: Sequence[Message]) -> list[list[Message]]:
-    """A user's message and all that follows it, up to the next."""
+    """Cut a path into turns: a user's message and all that follows it, up to the next."""
     turns: list[list[Message]] = []
     for message in path:
         if message.role == "user" or not turns:
@@ -421,13 +452,13 @@ def _deciding(verdict: Verdict) -> list[Found]:
 
 
 def _values(verdict: Verdict) -> list[Found]:
-    """What points to somebody wherever it stands; not the words of a matter, as all use them."""
-    return [found for found in _deciding(verdict) if found.kind not in MATTERS]
+    """Find what points to somebody wherever it stands; no words of a matter, as all use them."""
+    return [found for found in _deciding(verdict) if found.kind not in (*MATTERS, *_WHOLE)]
 
 
 def _is_hard(kind: str) -> bool:
     """Whether a find is an identifier or a secret, which no press of a button makes harmless."""
-    return kind not in MATTERS and kind not in ("name", "private")
+    return kind not in MATTERS and kind not in (NAME, *_WHOLE)
 
 
 def _usual(policy: Policy) -> Treatment:
@@ -435,13 +466,13 @@ def _usual(policy: Policy) -> Treatment:
 
 
 def _by_kind(policy: Policy, treatments: Mapping[str, Treatment]) -> dict[str, Treatment]:
-    """The treatment of each kind of `GROUPS`."""
+    """Return the treatment of each kind of `GROUPS`."""
     usual = _usual(policy)
     return {kind: treatments.get(group, usual) for group, kinds in GROUPS.items() for kind in kinds}
 
 
 def _judge(examiner: Examiner, message: Message, path: Sequence[Message] = ()) -> Verdict:
-    """A message as what it is: a person's words in their place, or a model's answer."""
+    """Judge a message as what it is: a person's words in their place, or a model's answer."""
     if message.role == "assistant":
         return examiner.examine_answer(message.content)
     before = [ChatMessage(each.role, each.content) for each in path]
@@ -454,12 +485,14 @@ def _kinds(verdict: Verdict, found: Iterable[Found] = ()) -> tuple[str, ...]:
     return tuple(kinds) or (("private",) if verdict.private else ())
 
 
-def _reason(mode: Mode, kinds: str, withheld: int) -> str:
+def _reason(mode: Mode, kinds: str, withheld: int, *, released: bool) -> str:
     parts = []
     if kinds:
         parts.append(f"pseudonyms stand for: {kinds}")
     if withheld:
         parts.append(f"earlier messages {KEPT}: {withheld}")
+    if released and not kinds:
+        parts.append(RELEASED)
     if not parts:
         parts.append("you chose the cloud only" if mode == "cloud" else "nothing private found")
     return "; ".join(parts)

@@ -125,7 +125,7 @@ class Guard:
         self._notify(sentence)
 
     def outgoing(self, partial: str) -> str | None:
-        """The answer so far as it may leave; None: not at all, or not before it has gone on."""
+        """Mask the answer so far; None: it may not leave, or not before it has gone on."""
         if self.closed:
             return None
         try:
@@ -143,7 +143,7 @@ class Guard:
         return outgoing
 
     def kinds_in(self, text: str) -> tuple[str, ...]:
-        """What is private in the finished answer.
+        """Return what is private in the finished answer.
 
         Raises:
             PrivacyError: it cannot be examined.
@@ -196,7 +196,7 @@ class Guard:
         return starts[-1] if starts else partial.rfind(" ", 0, floor) + 1
 
     def _new(self, text: str, verdict: Verdict, start: int) -> list[Found]:
-        """What the verdict on `text[start:]` found, but for what the cloud has said itself."""
+        """Find what is private in `text[start:]`, but for what the cloud has said itself."""
         found = []
         for span in verdict.spans:
             if not span.decides:

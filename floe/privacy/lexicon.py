@@ -34,10 +34,10 @@ ALSO_WORDS: Final = frozenset(
         "church cliff cook dale dawn day dean do drew earl else faith field fisher flora ford "
         "fox frank gene grace grant gray green grey hall hand heath hill holly hope hunter in "
         "iris ivy jack jade jasmine jean jim joy june king lake lane lee lily long love mark "
-        "mason may miles mill miller moon nick norm olive or page park pat pearl penny pepper "
-        "pierce pool porter price rain ray reed rich rob robin rock rose ruby rush rusty sage "
-        "sand sandy sky smith so star stone storm sue summer sun the to van victor violet von "
-        "walker ward wells west white will win wolf wood woods young "
+        "mason may miles mill miller moon nanny nick norm olive or page park pat pearl penny "
+        "pepper pierce pool porter price rain ray reed rich rob robin rock rose ruby rush "
+        "rusty sage sand sandy sky smith so star stone storm sue summer sun the to van victor "
+        "violet von walker ward wells west white will win wolf wood woods young "
     )
 )
 """Names that are words, too: found as they are written, not in small letters."""
@@ -67,6 +67,7 @@ class Lexicon:
         self._numbers: dict[str, str] = {}
         self._values: dict[str, str] = {}
         self._full_names: list[tuple[str, ...]] = []
+        self._handles: list[re.Pattern[str]] = []
 
     def __contains__(self, value: str) -> bool:
         return value.casefold() in self._values
@@ -87,6 +88,12 @@ class Lexicon:
                 self._add_pattern(part, kind)
             if len(parts) > 1 and all(len(part) > _SHORTEST_PART for part in parts):
                 self._full_names.append(tuple(part.casefold() for part in parts))
+            if len(parts) > 1 and len(parts[-1]) > _SHORTEST_STEM:
+                last = re.escape(parts[-1].casefold())
+                self._handles.append(re.compile(rf"[a-z]{{1,2}}{last}\d*|{last}[a-z]{{0,2}}\d+"))
+        street = value.split(",")[0]
+        if kind == "address" and street != value and any(map(str.isdigit, street)):
+            self._add_pattern(street.strip(), kind)
 
     def find(self, text: str) -> list[Found]:
         """Where known values stand; sorted, without overlap."""
@@ -108,7 +115,7 @@ class Lexicon:
         return united(found)
 
     def _entries(self, word: str) -> list[_Entry]:
-        """What may begin with this word, or with it less the ending of a plural or genitive."""
+        """Find what may begin with this word, or with it less a plural's or genitive's ending."""
         entries = list(self._by_first_word.get(word, ()))
         for ending in ("s", "es", "n", "en"):
             if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
@@ -116,13 +123,16 @@ class Lexicon:
         return entries
 
     def _inside_words(self, plain: str) -> list[Found]:
-        """Handles and addresses that are made of a name: "anna.weber", "annaweber77"."""
+        """Return handles made of a name: "anna.weber", "annaweber77", "aweber", "weber88"."""
         if not self._full_names:
             return []
         found = []
         for word in _JOINED.finditer(plain):
             letters = "".join(filter(str.isalpha, word.group().casefold()))
-            if any(all(part in letters for part in parts) for parts in self._full_names):
+            joined = re.sub(r"[._-]", "", word.group().casefold())
+            if any(all(part in letters for part in parts) for parts in self._full_names) or any(
+                handle.fullmatch(joined) for handle in self._handles
+            ):
                 found.append(Found(word.start(), word.end(), NAME))
         return found
 

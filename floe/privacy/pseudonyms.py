@@ -118,14 +118,14 @@ class Pseudonyms:
         return "".join([*pieces, text[end:]])
 
     def unmask(self, text: str) -> str:
-        """The inverse of `mask`."""
+        """Undo `mask`."""
         if not self._by_placeholder:
             return text
         names = "|".join(map(_forgiving, sorted(self._by_placeholder, key=len, reverse=True)))
         return re.sub(_MARKED.format(names), self._real, text, flags=re.IGNORECASE)
 
     def _real(self, found: re.Match[str]) -> str:
-        """The real words for a placeholder in whatever case and with whatever joint."""
+        """Return the real words for a placeholder in whatever case and with whatever joint."""
         plain = re.sub(r"[ \\_-]+", "_", found[0]).upper()
         return self._by_placeholder[plain].value if plain in self._by_placeholder else found[0]
 
@@ -154,7 +154,7 @@ class Pseudonyms:
         self.lexicon.add(pseudonym.value, pseudonym.kind)
 
     def _free_placeholder(self, value: str, kind: str, text: str) -> str:
-        """The next spelling of a value that is known, else the next number."""
+        """Return the next spelling of a value that is known, else the next number."""
         prefix = _PREFIXES.get(kind) or re.sub(r"[^A-Z]+", "_", kind.upper()).strip("_") or "TEXT"
         spellings: dict[int, list[str]] = {}
         for known in self.all:
@@ -177,7 +177,7 @@ class Pseudonyms:
 
 
 def explained(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """The conversation with `EXPLANATION` at the end of its system prompt."""
+    """Return the conversation with `EXPLANATION` at the end of its system prompt."""
     if messages and messages[0].role == "system":
         text = f"{messages[0].content}\n\n{EXPLANATION}"
         return (ChatMessage("system", text), *messages[1:])
@@ -185,7 +185,7 @@ def explained(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
 
 
 def _forgiving(placeholder: str) -> str:
-    """A pattern for a placeholder as models write it back: another case, a blank, an escape."""
+    """Build a pattern for a placeholder as models write it back: other case, blank, escape."""
     return re.escape(placeholder).replace("_", r"(?:\\?_|[ -])")
 
 
@@ -202,7 +202,7 @@ def _alike(first: str, second: str) -> bool:
 
 
 def _stem(word: str) -> str:
-    """A word without the ending of a plural or genitive."""
+    """Return a word without the ending of a plural or genitive."""
     return re.sub(r"(?<=\w{3})(?:e?s|en)$", "", word)
 
 

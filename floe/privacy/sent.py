@@ -67,7 +67,7 @@ class SentLog:
             )
 
     def page(self, words: str = "", *, before: int | None = None, limit: int = 50) -> list[Sent]:
-        """The newest first.
+        """Return requests, the newest first.
 
         Args:
             words: only those in whose body, endpoint or model they occur as they stand; case
@@ -127,7 +127,7 @@ class SentLog:
 
 
 def _where(words: str) -> tuple[str, dict[str, Any]]:
-    """A condition; bodies are JSON, so the words are looked for as JSON spells them."""
+    """Return a condition; bodies are JSON, so the words are looked for as JSON spells them."""
     if not words.strip():
         return "1", {}
     spelled = json.dumps(words.strip(), ensure_ascii=False)[1:-1]
@@ -137,6 +137,6 @@ def _where(words: str) -> tuple[str, dict[str, Any]]:
 
 
 def _address(url: str) -> str:
-    """The address without what can hold a secret: a name and password, a query."""
+    """Return the address without what can hold a secret: a name and password, a query."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

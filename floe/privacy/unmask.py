@@ -73,7 +73,7 @@ class Unmasker:
         return done
 
     def _first(self, text: bytes, *, last: bool) -> _Place:
-        """The first placeholder, or what may become one; the end of the text if there is none."""
+        """Find the first placeholder, or what may become one; the text's end if there is none."""
         for start in range(len(text)):
             before = text[start - 1 : start] if start else self._before
             if before and before[0] in _WORD_BYTES:
@@ -131,7 +131,7 @@ class Unmasker:
         return found
 
     def _cleaned(self, row: CloudToken) -> CloudToken:
-        """The row without candidates that would begin a placeholder in the text.
+        """Return the row without candidates that would begin a placeholder in the text.
 
         A whole one counts as its real words; half of one cannot tell whose it is, and its
         probability is left to the tail, where the local model decides.
@@ -148,7 +148,7 @@ class Unmasker:
         return CloudToken(row.text_bytes, candidates, row.end)
 
     def _real(self, text: bytes) -> bytes | None:
-        """A candidate in real words; None if it is a piece of a placeholder."""
+        """Return a candidate in real words; None if it is a piece of a placeholder."""
         lead = 0
         while lead < len(text) and text[lead] not in _WORD_BYTES:
             lead += 1
@@ -234,7 +234,7 @@ def _match(text: bytes, start: int, placeholder: bytes) -> int | None:
 
 
 def _rest(row: CloudToken, needed: bytes) -> tuple[CloudToken | None, float]:
-    """What a row says beyond the first bytes of its token, and the log mass that has those."""
+    """Cut off the first bytes of a row's token; also return the log mass that has those."""
     same = [
         c
         for c in row.candidates

@@ -42,6 +42,10 @@ IMPORTANCE = (
 _RANK = {kind: rank for rank, kind in enumerate(IMPORTANCE)}
 
 
+UNREAD = "in a script that the check reads badly"
+"""The kind of a text in a language that nothing was trained on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Some characters of a text and what they are.
@@ -82,8 +86,8 @@ class Verdict:
 class Leniency:
     """What the person has taught the check.
 
-    shift: added to what a text must reach to be kept, in logits. harmless: words, in small
-    letters, for which the classifier alone no longer keeps a text.
+    shift: added to what a text must reach to be kept, in logits; below 0: it is kept sooner.
+    harmless: words, in small letters, for which the classifier alone no longer keeps a text.
     """
 
     shift: float = 0.0

@@ -1,71 +1,50 @@
-"""Copies of a data folder, and the way back: one zip with the database and the adapters.
+"""Copies of a data folder: one zip with the database and the adapters, made by hand or daily.
 
-A backup holds `floe.db`, the files of the adapters that it names, `encryption.json` where the
-folder is encrypted (then all is encrypted as it lies there), and `manifest.json` with sizes and
-hashes. It holds no models, no training runs, no log, no keys of the cloud. Those that Floe makes
-by itself lie in `backups/`: three daily ones, and for a month up to three from before a change of
-the schema (the database alone, since nothing else is changed).
+Those that Floe makes by itself lie in `backups/`: three daily ones, and for a month up to three
+from before a change of the schema (the database alone, since nothing else is changed).
 """
 
 import calendar
-import hashlib
-import json
 import logging
-import os
 import re
 import shutil
-import sqlite3
 import tempfile
 import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final, Literal, cast
+from pathlib import Path
+from typing import Final, Literal, cast
 
 from sqlite_utils import Database
 
 from floe.errors import FloeError, StoreError
 from floe.store import encryption, schema
-from floe.store.data_lock import child_processes, exclusive_access
-from floe.store.reencryption import (
-    check_database,
-    convert_database,
-    convert_file,
-    copy_database,
-    free_room,
-    open_database,
+from floe.store.backup_archive import (
+    COPYING,
+    DATABASE,
+    FOLDER,
+    FORMAT,
+    MEMBER,
+    REPLACED,
+    SPARE_BYTES,
+    translate_disk_errors,
+    write_archive,
 )
+from floe.store.reencryption import check_database, copy_database, free_room, open_database
 
 logger = logging.getLogger(__name__)
 
 BackupKind = Literal["daily", "migration", "manual"]
 
-DATABASE: Final = "floe.db"
-FOLDER: Final = "backups"
-REPLACED: Final = "replaced"
-STAGED: Final = ".restore-"
-COPYING: Final = ".copy-"
-JOURNAL: Final = "restore.json"
 KEPT: Final = 3
 DAY_SECONDS: Final = 86_400.0
 MONTH_SECONDS: Final = 30 * DAY_SECONDS
+NAME: Final = re.compile(r"floe-(\d{8}-\d{6})(?:-\d+)?-(daily|migration|manual)\.zip")
 
-_MANIFEST: Final = "manifest.json"
-_FORMAT: Final = 1
-_CHUNK: Final = 1 << 20
 _HOUR: Final = 3600.0
 _MINUTE: Final = 60.0
-_LARGEST_MANIFEST: Final = 16 << 20
-_ROOM: Final = 16 << 20
-"""Bytes that stay free whatever is copied."""
-NAME: Final = re.compile(r"floe-(\d{8}-\d{6})(?:-\d+)?-(daily|migration|manual)\.zip")
-_MEMBER: Final = re.compile(
-    r"floe\.db|encryption\.json|adapters/\d+/adapter\.gguf|adapters/\d+/adapter/[\w][\w.-]*"
-)
-_SIDE_FILES: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +55,6 @@ class Backup:
     kind: BackupKind
     made_at: float
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """The result of a restore: where the data of before lies now, and a sentence for the person."""
-
-    replaced: Path
-    sentence: str
 
 
 def create_backup(
@@ -237,125 +208,11 @@ class BackupSchedule:
                 wait = _HOUR
 
 
-def restore_backup(data_dir: Path, file: Path, passphrase: str | None = None) -> Restored:
-    """Put a backup in the place of the data; what was there is kept in `replaced/`.
-
-    Checked before anything is touched: its hashes, its pages, and that its schema is one of this
-    Floe's or an older one, which is brought up to date. The adapters of a backup without any (from
-    before a migration) stay as they are. It becomes encrypted, or in clear, as the data are now;
-    where there are none yet, it stays as it is.
-
-    Args:
-        data_dir: the data folder; made if missing.
-        file: a zip made by Floe, or a bare database.
-        passphrase: that of the backup, where it is encrypted with one.
-
-    Raises:
-        DataFolderInUseError: an app has the folder.
-        EncryptionError: the backup's key is missing or the passphrase is wrong.
-        StoreError: it is damaged, of a newer Floe, no backup, or there is no room.
-    """
-    if not file.is_file():
-        raise StoreError(f"There is no file {file}. Give the path of a backup.")
-    with exclusive_access(data_dir, f"restore {file.name} again"):
-        finish_restore(data_dir)
-        refuse_children(data_dir)
-        staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=data_dir))
-        try:
-            with _translate_disk_errors(data_dir):
-                made = _unpack(file, staged)
-                _make_current(staged, data_dir, passphrase)
-                return _put_in_place(data_dir, staged, made)
-        except BaseException:
-            if not (data_dir / JOURNAL).exists():  # else the next start finishes it
-                shutil.rmtree(staged, ignore_errors=True)
-            raise
-
-
-def finish_restore(data_dir: Path) -> None:
-    """Finish a restore that was killed while it moved files; remove what one before that left.
-
-    Raises:
-        StoreError: the files cannot be moved.
-    """
-    journal = data_dir / JOURNAL
-    if journal.exists():
-        with _translate_disk_errors(data_dir):
-            try:
-                values = json.loads(journal.read_text(encoding="utf-8"))
-                staged, aside = str(values["staged"]), str(values["aside"])
-                names = [str(each) for each in values["names"]]
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(
-                    f"{journal} is damaged, so a restore cannot be finished. The data of before "
-                    f"lie in {data_dir / REPLACED}, those of the backup in a folder {STAGED}…"
-                ) from error
-            _move(data_dir, data_dir / staged, data_dir / REPLACED / aside, names)
-    for pattern in (f"{STAGED}*", f"{FOLDER}/{COPYING}*"):
-        for left in data_dir.glob(pattern):
-            if not left.is_symlink():
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def refuse_children(data_dir: Path) -> None:
-    """See that no trainer and no member of a group works in the folder.
-
-    Raises:
-        StoreError: one does.
-    """
-    if child_processes(data_dir):
-        raise StoreError(
-            "A training or a group is still at work in the data folder. Wait for it or end it, "
-            "then try again."
-        )
-
-
-def refuse_training(data_dir: Path) -> None:
-    """See that no trainer works in the folder: what else does, ends with the app.
-
-    Raises:
-        StoreError: one does.
-    """
-    words = [" ".join(process.cmdline()) for process in child_processes(data_dir)]
-    if any("floe.training.worker" in each for each in words):
-        raise StoreError("A training is going on. Wait for it or cancel it, then try again.")
-
-
-def rewrite_backup(
-    path: Path, old_key: bytes | None, header: Path | None, key: bytes | None
-) -> None:
-    """Give a backup another key, None being none; an error leaves it as it was.
-
-    Args:
-        path: the zip.
-        old_key: of what it holds.
-        header: the `encryption.json` that goes with `key`.
-        key: the new one.
-
-    Raises:
-        StoreError: it is damaged, or the disk is full.
-    """
-    folder = Path(tempfile.mkdtemp(prefix=COPYING, dir=path.parent))
-    try:
-        with _translate_disk_errors(path.parent):
-            manifest = _unpack(path, folder)
-            _convert_tree(folder, old_key, key)
-            (folder / encryption.HEADER).unlink(missing_ok=True)
-            if header is not None:
-                shutil.copyfile(header, folder / encryption.HEADER)
-            _write_zip(folder, path, {**manifest, "files": {}})
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-# Making one
-
-
 def _create(
     data_dir: Path, db: Database, target: Path | None, kind: BackupKind, now: float
 ) -> Path:
     folder = data_dir / FOLDER
-    with _translate_disk_errors(folder if target is None else target.parent):
+    with translate_disk_errors(folder if target is None else target.parent):
         if target is None:
             folder.mkdir(mode=0o700, exist_ok=True)
         else:
@@ -364,7 +221,7 @@ def _create(
             if target.is_dir():
                 raise StoreError(f"{target} is a folder. Give the name of the zip to write in it.")
         path = data_dir / DATABASE
-        free_room(folder, 2 * path.stat().st_size + _ROOM)
+        free_room(folder, 2 * path.stat().st_size + SPARE_BYTES)
         copy = Path(tempfile.mkdtemp(prefix=COPYING, dir=folder))
         try:
             with schema.translate_errors(path):
@@ -377,9 +234,9 @@ def _create(
             applied = _applied(copy / DATABASE, key)
             if kind != "migration":
                 _copy_adapters(data_dir, copy, key)
-            manifest = {"format": _FORMAT, "made_at": now, "kind": kind, "schema": applied}
+            manifest = {"format": FORMAT, "made_at": now, "kind": kind, "schema": applied}
             path = target or _free_name(folder, kind, now)
-            _write_zip(copy, path, manifest)
+            write_archive(copy, path, manifest)
         finally:
             shutil.rmtree(copy, ignore_errors=True)
         if target is None and kind != "manual":
@@ -412,40 +269,9 @@ def _copy_adapters(data_dir: Path, copy: Path, key: bytes | None) -> None:
         with suppress(FileNotFoundError):
             for file in sorted(source.rglob("*")):
                 name = file.relative_to(data_dir).as_posix()
-                if file.is_file() and not file.is_symlink() and _MEMBER.fullmatch(name):
+                if file.is_file() and not file.is_symlink() and MEMBER.fullmatch(name):
                     (target / file.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(file, target / file.relative_to(source))
-
-
-def _write_zip(folder: Path, path: Path, manifest: Mapping[str, Any]) -> None:
-    """All files of a folder, read back and compared before the zip takes its name."""
-    part = path.with_name(f".{path.name}.part")
-    files: dict[str, dict[str, Any]] = {}
-    secret = (folder / encryption.HEADER).exists()  # and nothing to be pressed together
-    kind = zipfile.ZIP_STORED if secret else zipfile.ZIP_DEFLATED
-    try:
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w+b") as raw:
-            with zipfile.ZipFile(raw, "w", kind, compresslevel=1) as archive:
-                for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-                    name = file.relative_to(folder).as_posix()
-                    archive.write(file, name)
-                    with file.open("rb") as content:
-                        digest = hashlib.file_digest(content, "sha256").hexdigest()
-                    files[name] = {"bytes": file.stat().st_size, "sha256": digest}
-                archive.writestr(_MANIFEST, json.dumps({**manifest, "files": files}))
-            raw.flush()
-            os.fsync(raw.fileno())
-            raw.seek(0)
-            with zipfile.ZipFile(raw) as archive:
-                for _, checked in _checked(archive, files):
-                    while checked.read(_CHUNK):
-                        pass
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _free_name(folder: Path, kind: BackupKind, now: float) -> Path:
@@ -463,181 +289,3 @@ def _holds_something(path: Path) -> bool:
     with schema.translate_errors(path), closing(schema.connect(path)) as db:
         tables = [name for name in ("conversations", "adapters") if name in db.table_names()]
         return any(db.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() for name in tables)  # noqa: S608
-
-
-# The way back
-
-
-def _unpack(file: Path, folder: Path) -> dict[str, Any]:
-    """Put what a backup holds into an empty folder; returns its manifest.
-
-    Raises:
-        StoreError: it is no backup, or not what its manifest says.
-    """
-    not_one = StoreError(f"{file.name} is not a backup of Floe's. Choose another file.")
-    with file.open("rb") as raw:
-        start = raw.read(16)
-    if start.startswith(b"SQLite format 3"):
-        # The log comes along, because it may hold what the database has not.
-        with (
-            schema.translate_errors(file),
-            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db,
-        ):
-            copy_database(db, folder / DATABASE)
-        return {"kind": "manual"}
-    try:
-        with zipfile.ZipFile(file) as archive:
-            if archive.getinfo(_MANIFEST).file_size > _LARGEST_MANIFEST:
-                raise not_one
-            manifest = json.loads(archive.read(_MANIFEST))
-            if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-                raise StoreError(
-                    f"{file.name} was made by a newer version of Floe. Update Floe, then restore."
-                )
-            files = manifest["files"]
-            free_room(folder, sum(int(each["bytes"]) for each in files.values()) + _ROOM)
-            for name, content in _checked(archive, files):
-                target = folder / PurePosixPath(name)
-                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                with os.fdopen(
-                    os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-                ) as out:
-                    shutil.copyfileobj(content, out, _CHUNK)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
-        raise not_one from error
-    except (NotImplementedError, RuntimeError, RecursionError) as error:  # encrypted, odd methods
-        raise not_one from error
-    if not (folder / DATABASE).exists():
-        raise not_one
-    return manifest
-
-
-def _checked(
-    archive: zipfile.ZipFile, files: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, "_Hashed"]]:
-    """Yield every file of the manifest, to be read to its end, where its hash is checked.
-
-    Raises:
-        StoreError: a name, size or hash is not as it should be.
-    """
-    for name, said in files.items():
-        if not _MEMBER.fullmatch(name):
-            raise StoreError(f"The backup holds something that is not Floe's ({name[:80]!r}).")
-        with archive.open(name) as content:
-            reader = _Hashed(content, int(said["bytes"]))
-            yield name, reader
-            if reader.left or content.read(1) or reader.digest != said["sha256"]:
-                raise StoreError(
-                    f"The backup is damaged: {name} is not what was put in. Choose another one."
-                )
-
-
-class _Hashed:
-    """Reads at most so many bytes, and hashes them."""
-
-    def __init__(self, content: IO[bytes], size: int) -> None:
-        self._content = content
-        self._hash = hashlib.sha256()
-        self.left = size
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._content.read(self.left if size < 0 else min(size, self.left))
-        self._hash.update(data)
-        self.left -= len(data)
-        return data
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-
-def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
-    """Check what was unpacked, bring its schema up to date, and give it the data folder's key."""
-    header = encryption.read_header(staged)
-    key = None if header is None else _staged_key(header, data_dir, passphrase)
-    path = staged / DATABASE
-    check_database(path, key)
-    with schema.translate_errors(path):
-        db = Database(open_database(path, key), execute_plugins=False)
-        with closing(db.conn):
-            schema.prepare(db, path)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    there = encryption.read_header(data_dir)
-    if there is None and not (data_dir / DATABASE).exists():
-        return  # a new place: as the backup is
-    new_key = encryption.unlock(data_dir, passphrase)
-    _convert_tree(staged, key, new_key)
-    (staged / encryption.HEADER).unlink(missing_ok=True)
-
-
-def _staged_key(
-    header: encryption.EncryptionHeader, data_dir: Path, passphrase: str | None
-) -> bytes:
-    """Return the backup's key; that of the folder, opened already, if it is the same one."""
-    there = encryption.read_header(data_dir)
-    if there is not None and there.wrapped == header.wrapped:
-        key = encryption.unlock(data_dir, passphrase)
-        assert key is not None
-        return key
-    return encryption.unwrap_key(header, passphrase)
-
-
-def _convert_tree(folder: Path, old_key: bytes | None, new_key: bytes | None) -> None:
-    convert_database(folder / DATABASE, old_key, new_key)
-    for file in (folder / "adapters").rglob("*"):
-        if file.is_file():
-            convert_file(file, old_key, new_key)
-
-
-def _put_in_place(data_dir: Path, staged: Path, manifest: Mapping[str, Any]) -> Restored:
-    names = [DATABASE]
-    with_adapters = (staged / "adapters").is_dir() or manifest.get("kind") != "migration"
-    if with_adapters:
-        (staged / "adapters").mkdir(exist_ok=True, mode=0o700)
-        names.append("adapters")
-    if (staged / encryption.HEADER).exists():
-        names.insert(0, encryption.HEADER)
-    aside = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    while (data_dir / REPLACED / aside).exists():
-        aside += "+"
-    journal = {"staged": staged.name, "aside": aside, "names": names}
-    encryption.write_atomically(data_dir / JOURNAL, json.dumps(journal).encode())
-    _move(data_dir, staged, data_dir / REPLACED / aside, names)
-    kept = data_dir / REPLACED / aside
-    what = "The chats and adapters" if with_adapters else "The chats"
-    return Restored(
-        kept,
-        f"{what} are those of the backup now. What was there before is kept in {kept}; delete that "
-        "folder once you do not need it any more.",
-    )
-
-
-def _move(data_dir: Path, staged: Path, aside: Path, names: list[str]) -> None:
-    """Move each name aside, then the staged one into its place; whatever was moved already stays.
-
-    What is still staged has not been moved, so that what lies in its place is of before.
-    """
-    aside.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # The log of the old database first: beside the new one it would be taken for its own.
-    if (staged / DATABASE).exists():
-        for name in _SIDE_FILES:
-            if (data_dir / name).exists():
-                (data_dir / name).replace(aside / name)
-    for name in names:
-        if (staged / name).exists():
-            if (data_dir / name).exists():
-                (data_dir / name).replace(aside / name)
-            (staged / name).replace(data_dir / name)
-    (data_dir / JOURNAL).unlink(missing_ok=True)
-    shutil.rmtree(staged, ignore_errors=True)
-
-
-@contextmanager
-def _translate_disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"{error.filename or folder} could not be read or written ({error.strerror or error}). "
-            "Make room on the disk or check its rights, then try again; nothing has been lost."
-        ) from error

@@ -187,3 +187,27 @@ def exclusive_access(data_dir: Path, what: str) -> Iterator[None]:
         ) from None
     with lock:
         yield
+
+
+def refuse_children(data_dir: Path) -> None:
+    """See that no trainer and no member of a group works in the folder.
+
+    Raises:
+        StoreError: one does.
+    """
+    if child_processes(data_dir):
+        raise StoreError(
+            "A training or a group is still at work in the data folder. Wait for it or end it, "
+            "then try again."
+        )
+
+
+def refuse_training(data_dir: Path) -> None:
+    """See that no trainer works in the folder: what else does, ends with the app.
+
+    Raises:
+        StoreError: one does.
+    """
+    words = [" ".join(process.cmdline()) for process in child_processes(data_dir)]
+    if any("floe.training.worker" in each for each in words):
+        raise StoreError("A training is going on. Wait for it or cancel it, then try again.")

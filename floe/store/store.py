@@ -41,6 +41,8 @@ _MESSAGES = """
 
 _MESSAGE = _MESSAGES + "WHERE m.id = ?"
 
+_ANSWERS = _MESSAGES + "WHERE m.parent_id = ? AND m.role = 'assistant' ORDER BY m.id"
+
 # Ids only grow, and a parent is there before its children: order by id is order by depth.
 _PATH = f"""
     {_MESSAGES}
@@ -218,6 +220,21 @@ class Store(DatabaseFile):
         with self.reading() as db:
             rows = db.execute(_PATH, [message_id]).fetchall()
             return [message_of(row) for row in _found(rows)]
+
+    def answers_to(self, message_id: int) -> list[Message]:
+        """Return all answers to a question, the oldest first."""
+        with self.reading() as db:
+            rows = db.execute(_ANSWERS, [message_id]).fetchall()
+            return [message_of(row) for row in rows]
+
+    def set_route(self, message_id: int, route: Route) -> None:
+        """Keep another decision with an answer than the one it was begun with."""
+        with self.writing() as db:
+            rows = db.execute(
+                "UPDATE messages SET route = ? WHERE id = ? RETURNING id",
+                [route_json(route), message_id],
+            ).fetchall()
+            _found(rows)
 
     def rate_message(self, message_id: int, rating: int) -> None:
         """Like (1), dislike (-1) or neither (0)."""

@@ -150,7 +150,11 @@ interface Floe extends DrawnByName {
   showBlocks(node: MessageText, blocks: string[]): void;
   messageRow(role: string): { row: HTMLElement; text: MessageText };
   highlighted(text: string, spans: ChipValue["spans"]): Child[];
-  decisionChip(chip: ChipValue, fetchText: () => Promise<string | undefined>): HTMLElement;
+  decisionChip(
+    chip: ChipValue,
+    fetchText: () => Promise<string | undefined>,
+    answer: (name: "release" | "confirm") => void,
+  ): HTMLElement;
   messageEditor(editor: {
     own: boolean;
     text: string;

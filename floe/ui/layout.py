@@ -98,6 +98,8 @@ def lay_out(
                 "edit",
                 "regenerate",
                 "branch",
+                "release",
+                "confirm",
                 "rate",
                 "rewrite",
                 server=[tokens, text, window],

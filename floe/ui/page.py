@@ -118,6 +118,8 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     )
     parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_SILENT)
     parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.release(actions.release, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.confirm(actions.confirm, session, [parts.thread, parts.notice], **_EACH)
     parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
     parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
     parts.thread.branch(actions.branch, session, shown, **_SILENT)

@@ -54,6 +54,8 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "edit": events.TextAsked,
             "regenerate": events.ItemAsked,
             "branch": events.ItemAsked,
+            "release": events.ItemAsked,
+            "confirm": events.ItemAsked,
             "rate": events.RatingAsked,
             "rewrite": events.TextAsked,
         },

@@ -19,11 +19,15 @@ FigureValue: TypeAlias = list[str]
 
 
 class ChipValue(TypedDict):
-    """What was decided about a question; `spans`: start, end and kind of what decided it."""
+    """What was decided about a question; `spans`: start, end and kind of what decided it.
+
+    `unsure`: it stays here only perhaps rightly, and the person is asked.
+    """
 
     kept: bool
     reason: str
     spans: tuple[tuple[int, int, str], ...]
+    unsure: bool
 
 
 AlternativeValue: TypeAlias = tuple[str, float | None, float | None, float | None]
@@ -134,7 +138,10 @@ class CloudInUseValue(TypedDict):
 
 
 class PrivacyRulesValue(TypedDict):
-    """The choices of the privacy view and the state of the detector."""
+    """The choices of the privacy view and the state of the detector.
+
+    `lessons`, `confirmations`: unsure messages that were called not private, or private.
+    """
 
     policy: Policy
     own_words: str
@@ -143,6 +150,7 @@ class PrivacyRulesValue(TypedDict):
     detector: str
     treatments: dict[str, Literal["keep", "pseudonym", "allow"]]
     lessons: int
+    confirmations: int
 
 
 class SentClearedValue(TypedDict):

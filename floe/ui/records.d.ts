@@ -136,6 +136,7 @@ interface ChipValue {
   kept: boolean;
   reason: string;
   spans: [number, number, string][];
+  unsure: boolean;
 }
 
 /** Rows `first` and following of the `total` on the way to message `leaf`. */
@@ -202,6 +203,7 @@ interface PrivacyRulesValue {
   detector: string;
   treatments: Record<string, "keep" | "pseudonym" | "allow">;
   lessons: number;
+  confirmations: number;
 }
 
 /** Words to look for. */
@@ -513,6 +515,8 @@ interface DrawnParts {
       edit: TextAsked;
       regenerate: ItemAsked;
       branch: ItemAsked;
+      release: ItemAsked;
+      confirm: ItemAsked;
       rate: RatingAsked;
       rewrite: TextAsked;
     },

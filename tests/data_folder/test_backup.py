@@ -18,14 +18,9 @@ from sqlite_utils.migrations import Migrations
 from floe.data_folder import encryption_switch
 from floe.errors import DataFolderInUseError, EncryptionError, StoreError
 from floe.store import Store, backup, encryption, schema
-from floe.store.backup import (
-    BackupSchedule,
-    create_backup,
-    finish_restore,
-    list_backups,
-    restore_backup,
-)
+from floe.store.backup import BackupSchedule, create_backup, list_backups
 from floe.store.data_lock import DataLock
+from floe.store.restore import finish_restore, restore_backup
 from tests.data_folder.filled import PASSPHRASE, SECRET, contents, fill
 from tests.store.chats import chat, rows, texts
 

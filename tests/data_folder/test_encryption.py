@@ -15,8 +15,9 @@ from floe.data_folder import encryption_switch
 from floe.data_folder.encryption_switch import finish_switch, turn_off, turn_on
 from floe.errors import EncryptionError, StoreError
 from floe.store import Store, encryption
-from floe.store.backup import create_backup, restore_backup
+from floe.store.backup import create_backup
 from floe.store.encryption import read_bytes, readable_file, writable_file, write_bytes
+from floe.store.restore import restore_backup
 from tests.data_folder.filled import PASSPHRASE, SECRET, contents, fill, holding
 from tests.store.chats import chat, rows, texts
 

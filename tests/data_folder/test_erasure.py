@@ -12,8 +12,9 @@ from floe.data_folder.erasure import MARK, erase, finish_erasure
 from floe.data_folder.maintenance import main
 from floe.errors import StoreError
 from floe.store import Store
-from floe.store.backup import create_backup, restore_backup
+from floe.store.backup import create_backup
 from floe.store.data_lock import LOCK
+from floe.store.restore import restore_backup
 from tests.data_folder.filled import PASSPHRASE, SECRET, contents, fill, holding
 
 OTHERS = ("README.md", "examples/site.jsonl", "notes.txt", "adapters/mine.txt", "runs/todo.md")

@@ -17,6 +17,7 @@ class FakeExaminer:
         self.sentence = "The privacy check has not started yet."
         self.examined: list[str] = []
         self.leaning: set[str] = set()
+        self.unsure: set[str] = set()
         self.fails = False
         self.takes = 0.0
 
@@ -46,4 +47,5 @@ class FakeExaminer:
         ]
         kept = without_overlap(spans)
         leans = bool(before) and text in self.leaning
-        return Verdict(any(span.decides for span in kept), kept, leans=leans)
+        private = any(span.decides for span in kept)
+        return Verdict(private, kept, unsure=private and text in self.unsure, leans=leans)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from floe.privacy import choices
+from floe.privacy.detection.names import find_names
 from floe.privacy.detector import Detector
-from floe.privacy.gate import KEPT
+from floe.privacy.gate import KEPT, RELEASED
 from floe.privacy.lexicon import Found
 from floe.privacy.pseudonyms import Pseudonyms
-from floe.privacy.verdict import Leniency
+from floe.privacy.verdict import UNREAD, Leniency
 from floe.records import ChatMessage
 from floe.store import Store
 from tests.privacy.test_gate import PLAIN, PRIVATE, Chat
@@ -97,6 +98,9 @@ def test_choices_about_kinds_and_lessons_are_kept_and_undone(tmp_path: Path) -> 
     assert choices.treatments(store)["names"] == "keep"
     choices.add_lesson(store, ["Chess Club"])
     assert choices.leniency(store) == Leniency(0.25, frozenset({"chess club"}))
+    choices.add_confirmation(store)
+    choices.add_confirmation(store)
+    assert choices.leniency(store).shift == -0.25
     choices.forget_lessons(store)
     assert choices.leniency(store) == Leniency()
 
@@ -116,6 +120,88 @@ def test_released_messages_leave_unless_they_hold_an_identifier(chat: Chat) -> N
     assert chat.ask("lupus, 0171 5550123", released=True).route.kind == "local"
 
 
+def test_the_person_is_asked_only_where_their_word_can_change_it(chat: Chat) -> None:
+    chat.examiner.words = {"Tom": "name", "0171 5550123": "phone"}
+    chat.examiner.unsure = {"Tom likes tea", "Tom: 0171 5550123", "And sugar?"}
+    assert chat.ask("Tom likes tea").route.unsure
+    assert not chat.ask("Tom: 0171 5550123").route.unsure
+    chat.say("Noted.", "assistant")
+    chat.examiner.leaning = {"And sugar?"}
+    # Without the turn that stays here the cloud could make nothing of it.
+    assert not chat.ask("And sugar?").route.unsure
+
+
+def test_a_name_that_is_called_not_private_is_forgotten_but_where_it_stood_before(
+    chat: Chat,
+) -> None:
+    chat.examiner.words = {"Tom": "name"}
+    chat.examiner.unsure = {"Tom likes tea"}
+    kept = chat.ask("Tom likes tea").route
+    path = chat.store.path_to(chat.leaf or 0)
+    chat.gate.release(path, kept)
+    asked = chat.gate.examine("fused", path, "", policy="local only", released=True)
+    assert (asked.route.kind, asked.route.reason) == ("fused", RELEASED)
+    assert asked.messages[-1].content == "Tom likes tea"
+    assert "Tom likes tea" in [message.content for message in chat.ask(PLAIN).messages]
+    # A Tom of an earlier message is not released by it.
+    chat.say("Ask Tom, he has lupus")
+    chat.leaf = chat.say("I see.", "assistant").id
+    again = chat.ask("Tom likes tea").route
+    path = chat.store.path_to(chat.leaf)
+    chat.gate.release(path, again)
+    asked = chat.gate.examine("fused", path, "", policy="local only", released=True)
+    assert (asked.route.kind, asked.route.unsure) == ("local", False)
+
+
+@pytest.mark.parametrize(
+    "text", ["η μητέρα μου έχει καρκίνο", "לאמא שלי יש סרטן", "แม่ของฉันเป็นมะเร็ง"]
+)
+def test_a_script_that_is_read_badly_stays_here_and_the_person_is_asked(
+    detector: Detector, text: str
+) -> None:
+    verdict = detector.examine(text)
+    assert verdict.private
+    assert verdict.unsure
+    assert verdict.kinds == (UNREAD,)
+    assert not detector.examine(f"what does {text.split(maxsplit=1)[0]} mean in english").private
+
+
+def test_what_is_read_badly_is_never_masked_and_can_be_released(chat: Chat) -> None:
+    text = "η μητέρα μου έχει καρκίνο"
+    chat.examiner.words = {text: UNREAD}
+    chat.examiner.unsure = {text}
+    assert chat.ask(text, "pseudonyms").route.unsure
+    assert chat.ask(text, "pseudonyms", released=True).route.kind == "fused"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Lucia Castellano", "Sanne van der Meer", "my daughter Paris Okafor", "Mr. van der Meer"],
+)
+def test_a_surname_that_is_also_a_word_belongs_to_the_name(name: str) -> None:
+    text = f"I met {name} at work."
+    (found,) = find_names(text)
+    shown = name.removeprefix("my daughter ").removeprefix("Mr. ")
+    assert text[found.start : found.end] == shown
+    day = find_names("Tell Anna Monday works.")
+    assert [(each.start, each.end) for each in day] == [(5, 9)]
+
+
+def test_only_names_and_rare_words_are_learnt(detector: Detector) -> None:
+    text = "my boss calls our plan Zibbelkorn, and Will hates it"
+    spans = [(0, 7, "company secret"), (18, 33, "company secret"), (39, 43, "name")]
+    assert detector.telling_words(text, spans) == ("Zibbelkorn", "Will")
+
+
+def test_a_name_called_harmless_keeps_no_statement_here(detector: Detector) -> None:
+    taught = Detector()
+    taught.load()
+    taught.learn_leniency(Leniency(harmless=frozenset({"anna"})))
+    assert detector.examine("Anna likes tea").private
+    assert not taught.examine("Anna likes tea").private
+    assert taught.examine("Clara likes tea").private
+
+
 def test_every_form_of_a_known_name_is_masked(tmp_path: Path) -> None:
     store = Store(tmp_path / "floe.db")
     known = Pseudonyms(store, store.create_conversation().id)
@@ -126,6 +212,20 @@ def test_every_form_of_a_known_name_is_masked(tmp_path: Path) -> None:
     assert "ose" not in masked
     assert known.unmask(masked) == said
     assert known.unmask("person_1 and PERSON 1, person-1") == f"{text} and {text}, {text}"
+
+
+def test_handles_and_a_street_alone_are_forms_of_what_is_known(tmp_path: Path) -> None:
+    store = Store(tmp_path / "floe.db")
+    known = Pseudonyms(store, store.create_conversation().id)
+    name, street = "Agnieszka Kowalski", "12 Orchard Lane, Bristol BS6 5QA"
+    known.learn(name, [Found(0, len(name), "name")])
+    known.learn(street, [Found(0, len(street), "address")])
+    said = "akowalski, kowalski88 and @a_kowalski; near 12 orchard lane; an orchard, kowalskite"
+    masked = known.mask(said)
+    assert known.unmask(masked) == said
+    assert masked.lower().count("kowalski") == 1
+    assert "12 orchard" not in masked
+    assert masked.endswith("an orchard, kowalskite")
 
 
 def test_the_command_judges_each_line_in_its_place(tmp_path: Path) -> None:

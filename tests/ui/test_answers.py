@@ -5,6 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from floe.privacy import choices
+from floe.privacy.detector import Detector
+from floe.privacy.gate import RELEASED
+from floe.privacy.sent import SentLog
 from floe.records import Message
 from tests.ui.conftest import App
 from tests.ui.person import Person
@@ -105,6 +109,76 @@ def test_a_private_prompt_stays_here_and_shows_why(page: Page, app: App) -> None
         answer = store.open_conversation(store.conversations()[0].id)[-1]
     assert answer.stats is not None
     assert answer.stats.cloud_requests == 0
+
+
+UNSURE = (
+    "Oswald Penhaligon invented the folding chair.",
+    "Tilda Brackwell designed the bridge.",
+    "Kellan Voss runs the marathon in two hours.",
+    "Ingrid Falkner scored twice in the cup final.",
+)
+"""The gate is to be unsure about two of these at least, whatever its weights."""
+
+
+def press_by_keyboard(person: Person, name: str) -> None:
+    """Reach a press beside the chip with Tab, from the chip, and press it with Enter."""
+    person.chip.focus()
+    button = person.page.get_by_role("button", name=name)
+    for _ in range(3):
+        person.page.keyboard.press("Tab")
+        if button.evaluate("node => node === document.activeElement"):
+            break
+    expect(button).to_be_focused()
+    person.page.keyboard.press("Enter")
+
+
+def test_where_the_gate_is_unsure_one_press_settles_it_and_is_undone(
+    page: Page, app: App, detector: Detector
+) -> None:
+    first, second = [text for text in UNSURE if detector.examine(text).unsure][:2]
+    person = Person(page, app, length=8)
+    page.click(".new-chat")
+    person.ask(first)
+    expect(person.chip).to_contain_text("kept on this device: name")
+    press_by_keyboard(person, "Not private: ask the cloud too")
+    expect(page.locator(".tokens .floe-token.fused").first).to_be_attached()
+    person.wait_for_the_end()
+    expect(person.chip).to_have_count(0)
+    expect(person.answer.locator(".switcher")).to_have_text("2/2")
+    with app.store() as store:
+        question, answer = store.open_conversation(store.conversations()[0].id)
+        assert answer.route is not None
+        assert (answer.route.kind, answer.route.reason) == ("fused", RELEASED)
+        sent = SentLog(store).page(first, limit=5)
+        assert sent
+        assert all(each.message_id == answer.id for each in sent)
+        former = store.answers_to(question.id)[0]
+        assert former.route is not None
+        assert not former.route.unsure
+    rules = person.go("Privacy")
+    expect(rules.get_by_text("called not private: 1; private: 0.")).to_be_visible()
+    rules.get_by_role("button", name="Undo what was learnt").click()
+    expect(rules.get_by_text("called not private: 0; private: 0.")).to_be_visible()
+
+    person.go("Chat")
+    page.click(".new-chat")
+    person.ask(second)
+    press_by_keyboard(person, "Always private")
+    expect(page.get_by_role("group", name="Is this message private?")).to_have_count(0)
+    expect(person.chip).to_contain_text("kept on this device: name")
+    name = " ".join(second.split()[:2])
+    person.ask(f"Write a limerick about {name}.")
+    expect(person.chip).to_contain_text("own words")
+    rules = person.go("Privacy")
+    words = rules.get_by_label("Always private")
+    expect(words).to_have_value(re.compile(name))
+    words.fill("")
+    words.blur()
+    rules.get_by_role("button", name="Undo what was learnt").click()
+    expect(rules.get_by_text("called not private: 0; private: 0.")).to_be_visible()
+    with app.store() as store:
+        assert not SentLog(store).page(name, limit=5)
+        assert choices.own_words(store) == ()
 
 
 def test_the_menu_of_a_chat_overrides_what_holds_in_general(page: Page, app: App) -> None:

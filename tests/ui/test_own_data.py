@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 
 from floe.errors import DataFolderInUseError
 from floe.store import Store, encryption
-from floe.store.backup import list_backups, restore_backup
+from floe.store.backup import list_backups
+from floe.store.restore import restore_backup
 from tests.data_folder.filled import PASSPHRASE, holding
 from tests.ui.conftest import REPOSITORY, App
 from tests.ui.person import Person

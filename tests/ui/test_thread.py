@@ -52,7 +52,8 @@ def test_a_question_says_why_it_stayed_here() -> None:
     kept = Route("local", "kept on this device: name", ((4, 8, "name"),))
     answer = replace(ANSWER, route=kept)
     question, answered = thread_rows([QUESTION, answer])["rows"]
-    assert question["chip"] == {"kept": True, "reason": kept.reason, "spans": kept.spans}
+    shown = {"kept": True, "reason": kept.reason, "spans": kept.spans}
+    assert question["chip"] == {**shown, "unsure": False}
     assert answered["chip"] is None
     assert answered["reason"] == kept.reason
     running = TurnView(3, "", (), AnswerStats(), (), "streaming", kept)
@@ -64,6 +65,9 @@ def test_only_what_the_gate_decided_gets_a_chip() -> None:
     assert chip(Route("local", CHOSEN)) is None
     assert chip(Route("local", "The cloud is not connected yet.")) is None
     assert chip(Route("fused", "nothing private found")) is None
+    asked = chip(Route("local", "kept on this device: name", unsure=True))
+    assert asked is not None
+    assert asked["unsure"]
     masked = chip(Route("fused", "pseudonyms stand for: name", ((0, 4, "name"),)))
     assert masked is not None
     assert masked["kept"] is False

@@ -209,7 +209,7 @@ _CITY_LINE = compiled(
 
 
 def _after_a_number(match: regex.Match[str]) -> bool:
-    """A town with its postcode at the end of something that has a number already."""
+    """Return whether a town with its postcode ends something that has a number already."""
     before = match.string[max(0, match.start("x") - 80) : match.start("x")]
     year = re.search(r"\b(?:1[5-9]|20)\d\d\Z", match["x"])
     return bool(re.search(r"\d", before)) and not year and _named_like_a_street(match)

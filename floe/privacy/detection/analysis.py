@@ -28,7 +28,7 @@ from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
 from floe.privacy.detection.vocabulary import listed
-from floe.privacy.verdict import Leniency, Span, Verdict, without_overlap
+from floe.privacy.verdict import UNREAD, Leniency, Span, Verdict, without_overlap
 from floe.records import ChatMessage
 
 KEEP: Final = 0.70
@@ -47,6 +47,16 @@ _SHORT: Final = 400
 _BRIEF: Final = 120
 _ASKS: Final = listed("asks")
 _WORD: Final = regex.compile(r"[\w']+")
+_LETTER: Final = regex.compile(r"\p{L}")
+_READ_LETTER: Final = regex.compile(
+    r"[[\p{Latin}\p{Cyrillic}\p{Arabic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー々]&&\p{L}]",
+    regex.V1,
+)
+_SEVERAL: Final = 2
+_SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
+_QUESTION_WORDS: Final = listed("question_words")
+_TASKS: Final = listed("tasks")
+_ROLE_WORDS: Final = listed("role_words")
 _TELLS_OF_WORKS: Final = regex.compile(
     r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
     r"|function|code|json|how many|how much|film|movie|series|episode|chapter|question|passage|context)\b",
@@ -121,7 +131,7 @@ class Analysis:
         soft = [
             sign
             for stretch in stretches
-            if stretch.private >= UNSURE
+            if _shifted(stretch.private, self.leniency.shift) >= UNSURE
             for sign in _soft_signs(plain.text, stretch, names)
         ]
         together = _together(plain.text, before, alone=score) if before else False
@@ -132,12 +142,20 @@ class Analysis:
         ]
         score = _shifted(score, self.leniency.shift) if soft else 0.0
         sure = bool(signs or asked) or together or score >= KEEP
-        told = not harmless and _names_somebody(plain.text, names)
-        unsure = not sure and (score >= UNSURE or told)
+        unknown = [
+            name
+            for name in names
+            if plain.text[name.start : name.end].lower() not in self.leniency.harmless
+        ]
+        told = not harmless and _names_somebody(plain.text, unknown)
+        unread = _is_unread(plain.text)
+        unsure = not sure and (score >= UNSURE or told or unread)
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
         if private:
             found += _names_beside(names, found)
+        if private and unread and not found:
+            found = [Sign(0, len(plain.text), UNREAD, UNSURE)]
         if private and not found:
             found = [Sign(0, len(plain.text), "private", score)] if plain.text.strip() else []
         marked = [*_spans(plain, found, decides=private)]
@@ -178,7 +196,7 @@ class Analysis:
 
 
 def hard_signs(text: str) -> list[Sign]:
-    """Identifiers, contacts, addresses and secrets that decide by themselves."""
+    """Return identifiers, contacts, addresses and secrets that decide by themselves."""
     found: list[Sign] = []
     for sign in _all_signs(text):
         value = text[sign.start : sign.end]
@@ -193,7 +211,7 @@ def hard_signs(text: str) -> list[Sign]:
 
 
 def _with_town(text: str, sign: Sign) -> Sign:
-    """A street together with the postcode and the town after it."""
+    """Return a street together with the postcode and the town after it."""
     town = _TOWN.match(text, sign.end)
     return sign._replace(end=town.end()) if town else sign
 
@@ -213,7 +231,7 @@ def _all_signs(text: str) -> Iterator[Sign]:
 
 
 def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[Sign]:
-    """The kinds of a private stretch, each with the words that speak most for it."""
+    """Yield the kinds of a private stretch, each with the words that speak most for it."""
     chance = stretch.probabilities
     others = chance / max(1e-9, 1.0 - float(chance[KINDS.index(_NAME)]))
     kinds = [
@@ -227,6 +245,8 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
             inside = [
                 n for n in names if stretch.start <= n.start < stretch.end and n.form != "public"
             ]
+            # Beside a name that is one, a strange word with a capital is rather a noun.
+            inside = [n for n in inside if n.form != "unknown"] or inside
             for name in inside:
                 yield Sign(name.start, name.end, kind, min(_NAMED, stretch.private))
             if inside:
@@ -265,28 +285,60 @@ def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
 
 
 def _shifted(probability: float, shift: float) -> float:
-    """A probability, lowered by so many logits."""
+    """Lower a probability by so many logits."""
     odds = probability / max(1e-9, 1.0 - probability) / math.exp(shift)
     return odds / (1.0 + odds)
 
 
 def _names_somebody(text: str, names: Sequence[Name]) -> bool:
-    """Whether a short statement that asks for nothing names a person; a brief one, by one name.
+    """Whether a short text that sets no task tells of a person: by a full name, or by several.
 
     Questions and tasks name persons of whom all may speak; whoever only tells of somebody may
-    know them.
+    know them. In a brief statement one name is enough.
     """
-    if len(text) > _SHORT or _TELLS_OF_WORKS.search(text):
+    if len(text) > _SHORT or _TELLS_OF_WORKS.search(text) or _sets_task(text):
         return False
+    told = [name for name in names if _is_told(text, name)]
+    forms = {name.form for name in told}
+    if "full" in forms or "given" not in forms:
+        return "full" in forms
+    asked = text.rstrip().endswith(("?", "？"))
     plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
-    forms = ("full", "given") if plain else ("full",)
-    full = any(name.form in forms and text[name.start].isupper() for name in names)
+    people = {text[name.start : name.end].lower() for name in told}
+    return not asked and (plain or len(people) >= _SEVERAL)
+
+
+def _is_told(text: str, name: Name) -> bool:
+    """Whether what may be a name stands in a sentence that is no question."""
+    if name.form in ("small", "public"):
+        return False
+    end = _SENTENCE_END.search(text, name.end)
+    return end is None or end[0] not in "?？"
+
+
+def _is_unread(text: str) -> bool:
+    """Return whether most letters are of a script that the classifier has not learnt."""
+    letters = len(_LETTER.findall(text))
+    strange = letters - len(_READ_LETTER.findall(text))
+    return strange >= _FEW and 2 * strange > letters
+
+
+def _sets_task(text: str) -> bool:
+    """Whether a text opens with a question or with what is to be done."""
     words = _WORD.findall(text.lower())
-    return full and bool(words) and words[0] not in _ASKS
+    if not words or words[0] in _TASKS:
+        return True
+    if words[0] not in _ASKS:
+        return False
+    if words[0] not in _QUESTION_WORDS:
+        return words[0] != "you" or len(words) < 2 or words[1] in _ROLE_WORDS
+    # "When they sang, we left." opens like a question and is none.
+    end = _SENTENCE_END.search(text)
+    return end is None or end[0] not in ".!。！"
 
 
 def _last(before: Sequence[ChatMessage], role: str) -> str:
-    """The message just before, if it is by `role`, or the one before that."""
+    """Return the message just before, if it is by `role`, or the one before that."""
     for message in reversed(before[-2:]):
         if message.role == role:
             return message.content
@@ -294,7 +346,7 @@ def _last(before: Sequence[ChatMessage], role: str) -> str:
 
 
 def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> Iterator[Sign]:
-    """What a reply tells because the assistant asked for it."""
+    """Yield what a reply tells because the assistant asked for it."""
     if not before or before[-1].role != "assistant" or len(text) > 400:
         return
     question = _question(before[-1].content)
@@ -318,7 +370,7 @@ def _answers_harmless_question(text: str, before: Sequence[ChatMessage]) -> bool
 
 
 def _question(said: str) -> str:
-    """The last sentence of what an assistant said."""
+    """Return the last sentence of what an assistant said."""
     asked = normalise(said).text.strip()
     found = _LAST_SENTENCE.search(asked)
     return (found[0] if found else asked)[-200:].strip()

@@ -98,7 +98,7 @@ class Stretch:
 
 @cache
 def weights(model: str) -> Weights:
-    """The trained model "private", "leaning" or "asking"."""
+    """Return the trained model "private", "leaning" or "asking"."""
     with (
         as_file(files("floe.privacy.detection").joinpath("weights.npz")) as path,
         np.load(path) as data,
@@ -113,7 +113,7 @@ def classify(text: str, names: Sequence[Name]) -> list[Stretch]:
 
 
 def leans(text: str, names: Sequence[Name]) -> float:
-    """The probability that a message cannot be understood without what was said before."""
+    """Return the probability that a message cannot be understood without what was said before."""
     hashes, _ = features(tokens_of(text, names, 0, len(text)))
     if not len(hashes):
         return 1.0
@@ -122,7 +122,7 @@ def leans(text: str, names: Sequence[Name]) -> float:
 
 
 def asked_kind(question: str) -> str:
-    """What an assistant's question asks for: one of `ASKED`, "-" if nothing of anybody's own."""
+    """Return what an assistant's question asks for: one of `ASKED`, "-" if nothing of anybody's own."""
     hashes, _ = features(tokens_of(question, (), 0, len(question)))
     if not len(hashes):
         return "-"
@@ -166,6 +166,6 @@ def _stretch(text: str, names: Sequence[Name], start: int, end: int, *, whole: b
 
 
 def _may_be_secret(token: tuple[str, int, int]) -> bool:
-    """A number, a name, or a word that no list has."""
+    """Return whether it is a number, a name, or a word that no list has."""
     word = token[0]
     return word[0] in "\x02#" or (len(word) > 4 and word not in lexicon().ordinary)

@@ -81,7 +81,7 @@ def _is_phone(match: regex.Match[str]) -> bool:
 
 
 def _is_something_else(text: str, before: str) -> bool:
-    """A date, two years, an ISBN and the like."""
+    """Return whether it is a date, two years, an ISBN and the like."""
     if re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", text):
         return True
     dated = _DATE.match(text) or _YEARS.fullmatch(text)
@@ -111,7 +111,7 @@ _PAIRS = {(3, 4), (4, 4), (3, 6), (2, 6), (2, 7), (5, 5), (4, 6), (3, 7), (5, 6)
 
 
 def _is_book(digits: str) -> bool:
-    """An ISBN."""
+    """Return whether it is an ISBN."""
     return len(digits) == 13 and digits[:3] in {"978", "979"}
 
 

@@ -92,7 +92,7 @@ def _checked(text: str) -> Iterator[Sign]:
 
 
 def _iban(match: regex.Match[str]) -> Iterator[Sign]:
-    """The longest beginning that passes ISO 13616: words may follow without a mark."""
+    """Return the longest beginning that passes ISO 13616: words may follow without a mark."""
     pieces = list(regex.finditer(r"[^ -]+", match[0]))
     for last in reversed(pieces):
         value = match[0][: last.end()].upper().replace("-", " ")
@@ -408,7 +408,7 @@ def _handles(text: str) -> Iterator[Sign]:
 
 
 def _looks_like_handle(value: str) -> bool:
-    """Marked as one, or with a digit, dot or underscore as no word has it."""
+    """Return whether it is marked as one, or has a digit, dot or underscore as no word has it."""
     if value.startswith("@"):
         return len(value) > 3
     return (
@@ -419,7 +419,7 @@ def _looks_like_handle(value: str) -> bool:
 
 
 def _is_somebodys(match: regex.Match[str]) -> bool:
-    """A public address: not private, reserved, documented, or everybody's name server."""
+    """Return whether it is public: not private, reserved, documented, or everybody's name server."""
     try:
         address = ipaddress.ip_address(match[0])
     except ValueError:

@@ -39,6 +39,7 @@ _OF_KIN: Final = regex.compile(
     r"\b(?:my|our|his|her|their|your|mein\w*|unser\w*|mon|ma|mi|mio|mia|meu|minha|mijn|min)\s(?:\p{Ll}+\s)?(?P<kin>\p{Ll}+)\s\Z",
     regex.I,
 )
+_MINE: Final = regex.compile(r",? (?:my|our) (?P<kin>\p{Ll}+)")
 _TOLD: Final = regex.compile(
     r"\b(?:tell|ask|call|text|email|invite|dear|hi|mr|mrs|ms|dr)\.? \Z", regex.I
 )
@@ -210,7 +211,7 @@ def _next(text: str, tokens: Sequence[_Token], last: int) -> int:
 
 
 def _judge(text: str, tokens: Sequence[_Token], first: int, last: int) -> Iterator[Name]:
-    """A run as a name, without the words at its ends that belong to the sentence."""
+    """Yield a run as a name, without the words at its ends that belong to the sentence."""
     whole = tokens[first : last + 1]
     if any(token.small in _ORGANISED and not token.given for token in whole[1:]) or (
         len(whole) > 1 and whole[0].small in _SAINTS
@@ -219,11 +220,10 @@ def _judge(text: str, tokens: Sequence[_Token], first: int, last: int) -> Iterat
     titled = whole[0].small in _TITLES and len(whole) > 1
     if titled:
         first += 1
-    while first < last and _is_opener(tokens[first], tokens[first + 1]):
+    of_kin = _is_of_kin(text, tokens[first].start)
+    while first < last and not of_kin and _is_opener(tokens[first], tokens[first + 1]):
         first += 1
-    while last > first and (
-        tokens[last].ordinary and not (tokens[last].given or tokens[last].family)
-    ):
+    while last > first and _is_sentence_word(tokens, first, last):
         last -= 1
     run = tokens[first : last + 1]
     start, end = run[0].start, run[-1].end
@@ -235,7 +235,8 @@ def _judge(text: str, tokens: Sequence[_Token], first: int, last: int) -> Iterat
     ):
         titled = True
     if is_public(text[start:end]) or (before is not None and is_public(text[before.start : end])):
-        yield Name(start, end, "public")
+        mine = _MINE.match(text, end)
+        yield Name(start, end, "full" if mine and mine["kin"].lower() in _KIN else "public")
         return
     form = _form(text, run, titled=titled)
     if form is not None:
@@ -249,7 +250,7 @@ def _form(text: str, run: Sequence[_Token], *, titled: bool) -> Form | None:
     strange = [token for token in full if not (token.ordinary or token.entity)]
     if not full or len(full) > 5:
         return None
-    if titled and (named or len(plain) < len(full)):
+    if titled and (named or len(plain) < len(full) or run[0].small in _PARTICLES):
         return "full"
     if len(full) > 1:
         if full[0].given and (len(strange) > 0 or len(named) == len(full)):
@@ -265,10 +266,30 @@ def _single(text: str, token: _Token) -> Form | None:
         return None
     if is_month(text, token.start, token.end):
         return None
-    kin = _OF_KIN.search(text[max(0, token.start - 40) : token.start])
-    if kin and kin["kin"].lower() in _KIN and not _FRAMES.match(text, token.end):
+    if _is_of_kin(text, token.start) and not _FRAMES.match(text, token.end):
         return "given"
     return _alone(text, token)
+
+
+def _is_of_kin(text: str, start: int) -> bool:
+    """Return whether "my daughter" or the like stands just before a place."""
+    kin = _OF_KIN.search(text[max(0, start - 40) : start])
+    return kin is not None and kin["kin"].lower() in _KIN
+
+
+def _is_sentence_word(tokens: Sequence[_Token], first: int, last: int) -> bool:
+    """Return whether the last word of a run is a word of the sentence and no surname.
+
+    After a particle, or right after what can only be a first name, a word is a surname too: "van
+    der Meer", "Lucia Castellano"; a place, a day or a language is not: "Anna Monday".
+    """
+    token = tokens[last]
+    if not token.ordinary or token.given or token.family:
+        return False
+    if tokens[last - 1].small in _PARTICLES:
+        return False
+    given = tokens[first].given and not tokens[first].ordinary
+    return not (given and last == first + 1 and not token.entity)
 
 
 def _alone(text: str, token: _Token) -> Form | None:
@@ -286,8 +307,8 @@ def _alone(text: str, token: _Token) -> Form | None:
 
 
 def _is_opener(token: _Token, following: _Token) -> bool:
-    """A word with a capital because it opens a sentence, before a name."""
-    if token.given and not token.ordinary:
+    """Return whether a word before a name has its capital because it opens a sentence."""
+    if not token.tall or (token.given and not token.ordinary):
         return False
     if not (token.ordinary or token.entity):
         return False

@@ -50,7 +50,7 @@ class NormalisedText:
     ends: tuple[int, ...]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """The place in the original of `text[start:end]`; raises IndexError if that is empty."""
+        """Return the place in the original of `text[start:end]`; raises IndexError if that is empty."""
         return self.starts[start], max(self.ends[start:end])
 
 
@@ -110,7 +110,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _unescaped(escape: str) -> str:
-    """What an escape stands for; empty if it is none, or for what is not printed."""
+    """Return what an escape stands for; empty if it is none, or for what is not printed."""
     if escape.startswith("&"):
         plain = html.unescape(escape)
         plain = "" if plain == escape else plain

@@ -26,7 +26,7 @@ def _passes_luhn(digits: str) -> bool:
 
 
 def _is_card(match: regex.Match[str]) -> bool:
-    """A checksum and a first digit that cards have, or the word for a card beside it."""
+    """Return whether it has a card's checksum and first digit, or the word for a card beside it."""
     digits = re.sub(r"\D", "", match[0])
     around = match.string[max(0, match.start() - 60) : match.end() + 30]
     named = bool(_CARD_WORDS.search(around))
@@ -111,7 +111,7 @@ def _is_number_of_paper(match: regex.Match[str]) -> bool:
 
 
 def _named(words: str, *, always_number: bool = False) -> regex.Pattern[str]:
-    """A value after the word for a paper, with or without 'number' between them."""
+    """Build a rule: a value after the word for a paper, with or without 'number' between them."""
     count = "{1,2}" if always_number else "{0,2}"
     return compiled(rf"\b {words} (?:'s)? {_NUMBER_WORD}{count} {_LINK} {_VALUE}")
 

@@ -5,7 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
+from floe.privacy.detection.names import lexicon
+from floe.privacy.lexicon import NAME
+
 OWN = "own words"
+_WORD = regex.compile(r"[\p{L}\p{M}]{3,}")
 
 
 class OwnWords:
@@ -17,10 +21,25 @@ class OwnWords:
         self._pattern = regex.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)") if parts else None
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Starts and ends, in characters; raises TimeoutError."""
+        """Yield starts and ends, in characters; raises TimeoutError."""
         if self._pattern is not None:
             for match in self._pattern.finditer(_folded(text), timeout=1.0):
                 yield match.span()
+
+
+def telling_words(text: str, spans: Sequence[tuple[int, int, str]]) -> tuple[str, ...]:
+    """Return the words of some spans (start, end, kind) that tell this text from others.
+
+    Names whole, of the rest what no list of ordinary words has: "is my" made a text private, too,
+    but would make half of all others so.
+    """
+    found: dict[str, None] = {}
+    for start, end, kind in spans:
+        piece = text[start:end]
+        words = [piece] if kind == NAME else _WORD.findall(piece)
+        known = lexicon().ordinary if kind != NAME else frozenset[str]()
+        found.update((word, None) for word in words if word.lower() not in known)
+    return tuple(found)
 
 
 def _folded(text: str) -> str:

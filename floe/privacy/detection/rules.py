@@ -24,12 +24,12 @@ class Sign(NamedTuple):
 
 
 def sign_of(match: regex.Match[str], group: int | str, kind: str, score: float) -> Sign:
-    """A group of a match as a sign."""
+    """Return a group of a match as a sign."""
     return Sign(match.start(group), match.end(group), kind, score)
 
 
 def compiled(pattern: str, *, cased: bool = False) -> regex.Pattern[str]:
-    """A pattern in verbose form; upper and lower case are one unless `cased`."""
+    """Compile a pattern in verbose form; upper and lower case are one unless `cased`."""
     flags = regex.VERBOSE | regex.MULTILINE | regex.VERSION1
     return regex.compile(pattern, flags if cased else flags | regex.IGNORECASE)
 

@@ -76,7 +76,7 @@ class Secrets:
         self._hex = HexHighEntropyString(limit=3.0)
 
     def find(self, text: str) -> Iterator[Sign]:
-        """What should open nobody else's door."""
+        """Yield what should open nobody else's door."""
         for kind, start, end in self._found(text):
             yield Sign(start, end, kind, 0.9)
 

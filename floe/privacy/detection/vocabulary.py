@@ -9,7 +9,7 @@ from importlib.resources import files
 
 
 def listed(section: str) -> frozenset[str]:
-    """A section of words.toml, in small letters."""
+    """Return a section of words.toml, in small letters."""
     return frozenset(_sections()[section].split())
 
 

@@ -210,6 +210,28 @@ class ChatActions:
         return self._show(session, turn.conversation_id)
 
     @show_errors
+    def release(
+        self,
+        session: Session,
+        mode: Mode,
+        weight: float,
+        temperature: float,
+        max_tokens: int,
+        event: gr.EventData,
+    ) -> Changes:
+        """Ask the cloud, too: a message that stayed here perhaps rightly is not private."""
+        options = self._options(mode, weight, temperature, max_tokens)
+        turn = self._assistant.ask_cloud_too(read_asked(event, ItemAsked).id, options)
+        return self._show(session, turn.conversation_id)
+
+    @show_errors
+    def confirm(self, session: Session, event: gr.EventData) -> Changes:
+        """Keep here from now on what stayed here perhaps rightly."""
+        asked = read_asked(event, ItemAsked)
+        self._assistant.always_private(asked.id)
+        return {self.parts.thread: self._rows(session, asked.id), self.parts.notice: ""}
+
+    @show_errors
     def branch(self, session: Session, event: gr.EventData) -> Changes:
         """Show another version of a message, with what followed it."""
         if session.conversation is None:

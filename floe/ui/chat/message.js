@@ -72,12 +72,24 @@ floe.highlighted = (text, spans) => {
   return [...pieces, characters.slice(at).join("")];
 };
 
-/** What was decided about a question; pressed, it shows the words that decided it. */
-floe.decisionChip = ({ kept, reason, spans }, fetchText) => {
+/**
+ * What was decided about a question; pressed, it shows the words that decided it. Where the check
+ * was unsure, `answer(name)` is told what the person says of it.
+ */
+floe.decisionChip = ({ kept, reason, spans, unsure }, fetchText, answer) => {
   const line = floe.el("div", { className: "chip-line" });
   const words = floe.el("span", {}, reason);
+  const asks = floe.el("div", { className: "chip-asks", role: "group" });
+  asks.setAttribute("aria-label", "Is this message private?");
+  if (unsure) {
+    asks.append(
+      floe.press("Not private: ask the cloud too", () => answer("release")),
+      floe.press("Always private", () => answer("confirm")),
+    );
+  }
   if (!spans.length) {
     line.append(floe.el("span", { className: "chip" }, floe.icon(kept ? "lock" : "mask"), words));
+    if (unsure) line.append(asks);
     return line;
   }
   const marked = floe.el("p", { className: "marked", hidden: true, dir: "auto" });
@@ -91,7 +103,7 @@ floe.decisionChip = ({ kept, reason, spans }, fetchText) => {
     marked.hidden = !marked.hidden;
     button.setAttribute("aria-expanded", String(!marked.hidden));
   };
-  line.append(button, marked);
+  line.append(button, ...(unsure ? [asks] : []), marked);
   return line;
 };
 
@@ -228,7 +240,10 @@ floe.surroundings = ({ trigger, server, redraw }) => {
       JSON.stringify([row, last, isOpen(row, last), editing?.id === row.id]),
     build: (row, last, conversation) => {
       const foot = floe.el("div", { className: "around" });
-      if (row.chip) foot.append(floe.decisionChip(row.chip, () => server.text(row.id)));
+      if (row.chip) {
+        const answer = (/** @type {"release" | "confirm"} */ name) => trigger(name, { id: row.id });
+        foot.append(floe.decisionChip(row.chip, () => server.text(row.id), answer));
+      }
       if (editing?.id === row.id) foot.append(editor(row, editing));
       for (const notice of row.notices) {
         foot.append(floe.el("p", { className: "aside", role: "status", dir: "auto" }, notice));

@@ -156,7 +156,8 @@ def draw_row(
     notices = list(live.notices if live else message.notices)
     ended = ENDED[status]
     asked = message.role == "user"
-    decided = following_route or (following.route if following else None)
+    # What is kept is newer: the person may have settled meanwhile what was unsure.
+    decided = (following.route if following else None) or following_route
     return ThreadRow(
         id=message.id,
         role=message.role,
@@ -180,7 +181,9 @@ def chip(route: Route | None) -> ChipValue | None:
     kept = route.kind == "local" and KEPT in route.reason
     if not kept and not route.spans:
         return None
-    return {"kept": kept, "reason": route.reason, "spans": route.spans}
+    return ChipValue(
+        kept=kept, reason=route.reason, spans=route.spans, unsure=kept and route.unsure
+    )
 
 
 def _route(kind: Mode) -> str:

@@ -9,7 +9,7 @@ from floe.config import Settings
 from floe.data_folder import encryption_switch, erasure
 from floe.data_folder.maintenance import Maintenance
 from floe.errors import EncryptionError
-from floe.store import backup, encryption
+from floe.store import backup, data_lock, encryption
 from floe.store.backup import BackupSchedule
 from floe.ui.page_events import EncryptionAsked, ViewAsked, read_asked
 from floe.ui.page_values import OwnDataValue
@@ -71,7 +71,7 @@ class DataActions:
     @show_errors
     def decrypt(self) -> Changes:
         """Ask for everything to be decrypted."""
-        backup.refuse_training(self._data_dir)
+        data_lock.refuse_training(self._data_dir)
         self._maintenance.ask_to_decrypt()
         return self._closing()
 

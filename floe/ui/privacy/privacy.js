@@ -47,7 +47,16 @@ floe.privacyRules = (part) => {
       "Privacy",
       "Every message is looked at on this device before anything is sent. What is private stays here.",
     ),
-    floe.sheet("What stays here", state, policy),
+    floe.sheet(
+      "What stays here",
+      state,
+      policy,
+      floe.el(
+        "small",
+        {},
+        "The check reads English best, and fifteen other languages. Text in Greek, Hebrew, Hindi, Thai and other scripts it reads badly: such a message stays here, and you are asked.",
+      ),
+    ),
     floe.sheet(
       "By kind",
       floe.el("p", {}, "Passwords, keys and your own words always stay here."),
@@ -74,8 +83,8 @@ floe.privacyRules = (part) => {
     state.textContent = value.detector;
     policy.set(value.policy);
     for (const [group, choice] of kinds) choice.set(value.treatments[group]);
-    taught.textContent = `Messages that you called not private: ${value.lessons}.`;
-    forget.hidden = !value.lessons;
+    taught.textContent = `Unsure messages that you called not private: ${value.lessons}; private: ${value.confirmations}.`;
+    forget.hidden = !value.lessons && !value.confirmations;
     meaning.textContent =
       value.policy === "local only"
         ? "The model on this device answers alone; no connection is opened."

@@ -108,6 +108,7 @@ class PrivacyActions:
             "detector": self._assistant.detector.sentence,
             "treatments": choices.treatments(store),
             "lessons": len(choices.lessons(store)),
+            "confirmations": choices.confirmations(store),
         }
 
 

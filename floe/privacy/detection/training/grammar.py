@@ -189,7 +189,7 @@ class Generator:
         return " ".join(text.split(" ")).strip()
 
     def styled(self, text: str, *, english: bool) -> str:
-        """The same as another person would type it."""
+        """Return the same as another person would type it."""
         dice = self._dice
         if english and dice.random() < 0.3:
             text = dice.choice(_LEADS) + text
