@@ -98,7 +98,8 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="
         ({"modalities": ["text", "audio"]}, "text alone"),
         ({"response_format": {"type": "json_object"}}, "format"),
         ({"logit_bias": {"50256": -100}}, "single tokens"),
-        ({"frequency_penalty": 0.5}, "repetition"),
+        ({"frequency_penalty": 3}, "frequency_penalty"),
+        ({"model": "floe-cloud", "presence_penalty": 0.5}, "does not ask the cloud alone"),
         ({"store": True}, "keeps no chats"),
         ({"logprobs": True, "top_logprobs": 6}, "5 likeliest"),
         ({"top_logprobs": 2}, "needs logprobs"),
@@ -235,7 +236,7 @@ def test_stop_strings_end_the_answer_before_them(
     assert text == COMMON.partition("on the weather")[0]
     assert reason == "stop"
     wait_until(lambda: not served.turns[0].running)
-    assert served.turns[0].view().status == "stopped"
+    assert served.turns[0].view().status == "complete"
 
 
 def test_the_limit_is_a_length(served: Served) -> None:
