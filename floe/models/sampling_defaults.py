@@ -15,9 +15,12 @@ from floe.models.catalog import load_catalog
 from floe.records import Sampling
 from floe.sampling_choices import SamplingChoices
 
-GENERAL: Final = Sampling(dry_multiplier=0.8, dry_allowed_length=5, dry_breakers=())
-"""Of a model of which nothing is known: greedy, and nothing is said over and over (measured in
-docs/sampling.md)."""
+GENERAL: Final = Sampling(
+    repeat_penalty=1.05, dry_multiplier=0.8, dry_allowed_length=5, dry_breakers=()
+)
+"""Of a model of which nothing is known: greedy, with penalties that end loops (measured in
+docs/sampling.md). No breakers, because small models loop over whole lines; so passages count from
+six tokens on, since lists and code repeat shorter ones rightly."""
 
 _IN_FILE: Final = {
     "general.sampling.temp": "temperature",
