@@ -219,9 +219,10 @@ class Picker:
         others = Shift(shift.ids[~here], shift.by[~here])
         token, mass = _largest_shifted(pooled.rest, others)
         best = mass * pooled.rest_fused
-        at = int(fused.argmax())
-        if fused[at] >= best:
-            token, best = int(pooled.ids[at]), float(fused[at])
+        if len(fused):
+            at = int(fused.argmax())
+            if fused[at] >= best:
+                token, best = int(pooled.ids[at]), float(fused[at])
         if tolerance > 0 and draft is not None and draft != token:
             before = self._fused_of(pooled, shift.ids)
             total = 1 + float((before * (factors - 1)).sum())

@@ -264,6 +264,15 @@ def test_a_greedy_fused_pick_is_the_best_of_the_penalised_distribution(
     assert len(picked) > 1, "the penalties decide"
 
 
+def test_a_cloud_that_names_no_token_of_ours_leaves_the_penalised_local_one() -> None:
+    sampling = Sampling(presence_penalty=5.0)
+    sampler = picker(sampling)
+    sampler.accept(A)
+    foreign = CloudToken(b"zz", (Candidate(b"zz", math.log(0.5)),))
+    pick = sampler.fused(LOGITS.copy(), foreign, b"", 0.5, sampling, None)
+    assert pick.token == B
+
+
 def test_the_draft_is_taken_within_the_tolerance_of_the_penalised_distribution() -> None:
     sampling = Sampling(presence_penalty=1.0)
     target = fused_by_hand(0.5, "log-linear", {A: 1}, sampling)

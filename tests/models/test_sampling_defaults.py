@@ -8,9 +8,12 @@ import pytest
 from floe.chat.preferences import SAMPLING_NAMES, Preferences
 from floe.config import Settings
 from floe.errors import FloeError
+from floe.fusion.decoder import Controls, Decoder
+from floe.llama.prompt import PromptBuilder
+from floe.llama.runtime import LlamaModel
 from floe.models.catalog import load_catalog
 from floe.models.sampling_defaults import GENERAL, sampling_defaults
-from floe.records import Sampling
+from floe.records import ChatMessage, Sampling
 from floe.sampling_choices import SamplingChoices
 
 
@@ -36,6 +39,23 @@ def test_every_model_of_the_catalog_has_settings_that_end_loops() -> None:
         assert sampling.dry_multiplier > 0
         assert sampling.dry_breakers == ()
         assert reason.endswith(".")
+
+
+def test_the_default_model_says_nothing_over_and_over(smollm: LlamaModel) -> None:
+    """Its greedy poem is one line again and again (real weights)."""
+    prompt = PromptBuilder(smollm).build([ChatMessage("user", "Write a poem about the rain.")])
+
+    def distinct(sampling: Sampling) -> float:
+        logits = smollm.prefill(prompt.tokens, lambda: False)
+        assert logits is not None
+        decoder = Decoder(smollm, Controls(weight=1.0))
+        steps = decoder.run(logits, dataclasses.replace(sampling, max_tokens=120))
+        tokens = [step.token_id for step in steps]
+        grams = list(zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False))
+        return len(set(grams)) / len(grams)
+
+    assert distinct(Sampling()) < 0.4
+    assert distinct(sampling_defaults(Settings(), smollm.metadata).sampling) > 0.7
 
 
 def test_a_file_of_ones_own_says_what_it_needs_itself() -> None:
