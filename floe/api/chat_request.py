@@ -14,7 +14,7 @@ from floe import sampling_choices as ranges
 from floe.chat.turn import TurnOptions
 from floe.cloud.protocol.wire import ChatParameters
 from floe.fusion.picking import ALTERNATIVES
-from floe.records import ChatMessage, Mode, Role
+from floe.records import ChatMessage, Mode, Role, Sampling
 
 MODELS: Final[Mapping[str, Mode]] = {
     "floe": "fused",
@@ -125,7 +125,10 @@ class CompletionRequest(ChatParameters):
             raise ValueError(
                 f"Floe keeps the {ALTERNATIVES} likeliest tokens of each step, no more."
             )
-        asked = next((name for name in _LOCAL_ONES if getattr(self, name)), None)
+        off = Sampling()
+        asked = next(
+            (n for n in _LOCAL_ONES if getattr(self, n) not in (None, getattr(off, n))), None
+        )
         if asked is not None and (self.floe.mode or MODELS.get(self.model)) == "cloud":
             raise ValueError(
                 f"Floe does not ask the cloud alone for {asked!r}. Leave it out, or ask another "
