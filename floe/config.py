@@ -3,8 +3,9 @@
 `floe.toml` is read from the user's configuration folder, then from the folder that Floe is started
 in. Chats and models lie in a checkout's own `data` and `models`, elsewhere in the user's folders.
 
-Environment variables are the upper-case names with `FLOE_` before them (`FLOE_PORT`). What the
-user moves in the page (slider, temperature, mode) lives in the store instead.
+Environment variables are the upper-case names with `FLOE_` before them (`FLOE_PORT`); those of a
+table have two underlines (`FLOE_SAMPLING__TOP_P`). What the user moves in the page (slider,
+temperature, mode) lives in the store instead.
 """
 
 import shlex
@@ -28,6 +29,7 @@ from floe.errors import CloudError, FloeError
 from floe.origin import parse_address
 from floe.records import PoolingRule
 from floe.resources import CHECKOUT
+from floe.sampling_choices import SamplingChoices
 
 _DIRS: Final = PlatformDirs("floe", appauthor=False)
 
@@ -89,6 +91,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="FLOE_",
+        env_nested_delimiter="__",
         frozen=True,
         extra="forbid",
         toml_file=FILES,
@@ -116,6 +119,10 @@ class Settings(BaseSettings):
     )
     threads: int = Field(0, ge=0, le=1024, description="0: chosen for this device")
     system_prompt: str = Field("You are a helpful assistant.", max_length=100_000)
+
+    sampling: SamplingChoices = Field(
+        SamplingChoices(), description="how tokens are picked, until the page says otherwise"
+    )
 
     cloud: str = Field(STAND_IN, description="'stand-in', 'off' or an OpenAI-compatible base URL")
     cloud_model: str = Field(

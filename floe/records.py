@@ -24,12 +24,34 @@ Status = Literal["streaming", "complete", "length", "stopped", "interrupted", "f
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Settings of sampling. `temperature` 0 is greedy; `top_p` in (0, 1] comes last."""
+    """Settings of sampling; what stands here punishes nothing and cuts nothing off.
+
+    They act in this order: the penalties, `temperature` (0 is greedy), `top_k` (0: all tokens),
+    `top_p` in (0, 1], `min_p` in [0, 1] (share of the best). The penalties are llama.cpp's, over
+    the answer alone: `repeat_penalty` (1: off), `frequency_penalty` and `presence_penalty` (0:
+    off) look at its last `penalty_last_n` tokens (-1: all, 0: none); DRY lowers what would go on
+    with a passage of `dry_allowed_length` tokens or more that stands in its last `dry_range`
+    tokens by `dry_multiplier` (0: off) x `dry_base`^(length - `dry_allowed_length`); no passage
+    goes across one of `dry_breakers`. The answer ends before the first of `stop`, and after
+    `max_tokens`.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 512
     seed: int | None = None
+    top_k: int = 0
+    min_p: float = 0.0
+    repeat_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    penalty_last_n: int = 64
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_range: int = -1
+    dry_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

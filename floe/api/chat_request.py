@@ -10,10 +10,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from floe import sampling_choices as ranges
 from floe.chat.turn import TurnOptions
 from floe.cloud.protocol.wire import ChatParameters
 from floe.fusion.picking import ALTERNATIVES
-from floe.records import ChatMessage, Mode, Role
+from floe.records import ChatMessage, Mode, Role, Sampling
 
 MODELS: Final[Mapping[str, Mode]] = {
     "floe": "fused",
@@ -23,6 +24,8 @@ MODELS: Final[Mapping[str, Mode]] = {
 """Ids that `model` may have, and who answers."""
 
 _LONGEST_ANSWER: Final = 65_536
+_LOCAL_ONES: Final = ("frequency_penalty", "presence_penalty", "top_k", "min_p", "repeat_penalty")
+"""Settings that Floe applies to the distribution itself: the cloud alone is not asked for them."""
 _NOTHING: Final[tuple[Any, ...]] = (None, False, 0, [], {}, "none")
 _NO_TOOLS: Final = "Floe calls no tools"
 _NOT_HERE: Final[dict[str, tuple[tuple[Any, ...], str]]] = {
@@ -37,8 +40,6 @@ _NOT_HERE: Final[dict[str, tuple[tuple[Any, ...], str]]] = {
     "web_search_options": (_NOTHING, "Floe searches no web"),
     "response_format": (({"type": "text"},), "Floe cannot hold an answer to a format"),
     "logit_bias": (_NOTHING, "Floe cannot favour single tokens"),
-    "frequency_penalty": (_NOTHING, "Floe does not punish repetition"),
-    "presence_penalty": (_NOTHING, "Floe does not punish repetition"),
     "store": (_NOTHING, "Floe keeps no chats that a program brings along"),
 }
 """Parameters that would change the answer and that nobody here can follow: the values that ask for
@@ -98,7 +99,12 @@ class CompletionRequest(ChatParameters):
     messages: list[_SentMessage] = Field(min_length=1)
     top_logprobs: int = Field(0, ge=0)
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
-    top_p: float | None = Field(None, gt=0, le=1, allow_inf_nan=False)
+    top_p: ranges.TopP | None = None
+    frequency_penalty: ranges.OpenAiPenalty | None = None
+    presence_penalty: ranges.OpenAiPenalty | None = None
+    top_k: ranges.TopK | None = None
+    min_p: ranges.MinP | None = None
+    repeat_penalty: ranges.RepeatPenalty | None = None
     floe: FloeOptions = FloeOptions()
 
     @model_validator(mode="before")
@@ -118,6 +124,15 @@ class CompletionRequest(ChatParameters):
         if self.top_logprobs > ALTERNATIVES:
             raise ValueError(
                 f"Floe keeps the {ALTERNATIVES} likeliest tokens of each step, no more."
+            )
+        off = Sampling()
+        asked = next(
+            (n for n in _LOCAL_ONES if getattr(self, n) not in (None, getattr(off, n))), None
+        )
+        if asked is not None and (self.floe.mode or MODELS.get(self.model)) == "cloud":
+            raise ValueError(
+                f"Floe does not ask the cloud alone for {asked!r}. Leave it out, or ask another "
+                "model of Floe."
             )
         if self.messages[-1].role != "user":
             raise ValueError("The last message must be the user's: that is what is answered.")
@@ -147,12 +162,17 @@ class CompletionRequest(ChatParameters):
             kept: the page's, budget and deadline among them.
             automatic: the automatic weight.
         """
-        sampling = kept.sampling
+        names = ("temperature", "top_p", *_LOCAL_ONES)
+        asked = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.frequency_penalty or self.presence_penalty:
+            # In this protocol they look at all of the answer.
+            asked["penalty_last_n"] = -1
+        if self.stops:
+            asked["stop"] = tuple(self.stops)
         sampling = replace(
-            sampling,
-            temperature=sampling.temperature if self.temperature is None else self.temperature,
-            top_p=sampling.top_p if self.top_p is None else self.top_p,
-            max_tokens=min(self.limit or sampling.max_tokens, _LONGEST_ANSWER),
+            kept.sampling,
+            **asked,
+            max_tokens=min(self.limit or kept.sampling.max_tokens, _LONGEST_ANSWER),
             seed=None if self.seed is None else self.seed % 2**64,
         )
         weight = automatic if self.floe.weight is None else self.floe.weight

@@ -95,7 +95,8 @@ class _Answer:
         Raises:
             ApiError: it broke off.
         """
-        text = StopFilter(self.asked.stops)
+        # Stop strings are cut off where the answer is written.
+        text = StopFilter(())
         cursor = 0
         while True:
             self._news.clear()
@@ -103,10 +104,6 @@ class _Answer:
                 cursor = event.number
                 if isinstance(event, TokenEvent):
                     yield _Addition(text.add(event.step.text_bytes), self._row(event.step))
-                    if text.stopped:
-                        turn.stop()
-                        yield _Addition("", reason="stop")
-                        return
                 elif isinstance(event, EndEvent):
                     yield _Addition(text.flush(), reason=_reason(turn, event.status))
                     return
@@ -182,7 +179,7 @@ class ApiEndpoint:
             end()
 
     def _begin(self, asked: CompletionRequest, heard: Callable[[], None]) -> Turn:
-        kept = Preferences.load(self._store).options()
+        kept = Preferences.load(self._store).options(self._assistant.sampling.sampling)
         automatic = kept_weight(self._store, self._rule).weight
         try:
             return self._assistant.respond(

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +28,13 @@ from floe.fusion.decoder import Controls, Decoder
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
-from floe.records import ChatMessage, Sampling
+from floe.models.sampling_defaults import GENERAL
+from floe.records import ChatMessage
 
 _TOKENS: Final = 128
 _ROUNDS: Final = 16
+_SAMPLING: Final = replace(GENERAL, max_tokens=_TOKENS)
+"""With the penalties of the default page, which are part of the cost."""
 _QUESTION: Final = "Tell me a long story about a lighthouse keeper and the sea."
 
 
@@ -85,7 +89,7 @@ def _floe(model: LlamaModel, prompt: list[int]) -> list[int]:
     logits = model.prefill(prompt, lambda: False)
     assert logits is not None
     decoder = Decoder(model, Controls(weight=1.0))
-    return [step.token_id for step in decoder.run(logits, Sampling(max_tokens=_TOKENS))]
+    return [step.token_id for step in decoder.run(logits, _SAMPLING)]
 
 
 def _raw(model: LlamaModel, tokens: list[int]) -> int:

@@ -34,8 +34,10 @@ from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.scoring.scores import Scores
 from floe.fusion.scoring.teacher_forcing import RowAfter
+from floe.fusion.stop_strings import StopStrings
 from floe.llama.prompt import Prompt, PromptBuilder
 from floe.llama.runtime import LlamaModel
+from floe.models.sampling_defaults import sampling_defaults
 from floe.privacy import choices
 from floe.privacy.detector import Detector
 from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
@@ -69,6 +71,7 @@ class Assistant:
         gate: decides what may leave.
         sent: what was sent.
         adapters: what was learnt; those in use act from the next answer on.
+        sampling: settings of sampling that hold until somebody chooses others, and why.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Assistant:
         self.sent = SentLog(store)
         self.adapters = Adapters(store, settings.data_dir)
         self._settings = settings
+        self.sampling = sampling_defaults(settings, model.metadata)
         self._active_adapters = ActiveAdapters(model, store, self.adapters)
         self._prompts = PromptBuilder(model)
         # Found out now, not while the first answer is waited for.
@@ -610,7 +614,8 @@ class Assistant:
             logits = self.model.prefill(prompt.tokens, lambda: turn.controls.stopped)
             if logits is None:
                 return "stopped"
-            for step in decoder.run(logits, options.sampling):
+            stops = StopStrings(options.sampling.stop)
+            for step in stops.cut(decoder.run(logits, options.sampling)):
                 turn.add(step)
                 if requests is not None:
                     turn.count(**requests.usage())
@@ -648,13 +653,16 @@ class Assistant:
         if stream is None:
             return None, ""
         relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
+        stops = StopStrings(options.sampling.stop)
         try:
-            for step in relay.run(options.sampling.max_tokens):
+            for step in stops.cut(relay.run(options.sampling.max_tokens)):
                 turn.add(step)
                 turn.count(**requests.usage())
         finally:
             stream.close()
             self._count(turn, requests)
+        if stops.met:
+            return "complete", ""
         if relay.ending != "broken":
             return relay.ending, ""
         reason = str(stream.error) if stream.error else "The cloud fell silent."

@@ -5,12 +5,15 @@ floe ask "And at night?" --conversation 3 --mode local --json
 git diff | floe ask -
 """
 
+import argparse
 import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, get_args
+
+from pydantic import ValidationError
 
 from floe.application import Application
 from floe.chat.assistant import Assistant
@@ -19,10 +22,27 @@ from floe.chat.turn import NoticeEvent, TextEvent, Turn, TurnOptions
 from floe.cli.arguments import add_cloud_flags, add_model_flags, command_parser, settings_from
 from floe.cli.data import data_folder
 from floe.records import Mode
+from floe.sampling_choices import SamplingChoices
 
 _READY_SECONDS: Final = 120.0
 """Time that the cloud and the privacy check may take to start."""
 _POLL_SECONDS: Final = 0.05
+_WHOLE: Final = ("top_k", "penalty_last_n", "seed", "max_tokens")
+_FLAGS: Final = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "penalty_last_n",
+    "dry_multiplier",
+    "seed",
+    "stop",
+    "max_tokens",
+)
+"""The others are in `floe.toml`."""
 _LOOK_SECONDS: Final = 0.5
 """Longest wait for the next event; a commit that does not come back is noticed then."""
 
@@ -35,22 +55,27 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("text", help="the question; '-' reads it from standard input")
     parser.add_argument("--mode", choices=get_args(Mode), help="who may answer (as in the page)")
     parser.add_argument("--weight", type=float, help="local weight in [0, 1] (as in the page)")
-    parser.add_argument("--temperature", type=float, help="0: always the likeliest token")
-    parser.add_argument("--max-tokens", type=int, help="longest answer")
+    add_sampling_flags(parser)
     parser.add_argument("--conversation", type=int, metavar="ID", help="go on with this chat")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
     if options.weight is not None and not 0 <= options.weight <= 1:
         parser.error("--weight is between 0 and 1")
+    try:
+        sampling = SamplingChoices.model_validate(
+            {name: value for name in _FLAGS if (value := getattr(options, name)) is not None}
+        ).chosen
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        parser.error(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}")
     text = sys.stdin.read() if options.text == "-" else options.text
     settings = settings_from(options)
     with data_folder(settings), Application.open(settings) as application:
         chosen = turn_options(
-            Preferences.load(application.store).options(),
+            Preferences.load(application.store).options(application.assistant.sampling.sampling),
+            sampling,
             mode=options.mode,
             weight=options.weight,
-            temperature=options.temperature,
-            max_tokens=options.max_tokens,
         )
         if chosen.mode != "local":
             wait_for_cloud(application.assistant)
@@ -61,10 +86,23 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def turn_options(kept: TurnOptions, **changes: Any) -> TurnOptions:
+def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for each setting of sampling that is chosen for one answer."""
+    for name in _FLAGS:
+        field = SamplingChoices.model_fields[name]
+        flag = f"--{name.replace('_', '-')}"
+        if name == "stop":
+            parser.add_argument(
+                flag, action="append", metavar="TEXT", help=f"{field.description}; may come again"
+            )
+        else:
+            kind = int if name in _WHOLE else float
+            parser.add_argument(flag, type=kind, metavar="N", help=field.description)
+
+
+def turn_options(kept: TurnOptions, sampling: dict[str, Any], **changes: Any) -> TurnOptions:
     """Return what the page would use, changed by the flags that were given (None: not given)."""
     given = {name: value for name, value in changes.items() if value is not None}
-    sampling = {n: given.pop(n) for n in ("temperature", "max_tokens") if n in given}
     return replace(kept, sampling=replace(kept.sampling, **sampling), **given)
 
 

@@ -166,7 +166,7 @@ class Decoder:
             logits: float32 of shape (1, vocabulary), after the last token of the prompt.
             sampling: how tokens are picked, and how many at most.
         """
-        self._picker.seed(sampling.seed)
+        self._picker.begin(sampling)
         self._sampling = sampling
         self.ending = "complete"
         self._room = sampling.max_tokens
@@ -195,6 +195,7 @@ class Decoder:
             if step.token_id in self._end_ids:
                 break
             self._room -= 1
+            self._picker.accept(step.token_id)
             if self._follower is not None:
                 self._follower.advance(step.text_bytes)
             yield step
@@ -254,8 +255,8 @@ class Decoder:
     def _pick_alone(self, row: NDArray[np.float32]) -> Pick:
         return self._picker.local(row, self._sampling)
 
-    def _pick_ahead(self, row: NDArray[np.float32]) -> Pick:
-        return self._picker.local(row, self._sampling, ahead=True)
+    def _pick_ahead(self, row: NDArray[np.float32], before: Sequence[int]) -> Pick:
+        return self._picker.local(row, self._sampling, ahead=before)
 
     def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, LogitArray]:
         """How many proposals are checked along with this token, and the logits after each."""

@@ -6,7 +6,7 @@ machine awake; should the row come after all, it counts, and what it contradicts
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final
 
@@ -36,7 +36,7 @@ class Ahead:
     def __init__(
         self,
         local: LocalModel,
-        pick: Callable[[NDArray[np.float32]], Pick],
+        pick: Callable[[NDArray[np.float32], Sequence[int]], Pick],
         row: NDArray[np.float32],
         first: Pick | None,
         *,
@@ -47,7 +47,8 @@ class Ahead:
 
         Args:
             local: its cache ends where the tokens begin.
-            pick: a token of the local model alone.
+            pick: a token of the local model alone, from logits and the tokens written ahead
+                before it.
             row: logits at that position; valid until the model is used again.
             first: the token there, if one was drawn before: to draw again would favour those
                 that were not refused.
@@ -59,7 +60,7 @@ class Ahead:
         self._left = min(room - 1, MOST_AHEAD, local.context_size - len(local.tokens))
         self._seconds = seconds
         self.rows = [row.copy()]
-        self.picks = [first or pick(self.rows[0])]
+        self.picks = [first or pick(self.rows[0], ())]
 
     def holds(self, token: int) -> bool:
         """Whether this token was picked here, and evaluated."""
@@ -84,6 +85,6 @@ class Ahead:
         began = perf_counter()
         row = self._local.evaluate([last])[0].copy()
         self.rows.append(row)
-        self.picks.append(self._pick(row))
+        self.picks.append(self._pick(row, [pick.token for pick in self.picks]))
         self._seconds = max(self._seconds, perf_counter() - began)
         return 0.0

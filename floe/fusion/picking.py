@@ -1,12 +1,15 @@
 """One token from one distribution: greedy, sampled, or the cloud's own token taken as a draft."""
 
 import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from floe.fusion.index import TokenIndex
+from floe.fusion.penalties import Penalties, Shift
 from floe.fusion.pooling import Pooled, exponentials, pool
 from floe.fusion.projection import Projector
 from floe.records import Alternative, CloudToken, PoolingRule, Sampling
@@ -19,7 +22,10 @@ _NEAR: Final = math.exp(-6.0)
 
 
 class Pick(NamedTuple):
-    """The token picked and what could have been; probabilities as in `TokenStep`."""
+    """The token picked and what could have been; probabilities as in `TokenStep`.
+
+    They are those before penalties, temperature and all that cuts off: what the models hold.
+    """
 
     token: int
     p_local: float
@@ -42,7 +48,20 @@ class Picker:
         # Arrays of this size made anew for each token would come from the operating system and
         # go back to it each time, which stops all threads for a moment.
         self._work = np.empty(index.size, np.float32)
+        self._named = np.full(index.size, -1, np.intp)
+        self._penalties: Penalties | None = None
         self.seed(None)
+
+    def begin(self, sampling: Sampling) -> None:
+        """Start an answer: its random numbers, and the penalties on what it will repeat."""
+        self.seed(sampling.seed)
+        asked = Penalties.are_asked_for(sampling)
+        self._penalties = Penalties(sampling, self._index, self._pieces) if asked else None
+
+    def accept(self, token: int) -> None:
+        """Take note of the answer's next token; penalties of those to come look at it."""
+        if self._penalties is not None:
+            self._penalties.accept(token)
 
     def seed(self, seed: int | None) -> None:
         """Start the random numbers anew; None: from the operating system."""
@@ -51,17 +70,31 @@ class Picker:
         (self._ahead,) = self._random.spawn(1)
 
     def local(
-        self, logits: NDArray[np.float32], sampling: Sampling, *, ahead: bool = False
+        self,
+        logits: NDArray[np.float32],
+        sampling: Sampling,
+        *,
+        ahead: Sequence[int] | None = None,
     ) -> Pick:
-        """A token of the local model alone; `ahead`: with random numbers of another sequence."""
+        """A token of the local model alone.
+
+        Args:
+            logits: float32 of shape (vocabulary,).
+            sampling: temperature 0 takes the most probable token.
+            ahead: tokens written ahead of the answer that stand before this one; then the random
+                numbers are those of another sequence. None: the token is the answer's next.
+        """
         mass, token = exponentials(logits, self._work)
         least = _NEAR * float(mass[token])
         scale = 1 / float(np.add.reduce(mass))
+        shift = self._shift_of(logits, ahead or ())
         if sampling.temperature > 0:
             none = np.empty(0, np.float64)
             bare = Pooled(np.empty(0, np.intp), none, none, none, mass, scale, 0.0, scale)
-            random = self._ahead if ahead else self._random
-            token = _draw(self._target(logits, bare, sampling), random)
+            random = self._random if ahead is None else self._ahead
+            token = _draw(self._target(logits, bare, sampling, shift), random)
+        elif shift is not None:
+            token, _ = _largest_shifted(mass, shift)
         probability = float(mass[token]) * scale
         # The hottest path of the program.
         if probability > _CERTAIN:
@@ -103,14 +136,20 @@ class Picker:
             tolerance: a greedy pick is the draft if its probability is within this of the best.
         """
         # A greedy pick needs the logits no more, and space of its own would have to be fetched.
-        mass, _ = exponentials(logits, self._work if sampling.temperature > 0 else logits)
+        keeps = sampling.temperature > 0 or self._penalties is not None
+        mass, top = exponentials(logits, self._work if keeps else logits)
+        # Greedy picks that punish nothing have no use for it, nor logits to read it off.
+        factor = float(logits[top]) - math.log(float(mass[top])) if keeps else 0.0
         projection = self._projector.project(row, pending, mass)
         pooled = pool(mass, projection, weight, self._rule)
         best = _best(pooled)
         own = best[0]
+        shift = self._shift_pooled(pooled, factor) if self._penalties is not None else None
         if sampling.temperature > 0:
-            target = self._target(logits, pooled, sampling)
+            target = self._target(logits, pooled, sampling, shift)
             own = _entry(self._accept_or_draw(target, logits, pooled, sampling, draft), pooled)
+        elif shift is not None:
+            own = self._greedy_penalised(pooled, shift, draft, tolerance)
         elif tolerance > 0 and draft is not None and draft != own.token:
             proposed = _entry(draft, pooled)
             if own.fused - proposed.fused <= tolerance:
@@ -124,15 +163,102 @@ class Picker:
         share = np.exp(local[self._index.end_ids].astype(np.float64) - float(local.max()))
         return int(self._index.end_ids[_draw(share, self._random)])
 
+    def _shift_of(self, logits: NDArray[np.float32], ahead: Sequence[int]) -> Shift | None:
+        """Return the penalties on the local model's own logits."""
+        penalties = self._penalties
+        if penalties is None:
+            return None
+        with penalties.after(ahead) if ahead else nullcontext():
+            return penalties.shift(lambda ids: logits[ids].astype(np.float64))
+
+    def _shift_pooled(self, pooled: Pooled, factor: float) -> Shift | None:
+        """Return the penalties on the pooled distribution.
+
+        The repetition penalty goes by the sign of a logit, and a distribution alone has none that
+        mean anything. Its logits are ln r at the level of the local model's (the logarithm of the
+        sum of their exponentials), so that at weight 1 they are the local model's own.
+
+        Args:
+            pooled: the distribution.
+            factor: logarithm of what the local masses were divided by.
+        """
+        assert self._penalties is not None
+        level = factor - math.log(pooled.rest_local)
+
+        def logits_of(ids: NDArray[np.intp]) -> NDArray[np.float64]:
+            with np.errstate(divide="ignore"):
+                return np.log(self._fused_of(pooled, ids)) + level
+
+        return self._penalties.shift(logits_of)
+
+    def _places_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return where some tokens stand in `pooled.ids`; -1: nowhere."""
+        named = self._named
+        named[pooled.ids] = np.arange(len(pooled.ids))
+        places: NDArray[np.intp] = named[ids]
+        named[pooled.ids] = -1
+        return places
+
+    def _fused_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the fused probabilities of some tokens."""
+        places = self._places_of(pooled, ids)
+        fused = pooled.rest[ids].astype(np.float64) * pooled.rest_fused
+        here = places >= 0
+        fused[here] = pooled.fused[places[here]]
+        return fused
+
+    def _greedy_penalised(
+        self, pooled: Pooled, shift: Shift, draft: int | None, tolerance: float
+    ) -> "_Entry":
+        """Return the most probable token after penalties, or the draft within `tolerance` of it."""
+        factors = np.exp(shift.by)
+        places = self._places_of(pooled, shift.ids)
+        here = places >= 0
+        fused = pooled.fused.copy()
+        fused[places[here]] *= factors[here]
+        others = Shift(shift.ids[~here], shift.by[~here])
+        token, mass = _largest_shifted(pooled.rest, others)
+        best = mass * pooled.rest_fused
+        if len(fused):
+            at = int(fused.argmax())
+            if fused[at] >= best:
+                token, best = int(pooled.ids[at]), float(fused[at])
+        if tolerance > 0 and draft is not None and draft != token:
+            before = self._fused_of(pooled, shift.ids)
+            total = 1 + float((before * (factors - 1)).sum())
+            proposed = _entry(draft, pooled).fused
+            if (changed := np.flatnonzero(shift.ids == draft)).size:
+                proposed *= float(factors[changed[0]])
+            if best - proposed <= tolerance * total:
+                token = draft
+        return _entry(token, pooled)
+
     def _target(
-        self, logits: NDArray[np.float32], pooled: Pooled, sampling: Sampling
+        self,
+        logits: NDArray[np.float32],
+        pooled: Pooled,
+        sampling: Sampling,
+        shift: Shift | None,
     ) -> NDArray[np.float64]:
-        """Fused distribution after temperature, then top-p; shape (vocabulary,), sums to 1."""
+        """Fused distribution as it is sampled: penalised, heated, cut off (see `Sampling`).
+
+        Returns:
+            float64 of shape (vocabulary,), sums to 1.
+        """
         inverse = 1.0 / sampling.temperature
         target = _heated(logits, pooled, pooled.rest_fused, inverse)
         target[pooled.ids] = pooled.fused**inverse
+        if shift is not None:
+            target[shift.ids] *= np.exp(shift.by * inverse)
         target /= target.sum()
-        return target if sampling.top_p >= 1 else _nucleus(target, sampling.top_p)
+        if sampling.top_k > 0:
+            target = _largest_only(target, sampling.top_k)
+        if sampling.top_p < 1:
+            target = _nucleus(target, sampling.top_p)
+        if sampling.min_p > 0:
+            target[target < sampling.min_p * target.max()] = 0.0
+            target /= target.sum()
+        return target
 
     def _accept_or_draw(
         self,
@@ -247,6 +373,26 @@ def _largest(mass: NDArray[np.float32], least: float) -> list[tuple[int, float]]
     for token, value in taken:
         mass[token] = value
     return taken
+
+
+def _largest_shifted(mass: NDArray[np.float32], shift: Shift) -> tuple[int, float]:
+    """Return the token of the largest mass after `shift`, and that; `mass` stays as it is."""
+    before = mass[shift.ids]
+    mass[shift.ids] = before * np.exp(shift.by)
+    token = int(mass.argmax())
+    largest = float(mass[token])
+    mass[shift.ids] = before
+    return token, largest
+
+
+def _largest_only(probabilities: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Keep the `count` best tokens (top-k; Fan et al. 2018)."""
+    if count >= len(probabilities):
+        return probabilities
+    kept = np.argpartition(probabilities, -count)[-count:]
+    best = np.zeros_like(probabilities)
+    best[kept] = probabilities[kept] / probabilities[kept].sum()
+    return best
 
 
 def _nucleus(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:

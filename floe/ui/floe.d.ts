@@ -11,6 +11,7 @@ type Watched<Value> = Pick<Part<Value, Nothing, Nothing>, "props" | "watch">;
 type TokenValue = TokenPage["rows"][number];
 type AlternativeValue = TokenValue[9];
 type TokenSource = TokenValue[3];
+type SamplingNumber = Exclude<SamplingAsked["name"], "stop">;
 type Finding = CloudInUseValue["findings"][number];
 
 /** A control that holds what was just chosen for a moment; `fresh`: it stands for something else. */
@@ -110,6 +111,10 @@ interface Floe extends DrawnByName {
 
   // chat/figures.js
   showFigures(figures: string[][] | null): void;
+
+  // chat/advanced.js
+  /** Name, label, least, most, step, and a line of explanation. */
+  samplingFields: [SamplingNumber, string, number, number, number, string][];
 
   // cloud/cloud.js
   setCloud(open: boolean): void;

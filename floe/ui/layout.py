@@ -41,8 +41,7 @@ class Parts:
     weight: gr.Slider
     auto: gr.HTML
     mode: gr.Radio
-    temperature: gr.Slider
-    max_tokens: gr.Slider
+    advanced: gr.HTML
     prompt: gr.Textbox
     send: gr.Button
     stop: gr.Button
@@ -55,7 +54,7 @@ class Parts:
     @property
     def controls(self) -> list[gr.Slider | gr.Radio]:
         """The controls for the answers to come, in the order of `Preferences`."""
-        return [self.mode, self.weight, self.temperature, self.max_tokens]
+        return [self.mode, self.weight]
 
 
 def lay_out(
@@ -124,27 +123,7 @@ def lay_out(
                     mode = gr.Radio(
                         MODES, value=defaults.mode, label="Who answers", elem_id="mode", min_width=0
                     )
-                    temperature = gr.Slider(
-                        0,
-                        1.5,
-                        defaults.temperature,
-                        step=0.05,
-                        label="Temperature",
-                        elem_id="temperature",
-                        min_width=0,
-                        buttons=[],
-                    )
-                    max_tokens = gr.Slider(
-                        8,
-                        2048,
-                        defaults.max_tokens,
-                        step=8,
-                        precision=0,
-                        label="Length in tokens",
-                        elem_id="length",
-                        min_width=0,
-                        buttons=[],
-                    )
+                advanced = js_component("advanced", "set", "reset")
                 with gr.Row(elem_id="composer"):
                     prompt = gr.Textbox(
                         elem_id="prompt",
@@ -177,8 +156,7 @@ def lay_out(
         weight,
         auto,
         mode,
-        temperature,
-        max_tokens,
+        advanced,
         prompt,
         send,
         stop,

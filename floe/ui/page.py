@@ -100,7 +100,8 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
         trigger_mode="multiple",
         **_SILENT,
     )
-    page.load(actions.load, session, [*shown, *parts.controls, parts.cloud, parts.auto], **_SILENT)
+    loaded = [*shown, *parts.controls, parts.advanced, parts.cloud, parts.auto]
+    page.load(actions.load, session, loaded, **_SILENT)
     parts.listing.new(actions.new, session, shown, **_SILENT)
     parts.listing.open(actions.open, session, shown, **_SILENT)
     parts.listing.delete(actions.delete, session, shown, **_SILENT)
@@ -130,13 +131,9 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     weighing = [parts.auto, parts.weight]
     parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)
     parts.clock.tick(actions.refresh_weight, session, weighing, **_AT_ONCE)
-    gr.on(
-        [parts.mode.input, parts.temperature.input, parts.max_tokens.input],
-        actions.keep,
-        parts.controls,
-        None,
-        **latest,
-    )
+    parts.mode.input(actions.keep, parts.controls, None, **latest)
+    parts.advanced.set(actions.set_sampling, None, [parts.advanced, parts.notice], **_EACH)
+    parts.advanced.reset(actions.reset_sampling, None, [parts.advanced, parts.notice], **_EACH)
     parts.clock.tick(actions.refresh_cloud, None, parts.cloud, **_AT_ONCE)
 
 

@@ -67,6 +67,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     ),
     "live": DrawnPart(Frame),
     "auto": DrawnPart(values.AutoWeightValue, {"set": events.SwitchAsked}),
+    "advanced": DrawnPart(values.AdvancedValue, {"set": events.SamplingAsked, "reset": None}),
     "panelHead": DrawnPart(),
     "hint": DrawnPart(values.HintValue),
     "where": DrawnPart(str),

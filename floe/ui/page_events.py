@@ -29,6 +29,18 @@ def _whole(text: Any) -> Any:
 LongText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_TEXT)]
 ShortText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=1000)]
 Use: TypeAlias = Literal["train", "federate"]
+SamplingName: TypeAlias = Literal[
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "dry_multiplier",
+    "seed",
+    "stop",
+]
+"""See `chat.preferences.SAMPLING_NAMES`."""
 
 
 class _Asked(BaseModel):
@@ -51,6 +63,13 @@ class TitleAsked(ItemAsked):
     """A conversation is to be renamed."""
 
     title: LongText
+
+
+class SamplingAsked(_Asked):
+    """A setting of sampling is to be another; None: as it is for the model."""
+
+    name: SamplingName
+    value: float | list[ShortText] | None
 
 
 class NameAsked(ItemAsked):

@@ -54,6 +54,25 @@ class TokenPage(TypedDict):
     live: bool
 
 
+class AdvancedValue(TypedDict):
+    """Settings of sampling that hold now; `chosen`: names of those that the person set.
+
+    `reason`: why the others are as they are.
+    """
+
+    temperature: float
+    max_tokens: int
+    top_p: float
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+    dry_multiplier: float
+    seed: int | None
+    stop: list[str]
+    chosen: list[str]
+    reason: str
+
+
 class ConversationValue(TypedDict):
     """A line of the conversation list; `when` is the heading that it stands under."""
 

@@ -165,6 +165,27 @@ interface AutoWeightValue {
   reason: string;
 }
 
+/** A setting of sampling is to be another; None: as it is for the model. */
+interface SamplingAsked {
+  name: "temperature" | "max_tokens" | "top_p" | "top_k" | "min_p" | "repeat_penalty" | "dry_multiplier" | "seed" | "stop";
+  value: number | string[] | null;
+}
+
+/** Settings of sampling that hold now; `chosen`: names of those that the person set. */
+interface AdvancedValue {
+  temperature: number;
+  max_tokens: number;
+  top_p: number;
+  top_k: number;
+  min_p: number;
+  repeat_penalty: number;
+  dry_multiplier: number;
+  seed: number | null;
+  stop: string[];
+  chosen: string[];
+  reason: string;
+}
+
 /** What is known of an endpoint; `link` is the page where a key is got, or empty. */
 interface HintValue {
   note: string;
@@ -535,6 +556,14 @@ interface DrawnParts {
     AutoWeightValue,
     {
       set: SwitchAsked;
+    },
+    Nothing
+  >;
+  advanced: Part<
+    AdvancedValue,
+    {
+      set: SamplingAsked;
+      reset: null;
     },
     Nothing
   >;

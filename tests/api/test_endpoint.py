@@ -14,11 +14,14 @@ from typing import Any
 import openai
 import pytest
 
+from floe.api.chat_request import CompletionRequest
 from floe.api.endpoint import LARGEST_BODY, MOST_WAITING
 from floe.api.server import KEY_FILE, load_key
 from floe.chat.preferences import Preferences
+from floe.chat.turn import TurnOptions
 from floe.errors import FloeError
 from floe.privacy import choices
+from floe.records import Sampling
 from tests.api.conftest import KEY, PacedModel, Served
 from tests.privacy.test_nothing_leaves import (
     ASKED,
@@ -98,7 +101,8 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="
         ({"modalities": ["text", "audio"]}, "text alone"),
         ({"response_format": {"type": "json_object"}}, "format"),
         ({"logit_bias": {"50256": -100}}, "single tokens"),
-        ({"frequency_penalty": 0.5}, "repetition"),
+        ({"frequency_penalty": 3}, "frequency_penalty"),
+        ({"model": "floe-cloud", "presence_penalty": 0.5}, "does not ask the cloud alone"),
         ({"store": True}, "keeps no chats"),
         ({"logprobs": True, "top_logprobs": 6}, "5 likeliest"),
         ({"top_logprobs": 2}, "needs logprobs"),
@@ -127,7 +131,7 @@ def test_what_asks_for_nothing_is_let_pass(served: Served) -> None:
     nothing = {
         "n": 1, "tools": [], "stop": None, "temperature": None, "logprobs": None,
         "presence_penalty": 0, "response_format": {"type": "text"}, "user": "me",
-        "stream_options": None, "tool_choice": "auto",
+        "stream_options": None, "tool_choice": "auto", "repeat_penalty": 1,
     }  # fmt: skip
     answer = served.ask(PLAIN, **nothing).json()
     assert answer["choices"][0]["message"]["content"] == COMMON
@@ -235,7 +239,25 @@ def test_stop_strings_end_the_answer_before_them(
     assert text == COMMON.partition("on the weather")[0]
     assert reason == "stop"
     wait_until(lambda: not served.turns[0].running)
-    assert served.turns[0].view().status == "stopped"
+    assert served.turns[0].view().status == "complete"
+
+
+def test_fields_of_a_request_are_settings_of_sampling() -> None:
+    kept = TurnOptions(sampling=Sampling(top_p=0.9, dry_multiplier=0.8, penalty_last_n=64))
+    fields = {"frequency_penalty": 0.5, "min_p": 0.1, "stop": ["a", "b"], "seed": 3, "top_k": 0}
+    asked = CompletionRequest.model_validate(
+        {"model": "floe", "messages": [{"role": "user", "content": PLAIN}], **fields}
+    )
+    # The protocol's penalties look at the whole answer; what is left out stays as in the page.
+    assert asked.options(kept, 0.5).sampling == Sampling(
+        top_p=0.9,
+        dry_multiplier=0.8,
+        seed=3,
+        min_p=0.1,
+        frequency_penalty=0.5,
+        penalty_last_n=-1,
+        stop=("a", "b"),
+    )
 
 
 def test_the_limit_is_a_length(served: Served) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from floe.chat.preferences import Preferences
 from floe.records import Message, TokenStep
 from tests.ui.conftest import App
 from tests.ui.person import Person
@@ -293,6 +294,53 @@ def test_controls_are_found_again(page: Page, app: App) -> None:
     expect(page.locator("#mode .selected")).to_have_text("Cloud only")
 
 
+def test_advanced_settings_are_set_by_keyboard_and_hold(page: Page, app: App) -> None:
+    person = Person(page, app, mode="local")
+    drawer = page.locator("#advanced details")
+    page.locator("#advanced summary").focus()
+    page.keyboard.press("Enter")
+    sheet = page.get_by_role("group", name="How tokens are picked")
+    expect(sheet).to_be_visible()
+    temperature = page.get_by_label("Temperature")
+    expect(temperature).to_have_value("0")
+    page.keyboard.press("Tab")
+    expect(temperature).to_be_focused()
+    page.keyboard.type("99")
+    page.keyboard.press("Tab")
+    expect(temperature).to_have_value("5")
+    expect(page.get_by_label("Top-p")).to_be_focused()
+    page.get_by_label("Temperature").fill("0")
+    page.get_by_label("Seed").fill("7")
+    # The default model says "... Paris." of its own accord.
+    page.get_by_label("Stop before").fill("Paris")
+    page.get_by_label("DRY penalty").focus()
+    expect(sheet.locator("p[role=status]")).to_contain_text("Set by you: Temperature")
+    expect(sheet.locator("p[role=status]")).to_contain_text("Seed, Stop before")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    expect(page.locator("#advanced summary")).to_be_focused()
+    person.ask("What is the capital of France?")
+    assert "Paris" not in person.answer_text
+    assert "capital" in person.answer_text
+
+    person.come()
+    page.locator("#advanced summary").click()
+    expect(page.get_by_label("Seed")).to_have_value("7")
+    page.set_viewport_size({"width": 390, "height": 844})
+    box = sheet.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["y"] >= 0
+    assert box["x"] + box["width"] <= 390
+    sheet.get_by_role("button", name="As recommended").press("Enter")
+    expect(page.get_by_label("Seed")).to_have_value("")
+    expect(page.get_by_label("Stop before")).to_have_value("")
+    expect(sheet.get_by_role("button", name="As recommended")).to_be_hidden()
+    expect(drawer).to_have_attribute("open", "")
+    with app.store() as store:
+        assert Preferences.load(store).sampling == {}
+
+
 def test_dark_follows_the_system_until_the_person_chooses(page: Page, app: App) -> None:
     page.emulate_media(color_scheme="dark")
     Person(page, app)
@@ -320,7 +368,7 @@ def test_everything_is_at_hand_without_scrolling_sideways(page: Page, app: App, 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     log = page.locator("#chat [role=log]")
     assert log.evaluate("node => node.scrollWidth <= node.clientWidth")
-    for part in ("#weight", "#mode", "#temperature", "#length", "#prompt", "#send", "#figures"):
+    for part in ("#weight", "#mode", "#advanced", "#prompt", "#send", "#figures"):
         box = page.locator(part).bounding_box()
         assert box is not None
         assert box["x"] >= 0

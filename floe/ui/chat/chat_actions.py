@@ -15,12 +15,13 @@ from typing import Final
 import gradio as gr
 
 from floe.application import Application
-from floe.chat.preferences import Preferences
+from floe.chat.preferences import SAMPLING_NAMES, Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
 from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
+from floe.ui.chat.advanced import advanced_value
 from floe.ui.chat.answer_figures import live_figures
 from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.conversations import conversation_list
@@ -31,6 +32,7 @@ from floe.ui.page_events import (
     ItemAsked,
     PlaceAsked,
     RatingAsked,
+    SamplingAsked,
     SwitchAsked,
     TextAsked,
     TitleAsked,
@@ -88,10 +90,11 @@ class ChatActions:
     def load(self, session: Session) -> Changes:
         """Fill a page that was opened: what was last in view, the controls as they were left."""
         kept = Preferences.load(self._store)
-        controls = [kept.mode, kept.weight, kept.temperature, kept.max_tokens]
+        controls = [kept.mode, kept.weight]
         return {
             **self._show_if_there(session, kept.conversation),
             **dict(zip(self.parts.controls, controls, strict=True)),
+            self.parts.advanced: advanced_value(kept, self._assistant.sampling),
             **self.refresh_cloud(),
             **self.refresh_weight(session),
         }
@@ -158,11 +161,9 @@ class ChatActions:
         text: str,
         mode: Mode,
         weight: float,
-        temperature: float,
-        max_tokens: int,
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
-        options = self._options(mode, weight, temperature, max_tokens)
+        options = self._options(mode, weight)
         turn = self._ask(session, read_text(text), options)
         return {**self._show(session, turn.conversation_id), self.parts.prompt: ""}
 
@@ -184,12 +185,10 @@ class ChatActions:
         session: Session,
         mode: Mode,
         weight: float,
-        temperature: float,
-        max_tokens: int,
         event: gr.EventData,
     ) -> Changes:
         """Ask an earlier question in other words: a new branch."""
-        options = self._options(mode, weight, temperature, max_tokens)
+        options = self._options(mode, weight)
         asked = read_asked(event, TextAsked)
         turn = self._assistant.edit(asked.id, asked.text, options)
         return self._show(session, turn.conversation_id)
@@ -200,12 +199,10 @@ class ChatActions:
         session: Session,
         mode: Mode,
         weight: float,
-        temperature: float,
-        max_tokens: int,
         event: gr.EventData,
     ) -> Changes:
         """Answer the same question again: a new branch."""
-        options = self._options(mode, weight, temperature, max_tokens)
+        options = self._options(mode, weight)
         turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
         return self._show(session, turn.conversation_id)
 
@@ -258,17 +255,10 @@ class ChatActions:
         self._weight_fit.start_if_due()
         return self._show(session, session.conversation)
 
-    def _options(
-        self, mode: Mode, weight: float, temperature: float, max_tokens: int
-    ) -> TurnOptions:
+    def _options(self, mode: Mode, weight: float) -> TurnOptions:
         """Return the controls as they stand in this page, the rest as it was last set in any."""
-        return Preferences.load(
-            self._store,
-            mode=mode,
-            weight=weight,
-            temperature=temperature,
-            max_tokens=max_tokens,
-        ).options()
+        kept = Preferences.load(self._store, mode=mode, weight=weight)
+        return kept.options(self._assistant.sampling.sampling)
 
     def stop(self, session: Session) -> None:
         """End the answer in view after the token in hand."""
@@ -305,16 +295,25 @@ class ChatActions:
         if turn is not None:
             turn.set_weight(weight)
 
-    def keep(self, mode: Mode, weight: float, temperature: float, max_tokens: int) -> None:
+    def keep(self, mode: Mode, weight: float) -> None:
         """Keep the controls for the next start; what cannot be one is left as it was."""
         with suppress(PageError):
-            Preferences.update(
-                self._store,
-                mode=mode,
-                weight=weight,
-                temperature=temperature,
-                max_tokens=max_tokens,
-            )
+            Preferences.update(self._store, mode=mode, weight=weight)
+
+    @show_errors
+    def set_sampling(self, event: gr.EventData) -> Changes:
+        """Keep a setting of sampling for the answers to come; None: as for the model."""
+        asked = read_asked(event, SamplingAsked)
+        kept = Preferences.update(self._store, **{asked.name: asked.value})
+        shown = advanced_value(kept, self._assistant.sampling)
+        return {self.parts.advanced: shown, self.parts.notice: ""}
+
+    @show_errors
+    def reset_sampling(self) -> Changes:
+        """Leave all settings of sampling as they are for the model."""
+        kept = Preferences.update(self._store, **dict.fromkeys(SAMPLING_NAMES))
+        shown = advanced_value(kept, self._assistant.sampling)
+        return {self.parts.advanced: shown, self.parts.notice: ""}
 
     def refresh_cloud(self) -> Changes:
         """Show how the cloud is doing; it takes no part before the privacy check is ready."""
