@@ -32,7 +32,9 @@ PRIVATE: Final = "private"
 """Beginning of the reason for leaving out an answer in which something private was found."""
 _BY_HAND: Final = "you left it out"
 _NOT_ALLOWED: Final = "you did not allow learning from this chat"
+_WEIGHTLESS: Final = "the file it came from gives it no weight"
 _IN_SHORT: Final = {
+    _WEIGHTLESS: "without weight in their file",
     _BY_HAND: "by you",
     _NOT_ALLOWED: "of chats that you did not allow",
     "the answer is not finished": "not finished",
@@ -241,6 +243,7 @@ def _left_out(
     reasons = {
         _BY_HAND: shown_id in selection.without,
         "disliked": answer.rating < 0,
+        _WEIGHTLESS: not answer.learn,
         "the answer is not finished": answer.status != "complete",
         "the answer is empty": not answer.content.strip(),
         "no question before it": not any(m.role == "user" and m.content.strip() for m in before),
