@@ -190,6 +190,12 @@ def is_record(value: Any, *keys: str) -> bool:
     return isinstance(value, dict) and all(key in value for key in keys)
 
 
+def record_in(value: Any, key: str) -> dict[str, Any]:
+    """Return the object that stands under a key; an empty one if there is none."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def is_list_of_records(value: Any) -> bool:
     """Return whether a JSON value is a list that begins with an object."""
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
@@ -229,7 +235,8 @@ def _read_date(text: str) -> float | None:
     if text.isdecimal():
         return moment_of(int(text))
     if found := _HUMANIZED.match(text):
-        return datetime(*map(int, found.groups())).timestamp()
+        year, month, day, hour, minute, second = map(int, found.groups())
+        return datetime(year, month, day, hour, minute, second).timestamp()  # local, as written
     with suppress(ValueError):
         return datetime.fromisoformat(text).timestamp()
     for pattern in _DATE_PATTERNS:

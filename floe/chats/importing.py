@@ -203,7 +203,7 @@ def import_file(
         DataError: it cannot be read, is too large, or holds no chat that is known.
         StoreError: the store cannot be written; it is as it was.
     """
-    name = one_line(name or path.name)[:_LONGEST_NAME]
+    name = name or path.name
     try:
         if not path.is_file():
             raise IsADirectoryError(errno.EISDIR, "not a file")
@@ -213,17 +213,26 @@ def import_file(
             f"{path} cannot be read ({error.strerror}). Check the name and its rights."
         ) from error
     with file:
-        return _import_open(store, file, name, user, progress, is_cancelled)
+        return import_stream(
+            store, file, name, user=user, progress=progress, is_cancelled=is_cancelled
+        )
 
 
-def _import_open(
+def import_stream(
     store: Store,
     file: BinaryIO,
     name: str,
-    user: str,
-    progress: ReadProgress,
-    is_cancelled: Callable[[], bool],
+    *,
+    user: str = "",
+    progress: ReadProgress = lambda _done, _all: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> ImportReport:
+    """Add all chats of an open file, as `import_file` does.
+
+    Raises:
+        DataError, StoreError: as there.
+    """
+    name = one_line(name)[:_LONGEST_NAME]
     source = ChatSource()
     import_id = begin_import(store, name)
     made: list[int] = []

@@ -123,7 +123,7 @@ def list_imports(store: Store) -> list[KeptImport]:
             " FROM imports i JOIN conversations c ON c.import_id = i.id"
             " GROUP BY i.id ORDER BY i.id DESC"
         ).fetchall()
-    return [KeptImport(*row[:6], json.loads(row[6])) for row in rows]
+    return [KeptImport(*row, json.loads(details)) for *row, details in rows]
 
 
 def swap_roles(store: Store, import_id: int) -> None:
@@ -136,5 +136,10 @@ def swap_roles(store: Store, import_id: int) -> None:
             "UPDATE messages SET role = CASE role WHEN 'user' THEN 'assistant'"
             " WHEN 'assistant' THEN 'user' ELSE role END, private = NULL WHERE conversation_id IN"
             " (SELECT id FROM conversations WHERE import_id = ?)",
+            [import_id],
+        )
+        db.execute(
+            "UPDATE imports SET details = json_set(details, '$.swapped',"
+            " NOT coalesce(json_extract(details, '$.swapped'), 0)) WHERE id = ?",
             [import_id],
         )

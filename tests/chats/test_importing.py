@@ -14,6 +14,7 @@ from floe.chats import importing, reading
 from floe.chats.importing import ImportCancelledError, import_file
 from floe.errors import DataError, StoreError
 from floe.store import Store
+from floe.store import imports as store_imports
 from floe.store.imports import delete_import, list_imports, swap_roles
 
 
@@ -282,7 +283,7 @@ def test_an_import_that_breaks_off_leaves_the_store_as_it_was(
     store.add_message(None, None, "user", "mine")
     path = write(tmp_path, rows(*(chat(f"Q{i}") for i in range(30))))
     monkeypatch.setattr(importing, "_BATCH_MESSAGES", 10)
-    add = importing.add_chats
+    add = store_imports.add_chats
     calls = iter((False, False, True))
 
     def full(*args: Any) -> list[int]:

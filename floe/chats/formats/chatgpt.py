@@ -21,6 +21,7 @@ from floe.chats.imported import (
     ImportNotes,
     is_record,
     moment_of,
+    record_in,
     role_of,
 )
 
@@ -74,7 +75,7 @@ def _newest_leaf(nodes: dict[str, Any]) -> str | None:
 
 def _add(builder: ChatBuilder, message: dict[str, Any]) -> None:
     author, content = message.get("author"), message.get("content")
-    metadata = message.get("metadata") if isinstance(message.get("metadata"), dict) else {}
+    metadata = record_in(message, "metadata")
     if not isinstance(author, dict) or not isinstance(content, dict):
         raise ChatShapeError("has messages of an unknown shape")
     role = role_of(author.get("role"))

@@ -18,8 +18,8 @@ from floe.chats.imported import (
     ChatFormat,
     ImportedChat,
     ImportNotes,
-    is_record,
     moment_of,
+    record_in,
     records_in,
     role_of,
 )
@@ -35,10 +35,10 @@ def _recognises(value: Any) -> bool:
 
 def _chat(value: Any) -> dict[str, Any] | None:
     """Return the chat within a row of the export, or a chat that stands alone."""
-    for chat in (value.get("chat"), value) if isinstance(value, dict) else ():
-        if is_record(chat, "history") and is_record(chat["history"], "messages"):
-            return dict(chat)
-    return None
+    if not isinstance(value, dict):
+        return None
+    candidates: tuple[dict[str, Any], ...] = (record_in(value, "chat"), value)
+    return next((each for each in candidates if "messages" in record_in(each, "history")), None)
 
 
 def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:

@@ -14,6 +14,7 @@ from floe.chats.imported import (
     ImportNotes,
     is_record,
     moment_of,
+    record_in,
 )
 
 
@@ -30,7 +31,8 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
             raise ChatShapeError("has messages of an unknown shape")
         if "mes" not in line:
             created = line.get("create_date") or created
-            names.append(line["character_name"]) if _named(line, "character_name") else None
+            if _named(line, "character_name"):
+                names.append(line["character_name"])
             continue
         if not line.get("is_user") and not line.get("is_system") and _named(line, "name"):
             names.append(line["name"])
@@ -44,7 +46,7 @@ def _named(line: dict[str, Any], key: str) -> bool:
 
 
 def _add(builder: ChatBuilder, line: dict[str, Any]) -> None:
-    extra = line.get("extra") if isinstance(line.get("extra"), dict) else {}
+    extra = record_in(line, "extra")
     text = line.get("mes")
     swipes, chosen = line.get("swipes"), line.get("swipe_id")
     if isinstance(swipes, list) and swipes:

@@ -12,6 +12,7 @@ from floe.chats.imported import (
     ImportNotes,
     is_record,
     moment_of,
+    record_in,
 )
 
 _GREETING: Final = "<|BEGIN-VISIBLE-CHAT|>"
@@ -19,20 +20,20 @@ _GREETING: Final = "<|BEGIN-VISIBLE-CHAT|>"
 
 
 def _recognises(value: Any) -> bool:
-    return any(
-        is_record(value, key) and isinstance(value[key], list) for key in ("internal", "data")
-    ) and ("visible" in value or "data_visible" in value)
+    return (is_record(value, "internal", "visible") and isinstance(value["internal"], list)) or (
+        is_record(value, "data", "data_visible") and isinstance(value["data"], list)
+    )
 
 
 def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     builder = ChatBuilder(notes)
     kept = value.get("internal", value.get("data"))
     shown = value.get("visible", value.get("data_visible"))
-    metadata = value.get("metadata") if isinstance(value.get("metadata"), dict) else {}
+    metadata = record_in(value, "metadata")
     for i, pair in enumerate(kept):
         if not _is_pair(pair):
             raise ChatShapeError("has messages of an unknown shape")
-        seen = shown[i] if isinstance(shown, list) and i < len(shown) else None
+        seen: Any = shown[i] if isinstance(shown, list) and i < len(shown) else pair
         question, answer = (
             _as_written(text, seen[side] if _is_pair(seen) else text)
             for side, text in enumerate(pair)
