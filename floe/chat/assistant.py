@@ -22,6 +22,7 @@ from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.registry import Adapters
 from floe.chat import rescue
 from floe.chat.answer_writer import AnswerWriter
+from floe.chat.stops import until_stop
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.cloud.answer import CloudRequests
 from floe.cloud.credentials.choice import EndpointChoice
@@ -52,6 +53,8 @@ _KEEPING_SECONDS: Final = 1.0
 """A question waits so long for the answer before it to be kept."""
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
+_FIRST_ANSWER: Final = 2
+"""Messages of a prompt that begins a chat: the system prompt and the question."""
 _MOST_KEPT_HERE: Final = 10_000
 """Questions of programs that are remembered as asked of this device alone."""
 
@@ -515,6 +518,8 @@ class Assistant:
             self._active_adapters.set_active([])
             turn.notice(f"{error} This answer does without what was learnt.")
         turn.count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
+        if self._prompts.note and len(prompt.kept) <= _FIRST_ANSWER:
+            turn.notice(self._prompts.note)
         if prompt.dropped:
             turn.notice(
                 f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
@@ -565,7 +570,8 @@ class Assistant:
             logits = self.model.prefill(prompt.tokens, lambda: turn.controls.stopped)
             if logits is None:
                 return "stopped"
-            for step in decoder.run(logits, options.sampling):
+            steps = decoder.run(logits, options.sampling)
+            for step in until_stop(steps, self._prompts.stops):
                 turn.add(step)
                 if requests is not None:
                     turn.count(**requests.usage())
