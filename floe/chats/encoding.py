@@ -42,6 +42,11 @@ class TextEncoding:
     guessed: bool = False
     broken: bool = False
 
+    @property
+    def errors(self) -> str:
+        """How to decode: what is no character stays to be seen, as half a surrogate or U+FFFD."""
+        return "replace" if self.name.startswith(("utf-16", "utf-32")) else "surrogateescape"
+
 
 def detect_encoding(file: BinaryIO) -> TextEncoding:
     """Return the encoding of a whole file, which is left at its beginning."""

@@ -32,6 +32,14 @@ _SMALL: Final = 20_000_000
 _FIRST_LINES: Final = 20
 _HEAD: Final = 100_000
 _READ: Final = (".json", ".jsonl", ".ndjson", ".txt")
+_ZIP_ERRORS: Final[tuple[type[Exception], ...]] = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    ValueError,
+)
 _LISTS: Final = ("conversations", "chats", "data", "rows", "train", "messages_list")
 
 ReadProgress = Callable[[int, int], None]
@@ -91,7 +99,7 @@ def open_members(file: BinaryIO, name: str) -> Iterator[tuple[BinaryIO, str]]:
         return
     try:
         yield from _members(file, name, size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except _ZIP_ERRORS as error:
         raise DataError(f"{name} is a zip that is damaged. Make or fetch it again.") from error
     except RuntimeError as error:  # what zipfile raises without a password
         raise DataError(
@@ -160,7 +168,7 @@ def read_elements(
             f"{format_bytes(MAX_DOCUMENT_BYTES)} can be read so. Split it into several files."
         )
     file.seek(0)
-    text = file.read().decode(encoding.name, "surrogateescape")
+    text = file.read().decode(encoding.name, encoding.errors)
     if not plain and text.lstrip("\ufeff \t\r\n")[:1] in {"[", "{"}:
         yield from _read_document(text, size, progress)
     elif text.strip():
@@ -176,7 +184,7 @@ def _lines(file: BinaryIO, encoding: TextEncoding) -> Iterator[bytes]:
             yield line
         return
     file.seek(0)
-    text = io.TextIOWrapper(file, encoding.name, "surrogateescape", newline="\n")
+    text = io.TextIOWrapper(file, encoding.name, encoding.errors, newline="\n")
     try:
         while words := text.readline(MAX_LINE_BYTES + 1):
             yield words.encode("utf-8", "surrogateescape")
@@ -221,7 +229,7 @@ def _begins_document(file: BinaryIO, encoding: TextEncoding) -> bool:
     file.seek(0)
     if size > MAX_DOCUMENT_BYTES:
         return False
-    text = file.read().decode(encoding.name, "surrogateescape").lstrip("\ufeff \t\r\n")
+    text = file.read().decode(encoding.name, encoding.errors).lstrip("\ufeff \t\r\n")
     try:
         if text.startswith("["):
             _DECODER.raw_decode(text, _skip(text, 1))

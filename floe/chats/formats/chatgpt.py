@@ -25,9 +25,9 @@ from floe.chats.imported import (
     role_of,
 )
 
-_THOUGHTS: Final = frozenset({"thoughts", "reasoning_recap"})
-_INSTRUCTIONS: Final = frozenset({"user_editable_context", "model_editable_context"})
-_WORDS: Final = frozenset({"text", "multimodal_text"})
+_THOUGHTS: Final = ("thoughts", "reasoning_recap")
+_INSTRUCTIONS: Final = ("user_editable_context", "model_editable_context")
+_WORDS: Final = ("text", "multimodal_text")
 _CITATION: Final = re.compile("\ue200[^\ue200\ue201]*\ue201|【\\d+(?::\\d+)?†[^】]*】")
 
 
@@ -50,7 +50,8 @@ def _recognises(value: Any) -> bool:
 def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     nodes = value["mapping"]
     leaf = value.get("current_node")
-    path = branch_to(nodes, leaf if leaf in nodes else _newest_leaf(nodes), "parent")
+    known = isinstance(leaf, str) and leaf in nodes
+    path = branch_to(nodes, leaf if known else _newest_leaf(nodes), "parent")
     builder = ChatBuilder(notes)
     for node in path:
         message = node.get("message") if isinstance(node, dict) else None
@@ -80,9 +81,9 @@ def _add(builder: ChatBuilder, message: dict[str, Any]) -> None:
         raise ChatShapeError("has messages of an unknown shape")
     role = role_of(author.get("role"))
     kind = content.get("content_type")
-    if kind in _THOUGHTS or message.get("channel") in {"analysis", "commentary"}:
+    if kind in _THOUGHTS or message.get("channel") in ("analysis", "commentary"):
         builder.skip(THOUGHT)
-    elif role is None or message.get("recipient") not in {None, "all"}:
+    elif role is None or message.get("recipient") not in (None, "all"):
         builder.skip(TOOL)
     elif (
         metadata.get("is_visually_hidden_from_conversation")

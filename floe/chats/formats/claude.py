@@ -44,9 +44,8 @@ def _branch(messages: list[dict[str, Any]], leaf: Any) -> list[dict[str, Any]]:
     if None in parents or len(set(map(str, parents))) == len(parents):
         return messages
     nodes = {str(each.get("uuid")): each for each in messages}
-    return branch_to(
-        nodes, leaf if leaf in nodes else str(messages[-1].get("uuid")), "parent_message_uuid"
-    )
+    known = isinstance(leaf, str) and leaf in nodes
+    return branch_to(nodes, leaf if known else str(messages[-1].get("uuid")), "parent_message_uuid")
 
 
 def _add(builder: ChatBuilder, message: dict[str, Any]) -> None:
@@ -60,7 +59,7 @@ def _add(builder: ChatBuilder, message: dict[str, Any]) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
         if kind == "text" and isinstance(block.get("text"), str):
             words.append(block["text"])
-        elif kind in {"thinking", "redacted_thinking"}:
+        elif kind in ("thinking", "redacted_thinking"):
             builder.skip(THOUGHT)
         elif str(kind).startswith("tool"):
             builder.skip(TOOL)

@@ -75,7 +75,7 @@ def _add(builder: ChatBuilder, version: dict[str, Any]) -> None:
         if kind == "contentBlock":
             if isinstance(style, dict) and style.get("type") == "thinking":
                 builder.skip(THOUGHT)
-            elif step.get("role") in {None, "assistant", role}:
+            elif step.get("role") in (None, "assistant", role):
                 words.append(read_content(builder, step.get("content")))
             else:
                 builder.skip(TOOL)

@@ -71,8 +71,9 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
 def _branch(builder: ChatBuilder, chat: dict[str, Any]) -> list[dict[str, Any]]:
     history = chat["history"]
     nodes = history["messages"]
-    if isinstance(nodes, dict) and history.get("currentId") in nodes:
-        path = branch_to(nodes, history["currentId"], "parentId")
+    leaf = history.get("currentId")
+    if isinstance(nodes, dict) and isinstance(leaf, str) and leaf in nodes:
+        path = branch_to(nodes, leaf, "parentId")
         if len(nodes) > len(path):
             builder.skip(VERSION, len(nodes) - len(path))
         return records_in(path)

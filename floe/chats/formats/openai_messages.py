@@ -22,7 +22,7 @@ from floe.chats.imported import (
     role_of,
 )
 
-_TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text"})
+_TEXT_PARTS: Final = ("text", "input_text", "output_text")
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
 _TITLES: Final = ("title", "name")
 
@@ -80,7 +80,7 @@ def _read_part(builder: ChatBuilder, part: Any) -> str:
         return text
     if isinstance(part.get("refusal"), str):
         return str(part["refusal"])
-    if kind in {"thinking", "reasoning"}:
+    if kind in ("thinking", "reasoning"):
         builder.skip(THOUGHT)
     else:
         builder.skip(TOOL if str(kind).startswith("tool") else MEDIA)
