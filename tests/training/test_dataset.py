@@ -361,3 +361,15 @@ def test_numbers_nesting_and_halves_of_characters(
     else:
         (made,) = import_chats(store, path)
         assert store.open_conversation(made)[0].content == "\ufffd and \0"
+
+
+def test_what_a_model_thought_is_not_learnt(store: Store) -> None:
+    say(
+        store,
+        ("how?", "<think>\nsecret plan\n</think>\n\nlike this"),
+        ("why?", "<think>hm</think>"),
+    )
+    data = build_dataset(store, Selection(), yes)
+    assert [row.answer for row in data.used] == ["like this"]
+    assert "the answer is empty" in {row.left_out for row in data.rows}
+    assert "secret plan" not in json.dumps(data.lines())

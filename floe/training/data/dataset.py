@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from floe.errors import DataError
 from floe.training.data.duplicates import first_alike
 from floe.chats.jsonl import write_lines
+from floe.llama.thinking import split_thinking
 from floe.records import ChatMessage, Conversation, Message
 from floe.store import Store
 
@@ -195,7 +196,7 @@ def _conversation_rows(
                 shown.id,
                 len(rows),
                 tuple(ChatMessage(message.role, message.content) for message in before),
-                answer.content,
+                split_thinking(answer.content)[1],
                 LIKED_WEIGHT if answer.rating > 0 else 1.0,
                 left_out=reason or _left_out(shown.id, answer, before, selection),
                 rewritten=answer.edited_from is not None,
@@ -245,7 +246,7 @@ def _left_out(
         "disliked": answer.rating < 0,
         _WEIGHTLESS: not answer.learn,
         "the answer is not finished": answer.status != "complete",
-        "the answer is empty": not answer.content.strip(),
+        "the answer is empty": not split_thinking(answer.content)[1].strip(),
         "no question before it": not any(m.role == "user" and m.content.strip() for m in before),
         f"{PRIVATE} ({', '.join(sorted(private))})": private and not selection.with_private,
     }
