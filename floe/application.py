@@ -15,6 +15,7 @@ from floe.cloud.credentials.keys import VARIABLES
 from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
 from floe.federation.group.membership import Membership, Simulation
+from floe.jobs.chat_import import ChatImportJob
 from floe.jobs.endpoint_test import EndpointTest
 from floe.jobs.join_job import JoinJob
 from floe.jobs.plan_job import PlanJob
@@ -44,6 +45,7 @@ class Application:
         membership: the group this device is in.
         join_job: joining it.
         simulation: a group that is tried out on this device.
+        chat_import: a file of chats that is being read.
         privacy_scan: the look for what is private in chats that came from elsewhere.
         endpoint_test: the test of a cloud.
         plan_job: the plan of the next training.
@@ -57,6 +59,7 @@ class Application:
         self.assistant = assistant
         self.store = assistant.store
         self.privacy_scan = PrivacyScan(assistant.store, assistant.gate)
+        self.chat_import = ChatImportJob(assistant.store)
         self.endpoint_test = EndpointTest(assistant.cloud)
         self.plan_job = PlanJob(assistant.store, assistant.model.path)
         self.weight_fit = WeightFitJob(assistant, settings)
@@ -135,6 +138,7 @@ class Application:
             ending.callback(self.runs.close)
             ending.callback(self.endpoint_test.close)
             ending.callback(self.privacy_scan.close)
+            ending.callback(self.chat_import.close)
             ending.callback(self.simulation.stop)
             ending.callback(self.membership.close)
             ending.callback(self.join_job.close)

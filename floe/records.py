@@ -161,7 +161,8 @@ class Conversation:
     """A row of the conversation list. Times are seconds since the epoch (UTC).
 
     `local_only`: nothing of it may leave the device. `train`, `federate`: whether it may be used
-    for that; None: as the person's general consent says.
+    for that; None: as the person's general consent says. `source`: the program it was imported
+    from, or empty; `untouched`: it has not been used since.
     """
 
     id: int
@@ -172,6 +173,8 @@ class Conversation:
     local_only: bool = False
     train: bool | None = None
     federate: bool | None = None
+    source: str = ""
+    untouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +185,9 @@ class Message:
     turns were left out). `siblings` are the ids of all children of the same parent, in order
     of creation, this one included. `rating`: -1 disliked, 1 liked. `edited_from`: the answer
     that the person rewrote into this one. `private`: kinds found in the text; None: nobody
-    has looked. Ids below 0 are those of a conversation that a program brought along and that is
-    not kept.
+    has looked. `learn`: False: the file that it was imported from says that it is never to be
+    learnt. Ids below 0 are those of a conversation that a program brought along and that is not
+    kept.
     """
 
     id: int
@@ -200,6 +204,7 @@ class Message:
     edited_from: int | None = None
     private: tuple[str, ...] | None = None
     siblings: tuple[int, ...] = field(default=())
+    learn: bool = True
 
     @property
     def stored(self) -> bool:

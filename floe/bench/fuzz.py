@@ -28,6 +28,7 @@ from types import FrameType
 from typing import Any, Final
 
 from floe.bench import fuzz_seeds as seeds
+from floe.chats.importing import ChatSource
 from floe.chats.jsonl import iterate_chat_lines
 from floe.cloud.client import Exchange
 from floe.cloud.probe.evidence import read_answer
@@ -141,7 +142,8 @@ def fuzz_targets() -> tuple[FuzzTarget, ...]:
     """All parsers that are ours and read what others wrote."""
     return (
         FuzzTarget("gguf_header", 0.23, seeds.make_gguf, _read_gguf, (HeaderError,)),
-        FuzzTarget("chat_file", 0.2, seeds.make_chat_file, _read_chat_file, (DataError,)),
+        FuzzTarget("chat_export", 0.05, seeds.make_chat_export, _read_export, (DataError,)),
+        FuzzTarget("chat_file", 0.15, seeds.make_chat_file, _read_chat_file, (DataError,)),
         FuzzTarget("cloud_chunks", 0.2, seeds.make_chunks, _read_chunks, _PROTOCOL_ERRORS),
         FuzzTarget("token_spelling", 0.2, seeds.make_spelling, _read_spelling, _PROTOCOL_ERRORS),
         FuzzTarget("settings", 0.02, seeds.make_settings, _read_settings, (FloeError,)),
@@ -167,6 +169,17 @@ def _read_chat_file(data: bytes) -> None:
     for chat in iterate_chat_lines(io.BytesIO(data), "chats.jsonl"):
         for message in chat:
             message.content.encode("utf-8")  # the store takes nothing else
+
+
+def _read_export(data: bytes) -> None:
+    source = ChatSource()
+    for chat in source.read(io.BytesIO(data), "export"):
+        assert chat.messages, "a chat of nothing"
+        for message in chat.messages:
+            message.content.encode("utf-8")
+            assert message.content.strip(), "an empty message"
+    for each in source.left_out:
+        f"{each.where} {each.why}".encode()
 
 
 def _read_chunks(data: bytes) -> None:

@@ -8,10 +8,13 @@ import json
 import math
 import random
 import struct
+import zipfile
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+
+from floe.bench.chat_examples import CHAT_EXAMPLES, WHATSAPP_EXAMPLES
 
 _INTEGERS: Final = (
     *(0, 1, 2, 3, 4, 7, 8, 9, 12, 13, 16, 31, 32, 63, 64, 127, 128, 255, 256, 511, 512, 513),
@@ -199,6 +202,29 @@ def make_chat_file(dice: random.Random) -> bytes:
         data = data.decode("utf-8", "replace").encode(
             dice.choice(("utf-16", "utf-32", "cp1252")), "replace"
         )
+    return _break_bytes(dice, data) if dice.random() < 0.3 else data
+
+
+def make_chat_export(dice: random.Random) -> bytes:
+    """Make a file of chats as another program writes it, or a zip of it, with faults."""
+    if dice.random() < 0.2:
+        data = dice.choice(WHATSAPP_EXAMPLES).encode()
+        for _ in range(dice.choice((0, 1, 3))):
+            old = dice.choice((b"26", b"11", b"2:0", b": ", b" - ", b"Ben", b"[", b"]", b"\n"))
+            data = data.replace(old, dice.choice((b"", b"99", b"0", b"\xff", b": ", b"9" * 30)), 1)
+    elif dice.random() < 0.5:
+        pieces = [_json_line(dice, dice.choice(CHAT_EXAMPLES)) for _ in range(dice.choice((1, 3)))]
+        data = b"[" + b", ".join(pieces) + b"]"
+    else:
+        data = b"\n".join(_json_line(dice, dice.choice(CHAT_EXAMPLES)) for _ in range(2))
+    if dice.random() < 0.1:
+        text = data.decode("utf-8", "replace")
+        data = text.encode(dice.choice(("utf-16", "utf-16-le", "cp1252")), "replace")
+    if dice.random() < 0.2:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(dice.choice(("conversations.json", "../x.txt", "a/b.jsonl")), data)
+        data = file.getvalue()
     return _break_bytes(dice, data) if dice.random() < 0.3 else data
 
 

@@ -56,6 +56,8 @@ _STOPPING_SECONDS: Final = 5.0
 """An answer that is to be written anew is given so long for the token in hand."""
 CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
+_FIRST_ANSWER: Final = 2
+"""Messages of a prompt that begins a chat: the system prompt and the question."""
 _MOST_KEPT_HERE: Final = 10_000
 """Questions of programs that are remembered as asked of this device alone."""
 
@@ -564,6 +566,8 @@ class Assistant:
             self._active_adapters.set_active([])
             turn.notice(f"{error} This answer does without what was learnt.")
         turn.count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
+        if self._prompts.note and len(prompt.kept) <= _FIRST_ANSWER:
+            turn.notice(self._prompts.note)
         if prompt.dropped:
             turn.notice(
                 f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
@@ -614,12 +618,12 @@ class Assistant:
             logits = self.model.prefill(prompt.tokens, lambda: turn.controls.stopped)
             if logits is None:
                 return "stopped"
-            stops = StopStrings(options.sampling.stop)
+            stops = StopStrings((*options.sampling.stop, *self._prompts.stops))
             for step in stops.cut(decoder.run(logits, options.sampling)):
                 turn.add(step)
                 if requests is not None:
                     turn.count(**requests.usage())
-            return decoder.ending
+            return "complete" if stops.met else decoder.ending
         finally:
             decoder.close()
             if requests is not None:

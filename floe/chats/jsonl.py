@@ -1,29 +1,27 @@
-"""Chat JSONL in and out: one `{"messages": [{"role", "content"}, ...]}` a line.
+"""Floe's own chat JSONL in and out: one `{"messages": [{"role", "content"}, ...]}` a line.
 
-Knows the store and the format; what is learnt from chats is decided elsewhere.
+Strict where a file must be just that (to evaluate, to train); what people bring along is read by
+`importing`. What is learnt from chats is decided elsewhere.
 """
 
 import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
-import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from floe.errors import DataError, FloeError
+from floe.chats.imported import MAX_MESSAGES
+from floe.chats.importing import import_file
+from floe.chats.reading import MAX_FILE_BYTES, MAX_LINE_BYTES, parse_json
+from floe.errors import DataError
 from floe.records import ChatMessage, Role
 from floe.store import Store, encryption
 from floe.store.text import clean, one_line
 from floe.units import format_bytes
 
-MAX_FILE_BYTES: Final = 2_000_000_000
-MAX_LINE_BYTES: Final = 50_000_000
-"""The longest chats that people have, pasted files included, take some 5 MB."""
-MAX_MESSAGES: Final = 100_000
 _LONGEST_NAME: Final = 100
 _EXPECTED: Final = 'Expected is {"messages": [{"role": "user", "content": "..."}, ...]}'
 
@@ -111,7 +109,7 @@ def iterate_chat_lines(file: BinaryIO, name: str) -> Iterator[tuple[ChatMessage,
 
 def _chat(line: bytes, where: str) -> tuple[ChatMessage, ...]:
     try:
-        chat = _Chat.model_validate(_parsed(line))
+        chat = _Chat.model_validate(parse_json(line))
     except UnicodeDecodeError as error:
         raise DataError(f"{where} is not UTF-8. Save the file as UTF-8 and try again.") from error
     except RecursionError as error:
@@ -128,53 +126,13 @@ def _chat(line: bytes, where: str) -> tuple[ChatMessage, ...]:
     return tuple(ChatMessage(said.role, said.content) for said in chat.messages)
 
 
-def _parsed(line: bytes) -> Any:
-    """Parse a line; JSON that only Python writes (NaN, half a character) is read, too.
-
-    Raises:
-        ValueError: it is none (`JSONDecodeError`, `UnicodeDecodeError`), or has a number of more
-            digits than Python reads.
-        RecursionError: it is nested too deeply.
-    """
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return json.loads(line.decode("utf-8"))
-
-
 def import_chats(store: Store, path: Path, name: str = "") -> list[int]:
-    """Add every chat of the file as a conversation of its own; returns their ids.
-
-    All or none: a line that does not fit, or a full disk, leaves the store as it was.
-
-    Args:
-        store: where they go.
-        path: the file.
-        name: what to call it in a sentence; empty: by its own name.
+    """Add the chats of a file of any format that is known; returns their ids.
 
     Raises:
-        DataError: as `read_chats`.
-        StoreError: the store cannot be written.
+        DataError, StoreError: as `importing.import_file`.
     """
-    # The file is read twice, so that nothing is added before its last line has been checked, and
-    # yet a large file is never in memory as a whole.
-    for _ in iterate_chats(path, name):
-        pass
-    made: list[int] = []
-    try:
-        for chat in iterate_chats(path, name):
-            conversation_id = store.create_conversation().id
-            made.append(conversation_id)
-            parent: int | None = None
-            for message in chat:
-                added = store.add_message(conversation_id, parent, message.role, message.content)
-                parent = added.id
-    except BaseException:
-        for conversation_id in made:
-            with suppress(FloeError):
-                store.delete_conversation(conversation_id)
-        raise
-    return made
+    return list(import_file(store, path, name).conversations)
 
 
 def export_chats(store: Store, path: Path, conversation_ids: Sequence[int]) -> int:

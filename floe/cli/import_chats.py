@@ -1,33 +1,67 @@
-"""`floe import`: add the chats of a file, one {"messages": [...]} a line.
+"""`floe import`: add the chats of a file, as most programs export them.
 
-floe import chats.jsonl
+floe import conversations.zip
+floe import "WhatsApp Chat with Anna.txt" --me Ben
+floe import --undo 3
 """
 
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from floe.chats.jsonl import import_chats
+from tqdm import tqdm
+
+from floe.chats.importing import import_file
 from floe.cli.arguments import command_parser, settings_from
 from floe.cli.data import data_folder
 from floe.store import Store
+from floe.store.imports import delete_import
 
 
 def main(arguments: Sequence[str]) -> int:
     """Import, and say how much came in."""
     parser = command_parser("import", __doc__)
-    parser.add_argument("file", type=Path)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("file", type=Path, nargs="?", help=".json, .jsonl, .txt, or a .zip of these")
+    what.add_argument("--undo", type=int, metavar="ID", help="take out all chats of an import")
+    parser.add_argument("--me", default="", metavar="NAME", help="who you are in a WhatsApp chat")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
     settings = settings_from(options)
     with data_folder(settings), Store(settings.database) as store:
-        made = import_chats(store, options.file)
-        messages = [message for chat in made for message in store.open_conversation(chat)]
-    answers = sum(message.role == "assistant" for message in messages)
-    if options.json:
-        found = {"format": "jsonl", "chats": len(made), "answers": answers, "left_out": []}
-        sys.stdout.write(json.dumps(found) + "\n")
-    else:
-        sys.stdout.write(f"{len(made)} chats with {answers} answers were added.\n")
+        if options.undo is not None:
+            delete_import(store, options.undo)
+            found = {"undone": options.undo}
+            sentence = f"Import {options.undo} was undone."
+        else:
+            found, sentence = add_file(store, options)
+    sys.stdout.write(f"{json.dumps(found) if options.json else sentence}\n")
     return 0
+
+
+def add_file(store: Store, options: Namespace) -> tuple[dict[str, object], str]:
+    """Import a file with a bar on stderr; returns what `--json` prints, and the sentence.
+
+    Raises:
+        FloeError: nothing of it could be read, or the store cannot be written.
+    """
+    with tqdm(desc="import", unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        report = import_file(store, options.file, user=options.me, progress=show)
+    found = {
+        "format": report.format,
+        "chats": len(report.conversations),
+        "answers": report.answers,
+        "left_out": [asdict(each) for each in report.left_out],
+        "parts": report.parts,
+        "import_id": report.import_id,
+        "sentence": report.sentence,
+    }
+    return found, f"{report.sentence} To undo it: floe import --undo {report.import_id}"

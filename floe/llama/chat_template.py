@@ -427,4 +427,6 @@ def template_values(
         "function_call": None,
         "tools": None,
         "tool_choice": None,
+        # Read by templates of models that think; what they would think is not asked for here.
+        "enable_thinking": False,
     }

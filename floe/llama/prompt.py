@@ -1,23 +1,40 @@
 """Tokens that the model reads for a conversation: its own chat template, cut to its context."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from jinja2 import TemplateError
 
 from floe.errors import ModelError, PromptError
 from floe.llama.chat_template import BoundedTemplate, template_values
+from floe.llama.thinking import split_thinking
 from floe.llama.vocabulary import Vocabulary
-from floe.records import ChatMessage
+from floe.records import ChatMessage, Role
 from floe.store.text import one_line
 
-# For files without a template: the format most small instruction models have seen.
+# For files without a template: the format most small instruction models have seen, where their
+# vocabulary has its marks, and else a transcript as it stands in books and on pages.
 _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_TRANSCRIPT = (
+    "{% for message in messages %}{% if message['role'] == 'system' %}{{ message['content'] }}"
+    "{% else %}{{ message['role'] | capitalize }}:\n{{ message['content'] }}{% endif %}"
+    "{{ '\n\n' }}{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
+)
+_CHATML_STOPS = ("<|im_end|>", "<|im_start|>", "<|endoftext|>")
+_TRANSCRIPT_STOPS = ("\nUser:", "\nAssistant:", "\nSystem:")
+_BASE_NOTE = (
+    "This is a base model: it was trained to continue texts, not to answer. Its file has no chat "
+    "template, so its answers may wander."
+)
 _LONGEST_REASON = 300
+_GUIDED = 4
+"""Tries of a cut that follow the estimate; further ones halve what is left."""
+_KEPT_COUNTS = 4096
 _ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is cut to the context."""
 
@@ -55,6 +72,10 @@ class Templated(Protocol):
 class PromptBuilder:
     """Renders conversations for one model.
 
+    Attributes:
+        note: what a person must know of the model's manner of answering, or empty.
+        stops: texts at which an answer ends, of a model that has no token for that.
+
     Raises:
         ModelError: the template in its file is broken, or wants too much time or memory.
     """
@@ -63,19 +84,28 @@ class PromptBuilder:
         self._vocabulary = model.vocabulary
         self._context_size = model.context_size
         self._bos_text = self._vocabulary.bos_text
+        self._specials = [text for text in self._vocabulary.control_texts.values() if text]
+        self._count = lru_cache(maxsize=_KEPT_COUNTS)(self._count_tokens)
+        template = model.metadata.get("tokenizer.chat_template")
+        self.note = "" if template is not None else _BASE_NOTE
+        self.stops: tuple[str, ...] = ()
+        if template is None:
+            chatml = "<|im_start|>" in self._specials
+            template = _CHATML if chatml else _TRANSCRIPT
+            self.stops = _CHATML_STOPS if chatml else _TRANSCRIPT_STOPS
         try:
-            self._template = BoundedTemplate(model.metadata.get("tokenizer.chat_template", _CHATML))
+            self._template = BoundedTemplate(template)
         except TemplateError as error:
             raise ModelError(
                 f"The chat template in the model file cannot be used: {_shortened(error)}. Choose "
                 "another model."
             ) from error
-        self._specials = [text for text in self._vocabulary.control_texts.values() if text]
 
     def build(self, messages: Sequence[ChatMessage], partial: str = "") -> Prompt:
         """Build the conversation's tokens, with the oldest turns left out until it fits.
 
-        The system prompt and the last message always stay.
+        The system prompt and the last message always stay. What certainly does not fit is neither
+        rendered nor tokenised: a long chat costs no more than the context holds.
 
         Args:
             messages: an optional system message, then user and assistant in turn, user last.
@@ -87,20 +117,79 @@ class PromptBuilder:
         system = [message for message in messages[:1] if message.role == "system"]
         turns = list(messages[len(system) :])
         room = self._context_size - min(_ANSWER_ROOM, self._context_size // 4)
-        dropped = 0
-        while True:
-            tokens = self.render([*system, *turns], partial)
-            if len(tokens) <= room:
-                return Prompt(tokens, (*system, *turns), dropped)
-            if len(turns) <= 1:
-                raise PromptError(
-                    f"Your message is {len(tokens):,} tokens long; this model reads at most "
-                    f"{room:,} at once. Shorten it, or split it into parts."
-                )
-            # A whole turn at a time: what is left must begin with the user's words.
-            cut = next((i for i in range(1, len(turns)) if turns[i].role == "user"), len(turns) - 1)
-            del turns[:cut]
-            dropped += cut
+        rendered: dict[int, list[int]] = {}
+
+        def fits(place: int) -> bool:
+            rendered[place] = self.render([*system, *turns[places[place] :]], partial)
+            return len(rendered[place]) <= room
+
+        places = _cuts(turns)
+        place = self._first_that_fits(turns, places, room, fits, rendered)
+        if place is None:
+            raise PromptError(
+                f"Your message is {len(rendered[len(places) - 1]):,} tokens long; this model reads "
+                f"at most {room:,} at once. Shorten it, or split it into parts."
+            )
+        dropped = places[place]
+        return Prompt(rendered[place], (*system, *turns[dropped:]), dropped)
+
+    def _first_that_fits(
+        self,
+        turns: Sequence[ChatMessage],
+        places: Sequence[int],
+        room: int,
+        fits: Callable[[int], bool],
+        rendered: Mapping[int, Sequence[int]],
+    ) -> int | None:
+        """Return the first of the cuts behind which the prompt fits; None if none does.
+
+        The tokens of the contents alone tell about where; a cut is taken when it fits and the one
+        before it does not, so that it is the one that trying all in order would find.
+        """
+        sizes = self._sizes_from_the_end(turns, places, room)
+        first = len(places) - len(sizes)
+        low, high, last = -1, len(places), len(places) - 1
+        guess = next((first + i for i, size in enumerate(sizes) if size <= room), last)
+        tried = 0
+        while high - low > 1:
+            place = min(max(guess, low + 1), high - 1) if tried < _GUIDED else (low + high) // 2
+            tried += 1
+            if fits(place):
+                high, guess = place, place - 1
+                continue
+            low = place
+            # What the template adds to each message, as it was seen just now.
+            over = len(rendered[place]) - (sizes[place - first] if place >= first else room)
+            each = max(over, 0) / (len(turns) - places[place])
+            guess = next(
+                (
+                    first + i
+                    for i, size in enumerate(sizes)
+                    if size + each * (len(turns) - places[first + i]) <= room
+                ),
+                last,
+            )
+        return high if high <= last else None
+
+    def _sizes_from_the_end(
+        self, turns: Sequence[ChatMessage], places: Sequence[int], room: int
+    ) -> list[int]:
+        """Return the tokens of all contents behind each of the last cuts, in the cuts' order.
+
+        It ends with the first that is far too large: none before it can fit.
+        """
+        sizes: list[int] = []
+        end, size = len(turns), 0
+        for place in reversed(places):
+            size += sum(self._count(message.content) for message in turns[place:end])
+            end = place
+            sizes.append(size)
+            if size > 2 * room:
+                break
+        return sizes[::-1]
+
+    def _count_tokens(self, content: str) -> int:
+        return len(self._vocabulary.tokenize(content.encode()))
 
     def render(self, messages: Sequence[ChatMessage], partial: str = "") -> list[int]:
         """Tokens of the chat template filled with `messages` and the beginning of an answer.
@@ -111,12 +200,46 @@ class PromptBuilder:
         Raises:
             ModelError: the template in the file refuses the conversation.
         """
+        messages = self._as_the_template_takes(messages)
         contents = [message.content for message in messages]
         if any(special in text for text in contents for special in self._specials):
             tokens = self._render_apart(messages, contents)
         else:
             tokens = self._tokenize_template(self._fill(messages, contents), first=True)
         return tokens + self._vocabulary.tokenize(partial.encode())
+
+    def _as_the_template_takes(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+        """Return the messages without thoughts, in the roles and the order that it can have.
+
+        What a template has no place for goes before the question that follows.
+        """
+        told = [_without_thought(message) for message in messages]
+        in_order = not self._takes_any_order
+        while in_order and told and _first_turn(told).role == "assistant":
+            told = _put_before_question(told, told.index(_first_turn(told)))
+        if told and told[0].role == "system" and not self._takes_system:
+            told = _put_before_question(told)
+        return _joined_turns(told) if in_order else told
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        """Whether the template writes a system message: Gemma 2 and early Mistral refuse it."""
+        probe = [ChatMessage("system", "\x02"), ChatMessage("user", "\x03")]
+        try:
+            return "\x02" in self._fill(probe, [each.content for each in probe])
+        except ModelError:
+            return False
+
+    @cached_property
+    def _takes_any_order(self) -> bool:
+        """Whether one side may speak twice in a row, and the assistant first."""
+        probes: tuple[tuple[Role, ...], ...] = (("user", "user"), ("assistant", "user"))
+        try:
+            for roles in probes:
+                self._fill([ChatMessage(role, "x") for role in roles], ["x", "x"])
+        except ModelError:
+            return False
+        return True
 
     def _fill(self, messages: Sequence[ChatMessage], contents: Sequence[str]) -> str:
         try:
@@ -155,6 +278,46 @@ class PromptBuilder:
         return self._vocabulary.tokenize_prompt(
             text, parse_special=True, add_bos=first and not has_bos
         )
+
+
+def _cuts(turns: Sequence[ChatMessage]) -> list[int]:
+    """Return the places where a chat may begin: with the user's words, or with the last message."""
+    starts = [0, *(i for i in range(1, len(turns)) if turns[i].role == "user")]
+    if len(turns) > 1 and starts[-1] != len(turns) - 1:
+        starts.append(len(turns) - 1)
+    return starts
+
+
+def _without_thought(message: ChatMessage) -> ChatMessage:
+    if message.role != "assistant":
+        return message
+    thought, answer = split_thinking(message.content)
+    return ChatMessage(message.role, answer) if thought else message
+
+
+def _first_turn(messages: Sequence[ChatMessage]) -> ChatMessage:
+    return next((each for each in messages if each.role != "system"), messages[0])
+
+
+def _put_before_question(messages: Sequence[ChatMessage], place: int = 0) -> list[ChatMessage]:
+    """Return the messages with the one at `place` as the beginning of the user's next."""
+    moved = messages[place]
+    rest = [*messages[:place], *messages[place + 1 :]]
+    for i, message in enumerate(rest[place:], place):
+        if message.role == "user":
+            text = f"{moved.content}\n\n{message.content}" if moved.content else message.content
+            return [*rest[:i], ChatMessage("user", text), *rest[i + 1 :]]
+    return [*messages[:place], ChatMessage("user", moved.content), *messages[place + 1 :]]
+
+
+def _joined_turns(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    joined: list[ChatMessage] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = ChatMessage(message.role, f"{joined[-1].content}\n\n{message.content}")
+        else:
+            joined.append(message)
+    return joined
 
 
 def _shortened(error: TemplateError) -> str:

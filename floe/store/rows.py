@@ -8,7 +8,7 @@ from floe.records import Alternative, AnswerStats, Conversation, Message, Route,
 
 def message_of(row: tuple[Any, ...]) -> Message:
     """Read a row of the store's message query."""
-    route, stats, notices, rating, edited_from, private, siblings = row[7:]
+    route, stats, notices, rating, edited_from, private, learn, siblings = row[7:]
     if route is not None:
         kind, reason, spans, *unsure = json.loads(route)
         found = tuple((start, end, name) for start, end, name in spans)
@@ -17,14 +17,14 @@ def message_of(row: tuple[Any, ...]) -> Message:
         stats = AnswerStats(**json.loads(stats))
     looked = tuple(json.loads(private)) if private is not None else None
     values = [*row[:7], route, stats, tuple(json.loads(notices)), rating, edited_from, looked]
-    values.append(tuple(json.loads(siblings)))
+    values += [tuple(json.loads(siblings)), bool(learn)]
     return Message(*values)
 
 
 def conversation_of(row: tuple[Any, ...]) -> Conversation:
     """Read a row of the store's conversation query."""
-    local_only, train, federate = row[5:]
-    values = [*row[:5], bool(local_only), _maybe(train), _maybe(federate)]
+    local_only, train, federate, source, untouched = row[5:]
+    values = [*row[:5], bool(local_only), _maybe(train), _maybe(federate), source, bool(untouched)]
     return Conversation(*values)
 
 

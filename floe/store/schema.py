@@ -264,6 +264,29 @@ def _federation(db: Database) -> None:
     """)
 
 
+@MIGRATIONS(name="0006_imports")
+def _imports(db: Database) -> None:
+    """Keep which file brought which chats, so that an import can be undone as a whole.
+
+    - `conversations.import_id`: NULL: the chat was had here. With the import go its chats.
+    - `messages.learn`: 0: the file said that this answer is never to be learnt (`weight`).
+    """
+    db.executescript("""
+        CREATE TABLE imports (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            imported_at REAL NOT NULL,
+            name TEXT NOT NULL,
+            source TEXT NOT NULL DEFAULT '',
+            sentence TEXT NOT NULL DEFAULT '',
+            details TEXT NOT NULL DEFAULT '{}'
+        ) STRICT;
+        ALTER TABLE conversations ADD COLUMN import_id INTEGER
+            REFERENCES imports(id) ON DELETE CASCADE;
+        CREATE INDEX conversations_import ON conversations(import_id);
+        ALTER TABLE messages ADD COLUMN learn INTEGER NOT NULL DEFAULT 1 CHECK (learn IN (0, 1));
+    """)
+
+
 def connect(path: Path) -> Database:
     """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(

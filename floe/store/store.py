@@ -25,13 +25,14 @@ _T = TypeVar("_T")
 _SNIPPET_TOKENS = 24
 
 _CONVERSATION = (
-    "SELECT id, title, created_at, updated_at, leaf_id, local_only, train, federate"
-    " FROM conversations"
+    "SELECT c.id, c.title, c.created_at, c.updated_at, c.leaf_id, c.local_only, c.train,"
+    " c.federate, coalesce(i.source, ''), coalesce(c.updated_at <= i.imported_at, 0) AS untouched"
+    " FROM conversations c LEFT JOIN imports i ON i.id = c.import_id"
 )
 
 _MESSAGES = """
     SELECT m.id, m.conversation_id, m.parent_id, m.role, m.content, m.created_at, m.status,
-           m.route, m.stats, m.notices, m.rating, m.edited_from, m.private,
+           m.route, m.stats, m.notices, m.rating, m.edited_from, m.private, m.learn,
            (SELECT json_group_array(id) FROM (
                 SELECT s.id FROM messages s
                 WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
@@ -103,15 +104,17 @@ class Store(DatabaseFile):
     # Conversations
 
     def conversations(self, limit: int = 200) -> list[Conversation]:
-        """List conversations, the most recently used first."""
+        """List conversations, the most recently used first; imported ones last until they are."""
         with self.reading() as db:
-            rows = db.execute(f"{_CONVERSATION} ORDER BY updated_at DESC, id DESC LIMIT ?", [limit])
+            rows = db.execute(
+                f"{_CONVERSATION} ORDER BY untouched, c.updated_at DESC, c.id DESC LIMIT ?", [limit]
+            )
             return [conversation_of(row) for row in rows]
 
     def conversation(self, conversation_id: int) -> Conversation:
         """One row of the list."""
         with self.reading() as db:
-            row = db.execute(f"{_CONVERSATION} WHERE id = ?", [conversation_id]).fetchone()
+            row = db.execute(f"{_CONVERSATION} WHERE c.id = ?", [conversation_id]).fetchone()
             return conversation_of(_found(row))
 
     def create_conversation(self, title: str = "") -> Conversation:

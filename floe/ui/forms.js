@@ -140,6 +140,19 @@ floe.pickText = (accept, take) => {
   input.click();
 };
 
+floe.pickFile = (accept, most, take) => {
+  const input = floe.el("input", { type: "file", accept });
+  input.onchange = () => {
+    const file = input.files?.[0];
+    if (!file) return;
+    if (file.size > most) return take(null, file.name);
+    const reader = new FileReader();
+    reader.onload = () => take(String(reader.result).split(",")[1] ?? "", file.name);
+    reader.readAsDataURL(file);
+  };
+  input.click();
+};
+
 floe.bytes = (count) => {
   if (count < 1000) return `${count} bytes`;
   const [size, unit] = count < 1e6 ? [count / 1e3, "kB"] : [count / 1e6, "MB"];

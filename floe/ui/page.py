@@ -192,6 +192,8 @@ def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
     learning.leave(actions.leave_out_answer, None, room.all, **_EACH)
     learning.privately(actions.set_with_private, None, room.all, **_EACH)
     learning.bring(actions.add_file, None, [*room.all, parts.listing], **_EACH)
+    learning.undo(actions.undo_import, None, [*room.all, parts.listing], **_EACH)
+    learning.swap(actions.swap_import, None, [*room.all, parts.listing], **_EACH)
     learning.example(actions.add_example, None, [*room.all, parts.listing], **_EACH)
     learning.export(actions.export, None, [parts.save, room.notice], **_EACH)
     room.plan.limit(actions.set_limit, None, room.all, **_EACH)
@@ -200,7 +202,7 @@ def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
     room.run.resume(actions.resume, None, room.all, **_EACH)
     room.weight.set(actions.set_ask_cloud, None, room.all, **_EACH)
     room.weight.fit(actions.fit_weight, None, room.all, **_EACH)
-    room.clock.tick(actions.poll, None, room.all, **_AT_ONCE)
+    room.clock.tick(actions.poll, None, [*room.all, parts.listing], **_AT_ONCE)
     adapters = room.adapters
     adapters.rename(actions.rename, None, room.all, **_EACH)
     adapters.switch(actions.switch, None, room.all, **_EACH)

@@ -98,6 +98,8 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "leave": events.RowAsked,
             "privately": events.SwitchAsked,
             "bring": events.FileAsked,
+            "undo": events.ItemAsked,
+            "swap": events.ItemAsked,
             "example": events.ExampleAsked,
             "export": None,
         },

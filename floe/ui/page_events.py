@@ -142,10 +142,10 @@ class RowAsked(_Asked):
 
 
 class FileAsked(_Asked):
-    """A file that the person picked."""
+    """A file that the person picked; `data` are its bytes in base64."""
 
     name: ShortText
-    text: Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_FILE_TEXT)]
+    data: Annotated[str, Field(max_length=_MAX_FILE_TEXT)]
 
 
 class ExampleAsked(_Asked):

@@ -222,6 +222,15 @@ class LearningChatValue(TypedDict):
     facts: str
 
 
+class ImportValue(TypedDict):
+    """A file that brought chats; `can_swap`: who asks in it and who answers was a guess."""
+
+    id: int
+    title: str
+    sentence: str
+    can_swap: bool
+
+
 class LearningValue(TypedDict):
     """What is learnt from; `examples` are names of made-up persons."""
 
@@ -231,6 +240,7 @@ class LearningValue(TypedDict):
     private: str
     without: tuple[int, ...]
     chats: list[LearningChatValue]
+    imports: list[ImportValue]
     examples: list[str]
 
 

@@ -288,10 +288,10 @@ interface RowAsked {
   out: boolean;
 }
 
-/** A file that the person picked. */
+/** A file that the person picked; `data` are its bytes in base64. */
 interface FileAsked {
   name: string;
-  text: string;
+  data: string;
 }
 
 /** The chats of a made-up person. */
@@ -319,6 +319,7 @@ interface LearningValue {
   private: string;
   without: number[];
   chats: LearningChatValue[];
+  imports: ImportValue[];
   examples: string[];
 }
 
@@ -328,6 +329,14 @@ interface LearningChatValue {
   title: string;
   chosen: boolean;
   facts: string;
+}
+
+/** A file that brought chats; `can_swap`: who asks in it and who answers was a guess. */
+interface ImportValue {
+  id: number;
+  title: string;
+  sentence: string;
+  can_swap: boolean;
 }
 
 /** A limit of a plan is to be another. */
@@ -636,6 +645,8 @@ interface DrawnParts {
       leave: RowAsked;
       privately: SwitchAsked;
       bring: FileAsked;
+      undo: ItemAsked;
+      swap: ItemAsked;
       example: ExampleAsked;
       export: null;
     },

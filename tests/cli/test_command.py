@@ -67,14 +67,15 @@ def test_chats_are_imported_from_any_folder(tmp_path: Path) -> None:
         "import", str(chats), "--data-dir", str(tmp_path / "data"), "--json", cwd=tmp_path
     )
     assert code == 0
-    assert json.loads(told.splitlines()[-1]) == {
-        "format": "jsonl",
-        "chats": 1,
-        "answers": 1,
-        "left_out": [],
-    }
+    found = json.loads(told.splitlines()[-1])
+    assert {"format": "openai", "chats": 1, "answers": 1, "left_out": []}.items() <= found.items()
     with Store(tmp_path / "data" / "floe.db") as store:
         assert [each.title for each in store.conversations()] == ["Why?"]
+    undo = ["import", "--undo", str(found["import_id"]), "--data-dir", str(tmp_path / "data")]
+    assert main(undo) == 0
+    with Store(tmp_path / "data" / "floe.db") as store:
+        assert store.conversations() == []
+    assert main(undo) == 1
 
 
 def test_ask_answers_without_a_page(tmp_path: Path) -> None:

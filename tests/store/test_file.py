@@ -54,6 +54,7 @@ def test_migrations_are_applied_once_and_reopening_changes_nothing(path: Path) -
         ("floe", "0003_privacy"),
         ("floe", "0004_personal"),
         ("floe", "0005_federation"),
+        ("floe", "0006_imports"),
     ]
 
 

@@ -17,7 +17,7 @@ from floe.chats.jsonl import (
     iterate_chats,
     read_chats,
 )
-from floe.errors import DataError, StoreError
+from floe.errors import DataError
 from floe.records import Conversation, Message, Status
 from floe.store import Store
 from floe.training.data.dataset import Dataset, Selection, build_dataset
@@ -288,16 +288,13 @@ def test_the_example_chats_go_in_and_come_out_the_same(
         (b"[" * 100_000, "nested"),
     ],
 )
-def test_a_bad_line_is_named_and_nothing_is_imported(
-    store: Store, tmp_path: Path, line: bytes, problem: str
-) -> None:
+def test_a_bad_line_of_rows_to_train_on_is_named(tmp_path: Path, line: bytes, problem: str) -> None:
     path = tmp_path / "chats.jsonl"
     good = b'{"messages": [{"role": "user", "content": "hi"}], "extra": 1}\n'
     path.write_bytes(good + b"\n" + line + b"\n" + good)
     with pytest.raises(DataError, match=r"Line 3 of chats\.jsonl") as raised:
-        import_chats(store, path)
+        read_chats(path)
     assert problem in str(raised.value)
-    assert store.conversations() == []
 
 
 def test_a_file_of_another_program_is_read_with_its_mark_and_line_ends(tmp_path: Path) -> None:
@@ -311,44 +308,22 @@ def test_a_file_of_another_program_is_read_with_its_mark_and_line_ends(tmp_path:
         read_chats(tmp_path)
 
 
-def test_an_import_that_breaks_off_leaves_the_store_as_it_was(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    say(store, ("how?", "like this"))
-    count = 0
-    add = store.add_message
-
-    def full(*args: object, **named: object) -> Message:
-        nonlocal count
-        count += 1
-        if count > 5:
-            raise StoreError("The disk is full.")
-        return add(*args, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(store, "add_message", full)
-    with pytest.raises(StoreError, match="full"):
-        import_chats(store, EXAMPLES / "site.jsonl")
-    assert len(store.conversations()) == 1
-
-
 def test_an_export_that_cannot_be_written_says_so(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         export_chats(store, tmp_path / "file" / "out.jsonl", [])
 
 
-def test_a_file_that_is_far_too_large_is_refused_before_it_is_read(
-    store: Store, tmp_path: Path
-) -> None:
+def test_rows_that_are_far_too_large_are_refused_before_they_are_read(tmp_path: Path) -> None:
     path = tmp_path / "chats.jsonl"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
     with pytest.raises(DataError, match="2,000 MB can be imported at once"):
-        import_chats(store, path)
+        read_chats(path)
     with path.open("wb") as file:
         file.truncate(MAX_LINE_BYTES + 1)
     with pytest.raises(DataError, match=r"Line 1 of chats\.jsonl is longer than 50 MB"):
-        import_chats(store, path)
+        read_chats(path)
 
 
 def test_a_large_file_is_never_in_memory(tmp_path: Path) -> None:
@@ -379,9 +354,22 @@ def test_numbers_nesting_and_halves_of_characters(
     line = '{"messages": [{"role": "user", "content": "' + r"\ud83d and \u0000" + '"}], "x": '
     path.write_text(line + content)
     if problem:
-        with pytest.raises(DataError, match=problem):
-            import_chats(store, path)
+        for read in (read_chats, lambda bad: import_chats(store, bad)):
+            with pytest.raises(DataError, match=problem):
+                read(path)
         assert store.conversations() == []
     else:
         (made,) = import_chats(store, path)
         assert store.open_conversation(made)[0].content == "\ufffd and \0"
+
+
+def test_what_a_model_thought_is_not_learnt(store: Store) -> None:
+    say(
+        store,
+        ("how?", "<think>\nsecret plan\n</think>\n\nlike this"),
+        ("why?", "<think>hm</think>"),
+    )
+    data = build_dataset(store, Selection(), yes)
+    assert [row.answer for row in data.used] == ["like this"]
+    assert "the answer is empty" in {row.left_out for row in data.rows}
+    assert "secret plan" not in json.dumps(data.lines())

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -202,7 +203,34 @@ def test_an_import_that_does_not_fit_is_a_sentence(page: Page, app: App, tmp_pat
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Import").click()
     chooser.value.set_files(broken)
-    expect(page.locator("#personal-notice p")).to_contain_text("Line 1 of chats.jsonl")
+    expect(page.locator("#personal-notice p")).to_contain_text("chats.jsonl has messages of an")
+
+
+def test_chats_of_another_program_come_in_turn_round_and_go(
+    page: Page, app: App, tmp_path: Path
+) -> None:
+    text = "26/11/24, 2:04 pm - Anna: Are you coming?\n26/11/24, 2:05 pm - Ben: Größe zählt\n"
+    path = tmp_path / "WhatsApp Chat with Anna.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("WhatsApp Chat with Anna.txt", text.encode("utf-16"))
+    person = Person(page, app)
+    person.go("Personalise")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(path)
+    brought = page.locator("#learning .imports > li").filter(has_text="from WhatsApp")
+    expect(brought).to_contain_text("Ben is taken as you and Anna as the one who answers")
+    expect(page.locator("nav[aria-label=Conversations]")).to_contain_text("Imported from WhatsApp")
+    brought.get_by_role("button", name="It is the other way round").click()
+    expect(brought).to_contain_text("Turned round since.")
+    with app.store() as store:
+        chat = next(each for each in store.conversations() if each.source == "WhatsApp")
+        said = [(each.role, each.content) for each in store.open_conversation(chat.id)]
+    assert said == [("user", "Are you coming?"), ("assistant", "Größe zählt")]
+    brought.get_by_role("button", name="Undo").click()
+    brought.get_by_role("button", name="Take out").click()
+    expect(brought).to_have_count(0)
+    expect(page.locator("nav[aria-label=Conversations]")).not_to_contain_text("WhatsApp")
 
 
 def report(number: int) -> RoundReport:

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from floe.errors import DataError
 from floe.training.data.duplicates import first_alike
 from floe.chats.jsonl import write_lines
+from floe.llama.thinking import split_thinking
 from floe.records import ChatMessage, Conversation, Message
 from floe.store import Store
 
@@ -32,7 +33,9 @@ PRIVATE: Final = "private"
 """Beginning of the reason for leaving out an answer in which something private was found."""
 _BY_HAND: Final = "you left it out"
 _NOT_ALLOWED: Final = "you did not allow learning from this chat"
+_WEIGHTLESS: Final = "the file it came from gives it no weight"
 _IN_SHORT: Final = {
+    _WEIGHTLESS: "without weight in their file",
     _BY_HAND: "by you",
     _NOT_ALLOWED: "of chats that you did not allow",
     "the answer is not finished": "not finished",
@@ -193,7 +196,7 @@ def _conversation_rows(
                 shown.id,
                 len(rows),
                 tuple(ChatMessage(message.role, message.content) for message in before),
-                answer.content,
+                split_thinking(answer.content)[1],
                 LIKED_WEIGHT if answer.rating > 0 else 1.0,
                 left_out=reason or _left_out(shown.id, answer, before, selection),
                 rewritten=answer.edited_from is not None,
@@ -241,8 +244,9 @@ def _left_out(
     reasons = {
         _BY_HAND: shown_id in selection.without,
         "disliked": answer.rating < 0,
+        _WEIGHTLESS: not answer.learn,
         "the answer is not finished": answer.status != "complete",
-        "the answer is empty": not answer.content.strip(),
+        "the answer is empty": not split_thinking(answer.content)[1].strip(),
         "no question before it": not any(m.role == "user" and m.content.strip() for m in before),
         f"{PRIVATE} ({', '.join(sorted(private))})": private and not selection.with_private,
     }

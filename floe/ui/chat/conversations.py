@@ -26,7 +26,12 @@ def conversation_list(assistant: Assistant, open_id: int | None) -> Conversation
 
 
 def age(conversation: Conversation, now: float) -> str:
-    """Return the heading of a conversation: by local calendar days, not by 24 hours."""
+    """Return the heading of a conversation: by local calendar days, not by 24 hours.
+
+    An imported one stands under where it came from until it is used.
+    """
+    if conversation.untouched:
+        return f"Imported from {conversation.source}" if conversation.source else "Imported"
     days = _day_number(now) - _day_number(conversation.updated_at)
     if days <= 0:
         return "Today"

@@ -15,6 +15,7 @@ from floe.privacy.gate import CHOSEN, KEPT
 from floe.records import Message, Mode, Route, Status
 from floe.ui.chat.answer_figures import ENDED, summary
 from floe.ui.chat.markdown import render_blocks, render_message
+from floe.ui.chat.thoughts import fold_thought
 from floe.ui.page_values import ChipValue, FigureValue
 
 WINDOW: Final = 40
@@ -142,6 +143,11 @@ def draw_rows(
     ]
 
 
+def _draw_words(message: Message, live: TurnView | None) -> list[str]:
+    text, render = (live.text, render_blocks) if live else (message.content, render_message)
+    return list(render(text)) if message.role == "user" else fold_thought(text, render)
+
+
 def draw_row(
     message: Message,
     live: TurnView | None = None,
@@ -161,7 +167,7 @@ def draw_row(
     return ThreadRow(
         id=message.id,
         role=message.role,
-        blocks=list(render_blocks(live.text) if live else render_message(message.content)),
+        blocks=_draw_words(message, live),
         siblings=list(message.siblings),
         live=status == "streaming",
         notices=notices + ([ended] if ended and ended not in notices else []),

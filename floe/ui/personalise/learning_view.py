@@ -3,6 +3,7 @@
 from floe.privacy.consent import consent
 from floe.resources import EXAMPLES
 from floe.store import Store
+from floe.store.imports import list_imports
 from floe.training.data.dataset import PRIVATE, ChosenConversation, Dataset
 from floe.training.data.learning_choices import LearningChoices
 from floe.ui.page_values import LearningAnswerValue, LearningValue
@@ -26,6 +27,16 @@ def learning_value(store: Store, data: Dataset) -> LearningValue:
                 "facts": facts(chosen[each.id]) if each.id in chosen else "not chosen",
             }
             for each in store.conversations(10**9)
+        ],
+        "imports": [
+            {
+                "id": each.id,
+                "title": f"{each.name}, from {each.source}",
+                "sentence": each.sentence
+                + (" Turned round since." if each.details.get("swapped") else ""),
+                "can_swap": bool(each.details.get("can_swap")),
+            }
+            for each in list_imports(store)
         ],
         "examples": sorted(path.stem for path in EXAMPLES.glob("*.jsonl")),
     }

@@ -18,6 +18,9 @@ floe.consentCard = (question, note, answer) => {
   return card;
 };
 
+/** Bytes: what fits into one event with room for base64. */
+const MOST_IMPORTED = 45e6;
+
 floe.learning = (part) => {
   const { element, trigger, server } = part;
   const card = floe.consentCard(
@@ -35,15 +38,36 @@ floe.learning = (part) => {
   const bring = floe.press(
     "Import",
     () =>
-      floe.pickText(".jsonl,application/jsonl", (text, name) => trigger("bring", { text, name })),
+      floe.pickFile(".json,.jsonl,.ndjson,.txt,.zip", MOST_IMPORTED, (data, name) => {
+        tooLarge.hidden = data !== null;
+        if (data !== null) trigger("bring", { data, name });
+      }),
     "",
     "load",
   );
-  bring.title = "Add chats from a JSONL file";
+  bring.title =
+    "Add chats from ChatGPT, Claude, Open WebUI, LM Studio, SillyTavern, WhatsApp and others: " +
+    "a .json, .jsonl, .txt or .zip file";
+  const tooLarge = floe.el(
+    "p",
+    { className: "faint", hidden: true },
+    `A file of more than ${floe.bytes(MOST_IMPORTED)} is brought in on the command line: ` +
+      "floe import FILE. Of a large zip, unpack conversations.json and choose that.",
+  );
+  tooLarge.setAttribute("role", "alert");
+  const imports = floe.el("ul", { className: "plain-list imports" });
   const save = floe.press("Export", () => trigger("export"), "", "save");
   save.title = "Save the chosen chats as a JSONL file";
   const examples = floe.el("div", { className: "row" });
-  const sheet = floe.sheet("What it learns from", sentence, privateOnes, list, examples);
+  const sheet = floe.sheet(
+    "What it learns from",
+    tooLarge,
+    sentence,
+    privateOnes,
+    list,
+    imports,
+    examples,
+  );
   sheet.head.append(floe.el("div", { className: "row" }, bring, save));
   element.append(
     floe.heading(
@@ -75,6 +99,27 @@ floe.learning = (part) => {
     );
     if (marks.length) words.append(floe.el("small", {}, marks.join(" · ")));
     return floe.el("li", { className: row.left_out ? "out" : "" }, use, words);
+  };
+
+  const importLine = (/** @type {ImportValue} */ each) => {
+    const undo = floe.ask(
+      floe.press("Undo", null, "", "bin"),
+      "Take out all chats that it brought?",
+      "Take out",
+      () => trigger("undo", { id: each.id }),
+    );
+    undo.title = `Undo the import of ${each.title}`;
+    const buttons = floe.el("div", { className: "row" }, undo);
+    if (each.can_swap)
+      buttons.prepend(
+        floe.press("It is the other way round", () => trigger("swap", { id: each.id })),
+      );
+    return floe.el(
+      "li",
+      {},
+      floe.el("div", {}, floe.el("b", {}, each.title), floe.el("p", {}, each.sentence)),
+      buttons,
+    );
   };
 
   /** @type {(id: number, place: HTMLElement) => Promise<void>} */
@@ -110,6 +155,7 @@ floe.learning = (part) => {
     privateOnes.hidden = !value.chats.length;
     save.disabled = !value.chats.length;
     list.replaceChildren(...value.chats.map(chatLine));
+    imports.replaceChildren(...value.imports.map(importLine));
     examples.hidden = !value.examples.length;
     examples.replaceChildren(
       floe.el("span", { className: "faint" }, "Or try it with chats of a made-up person:"),

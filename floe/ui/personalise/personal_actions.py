@@ -1,5 +1,6 @@
 """Handlers of the personalise view: choose rows, plan, start and poll a run, keep adapters."""
 
+import base64
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from floe.errors import DataError, PageError, TrainingError
 from floe.jobs.plan_job import PlanView
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
+from floe.store.imports import delete_import, swap_roles
 from floe.training.data.dataset import Dataset
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
 from floe.training.fusion_weight import keep_note, kept_weight
@@ -60,6 +62,8 @@ class PersonalActions:
         self._settings = application.settings
         self._adapters = application.assistant.adapters
         self._scan = application.privacy_scan
+        self._chat_import = application.chat_import
+        self._import_due = False  # a file has been read, and its chats are not shown yet
         self._plan_job = application.plan_job
         self._weight_fit = application.weight_fit
         self._runs = application.runs
@@ -91,6 +95,12 @@ class PersonalActions:
     @show_errors
     def poll(self) -> Changes:
         """Show how the plan and the run stand; once nothing moves any more, everything."""
+        if self._chat_import.running:
+            self._import_due = True
+        elif self._import_due:
+            self._import_due = False
+            problem = self._chat_import.take_problem()
+            return {**self._added(), self.parts.notice: problem}
         if self._is_busy():
             return self._progress()
         return {**self._learning(), **self._shown_adapters()}
@@ -190,10 +200,24 @@ class PersonalActions:
     def add_file(self, event: gr.EventData) -> Changes:
         """Add the chats of a file that the person picked."""
         asked = read_asked(event, FileAsked)
-        with tempfile.TemporaryDirectory(dir=temporary_parent(self._store.path.parent)) as folder:
-            path = Path(folder) / "chats.jsonl"  # the name that came along is no path of ours
-            path.write_text(asked.text, encoding="utf-8")
-            import_chats(self._store, path, asked.name)
+        try:
+            content = base64.b64decode(asked.data, validate=True)
+        except ValueError:
+            raise PageError from None
+        self._chat_import.start(asked.name, content)
+        self._import_due = True
+        return {**self._progress(), self.parts.notice: ""}
+
+    @show_errors
+    def undo_import(self, event: gr.EventData) -> Changes:
+        """Take out all chats that a file brought."""
+        delete_import(self._store, read_asked(event, ItemAsked).id)
+        return self._added()
+
+    @show_errors
+    def swap_import(self, event: gr.EventData) -> Changes:
+        """Let who asked in a file be who answered."""
+        swap_roles(self._store, read_asked(event, ItemAsked).id)
         return self._added()
 
     @show_errors
@@ -309,7 +333,7 @@ class PersonalActions:
 
     def _plan(self) -> PlanValue:
         kept, in_use, planned = self._kept, self._in_use(), self._plan_job.view()
-        scan_sentence = self._scan.sentence
+        scan_sentence = self._chat_import.sentence or self._scan.sentence
         return {
             "memory_mb": kept.memory_mb,
             "deadline_s": kept.deadline_s,
@@ -345,6 +369,7 @@ class PersonalActions:
             self._is_training()
             or self._is_comparing()
             or self._scan.running
+            or self._import_due
             or self._weight_fit.running
             or (planned is not None and planned.running)
         )

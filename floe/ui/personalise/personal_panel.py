@@ -46,6 +46,8 @@ def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
             "leave",
             "privately",
             "bring",
+            "undo",
+            "swap",
             "example",
             "export",
             server=[rows],

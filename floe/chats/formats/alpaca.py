@@ -1,0 +1,52 @@
+"""Alpaca: `instruction`, `input` and `output`; and `prompt` with `completion` or `response`."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from floe.chats.imported import (
+    ChatBuilder,
+    ChatFormat,
+    ChatShapeError,
+    ImportedChat,
+    ImportNotes,
+    is_record,
+)
+
+_PAIRS: Final = (
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("question", "answer"),
+)
+
+
+def _pair(value: Any) -> tuple[str, str] | None:
+    return next((pair for pair in _PAIRS if is_record(value, *pair)), None)
+
+
+def _recognises(value: Any) -> bool:
+    return _pair(value) is not None
+
+
+def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
+    pair = _pair(value)
+    assert pair is not None
+    builder = ChatBuilder(notes)
+    question, more, answer = value[pair[0]], value.get("input") or "", value[pair[1]]
+    if not all(isinstance(each, str) for each in (question, more, answer)):
+        raise ChatShapeError("has a message that is not text")
+    if isinstance(value.get("system"), str):
+        builder.add("system", value["system"])
+    history = value.get("history")
+    for turn in history if isinstance(history, list) else []:
+        if not isinstance(turn, list) or not all(isinstance(each, str) for each in turn):
+            raise ChatShapeError("has messages of an unknown shape")
+        for role, text in zip(("user", "assistant"), turn, strict=False):
+            builder.add("user" if role == "user" else "assistant", text)
+    builder.add("user", f"{question}\n\n{more}" if more.strip() else question)
+    builder.add("assistant", answer)
+    yield builder.chat()
+
+
+FORMAT: Final = ChatFormat("alpaca", "Alpaca", _recognises, _read)

@@ -1,0 +1,126 @@
+"""OpenAI's fine-tuning files and all that write `messages` of `role` and `content`.
+
+Tools, `developer`, parts of content, `weight`, and preferences (of which the preferred answer).
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from floe.chats.imported import (
+    MEDIA,
+    THOUGHT,
+    TOOL,
+    ChatBuilder,
+    ChatFormat,
+    ChatShapeError,
+    ImportedChat,
+    ImportNotes,
+    is_list_of_records,
+    is_record,
+    moment_of,
+    records_in,
+    role_of,
+)
+
+_TEXT_PARTS: Final = ("text", "input_text", "output_text")
+_THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
+_TITLES: Final = ("title", "name")
+
+
+def add_message(builder: ChatBuilder, message: dict[str, Any]) -> None:
+    """Add one message of `role` and `content`.
+
+    Raises:
+        ChatShapeError: it is none.
+    """
+    role = role_of(message.get("role"))
+    if role is None:
+        builder.skip(TOOL)
+        return
+    if message.get("tool_calls") or message.get("function_call"):
+        builder.skip(TOOL)
+    if any(message.get(key) for key in _THOUGHTS):
+        builder.skip(THOUGHT)
+    text = read_content(builder, message.get("content"))
+    if not text and isinstance(message.get("refusal"), str):
+        text = message["refusal"]
+    if not text and (message.get("tool_calls") or message.get("function_call")):
+        return  # it is counted already
+    at = moment_of(message.get("timestamp") or message.get("created_at"))
+    weight = message.get("weight")
+    learn = not (isinstance(weight, int | float) and weight <= 0)
+    builder.add(role, text, at, learn=learn)
+
+
+def read_content(builder: ChatBuilder, content: Any) -> str:
+    """Return the words of a content: a text, or a list of parts.
+
+    Raises:
+        ChatShapeError: it is neither.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        raise ChatShapeError("has a message that is not text")
+    return "\n".join(_read_part(builder, part) for part in content).strip("\n")
+
+
+def _read_part(builder: ChatBuilder, part: Any) -> str:
+    """Return the words of a part; what has none is counted."""
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        raise ChatShapeError("has a message that is not text")
+    kind, text = part.get("type", "text"), part.get("text")
+    if isinstance(text, str) and kind in _TEXT_PARTS:
+        return text
+    if isinstance(part.get("refusal"), str):
+        return str(part["refusal"])
+    if kind in ("thinking", "reasoning"):
+        builder.skip(THOUGHT)
+    else:
+        builder.skip(TOOL if str(kind).startswith("tool") else MEDIA)
+    return ""
+
+
+def _recognises(value: Any) -> bool:
+    if _is_preference(value):
+        return True
+    return is_record(value, "messages") or (
+        is_list_of_records(value) and "role" in value[0] and "content" in value[0]
+    )
+
+
+def _is_preference(value: Any) -> bool:
+    return is_record(value, "input", "preferred_output") and is_record(value["input"], "messages")
+
+
+def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
+    builder = ChatBuilder(notes)
+    record = value if isinstance(value, dict) else {}
+    messages = value
+    if _is_preference(value):
+        messages = records_in(value["input"]["messages"]) + records_in(value["preferred_output"])
+    elif record:
+        messages = record["messages"]
+        if isinstance(record.get("system"), str):
+            builder.add("system", record["system"])
+    for message in records_in(messages):
+        add_message(builder, message)
+    title = next((record[key] for key in _TITLES if isinstance(record.get(key), str)), "")
+    created = record.get("created_at") or record.get("create_time") or record.get("createdAt")
+    updated = record.get("updated_at") or record.get("update_time") or record.get("updatedAt")
+    yield builder.chat(title, created, updated)
+
+
+def _recognises_message(value: Any) -> bool:
+    return is_record(value, "role", "content") and isinstance(value["role"], str)
+
+
+FORMAT: Final = ChatFormat("openai", "an OpenAI file", _recognises, _read)
+LOOSE: Final = ChatFormat("openai", "an OpenAI file", _recognises_message, _read, gathered=True)
+"""A message a line, all of one chat."""

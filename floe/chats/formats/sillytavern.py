@@ -1,0 +1,70 @@
+"""SillyTavern's chats: a header line, then a message a line; of swipes, one is in view."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from floe.chats.imported import (
+    HIDDEN,
+    THOUGHT,
+    VERSION,
+    ChatBuilder,
+    ChatFormat,
+    ChatShapeError,
+    ImportedChat,
+    ImportNotes,
+    is_record,
+    moment_of,
+    record_in,
+)
+
+
+def _recognises(value: Any) -> bool:
+    return is_record(value, "chat_metadata") or is_record(value, "mes", "is_user")
+
+
+def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
+    builder = ChatBuilder(notes)
+    names: list[str] = []
+    created = None
+    for line in value:
+        if not isinstance(line, dict):
+            raise ChatShapeError("has messages of an unknown shape")
+        if "mes" not in line:
+            created = line.get("create_date") or created
+            if _named(line, "character_name"):
+                names.append(line["character_name"])
+            continue
+        if not line.get("is_user") and not line.get("is_system") and _named(line, "name"):
+            names.append(line["name"])
+        _add(builder, line)
+    yield builder.chat(names[0] if names else "", created)
+
+
+def _named(line: dict[str, Any], key: str) -> bool:
+    name = line.get(key)
+    return isinstance(name, str) and name.strip() not in {"", "unused"}
+
+
+def _add(builder: ChatBuilder, line: dict[str, Any]) -> None:
+    extra = record_in(line, "extra")
+    text = line.get("mes")
+    swipes, chosen = line.get("swipes"), line.get("swipe_id")
+    if isinstance(swipes, list) and swipes:
+        if len(swipes) > 1:
+            builder.skip(VERSION, len(swipes) - 1)
+        if not text and isinstance(chosen, int) and 0 <= chosen < len(swipes):
+            text = swipes[chosen]
+    if not isinstance(text, str):
+        raise ChatShapeError("has a message that is not text")
+    if extra.get("reasoning"):
+        builder.skip(THOUGHT)
+    at = moment_of(line.get("send_date"))
+    if extra.get("type") == "narrator":
+        builder.add("system", text, at)
+    elif line.get("is_system"):
+        builder.skip(HIDDEN)
+    else:
+        builder.add("user" if line.get("is_user") else "assistant", text, at)
+
+
+FORMAT: Final = ChatFormat("sillytavern", "SillyTavern", _recognises, _read, gathered=True)
