@@ -17,6 +17,7 @@ from floe.config import STAND_IN, Settings
 from floe.federation.group.membership import Membership, Simulation
 from floe.jobs.endpoint_test import EndpointTest
 from floe.jobs.join_job import JoinJob
+from floe.jobs.memory_job import MemoryJob
 from floe.jobs.plan_job import PlanJob
 from floe.jobs.privacy_scan import PrivacyScan
 from floe.jobs.weight_fit import WeightFitJob
@@ -46,6 +47,7 @@ class Application:
         simulation: a group that is tried out on this device.
         privacy_scan: the look for what is private in chats that came from elsewhere.
         endpoint_test: the test of a cloud.
+        memory_job: the reading of what is new for memory.
         plan_job: the plan of the next training.
         weight_fit: the fit of the automatic weight.
         backups: the daily backup, once it is started.
@@ -58,6 +60,7 @@ class Application:
         self.store = assistant.store
         self.privacy_scan = PrivacyScan(assistant.store, assistant.gate)
         self.endpoint_test = EndpointTest(assistant.cloud)
+        self.memory_job = MemoryJob(assistant.memory)
         self.plan_job = PlanJob(assistant.store, assistant.model.path)
         self.weight_fit = WeightFitJob(assistant, settings)
         self.runs = TrainingRuns(
@@ -113,6 +116,7 @@ class Application:
         with ExitStack() as opened:
             opened.callback(assistant.close)
             application = cls(settings, assistant)
+            application.memory_job.start()
             opened.pop_all()
         return application
 
@@ -130,6 +134,7 @@ class Application:
         with ExitStack() as ending:
             ending.callback(self.assistant.close)
             ending.callback(self.backups.close)
+            ending.callback(self.memory_job.close)
             ending.callback(self.plan_job.close)
             ending.callback(self.weight_fit.close)
             ending.callback(self.runs.close)

@@ -134,6 +134,13 @@ class Settings(BaseSettings):
         "", max_length=4096, description="its flags in one string, to slow or break it"
     )
 
+    memory: bool = Field(
+        True, description="the local model may read what you wrote in earlier chats, notes, files"
+    )
+    memory_folder: Path | None = Field(
+        None, description="folder of text, Markdown and PDF files that memory may read"
+    )
+
     rule: PoolingRule = "log-linear"
     deadline_ms: float = Field(
         1000.0,

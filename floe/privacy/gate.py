@@ -15,7 +15,7 @@ from typing import Final
 
 from floe.errors import FloeError
 from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
-from floe.privacy.guard import Examiner, Guard
+from floe.privacy.guard import MEMORY, Examiner, Guard
 from floe.privacy.lexicon import NAME, Found, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
 from floe.privacy.verdict import Verdict
@@ -115,6 +115,7 @@ class Gate:
         policy: Policy,
         own_words: Sequence[str] = (),
         kept: Sequence[str] = (),
+        memory: Sequence[str] = (),
         treatments: Mapping[str, Treatment] | None = None,
         released: bool = False,
     ) -> Passage:
@@ -127,6 +128,8 @@ class Gate:
             policy: what happens to private prompts.
             own_words: what the person calls private everywhere.
             kept: texts that the local model reads and the cloud must not.
+            memory: the person's earlier words that the local model reads; likewise, and of the
+                answer no more leaves once it holds one of them.
             treatments: what happens to each group of kinds; None: as the policy says.
             released: the person has said of the new message that it is not private.
         """
@@ -137,7 +140,7 @@ class Gate:
             known = Pseudonyms(self._store, place, own_words)
             treated = _by_kind(policy, treatments or {})
             look = _Look(self._examiner, known, policy, treated, self._keep)
-            return look.passage(mode, path, system, kept, released=released)
+            return look.passage(mode, path, system, kept, memory, released=released)
         except FloeError as error:
             return Passage(Route("local", str(error)))
 
@@ -150,6 +153,13 @@ class Gate:
             self._write(message_id, kinds)
         except FloeError:
             return  # nobody has looked: the next turn will
+
+    def remember_memory(self, message_id: int) -> None:
+        """Keep with an answer that it holds words which memory found; it stays here from now on.
+
+        For answers that no guard stood over: the cloud may take part in the turns after it.
+        """
+        self._write(message_id, (MEMORY,))
 
     def look_at(self, messages: Iterable[Message]) -> list[Message]:
         """The same messages, with `private` filled in where nobody has looked yet.
@@ -214,6 +224,7 @@ class _Look:
         path: Sequence[Message],
         system: str,
         kept: Sequence[str],
+        memory: Sequence[str],
         *,
         released: bool,
     ) -> Passage:
@@ -224,7 +235,7 @@ class _Look:
             verdict = replace(verdict, private=False, spans=(), unsure=False)
         self._keep(question, _kinds(verdict))
         if not verdict.private or self._may_mask(verdict):
-            self._study(path[:-1], kept)
+            self._study(path[:-1], [*kept, *memory])
         found = self._found(question.content, verdict)
         self._learn(question.content, verdict)
         shown_spans = tuple((each.start, each.end, each.kind) for each in found)
@@ -259,6 +270,7 @@ class _Look:
             self._policy,
             sent=sent,
             kept=[*kept, *withheld],
+            memory=[*memory, *self._of_memory(path)],
         )
         reason = _reason(mode, listed, len(withheld))
         return Passage(Route(mode, reason, shown_spans), messages, guard)
@@ -268,7 +280,7 @@ class _Look:
 
     def _stays(self, kind: str) -> bool:
         """Whether a message with this kind stays here, whatever is masked."""
-        return self._treatments.get(kind, _usual(self._policy)) == "keep"
+        return kind == MEMORY or self._treatments.get(kind, _usual(self._policy)) == "keep"
 
     def _masks(self, kind: str) -> bool:
         """Whether a placeholder stands for this kind; a matter stays, its person is masked."""
@@ -324,6 +336,10 @@ class _Look:
                 return None
             messages.append(ChatMessage(message.role, text))
         return messages
+
+    def _of_memory(self, path: Sequence[Message]) -> list[str]:
+        """Earlier answers that hold words which memory had found."""
+        return [each.content for each in path if MEMORY in (self._private.get(each.id) or ())]
 
     def _shown(self, message: Message) -> str | None:
         kinds = self._private.get(message.id)
