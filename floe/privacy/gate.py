@@ -140,6 +140,7 @@ class Gate:
             known = Pseudonyms(self._store, place, own_words)
             treated = _by_kind(policy, treatments or {})
             look = _Look(self._examiner, known, policy, treated, self._keep)
+            path = [self._with_origin(message) for message in path]
             return look.passage(mode, path, system, kept, memory, released=released)
         except FloeError as error:
             return Passage(Route("local", str(error)))
@@ -153,6 +154,15 @@ class Gate:
             self._write(message_id, kinds)
         except FloeError:
             return  # nobody has looked: the next turn will
+
+    def _with_origin(self, message: Message) -> Message:
+        """Mark an answer that the person reworded, if the one before holds what memory found."""
+        if message.edited_from is None:
+            return message
+        origin = self._store.message(message.edited_from)
+        if MEMORY not in (origin.private or ()):
+            return message
+        return replace(message, private=(*(message.private or ()), MEMORY))
 
     def remember_memory(self, message_id: int) -> None:
         """Keep with an answer that it holds words which memory found; it stays here from now on.

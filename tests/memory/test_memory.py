@@ -9,6 +9,7 @@ import pytest
 from pypdf import PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
+from floe.data_folder.encryption_switch import turn_on
 from floe.errors import DataError
 from floe.memory import files
 from floe.memory.memory import Memory
@@ -324,3 +325,21 @@ def test_words_that_are_kept_are_found_in_any_form_and_as_they_begin() -> None:
     assert not kept.may_begin("Avoid pea ")
     assert not kept.may_begin("Avoid sea")
     assert not KeptWords([]).found_in("anything")
+
+
+def test_memory_is_encrypted_with_the_chats_and_found_all_the_same(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data"
+    with Store(folder / "floe.db") as store:
+        say(store, "My sister's name is Zyxomma.")
+        assert len(recalled(Memory(store))) == 1
+    assert b"yxomma" in b"".join(p.read_bytes() for p in folder.glob("floe.db*"))
+    turn_on(folder, "passphrase", "correct horse battery staple")
+    with Store(folder / "floe.db") as store:
+        assert recalled(Memory(store)) == ["My sister's name is Zyxomma."]
+        Memory(store).set_notes("My aunt's name is Zyxommeta.")
+        assert recalled(Memory(store), "What is my aunt called?") == [
+            "My aunt's name is Zyxommeta."
+        ]
+        assert b"yxomm" not in bytes_of(store)

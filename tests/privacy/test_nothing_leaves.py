@@ -408,6 +408,20 @@ def test_an_answer_from_memory_that_no_guard_saw_stays_here_afterwards(
     assert leaks(cloud.bodies, FACT_WORDS) == []
 
 
+def test_a_rewording_of_an_answer_from_memory_stays_here_too(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    tell(assistant)
+    model.script = "Behind the wardrobe."
+    view = done(assistant.ask(None, ASKED_FOR_FACT, replace(OPTIONS, daily_requests=0)))
+    reworded = assistant.store.rewrite_answer(view.message_id, "Behind the wardrobe, in Thurso.")
+    model.script = COMMON
+    view = done(assistant.ask(reworded.conversation_id, PLAIN[0], OPTIONS))
+    assert view.route.kind == "fused"
+    assert len(cloud.bodies) >= 1
+    assert leaks(cloud.bodies, FACT_WORDS) == []
+
+
 def test_a_program_that_brings_an_answer_from_memory_back_does_not_send_it(
     assistant: Assistant, cloud: Cloud, model: ScriptedModel
 ) -> None:
