@@ -150,9 +150,11 @@ class Settings(BaseSettings):
         description="longest wait for the cloud, per token",
     )
 
-    @field_validator("data_dir", "models_dir", "model", "stand_in_model", "system_prompt")
+    @field_validator(
+        *("data_dir", "models_dir", "model", "stand_in_model", "system_prompt", "memory_folder")
+    )
     @classmethod
-    def _without_nul(cls, value: Path | str) -> Path | str:
+    def _without_nul(cls, value: Path | str | None) -> Path | str | None:
         if "\0" in str(value):
             raise ValueError("it holds a character that no name has (NUL)")
         return value
