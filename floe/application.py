@@ -18,6 +18,7 @@ from floe.federation.group.membership import Membership, Simulation
 from floe.jobs.chat_import import ChatImportJob
 from floe.jobs.endpoint_test import EndpointTest
 from floe.jobs.join_job import JoinJob
+from floe.jobs.memory_job import MemoryJob
 from floe.jobs.plan_job import PlanJob
 from floe.jobs.privacy_scan import PrivacyScan
 from floe.jobs.weight_fit import WeightFitJob
@@ -48,6 +49,7 @@ class Application:
         chat_import: a file of chats that is being read.
         privacy_scan: the look for what is private in chats that came from elsewhere.
         endpoint_test: the test of a cloud.
+        memory_job: the reading of what is new for memory.
         plan_job: the plan of the next training.
         weight_fit: the fit of the automatic weight.
         backups: the daily backup, once it is started.
@@ -61,6 +63,7 @@ class Application:
         self.privacy_scan = PrivacyScan(assistant.store, assistant.gate)
         self.chat_import = ChatImportJob(assistant.store)
         self.endpoint_test = EndpointTest(assistant.cloud)
+        self.memory_job = MemoryJob(assistant.memory)
         self.plan_job = PlanJob(assistant.store, assistant.model.path)
         self.weight_fit = WeightFitJob(assistant, settings)
         self.runs = TrainingRuns(
@@ -116,6 +119,7 @@ class Application:
         with ExitStack() as opened:
             opened.callback(assistant.close)
             application = cls(settings, assistant)
+            application.memory_job.start()
             opened.pop_all()
         return application
 
@@ -133,6 +137,7 @@ class Application:
         with ExitStack() as ending:
             ending.callback(self.assistant.close)
             ending.callback(self.backups.close)
+            ending.callback(self.memory_job.close)
             ending.callback(self.plan_job.close)
             ending.callback(self.weight_fit.close)
             ending.callback(self.runs.close)

@@ -141,6 +141,13 @@ class Settings(BaseSettings):
         "", max_length=4096, description="its flags in one string, to slow or break it"
     )
 
+    memory: bool = Field(
+        True, description="the local model may read what you wrote in earlier chats, notes, files"
+    )
+    memory_folder: Path | None = Field(
+        None, description="folder of text, Markdown and PDF files that memory may read"
+    )
+
     rule: PoolingRule = "log-linear"
     deadline_ms: float = Field(
         1000.0,
@@ -150,9 +157,11 @@ class Settings(BaseSettings):
         description="longest wait for the cloud, per token",
     )
 
-    @field_validator("data_dir", "models_dir", "model", "stand_in_model", "system_prompt")
+    @field_validator(
+        *("data_dir", "models_dir", "model", "stand_in_model", "system_prompt", "memory_folder")
+    )
     @classmethod
-    def _without_nul(cls, value: Path | str) -> Path | str:
+    def _without_nul(cls, value: Path | str | None) -> Path | str | None:
         if "\0" in str(value):
             raise ValueError("it holds a character that no name has (NUL)")
         return value

@@ -131,7 +131,8 @@ class ChatMessage:
 class AnswerStats:
     """The cost of an answer. Times in milliseconds, counts in the unit named.
 
-    `adapters`: which of them acted and why, in words; empty if none was switched on.
+    `adapters`: which of them acted and why, in words; empty if none was switched on. `memory`:
+    passages of the person's earlier words that the local model read.
     """
 
     tokens: int = 0
@@ -144,6 +145,7 @@ class AnswerStats:
     cloud_prompt_tokens: int = 0
     cloud_completion_tokens: int = 0
     adapters: str = ""
+    memory: int = 0
 
     @property
     def tokens_per_second(self) -> float:

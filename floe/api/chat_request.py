@@ -51,7 +51,8 @@ class FloeOptions(BaseModel):
 
     `weight`: local weight in [0, 1]; None: the automatic one. `mode`: who may answer; None: as the
     model's id says. `adapters`: whether what was learnt acts. `personal`: whether the local model
-    is told what the person says of themselves.
+    is told what the person says of themselves. `memory`: whether it may read what the person wrote
+    in earlier chats, notes and files, where the page allows it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -60,6 +61,7 @@ class FloeOptions(BaseModel):
     mode: Mode | None = None
     adapters: bool = True
     personal: bool = True
+    memory: bool = True
 
 
 class _Part(BaseModel):

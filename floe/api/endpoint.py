@@ -188,6 +188,7 @@ class ApiEndpoint:
                 system=asked.system,
                 personal=asked.floe.personal,
                 adapters=asked.floe.adapters,
+                memory=asked.floe.memory,
                 heard=heard,
             )
         except PromptError as error:
@@ -284,6 +285,7 @@ def _told(turn: Turn) -> dict[str, Any]:
         "cloud_share": turn.stats.cloud_share,
         "cloud_requests": turn.stats.cloud_requests,
         "adapters": turn.stats.adapters,
+        "memory": [{"source": each.source, "text": each.text} for each in turn.memory],
         "notices": list(view.notices),
     }
 

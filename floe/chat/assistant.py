@@ -37,14 +37,19 @@ from floe.fusion.scoring.teacher_forcing import RowAfter
 from floe.fusion.stop_strings import StopStrings
 from floe.llama.prompt import Prompt, PromptBuilder
 from floe.llama.runtime import LlamaModel
+from floe.memory.memory import Memory
+from floe.memory.passages import MemoryPassage
+from floe.memory.prompt_text import fitting_passages, question_with_memory
 from floe.models.sampling_defaults import sampling_defaults
 from floe.privacy import choices
 from floe.privacy.detector import Detector
 from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
-from floe.privacy.guard import Guard
+from floe.privacy.guard import MEMORY, Guard
+from floe.privacy.kept_words import KeptWords
 from floe.privacy.sent import SentLog
 from floe.records import ChatMessage, Message, Route, Status
 from floe.store import Store
+from floe.training.data.learning_choices import LearningChoices
 from floe.training.fusion_weight import add_request, midnight, requests_since
 
 logger = logging.getLogger(__name__)
@@ -74,6 +79,7 @@ class Assistant:
         sent: what was sent.
         adapters: what was learnt; those in use act from the next answer on.
         sampling: settings of sampling that hold until somebody chooses others, and why.
+        memory: what the person wrote earlier, for the local model alone.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Assistant:
         self.gate = Gate(store, detector)
         self.sent = SentLog(store)
         self.adapters = Adapters(store, settings.data_dir)
+        self.memory = Memory(store, on=settings.memory, folder=settings.memory_folder)
         self._settings = settings
         self.sampling = sampling_defaults(settings, model.metadata)
         self._active_adapters = ActiveAdapters(model, store, self.adapters)
@@ -193,6 +200,7 @@ class Assistant:
         system: str | None = None,
         personal: bool = True,
         adapters: bool = True,
+        memory: bool = True,
         heard: Callable[[], None] = lambda: None,
     ) -> Turn:
         """Answer a conversation that a program brings along whole; no chat is made of it.
@@ -206,6 +214,7 @@ class Assistant:
             system: the system prompt; None: the one of the settings.
             personal: whether the local model is told what the person says of themselves.
             adapters: whether what was learnt acts.
+            memory: whether the local model may read what the person wrote earlier.
             heard: is called, by the decoder's thread, when the turn has new events.
 
         Raises:
@@ -217,8 +226,10 @@ class Assistant:
         prompt = self._prompts.build([self._system_message(told, personal=personal), *messages])
         number = -next(self._unstored)
         path = self._unstored_path(number, messages, options)
-        passage = self._passage(options, path, prompt.dropped, told)
+        prompt, found = self._with_memory(prompt, None, options, wanted=memory and personal)
+        passage = self._passage(options, path, prompt.dropped, told, found)
         turn = UnstoredTurn(number, passage.route, self._controls(options), heard)
+        turn.memory = found
         self._begin(turn, prompt, passage, options, adapters=adapters)
         return turn
 
@@ -232,8 +243,14 @@ class Assistant:
             route = None
             if message.role == "user" and self._stayed_here(message, options):
                 route = Route("local", CHOSEN)
+            # An answer of ours that a program brings back, with words that memory had found.
+            marked = message.role == "assistant" and self.memory.is_marked(message.content)
             path.append(
-                Message(-place, number, None, message.role, message.content, now, route=route)
+                Message(
+                    *(-place, number, None, message.role, message.content, now),
+                    route=route,
+                    private=(MEMORY,) if marked else None,
+                )
             )
         return path
 
@@ -399,8 +416,46 @@ class Assistant:
         ]
         return ChatMessage("system", "\n\n".join(filter(None, parts)))
 
+    def _with_memory(
+        self,
+        prompt: Prompt,
+        conversation_id: int | None,
+        options: TurnOptions,
+        *,
+        wanted: bool = True,
+    ) -> tuple[Prompt, tuple[MemoryPassage, ...]]:
+        """Put earlier words of the person before the question, as far as there are and they fit.
+
+        Args:
+            prompt: without them; nothing more of the conversation is left out for them.
+            conversation_id: the conversation; None: a program's.
+            options: a turn of the cloud alone has no use for them.
+            wanted: False: none.
+        """
+        if not wanted or options.mode == "cloud":
+            return prompt, ()
+        kept_out = LearningChoices.load(self.store).except_chats
+        found = self.memory.recall(prompt.question, conversation_id, kept_out)
+        size = self.model.context_size
+        fitting = fitting_passages(
+            found,
+            size - size // 4 - len(prompt.tokens),
+            lambda text: len(self.model.tokenize(text.encode())),
+        )
+        if not fitting:
+            return prompt, ()
+        *before, last = prompt.kept
+        told = ChatMessage(last.role, question_with_memory(last.content, fitting))
+        tokens = self._prompts.build([*before, told]).tokens
+        return replace(prompt, tokens=tokens), tuple(fitting)
+
     def _passage(
-        self, options: TurnOptions, path: Sequence[Message], dropped: int, system: str
+        self,
+        options: TurnOptions,
+        path: Sequence[Message],
+        dropped: int,
+        system: str,
+        memory: Sequence[MemoryPassage],
     ) -> Passage:
         """Decide what this turn may do. Nothing is asked of the network before the gate's check."""
         local_only = self._is_local_only(path[-1])
@@ -417,6 +472,7 @@ class Assistant:
             policy=choices.policy(self.store),
             own_words=choices.own_words(self.store),
             kept=(choices.about_me(self.store), choices.personal_context(self.store)),
+            memory=[each.text for each in memory],
             treatments=choices.treatments(self.store),
             released=path[-1].id in self._released,
         )
@@ -451,7 +507,9 @@ class Assistant:
     def _start(self, question: Message, options: TurnOptions) -> Turn:
         path = self.store.path_to(question.id)
         prompt = self.prompt(path)
-        passage = self._passage(options, path, prompt.dropped, self._settings.system_prompt)
+        prompt, found = self._with_memory(prompt, question.conversation_id, options)
+        told = self._settings.system_prompt
+        passage = self._passage(options, path, prompt.dropped, told, found)
         answer = self._add_placeholder(question, passage.route)
         turn = Turn(
             answer.conversation_id,
@@ -460,6 +518,10 @@ class Assistant:
             self._controls(options),
             self._writer.wake,
         )
+        turn.memory = found
+        if found:
+            with suppress(StoreError):  # an answer without its chip is better than none
+                self.memory.keep_uses(answer.id, found)
         self._writer.open(turn)
         self._begin(turn, prompt, passage, options, question=question)
         return turn
@@ -541,9 +603,23 @@ class Assistant:
             try:
                 if passage.guard is not None and not isinstance(turn, UnstoredTurn):
                     self.gate.remember(turn.message_id, turn.text, passage.guard)
+                self._mark_memory(turn, prompt, passage)
             finally:
                 turn.finish(status)
                 self._forget_unstored(turn)
+
+    def _mark_memory(self, turn: Turn, prompt: Prompt, passage: Passage) -> None:
+        """Keep here for good an answer that holds earlier words of the person."""
+        if not turn.memory:
+            return
+        words = KeptWords((each.text for each in turn.memory), [prompt.question])
+        if not words.found_in(turn.text):
+            return
+        with suppress(StoreError):
+            if isinstance(turn, UnstoredTurn):
+                self.memory.mark_answer(turn.text)
+            elif passage.guard is None:
+                self.gate.remember_memory(turn.message_id)
 
     def _answer(
         self,
@@ -565,7 +641,11 @@ class Assistant:
         except FloeError as error:
             self._active_adapters.set_active([])
             turn.notice(f"{error} This answer does without what was learnt.")
-        turn.count(prompt_tokens=len(prompt.tokens), dropped_messages=prompt.dropped)
+        turn.count(
+            prompt_tokens=len(prompt.tokens),
+            dropped_messages=prompt.dropped,
+            memory=len(turn.memory),
+        )
         if self._prompts.note and len(prompt.kept) <= _FIRST_ANSWER:
             turn.notice(self._prompts.note)
         if prompt.dropped:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from floe.fusion.decoder import Controls
 from floe.fusion.follower import DEFAULT_MAX_REQUESTS
+from floe.memory.passages import MemoryPassage
 from floe.records import AnswerStats, Mode, Route, Sampling, Status, TokenStep
 
 PATIENCE_SECONDS: Final = 0.5
@@ -236,6 +237,8 @@ class Turn:
         self.conversation_id = conversation_id
         self.message_id = message_id
         self.controls = controls
+        self.memory: tuple[MemoryPassage, ...] = ()
+        """Earlier words of the person that the local model reads for it."""
         self._changed = changed
         self._lock = threading.Condition()
         self._done = threading.Event()

@@ -79,6 +79,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         if chosen.mode != "local":
             wait_for_cloud(application.assistant)
+        application.memory_job.wait(_READY_SECONDS)
         turn = application.assistant.ask(options.conversation, text, chosen)
         print_answer(turn, echo=not options.json)
         if options.json:
@@ -148,7 +149,7 @@ def result_value(turn: Turn) -> dict[str, Any]:
         "cloud_share": view.stats.cloud_share,
         "cloud_requests": view.stats.cloud_requests,
         "ending": view.status,
-        "memory": [],
+        "memory": [{"source": each.source, "text": each.text} for each in turn.memory],
         "conversation": turn.conversation_id,
         "notices": list(view.notices),
     }

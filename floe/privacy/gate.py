@@ -15,7 +15,7 @@ from typing import Final
 
 from floe.errors import FloeError
 from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
-from floe.privacy.guard import Examiner, Guard
+from floe.privacy.guard import MEMORY, Examiner, Guard
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
 from floe.privacy.verdict import UNREAD, Verdict
@@ -120,6 +120,7 @@ class Gate:
         policy: Policy,
         own_words: Sequence[str] = (),
         kept: Sequence[str] = (),
+        memory: Sequence[str] = (),
         treatments: Mapping[str, Treatment] | None = None,
         released: bool = False,
     ) -> Passage:
@@ -132,6 +133,8 @@ class Gate:
             policy: what happens to private prompts.
             own_words: what the person calls private everywhere.
             kept: texts that the local model reads and the cloud must not.
+            memory: the person's earlier words that the local model reads; likewise, and of the
+                answer no more leaves once it holds one of them.
             treatments: what happens to each group of kinds; None: as the policy says.
             released: the person has said of the new message that it is not private, see `release`.
         """
@@ -142,7 +145,8 @@ class Gate:
             known = Pseudonyms(self._store, place, own_words)
             treated = _by_kind(policy, treatments or {})
             look = _Look(self._examiner, known, policy, treated, self._keep)
-            return look.passage(mode, path, system, kept, released=released)
+            path = [self._with_origin(message) for message in path]
+            return look.passage(mode, path, system, kept, memory, released=released)
         except FloeError as error:
             return Passage(Route("local", str(error)))
 
@@ -181,6 +185,22 @@ class Gate:
             self._write(message_id, kinds)
         except FloeError:
             return  # nobody has looked: the next turn will
+
+    def _with_origin(self, message: Message) -> Message:
+        """Mark an answer that the person reworded, if the one before holds what memory found."""
+        if message.edited_from is None:
+            return message
+        origin = self._store.message(message.edited_from)
+        if MEMORY not in (origin.private or ()):
+            return message
+        return replace(message, private=(*(message.private or ()), MEMORY))
+
+    def remember_memory(self, message_id: int) -> None:
+        """Keep with an answer that it holds words which memory found; it stays here from now on.
+
+        For answers that no guard stood over: the cloud may take part in the turns after it.
+        """
+        self._write(message_id, (MEMORY,))
 
     def look_at(self, messages: Iterable[Message]) -> list[Message]:
         """Return the same messages, with `private` filled in where nobody has looked yet.
@@ -245,6 +265,7 @@ class _Look:
         path: Sequence[Message],
         system: str,
         kept: Sequence[str],
+        memory: Sequence[str],
         *,
         released: bool,
     ) -> Passage:
@@ -255,7 +276,7 @@ class _Look:
             verdict = replace(verdict, private=False, spans=(), unsure=False, leans=False)
         self._keep(question, _kinds(verdict))
         if not verdict.private or self._may_mask(verdict):
-            self._study(path[:-1], kept)
+            self._study(path[:-1], [*kept, *memory])
         found = self._found(question.content, verdict)
         self._learn(question.content, verdict)
         shown_spans = tuple((each.start, each.end, each.kind) for each in found)
@@ -290,6 +311,7 @@ class _Look:
             self._policy,
             sent=sent,
             kept=[*kept, *withheld],
+            memory=[*memory, *self._of_memory(path)],
         )
         reason = _reason(mode, listed, len(withheld), released=released)
         return Passage(Route(mode, reason, shown_spans), messages, guard)
@@ -299,7 +321,11 @@ class _Look:
 
     def _stays(self, kind: str) -> bool:
         """Whether a message with this kind stays here, whatever is masked."""
-        return kind in _WHOLE or self._treatments.get(kind, _usual(self._policy)) == "keep"
+        return (
+            kind == MEMORY
+            or kind in _WHOLE
+            or self._treatments.get(kind, _usual(self._policy)) == "keep"
+        )
 
     def _masks(self, kind: str) -> bool:
         """Whether a placeholder stands for this kind; a matter stays, its person is masked."""
@@ -355,6 +381,10 @@ class _Look:
                 return None
             messages.append(ChatMessage(message.role, text))
         return messages
+
+    def _of_memory(self, path: Sequence[Message]) -> list[str]:
+        """Earlier answers that hold words which memory had found."""
+        return [each.content for each in path if MEMORY in (self._private.get(each.id) or ())]
 
     def _shown(self, message: Message) -> str | None:
         kinds = self._private.get(message.id)

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from floe.errors import FloeError, SlowCheckError
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.privacy.choices import Policy
+from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare
 from floe.privacy.pseudonyms import Pseudonyms
 from floe.privacy.unmask import UnmaskedStream
@@ -36,6 +37,8 @@ _UNSETTLED: Final = re.compile(
 _RUN: Final = 5
 """Words in a row that count as words of a text that is kept here."""
 _WORDS: Final = re.compile(r"\w+")
+MEMORY: Final = "your earlier words"
+"""The kind of an answer that holds words which memory found."""
 
 
 class Examiner(Protocol):
@@ -79,6 +82,7 @@ class Guard:
         *,
         sent: Sequence[str],
         kept: Sequence[str],
+        memory: Sequence[str] = (),
     ) -> None:
         """Nothing has been said yet.
 
@@ -88,12 +92,14 @@ class Guard:
             policy: what happens to an answer that has become private.
             sent: texts that the cloud gets with each request: what they say is no secret.
             kept: texts that the local model reads and the cloud must not.
+            memory: those of them of which not a word that carries meaning may leave.
         """
         self._examiner = examiner
         self._pseudonyms = pseudonyms
         self.policy = policy
         self._known_there = "\n".join(sent)
-        self._kept = _runs(kept) - _runs(sent)
+        self._kept = _runs([*kept, *memory]) - _runs(sent)
+        self._memory = KeptWords(memory, sent)
         self._notify: Callable[[str], None] = lambda _sentence: None
         self._cleared = 0
         self._slow = 0
@@ -151,6 +157,8 @@ class Guard:
         verdict = self._examiner.examine_answer(text)
         found = [*self._new(text, verdict, 0), *self._pseudonyms.lexicon.find(text)]
         kinds = {each.kind for each in found} | ({"private"} if _vague(verdict) else set())
+        if self._memory.found_in(text, self._known_there):
+            kinds.add(MEMORY)
         ranked = [kind for kind in verdict.kinds if kind in kinds]
         return (*ranked, *sorted(kinds - set(ranked)))
 
@@ -160,7 +168,7 @@ class Guard:
     def _outgoing(self, partial: str) -> str | None:
         if not partial or self._stands_private(partial):
             return None if partial else partial
-        if _UNSETTLED.search(partial[-80:]) or self._pseudonyms.lexicon.breaks_off(partial):
+        if self._breaks_off(partial):
             return None
         start = self._start(partial)
         verdict = self._examiner.examine_answer(partial[start:], self.seconds)
@@ -168,7 +176,7 @@ class Guard:
         known = self._pseudonyms.lexicon.find(partial)
         if self._names_somebody(partial, verdict, start):
             return None  # until its sentence is over: a number or an address may follow
-        if _vague(verdict) or not self._kept.isdisjoint(_runs([partial[start:]])):
+        if _vague(verdict) or self._holds_kept(partial, start):
             self._stand_aside(partial, "words that are kept here")
             return None
         if (found or known) and self.policy == "local only":
@@ -178,6 +186,20 @@ class Guard:
             return None
         self._cleared = len(partial)
         return self._pseudonyms.mask(partial, found)
+
+    def _breaks_off(self, partial: str) -> bool:
+        """Whether nobody can tell yet what its last word will be."""
+        return (
+            _UNSETTLED.search(partial[-80:]) is not None
+            or self._pseudonyms.lexicon.breaks_off(partial)
+            or self._memory.may_begin(partial, self._known_there)
+        )
+
+    def _holds_kept(self, partial: str, start: int) -> bool:
+        """Whether it repeats texts that are kept here."""
+        return not self._kept.isdisjoint(_runs([partial[start:]])) or self._memory.found_in(
+            partial, self._known_there
+        )
 
     def _stands_private(self, partial: str) -> bool:
         """Whether the answer still begins with what was found to be private."""

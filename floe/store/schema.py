@@ -287,6 +287,53 @@ def _imports(db: Database) -> None:
     """)
 
 
+@MIGRATIONS(name="0007_memory")
+def _memory(db: Database) -> None:
+    """Keep passages of what the person wrote, found for later prompts; see `floe.memory`.
+
+    - `memory_sources`: a message, the notes of the page, a file (`name` is its path); a row says
+      that it has been read. `problem`: why nothing of it could be.
+    - `memory_passages.forgotten`: hash of a text that shall not come back; the text itself is gone.
+    - `memory_uses` has no text of its own: what is deleted or forgotten is gone from there too.
+    - `memory_answers`: hashes of answers that hold such words and that a program has in its hands.
+    """
+    db.executescript("""
+        CREATE TABLE memory_sources (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL CHECK (kind IN ('chat', 'note', 'file')),
+            name TEXT NOT NULL DEFAULT '',
+            message_id INTEGER UNIQUE REFERENCES messages(id) ON DELETE CASCADE,
+            modified_at REAL NOT NULL DEFAULT 0,
+            size INTEGER NOT NULL DEFAULT 0,
+            problem TEXT NOT NULL DEFAULT ''
+        ) STRICT;
+        CREATE UNIQUE INDEX memory_sources_name ON memory_sources(kind, name)
+            WHERE message_id IS NULL;
+        CREATE TABLE memory_passages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            source_id INTEGER NOT NULL REFERENCES memory_sources(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            said_at REAL NOT NULL,
+            first_person INTEGER NOT NULL,
+            forgotten BLOB
+        ) STRICT;
+        CREATE INDEX memory_passages_source ON memory_passages(source_id);
+        CREATE TABLE memory_uses (
+            message_id INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
+            passage_id INTEGER NOT NULL REFERENCES memory_passages(id) ON DELETE CASCADE,
+            PRIMARY KEY (message_id, passage_id)
+        ) STRICT;
+        CREATE INDEX memory_uses_passage ON memory_uses(passage_id);
+        CREATE TABLE memory_answers (sha256 BLOB PRIMARY KEY) STRICT;
+        CREATE VIRTUAL TABLE memory_search
+            USING fts5(text, tokenize = 'porter unicode61 remove_diacritics 2');
+        CREATE TRIGGER memory_passages_deleted AFTER DELETE ON memory_passages BEGIN
+            DELETE FROM memory_search WHERE rowid = old.id;
+        END;
+    """)
+
+
 def connect(path: Path) -> Database:
     """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(

@@ -144,6 +144,7 @@ class Store(DatabaseFile):
             db.execute("DELETE FROM conversations WHERE id = ?", [conversation_id])
             db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
             db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
+            db.execute("INSERT INTO memory_search(memory_search) VALUES ('optimize')")
         self.checkpoint()
 
     def checkpoint(self) -> None:

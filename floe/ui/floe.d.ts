@@ -183,6 +183,13 @@ interface Floe extends DrawnByName {
   followEnd(log: HTMLElement, moved: () => void): FollowedEnd;
   showFrame?(frame: Frame): void;
 
+  // memory/memory.js
+  memoryChip(
+    count: number,
+    fetchUses: () => Promise<MemoryUseValue[] | undefined>,
+    forget: (id: number) => void,
+  ): HTMLElement;
+
   // personalise/chart.js
   svg<Tag extends keyof SVGElementTagNameMap>(
     tag: Tag,

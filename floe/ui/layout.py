@@ -65,6 +65,7 @@ def lay_out(
     deadline_ms: float,
     sent_log: SentLog,
     rows: Callable[[int], Any],
+    memory: Callable[[int], Any],
 ) -> Parts:
     """Build everything inside the current `gr.Blocks`.
 
@@ -76,6 +77,7 @@ def lay_out(
         deadline_ms: longest wait for the cloud, per token, until the person chooses another.
         sent_log: what was sent.
         rows: gives the browser the answers of a conversation to learn from.
+        memory: gives it the earlier words that were read for an answer.
     """
     defaults = Preferences()
     answer_generation = gr.State(None)
@@ -101,7 +103,8 @@ def lay_out(
                 "confirm",
                 "rate",
                 "rewrite",
-                server=[tokens, text, window],
+                "forget",
+                server=[tokens, text, window, memory],
                 elem_id="chat",
             )
             live = js_component("live")

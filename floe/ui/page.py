@@ -23,8 +23,9 @@ from floe.ui.cloud.cloud_actions import CloudActions
 from floe.ui.cloud.cloud_panel import CloudParts
 from floe.ui.federate.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
+from floe.ui.memory.memory_actions import MemoryActions, memory_uses
 from floe.ui.page_events import ShortText, ThreadAsked, TokensAsked, answer_page
-from floe.ui.page_values import LearningAnswerValue, SearchHitValue, TokenPage
+from floe.ui.page_values import LearningAnswerValue, MemoryUseValue, SearchHitValue, TokenPage
 from floe.ui.personalise.learning_view import rows_of
 from floe.ui.personalise.personal_actions import PersonalActions
 from floe.ui.privacy.data_actions import DataActions
@@ -62,13 +63,20 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     def rows(conversation_id: int) -> list[LearningAnswerValue]:
         return rows_of(chosen_dataset(assistant.store, settings.system_prompt), conversation_id)
 
+    @answer_page(RowId, list[MemoryUseValue]())
+    def memory(message_id: int) -> list[MemoryUseValue]:
+        return memory_uses(assistant.memory.uses_of(message_id))
+
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
-        parts = lay_out(search, tokens, text, window, settings.deadline_ms, assistant.sent, rows)
+        parts = lay_out(
+            search, tokens, text, window, settings.deadline_ms, assistant.sent, rows, memory
+        )
         _wire(page, parts, ChatActions(application, parts))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
+        _wire_memory(parts, MemoryActions(application, parts.privacy))
         own_data = DataActions(settings, parts.privacy, maintenance, application.backups)
         _wire_own_data(parts, own_data)
         personal = PersonalActions(application, parts.personal, parts.listing, parts.save)
@@ -170,6 +178,18 @@ def _wire_privacy(parts: Parts, actions: PrivacyActions) -> None:
     room.consent.allow(actions.allow, None, [room.consent, room.notice], **_EACH)
     room.log.clear(actions.clear, None, [room.log, room.notice], **_EACH)
     room.log.export(actions.export, None, [parts.save, room.notice], **_EACH)
+
+
+def _wire_memory(parts: Parts, actions: MemoryActions) -> None:
+    room = parts.privacy
+    shown = [room.memory, room.notice]
+    parts.views.go(actions.on_view_opened, None, shown, **_EACH)
+    room.memory.switch(actions.switch, None, shown, **_EACH)
+    room.memory.notes(actions.keep_notes, None, shown, **_EACH)
+    room.memory.folder(actions.choose_folder, None, shown, **_EACH)
+    room.memory.read(actions.read, None, shown, **_EACH)
+    parts.thread.forget(actions.forget, None, shown, **_EACH)
+    parts.clock.tick(actions.poll, None, room.memory, **_AT_ONCE)
 
 
 def _wire_own_data(parts: Parts, actions: DataActions) -> None:

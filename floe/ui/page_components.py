@@ -58,8 +58,10 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "confirm": events.ItemAsked,
             "rate": events.RatingAsked,
             "rewrite": events.TextAsked,
+            "forget": events.ItemAsked,
         },
         {
+            "memory": (RowId, list[values.MemoryUseValue]),
             "tokens": (events.TokensAsked, values.TokenPage),
             "text": (RowId, str),
             "window": (events.ThreadAsked, ThreadWindow),
@@ -74,6 +76,15 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "trial": DrawnPart(values.EndpointTestValue),
     "inUse": DrawnPart(values.CloudInUseValue),
     "privacyRules": DrawnPart(values.PrivacyRulesValue, {"set": events.PrivacyAsked}),
+    "memory": DrawnPart(
+        values.MemoryValue,
+        {
+            "switch": events.SwitchAsked,
+            "notes": events.NotesAsked,
+            "folder": events.FolderAsked,
+            "read": None,
+        },
+    ),
     "consent": DrawnPart(values.ConsentValue, {"allow": events.ConsentAsked}),
     "sentLog": DrawnPart(
         values.SentClearedValue,

@@ -167,6 +167,18 @@ class PrivacyAsked(_Asked):
     value: LongText
 
 
+class NotesAsked(_Asked):
+    """The notes are to be these."""
+
+    text: LongText
+
+
+class FolderAsked(_Asked):
+    """Another folder of files is to be read; empty: none."""
+
+    folder: Annotated[str, BeforeValidator(_whole), Field(max_length=4096)]
+
+
 class EncryptionAsked(_Asked):
     """Everything is to be encrypted at rest."""
 

@@ -6,6 +6,7 @@ checked against them. A thread's rows and frames are declared in `chat.thread`.
 
 from typing import Literal, TypeAlias, TypedDict
 
+from floe.memory.passages import SourceKind
 from floe.privacy.choices import Policy
 from floe.privacy.sent import Purpose
 from floe.records import Source
@@ -170,6 +171,26 @@ class PrivacyRulesValue(TypedDict):
     treatments: dict[str, Literal["keep", "pseudonym", "allow"]]
     lessons: int
     confirmations: int
+
+
+class MemoryValue(TypedDict):
+    """Earlier words of the person: whether they are used, and what there is of them."""
+
+    on: bool
+    notes: str
+    folder: str
+    sentence: str
+    problems: list[str]
+
+
+class MemoryUseValue(TypedDict):
+    """A passage that was read for an answer; `at` in seconds since 1970."""
+
+    id: int
+    kind: SourceKind
+    source: str
+    text: str
+    at: float
 
 
 class SentClearedValue(TypedDict):

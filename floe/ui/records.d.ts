@@ -104,6 +104,15 @@ interface RatingAsked {
   rating: -1 | 0 | 1;
 }
 
+/** A passage that was read for an answer; `at` in seconds since 1970. */
+interface MemoryUseValue {
+  id: number;
+  kind: "chat" | "note" | "file";
+  source: string;
+  text: string;
+  at: number;
+}
+
 /** Rows of an answer's tokens that the browser lacked; `live`: more will come. */
 interface TokenPage {
   rows: [string, number, string, "local" | "fused" | "cloud" | "late" | "offline", number, number | null, number | null, number | null, number, [string, number | null, number | null, number | null][]][];
@@ -126,6 +135,7 @@ interface ThreadRow {
   rating: number;
   rewritten: boolean;
   chip: ChipValue | null;
+  memory: number;
   route: string;
   reason: string;
   summary: string;
@@ -225,6 +235,25 @@ interface PrivacyRulesValue {
   treatments: Record<string, "keep" | "pseudonym" | "allow">;
   lessons: number;
   confirmations: number;
+}
+
+/** The notes are to be these. */
+interface NotesAsked {
+  text: string;
+}
+
+/** Another folder of files is to be read; empty: none. */
+interface FolderAsked {
+  folder: string;
+}
+
+/** Earlier words of the person: whether they are used, and what there is of them. */
+interface MemoryValue {
+  on: boolean;
+  notes: string;
+  folder: string;
+  sentence: string;
+  problems: string[];
 }
 
 /** Words to look for. */
@@ -549,8 +578,10 @@ interface DrawnParts {
       confirm: ItemAsked;
       rate: RatingAsked;
       rewrite: TextAsked;
+      forget: ItemAsked;
     },
     {
+      memory(asked: number): Promise<MemoryUseValue[] | undefined>;
       tokens(asked: [number, number, number]): Promise<TokenPage | undefined>;
       text(asked: number): Promise<string | undefined>;
       window(asked: [number, number, number, number]): Promise<ThreadWindow | undefined>;
@@ -605,6 +636,16 @@ interface DrawnParts {
     PrivacyRulesValue,
     {
       set: PrivacyAsked;
+    },
+    Nothing
+  >;
+  memory: Part<
+    MemoryValue,
+    {
+      switch: SwitchAsked;
+      notes: NotesAsked;
+      folder: FolderAsked;
+      read: null;
     },
     Nothing
   >;

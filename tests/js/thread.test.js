@@ -20,6 +20,7 @@ const row = (id, changes = {}) => ({
   rating: 0,
   rewritten: false,
   chip: null,
+  memory: 0,
   route: "",
   reason: "",
   summary: "",

@@ -12,6 +12,7 @@ import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from floe.config import Settings
 from floe.fusion.follower import FollowPolicy
 from floe.privacy import choices
 from floe.privacy.detector import Detector
-from floe.records import Mode, Sampling
+from floe.privacy.guard import MEMORY
+from floe.records import ChatMessage, Mode, Sampling
 from floe.store import Store
 from tests.cloud.scripted import DONE, STOP, Connection, ScriptedServer, event
 from tests.privacy.scripted_model import ScriptedModel, cloud_rows
@@ -335,3 +337,115 @@ def test_over_two_hundred_conversations_nothing_private_leaves(
     # And the log has told the truth: word for word what came.
     kept = [entry.body for entry in assistant.sent.page(limit=100_000) if entry.body]
     assert sorted(kept) == sorted(cloud.bodies)
+
+
+FACT = "I put the copper lantern behind the walnut wardrobe in Thurso."
+FACT_WORDS = ("copper", "walnut", "wardrobe", "thurso")
+ASKED_FOR_FACT = "Where did I put the lantern?"
+
+
+def tell(assistant: Assistant, fact: str = FACT) -> None:
+    """Say something in a chat of its own, a while ago."""
+    assistant.store.add_message(None, None, "user", fact)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "You put the copper lantern behind the walnut wardrobe in Thurso.",
+        "Look behind the wardrobe.",  # no two words in a row as they were said
+        "Perhaps near wardrobes? Or in Thurso.",
+    ],
+)
+def test_memory_reaches_the_local_model_only(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, words: str
+) -> None:
+    tell(assistant)
+    read: list[str] = []
+    tokens_of = model.vocabulary.tokenize_prompt
+
+    def tokenize_prompt(text: str, **_: object) -> list[int]:
+        read.append(text)
+        return tokens_of(text)  # type: ignore[no-any-return]
+
+    model.vocabulary.tokenize_prompt = tokenize_prompt
+    model.script = f"Of course. {words} It depends on the day and on the weather."
+    turn = assistant.ask(None, ASKED_FOR_FACT, OPTIONS)
+    view = done(turn)
+    assert [each.text for each in turn.memory] == [FACT]
+    assert view.route.kind == "fused"
+    assert view.text == model.script
+    assert FACT in read[-1]
+    assert len(cloud.bodies) >= 1
+    assert leaks(cloud.bodies, FACT_WORDS) == []
+    assert any("something private" in notice for notice in view.notices)
+    # Nor in the turn after it, of which that answer is a part.
+    conversation = assistant.store.message(view.message_id).conversation_id
+    model.script = "Of course. The wardrobe it is."
+    view = done(assistant.ask(conversation, PLAIN[0], OPTIONS))
+    assert view.route.kind == "fused"
+    assert "earlier messages kept on this device: 2" in view.route.reason
+    assert leaks(cloud.bodies, FACT_WORDS) == []
+
+
+def test_an_answer_from_memory_that_no_guard_saw_stays_here_afterwards(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    tell(assistant)
+    model.script = "Behind the wardrobe."
+    nothing_left = TurnOptions("fused", 0.5, OPTIONS.sampling, daily_requests=0)
+    view = done(assistant.ask(None, ASKED_FOR_FACT, nothing_left))
+    assert view.route.kind == "local"
+    assert "budget" in view.route.reason
+    assert assistant.store.message(view.message_id).private == (MEMORY,)
+    conversation = assistant.store.message(view.message_id).conversation_id
+    model.script = COMMON
+    for policy in ("local only", "pseudonyms"):
+        choices.set_policy(assistant.store, policy)  # type: ignore[arg-type]
+        view = done(assistant.ask(conversation, PLAIN[0], OPTIONS))
+        assert view.route.kind == "fused"
+    assert len(cloud.bodies) >= 2
+    assert leaks(cloud.bodies, FACT_WORDS) == []
+
+
+def test_a_rewording_of_an_answer_from_memory_stays_here_too(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    tell(assistant)
+    model.script = "Behind the wardrobe."
+    view = done(assistant.ask(None, ASKED_FOR_FACT, replace(OPTIONS, daily_requests=0)))
+    reworded = assistant.store.rewrite_answer(view.message_id, "Behind the wardrobe, in Thurso.")
+    model.script = COMMON
+    view = done(assistant.ask(reworded.conversation_id, PLAIN[0], OPTIONS))
+    assert view.route.kind == "fused"
+    assert len(cloud.bodies) >= 1
+    assert leaks(cloud.bodies, FACT_WORDS) == []
+
+
+def test_a_program_that_brings_an_answer_from_memory_back_does_not_send_it(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    tell(assistant)
+    model.script = "Behind the wardrobe."
+    asked = [ChatMessage("user", ASKED_FOR_FACT)]
+    turn = assistant.respond(asked, replace(OPTIONS, mode="local"))
+    done(turn)
+    assert [each.text for each in turn.memory] == [FACT]
+    # Another question of the program in between, so that only the answer can give it away.
+    said = [ChatMessage("user", "Any idea?"), ChatMessage("assistant", f" {model.script}\n")]
+    model.script = COMMON
+    view = done(assistant.respond([*said, ChatMessage("user", PLAIN[0])], OPTIONS))
+    assert view.route.kind == "fused"
+    assert len(cloud.bodies) >= 1
+    assert leaks(cloud.bodies, FACT_WORDS) == []
+    assert assistant.respond(asked, OPTIONS, memory=False).memory == ()
+    assert assistant.respond(asked, OPTIONS, personal=False).memory == ()
+
+
+def test_memory_that_is_off_is_not_read(assistant: Assistant, model: ScriptedModel) -> None:
+    tell(assistant)
+    model.script = COMMON
+    assistant.memory.set_on(False)
+    turn = assistant.ask(None, ASKED_FOR_FACT, OPTIONS)
+    done(turn)
+    assert turn.memory == ()

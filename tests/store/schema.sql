@@ -9,6 +9,15 @@ CREATE TABLE experts ( adapter_id INTEGER PRIMARY KEY REFERENCES adapters(id) ON
 CREATE INDEX experts_federation ON experts(federation_id);
 CREATE TABLE federations ( id INTEGER PRIMARY KEY AUTOINCREMENT, started_at REAL NOT NULL, ended_at REAL, kind TEXT NOT NULL CHECK (kind IN ('joined', 'simulated')), status TEXT NOT NULL CHECK (status IN ('running', 'left', 'failed', 'complete')), settings TEXT NOT NULL, sentence TEXT NOT NULL DEFAULT '', pid INTEGER ) STRICT;
 CREATE TABLE imports ( id INTEGER PRIMARY KEY AUTOINCREMENT, imported_at REAL NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL DEFAULT '', sentence TEXT NOT NULL DEFAULT '', details TEXT NOT NULL DEFAULT '{}' ) STRICT;
+CREATE TABLE memory_answers (sha256 BLOB PRIMARY KEY) STRICT;
+CREATE TABLE memory_passages ( id INTEGER PRIMARY KEY AUTOINCREMENT, source_id INTEGER NOT NULL REFERENCES memory_sources(id) ON DELETE CASCADE, position INTEGER NOT NULL, text TEXT NOT NULL, said_at REAL NOT NULL, first_person INTEGER NOT NULL, forgotten BLOB ) STRICT;
+CREATE TRIGGER memory_passages_deleted AFTER DELETE ON memory_passages BEGIN DELETE FROM memory_search WHERE rowid = old.id; END;
+CREATE INDEX memory_passages_source ON memory_passages(source_id);
+CREATE VIRTUAL TABLE memory_search USING fts5(text, tokenize = 'porter unicode61 remove_diacritics 2');
+CREATE TABLE memory_sources ( id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL CHECK (kind IN ('chat', 'note', 'file')), name TEXT NOT NULL DEFAULT '', message_id INTEGER UNIQUE REFERENCES messages(id) ON DELETE CASCADE, modified_at REAL NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '' ) STRICT;
+CREATE UNIQUE INDEX memory_sources_name ON memory_sources(kind, name) WHERE message_id IS NULL;
+CREATE TABLE memory_uses ( message_id INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE, passage_id INTEGER NOT NULL REFERENCES memory_passages(id) ON DELETE CASCADE, PRIMARY KEY (message_id, passage_id) ) STRICT;
+CREATE INDEX memory_uses_passage ON memory_uses(passage_id);
 CREATE VIRTUAL TABLE message_search USING fts5(content, tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE messages ( id INTEGER PRIMARY KEY AUTOINCREMENT, conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE, parent_id INTEGER, role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')), content TEXT NOT NULL, created_at REAL NOT NULL, status TEXT NOT NULL CHECK (status IN ('streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed')), route TEXT, stats TEXT, notices TEXT NOT NULL DEFAULT '[]', private TEXT, rating INTEGER NOT NULL DEFAULT 0 CHECK (rating IN (-1, 0, 1)), edited_from INTEGER, learn INTEGER NOT NULL DEFAULT 1 CHECK (learn IN (0, 1)), UNIQUE (conversation_id, id), FOREIGN KEY (conversation_id, parent_id) REFERENCES messages(conversation_id, id) ) STRICT;
 CREATE INDEX messages_children ON messages(conversation_id, parent_id);

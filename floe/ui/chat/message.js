@@ -248,6 +248,10 @@ floe.surroundings = ({ trigger, server, redraw }) => {
       for (const notice of row.notices) {
         foot.append(floe.el("p", { className: "aside", role: "status", dir: "auto" }, notice));
       }
+      if (row.memory) {
+        const forget = (/** @type {number} */ id) => trigger("forget", { id });
+        foot.append(floe.memoryChip(row.memory, () => server.memory(row.id), forget));
+      }
       if (row.role === "assistant" && isOpen(row, last)) {
         foot.append(floe.tokenPanel(conversation, row.id, server.tokens));
       }

@@ -25,7 +25,8 @@ WINDOW: Final = 40
 class ThreadRow(TypedDict):
     """One message as `floe.thread` draws it; `blocks` are HTML, all else is text.
 
-    `chip` is what was decided about a question, `live` whether the answer is being written.
+    `chip` is what was decided about a question, `live` whether the answer is being written,
+    `memory` how many of the person's earlier words were read for it.
     """
 
     id: int
@@ -37,6 +38,7 @@ class ThreadRow(TypedDict):
     rating: int
     rewritten: bool
     chip: ChipValue | None
+    memory: int
     route: str
     reason: str
     summary: str
@@ -174,6 +176,7 @@ def draw_row(
         rating=message.rating,
         rewritten=message.edited_from is not None,
         chip=chip(decided) if asked else None,
+        memory=stats.memory if stats else 0,
         route=_route(route.kind) if route else "",
         reason=route.reason if route else "",
         summary="" if status == "streaming" else summary(stats),

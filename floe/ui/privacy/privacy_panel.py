@@ -24,6 +24,7 @@ class PrivacyParts:
 
     notice: gr.HTML
     rules: gr.HTML
+    memory: gr.HTML
     consent: gr.HTML
     log: gr.HTML
     own_data: gr.HTML
@@ -42,11 +43,12 @@ def lay_out_privacy(log: SentLog) -> PrivacyParts:
 
     with gr.Column(elem_id="privacy", elem_classes="room", min_width=0):
         rules = js_component("privacyRules", "set")
+        memory = js_component("memory", "switch", "notes", "folder", "read")
         notice = js_component("notice", elem_id="privacy-notice", elem_classes="notice")
         consent = js_component("consent", "allow")
         sent_log = js_component("sentLog", "clear", "export", server=[sent, body])
         own_data = js_component("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
-    return PrivacyParts(notice, rules, consent, sent_log, own_data)
+    return PrivacyParts(notice, rules, memory, consent, sent_log, own_data)
 
 
 def sent_page(log: SentLog, words: str, before: int) -> SentPage:

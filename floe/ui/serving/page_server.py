@@ -47,6 +47,7 @@ _STYLES: Final = (
     "rooms.css",
     "personalise/chart.css",
     "privacy/privacy.css",
+    "memory/memory.css",
     "personalise/personal.css",
     "federate/federate.css",
 )
@@ -65,6 +66,7 @@ _SCRIPTS: Final = (
     "personalise/chart.js",
     "privacy/privacy.js",
     "privacy/data.js",
+    "memory/memory.js",
     "personalise/personal.js",
     "federate/federate.js",
 )

@@ -1,0 +1,233 @@
+"""The index of own words: messages, notes and files as passages, in the database of the chats.
+
+There, because deleting, encrypting, backing up and erasing then hold for it as for all else.
+Knows neither models nor turns; which files there are `floe.memory.files` says.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sqlite_utils import Database
+
+from floe.memory import choices
+from floe.memory.passages import (
+    MemoryPassage,
+    SourceKind,
+    last_question,
+    own_statements,
+    split_passages,
+)
+from floe.memory.search import is_first_person
+from floe.store import Store
+from floe.store.text import segment
+
+_BATCH: Final = 200
+_SHORT_REPLY: Final = 80
+"""Characters of a reply that says little without the question that it answers."""
+_MOST_OF_A_MESSAGE: Final = 40
+"""Passages of one message; more is a pasted document."""
+
+_UNREAD: Final = """
+    SELECT m.id, m.content, m.created_at, m.role, p.content
+    FROM messages m
+    LEFT JOIN messages p ON p.id = m.parent_id AND p.role = 'assistant'
+    LEFT JOIN memory_sources s ON s.message_id = m.id
+    WHERE s.id IS NULL AND (m.role = 'user' OR m.edited_from IS NOT NULL)
+    ORDER BY m.id DESC LIMIT ?
+"""
+
+
+def index_messages(store: Store, seconds: float) -> bool:
+    """Read messages that are new, the newest first, for about so long; whether all are read."""
+    until = time.monotonic() + seconds
+    while True:
+        with store.writing() as db:
+            rows = db.execute(_UNREAD, [_BATCH]).fetchall()
+            for message_id, content, said_at, role, before in rows:
+                texts = _message_passages(content, role, before or "")
+                source = _add_source(db, "chat", message_id=message_id)
+                _replace(db, source, texts, said_at)
+        if len(rows) < _BATCH:
+            return True
+        if time.monotonic() > until:
+            return False
+
+
+def unread_messages(store: Store) -> bool:
+    """Whether there is a message that has not been read yet."""
+    with store.reading() as db:
+        return db.execute(_UNREAD, [1]).fetchone() is not None
+
+
+def index_notes(store: Store) -> None:
+    """Read the notes of the page as they now stand."""
+    with store.writing() as db:
+        source = _source(db, "note", "") or _add_source(db, "note")
+        _replace(db, source, split_passages(choices.notes(store)), time.time())
+
+
+def known_files(store: Store) -> dict[Path, tuple[float, int]]:
+    """Files that have been read, with time of change and size at that time."""
+    with store.reading() as db:
+        rows = db.execute("SELECT name, modified_at, size FROM memory_sources WHERE kind = 'file'")
+        return {Path(name): (modified_at, size) for name, modified_at, size in rows}
+
+
+def index_file(
+    store: Store, path: Path, modified_at: float, size: int, text: str, problem: str = ""
+) -> None:
+    """Keep what a file says now in place of what it said before.
+
+    Args:
+        store: where to.
+        path: the file.
+        modified_at: its time of change, seconds since the epoch.
+        size: its bytes.
+        text: what it says.
+        problem: why it could not be read; empty if it could.
+    """
+    with store.writing() as db:
+        source = _source(db, "file", str(path)) or _add_source(db, "file", str(path))
+        db.execute(
+            "UPDATE memory_sources SET modified_at = ?, size = ?, problem = ? WHERE id = ?",
+            [modified_at, size, problem, source],
+        )
+        _replace(db, source, split_passages(text), modified_at)
+
+
+def drop_files(store: Store, paths: Sequence[Path]) -> None:
+    """Let go of files that are not there any more, or not to be read."""
+    with store.writing() as db:
+        for path in paths:
+            db.execute("DELETE FROM memory_sources WHERE kind = 'file' AND name = ?", [str(path)])
+        db.execute("INSERT INTO memory_search(memory_search) VALUES ('optimize')")
+
+
+def file_figures(store: Store) -> tuple[int, int, list[str]]:
+    """Count files and passages, and list the first sentences on files that could not be read."""
+    with store.reading() as db:
+        (files,) = db.execute("SELECT count(*) FROM memory_sources WHERE kind = 'file'").fetchone()
+        (passages,) = db.execute(
+            "SELECT count(*) FROM memory_passages WHERE forgotten IS NULL"
+        ).fetchone()
+        problems = db.execute(
+            "SELECT problem FROM memory_sources WHERE problem <> '' ORDER BY name LIMIT 5"
+        ).fetchall()
+    return files, passages, [row[0] for row in problems]
+
+
+def forget_passage(store: Store, passage_id: int) -> None:
+    """Take a passage out for good: its text goes, and does not come back with its source."""
+    with store.writing() as db:
+        row = db.execute(
+            "SELECT p.text, s.kind FROM memory_passages p JOIN memory_sources s"
+            " ON s.id = p.source_id WHERE p.id = ? AND p.forgotten IS NULL",
+            [passage_id],
+        ).fetchone()
+        if row is None:
+            return
+        text, kind = row
+        db.execute("DELETE FROM memory_search WHERE rowid = ?", [passage_id])
+        db.execute("DELETE FROM memory_uses WHERE passage_id = ?", [passage_id])
+        db.execute(
+            "UPDATE memory_passages SET text = '', forgotten = ? WHERE id = ?",
+            [_digest(text), passage_id],
+        )
+        db.execute("INSERT INTO memory_search(memory_search) VALUES ('optimize')")
+    if kind == "note":
+        left = [each for each in split_passages(choices.notes(store)) if each != text]
+        choices.set_notes(store, "\n\n".join(left))
+    store.checkpoint()
+
+
+def keep_uses(store: Store, message_id: int, passages: Sequence[MemoryPassage]) -> None:
+    """Remember which passages the local model read for an answer."""
+    with store.writing() as db:
+        db.conn.executemany(
+            "INSERT OR IGNORE INTO memory_uses SELECT ?, id FROM memory_passages WHERE id = ?",
+            [(message_id, each.id) for each in passages],
+        )
+
+
+def uses_of(store: Store, message_id: int) -> list[MemoryPassage]:
+    """Return the passages that were read for an answer, as far as they are still there."""
+    with store.reading() as db:
+        rows = db.execute(
+            """
+            SELECT p.id, s.kind, coalesce(c.title, s.name), p.text, p.said_at, c.id
+            FROM memory_uses u
+            JOIN memory_passages p ON p.id = u.passage_id
+            JOIN memory_sources s ON s.id = p.source_id
+            LEFT JOIN messages m ON m.id = s.message_id
+            LEFT JOIN conversations c ON c.id = m.conversation_id
+            WHERE u.message_id = ? ORDER BY u.rowid
+            """,
+            [message_id],
+        ).fetchall()
+    return [MemoryPassage(*row) for row in rows]
+
+
+def count_uses(store: Store, message_ids: Sequence[int]) -> dict[int, int]:
+    """Count the passages that were read for each of these answers; those without are left out."""
+    ids = ",".join(str(int(each)) for each in message_ids)
+    with store.reading() as db:
+        rows = db.execute(
+            f"SELECT message_id, count(*) FROM memory_uses WHERE message_id IN ({ids})"  # noqa: S608 (numbers only)
+            " GROUP BY message_id"
+        ).fetchall()
+    return dict(rows)
+
+
+def _message_passages(content: str, role: str, before: str) -> list[str]:
+    """What a message tells: no questions; a short reply with the question that it answers."""
+    told = own_statements(content) if role == "user" else content
+    question = last_question(before) if role == "user" and len(told) <= _SHORT_REPLY else ""
+    return split_passages(f"{question} {told}" if question and told else told)[:_MOST_OF_A_MESSAGE]
+
+
+def _source(db: Database, kind: SourceKind, name: str) -> int | None:
+    row = db.execute(
+        "SELECT id FROM memory_sources WHERE kind = ? AND name = ? AND message_id IS NULL",
+        [kind, name],
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _add_source(
+    db: Database, kind: SourceKind, name: str = "", message_id: int | None = None
+) -> int:
+    added = db.execute(
+        "INSERT INTO memory_sources (kind, name, message_id) VALUES (?, ?, ?)",
+        [kind, name, message_id],
+    ).lastrowid
+    assert added is not None
+    return added
+
+
+def _replace(db: Database, source: int, texts: Sequence[str], said_at: float) -> None:
+    """Make a source's passages these; those that were there stay, and forgotten ones stay out."""
+    rows = db.execute(
+        "SELECT id, text, forgotten FROM memory_passages WHERE source_id = ?", [source]
+    ).fetchall()
+    wanted = dict.fromkeys(texts)
+    forgotten = {bytes(digest) for _, _, digest in rows if digest is not None}
+    there = {text for _, text, digest in rows if digest is None}
+    gone = [one for one, text, digest in rows if digest is None and text not in wanted]
+    for one in gone:
+        db.execute("DELETE FROM memory_passages WHERE id = ?", [one])
+    for position, text in enumerate(wanted):
+        if text in there or _digest(text) in forgotten:
+            continue
+        added = db.execute(
+            "INSERT INTO memory_passages (source_id, position, text, said_at, first_person)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [source, position, text, said_at, int(is_first_person(text))],
+        ).lastrowid
+        db.execute("INSERT INTO memory_search (rowid, text) VALUES (?, ?)", [added, segment(text)])
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

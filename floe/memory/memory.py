@@ -1,0 +1,165 @@
+"""Memory: what the person wrote earlier, found for a prompt and read by the local model alone.
+
+Knows neither turns nor the cloud; that none of it leaves is the gate's and the guard's part.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from floe.errors import DataError, StoreError
+from floe.memory import choices, files, index
+from floe.memory.passages import MemoryPassage
+from floe.memory.search import find_passages
+from floe.store import Store
+
+logger = logging.getLogger(__name__)
+
+_CATCH_UP_SECONDS: Final = 0.2
+"""A question waits at most about so long for messages that have not been read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryState:
+    """How memory is set up, and what it holds."""
+
+    on: bool
+    folder: Path | None
+    notes: str
+    files: int
+    passages: int
+    problems: tuple[str, ...]
+
+
+class Memory:
+    """Own words of one store. Any thread may call any method."""
+
+    def __init__(self, store: Store, *, on: bool = True, folder: Path | None = None) -> None:
+        """Open it; `on` and `folder` hold until the page says otherwise."""
+        self._store = store
+        self._on = on
+        self._folder = folder
+
+    @property
+    def on(self) -> bool:
+        """Whether it may be used."""
+        return choices.memory_on(self._store, self._on)
+
+    def state(self) -> MemoryState:
+        """Return how it is set up, and what it holds."""
+        count, passages, problems = index.file_figures(self._store)
+        folder = choices.memory_folder(self._store, self._folder)
+        return MemoryState(
+            self.on, folder, choices.notes(self._store), count, passages, tuple(problems)
+        )
+
+    def recall(
+        self, question: str, conversation_id: int | None, without: Collection[int] = ()
+    ) -> list[MemoryPassage]:
+        """Find passages for a question, the best first; none if memory is off.
+
+        Args:
+            question: the prompt.
+            conversation_id: where it is asked; that conversation's words are in the prompt.
+            without: conversations that the person keeps out.
+        """
+        if not self.on:
+            return []
+        try:
+            index.index_messages(self._store, _CATCH_UP_SECONDS)
+        except StoreError as error:
+            # An answer without it is better than none: a disk that is full can still be read.
+            logger.warning("memory is behind: %s", error)
+        return find_passages(
+            self._store, question, conversation_id=conversation_id, without=without
+        )
+
+    def keep_uses(self, message_id: int, passages: Sequence[MemoryPassage]) -> None:
+        """Remember what was read for an answer."""
+        index.keep_uses(self._store, message_id, passages)
+
+    def uses_of(self, message_id: int) -> list[MemoryPassage]:
+        """Return what was read for an answer, as far as it is still there."""
+        return index.uses_of(self._store, message_id)
+
+    def forget(self, passage_id: int) -> None:
+        """Take a passage out for good."""
+        index.forget_passage(self._store, passage_id)
+
+    def set_notes(self, text: str) -> None:
+        """Keep the notes of the page, and read them."""
+        choices.set_notes(self._store, text)
+        index.index_notes(self._store)
+
+    def set_folder(self, folder: str) -> None:
+        """Read another folder from the next run of `update` on; empty: none.
+
+        Raises:
+            DataError: there is no such folder.
+        """
+        path = str(files.check_folder(Path(folder.strip()))) if folder.strip() else ""
+        choices.set_memory_folder(self._store, path)
+        if not path:
+            index.drop_files(self._store, [*index.known_files(self._store)])
+
+    def set_on(self, on: bool) -> None:
+        """Let it be used, or not."""
+        choices.set_memory_on(self._store, on)
+
+    def update(self, cancelled: Callable[[], bool]) -> None:
+        """Read whatever is new: messages, notes, files; ends early once `cancelled`.
+
+        Raises:
+            DataError: the folder cannot be read; all else has been.
+            StoreError: the database cannot be written.
+        """
+        while not index.index_messages(self._store, 0.0) and not cancelled():
+            pass
+        index.index_notes(self._store)
+        folder = choices.memory_folder(self._store, self._folder)
+        if folder is not None and not cancelled():
+            self._update_files(files.check_folder(folder), cancelled)
+
+    def _update_files(self, folder: Path, cancelled: Callable[[], bool]) -> None:
+        found, beyond = files.list_files(folder)
+        known = index.known_files(self._store)
+        gone = set(known) - {each.path for each in found}
+        if gone:
+            index.drop_files(self._store, [*gone])
+        for file in found:
+            if cancelled():
+                return
+            if known.get(file.path) == (file.modified_at, file.size):
+                continue
+            text = problem = ""
+            try:
+                text = files.read_text(file)
+            except DataError as error:
+                problem = str(error)
+            index.index_file(self._store, file.path, file.modified_at, file.size, text, problem)
+        if beyond:
+            raise DataError(
+                f"The folder has {len(found) + beyond:,} files; the first {files.MAX_FILES:,} were "
+                "read. Choose a smaller folder."
+            )
+
+    def mark_answer(self, text: str) -> None:
+        """Remember that an answer which a program has holds words from here."""
+        with self._store.writing() as db:
+            db.execute("INSERT OR IGNORE INTO memory_answers VALUES (?)", [_digest(text)])
+
+    def is_marked(self, text: str) -> bool:
+        """Return whether an answer that a program brings back holds words from here."""
+        with self._store.reading() as db:
+            row = db.execute(
+                "SELECT 1 FROM memory_answers WHERE sha256 = ?", [_digest(text)]
+            ).fetchone()
+        return row is not None
+
+
+def _digest(text: str) -> bytes:
+    """Hash an answer; programs trim what they bring back."""
+    return hashlib.sha256(" ".join(text.split()).encode()).digest()

@@ -1,0 +1,112 @@
+"""Texts cut into passages: a paragraph, or some sentences of a long one.
+
+Knows strings alone.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from floe.store.text import clean
+
+SourceKind = Literal["chat", "note", "file"]
+"""Where a passage comes from."""
+
+PASSAGE_CHARACTERS: Final = 400
+"""Longest passage: some 100 tokens, so that several fit."""
+MAX_PASSAGES: Final = 2_000
+"""Passages of one source; a book has fewer."""
+_PARAGRAPH: Final = re.compile(r"\n[^\S\n]*\n|\n(?=[^\S\n]*(?:[-*+•]|\d+[.)]|#)\s)")
+_HEADING: Final = re.compile(r"#{1,6}[ \t]+(\S[^\n]{0,120}?)[ \t#]*")
+"""Of Markdown; it goes with the paragraph below it, which it names."""
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?。！？])[\"'”’)\]]*\s+|(?<=[。！？])|\n")  # noqa: RUF001
+_ABBREVIATION: Final = re.compile(r"\b(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|e\.g|i\.e|etc)\.$")
+_QUESTION: Final = re.compile(
+    r"[?\uff1f\u061f][\"'”’)\]\s]*$"  # noqa: RUF001
+    r"|^(?:who|whose|what|when|where|why|which|how|is|are|do|does|did|can|could|should|would|will)"
+    r"\b(?!.*[.!]$)",
+    re.IGNORECASE,
+)
+"""Many people leave the mark out."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPassage:
+    """Own words that were found for a prompt.
+
+    `source` names the chat or the file; `conversation_id` is that of a chat; `said_at` is in
+    seconds since the epoch (UTC).
+    """
+
+    id: int
+    kind: SourceKind
+    source: str
+    text: str
+    said_at: float
+    conversation_id: int | None = None
+
+
+def split_passages(text: str) -> list[str]:
+    """Cut a text into passages of at most `PASSAGE_CHARACTERS`; long ones share a sentence."""
+    passages: list[str] = []
+    heading = ""
+    for paragraph in _PARAGRAPH.split(clean(text).replace("\0", " ")):
+        found = _HEADING.fullmatch(paragraph.strip())
+        if found:
+            heading = f"{found[1]}: "
+            continue
+        passages += _windows(split_sentences(heading + paragraph))
+        heading = "" if paragraph.strip() else heading
+        if len(passages) > MAX_PASSAGES:
+            break
+    return passages[:MAX_PASSAGES]
+
+
+def split_sentences(text: str) -> list[str]:
+    """Cut a text behind its sentences; one that is longer than a passage is cut as well."""
+    sentences: list[str] = []
+    for found in filter(None, (" ".join(s.split()) for s in _SENTENCE_END.split(text))):
+        if sentences and _ABBREVIATION.search(sentences[-1]):
+            sentences[-1] += f" {found}"
+        else:
+            sentences.append(found)
+    return [piece for sentence in sentences for piece in _pieces(sentence)]
+
+
+def own_statements(text: str) -> str:
+    """Leave the questions out of what a person wrote: a question tells nothing to a later one."""
+    paragraphs = []
+    for paragraph in _PARAGRAPH.split(clean(text)):
+        kept = [s for s in split_sentences(paragraph) if not _QUESTION.search(s)]
+        if kept:
+            paragraphs.append(" ".join(kept))
+    return "\n\n".join(paragraphs)
+
+
+def last_question(text: str) -> str:
+    """Return the question that a text ends with, in one sentence; empty if it does not."""
+    sentences = split_sentences(text[-2 * PASSAGE_CHARACTERS :])
+    return sentences[-1] if sentences and _QUESTION.search(sentences[-1]) else ""
+
+
+def _pieces(sentence: str) -> Iterator[str]:
+    while len(sentence) > PASSAGE_CHARACTERS:
+        head = sentence[:PASSAGE_CHARACTERS].rpartition(" ")[0] or sentence[:PASSAGE_CHARACTERS]
+        yield head
+        sentence = sentence[len(head) :].strip()
+    if sentence:
+        yield sentence
+
+
+def _windows(sentences: list[str]) -> Iterator[str]:
+    """Yield runs of sentences that fit into a passage, the last of one being the next's first."""
+    window: list[str] = []
+    for sentence in sentences:
+        if window and len(" ".join([*window, sentence])) > PASSAGE_CHARACTERS:
+            yield " ".join(window)
+            last = window[-1]
+            window = [last] if len(last) + len(sentence) < PASSAGE_CHARACTERS else []
+        window.append(sentence)
+    if window:
+        yield " ".join(window)

@@ -1,0 +1,47 @@
+"""The local model's prompt with own words in it.
+
+They stand in the last message, before the question, and not at the beginning: what the model has
+evaluated of the system prompt and of earlier turns then stays as it is. In the next turn the
+question stands there without them, so only the last turn is evaluated again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from floe.memory.passages import MemoryPassage
+
+BUDGET: Final = 400
+"""Tokens of own words in a prompt, where there is room."""
+MOST: Final = 5
+"""Passages; a small model loses its way among more."""
+_LEAST: Final = 40
+"""Tokens below which nothing is worth it."""
+_BEFORE: Final = "What I told you before:\n"
+_AFTER: Final = "\n\nUse this if it helps to answer. "
+
+
+def fitting_passages(
+    passages: Sequence[MemoryPassage], room: int, count_tokens: Callable[[str], int]
+) -> list[MemoryPassage]:
+    """Choose the first passages that fit together into `room` tokens and the budget."""
+    room = min(room, BUDGET)
+    if room < _LEAST:
+        return []
+    left = room - count_tokens(_BEFORE + _AFTER)
+    chosen: list[MemoryPassage] = []
+    for passage in passages:
+        cost = count_tokens(_line(passage))
+        if cost <= left and len(chosen) < MOST:
+            chosen.append(passage)
+            left -= cost
+    return chosen
+
+
+def question_with_memory(question: str, passages: Sequence[MemoryPassage]) -> str:
+    """Write a question with the passages before it, the best one last: nearest to the question."""
+    lines = "".join(_line(each) for each in reversed(passages))
+    return f"{_BEFORE}{lines.rstrip()}{_AFTER}{question}"
+
+
+def _line(passage: MemoryPassage) -> str:
+    return f"- {' '.join(passage.text.split())}\n"

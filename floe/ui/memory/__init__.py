@@ -1,0 +1,1 @@
+"""What the person wrote earlier: the sheet about it, and the chip below an answer."""

@@ -1,0 +1,94 @@
+// What the person wrote earlier: the sheet about it, and the chip below an answer that used it.
+"use strict";
+
+floe.memory = (part) => {
+  const { element, trigger } = part;
+  const use = floe.toggle("Use what I wrote earlier", (on) => trigger("switch", { on }));
+  const state = floe.el("p", { role: "status" });
+  const notes = floe.whenTyped(
+    floe.el("textarea", { rows: 4, placeholder: "My sister's name is Ilvara.", dir: "auto" }),
+    (text) => trigger("notes", { text }),
+  );
+  const folder = floe.el("input", {
+    type: "text",
+    placeholder: "/home/me/notes",
+    spellcheck: false,
+  });
+  const choose = floe.press("Read this folder", () =>
+    trigger("folder", { folder: folder.value.trim() }),
+  );
+  folder.onkeydown = (event) => {
+    if (event.key === "Enter") choose.click();
+  };
+  const problems = floe.el("ul", { className: "plain-list faint" });
+  const sheet = floe.sheet(
+    "Your earlier words",
+    floe.el(
+      "p",
+      {},
+      "Earlier chats, notes and files are searched on this device for each question. What fits is " +
+        "read by the model on this device alone; the cloud never sees it.",
+    ),
+    use,
+    state,
+    floe.el(
+      "div",
+      { className: "pair" },
+      floe.field("Notes", notes, "An empty line between two of them."),
+      floe.field("Folder", folder, "Text, Markdown and PDF files in it are read where they are."),
+    ),
+    floe.el("div", { className: "row" }, choose),
+    problems,
+  );
+  sheet.head.append(floe.press("Read again", () => trigger("read"), "", "again"));
+  element.append(sheet);
+  floe.onChange(part, (value) => {
+    use.set(value.on);
+    state.textContent = value.sentence;
+    notes.put(value.notes);
+    if (document.activeElement !== folder) folder.value = value.folder;
+    problems.replaceChildren(...value.problems.map((each) => floe.el("li", { dir: "auto" }, each)));
+    problems.hidden = !value.problems.length;
+  });
+};
+
+/** What was read for an answer; pressed, it lists the passages, each with a way to forget it. */
+floe.memoryChip = (count, fetchUses, forget) => {
+  const words = count === 1 ? "used 1 of your notes" : `used ${count} of your notes`;
+  const list = floe.el("ul", { className: "plain-list memory-uses", hidden: true });
+  const button = floe.el("button", { type: "button", className: "chip" });
+  button.append(floe.icon("chat"), floe.el("span", {}, words), floe.chevron());
+  button.title = "Show what was used; the cloud did not see it";
+  button.setAttribute("aria-expanded", "false");
+
+  const line = (/** @type {MemoryUseValue} */ each) => {
+    const from = each.kind === "note" ? "your notes" : each.source;
+    const item = floe.el(
+      "li",
+      {},
+      floe.el("p", { dir: "auto" }, each.text),
+      floe.el("small", { dir: "auto" }, `${from} · ${floe.moment(each.at)}`),
+    );
+    const drop = floe.press("Forget this", null, "", "bin");
+    item.append(
+      floe.ask(drop, "Forget these words for good?", "Forget", () => {
+        forget(each.id);
+        item.remove();
+        if (!list.children.length)
+          list.append(floe.el("li", {}, "Nothing of it is kept any more."));
+      }),
+    );
+    return item;
+  };
+
+  button.onclick = async () => {
+    if (list.hidden) {
+      const uses = (await fetchUses()) ?? [];
+      const gone = floe.el("li", {}, "It has been forgotten or deleted since.");
+      list.replaceChildren(...(uses.length ? uses.map(line) : [gone]));
+    }
+    list.hidden = !list.hidden;
+    button.setAttribute("aria-expanded", String(!list.hidden));
+  };
+  return floe.el("div", { className: "chip-line memory-line" }, button, list);
+};
