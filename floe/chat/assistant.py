@@ -5,6 +5,7 @@ looks: a page that was reloaded finds it again by its conversation. Questions ar
 order in which they came, whoever asks: the page, the command line, a program.
 """
 
+import codecs
 import hashlib
 import itertools
 import logging
@@ -41,7 +42,15 @@ from floe.privacy.detector import Detector
 from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
 from floe.privacy.guard import Guard
 from floe.privacy.sent import SentLog
-from floe.records import ChatMessage, Message, Route, Status
+from floe.records import (
+    UNFINISHED,
+    AnswerStats,
+    ChatMessage,
+    Message,
+    Route,
+    Status,
+    TokenStep,
+)
 from floe.store import Store
 from floe.training.fusion_weight import add_request, midnight, requests_since
 
@@ -167,15 +176,36 @@ class Assistant:
     def regenerate(self, message_id: int, options: TurnOptions) -> Turn:
         """Answer the same question again: a sibling of the given answer; both stay.
 
+        A question that has no answer, because Floe ended before there was one, is answered.
+
         Raises:
             PromptError: an answer is still being written here.
         """
-        answer = self.store.message(message_id)
-        if answer.parent_id is None:
-            raise PromptError("There is no question before this message to answer again.")
-        question = self.store.message(answer.parent_id)
+        message = self.store.message(message_id)
+        question = message if message.role == "user" else self._question_of(message)
         self._check(question.content, question.conversation_id)
         return self._start(question, options)
+
+    def continue_answer(self, message_id: int, options: TurnOptions) -> Turn:
+        """Go on where an answer broke off: a sibling that begins with all of its tokens.
+
+        What was to stay on this device when the answer began stays here now, too.
+
+        Raises:
+            PromptError: the answer is whole, or as long as the model can read, or another one is
+                still being written here.
+        """
+        answer = self.store.message(message_id)
+        if answer.role != "assistant" or answer.status not in UNFINISHED:
+            raise PromptError("There is nothing to continue: this answer is whole.")
+        question = self._question_of(answer)
+        self._check(question.content, question.conversation_id)
+        return self._start(question, options, begun=answer)
+
+    def _question_of(self, answer: Message) -> Message:
+        if answer.parent_id is None:
+            raise PromptError("There is no question before this message to answer again.")
+        return self.store.message(answer.parent_id)
 
     def respond(
         self,
@@ -303,10 +333,14 @@ class Assistant:
         tokens = self._prompts.build(prompt).tokens
         return self._worker.submit(self._active_adapters.answer, tokens, adapters).result()
 
-    def prompt(self, path: Sequence[Message]) -> Prompt:
-        """Build what the local model reads; PromptError if the last message does not fit."""
+    def prompt(self, path: Sequence[Message], partial: str = "") -> Prompt:
+        """Build what the local model reads; PromptError if the last message does not fit.
+
+        `partial` is the beginning of the answer, if it is to be continued.
+        """
         history = [ChatMessage(message.role, message.content) for message in path]
-        return self._prompts.build([self._system_message(self._settings.system_prompt), *history])
+        system = self._system_message(self._settings.system_prompt)
+        return self._prompts.build([system, *history], partial)
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
@@ -397,10 +431,16 @@ class Assistant:
         """Whether the person keeps all of its conversation here."""
         return message.stored and self.store.conversation(message.conversation_id).local_only
 
-    def _start(self, question: Message, options: TurnOptions) -> Turn:
+    def _start(
+        self, question: Message, options: TurnOptions, *, begun: Message | None = None
+    ) -> Turn:
         path = self.store.path_to(question.id)
-        prompt = self.prompt(path)
-        passage = self._passage(options, path, prompt.dropped, self._settings.system_prompt)
+        steps = _whole_characters(self.store.token_steps(begun.id)) if begun else []
+        prompt = self._prompt_of_the_rest(path, steps) if steps else self.prompt(path)
+        if begun is not None and begun.route is not None and _was_kept(begun.route):
+            passage = Passage(begun.route)
+        else:
+            passage = self._passage(options, path, prompt.dropped, self._settings.system_prompt)
         answer = self._add_placeholder(question, passage.route)
         turn = Turn(
             answer.conversation_id,
@@ -409,9 +449,21 @@ class Assistant:
             self._controls(options),
             self._writer.wake,
         )
+        if begun is not None:
+            turn.resume(steps, begun.stats or AnswerStats())
         self._writer.open(turn)
         self._begin(turn, prompt, passage, options, question=question)
         return turn
+
+    def _prompt_of_the_rest(self, path: Sequence[Message], steps: Sequence[TokenStep]) -> Prompt:
+        """Build what the local model reads to go on after the tokens of an answer."""
+        try:
+            return self.prompt(path, b"".join(step.text_bytes for step in steps).decode())
+        except PromptError:
+            raise PromptError(
+                "This answer is as long as the model can read at once, so it cannot be continued. "
+                'Ask for the rest in a new message, such as "Go on from there".'
+            ) from None
 
     def _controls(self, options: TurnOptions) -> Controls:
         deadline = options.deadline
@@ -525,10 +577,8 @@ class Assistant:
             if status is not None:
                 return status
             prompt = self._prompts.build(prompt.kept, text)
-            sampling = replace(
-                options.sampling,
-                max_tokens=options.sampling.max_tokens - turn.stats.tokens,
-            )
+            written = turn.stats.tokens - turn.resumed
+            sampling = replace(options.sampling, max_tokens=options.sampling.max_tokens - written)
             alone = Passage(passage.route)
             return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
         return self._decode(turn, prompt, passage, options)
@@ -561,7 +611,7 @@ class Assistant:
             long_batches=agreement.close,
         )
         try:
-            decoder.begin()
+            decoder.begin(turn.text.encode())
             logits = self.model.prefill(prompt.tokens, lambda: turn.controls.stopped)
             if logits is None:
                 return "stopped"
@@ -599,9 +649,9 @@ class Assistant:
         """Relay the cloud's answer; (None, text so far) if it broke off and this device goes on."""
         requests = self._requests(turn, passage, options)
         assert passage.guard is not None
-        stream = passage.guard.around(requests.open, turn.notice)("")
+        stream = passage.guard.around(requests.open, turn.notice)(turn.text)
         if stream is None:
-            return None, ""
+            return None, turn.text
         relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
         try:
             for step in relay.run(options.sampling.max_tokens):
@@ -615,6 +665,22 @@ class Assistant:
         reason = str(stream.error) if stream.error else "The cloud fell silent."
         turn.notice(f"{reason} This device went on alone.")
         return None, turn.text
+
+
+def _was_kept(route: Route) -> bool:
+    """Return whether an answer was begun here by the choice of person or gate."""
+    return route.kind == "local" and (route.reason == CHOSEN or route.reason.startswith(KEPT))
+
+
+def _whole_characters(steps: Sequence[TokenStep]) -> Sequence[TokenStep]:
+    """Return the tokens up to the last that completes a character, without the end-of-text one."""
+    utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+    whole = 0
+    for place, step in enumerate(steps, 1):
+        utf8.decode(step.text_bytes)
+        if step.text_bytes and not utf8.getstate()[0]:
+            whole = place
+    return steps[:whole]
 
 
 def _stays_here(options: TurnOptions, route: Route) -> bool:

@@ -97,6 +97,7 @@ def lay_out(
                 "thread",
                 "edit",
                 "regenerate",
+                "resume",
                 "branch",
                 "rate",
                 "rewrite",

@@ -118,6 +118,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     )
     parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_SILENT)
     parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.resume(actions.go_on, [session, *parts.controls], shown, **_SILENT)
     parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
     parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
     parts.thread.branch(actions.branch, session, shown, **_SILENT)

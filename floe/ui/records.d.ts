@@ -122,6 +122,7 @@ interface ThreadRow {
   blocks: string[];
   siblings: number[];
   live: boolean;
+  unfinished: boolean;
   notices: string[];
   rating: number;
   rewritten: boolean;
@@ -512,6 +513,7 @@ interface DrawnParts {
     {
       edit: TextAsked;
       regenerate: ItemAsked;
+      resume: ItemAsked;
       branch: ItemAsked;
       rate: RatingAsked;
       rewrite: TextAsked;

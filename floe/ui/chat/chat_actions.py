@@ -204,9 +204,24 @@ class ChatActions:
         max_tokens: int,
         event: gr.EventData,
     ) -> Changes:
-        """Answer the same question again: a new branch."""
+        """Answer the same question again, or one without an answer: a new branch."""
         options = self._options(mode, weight, temperature, max_tokens)
         turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
+        return self._show(session, turn.conversation_id)
+
+    @show_errors
+    def go_on(
+        self,
+        session: Session,
+        mode: Mode,
+        weight: float,
+        temperature: float,
+        max_tokens: int,
+        event: gr.EventData,
+    ) -> Changes:
+        """Continue an answer that broke off: a new branch that begins with the same text."""
+        options = self._options(mode, weight, temperature, max_tokens)
+        turn = self._assistant.continue_answer(read_asked(event, ItemAsked).id, options)
         return self._show(session, turn.conversation_id)
 
     @show_errors

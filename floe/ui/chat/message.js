@@ -177,6 +177,13 @@ floe.surroundings = ({ trigger, server, redraw }) => {
     });
   };
 
+  /** @type {(icon: string, name: string, onclick: () => unknown) => HTMLElement} */
+  const withText = (icon, name, onclick) => {
+    const button = floe.button(icon, name, onclick, "with-text");
+    button.append(name);
+    return button;
+  };
+
   /** @type {(row: ThreadRow, last: boolean) => HTMLElement} */
   const bar = (row, last) => {
     const tools = floe.el("div", { className: "tools" });
@@ -184,7 +191,12 @@ floe.surroundings = ({ trigger, server, redraw }) => {
     tools.append(floe.copyButton("Copy", () => server.text(row.id)));
     if (row.role === "user") {
       tools.append(floe.button("pencil", "Edit", () => startEdit(row.id)));
+      if (last)
+        tools.append(withText("again", "Answer", () => trigger("regenerate", { id: row.id })));
       return tools;
+    }
+    if (row.unfinished) {
+      tools.append(withText("onward", "Continue", () => trigger("resume", { id: row.id })));
     }
     if (!row.live) {
       tools.append(

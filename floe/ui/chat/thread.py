@@ -12,7 +12,7 @@ from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnView
 from floe.errors import StoreError
 from floe.privacy.gate import CHOSEN, KEPT
-from floe.records import Message, Mode, Route, Status
+from floe.records import UNFINISHED, Message, Mode, Route, Status
 from floe.ui.chat.answer_figures import ENDED, summary
 from floe.ui.chat.markdown import render_blocks, render_message
 from floe.ui.page_values import ChipValue, FigureValue
@@ -24,7 +24,8 @@ WINDOW: Final = 40
 class ThreadRow(TypedDict):
     """One message as `floe.thread` draws it; `blocks` are HTML, all else is text.
 
-    `chip` is what was decided about a question, `live` whether the answer is being written.
+    `chip` is what was decided about a question, `live` whether the answer is being written,
+    `unfinished` whether it can be continued.
     """
 
     id: int
@@ -32,6 +33,7 @@ class ThreadRow(TypedDict):
     blocks: list[str]
     siblings: list[int]
     live: bool
+    unfinished: bool
     notices: list[str]
     rating: int
     rewritten: bool
@@ -163,6 +165,7 @@ def draw_row(
         blocks=list(render_blocks(live.text) if live else render_message(message.content)),
         siblings=list(message.siblings),
         live=status == "streaming",
+        unfinished=not asked and status in UNFINISHED,
         notices=notices + ([ended] if ended and ended not in notices else []),
         rating=message.rating,
         rewritten=message.edited_from is not None,
