@@ -135,6 +135,15 @@ class Assistant:
         turn = self._turns.get(conversation_id)
         return turn if turn is not None and turn.running else None
 
+    def ahead_of(self, turn: Turn) -> int:
+        """Count the answers that are written before this one gets its turn; 0: it is its turn."""
+        ahead = 0
+        for other in list(self._turns.values()):
+            if other is turn:
+                return ahead
+            ahead += other.writing
+        return 0
+
     @property
     def busy(self) -> bool:
         """True if any answer is being written."""
@@ -484,6 +493,7 @@ class Assistant:
         """Let the turn wait for its place in the decoder's thread."""
         if passage.route.kind == "local" and not _stays_here(options, passage.route):
             turn.notice(passage.route.reason)
+        self._turns.pop(turn.conversation_id, None)  # they stand in the order of their questions
         self._turns[turn.conversation_id] = turn
         self._guards[turn.conversation_id] = passage.guard
         try:

@@ -103,6 +103,15 @@ interface Floe extends DrawnByName {
   whenTyped(field: HTMLTextAreaElement, tell: (text: string) => void): TypedField;
   chevron(): SVGSVGElement;
 
+  // addresses.js
+  /** The chat in view; undefined before the first is drawn. */
+  chat: number | null | undefined;
+  readHash(): { view?: string; chat?: number | null };
+  hashOf(view: string | undefined, chat: number | null | undefined): string;
+  nameView(): void;
+  nameChat(chat: number | null): void;
+  openChat?(id: number | null): void;
+
   // views.js
   viewNames: [string, string, string][];
   setView(name: string): void;

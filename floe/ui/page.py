@@ -100,11 +100,21 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
         trigger_mode="multiple",
         **_SILENT,
     )
-    page.load(actions.load, session, [*shown, *parts.controls, parts.cloud, parts.auto], **_SILENT)
-    parts.listing.new(actions.new, session, shown, **_SILENT)
-    parts.listing.open(actions.open, session, shown, **_SILENT)
-    parts.listing.delete(actions.delete, session, shown, **_SILENT)
-    parts.listing.rename(actions.rename, session, [parts.listing, parts.notice], **_SILENT)
+    page.load(
+        actions.load,
+        [session, parts.views],
+        [*shown, parts.prompt, *parts.controls, parts.cloud, parts.auto],
+        js="(session) => [session, location.hash]",
+        **_SILENT,
+    )
+    begun, turned = [session, parts.prompt], [*shown, parts.prompt]
+    parts.listing.new(actions.new, begun, turned, **_SILENT)
+    parts.listing.open(actions.open, begun, turned, **_SILENT)
+    parts.listing.delete(actions.delete, begun, turned, **_SILENT)
+    parts.listing.rename(
+        actions.rename, session, [parts.listing, parts.about, parts.notice], **_SILENT
+    )
+    parts.clock.tick(actions.follow, session, shown, **_AT_ONCE)
 
     parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
     parts.about.allow(actions.allow, session, [parts.about, parts.notice], **_EACH)
@@ -125,6 +135,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
+    parts.prompt.input(actions.keep_draft, begun, None, **latest)
     parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
     parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)

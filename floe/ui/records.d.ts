@@ -149,6 +149,7 @@ interface ThreadRows {
   rows: ThreadRow[];
   focus: number | null;
   flash: boolean;
+  calm: boolean;
   model: string;
 }
 

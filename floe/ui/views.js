@@ -14,11 +14,12 @@ floe.setView = (name) => {
   if (root.dataset.view === name) return;
   root.dataset.view = name;
   sessionStorage.setItem("floe.view", name);
+  floe.nameView();
   document.dispatchEvent(new CustomEvent("floe:view", { detail: name }));
 };
 
 floe.recallView = () => {
-  const kept = sessionStorage.getItem("floe.view");
+  const kept = floe.readHash().view ?? sessionStorage.getItem("floe.view");
   return floe.viewNames.find(([name]) => name === kept)?.[0] ?? "chat";
 };
 

@@ -284,6 +284,7 @@ def test_a_second_question_waits_for_the_first(make: Make) -> None:
         assistant.ask(turn.conversation_id, "And then?", TurnOptions("local", 1.0))
     assert assistant.running(turn.conversation_id) is turn
     elsewhere = assistant.ask(None, QUESTION, TurnOptions("local", 1.0, SHORT))
+    assert (assistant.ahead_of(turn), assistant.ahead_of(elsewhere)) == (0, 1)
     turn.stop()
     assert answer(elsewhere).text
     assert assistant.running(turn.conversation_id) is None

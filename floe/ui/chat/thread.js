@@ -213,9 +213,10 @@ floe.thread = (part) => {
     drawEntries();
     if (!view.total) welcome();
     if (value.focus !== null && focused !== value.generation) focus(value);
-    else if (other || grown) scroll.toEnd();
+    else if (other || (grown && !value.calm)) scroll.toEnd();
     else scroll.keep();
     focused = value.generation;
+    floe.nameChat(value.conversation);
     reach();
   };
 

@@ -48,7 +48,8 @@ class ThreadRows(TypedDict):
 
     With the same leaf, row n is always the same message. `generation` tells frames of a running
     answer that belong to this view from those that do not any more; `focus` is the message to
-    scroll to, `model` the one on this device, for an empty conversation.
+    scroll to, `model` the one on this device, for an empty conversation. `calm`: something else
+    than this page has changed the conversation, so who reads further up is left there.
     """
 
     conversation: int | None
@@ -59,6 +60,7 @@ class ThreadRows(TypedDict):
     rows: list[ThreadRow]
     focus: int | None
     flash: bool
+    calm: bool
     model: str
 
 
@@ -101,6 +103,7 @@ def thread_rows(
         rows=draw_rows(messages, first, first + WINDOW, live),
         focus=None if at is None else around,
         flash=flash,
+        calm=False,
         model="",
     )
 
@@ -150,12 +153,18 @@ def draw_row(
     *,
     following: Message | None = None,
     following_route: Route | None = None,
+    ahead: int = 0,
 ) -> ThreadRow:
-    """One message; the route of what follows a question says what was decided about it."""
+    """One message; the route of what follows a question says what was decided about it.
+
+    `ahead`: so many answers are written before this one.
+    """
     status: Status = live.status if live else message.status
     stats = live.stats if live else message.stats
     route = live.route if live else message.route
     notices = list(live.notices if live else message.notices)
+    if ahead:
+        notices.append(waiting(ahead))
     ended = ENDED[status]
     asked = message.role == "user"
     decided = following_route or (following.route if following else None)
@@ -174,6 +183,12 @@ def draw_row(
         reason=route.reason if route else "",
         summary="" if status == "streaming" else summary(stats),
     )
+
+
+def waiting(ahead: int) -> str:
+    """Say that an answer waits, and its place."""
+    before = "one other answer is" if ahead == 1 else f"{ahead} other answers are"
+    return f"Waiting: {before} written first."
 
 
 def chip(route: Route | None) -> ChipValue | None:

@@ -52,6 +52,7 @@ _STYLES: Final = (
 _SCRIPTS: Final = (
     "shell.js",
     "forms.js",
+    "addresses.js",
     "views.js",
     "chat/conversations.js",
     "chat/figures.js",
