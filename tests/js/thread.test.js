@@ -68,6 +68,7 @@ beforeEach(() => {
     "forms.js",
     "addresses.js",
     "chat/tokens.js",
+    "chat/prose_tokens.js",
     "chat/links.js",
     "chat/message.js",
     "chat/thread.js",

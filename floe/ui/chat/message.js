@@ -122,8 +122,11 @@ floe.messageEditor = ({ own, text, done, cancel, changed }) => {
   return floe.el("div", { className: "editor" }, area, buttons);
 };
 
-/** What stands around messages; `redraw()` is called when that has changed by a press. */
-floe.surroundings = ({ trigger, server, redraw }) => {
+/**
+ * What stands around messages; `redraw()` is called when that has changed by a press,
+ * `tokensCame()` when more tokens of a message are known.
+ */
+floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
   /** @type {Map<number, boolean>} Whether tokens are shown, by message, where that was chosen. */
   const open = new Map();
   /** @type {{ id: number, text: string } | null} The message being edited, and its text so far. */
@@ -229,6 +232,8 @@ floe.surroundings = ({ trigger, server, redraw }) => {
   };
 
   return {
+    /** Whether its tokens are shown. */
+    showsTokens: (row, last) => row.role === "assistant" && isOpen(row, last),
     /** Whether that message is being edited. */
     edits: (id) => editing?.id === id,
     /** An editor whose message has gone from the branch in view goes with it. */
@@ -246,7 +251,8 @@ floe.surroundings = ({ trigger, server, redraw }) => {
         foot.append(floe.el("p", { className: "aside", role: "status", dir: "auto" }, notice));
       }
       if (row.role === "assistant" && isOpen(row, last)) {
-        foot.append(floe.tokenPanel(conversation, row.id, server.tokens));
+        const came = () => tokensCame(row.id);
+        foot.append(floe.tokenPanel(conversation, row.id, server.tokens, came));
       }
       foot.append(bar(row, last));
       return foot;

@@ -111,7 +111,20 @@ floe.thread = (part) => {
       drawEntries();
       list.querySelector(".editor")?.scrollIntoView({ block: "center" });
     },
+    tokensCame: (id) => {
+      const entry = entries.find((each) => each.id === id);
+      if (entry) colour(entry, isLast(entry));
+    },
   });
+
+  const isLast = (/** @type {Entry} */ entry) =>
+    view.first + entries.indexOf(entry) === view.total - 1;
+
+  /** @type {(entry: Entry, last: boolean) => void} */
+  const colour = (entry, last) => {
+    const shown = surroundings.showsTokens(entry.data, last);
+    floe.colourText(entry.text, shown ? (floe.rows.get(entry.id) ?? []) : null);
+  };
 
   /** @type {(row: ThreadRow) => Entry} */
   const makeEntry = (row) => ({ ...floe.messageRow(row.role), id: row.id, data: row });
@@ -123,6 +136,7 @@ floe.thread = (part) => {
     entry.row.classList.toggle("editing", surroundings.edits(data.id));
     entry.row.classList.toggle("live", data.live);
     entry.row.setAttribute("aria-busy", String(data.live));
+    colour(entry, last);
     const key = surroundings.key(data, last);
     if (entry.key === key) return;
     entry.key = key;
@@ -145,6 +159,8 @@ floe.thread = (part) => {
       const gone = next;
       next = next.nextSibling;
       gone.remove();
+      const text = gone instanceof Element && gone.querySelector(".message-text");
+      if (text instanceof HTMLElement) floe.colourText(text, null);
     }
   };
 

@@ -58,6 +58,7 @@ _SCRIPTS: Final = (
     "chat/figures.js",
     "cloud/cloud.js",
     "chat/tokens.js",
+    "chat/prose_tokens.js",
     "chat/links.js",
     "chat/message.js",
     "chat/thread.js",
