@@ -242,7 +242,11 @@ class _Look:
         turns, withheld = self._earlier(path[:-1])
         if verdict.leans and withheld and self._last_is_withheld(path[:-1]):
             return Passage(
-                Route("local", f"{KEPT}: it goes on from what is kept here", unsure=True)
+                Route(
+                    "local",
+                    f"{KEPT}: it refers to a message that stays on this device",
+                    unsure=True,
+                )
             )
         shown = self._system(system)
         messages = (

@@ -71,7 +71,7 @@ floe.about = (part) => {
     const choice = floe.choice(
       question,
       [
-        ["general", "As in general"],
+        ["general", "Same as for all chats"],
         ["yes", "Yes"],
         ["no", "No"],
       ],
@@ -100,7 +100,7 @@ floe.about = (part) => {
       choice.set(own === null ? "general" : own ? "yes" : "no", other);
       const given = value.general[use];
       const said = given === null ? "not answered yet" : given ? "yes" : "no";
-      general.textContent = own === null ? `In general: ${said}.` : "";
+      general.textContent = own === null ? `For all chats: ${said}.` : "";
     }
   });
 };

@@ -173,9 +173,9 @@ floe.thread = (part) => {
         "p",
         {},
         floe.el("b", {}, props.value?.model ?? ""),
-        " on this device answers, fused token by token with the cloud.",
+        " on this device and the cloud write the answer together, token by token.",
       ),
-      floe.el("p", {}, "Move the weight while it writes: the very next tokens follow."),
+      floe.el("p", {}, "Move the slider while it writes: the next words follow it."),
     );
     list.replaceChildren(sheet);
   };
