@@ -4,7 +4,7 @@ They hold values only and know nothing of llama.cpp, HTTP, SQLite or gradio.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Mode = Literal["local", "fused", "cloud"]
 """Who may answer: this device alone, both, or the cloud alone."""
@@ -20,6 +20,9 @@ Role = Literal["system", "user", "assistant"]
 
 Status = Literal["streaming", "complete", "length", "stopped", "interrupted", "failed"]
 """`length`: the token limit was reached; `interrupted`: the program ended in mid-answer."""
+
+UNFINISHED: Final[frozenset[Status]] = frozenset(("length", "stopped", "interrupted", "failed"))
+"""How an answer ends that can be continued."""
 
 
 @dataclass(frozen=True, slots=True)

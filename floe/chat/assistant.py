@@ -5,6 +5,7 @@ looks: a page that was reloaded finds it again by its conversation. Questions ar
 order in which they came, whoever asks: the page, the command line, a program.
 """
 
+import codecs
 import hashlib
 import itertools
 import logging
@@ -47,7 +48,15 @@ from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
 from floe.privacy.guard import MEMORY, Guard
 from floe.privacy.kept_words import KeptWords
 from floe.privacy.sent import SentLog
-from floe.records import ChatMessage, Message, Route, Status
+from floe.records import (
+    UNFINISHED,
+    AnswerStats,
+    ChatMessage,
+    Message,
+    Route,
+    Status,
+    TokenStep,
+)
 from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices
 from floe.training.fusion_weight import add_request, midnight, requests_since
@@ -141,6 +150,15 @@ class Assistant:
         turn = self._turns.get(conversation_id)
         return turn if turn is not None and turn.running else None
 
+    def ahead_of(self, turn: Turn) -> int:
+        """Count the answers that are written before this one gets its turn; 0: it is its turn."""
+        ahead = 0
+        for other in list(self._turns.values()):
+            if other is turn:
+                return ahead
+            ahead += other.writing
+        return 0
+
     @property
     def busy(self) -> bool:
         """True if any answer is being written."""
@@ -182,15 +200,36 @@ class Assistant:
     def regenerate(self, message_id: int, options: TurnOptions) -> Turn:
         """Answer the same question again: a sibling of the given answer; both stay.
 
+        A question that has no answer, because Floe ended before there was one, is answered.
+
         Raises:
             PromptError: an answer is still being written here.
         """
-        answer = self.store.message(message_id)
-        if answer.parent_id is None:
-            raise PromptError("There is no question before this message to answer again.")
-        question = self.store.message(answer.parent_id)
+        message = self.store.message(message_id)
+        question = message if message.role == "user" else self._question_of(message)
         self._check(question.content, question.conversation_id)
         return self._start(question, options)
+
+    def continue_answer(self, message_id: int, options: TurnOptions) -> Turn:
+        """Go on where an answer broke off: a sibling that begins with all of its tokens.
+
+        What was to stay on this device when the answer began stays here now, too.
+
+        Raises:
+            PromptError: the answer is whole, or as long as the model can read, or another one is
+                still being written here.
+        """
+        answer = self.store.message(message_id)
+        if answer.role != "assistant" or answer.status not in UNFINISHED:
+            raise PromptError("There is nothing to continue: this answer is whole.")
+        question = self._question_of(answer)
+        self._check(question.content, question.conversation_id)
+        return self._start(question, options, begun=answer)
+
+    def _question_of(self, answer: Message) -> Message:
+        if answer.parent_id is None:
+            raise PromptError("There is no question before this message to answer again.")
+        return self.store.message(answer.parent_id)
 
     def respond(
         self,
@@ -371,10 +410,14 @@ class Assistant:
         tokens = self._prompts.build(prompt).tokens
         return self._worker.submit(self._active_adapters.answer, tokens, adapters).result()
 
-    def prompt(self, path: Sequence[Message]) -> Prompt:
-        """Build what the local model reads; PromptError if the last message does not fit."""
+    def prompt(self, path: Sequence[Message], partial: str = "") -> Prompt:
+        """Build what the local model reads; PromptError if the last message does not fit.
+
+        `partial` is the beginning of the answer, if it is to be continued.
+        """
         history = [ChatMessage(message.role, message.content) for message in path]
-        return self._prompts.build([self._system_message(self._settings.system_prompt), *history])
+        system = self._system_message(self._settings.system_prompt)
+        return self._prompts.build([system, *history], partial)
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
@@ -423,6 +466,7 @@ class Assistant:
         options: TurnOptions,
         *,
         wanted: bool = True,
+        partial: str = "",
     ) -> tuple[Prompt, tuple[MemoryPassage, ...]]:
         """Put earlier words of the person before the question, as far as there are and they fit.
 
@@ -431,6 +475,7 @@ class Assistant:
             conversation_id: the conversation; None: a program's.
             options: a turn of the cloud alone has no use for them.
             wanted: False: none.
+            partial: the beginning of the answer, if it is to be continued.
         """
         if not wanted or options.mode == "cloud":
             return prompt, ()
@@ -446,7 +491,7 @@ class Assistant:
             return prompt, ()
         *before, last = prompt.kept
         told = ChatMessage(last.role, question_with_memory(last.content, fitting))
-        tokens = self._prompts.build([*before, told]).tokens
+        tokens = self._prompts.build([*before, told], partial).tokens
         return replace(prompt, tokens=tokens), tuple(fitting)
 
     def _passage(
@@ -504,12 +549,21 @@ class Assistant:
         """Whether the person keeps all of its conversation here."""
         return message.stored and self.store.conversation(message.conversation_id).local_only
 
-    def _start(self, question: Message, options: TurnOptions) -> Turn:
+    def _start(
+        self, question: Message, options: TurnOptions, *, begun: Message | None = None
+    ) -> Turn:
         path = self.store.path_to(question.id)
-        prompt = self.prompt(path)
-        prompt, found = self._with_memory(prompt, question.conversation_id, options)
-        told = self._settings.system_prompt
-        passage = self._passage(options, path, prompt.dropped, told, found)
+        steps = _whole_characters(self.store.token_steps(begun.id)) if begun else []
+        text = b"".join(step.text_bytes for step in steps).decode()
+        prompt = self._prompt_of_the_rest(path, text) if text else self.prompt(path)
+        prompt, found = self._with_memory(prompt, question.conversation_id, options, partial=text)
+        if begun is not None and begun.route is not None and _was_kept(begun.route):
+            passage = Passage(begun.route)
+        elif begun is not None and MEMORY in (begun.private or ()):
+            passage = Passage(Route("local", f"{KEPT}: the answer holds {MEMORY}"))
+        else:
+            told = self._settings.system_prompt
+            passage = self._passage(options, path, prompt.dropped, told, found)
         answer = self._add_placeholder(question, passage.route)
         turn = Turn(
             answer.conversation_id,
@@ -522,9 +576,21 @@ class Assistant:
         if found:
             with suppress(StoreError):  # an answer without its chip is better than none
                 self.memory.keep_uses(answer.id, found)
+        if begun is not None:
+            turn.resume(steps, begun.stats or AnswerStats())
         self._writer.open(turn)
         self._begin(turn, prompt, passage, options, question=question)
         return turn
+
+    def _prompt_of_the_rest(self, path: Sequence[Message], partial: str) -> Prompt:
+        """Build what the local model reads to go on after the beginning of an answer."""
+        try:
+            return self.prompt(path, partial)
+        except PromptError:
+            raise PromptError(
+                "This answer is as long as the model can read at once, so it cannot be continued. "
+                'Ask for the rest in a new message, such as "Go on from there".'
+            ) from None
 
     def _controls(self, options: TurnOptions) -> Controls:
         deadline = options.deadline
@@ -545,6 +611,7 @@ class Assistant:
         """Let the turn wait for its place in the decoder's thread."""
         if passage.route.kind == "local" and not _stays_here(options, passage.route):
             turn.notice(passage.route.reason)
+        self._turns.pop(turn.conversation_id, None)  # they stand in the order of their questions
         self._turns[turn.conversation_id] = turn
         self._guards[turn.conversation_id] = passage.guard
         try:
@@ -658,10 +725,8 @@ class Assistant:
             if status is not None:
                 return status
             prompt = self._prompts.build(prompt.kept, text)
-            sampling = replace(
-                options.sampling,
-                max_tokens=options.sampling.max_tokens - turn.stats.tokens,
-            )
+            written = turn.stats.tokens - turn.resumed
+            sampling = replace(options.sampling, max_tokens=options.sampling.max_tokens - written)
             alone = Passage(passage.route)
             return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
         return self._decode(turn, prompt, passage, options)
@@ -694,7 +759,7 @@ class Assistant:
             long_batches=agreement.close,
         )
         try:
-            decoder.begin()
+            decoder.begin(turn.text.encode())
             logits = self.model.prefill(prompt.tokens, lambda: turn.controls.stopped)
             if logits is None:
                 return "stopped"
@@ -733,9 +798,9 @@ class Assistant:
         """Relay the cloud's answer; (None, text so far) if it broke off and this device goes on."""
         requests = self._requests(turn, passage, options)
         assert passage.guard is not None
-        stream = passage.guard.around(requests.open, turn.notice)("")
+        stream = passage.guard.around(requests.open, turn.notice)(turn.text)
         if stream is None:
-            return None, ""
+            return None, turn.text
         relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
         stops = StopStrings(options.sampling.stop)
         try:
@@ -752,6 +817,22 @@ class Assistant:
         reason = str(stream.error) if stream.error else "The cloud fell silent."
         turn.notice(f"{reason} This device went on alone.")
         return None, turn.text
+
+
+def _was_kept(route: Route) -> bool:
+    """Return whether an answer was begun here by the choice of person or gate."""
+    return route.kind == "local" and (route.reason == CHOSEN or route.reason.startswith(KEPT))
+
+
+def _whole_characters(steps: Sequence[TokenStep]) -> Sequence[TokenStep]:
+    """Return the tokens up to the last that completes a character, without the end-of-text one."""
+    utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+    whole = 0
+    for place, step in enumerate(steps, 1):
+        utf8.decode(step.text_bytes)
+        if step.text_bytes and not utf8.getstate()[0]:
+            whole = place
+    return steps[:whole]
 
 
 def _stays_here(options: TurnOptions, route: Route) -> bool:

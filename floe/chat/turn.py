@@ -9,7 +9,7 @@ a sentence that says so. Knows neither models nor the cloud nor the database.
 import codecs
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -244,6 +244,9 @@ class Turn:
         self._done = threading.Event()
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._began = time.perf_counter()
+        self._earlier_ms = 0.0
+        self.resumed = 0
+        """Tokens that an earlier answer had, with which this one begins."""
         self._steps: list[TokenStep] = []
         self._pieces: list[str] = []
         self._notices: list[str] = []
@@ -326,8 +329,31 @@ class Turn:
         with self._lock:
             return self._stats
 
+    def resume(self, steps: Sequence[TokenStep], stats: AnswerStats) -> None:
+        """Begin with the tokens of an earlier answer, before any of its own.
+
+        Its time is counted on; its requests are not, because they stand in its own figures.
+        """
+        with self._lock:
+            self._pieces += [self._utf8.decode(step.text_bytes) for step in steps]
+            self._steps += steps
+            self.resumed = len(steps)
+            self._began -= stats.seconds
+            self._earlier_ms = 1000 * stats.seconds
+            self._stats = replace(
+                self._stats,
+                tokens=len(steps),
+                seconds=stats.seconds,
+                first_token_ms=stats.first_token_ms,
+                cloud_tokens=sum(step.source in ("fused", "cloud") for step in steps),
+            )
+            self._announce()
+        self._changed()
+
     def add(self, step: TokenStep) -> None:
         """Add one more token."""
+        if self._earlier_ms:
+            step = replace(step, at_ms=self._earlier_ms + step.at_ms)
         with self._lock:
             self._pieces.append(self._utf8.decode(step.text_bytes))
             self._steps.append(step)

@@ -16,6 +16,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -38,7 +39,7 @@ from floe.cloud.protocol.bounds import bound_response
 from floe.cloud.protocol.distributions import TokenReader, as_chat_choice
 from floe.cloud.protocol.request import Ask, Request, build_request
 from floe.cloud.stream import Stream
-from floe.errors import CloudError
+from floe.errors import CloudError, StoreError
 from floe.origin import origin_of
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, CloudToken, Sampling
@@ -71,6 +72,8 @@ _MAX_BYTES_PER_TOKEN: Final = 256
 """More text than this for each token that was asked for is no answer to the question."""
 _SHORTEST_SCANNED: Final = 8
 """Bytes of a candidate: a shorter one holds no key, and nearly all are shorter."""
+_ENTRY: Final = "floe.sent"
+"""Where a request holds the number of its entry in the log."""
 _DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 _MAX_CHUNKS: Final = 200
 """Of one exchange: its answer is a few tokens long, but the server may not know an end."""
@@ -96,6 +99,25 @@ class Exchange:
     error: CloudError | None = None
     refusal: str = ""
     refused: bool = False
+
+
+class _LoggedClient(httpx2.AsyncClient):
+    """Takes back the entry of a request for which no connection came about: it has not left."""
+
+    def __init__(self, log: SentLog | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._log = log
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """Send it, once it is in the log."""
+        try:
+            return await super().send(request, **options)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            entry = request.extensions.get(_ENTRY)
+            if self._log is not None and entry is not None:
+                with suppress(StoreError):
+                    await asyncio.to_thread(self._log.withdraw, entry)
+            raise
 
 
 class CloudClient:
@@ -246,7 +268,8 @@ class CloudClient:
 
     def _http_client(self, connect_seconds: float) -> httpx2.AsyncClient:
         try:
-            return httpx2.AsyncClient(
+            return _LoggedClient(
+                self._log,
                 timeout=httpx2.Timeout(None, connect=connect_seconds),
                 limits=httpx2.Limits(keepalive_expiry=_IDLE_SECONDS),
                 follow_redirects=False,
@@ -284,7 +307,9 @@ class CloudClient:
             purpose, message_id = _PURPOSE.get()
             address, body = str(request.url), request.content
             # In a thread: the disk may make it wait, and all streams live on this loop.
-            await asyncio.to_thread(self._log.write, address, self.model, purpose, body, message_id)
+            request.extensions[_ENTRY] = await asyncio.to_thread(
+                self._log.write, address, self.model, purpose, body, message_id
+            )
 
     async def _models(self) -> list[str]:
         _PURPOSE.set(("models", None))

@@ -148,10 +148,18 @@ class Decoder:
         """Cloud requests so far."""
         return self._follower.requests if self._follower is not None else 0
 
-    def begin(self) -> None:
-        """Start the clock and, unless the weight is 1, the first request."""
+    def begin(self, written: bytes = b"") -> None:
+        """Start the clock and, unless the weight is 1, the first request.
+
+        Args:
+            written: the beginning of the answer, if the prompt in the cache ends with one.
+        """
         self._began = time.perf_counter()
-        if self._follower is not None and self._controls.weight < 1:
+        if self._follower is None:
+            return
+        if written:
+            self._follower.advance(written)
+        if self._controls.weight < 1:
             self._follower.begin()
 
     def close(self) -> None:

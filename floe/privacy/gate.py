@@ -295,7 +295,9 @@ class _Look:
         turns, withheld = self._earlier(path[:-1])
         if verdict.leans and withheld and self._last_is_withheld(path[:-1]):
             # Not unsure: without the turn before it, the cloud could make nothing of it.
-            return Passage(Route("local", f"{KEPT}: it goes on from what is kept here"))
+            return Passage(
+                Route("local", f"{KEPT}: it refers to a message that stays on this device")
+            )
         shown = self._system(system)
         messages = (
             *([ChatMessage("system", shown)] if shown else []),

@@ -177,7 +177,7 @@ class Guard:
         if self._names_somebody(partial, verdict, start):
             return None  # until its sentence is over: a number or an address may follow
         if _vague(verdict) or self._holds_kept(partial, start):
-            self._stand_aside(partial, "words that are kept here")
+            self._stand_aside(partial, "words that stay on this device")
             return None
         if (found or known) and self.policy == "local only":
             self._pseudonyms.learn(partial, found)
@@ -263,7 +263,7 @@ def _vague(verdict: Verdict) -> bool:
 
 def _stopped(what: str) -> str:
     return (
-        f"The answer has come to hold something private ({what}). No more of it is sent; this "
+        f"The answer now contains something private ({what}), so no more of it is sent. This "
         "device goes on alone."
     )
 

@@ -51,8 +51,8 @@ class SentLog:
 
     def write(
         self, endpoint: str, model: str, purpose: Purpose, body: bytes, message_id: int | None
-    ) -> None:
-        """Keep a request that is about to leave.
+    ) -> int:
+        """Keep a request that is about to leave; returns the number of its entry.
 
         Raises:
             StoreError: it cannot be kept, so it must not leave.
@@ -60,11 +60,18 @@ class SentLog:
         row = [message_id, time.time(), _address(endpoint), model, purpose]
         row += [body.decode("utf-8", "backslashreplace"), len(body)]
         with self._store.writing() as db:
-            db.execute(
+            entry: int | None = db.execute(
                 "INSERT INTO sent (message_id, sent_at, endpoint, model, purpose, body, size)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 row,
-            )
+            ).lastrowid
+        assert entry is not None
+        return entry
+
+    def withdraw(self, entry: int) -> None:
+        """Take back an entry: no connection came about, so its request has not left."""
+        with self._store.writing() as db:
+            db.execute("DELETE FROM sent WHERE id = ?", [entry])
 
     def page(self, words: str = "", *, before: int | None = None, limit: int = 50) -> list[Sent]:
         """Return requests, the newest first.

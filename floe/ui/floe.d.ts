@@ -27,7 +27,40 @@ type TypedField = HTMLTextAreaElement & { put(text: string): void };
 type Updated<Value> = HTMLElement & { update(value: Value): void };
 
 /** Text of a message, and the blocks it was drawn from. */
-type MessageText = HTMLElement & { drawnBlocks?: { html: string; nodes: ChildNode[] }[] };
+type MessageText = HTMLElement & {
+  drawnBlocks?: { html: string; nodes: ChildNode[] }[];
+  prose?: ProseTokens;
+};
+
+/** A stretch of drawn text that comes from one token. */
+interface TokenPiece {
+  node: Text;
+  start: number;
+  end: number;
+  token: number;
+}
+
+/** A block of a message with its tokens; `to`: where the tokens' text goes on after it. */
+interface ColouredBlock {
+  nodes: ChildNode[];
+  pieces: TokenPiece[];
+  to: number;
+  /** All of it is coloured, and will stay as it is. */
+  whole: boolean;
+  shown: [string, StaticRange][];
+}
+
+/** The tokens in the text of a message; `at` is the one that the keyboard is at. */
+interface ProseTokens {
+  rows: TokenValue[];
+  /** What the tokens spell, without spaces, and the token of each unit of it. */
+  spelled: string;
+  owners: number[];
+  counted: number;
+  blocks: ColouredBlock[];
+  at: number;
+  on: boolean;
+}
 
 interface FollowedEnd {
   /** Show the end once more if it is followed. */
@@ -39,6 +72,7 @@ interface FollowedEnd {
 }
 
 interface Surroundings {
+  showsTokens(row: ThreadRow, last: boolean): boolean;
   edits(id: number): boolean;
   keepEditing(holds: (id: number) => boolean): void;
   key(row: ThreadRow, last: boolean): string;
@@ -110,6 +144,15 @@ interface Floe extends DrawnByName {
   whenTyped(field: HTMLTextAreaElement, tell: (text: string) => void): TypedField;
   chevron(): SVGSVGElement;
 
+  // addresses.js
+  /** The chat in view; undefined before the first is drawn. */
+  chat: number | null | undefined;
+  readHash(): { view?: string; chat?: number | null };
+  hashOf(view: string | undefined, chat: number | null | undefined): string;
+  nameView(): void;
+  nameChat(chat: number | null): void;
+  openChat?(id: number | null): void;
+
   // views.js
   viewNames: [string, string, string][];
   setView(name: string): void;
@@ -137,14 +180,29 @@ interface Floe extends DrawnByName {
   paint(node: HTMLElement, source: TokenSource, local?: number | null, cloud?: number | null): void;
   legend(): HTMLElement;
   card: HTMLElement;
-  showCard(token: HTMLElement, row: TokenValue): void;
+  showCard(place: DOMRect, row: TokenValue): void;
   hideCard(): void;
   rows: Map<number, TokenValue[]>;
   tokenPanel(
     conversation: number | null,
     message: number,
     fetchRows: DrawnParts["thread"]["server"]["tokens"],
+    came: () => void,
   ): HTMLElement;
+
+  // chat/prose_tokens.js
+  shades: string[];
+  colours: boolean;
+  shadeOf(row: TokenValue): string;
+  spelling(row: TokenValue): string;
+  resumptions: [number, number][];
+  alignText(
+    drawn: string,
+    spelled: string,
+    owners: number[],
+    from: number,
+  ): { owner: Int32Array; to: number };
+  colourText(text: MessageText, rows: TokenValue[] | null): void;
 
   // chat/links.js
   linkCard: HTMLElement;
@@ -174,7 +232,10 @@ interface Floe extends DrawnByName {
     changed: (text: string) => void;
   }): HTMLElement;
   surroundings(
-    part: Pick<DrawnParts["thread"], "trigger" | "server"> & { redraw: (id?: number) => void },
+    part: Pick<DrawnParts["thread"], "trigger" | "server"> & {
+      redraw: (id?: number) => void;
+      tokensCame: (id: number) => void;
+    },
   ): Surroundings;
 
   // chat/thread.js

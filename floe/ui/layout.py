@@ -98,6 +98,7 @@ def lay_out(
                 "thread",
                 "edit",
                 "regenerate",
+                "resume",
                 "branch",
                 "release",
                 "confirm",

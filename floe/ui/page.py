@@ -108,12 +108,21 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
         trigger_mode="multiple",
         **_SILENT,
     )
-    loaded = [*shown, *parts.controls, parts.advanced, parts.cloud, parts.auto]
-    page.load(actions.load, session, loaded, **_SILENT)
-    parts.listing.new(actions.new, session, shown, **_SILENT)
-    parts.listing.open(actions.open, session, shown, **_SILENT)
-    parts.listing.delete(actions.delete, session, shown, **_SILENT)
-    parts.listing.rename(actions.rename, session, [parts.listing, parts.notice], **_SILENT)
+    page.load(
+        actions.load,
+        [session, parts.views],
+        [*shown, parts.prompt, *parts.controls, parts.advanced, parts.cloud, parts.auto],
+        js="(session) => [session, location.hash]",
+        **_SILENT,
+    )
+    begun, turned = [session, parts.prompt], [*shown, parts.prompt]
+    parts.listing.new(actions.new, begun, turned, **_SILENT)
+    parts.listing.open(actions.open, begun, turned, **_SILENT)
+    parts.listing.delete(actions.delete, begun, turned, **_SILENT)
+    parts.listing.rename(
+        actions.rename, session, [parts.listing, parts.about, parts.notice], **_SILENT
+    )
+    parts.clock.tick(actions.follow, session, shown, **_AT_ONCE)
 
     parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
     parts.about.allow(actions.allow, session, [parts.about, parts.notice], **_EACH)
@@ -129,12 +138,14 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_SILENT)
     parts.thread.release(actions.release, [session, *parts.controls], shown, **_SILENT)
     parts.thread.confirm(actions.confirm, session, [parts.thread, parts.notice], **_EACH)
+    parts.thread.resume(actions.go_on, [session, *parts.controls], shown, **_SILENT)
     parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
     parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
     parts.thread.branch(actions.branch, session, shown, **_SILENT)
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
+    parts.prompt.input(actions.keep_draft, begun, None, **latest)
     parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
     parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)

@@ -53,6 +53,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
         {
             "edit": events.TextAsked,
             "regenerate": events.ItemAsked,
+            "resume": events.ItemAsked,
             "branch": events.ItemAsked,
             "release": events.ItemAsked,
             "confirm": events.ItemAsked,

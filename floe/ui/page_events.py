@@ -3,7 +3,9 @@
 An event's data is one of the records here; what does not fit is a sentence and never a trace.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
@@ -206,6 +208,22 @@ def read_asked(event: gr.EventData, kind: type[_M]) -> _M:
         return kind.model_validate(event, from_attributes=True)
     except (ValidationError, RecursionError):
         raise PageError from None
+
+
+_CHAT_ADDRESS: Final = re.compile(r"#/chat/(?:new|([1-9]\d{0,17}))")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAddress:
+    """The chat that an address names; None: a new one."""
+
+    id: int | None
+
+
+def read_address(value: Any) -> ChatAddress | None:
+    """Read the fragment of a page's address; None if it names no chat."""
+    found = _CHAT_ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    return ChatAddress(int(found[1]) if found[1] else None) if found else None
 
 
 def read_text(value: Any) -> str:

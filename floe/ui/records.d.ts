@@ -131,6 +131,7 @@ interface ThreadRow {
   blocks: string[];
   siblings: number[];
   live: boolean;
+  unfinished: boolean;
   notices: string[];
   rating: number;
   rewritten: boolean;
@@ -159,6 +160,7 @@ interface ThreadRows {
   rows: ThreadRow[];
   focus: number | null;
   flash: boolean;
+  calm: boolean;
   model: string;
 }
 
@@ -573,6 +575,7 @@ interface DrawnParts {
     {
       edit: TextAsked;
       regenerate: ItemAsked;
+      resume: ItemAsked;
       branch: ItemAsked;
       release: ItemAsked;
       confirm: ItemAsked;

@@ -44,6 +44,7 @@ floe.icons = {
   bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   again: "M20 11a8 8 0 1 0-2 6M20 4v7h-7",
+  onward: "M4 5l8 7-8 7zM13 5l8 7-8 7z",
   left: "M14 6l-6 6 6 6",
   right: "M10 6l6 6-6 6",
   down: "M6 10l6 6 6-6",

@@ -14,11 +14,12 @@ floe.setView = (name) => {
   if (root.dataset.view === name) return;
   root.dataset.view = name;
   sessionStorage.setItem("floe.view", name);
+  floe.nameView();
   document.dispatchEvent(new CustomEvent("floe:view", { detail: name }));
 };
 
 floe.recallView = () => {
-  const kept = sessionStorage.getItem("floe.view");
+  const kept = floe.readHash().view ?? sessionStorage.getItem("floe.view");
   return floe.viewNames.find(([name]) => name === kept)?.[0] ?? "chat";
 };
 
@@ -70,7 +71,7 @@ floe.about = (part) => {
     const choice = floe.choice(
       question,
       [
-        ["general", "As in general"],
+        ["general", "Same as for all chats"],
         ["yes", "Yes"],
         ["no", "No"],
       ],
@@ -99,7 +100,7 @@ floe.about = (part) => {
       choice.set(own === null ? "general" : own ? "yes" : "no", other);
       const given = value.general[use];
       const said = given === null ? "not answered yet" : given ? "yes" : "no";
-      general.textContent = own === null ? `In general: ${said}.` : "";
+      general.textContent = own === null ? `For all chats: ${said}.` : "";
     }
   });
 };

@@ -284,6 +284,7 @@ def test_a_second_question_waits_for_the_first(make: Make) -> None:
         assistant.ask(turn.conversation_id, "And then?", TurnOptions("local", 1.0))
     assert assistant.running(turn.conversation_id) is turn
     elsewhere = assistant.ask(None, QUESTION, TurnOptions("local", 1.0, SHORT))
+    assert (assistant.ahead_of(turn), assistant.ahead_of(elsewhere)) == (0, 1)
     turn.stop()
     assert answer(elsewhere).text
     assert assistant.running(turn.conversation_id) is None
@@ -301,6 +302,68 @@ def test_regenerate_and_edit_are_branches(make: Make) -> None:
     path = assistant.store.path_to(third.message_id)
     assert [m.content for m in path] == ["Why is grass green?", third.text]
     assert len(path[0].siblings) == 2
+
+
+def test_an_answer_that_broke_off_goes_on_as_if_it_had_not(make: Make) -> None:
+    assistant = make()
+    whole = answer(assistant.ask(None, QUESTION, TurnOptions("local", 1.0, SHORT)))
+    cut = answer(assistant.ask(None, QUESTION, TurnOptions("local", 1.0, Sampling(max_tokens=12))))
+    assert cut.status == "length"
+    rest = TurnOptions("local", 1.0, Sampling(max_tokens=SHORT.max_tokens - 12))
+    continued = answer(assistant.continue_answer(cut.message_id, rest))
+    assert continued.text == whole.text
+    assert continued.steps[:12] == cut.steps
+    assert [step.token_id for step in continued.steps] == [step.token_id for step in whole.steps]
+    assert continued.steps[12].at_ms >= 1000 * cut.stats.seconds
+    assert continued.stats.tokens == whole.stats.tokens
+    kept = assistant.store.message(continued.message_id)
+    assert kept.siblings == (cut.message_id, continued.message_id)
+    assert assistant.store.message(cut.message_id).content == cut.text
+    assert assistant.store.token_steps(kept.id) == list(continued.steps)
+    question = assistant.store.message(cut.message_id).parent_id
+    assert question is not None
+    with pytest.raises(PromptError, match="nothing to continue"):
+        assistant.continue_answer(question, rest)
+
+
+def test_what_began_on_this_device_by_choice_is_continued_there(
+    make: Make, smollm_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = make(smollm_path)
+    few = Sampling(max_tokens=8)
+    begun = answer(assistant.ask(None, QUESTION, TurnOptions("local", 1.0, few)))
+    fused = answer(assistant.ask(None, QUESTION, TurnOptions("fused", 0.5, few)))
+    asked: list[str] = []
+    open_stream = assistant.cloud.open
+
+    def note(messages: Any, partial: str, *args: Any, **named: Any) -> Any:
+        asked.append(partial)
+        return open_stream(messages, partial, *args, **named)
+
+    monkeypatch.setattr(assistant.cloud, "open", note)
+    rest = answer(assistant.continue_answer(begun.message_id, TurnOptions("fused", 0.5, few)))
+    assert rest.route.kind == "local"
+    assert asked == []
+    # Begun with the cloud, it goes on with the cloud, which is asked for the rest alone.
+    rest = answer(assistant.continue_answer(fused.message_id, TurnOptions("fused", 0.5, few)))
+    assert rest.route.kind == "fused"
+    assert asked[0] == fused.text
+    assert {step.source for step in rest.steps} == {"fused"}
+    alone = answer(assistant.continue_answer(fused.message_id, TurnOptions("cloud", 0.5, few)))
+    assert alone.text.startswith(fused.text)
+    assert len(alone.text) > len(fused.text)
+    assert [step.source for step in alone.steps[len(fused.steps) :]] == ["cloud"] * (
+        len(alone.steps) - len(fused.steps)
+    )
+
+
+def test_a_question_without_an_answer_is_answered(make: Make) -> None:
+    assistant = make()
+    question = assistant.store.add_message(None, None, "user", QUESTION)
+    options = TurnOptions("local", 1.0, Sampling(max_tokens=8))
+    view = answer(assistant.regenerate(question.id, options))
+    assert assistant.store.message(view.message_id).parent_id == question.id
+    assert len(assistant.store.open_conversation(question.conversation_id)) == 2
 
 
 def test_budgets_end_in_local_only_with_a_sentence(make: Make, qwen_path: Path) -> None:

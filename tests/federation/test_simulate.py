@@ -27,9 +27,38 @@ def _small_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_small_tasks(tmp_path, monkeypatch)
 
 
+def test_progress_names_round_device_and_time_left() -> None:
+    now = 0.0
+    said: list[str] = []
+    progress = simulate.SimulationProgress(2, 3, said.append, lambda: now)
+    progress.begin("Devices train")
+    progress.turn(0, 1, 8)
+    now = 30.0
+    progress.turn(0, 5, 8)  # half a round of six has taken half a minute
+    now = 120.0
+    progress.turn(2, 1, 8)
+    progress.begin("To compare")
+    now = 180.0
+    progress.turn(1, 1, 8, over=1.0)
+    assert said == [
+        "Devices train.",
+        "Devices train: round 1 of 2, device 1 of 8.",
+        "Devices train: round 1 of 2, device 5 of 8. About 6 minutes left.",
+        "Devices train: last look at device 1 of 8. About 4 minutes left.",
+        "To compare.",
+        "To compare: round 2 of 2, device 1 of 8. About 3 minutes left.",
+    ]
+
+
 def test_eight_devices_find_their_four_tasks_and_gain_by_it(base: Path) -> None:
     reports: list[RoundReport] = []
-    outcome = simulate.simulate(base, 2, recipe=TINY, on_report=reports.append)
+    said: list[str] = []
+    outcome = simulate.simulate(
+        base, 2, recipe=TINY, on_report=reports.append, on_stage=said.append
+    )
+    for part in ("Eight devices", "each device trains by itself", "all devices train one"):
+        told = [sentence for sentence in said if part in sentence]
+        assert any("round 2 of 2, device 8 of 8. About" in sentence for sentence in told), part
     assert outcome.cluster_ari == 1
     assert outcome.ranks == RANKS
     assert [report.round for report in reports] == [1, 2]

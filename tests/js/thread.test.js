@@ -16,6 +16,7 @@ const row = (id, changes = {}) => ({
   blocks: [`<p>message ${id}</p>`],
   siblings: [id],
   live: false,
+  unfinished: false,
   notices: [],
   rating: 0,
   rewritten: false,
@@ -38,6 +39,7 @@ const view = (first, end, changes = {}) => ({
   rows: rows(first, end),
   focus: null,
   flash: false,
+  calm: false,
   model: "small",
   ...changes,
 });
@@ -65,7 +67,9 @@ const settle = () => new Promise((done) => setTimeout(done, 5));
 beforeEach(() => {
   ({ window, floe } = openPage(
     "forms.js",
+    "addresses.js",
     "chat/tokens.js",
+    "chat/prose_tokens.js",
     "chat/links.js",
     "chat/message.js",
     "chat/thread.js",

@@ -365,7 +365,7 @@ def test_words_of_a_text_that_is_kept_here_are_not_repeated(chat: Chat) -> None:
     guard, said, _ = guard_of(chat, "pseudonyms", kept=(about,))
     assert guard.outgoing("You have goats and ") is not None
     assert guard.outgoing("You keep three goats and a parrot, ") is None
-    assert "kept here" in said[0]
+    assert "words that stay on this device" in said[0]
 
 
 def test_what_about_me_names_is_private_in_the_question_and_the_answer(chat: Chat) -> None:

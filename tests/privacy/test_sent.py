@@ -39,6 +39,23 @@ def fill(log: SentLog, count: int = 5) -> None:
         log.write(f"https://host-{i % 2}/v1", "big", "answer", b'{"n": %d}' % i, i)
 
 
+def test_a_request_that_found_nobody_has_not_been_sent(log: SentLog) -> None:
+    with ScriptedServer(ANSWER) as server:
+        gone = server.url
+    client = CloudClient(gone, "big", SecretStr(""), log=log)
+    stream = client.open(QUESTION, "", Sampling(), 5, message_id=7)
+    assert read_all(stream) == []
+    assert stream.error is not None
+    client.close()
+    assert log.count() == (0, 0)
+    with ScriptedServer(say(b"no", status="500 Oops")) as server:
+        client = CloudClient(server.url, "big", SecretStr(""), log=log)
+        stream = client.open(QUESTION, "", Sampling(), 5, message_id=7)
+        read_all(stream)
+        client.close()
+    assert log.count()[0] == 1  # it was refused, but it was there
+
+
 def test_every_request_is_kept_word_for_word(log: SentLog) -> None:
     with ScriptedServer(LIST, ANSWER) as server:
         client = CloudClient(server.url, "", SecretStr("sk-very-secret"), log=log)

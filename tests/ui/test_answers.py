@@ -187,7 +187,7 @@ def test_the_menu_of_a_chat_overrides_what_holds_in_general(page: Page, app: App
     person.in_list("Pump, for no training").locator(".title").click()
     page.get_by_label("What this chat may be used for").click()
     training = page.get_by_role("group", name="May this chat be used for training?")
-    expect(training.get_by_label("As in general")).to_be_checked()
+    expect(training.get_by_label("Same as for all chats")).to_be_checked()
     training.get_by_label("No", exact=True).check()
     page.keyboard.press("Escape")
     expect(training).to_be_hidden()

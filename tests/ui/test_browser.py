@@ -225,23 +225,48 @@ def test_characters_of_many_bytes_come_out_whole(page: Page, app: App) -> None:
     assert any("\u2039F0" in text for text in drawn)
 
 
-def test_a_token_tells_its_probabilities_to_pointer_and_keyboard(page: Page, app: App) -> None:
-    person = Person(page, app, length=16)
-    person.ask("Name a colour.")
+def test_the_text_itself_tells_who_carried_each_token(page: Page, app: App) -> None:
+    person = Person(page, app, length=24)
+    person.ask("Name a colour, and say why you like it.")
     card = page.locator("#token-card")
-    page.locator(".tokens .floe-token.fused").first.hover()
+    text = person.answer.locator(".message-text")
+    # The answer stands once: its tokens one by one are folded away.
+    expect(person.tokens.first).to_be_hidden()
+    shades = """() => Object.fromEntries([...CSS.highlights].map(([name, ranges]) =>
+        [name, [...ranges].map(range => range.startContainer.data.slice(
+            range.startOffset, range.endOffset)).join("|")]))"""
+    coloured = page.evaluate(shades)
+    both = "".join(words for name, words in coloured.items() if name.startswith("floe-both"))
+    assert len(re.sub(r"[\s|]", "", both)) > 0.9 * len(re.sub(r"\s", "", person.answer_text))
+
+    box = text.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 8, box["y"] + 12)
     expect(card).to_be_visible()
     expect(card.locator("thead")).to_have_text(re.compile("device.*cloud.*fused"))
     expect(card.locator("tbody tr.chosen td.cloud")).to_have_text(re.compile(r"\d %"))
     assert card.locator("tbody tr").count() > 1
     page.mouse.move(5, 5)
     expect(card).to_be_hidden()
+    text.focus()
+    page.keyboard.press("ArrowRight")
+    expect(card).to_be_visible()
+    first = card.locator("header b").inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(card.locator("header b")).not_to_have_text(first)
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+
+    person.answer.get_by_text("Token by token").click()
     person.tokens.first.focus()
     page.keyboard.press("ArrowRight")
     expect(person.tokens.nth(1)).to_be_focused()
     expect(card).to_be_visible()
     page.keyboard.press("Escape")
-    expect(card).to_be_hidden()
+    person.answer.get_by_role("button", name="Tokens").click()
+    assert set(page.evaluate(shades).values()) == {""}
+    person.answer.get_by_role("button", name="Tokens").click()
+    page.wait_for_function("() => [...CSS.highlights.values()].some(ranges => ranges.size)")
 
 
 def test_markdown_code_and_formulas_are_drawn_and_html_is_not(page: Page, app: App) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_where_a_key_is_never_tells_the_key(monkeypatch: pytest.MonkeyPatch) -> 
 def test_who_decides_at_the_next_start(tmp_path: Path) -> None:
     outside = words.duration_note(Settings.load(data_dir=tmp_path, cloud=OFF))
     assert "until Floe ends" in outside
-    assert "found again" in words.duration_note(Settings.load(data_dir=tmp_path))
+    assert "Floe remembers" in words.duration_note(Settings.load(data_dir=tmp_path))
 
 
 def test_the_cloud_in_use_names_its_test_or_the_lack_of_one() -> None:
@@ -90,6 +91,22 @@ def test_the_cloud_in_use_names_its_test_or_the_lack_of_one() -> None:
     assert shown["findings"] == []
     assert shown["usable"] is False
     assert words.in_use_value(CloudLink(Settings(cloud=OFF)), settings)["tested"] == ""
+
+
+def test_a_failed_test_is_told_as_long_as_that_cloud_is_in_use() -> None:
+    settings = Settings(cloud="http://127.0.0.1:1/v1", cloud_model="m")
+    link = CloudLink(settings)
+    failed = EndpointProfile(model="m", findings=("Reachable.", "Nobody answers."))
+    view = EndpointTestView(link.choice, (), failed, running=False)
+    shown = words.in_use_value(link, settings, view)
+    assert shown["tested"] == "http://127.0.0.1:1/v1, m. Its last test failed."
+    assert shown["findings"] == [("good", "Reachable."), ("impossible", "Nobody answers.")]
+    other = replace(view, choice=EndpointChoice("http://127.0.0.1:2/v1", "m"))
+    ended = replace(view, profile=replace(failed, findings=("The test was stopped.",)))
+    for no_failure in (other, ended, replace(view, running=True), None):
+        shown = words.in_use_value(link, settings, no_failure)
+        assert shown["tested"].endswith("Not tested yet.")
+        assert shown["findings"] == []
 
 
 def test_a_test_shows_steps_while_it_runs_and_findings_after() -> None:

@@ -13,6 +13,7 @@ from floe.fusion.decoder import Controls
 from floe.records import Route, TokenStep
 from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions, Session
+from floe.ui.page_events import read_address
 
 STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
 PARTS = (
@@ -33,6 +34,7 @@ class Room:
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder / "floe.db")
+        self.ahead = 0
         question = self.store.add_message(None, None, "user", "why?")
         answer = self.store.add_message(
             question.conversation_id, question.id, "assistant", "", status="streaming"
@@ -42,6 +44,7 @@ class Room:
         turns = {question.conversation_id: self.turn}
         assistant: Any = SimpleNamespace(
             store=self.store,
+            ahead_of=lambda _turn: self.ahead,
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
         )
         parts: Any = SimpleNamespace(**{name: name for name in PARTS})
@@ -113,3 +116,59 @@ def test_a_disk_that_is_full_keeps_nobody_from_reading(
     shown = room.actions._show(room.session, room.other)
     assert "another chat" in "".join(shown["thread"]["rows"][0]["blocks"])
     assert room.session.conversation == room.other
+
+
+def test_an_answer_that_waits_says_so_until_its_turn_comes(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.ahead = 2
+    frames = room.actions.stream_answer(room.session, 1)
+    waiting = "Waiting: 2 other answers are written first."
+    assert next(frames)["live"]["row"]["notices"] == [waiting]
+    room.ahead = 1
+    assert next(frames)["live"]["row"]["notices"] == ["Waiting: one other answer is written first."]
+    room.ahead = 0
+    assert next(frames)["live"]["row"]["notices"] == []
+
+
+def test_what_another_page_changed_is_followed_and_nothing_else(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.turn.finish("complete")
+    portion = room.turn.unsaved_part()
+    assert portion is not None
+    room.turn.mark_saved(portion)
+    here, there = room.session, Session()
+    for session in (here, there):
+        room.actions._show(session, room.other)
+    assert list(room.actions.follow(here)) == ["figures"]  # changes nothing
+    last = room.store.open_conversation(room.other)[-1]
+    room.store.add_message(room.other, last.id, "assistant", "an answer from there")
+    followed = room.actions.follow(here)
+    assert "an answer from there" in "".join(followed["thread"]["rows"][-1]["blocks"])
+    assert followed["thread"]["calm"] is True
+    assert "notice" not in followed
+    assert list(room.actions.follow(here)) == ["figures"]
+    room.store.rename_conversation(room.turn.conversation_id, "Another name")
+    assert list(room.actions.follow(here)) == ["listing"]
+    room.store.delete_conversation(room.other)
+    gone = room.actions.follow(there)
+    assert gone["thread"]["total"] == 0
+    assert "deleted in another window" in gone["notice"]
+    assert there.conversation is None
+
+
+def test_an_address_names_a_chat_or_none() -> None:
+    new, chat = read_address("#/chat/new"), read_address("#/chat/12")
+    assert new is not None
+    assert new.id is None
+    assert chat is not None
+    assert chat.id == 12
+    for other in (
+        "",
+        "#/privacy",
+        "#/chat/0",
+        "#/chat/-1",
+        "#/chat/1x",
+        "#/chat/" + "9" * 40,
+        None,
+    ):
+        assert read_address(other) is None

@@ -63,11 +63,11 @@ def test_how_many_answers_are_left_out_as_private_is_said_beside_the_switch(
             db.execute("UPDATE messages SET private = '[\"name\"]' WHERE id = ?", [answer.id])
         value = learning_value(store, chosen_dataset(store, ""))
         assert value["sentence"].endswith("; 1 left out (1 private).")
-        assert value["private"].startswith("1 answer stays out: a name")
+        assert value["private"].startswith("1 answer is left out, because it")
         LearningChoices.update(store, with_private=True)
         value = learning_value(store, chosen_dataset(store, ""))
         assert "left out" not in value["sentence"]
-        assert "may come to repeat them" in value["private"]
+        assert "may repeat them" in value["private"]
 
 
 def test_toggled_ids_are_sets_in_order() -> None:

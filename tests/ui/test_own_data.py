@@ -117,7 +117,7 @@ def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> 
     person.go("Privacy")
     data.get_by_role("button", name="Stop encrypting").click()
     data.get_by_role("button", name="Decrypt").click()
-    expect(data).to_contain_text("Off. Everything lies in clear")
+    expect(data).to_contain_text("Off. The files in the data folder are not encrypted")
     assert len(holding(own.data_dir)) >= 2
     encryption._keys.clear()
 

@@ -106,7 +106,7 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     trainer = held(own)
     expect(state).to_contain_text("Step")
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(state).to_contain_text("It stops after the step it is at.")
+    expect(state).to_contain_text("It stops after the current step.")
     trainer.resume()
     expect(state).to_have_text("You stopped the training. It can go on from where it was.")
 

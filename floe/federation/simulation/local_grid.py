@@ -24,14 +24,15 @@ _RUN: Final = 1
 class LocalGrid(Grid):
     """Nodes that live in this process, by their number.
 
-    `watch` is called before each device's turn; what it raises ends the run.
+    `watch` is called before each device's turn, with its place from 1 and the number of devices
+    that have one; what it raises ends the run.
     """
 
     def __init__(
         self,
         app: ClientApp,
         nodes: Sequence[Mapping[str, str | int | float | bool]],
-        watch: Callable[[], None] = lambda: None,
+        watch: Callable[[int, int], None] = lambda _place, _count: None,
     ) -> None:
         """`nodes` are their node configurations; they are numbered from 1."""
         self._app, self._watch = app, watch
@@ -75,9 +76,10 @@ class LocalGrid(Grid):
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         """Let each node work on its message; replies wait to be pulled."""
-        ids = []
-        for message in messages:
-            self._watch()
+        ids: list[str] = []
+        turns = list(messages)
+        for place, message in enumerate(turns, 1):
+            self._watch(place, len(turns))
             ids.append(str(uuid4()))
             message.metadata.__dict__["_message_id"] = ids[-1]
             self._replies[ids[-1]] = self._answer(message)

@@ -39,8 +39,11 @@ from floe.federation.simulation.local_grid import LocalGrid
 from floe.federation.simulation.simulated_device import RANKS, simulated_device
 from floe.models.catalog import resolve_model
 from floe.store import Store, encryption
+from floe.units import format_duration
 
 ROUNDS: Final = 5
+_KNOWN_AFTER: Final = 0.25
+"""Rounds after which the time that is left is told."""
 _WAIT: Final = 3600.0
 
 
@@ -105,18 +108,19 @@ def simulate(
     """
     began = time.perf_counter()
     run_config = _run_config(base, rounds, recipe or Recipe())
-    on_stage("Eight devices train by their tasks.")
+    progress = SimulationProgress(rounds, 3 if baselines else 1, on_stage)
+    progress.begin("Eight devices train by their tasks")
     strategy = TaskExperts(run_config, on_report)
-    run(_grid(base), strategy, _WAIT)
+    run(_grid(base, lambda *turn: progress.turn(len(strategy.reports), *turn)), strategy, _WAIT)
     last = strategy.reports[-1].clients
     expert = _losses(last)
     alone = average = None
     if baselines:
-        on_stage("Each device trains by itself, to compare.")
-        alone = _alone(base, run_config)
-        on_stage("All devices under one average, to compare.")
+        progress.begin("To compare, each device trains by itself")
+        alone = _alone(base, run_config, progress)
+        progress.begin("To compare, all devices train one adapter")
         one = TaskExperts(replace(run_config, clusters=1))
-        run(_grid(base), one, _WAIT)
+        run(_grid(base, lambda *turn: progress.turn(len(one.reports), *turn)), one, _WAIT)
         average = _losses(one.reports[-1].clients)
     tasks = [number // 2 for number in range(len(RANKS))]
     clusters = tuple(line.cluster for line in last)
@@ -155,13 +159,62 @@ def _losses(lines: Sequence[ClientLine]) -> tuple[float, ...]:
     return tuple(loss for loss in found if loss is not None)
 
 
-def _grid(base: Path) -> LocalGrid:
-    return LocalGrid(
-        app, [{"partition-id": number, "base": str(base)} for number in range(len(RANKS))]
-    )
+class SimulationProgress:
+    """Says where a simulation stands: round, device, and about how long it will still take.
+
+    Attributes:
+        done: rounds of all its parts that are over, with a fraction for the one under way.
+    """
+
+    def __init__(
+        self,
+        rounds: int,
+        parts: int,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin; each of the parts takes as many `rounds`."""
+        self._rounds, self._parts, self._say, self._clock = rounds, parts, say, clock
+        self._began = clock()
+        self._title = ""
+        self._part = -1
+        self.done = 0.0
+
+    def begin(self, title: str) -> None:
+        """Begin the next part."""
+        self._part += 1
+        self._title = title
+        self._say(f"{title}.")
+
+    def turn(self, rounds_over: int, place: int, count: int, over: float | None = None) -> None:
+        """Tell that a device has its turn in the round after `rounds_over`.
+
+        `over`: how many rounds of this part are over, where devices do not take turns in each.
+        """
+        if over is None:
+            over = rounds_over + (place - 1) / count
+        self.done = max(self.done, self._part * self._rounds + min(over, self._rounds))
+        left = self._left()
+        if rounds_over >= self._rounds:
+            where = f"last look at device {place} of {count}"
+        else:
+            where = f"round {rounds_over + 1} of {self._rounds}, device {place} of {count}"
+        self._say(f"{self._title}: {where}." + (f" About {left} left." if left else ""))
+
+    def _left(self) -> str:
+        """About how long it will still take; empty while too little is known."""
+        if self.done < _KNOWN_AFTER:
+            return ""
+        pace = (self._clock() - self._began) / self.done
+        return format_duration(pace * max(self._rounds * self._parts - self.done, 0))
 
 
-def _alone(base: Path, run_config: RunConfig) -> tuple[float, ...]:
+def _grid(base: Path, watch: Callable[[int, int], None]) -> LocalGrid:
+    nodes = [{"partition-id": number, "base": str(base)} for number in range(len(RANKS))]
+    return LocalGrid(app, nodes, watch)
+
+
+def _alone(base: Path, run_config: RunConfig, progress: SimulationProgress) -> tuple[float, ...]:
     """Train as many rounds alone, with nothing in between: the result without a group."""
     learner = Learner.shared(base, run_config.recipe, simulated_device(0, base).precision)
     losses = []
@@ -170,6 +223,8 @@ def _alone(base: Path, run_config: RunConfig) -> tuple[float, ...]:
         factors = common_start(run_config.shapes, rank)
         examples = learner.examples(device.train)
         for round_number in range(1, run_config.rounds + 1):
+            over = (number * run_config.rounds + round_number - 1) / len(RANKS)
+            progress.turn(round_number - 1, number + 1, len(RANKS), over)
             seed = 1000 * (number + 1) + round_number
             factors = learner.train(examples, factors, rank, seed)
         losses.append(learner.loss(learner.examples(device.held_out), factors, rank))

@@ -138,7 +138,7 @@ class Dataset:
         if not (self.count("train") and self.count("held_out")):
             raise DataError(
                 "There is only one answer, and it takes at least two, one to learn from and one to "
-                f"judge by: {_TWO_NEEDED}"
+                f"test with: {_TWO_NEEDED}"
             )
 
     def lines(self) -> list[dict[str, Any]]:
@@ -277,7 +277,7 @@ def _split(rows: Sequence[LearningRow], seed: int) -> tuple[list[LearningRow], s
     """
     ids = sorted({row.conversation_id for row in rows if not row.left_out})
     if len(ids) == 1:
-        return _split_one(rows), "the last answers of the only conversation are kept to judge by"
+        return _split_one(rows), "the last answers of the only conversation are set aside for testing"
     places = {i: _place(i, seed) for i in ids[1:]}
     held_out = {i for i, place in places.items() if place < HELD_OUT_SHARE}
     if places and not held_out:
@@ -287,7 +287,7 @@ def _split(rows: Sequence[LearningRow], seed: int) -> tuple[list[LearningRow], s
         for row in rows
     ]
     chats = "one conversation" if len(held_out) == 1 else f"{len(held_out)} conversations"
-    return split, f"{chats} of them kept to judge by"
+    return split, f"{chats} of them set aside for testing"
 
 
 def _split_one(rows: Sequence[LearningRow]) -> list[LearningRow]:

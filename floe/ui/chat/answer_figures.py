@@ -8,7 +8,7 @@ from floe.ui.page_values import FigureValue
 ENDED: Final[dict[Status, str]] = {
     "streaming": "",
     "complete": "",
-    "length": "Cut at the chosen length.",
+    "length": "Cut off at the length you chose.",
     "stopped": "Stopped by you; what was written stays.",
     "interrupted": "Floe ended in the middle of this answer; what had been written is here.",
     "failed": "This answer could not be finished.",

@@ -6,6 +6,7 @@ becomes a sentence above the controls; what they typed stays.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from typing import Final
 import gradio as gr
 
 from floe.application import Application
+from floe.chat.drafts import Drafts
 from floe.chat.preferences import SAMPLING_NAMES, Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
+from floe.store.text import clean
 from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.advanced import advanced_value
@@ -36,13 +39,17 @@ from floe.ui.page_events import (
     SwitchAsked,
     TextAsked,
     TitleAsked,
+    read_address,
     read_asked,
     read_text,
 )
-from floe.ui.page_values import AboutValue, CloudValue
+from floe.ui.page_values import AboutValue, CloudValue, ConversationListValue
 from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
+
+LONGEST_DRAFT: Final = 200_000
+"""Characters; what is longer is not kept with each key."""
 
 FRAME_SECONDS: Final = 1 / 12
 """Time between two frames of a running answer."""
@@ -56,7 +63,8 @@ often, so that decoding has the rest."""
 class Session:
     """One open page: the conversation in view (None: a new one), and the number of that view.
 
-    `keep_here`: the new conversation is not to leave this device, once there is one.
+    `keep_here`: the new conversation is not to leave this device, once there is one. `sent` is the
+    last message that was sent from here, `seen` what this page was last shown.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `stream_answer` sees that the person has turned to something else.
@@ -65,6 +73,9 @@ class Session:
     conversation: int | None = None
     keep_here: bool = False
     view_generation: int = 0
+    sent: str = ""
+    seen: object = None
+    listed: ConversationListValue | None = None
 
 
 class ChatActions:
@@ -77,6 +88,8 @@ class ChatActions:
         self._store = application.store
         model = application.settings.model
         self._model = Path(model).stem if "/" in model else model
+        self._drafts = Drafts(self._store)
+        self._ratings: Counter[int] = Counter()
         self.parts = parts
 
     @property
@@ -87,12 +100,18 @@ class ChatActions:
     # Conversations
 
     @show_errors
-    def load(self, session: Session) -> Changes:
-        """Fill a page that was opened: what was last in view, the controls as they were left."""
+    def load(self, session: Session, address: str) -> Changes:
+        """Fill a page that was opened: the chat of its address, the controls as they were left.
+
+        Without a chat in the address it is the one that was last in view, here or elsewhere.
+        """
         kept = Preferences.load(self._store)
         controls = [kept.mode, kept.weight]
+        asked = read_address(address)
+        shown = self._show_if_there(session, asked.id if asked else kept.conversation)
         return {
-            **self._show_if_there(session, kept.conversation),
+            **shown,
+            self.parts.prompt: self._drafts.text(session.conversation),
             **dict(zip(self.parts.controls, controls, strict=True)),
             self.parts.advanced: advanced_value(kept, self._assistant.sampling),
             **self.refresh_cloud(),
@@ -100,13 +119,13 @@ class ChatActions:
         }
 
     @show_errors
-    def new(self, session: Session) -> Changes:
+    def new(self, session: Session, text: str) -> Changes:
         """Show an empty conversation; it is kept once something has been asked."""
         session.keep_here = False
-        return self._show(session, None)
+        return self._turn_to(session, text, None)
 
     @show_errors
-    def open(self, session: Session, event: gr.EventData) -> Changes:
+    def open(self, session: Session, text: str, event: gr.EventData) -> Changes:
         """Show a conversation; with a message found in it, the branch that has the message."""
         asked = read_asked(event, PlaceAsked)
         conversation_id, message_id = asked.id, asked.message
@@ -114,19 +133,72 @@ class ChatActions:
             messages = self._store.open_conversation(conversation_id)
             if message_id and message_id not in {message.id for message in messages}:
                 self._store.select_branch(conversation_id, message_id)
-            return self._show(session, conversation_id, message_id, flash=True)
+            return self._turn_to(session, text, conversation_id, message_id)
         except StoreError as error:
-            return {**self._show(session, None), self.parts.notice: str(error)}
+            return {**self._turn_to(session, text, None), self.parts.notice: str(error)}
+
+    def _turn_to(
+        self,
+        session: Session,
+        text: str,
+        conversation_id: int | None,
+        message_id: int | None = None,
+    ) -> Changes:
+        """Show another conversation, and the message begun there; `text` stays where it was."""
+        before = session.conversation
+        self._drafts.keep(before, read_text(text))
+        shown = self._show(session, conversation_id, message_id, flash=True)
+        if conversation_id != before:
+            shown[self.parts.prompt] = self._drafts.text(conversation_id)
+        return shown
+
+    def keep_draft(self, session: Session, text: str) -> None:
+        """Remember what is being typed, for the conversation in view."""
+        if isinstance(text, str) and text != session.sent and len(text) <= LONGEST_DRAFT:
+            session.sent = ""
+            self._drafts.keep(session.conversation, clean(text))
+
+    def follow(self, session: Session) -> Changes:
+        """Show what another page, or an import, has changed of what this one shows."""
+        with suppress(StoreError):
+            self._drafts.save()
+        unchanged: Changes = {self.parts.figures: gr.skip()}
+        try:
+            if self._state(session.conversation) != session.seen:
+                shown = self._show(session, session.conversation, calm=True)
+                del shown[self.parts.notice]
+                return shown
+            listed = conversation_list(self._assistant, session.conversation)
+        except StoreError as error:
+            if error.failure != "deleted":
+                return unchanged
+            shown = self._show(session, None, calm=True)
+            return {**shown, self.parts.notice: "This chat has been deleted in another window."}
+        if listed == session.listed:
+            return unchanged
+        session.listed = listed
+        return {self.parts.listing: listed}
+
+    def _state(self, conversation_id: int | None) -> object:
+        """Return what changes whenever a conversation has to be drawn anew."""
+        if conversation_id is None:
+            return None
+        turn = self._running(conversation_id)
+        running = None if turn is None else turn.message_id
+        return self._store.conversation(conversation_id), running, self._ratings[conversation_id]
 
     @show_errors
     def rename(self, session: Session, event: gr.EventData) -> Changes:
         """Give a conversation a title of the user's own."""
         asked = read_asked(event, TitleAsked)
         self._store.rename_conversation(asked.id, asked.title)
-        return {self.parts.listing: conversation_list(self._assistant, session.conversation)}
+        return {
+            self.parts.listing: conversation_list(self._assistant, session.conversation),
+            self.parts.about: self._about(session),
+        }
 
     @show_errors
-    def delete(self, session: Session, event: gr.EventData) -> Changes:
+    def delete(self, session: Session, text: str, event: gr.EventData) -> Changes:
         """Remove a conversation for good; an answer still written in it ends first."""
         doomed = read_asked(event, ItemAsked).id
         turn = self._assistant.running(doomed)
@@ -134,7 +206,11 @@ class ChatActions:
             turn.stop()
             turn.wait(5)
         self._store.delete_conversation(doomed)
-        return self._show(session, None if doomed == session.conversation else session.conversation)
+        left = None if doomed == session.conversation else session.conversation
+        shown = self._turn_to(session, text, left)
+        self._drafts.keep(doomed, "")
+        self._drafts.save()
+        return shown
 
     @show_errors
     def keep_here(self, session: Session, event: gr.EventData) -> Changes:
@@ -165,6 +241,8 @@ class ChatActions:
         """Ask, in the conversation in view or a new one."""
         options = self._options(mode, weight)
         turn = self._ask(session, read_text(text), options)
+        self._drafts.keep(session.conversation, "")
+        session.sent = text
         return {**self._show(session, turn.conversation_id), self.parts.prompt: ""}
 
     def _ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
@@ -201,7 +279,7 @@ class ChatActions:
         weight: float,
         event: gr.EventData,
     ) -> Changes:
-        """Answer the same question again: a new branch."""
+        """Answer the same question again, or one without an answer: a new branch."""
         options = self._options(mode, weight)
         turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
         return self._show(session, turn.conversation_id)
@@ -212,12 +290,10 @@ class ChatActions:
         session: Session,
         mode: Mode,
         weight: float,
-        temperature: float,
-        max_tokens: int,
         event: gr.EventData,
     ) -> Changes:
         """Ask the cloud, too: a message that stayed here perhaps rightly is not private."""
-        options = self._options(mode, weight, temperature, max_tokens)
+        options = self._options(mode, weight)
         turn = self._assistant.ask_cloud_too(read_asked(event, ItemAsked).id, options)
         return self._show(session, turn.conversation_id)
 
@@ -227,6 +303,19 @@ class ChatActions:
         asked = read_asked(event, ItemAsked)
         self._assistant.always_private(asked.id)
         return {self.parts.thread: self._rows(session, asked.id), self.parts.notice: ""}
+
+    @show_errors
+    def go_on(
+        self,
+        session: Session,
+        mode: Mode,
+        weight: float,
+        event: gr.EventData,
+    ) -> Changes:
+        """Continue an answer that broke off: a new branch that begins with the same text."""
+        options = self._options(mode, weight)
+        turn = self._assistant.continue_answer(read_asked(event, ItemAsked).id, options)
+        return self._show(session, turn.conversation_id)
 
     @show_errors
     def branch(self, session: Session, event: gr.EventData) -> Changes:
@@ -242,6 +331,7 @@ class ChatActions:
         """Like an answer, dislike it, or take that back."""
         asked = read_asked(event, RatingAsked)
         self._store.rate_message(asked.id, asked.rating)
+        self._ratings[self._store.message(asked.id).conversation_id] += 1
         return {self.parts.thread: self._rows(session, asked.id), self.parts.notice: ""}
 
     @show_errors
@@ -351,18 +441,20 @@ class ChatActions:
         writing = True
         drawn: TurnView | None = None
         row = draw_row(messages[-1], turn.view()) if in_view else None
+        place = 0
         while not turn.wait(pause) and generation == session.view_generation:
             events = turn.events(reader.cursor)
             reader.receive(events)
-            if row is None or not events:
+            ahead = self._assistant.ahead_of(turn)
+            if row is None or (not events and ahead == place):
                 continue
             view = reader.view()
             before = None if drawn is None else (drawn.text, drawn.notices, drawn.status)
-            if (view.text, view.notices, view.status) != before:
+            if (view.text, view.notices, view.status) != before or ahead != place:
                 began = time.perf_counter()
-                row = draw_row(messages[-1], view)
+                row = draw_row(messages[-1], view, ahead=ahead)
                 pause = max(FRAME_SECONDS, (time.perf_counter() - began) / RENDER_SHARE)
-            drawn = view
+            drawn, place = view, ahead
             frame = Frame(generation=generation, row=row, figures=live_figures(view.stats))
             changes: Changes = {self.parts.live: frame}
             if turn.writing != writing:
@@ -388,7 +480,9 @@ class ChatActions:
         around: int | None = None,
         *,
         flash: bool = False,
+        calm: bool = False,
     ) -> Changes:
+        session.seen = self._state(conversation_id)
         messages = self._messages(conversation_id)
         session.view_generation += 1
         turn = self._running(conversation_id)
@@ -400,13 +494,16 @@ class ChatActions:
             messages, view, generation=session.view_generation, around=around, flash=flash
         )
         rows["model"] = self._model
+        rows["calm"] = calm
         session.conversation = conversation_id
-        with suppress(StoreError):  # a disk that is full must not keep anybody from reading
-            Preferences.update(self._store, conversation=conversation_id)
+        session.listed = conversation_list(self._assistant, conversation_id)
+        if not calm:
+            with suppress(StoreError):  # a disk that is full must not keep anybody from reading
+                Preferences.update(self._store, conversation=conversation_id)
         parts = self.parts
         return {
             parts.answer_generation: session.view_generation if turn else None,
-            parts.listing: conversation_list(self._assistant, conversation_id),
+            parts.listing: session.listed,
             parts.figures: live_figures(stats),
             parts.about: self._about(session),
             parts.thread: rows,

@@ -27,6 +27,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     floe.find("#prompt textarea")?.focus();
   };
   element.append(fresh, search, list);
+  floe.openChat = (id) => (id === null ? trigger("new") : trigger("open", { id }));
 
   const leave = () => {
     if (floe.narrow.matches) floe.setDrawer(false);

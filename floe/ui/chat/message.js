@@ -134,8 +134,11 @@ floe.messageEditor = ({ own, text, done, cancel, changed }) => {
   return floe.el("div", { className: "editor" }, area, buttons);
 };
 
-/** What stands around messages; `redraw()` is called when that has changed by a press. */
-floe.surroundings = ({ trigger, server, redraw }) => {
+/**
+ * What stands around messages; `redraw()` is called when that has changed by a press,
+ * `tokensCame()` when more tokens of a message are known.
+ */
+floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
   /** @type {Map<number, boolean>} Whether tokens are shown, by message, where that was chosen. */
   const open = new Map();
   /** @type {{ id: number, text: string } | null} The message being edited, and its text so far. */
@@ -189,6 +192,13 @@ floe.surroundings = ({ trigger, server, redraw }) => {
     });
   };
 
+  /** @type {(icon: string, name: string, onclick: () => unknown) => HTMLElement} */
+  const withText = (icon, name, onclick) => {
+    const button = floe.button(icon, name, onclick, "with-text");
+    button.append(name);
+    return button;
+  };
+
   /** @type {(row: ThreadRow, last: boolean) => HTMLElement} */
   const bar = (row, last) => {
     const tools = floe.el("div", { className: "tools" });
@@ -196,7 +206,12 @@ floe.surroundings = ({ trigger, server, redraw }) => {
     tools.append(floe.copyButton("Copy", () => server.text(row.id)));
     if (row.role === "user") {
       tools.append(floe.button("pencil", "Edit", () => startEdit(row.id)));
+      if (last)
+        tools.append(withText("again", "Answer", () => trigger("regenerate", { id: row.id })));
       return tools;
+    }
+    if (row.unfinished) {
+      tools.append(withText("onward", "Continue", () => trigger("resume", { id: row.id })));
     }
     if (!row.live) {
       tools.append(
@@ -229,6 +244,8 @@ floe.surroundings = ({ trigger, server, redraw }) => {
   };
 
   return {
+    /** Whether its tokens are shown. */
+    showsTokens: (row, last) => row.role === "assistant" && isOpen(row, last),
     /** Whether that message is being edited. */
     edits: (id) => editing?.id === id,
     /** An editor whose message has gone from the branch in view goes with it. */
@@ -253,7 +270,8 @@ floe.surroundings = ({ trigger, server, redraw }) => {
         foot.append(floe.memoryChip(row.memory, () => server.memory(row.id), forget));
       }
       if (row.role === "assistant" && isOpen(row, last)) {
-        foot.append(floe.tokenPanel(conversation, row.id, server.tokens));
+        const came = () => tokensCame(row.id);
+        foot.append(floe.tokenPanel(conversation, row.id, server.tokens, came));
       }
       foot.append(bar(row, last));
       return foot;

@@ -111,7 +111,20 @@ floe.thread = (part) => {
       drawEntries();
       list.querySelector(".editor")?.scrollIntoView({ block: "center" });
     },
+    tokensCame: (id) => {
+      const entry = entries.find((each) => each.id === id);
+      if (entry) colour(entry, isLast(entry));
+    },
   });
+
+  const isLast = (/** @type {Entry} */ entry) =>
+    view.first + entries.indexOf(entry) === view.total - 1;
+
+  /** @type {(entry: Entry, last: boolean) => void} */
+  const colour = (entry, last) => {
+    const shown = surroundings.showsTokens(entry.data, last);
+    floe.colourText(entry.text, shown ? (floe.rows.get(entry.id) ?? []) : null);
+  };
 
   /** @type {(row: ThreadRow) => Entry} */
   const makeEntry = (row) => ({ ...floe.messageRow(row.role), id: row.id, data: row });
@@ -123,6 +136,7 @@ floe.thread = (part) => {
     entry.row.classList.toggle("editing", surroundings.edits(data.id));
     entry.row.classList.toggle("live", data.live);
     entry.row.setAttribute("aria-busy", String(data.live));
+    colour(entry, last);
     const key = surroundings.key(data, last);
     if (entry.key === key) return;
     entry.key = key;
@@ -145,6 +159,8 @@ floe.thread = (part) => {
       const gone = next;
       next = next.nextSibling;
       gone.remove();
+      const text = gone instanceof Element && gone.querySelector(".message-text");
+      if (text instanceof HTMLElement) floe.colourText(text, null);
     }
   };
 
@@ -157,9 +173,9 @@ floe.thread = (part) => {
         "p",
         {},
         floe.el("b", {}, props.value?.model ?? ""),
-        " on this device answers, fused token by token with the cloud.",
+        " on this device and the cloud write the answer together, token by token.",
       ),
-      floe.el("p", {}, "Move the weight while it writes: the very next tokens follow."),
+      floe.el("p", {}, "Move the slider while it writes: the next words follow it."),
     );
     list.replaceChildren(sheet);
   };
@@ -213,9 +229,10 @@ floe.thread = (part) => {
     drawEntries();
     if (!view.total) welcome();
     if (value.focus !== null && focused !== value.generation) focus(value);
-    else if (other || grown) scroll.toEnd();
+    else if (other || (grown && !value.calm)) scroll.toEnd();
     else scroll.keep();
     focused = value.generation;
+    floe.nameChat(value.conversation);
     reach();
   };
 

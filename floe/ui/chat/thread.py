@@ -12,7 +12,7 @@ from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnView
 from floe.errors import StoreError
 from floe.privacy.gate import CHOSEN, KEPT
-from floe.records import Message, Mode, Route, Status
+from floe.records import UNFINISHED, Message, Mode, Route, Status
 from floe.ui.chat.answer_figures import ENDED, summary
 from floe.ui.chat.markdown import render_blocks, render_message
 from floe.ui.chat.thoughts import fold_thought
@@ -26,7 +26,8 @@ class ThreadRow(TypedDict):
     """One message as `floe.thread` draws it; `blocks` are HTML, all else is text.
 
     `chip` is what was decided about a question, `live` whether the answer is being written,
-    `memory` how many of the person's earlier words were read for it.
+    `memory` how many of the person's earlier words were read for it, `unfinished` whether it can
+    be continued.
     """
 
     id: int
@@ -34,6 +35,7 @@ class ThreadRow(TypedDict):
     blocks: list[str]
     siblings: list[int]
     live: bool
+    unfinished: bool
     notices: list[str]
     rating: int
     rewritten: bool
@@ -49,7 +51,8 @@ class ThreadRows(TypedDict):
 
     With the same leaf, row n is always the same message. `generation` tells frames of a running
     answer that belong to this view from those that do not any more; `focus` is the message to
-    scroll to, `model` the one on this device, for an empty conversation.
+    scroll to, `model` the one on this device, for an empty conversation. `calm`: something else
+    than this page has changed the conversation, so who reads further up is left there.
     """
 
     conversation: int | None
@@ -60,6 +63,7 @@ class ThreadRows(TypedDict):
     rows: list[ThreadRow]
     focus: int | None
     flash: bool
+    calm: bool
     model: str
 
 
@@ -102,6 +106,7 @@ def thread_rows(
         rows=draw_rows(messages, first, first + WINDOW, live),
         focus=None if at is None else around,
         flash=flash,
+        calm=False,
         model="",
     )
 
@@ -156,12 +161,18 @@ def draw_row(
     *,
     following: Message | None = None,
     following_route: Route | None = None,
+    ahead: int = 0,
 ) -> ThreadRow:
-    """One message; the route of what follows a question says what was decided about it."""
+    """One message; the route of what follows a question says what was decided about it.
+
+    `ahead`: so many answers are written before this one.
+    """
     status: Status = live.status if live else message.status
     stats = live.stats if live else message.stats
     route = live.route if live else message.route
     notices = list(live.notices if live else message.notices)
+    if ahead:
+        notices.append(waiting(ahead))
     ended = ENDED[status]
     asked = message.role == "user"
     # What is kept is newer: the person may have settled meanwhile what was unsure.
@@ -172,6 +183,7 @@ def draw_row(
         blocks=_draw_words(message, live),
         siblings=list(message.siblings),
         live=status == "streaming",
+        unfinished=not asked and status in UNFINISHED,
         notices=notices + ([ended] if ended and ended not in notices else []),
         rating=message.rating,
         rewritten=message.edited_from is not None,
@@ -181,6 +193,12 @@ def draw_row(
         reason=route.reason if route else "",
         summary="" if status == "streaming" else summary(stats),
     )
+
+
+def waiting(ahead: int) -> str:
+    """Say that an answer waits, and its place."""
+    before = "one other answer is" if ahead == 1 else f"{ahead} other answers are"
+    return f"Waiting: {before} written first."
 
 
 def chip(route: Route | None) -> ChipValue | None:

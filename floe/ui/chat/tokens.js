@@ -53,7 +53,9 @@ floe.legend = () => {
 
 floe.card = floe.el("div", { id: "token-card", role: "tooltip", hidden: true });
 
-floe.showCard = (token, row) => {
+floe.card.setAttribute("aria-live", "polite");
+
+floe.showCard = (place, row) => {
   const [text, , bytes, source, weight, local, cloud, fused, at, alternatives] = row;
   const head = floe.el(
     "header",
@@ -98,13 +100,11 @@ floe.showCard = (token, row) => {
   floe.card.replaceChildren(head, table, foot);
   document.body.append(floe.card);
   floe.card.hidden = false;
-  const place = token.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = floe.card;
   const left = Math.max(8, Math.min(place.left, innerWidth - width - 8));
   const above = place.top - height - 8;
   floe.card.style.left = `${left}px`;
   floe.card.style.top = `${above >= 8 ? above : Math.min(place.bottom + 8, innerHeight - height - 8)}px`;
-  token.setAttribute("aria-describedby", "token-card");
 };
 
 floe.hideCard = () => {
@@ -119,14 +119,23 @@ document.addEventListener("scroll", floe.hideCard, true);
 /** Rows known so far, by message: an answer is fetched once, however often it is shown. */
 floe.rows = new Map();
 
-/** The panel of one answer; it asks for rows until the answer is complete or it is taken away. */
-floe.tokenPanel = (conversation, message, fetchRows) => {
+/**
+ * The legend of one answer's colours, and its tokens one by one, folded away; it asks for rows
+ * until the answer is complete or it is taken away, and tells of them by `came`.
+ */
+floe.tokenPanel = (conversation, message, fetchRows, came) => {
   const text = floe.el("div", {
     className: "tokens",
     role: "group",
     "aria-label": "Tokens of this answer; arrow keys go from one to the next",
   });
-  const panel = floe.el("section", { className: "token-panel" }, floe.legend(), text);
+  const fold = floe.el(
+    "details",
+    { open: !floe.colours },
+    floe.el("summary", {}, floe.chevron(), "Token by token"),
+    text,
+  );
+  const panel = floe.el("section", { className: "token-panel" }, floe.legend(), fold);
   const known = floe.rows.get(message) ?? [];
   floe.rows.set(message, known);
   /** @type {HTMLElement[]} */
@@ -163,7 +172,9 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
   const at = (/** @type {Event} */ event) => floe.closest(event, ".floe-token");
   const show = (/** @type {Event} */ event) => {
     const node = at(event);
-    if (node) floe.showCard(node, known[Number(node.dataset.number)]);
+    if (!node) return;
+    floe.showCard(node.getBoundingClientRect(), known[Number(node.dataset.number)]);
+    node.setAttribute("aria-describedby", "token-card");
   };
   text.addEventListener("pointerover", show);
   text.addEventListener("focusin", show);
@@ -201,6 +212,7 @@ floe.tokenPanel = (conversation, message, fetchRows) => {
       known.push(row);
     }
     panel.classList.toggle("none", !known.length && !live);
+    came();
     if (rows.length && follows && live) text.scrollTop = text.scrollHeight;
     if (live) setTimeout(pull, 300);
   };

@@ -61,7 +61,9 @@ class CloudActions:
 
     def refresh(self) -> Changes:
         """Show the cloud in use, as it stands."""
-        return {self.parts.in_use: words.in_use_value(self._cloud, self._settings)}
+        return {
+            self.parts.in_use: words.in_use_value(self._cloud, self._settings, self._test.view())
+        }
 
     # An endpoint
 

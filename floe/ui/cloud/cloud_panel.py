@@ -133,8 +133,8 @@ def lay_out_cloud(deadline_ms: float) -> CloudParts:
                 fewer_requests = gr.Checkbox(
                     defaults.fewer_requests,
                     label="Fewer requests",
-                    info="At temperature 0, a token of the cloud's own choice stands if it is "
-                    "nearly the best.",
+                    info="At temperature 0, the cloud's own token is taken if it is nearly as "
+                    "likely as the best one.",
                     elem_id="fewer-requests",
                     min_width=0,
                 )

@@ -83,17 +83,22 @@ def duration_note(settings: Settings) -> str:
     """Say whether what is chosen here lasts."""
     if "cloud" in settings.model_fields_set:
         return (
-            "The cloud is set by a flag, the environment or floe.toml: what is chosen here lasts "
-            "until Floe ends, and the setting wins at the next start."
+            "The cloud is set by a flag, the environment or floe.toml. What you choose here lasts "
+            "until Floe ends; at the next start that setting applies again."
         )
     return (
-        "What is chosen here is found again at the next start, unless a flag, the environment or "
-        "floe.toml sets a cloud: that wins then."
+        "Floe remembers what you choose here, unless a flag, the environment or floe.toml names a "
+        "cloud: then that one is used at the next start."
     )
 
 
-def in_use_value(cloud: CloudLink, settings: Settings) -> CloudInUseValue:
-    """Return the cloud that answers now: its state, the age of its last test, and its findings."""
+def in_use_value(
+    cloud: CloudLink, settings: Settings, last_test: EndpointTestView | None = None
+) -> CloudInUseValue:
+    """Return the cloud that answers now: its state, the age of its last test, and its findings.
+
+    `last_test`: one that failed is told as long as this cloud is in use.
+    """
     choice, state, profile, tested_at = (
         cloud.choice,
         cloud.state,
@@ -104,13 +109,31 @@ def in_use_value(cloud: CloudLink, settings: Settings) -> CloudInUseValue:
     if choice.base_url != OFF:
         when = f"Tested {format_time_ago(tested_at)}." if tested_at else "Not tested yet."
         tested = f"{endpoint_name(choice)}. {when}"
+    findings = marked_findings(profile) if profile is not None else []
+    failed = _failed_test(choice, last_test)
+    if failed is not None:
+        tested = f"{endpoint_name(choice)}. Its last test failed."
+        findings = marked_findings(failed)
     return {
         "sentence": state.sentence,
         "usable": state.usable,
         "tested": tested,
-        "findings": marked_findings(profile) if profile is not None else [],
+        "findings": findings,
         "lasts": duration_note(settings),
     }
+
+
+def _failed_test(
+    choice: EndpointChoice, last_test: EndpointTestView | None
+) -> EndpointProfile | None:
+    """What the last test found of this choice, if that test failed; one that was ended did not."""
+    if last_test is None or last_test.running or last_test.profile is None:
+        return None
+    tested, found = last_test.choice, last_test.profile
+    if found.complete or (tested.base_url, tested.model) != (choice.base_url, choice.model):
+        return None
+    ended = bool(found.findings) and found.findings[-1].startswith(_BROKEN_OFF)
+    return None if ended else found
 
 
 def endpoint_name(choice: EndpointChoice) -> str:

@@ -98,7 +98,11 @@ floe.experts = (part) => {
   const list = floe.el("ul", { className: "plain-list experts" });
   const sheet = floe.sheet(
     "Experts",
-    floe.el("p", {}, "Adapters that came from a group. Each prompt is led to those it resembles."),
+    floe.el(
+      "p",
+      {},
+      "Adapters that came from a group. Each question goes to those that fit it best.",
+    ),
     list,
   );
   part.element.append(sheet);
@@ -124,7 +128,7 @@ floe.group = (part) => {
   const { element, trigger } = part;
   const card = floe.consentCard(
     "May a group learn from what your chats have taught this device?",
-    "Only adapters are sent, never chats. Each chat's menu can say otherwise for that one.",
+    "Only adapters are sent, never chats. You can change this for a single chat in its menu.",
     (allowed) => trigger("allow", { use: "federate", allowed }),
   );
   const state = floe.el("p", { role: "status", className: "state" });
@@ -203,7 +207,7 @@ floe.group = (part) => {
   );
   const leave = floe.ask(
     floe.press("Leave the group"),
-    "What was sent stays there. Leave?",
+    "What you have sent stays with the group. Leave it?",
     "Leave",
     () => trigger("leave"),
   );
@@ -238,7 +242,7 @@ floe.simulation = (part) => {
     floe.el(
       "p",
       {},
-      "Watch eight devices of different strength, on four kinds of task, find their clusters. " +
+      "Watch eight devices of different power learn four kinds of task and form groups by task. " +
         "They are all on this device; nothing is sent.",
     ),
     floe.el("div", { className: "row" }, start, stop),

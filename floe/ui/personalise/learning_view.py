@@ -46,16 +46,20 @@ def private_note(data: Dataset, with_private: bool) -> str:
     """Say, beside the switch, what it does to the rows as they are; empty: nothing."""
     if with_private:
         return (
-            "Private answers are learnt from, too. Nothing is sent for that, but the model may "
-            "come to repeat them in other answers."
+            "Floe learns from private answers, too. Nothing is sent for that, but the model may "
+            "repeat them in other answers."
         )
     count = sum(row.left_out.startswith(PRIVATE) for row in data.rows)
     if not count:
         return ""
-    answers = "1 answer stays" if count == 1 else f"{count} answers stay"
+    out = (
+        "1 answer is left out, because it or its question contains"
+        if count == 1
+        else f"{count} answers are left out, because they or their questions contain"
+    )
     return (
-        f"{answers} out: a name, a number or something else of somebody's own life was found there "
-        "or in the question. Training happens on this device alone, so you can take them in."
+        f"{out} a name, a number or something else personal. Training happens only on this "
+        "device, so you can include them."
     )
 
 
@@ -66,7 +70,7 @@ def facts(chat: ChosenConversation) -> str:
     if not chat.used:
         return f"left out: {chat.left_out}" if chat.left_out else "left out"
     used = f"{chat.used} of {chat.answers} answers" if chat.answers > 1 else "1 answer"
-    return f"{used}, kept to judge by" if chat.split == "held_out" else used
+    return f"{used}, set aside for testing" if chat.split == "held_out" else used
 
 
 def rows_of(data: Dataset, conversation_id: int) -> list[LearningAnswerValue]:

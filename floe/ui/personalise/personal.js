@@ -24,8 +24,8 @@ const MOST_IMPORTED = 45e6;
 floe.learning = (part) => {
   const { element, trigger, server } = part;
   const card = floe.consentCard(
-    "May your chats train an adapter of your own?",
-    "It happens on this device and nothing is sent. Each chat's menu can say otherwise for that one.",
+    "May Floe learn from your chats, on this device?",
+    "It happens on this device and nothing is sent. You can change this for a single chat in its menu.",
     (allowed) => trigger("allow", { use: "train", allowed }),
   );
   const sentence = floe.el("p", { role: "status" });
@@ -87,7 +87,7 @@ floe.learning = (part) => {
     use.setAttribute("aria-label", `Use this answer: ${row.answer.slice(0, 60)}`);
     const marks = [
       row.left_out && `left out: ${row.left_out}`,
-      !row.left_out && row.split === "held_out" && "kept to judge by",
+      !row.left_out && row.split === "held_out" && "set aside for testing",
       row.rewritten && "your own words",
       row.weight > 1 && "liked, counts more",
     ].filter(Boolean);
@@ -167,14 +167,14 @@ floe.learning = (part) => {
 /** The automatic weight: whether the cloud is asked about answers kept aside, and how it stands. */
 floe.ownWeight = (part) => {
   const ask = floe.toggle(
-    "Ask the cloud about a few answers that were kept aside, to set the weight",
+    "Ask the cloud about a few of the answers set aside, to find the best weight",
     (on) => part.trigger("set", { on }),
   );
   const note = floe.el(
     "p",
     { className: "faint" },
-    "After each training, up to 12 of your own answers are sent as far as they are needed, each with " +
-      "its chat before it, in at most 60 requests. What is private or kept on this device is not.",
+    "After each training, up to 12 of your own answers are sent, each with the chat before it, in at " +
+      "most 60 requests. Nothing private and nothing that you keep on this device is sent.",
   );
   const reason = floe.el("p", { role: "status" });
   const fit = floe.press("Fit it now", () => part.trigger("fit"));

@@ -74,7 +74,7 @@ def adapter_row(adapter: LearntAdapter, base_sha256: str) -> AdapterValue:
     ]
     before, after = (adapter.metrics.get(f"held_out_{each}") for each in ("before", "after"))
     if before is not None and after is not None:
-        facts.append(f"loss on what was kept aside {before:.2f} without, {after:.2f} with it")
+        facts.append(f"loss on the answers set aside {before:.2f} without, {after:.2f} with it")
     if not fits:
         facts.append("made for another base model")
     return {
@@ -92,7 +92,7 @@ def _state(run: TrainingRun, newest: TrainingStep | None) -> str:
     if not run.active:
         return run.sentence
     if run.folder.stopping:
-        return "It stops after the step it is at."
+        return "It stops after the current step."
     if newest is None:
         return " ".join(filter(None, [run.sentence, "The model is being read."]))
     return " ".join(filter(None, [run.sentence, f"Step {newest.step} of {newest.steps}."]))

@@ -64,7 +64,7 @@ floe.ownData = (part) => {
   );
   const decrypt = floe.ask(
     floe.press("Stop encrypting"),
-    "Put everything back in clear?",
+    "Remove the encryption from everything?",
     "Decrypt",
     () => trigger("decrypt"),
   );
@@ -103,7 +103,8 @@ floe.ownData = (part) => {
     const on = value.encryption !== "off";
     state.textContent = on
       ? `On. The key is ${value.encryption === "keyring" ? "in this system's keyring" : "made of your passphrase"}.`
-      : value.missing || "Off. Everything lies in clear in the data folder, readable by you alone.";
+      : value.missing ||
+        "Off. The files in the data folder are not encrypted; only your own account can read them.";
     about.textContent = value.protects;
     lost.textContent = value.lost;
     turnOn.hidden = on || Boolean(value.missing);

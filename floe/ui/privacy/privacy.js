@@ -69,12 +69,16 @@ floe.privacyRules = (part) => {
       floe.el(
         "div",
         { className: "pair three" },
-        floe.field("Always private", fields.own_words, "Names, contacts and projects, one a line."),
+        floe.field(
+          "Always private",
+          fields.own_words,
+          "Names, contacts and projects, one per line.",
+        ),
         floe.field("About you", fields.about_me, "Told to the model on this device, never sent."),
         floe.field(
           "Good to know",
           fields.personal_context,
-          "Plans and notes; likewise never sent.",
+          "Plans and notes. They are never sent either.",
         ),
       ),
     ),
@@ -99,7 +103,7 @@ floe.consent = (part) => {
   const { element, trigger } = part;
   const sheet = floe.sheet(
     "What your chats may be used for",
-    floe.el("p", {}, "For all chats; the menu of a chat says otherwise for that one."),
+    floe.el("p", {}, "This holds for all chats. You can change it for a single chat in its menu."),
   );
   const pair = floe.el("div", { className: "pair" });
   sheet.append(pair);

@@ -1,0 +1,52 @@
+// The address of what is shown, a view or a chat: back, forward and reload go by it, in each tab.
+"use strict";
+
+floe.chat = undefined;
+
+/** What an address names: `#/chat/12`, `#/chat/new`, `#/privacy`; nothing where it names nothing. */
+floe.readHash = () => {
+  const [, view, place] = /^#\/(\w+)(?:\/(new|[1-9]\d{0,14}))?$/.exec(location.hash) ?? [];
+  if (view !== "chat" || !place) return { view };
+  return { view, chat: place === "new" ? null : Number(place) };
+};
+
+floe.hashOf = (view, chat) => (view === "chat" ? `#/chat/${chat ?? "new"}` : `#/${view}`);
+
+{
+  /** The page goes where the address says already. */
+  let travels = false;
+
+  /** @type {(replaces: boolean) => void} */
+  const write = (replaces) => {
+    const hash = floe.hashOf(document.documentElement.dataset.view, floe.chat);
+    if (travels || hash === location.hash) return;
+    if (replaces) history.replaceState(null, "", hash);
+    else history.pushState(null, "", hash);
+  };
+
+  /** Another view is shown. */
+  floe.nameView = () => {
+    if (floe.chat !== undefined) write(false);
+  };
+
+  /**
+   * Another chat is shown. No further step are the first one, a new one that gets its first
+   * message, and one that is shown in place of what the address asked for and is gone.
+   */
+  floe.nameChat = (chat) => {
+    const before = floe.chat;
+    if (chat === before) return;
+    const asked = location.hash !== floe.hashOf(document.documentElement.dataset.view, before);
+    floe.chat = chat;
+    write(before === undefined || before === null || asked);
+  };
+
+  addEventListener("popstate", () => {
+    const { view, chat } = floe.readHash();
+    if (!view || !floe.viewNames.some(([name]) => name === view)) return;
+    travels = true;
+    floe.setView(view);
+    travels = false;
+    if (chat !== undefined && chat !== floe.chat) floe.openChat?.(chat);
+  });
+}

@@ -1,0 +1,112 @@
+"""What makes a chat page one to stay in: tabs, addresses, drafts, and answers that go on."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import App
+from tests.ui.person import Person
+
+pytestmark = pytest.mark.browser
+
+
+def add_chat(app: App, title: str, question: str, answer: str | None) -> int:
+    """Put a chat into the database; without an answer Floe ended before there was one."""
+    with app.store() as store:
+        chat = store.create_conversation(title).id
+        asked = store.add_message(chat, None, "user", question)
+        if answer is not None:
+            store.add_message(chat, asked.id, "assistant", answer)
+        return chat
+
+
+def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) -> None:
+    rivers = add_chat(app, "Rivers", "Which river is the longest?", "The Nile.")
+    hills = add_chat(app, "Mountains", "Which mountain is the highest?", "Mount Everest.")
+    person = Person(page, app, length=8, mode="local")
+    header = page.locator("#about h1")
+    person.in_list("Rivers").locator(".title").click()
+    expect(header).to_have_text("Rivers")
+    expect(page).to_have_url(re.compile(rf"#/chat/{rivers}$"))
+    person.prompt.press_sequentially("begun about rivers")
+
+    other = page.context.new_page()
+    other.goto(f"{page.url.split('#', maxsplit=1)[0]}#/chat/{hills}")
+    expect(other.locator("#about h1")).to_have_text("Mountains")
+    # Each tab comes back to its own chat, whichever was opened last.
+    page.reload()
+    expect(header).to_have_text("Rivers")
+    expect(person.prompt).to_have_value("begun about rivers")
+
+    person.in_list("Mountains").locator(".title").click()
+    expect(header).to_have_text("Mountains")
+    expect(person.prompt).to_have_value("")
+    page.go_back()
+    expect(header).to_have_text("Rivers")
+    expect(person.prompt).to_have_value("begun about rivers")
+    page.go_forward()
+    expect(header).to_have_text("Mountains")
+    person.go("Privacy")
+    expect(page).to_have_url(re.compile("#/privacy$"))
+    page.go_back()
+    expect(header).to_be_visible()
+    expect(header).to_have_text("Mountains")
+
+    row = person.in_list("Mountains")
+    row.hover()
+    row.get_by_label("Rename").click()
+    page.locator("#conversations .renaming input").fill("Hills")
+    page.keyboard.press("Enter")
+    expect(header).to_have_text("Hills")
+    expect(other.locator("#about h1")).to_have_text("Hills")
+    other.locator("#prompt textarea").fill("And the second highest?")
+    other.locator("#prompt textarea").press("Enter")
+    expect(page.locator("#chat .user-row").last).to_contain_text("And the second highest?")
+    expect(person.answer).to_contain_text("Cut off at the length you chose.")
+    expect(other.locator("#chat .bot-row").last).to_contain_text("Cut off at the length you chose.")
+
+    row = person.in_list("Hills")
+    row.hover()
+    row.get_by_label("Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(header).to_have_text("New chat")
+    expect(other.locator("#notice p")).to_have_text("This chat has been deleted in another window.")
+    expect(other.locator("#chat .message-row")).to_have_count(0)
+    other.close()
+
+
+def test_what_broke_off_goes_on_and_what_waits_says_so(page: Page, app: App) -> None:
+    add_chat(app, "Left alone", "Name three colours.", None)
+    person = Person(page, app, length=8, mode="local")
+    person.in_list("Left alone").locator(".title").click()
+    page.get_by_role("button", name="Answer", exact=True).click()
+    person.wait_for_the_end()
+    expect(person.answer).to_contain_text("Cut off at the length you chose.")
+    expect(page.get_by_role("button", name="Answer", exact=True)).to_have_count(0)
+    begun = person.answer_text
+    person.answer.get_by_role("button", name="Continue").click()
+    expect(person.answer.locator(".switcher")).to_have_text("2/2")
+    person.wait_for_the_end()
+    assert person.answer_text.startswith(begun)
+    assert len(person.answer_text) > len(begun)
+    person.answer.get_by_label("Earlier version").click()
+    expect(person.answer.locator(".switcher")).to_have_text("1/2")
+    assert person.answer_text == begun
+
+    page.locator("#length input[type=number]").fill("2048")
+    page.locator("#length input[type=number]").press("Enter")
+    page.click(".new-chat")
+    person.send("Tell me a very long story about a lamp.")
+    person.wait_for_tokens(3)
+    page.click(".new-chat")
+    person.send("Tell me a short story about a key.")
+    expect(person.answer).to_contain_text("Waiting: one other answer is written first.")
+    person.in_list("about a lamp").locator(".title").click()
+    page.click("#stop")
+    person.wait_for_the_end()
+    person.in_list("about a key").locator(".title").click()
+    person.wait_for_tokens(3)
+    expect(person.answer).not_to_contain_text("Waiting")
+    page.click("#stop")
+    person.wait_for_the_end()
