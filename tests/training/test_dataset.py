@@ -379,11 +379,10 @@ def test_rows_are_looked_at_again_only_when_something_was_written(
     say(store, ("how?", "like this"), ("why?", "because"))
     give_consent(store, Consent(train=True, federate=None))
     built: list[object] = []
-    build = learning_choices.build_dataset
 
     def counted(*args: Any) -> Dataset:
         built.append(args)
-        return build(*args)
+        return build_dataset(*args)
 
     monkeypatch.setattr(learning_choices, "build_dataset", counted)
     first = chosen_dataset(store, "S")
@@ -401,3 +400,14 @@ def test_rows_are_looked_at_again_only_when_something_was_written(
     chosen_dataset(store, "S")
     chosen_dataset(store, "S")
     assert len(built) == before + 2
+
+
+def test_a_very_long_chat_is_read_in_pieces(store: Store) -> None:
+    words = [f"{WORDS[i % 14]} {WORDS[i // 14]} {i * i}" for i in range(120)]
+    say(store, *((f"q {word}", f"a {word} {i}") for i, word in enumerate(words)))
+    data = build_dataset(store, Selection(), yes)
+    lines = data.lines()
+    answers = [m["content"] for line in lines for m in line["messages"] if m["role"] == "assistant"]
+    assert answers == [row.answer for row in data.used]
+    assert len(answers) > 100
+    assert max(len(line["messages"]) for line in lines) <= 101
