@@ -31,6 +31,8 @@ class DatabaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._idle: list[Database] = []
+        self._watcher: Database | None = None  # writes nothing, so that it sees all who do
+        self._watching = threading.Lock()
         self._writing = threading.Lock()  # threads take turns; SQLite's own wait is for processes
         try:
             make_private_folder(path.parent)
@@ -55,6 +57,17 @@ class DatabaseFile:
         """Close all idle connections; the last one folds the log file into the database."""
         while self._idle:
             self._idle.pop().close()
+        with self._watching:
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
+
+    def data_version(self) -> int:
+        """Return a number that is another one after every commit, whichever process made it."""
+        with self._watching, schema.translate_errors(self.path):
+            if self._watcher is None:
+                self._watcher = schema.connect(self.path)
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
     def reading(self) -> Iterator[Database]:

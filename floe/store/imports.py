@@ -123,7 +123,10 @@ def list_imports(store: Store) -> list[KeptImport]:
             " FROM imports i JOIN conversations c ON c.import_id = i.id"
             " GROUP BY i.id ORDER BY i.id DESC"
         ).fetchall()
-    return [KeptImport(*row, json.loads(details)) for *row, details in rows]
+    return [
+        KeptImport(number, at, name, source, sentence, chats, json.loads(details))
+        for number, at, name, source, sentence, chats, details in rows
+    ]
 
 
 def swap_roles(store: Store, import_id: int) -> None:

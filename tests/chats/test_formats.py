@@ -308,6 +308,21 @@ def test_text_generation_webui_undoes_old_escapes_and_no_others(
             {"instruction": "b", "output": "B", "history": [["a", "A"]]},
             [[("user", "a"), ("assistant", "A"), ("user", "b"), ("assistant", "B")]],
         ),
+        (
+            {
+                "prompt": [{"role": "user", "content": "Why?"}],
+                "completion": [{"role": "assistant", "content": "So."}],
+            },
+            [[("user", "Why?"), ("assistant", "So.")]],
+        ),
+        (
+            [{"messages": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}],
+            [[("user", "a"), ("assistant", "b")]],
+        ),
+        (
+            {"custom_id": "1", "body": {"messages": [{"role": "user", "content": "a"}]}},
+            [[("user", "a")]],
+        ),
         ({"prompt": "Why?", "completion": "So."}, [[("user", "Why?"), ("assistant", "So.")]]),
         (
             [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}],
@@ -421,6 +436,26 @@ def test_whatsapp_of_many_countries(
     assert got.report.format == "whatsapp"
     assert "Ben is taken as you and Anna as the one who answers, because" in got.report.sentence
     assert reason in got.report.sentence
+    first = store.open_conversation(got.report.conversations[0])[0]
+    assert time.localtime(first.created_at)[:5] == (2024, 11, 26, 14, 4)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "[11/26/24, 2:04:00\u202fPM] {}: {}",
+        "[26.11.2024 klo 14.04.00] {}: {}",
+        "26/11/24, 2:04 p. m. - {}: {}",
+        "26/11/2024 à 14:04 - {}: {}",
+        "26-11-2024 14:04 - {}: {}",
+        "2024. 11. 26. 오후 2:04, {} : {}",
+        "2024/11/26 下午2:04 - {}: {}",
+    ],
+)
+def test_whatsapp_dates_and_marks(store: Store, tmp_path: Path, stamp: str) -> None:
+    text = "\n".join([stamp.format("Anna", "one"), stamp.format("Ben", "two: three")])
+    got = bring(store, tmp_path, text)
+    assert got.chats == [[("user", "one"), ("assistant", "two: three")]]
     first = store.open_conversation(got.report.conversations[0])[0]
     assert time.localtime(first.created_at)[:5] == (2024, 11, 26, 14, 4)
 

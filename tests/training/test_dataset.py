@@ -4,24 +4,22 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floe.chats.jsonl import (
-    MAX_FILE_BYTES,
-    MAX_LINE_BYTES,
-    export_chats,
-    import_chats,
-    iterate_chats,
-    read_chats,
-)
+from floe.chats.jsonl import export_chats, import_chats, iterate_chats, read_chats
+from floe.chats.reading import MAX_FILE_BYTES, MAX_LINE_BYTES
 from floe.errors import DataError
+from floe.privacy.consent import Consent, give_consent
 from floe.records import Conversation, Message, Status
 from floe.store import Store
+from floe.training.data import learning_choices
 from floe.training.data.dataset import Dataset, Selection, build_dataset
 from floe.training.data.duplicates import ALIKE, first_alike, grams, similarity
+from floe.training.data.learning_choices import LearningChoices, chosen_dataset
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
@@ -373,3 +371,43 @@ def test_what_a_model_thought_is_not_learnt(store: Store) -> None:
     assert [row.answer for row in data.used] == ["like this"]
     assert "the answer is empty" in {row.left_out for row in data.rows}
     assert "secret plan" not in json.dumps(data.lines())
+
+
+def test_rows_are_looked_at_again_only_when_something_was_written(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(store, ("how?", "like this"), ("why?", "because"))
+    give_consent(store, Consent(train=True, federate=None))
+    built: list[object] = []
+
+    def counted(*args: Any) -> Dataset:
+        built.append(args)
+        return build_dataset(*args)
+
+    monkeypatch.setattr(learning_choices, "build_dataset", counted)
+    first = chosen_dataset(store, "S")
+    assert chosen_dataset(store, "S") is first
+    assert chosen_dataset(store, "T") is not first
+    assert chosen_dataset(store, "T", with_private=True).system_prompt == "T"
+    assert len(built) == 3
+    chosen_dataset(store, "S")
+    before = len(built)
+    answer = next(m for m in store.open_conversation(1) if m.role == "assistant")
+    with Store(tmp_path / "floe.db") as other:  # another window, or another process
+        other.rate_message(answer.id, -1)
+    assert "disliked" in {row.left_out for row in chosen_dataset(store, "S").rows}
+    LearningChoices.update(store, without=(answer.id,))
+    chosen_dataset(store, "S")
+    chosen_dataset(store, "S")
+    assert len(built) == before + 2
+
+
+def test_a_very_long_chat_is_read_in_pieces(store: Store) -> None:
+    words = [f"{WORDS[i % 14]} {WORDS[i // 14]} {i * i}" for i in range(120)]
+    say(store, *((f"q {word}", f"a {word} {i}") for i, word in enumerate(words)))
+    data = build_dataset(store, Selection(), yes)
+    lines = data.lines()
+    answers = [m["content"] for line in lines for m in line["messages"] if m["role"] == "assistant"]
+    assert answers == [row.answer for row in data.used]
+    assert len(answers) > 100
+    assert max(len(line["messages"]) for line in lines) <= 101

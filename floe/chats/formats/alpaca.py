@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from floe.chats.formats.openai_messages import add_message
 from floe.chats.imported import (
     ChatBuilder,
     ChatFormat,
@@ -10,6 +11,7 @@ from floe.chats.imported import (
     ImportedChat,
     ImportNotes,
     is_record,
+    records_in,
 )
 
 _PAIRS: Final = (
@@ -17,6 +19,7 @@ _PAIRS: Final = (
     ("instruction", "response"),
     ("prompt", "completion"),
     ("prompt", "response"),
+    ("prompt", "chosen"),
     ("question", "answer"),
 )
 
@@ -34,6 +37,14 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     assert pair is not None
     builder = ChatBuilder(notes)
     question, more, answer = value[pair[0]], value.get("input") or "", value[pair[1]]
+    if isinstance(answer, list):
+        # Both in messages; some repeat the question at the beginning of the answer.
+        told = records_in(answer)
+        asked = records_in(question) if isinstance(question, list) else []
+        for message in told if told[:1] and told[0].get("role") != "assistant" else asked + told:
+            add_message(builder, message)
+        yield builder.chat()
+        return
     if not all(isinstance(each, str) for each in (question, more, answer)):
         raise ChatShapeError("has a message that is not text")
     if isinstance(value.get("system"), str):

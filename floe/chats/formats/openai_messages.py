@@ -18,6 +18,7 @@ from floe.chats.imported import (
     is_list_of_records,
     is_record,
     moment_of,
+    record_in,
     records_in,
     role_of,
 )
@@ -33,7 +34,7 @@ def add_message(builder: ChatBuilder, message: dict[str, Any]) -> None:
     Raises:
         ChatShapeError: it is none.
     """
-    role = role_of(message.get("role"))
+    role = role_of(message.get("role", message.get("from")))
     if role is None:
         builder.skip(TOOL)
         return
@@ -41,7 +42,7 @@ def add_message(builder: ChatBuilder, message: dict[str, Any]) -> None:
         builder.skip(TOOL)
     if any(message.get(key) for key in _THOUGHTS):
         builder.skip(THOUGHT)
-    text = read_content(builder, message.get("content"))
+    text = read_content(builder, message.get("content", message.get("value")))
     if not text and isinstance(message.get("refusal"), str):
         text = message["refusal"]
     if not text and (message.get("tool_calls") or message.get("function_call")):
@@ -88,7 +89,7 @@ def _read_part(builder: ChatBuilder, part: Any) -> str:
 
 
 def _recognises(value: Any) -> bool:
-    if _is_preference(value):
+    if _is_preference(value) or "messages" in record_in(value, "body"):
         return True
     return is_record(value, "messages") or (
         is_list_of_records(value) and "role" in value[0] and "content" in value[0]
@@ -102,6 +103,7 @@ def _is_preference(value: Any) -> bool:
 def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     builder = ChatBuilder(notes)
     record = value if isinstance(value, dict) else {}
+    record = record_in(record, "body") or record  # a request, as it was sent
     messages = value
     if _is_preference(value):
         messages = records_in(value["input"]["messages"]) + records_in(value["preferred_output"])

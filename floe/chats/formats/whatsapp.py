@@ -25,14 +25,18 @@ ID: Final = "whatsapp"
 LABEL: Final = "WhatsApp"
 
 _STAMP: Final = (
-    r"(?P<date>\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4})\.?,?\s+(?:[^\W\d]{1,4}\.?\s+){0,2}"
+    r"(?P<date>\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4})\.?,?\s+(?P<word>(?:[^\W\d]{1,4}\.?\s*){0,2})"
     r"(?P<time>\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)(?:\s?(?P<half>[AaPp])\.?\s?[Mm]\.?)?"
 )
 _HEAD: Final = re.compile(
     rf"[\u200e\u200f\u202a-\u202e\ufeff]*"
-    rf"(?:\[{_STAMP}\]\s|{_STAMP.replace('?P<', '?P<plain_')}\s[-\u2013]\s)"
+    rf"(?:\[{_STAMP}\]\s|{_STAMP.replace('?P<', '?P<plain_')}(?:\s[-\u2013]|,)\s)"
     r"(?P<rest>.*)"
 )
+_HALVES: Final = {
+    **dict.fromkeys(("오전", "午前", "上午"), "a"),
+    **dict.fromkeys(("오후", "午後", "下午"), "p"),
+}
 _LONGEST_NAME: Final = 80
 _FILE_LINE: Final = re.compile(r"\u200e?[\w-]+\.\w{2,5} \([^()]*\)")
 _OMITTED: Final = re.compile(r"<[^<>\n]{3,60}>")
@@ -133,10 +137,10 @@ def _messages(text: str, notes: ImportNotes) -> Iterator[_Line]:
         yield from _line(*current, notes)
 
 
-def _line(head: re.Match[str], words: list[str], notes: ImportNotes) -> Iterator[_Line]:
-    sender, colon, first = words[0].partition(": ")
-    if not colon and words[0].endswith(":"):
-        sender, colon, first = words[0][:-1], ":", ""
+def _line(head: re.Match[str], lines: list[str], notes: ImportNotes) -> Iterator[_Line]:
+    sender, colon, first = lines[0].partition(": ")
+    if not colon and lines[0].endswith(":"):
+        sender, colon, first = lines[0][:-1], ":", ""
     if not colon or len(sender) > _LONGEST_NAME:
         notes.parts[NOTE] += 1  # "Messages are end-to-end encrypted", "Anna was added"
         return
@@ -144,11 +148,13 @@ def _line(head: re.Match[str], words: list[str], notes: ImportNotes) -> Iterator
     date = head["date"] or head["plain_date"]
     hours, minutes, *seconds = map(int, re.split("[:.]", head["time"] or head["plain_time"]))
     half = (head["half"] or head["plain_half"] or "").lower()
+    words = (head["word"] or head["plain_word"] or "").split()
+    half = half or next((_HALVES[each] for each in words if each in _HALVES), "")
     if half:
         hours = hours % 12 + 12 * (half == "p")
     one, two, three = (int(each) for each in re.split(r"[./-]\s?", date))
     clock = (hours, minutes, seconds[0] if seconds else 0)
-    yield _Line((one, two, three), clock, sender, "\n".join([first, *words[1:]]))
+    yield _Line((one, two, three), clock, sender, "\n".join([first, *lines[1:]]))
 
 
 def _words(builder: ChatBuilder, text: str) -> str | None:

@@ -29,6 +29,7 @@ ConsentCheck = Callable[[Conversation], bool]
 HELD_OUT_SHARE: Final = 0.2
 LIKED_WEIGHT: Final = 2.0
 _ALL: Final = 1_000_000_000
+_LONGEST_RUN: Final = 50
 PRIVATE: Final = "private"
 """Beginning of the reason for leaving out an answer in which something private was found."""
 _BY_HAND: Final = "you left it out"
@@ -339,11 +340,17 @@ def _why_left_out(rows: Sequence[LearningRow]) -> str:
 
 
 def _runs(rows: Iterable[LearningRow]) -> list[list[LearningRow]]:
-    """Used answers that follow each other without a gap, on the same side of the split."""
+    """Used answers that follow each other without a gap, on the same side of the split.
+
+    At most `_LONGEST_RUN` of them, because each is tokenised with all before it in its run.
+    """
     runs = groupby(
         enumerate(rows), key=lambda pair: (pair[1].conversation_id, pair[1].split, _gap(pair))
     )
-    return [[row for _, row in run] for _, run in runs]
+    found = [[row for _, row in run] for _, run in runs]
+    return [
+        run[at : at + _LONGEST_RUN] for run in found for at in range(0, len(run), _LONGEST_RUN)
+    ]
 
 
 def _gap(pair: tuple[int, LearningRow]) -> int:

@@ -3,7 +3,8 @@
 Knows strings only. Sets of character 5-grams are compared by their Jaccard similarity; prefix
 filtering (Bayardo, Ma and Srikant, "Scaling up all pairs similarity search", WWW 2007) finds all
 pairs without looking at every one: texts that are at least `t` alike must share one of their
-`n - ceil(t n) + 1` rarest grams.
+`n - ceil(t n) + 1` rarest grams. Of those, a bitmap of hashed grams rules out nearly all (Sandes,
+Teodoro and Melo, "Bitmap filter", 2020): each bit that only one of two has is a gram unshared.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import Final
 
 GRAM: Final = 5
 """Characters of a gram."""
+_BITS: Final = 2048
 ALIKE: Final = 0.8
 """Jaccard similarity from which two texts count as the same: a word or two differ in a line."""
 
@@ -29,6 +31,13 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
+def _bitmap(found: frozenset[str]) -> int:
+    bits = 0
+    for gram in found:
+        bits |= 1 << (hash(gram) % _BITS)
+    return bits
+
+
 def first_alike(texts: Sequence[str]) -> list[int | None]:
     """For each text the index of the earliest kept text that it nearly repeats, or None.
 
@@ -37,12 +46,23 @@ def first_alike(texts: Sequence[str]) -> list[int | None]:
     sets = [grams(text) for text in texts]
     counts = Counter(gram for found in sets for gram in found)
     holders: defaultdict[str, list[int]] = defaultdict(list)
+    bitmaps = [_bitmap(found) for found in sets]
     found_alike: list[int | None] = []
+
+    def may_be_alike(one: int, other: int) -> bool:
+        """Whether lengths and bitmaps allow it: both need t / (1 + t) of all grams in common."""
+        needed = ALIKE / (1 + ALIKE) * (len(sets[one]) + len(sets[other])) - 1e-9
+        unshared = (bitmaps[one] & ~bitmaps[other]).bit_count()
+        return min(len(sets[one]) - unshared, len(sets[other])) >= needed
+
     for place, own in enumerate(sets):
         rarest = sorted(own, key=lambda gram: (counts[gram], gram))
         prefix = rarest[: len(own) - math.ceil(ALIKE * len(own)) + 1]
         candidates = sorted({holder for gram in prefix for holder in holders[gram]})
-        match = next((i for i in candidates if similarity(own, sets[i]) >= ALIKE), None)
+        match = next(
+            (i for i in candidates if may_be_alike(place, i) and similarity(own, sets[i]) >= ALIKE),
+            None,
+        )
         found_alike.append(match)
         if match is None:
             for gram in prefix:

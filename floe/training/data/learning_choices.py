@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final, Self
+from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
@@ -54,8 +55,24 @@ def toggled(ids: Sequence[int], one: int, present: bool) -> tuple[int, ...]:
     return tuple(sorted({*ids, one} if present else {*ids} - {one}))
 
 
+_LATEST: Final[WeakKeyDictionary[Store, tuple[tuple[Any, ...], Dataset]]] = WeakKeyDictionary()
+"""The rows of each store as they were last looked at, by what they followed from."""
+
+
 def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
-    """The rows as chosen, with some changes that are not kept, each in or out with its reason."""
+    """The rows as chosen, with some changes that are not kept, each in or out with its reason.
+
+    As long as nothing is written to the store, they are those of before.
+    """
+    # Read before the rows: what is written meanwhile makes the next look a new one.
+    key = (store.data_version(), system_prompt, tuple(sorted(changes.items())))
+    latest = _LATEST.get(store)
+    if latest is None or latest[0] != key:
+        latest = _LATEST[store] = key, _choose(store, system_prompt, changes)
+    return latest[1]
+
+
+def _choose(store: Store, system_prompt: str, changes: dict[str, Any]) -> Dataset:
     kept = LearningChoices.load(store, **changes)
     chosen = [each.id for each in store.conversations(10**9) if each.id not in kept.except_chats]
     general = consent(store)
