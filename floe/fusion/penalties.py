@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from floe.fusion.index import TokenIndex
 from floe.records import Sampling
 
 _MOST_RETRACTED: Final = 64
@@ -43,16 +42,16 @@ class Shift(NamedTuple):
 class Penalties:
     """What one answer repeats so far."""
 
-    def __init__(self, sampling: Sampling, index: TokenIndex, pieces: tuple[bytes, ...]) -> None:
+    def __init__(self, sampling: Sampling, pieces: tuple[bytes, ...]) -> None:
         """Begin an answer; `pieces` are the bytes of each token by id."""
         self._sampling = sampling
         self._history: list[int] = []
         self._counting = _counts_tokens(sampling)
         self._counts: defaultdict[int, int] = defaultdict(int)
         self._dry = _looks_for_passages(sampling)
-        self._breakers = (
-            _breakers(index, pieces, sampling.dry_breakers) if self._dry else _NO_BREAKERS
-        )
+        self._pieces = pieces
+        texts = sampling.dry_breakers if self._dry else ()
+        self._breakers = _breakers(pieces, texts) if texts else _NO_BREAKERS
         self._places: defaultdict[int, list[int]] = defaultdict(list)
         # For each place that an end of the answer agrees with the text before it: how many tokens.
         self._matches: dict[int, int] = {}
@@ -161,12 +160,17 @@ class Penalties:
         return self._sampling.dry_multiplier * self._sampling.dry_base**exponent
 
     def _ends_breaker(self, token: int) -> bool:
-        if token in self._breakers.single:
-            return True
-        return any(
-            tuple(self._history[-len(sequence) :]) == sequence
-            for sequence in self._breakers.by_last.get(token, ())
-        )
+        """Whether a breaker ends in this token, the answer's last."""
+        breakers = self._breakers
+        if token in breakers.single or not breakers.texts:
+            return token in breakers.single
+        last = len(self._pieces[token])
+        text = b""
+        for earlier in reversed(self._history):
+            text = self._pieces[earlier] + text
+            if len(text) >= last + _LONGEST_BREAKER:
+                break
+        return any(breaker in text[-(last + len(breaker) - 1) :] for breaker in breakers.texts)
 
     def _uncount(self, token: int) -> None:
         self._counts[token] -= 1
@@ -189,35 +193,23 @@ def _looks_for_passages(sampling: Sampling) -> bool:
 
 
 class _Breakers(NamedTuple):
-    """Sequences of tokens across which nothing counts as a repetition.
+    """Texts across which nothing counts as a repetition.
 
     Attributes:
         single: tokens that hold a whole breaker.
-        by_last: sequences of several tokens, by the last of them.
+        texts: breakers of more than one byte, which can lie in several tokens.
     """
 
     single: frozenset[int]
-    by_last: dict[int, list[tuple[int, ...]]]
+    texts: tuple[bytes, ...]
 
 
-_NO_BREAKERS: Final = _Breakers(frozenset(), {})
+_NO_BREAKERS: Final = _Breakers(frozenset(), ())
 
 
 @lru_cache(maxsize=4)
-def _breakers(index: TokenIndex, pieces: tuple[bytes, ...], texts: tuple[str, ...]) -> _Breakers:
-    """Find the tokens and sequences that hold a breaker (`get_overlapping_token_sequences`)."""
-    single: set[int] = set()
-    by_last: dict[int, list[tuple[int, ...]]] = {}
-    for text in texts:
-        breaker = text.encode()[:_LONGEST_BREAKER]
-        if not breaker:
-            continue
-        single.update(i for i, piece in enumerate(pieces) if breaker in piece)
-        for cut in range(1, len(breaker)):
-            tail = tuple(index.spell(breaker[cut:]))
-            if not tail:
-                continue
-            for i, piece in enumerate(pieces):
-                if piece.endswith(breaker[:cut]):
-                    by_last.setdefault(tail[-1], []).append((i, *tail))
-    return _Breakers(frozenset(single), by_last)
+def _breakers(pieces: tuple[bytes, ...], texts: tuple[str, ...]) -> _Breakers:
+    """Find the tokens that hold a breaker."""
+    breakers = [made for text in texts if (made := text.encode()[:_LONGEST_BREAKER])]
+    single = {i for i, piece in enumerate(pieces) if any(each in piece for each in breakers)}
+    return _Breakers(frozenset(single), tuple(each for each in breakers if len(each) > 1))

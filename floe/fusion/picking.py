@@ -56,7 +56,7 @@ class Picker:
         """Start an answer: its random numbers, and the penalties on what it will repeat."""
         self.seed(sampling.seed)
         asked = Penalties.are_asked_for(sampling)
-        self._penalties = Penalties(sampling, self._index, self._pieces) if asked else None
+        self._penalties = Penalties(sampling, self._pieces) if asked else None
 
     def accept(self, token: int) -> None:
         """Take note of the answer's next token; penalties of those to come look at it."""

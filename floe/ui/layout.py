@@ -127,7 +127,7 @@ def lay_out(
                     mode = gr.Radio(
                         MODES, value=defaults.mode, label="Who answers", elem_id="mode", min_width=0
                     )
-                advanced = js_component("advanced", "set", "reset")
+                    advanced = js_component("advanced", "set", "reset")
                 with gr.Row(elem_id="composer"):
                     prompt = gr.Textbox(
                         elem_id="prompt",

@@ -25,7 +25,7 @@ A, B, C, D, NEWLINE, COLON = range(1, 7)
 
 
 def penalties_after(tokens: Sequence[int], sampling: Sampling) -> Penalties:
-    made = Penalties(sampling, TokenIndex(PIECES, [0]), PIECES)
+    made = Penalties(sampling, PIECES)
     for token in tokens:
         made.accept(token)
     return made
@@ -69,6 +69,13 @@ def test_dry_by_hand(said: list[int], expected: dict[int, float]) -> None:
     sampling = Sampling(dry_multiplier=1.0, dry_base=2.0)
     found = shifts(penalties_after(said, sampling), np.zeros(7, np.float32))
     assert {token: -by for token, by in found.items()} == expected
+
+
+def test_a_breaker_may_lie_in_several_tokens() -> None:
+    sampling = Sampling(dry_multiplier=1.0, dry_breakers=("ab",))
+    logits = np.zeros(7, np.float32)
+    assert shifts(penalties_after([C, D, A, C, D], sampling), logits) == {A: -1.0}
+    assert not shifts(penalties_after([C, D, A, B, C, D, A, B], sampling), logits)
 
 
 def test_dry_looks_no_further_back_than_its_range() -> None:
@@ -153,7 +160,6 @@ def reference(smollm_path: Path) -> Iterator[Reference]:
 def test_penalties_are_those_of_llama_cpp(reference: Reference) -> None:
     random = np.random.default_rng(7)
     size = len(reference.pieces)
-    index = TokenIndex(reference.pieces, [2])
     # Few words, so that passages repeat; among them breakers, alone and in pieces.
     texts = (b" the", b" sea", b" is", b" blue", b"\n", b":", b" a", b"**")
     words = [reference.pieces.index(text) for text in texts]
@@ -170,7 +176,7 @@ def test_penalties_are_those_of_llama_cpp(reference: Reference) -> None:
         dry = sampling.dry_multiplier > 0
         weights = np.array([4, 4, 4, 3, 1, 0.5, 2, 0.3])
         said = [words[i] for i in random.choice(8, size=50, p=weights / weights.sum())]
-        ours = Penalties(sampling, index, reference.pieces)
+        ours = Penalties(sampling, reference.pieces)
         with freed(reference.dry(sampling) if dry else reference.penalties(sampling)) as theirs:
             for place, token in enumerate(said):
                 ours.accept(token)

@@ -30,7 +30,14 @@ floe.samplingFields = [
     "Keeps whole passages from coming again and again. 0 is off.",
   ],
   ["max_tokens", "Longest answer", 1, 65536, 1, "In tokens; an English word is about 1.3 of them."],
-  ["seed", "Seed", 0, 9007199254740991, 1, "Draws the same again. Empty: other each time."],
+  [
+    "seed",
+    "Seed",
+    0,
+    9007199254740991,
+    1,
+    "The same number draws the same again. Empty: a new draw.",
+  ],
 ];
 
 floe.advanced = (part) => {
