@@ -25,6 +25,7 @@ from floe.store import Store
 from floe.store.text import segment
 
 _BATCH: Final = 200
+_NOTES: Final = "notes"
 _SHORT_REPLY: Final = 80
 """Characters of a reply that says little without the question that it answers."""
 _MOST_OF_A_MESSAGE: Final = 40
@@ -65,7 +66,7 @@ def unread_messages(store: Store) -> bool:
 def index_notes(store: Store) -> None:
     """Read the notes of the page as they now stand."""
     with store.writing() as db:
-        source = _source(db, "note", "") or _add_source(db, "note")
+        source = _source(db, "note", _NOTES) or _add_source(db, "note", _NOTES)
         _replace(db, source, split_passages(choices.notes(store)), time.time())
 
 
