@@ -72,6 +72,10 @@ CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
 _FIRST_ANSWER: Final = 2
 """Messages of a prompt that begins a chat: the system prompt and the question."""
+MEMORY_WEIGHT: Final = 0.8
+"""The local model counts at least so much in an answer for which it read earlier words of the
+person, unless the slider is moved meanwhile or stands at 0: at 0.5 the cloud, which has not seen
+them, talked 2 of 17 answers away from what they say."""
 _MOST_KEPT_HERE: Final = 10_000
 """Questions of programs that are remembered as asked of this device alone."""
 
@@ -267,7 +271,7 @@ class Assistant:
         path = self._unstored_path(number, messages, options)
         prompt, found = self._with_memory(prompt, None, options, wanted=memory and personal)
         passage = self._passage(options, path, prompt.dropped, told, found)
-        turn = UnstoredTurn(number, passage.route, self._controls(options), heard)
+        turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
         turn.memory = found
         self._begin(turn, prompt, passage, options, adapters=adapters)
         return turn
@@ -569,7 +573,7 @@ class Assistant:
             answer.conversation_id,
             answer.id,
             passage.route,
-            self._controls(options),
+            self._controls(options, found),
             self._writer.wake,
         )
         turn.memory = found
@@ -592,11 +596,15 @@ class Assistant:
                 'Ask for the rest in a new message, such as "Go on from there".'
             ) from None
 
-    def _controls(self, options: TurnOptions) -> Controls:
+    def _controls(self, options: TurnOptions, memory: Sequence[MemoryPassage]) -> Controls:
         deadline = options.deadline
         if deadline is None:
             deadline = self._settings.deadline_ms / 1000
-        return Controls(options.weight, deadline, options.tolerance)
+        weight = options.weight
+        if memory and weight > 0:
+            # The cloud has not seen what the local model has just read.
+            weight = max(weight, MEMORY_WEIGHT)
+        return Controls(weight, deadline, options.tolerance)
 
     def _begin(
         self,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from floe.errors import DataError
 from floe.store import Store
 from floe.store.text import clean
 
@@ -43,5 +44,13 @@ def notes(store: Store) -> str:
 
 
 def set_notes(store: Store, text: str) -> None:
-    """Keep them; empty: none."""
-    store.set_setting(_NOTES, clean(text).strip()[:MAX_NOTES])
+    """Keep them; empty: none.
+
+    Raises:
+        DataError: they are too long; those of before stay.
+    """
+    if len(text) > MAX_NOTES:
+        raise DataError(
+            f"Your notes are longer than {MAX_NOTES:,} characters. Put them into files of a folder."
+        )
+    store.set_setting(_NOTES, clean(text).strip())

@@ -5,6 +5,7 @@ Knows neither models nor turns; which files there are `floe.memory.files` says.
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from floe.store import Store
 from floe.store.text import segment
 
 _BATCH: Final = 200
+_NOTES: Final = "notes"
 _SHORT_REPLY: Final = 80
 """Characters of a reply that says little without the question that it answers."""
 _MOST_OF_A_MESSAGE: Final = 40
@@ -56,16 +58,10 @@ def index_messages(store: Store, seconds: float) -> bool:
             return False
 
 
-def unread_messages(store: Store) -> bool:
-    """Whether there is a message that has not been read yet."""
-    with store.reading() as db:
-        return db.execute(_UNREAD, [1]).fetchone() is not None
-
-
 def index_notes(store: Store) -> None:
     """Read the notes of the page as they now stand."""
     with store.writing() as db:
-        source = _source(db, "note", "") or _add_source(db, "note")
+        source = _source(db, "note", _NOTES) or _add_source(db, "note", _NOTES)
         _replace(db, source, split_passages(choices.notes(store)), time.time())
 
 
@@ -138,8 +134,7 @@ def forget_passage(store: Store, passage_id: int) -> None:
         )
         db.execute("INSERT INTO memory_search(memory_search) VALUES ('optimize')")
     if kind == "note":
-        left = [each for each in split_passages(choices.notes(store)) if each != text]
-        choices.set_notes(store, "\n\n".join(left))
+        choices.set_notes(store, _without(choices.notes(store), text))
     store.checkpoint()
 
 
@@ -168,17 +163,6 @@ def uses_of(store: Store, message_id: int) -> list[MemoryPassage]:
             [message_id],
         ).fetchall()
     return [MemoryPassage(*row) for row in rows]
-
-
-def count_uses(store: Store, message_ids: Sequence[int]) -> dict[int, int]:
-    """Count the passages that were read for each of these answers; those without are left out."""
-    ids = ",".join(str(int(each)) for each in message_ids)
-    with store.reading() as db:
-        rows = db.execute(
-            f"SELECT message_id, count(*) FROM memory_uses WHERE message_id IN ({ids})"  # noqa: S608 (numbers only)
-            " GROUP BY message_id"
-        ).fetchall()
-    return dict(rows)
 
 
 def _message_passages(content: str, role: str, before: str) -> list[str]:
@@ -227,6 +211,17 @@ def _replace(db: Database, source: int, texts: Sequence[str], said_at: float) ->
             [source, position, text, said_at, int(is_first_person(text))],
         ).lastrowid
         db.execute("INSERT INTO memory_search (rowid, text) VALUES (?, ?)", [added, segment(text)])
+
+
+def _without(notes: str, passage: str) -> str:
+    """Take a passage out of the notes where it is a paragraph or a line; all else stays."""
+    kept = []
+    for paragraph in re.split(r"(\n[^\S\n]*\n\s*)", notes):
+        if split_passages(paragraph) == [passage]:
+            continue
+        lines = paragraph.splitlines(keepends=True)
+        kept += [line for line in lines if split_passages(line) != [passage]]
+    return "".join(kept)
 
 
 def _digest(text: str) -> bytes:

@@ -1,14 +1,13 @@
 """Finds passages for a question: FTS5 ranks by words, and a question about oneself wants one's own.
 
 Measured on own pairs of a fact and a question in other words, among 366 other passages
-(`tests/memory/facts.py`); how often the right passage was among the first five, on the 40 pairs
-that this was tuned on and on the 20 written afterwards: BM25 alone 26 and 16, this search 36 and
-16, the router's embedding (SIF) 28 and 17, its ranks together with those of BM25 28 and 17. So what
+(`tests/memory/facts.py`); how often the right passage was among the first five, on the 60 pairs
+that this was tuned on and on the 20 written afterwards: BM25 alone 42 and 17, this search 54 and
+17, the router's embedding (SIF) 45 and 14, its ranks together with those of BM25 45 and 16. So what
 this adds to BM25 on unseen pairs is not a better order but a threshold: of 296 prompts that are
-about nobody, 7 find something here. Embeddings would find one of 20 more, for a vector a passage
-that is worth nothing once the model changes; the mean of the last hidden state, at 30 ms and more a
-passage, found fewer than words. `sqlite-vec` needs loadable extensions, which many a Python's
-`sqlite3` lacks.
+about nobody, 7 find something here. The mean of the last hidden state, at 30 ms and more a passage,
+found fewer than words. `sqlite-vec` needs loadable extensions, which many a Python's `sqlite3`
+lacks. The three of 20 that are not found share no word with their question.
 """
 
 import json
@@ -37,6 +36,8 @@ _OWN: Final = 3.0
 """What it counts that question and passage are both somebody's own; a rare word counts six."""
 _KIN: Final = 0.7
 """What a related word counts, against the word itself."""
+_PREFIX: Final = 4
+"""Letters from which on a word that goes on is a related one: teach and teacher, flat, flatmate."""
 _RECENT: Final = 0.5
 _HALF_LIFE: Final = 90 * DAY_SECONDS
 _COVER: Final = 0.6
@@ -51,7 +52,7 @@ _NEAR_BEST: Final = 0.5
 
 _GENERAL: Final = 0.4
 _GENERAL_WORDS: Final = frozenset(
-    {"called", "color", "colour", "date", "day", "days", "kind", "long", "name", "named"}
+    {"called", "color", "colour", "date", "day", "days", "kind", "like", "long", "name", "named"}
     | {"number", "old", "place", "sort", "time", "type", "year", "years"}
 )
 """Words that say what is asked for; they find it less than what it is asked about."""
@@ -81,7 +82,8 @@ doctor physician
 medicine medication drug
 allergic allergy = medicine medication eat food
 colour color
-favourite favorite best prefer
+favourite favorite best prefer like love
+childhood young = grew child
 name named called
 phone telephone mobile
 pet animal breed = cat dog
@@ -208,6 +210,7 @@ def _candidates(
 ) -> dict[int, tuple[Any, ...]]:
     """The passages that rank highest by their words, by id."""
     words = [word for each in terms for word in (each.word, *each.kin)]
+    begun = [_match((), each.word) for each in terms if len(each.word) >= _PREFIX]
     rows = db.execute(
         """
         SELECT p.id, s.kind, coalesce(c.title, s.name), p.text, p.said_at, c.id, p.first_person,
@@ -223,7 +226,7 @@ def _candidates(
             AND later.parent_id IS m.parent_id AND later.role = m.role AND later.id > m.id)
         """,
         {
-            "words": _match(words),
+            "words": " OR ".join([_match(words), *begun]),
             "limit": _CANDIDATES,
             "here": -1 if conversation_id is None else conversation_id,
         },
@@ -243,7 +246,7 @@ def _scored(
     covered = dict.fromkeys(found, 0.0)
     for term in terms:
         exact = _having(db, [term.word], ids)
-        kin = _having(db, term.kin, ids) - exact if term.kin else set()
+        kin = _having(db, term.kin, ids, begun=term.word) - exact
         for one in exact:
             covered[one] += term.weight
         for one in kin:
@@ -275,15 +278,18 @@ def _scored(
     return scored
 
 
-def _having(db: Database, words: Iterable[str], ids: str) -> set[int]:
-    """Ids, of these, of passages with one of the words."""
+def _having(db: Database, words: Iterable[str], ids: str, begun: str = "") -> set[int]:
+    """Ids, of these, of passages with one of the words, or one that begins as `begun` does."""
     rows = db.execute(
         f"SELECT rowid FROM memory_search WHERE memory_search MATCH ? AND rowid IN ({ids})",  # noqa: S608 (numbers only)
-        [_match(words)],
+        [_match(words, begun)],
     )
     return {row[0] for row in rows}
 
 
-def _match(words: Iterable[str]) -> str:
+def _match(words: Iterable[str], begun: str = "") -> str:
     """Any of the words, as an FTS5 query; each quoted, so that nothing in them is an operator."""
-    return " OR ".join('"' + segment(word).replace('"', '""') + '"' for word in words)
+    quoted = ['"' + segment(word).replace('"', '""') + '"' for word in words]
+    if len(begun) >= _PREFIX or not quoted:
+        quoted.append('"' + segment(begun).replace('"', '""') + '"*')
+    return " OR ".join(quoted)

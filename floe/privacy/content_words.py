@@ -15,7 +15,7 @@ _TEXT: Final = """
     because been before being below between both but by can cannot could d did do does doing done
     down during each either else ever every everyone everything few for from further get gets give
     go goes going got had has have having he hello her here hers herself hey hi him himself his
-    how i if in into is it its itself just know let like ll m make many me mean might mine more
+    how i if in into is it its itself just know let ll m make many me mean might mine more
     most much must my myself need no nor not now of off ok okay on once one only or other our ours
     ourselves out over own please re remember remind s same say shall she should so some someone
     something such t tell than thank thanks that the their theirs them themselves then there these

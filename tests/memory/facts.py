@@ -108,8 +108,6 @@ DEVELOPMENT: Final = (
         "Abendroth",
     ),
     ("Our plumber is called Ruben Castellane.", "What is the plumber's name?", "Castellane"),
-)
-REPORTED: Final = (
     ("My best friend Leopold makes violins.", "What does my best friend make?", "violin"),
     (
         "I was in hospital for my appendix in 2016.",
@@ -138,4 +136,34 @@ REPORTED: Final = (
     ("My favourite dish is mushroom risotto.", "What meal do I like most?", "risotto"),
     ("I keep bees, four hives at the moment.", "How many hives do I have?", "four"),
     ("My flatmate is Zuzana, she studies law.", "Who do I share my flat with?", "Zuzana"),
+)
+REPORTED: Final = (
+    ("My uncle Barnaby runs a bakery in Selworth.", "What does my uncle do?", "bakery"),
+    ("I have two cats, Moss and Fern.", "What are the names of my cats?", "Fern"),
+    ("My train pass expires on 12 October.", "When does my train pass run out?", "October"),
+    ("I studied chemistry in Uppsala.", "What did I study?", "chemistry"),
+    (
+        "The code of the garage door is 5518.",
+        "How do I open the garage door, what is the code?",
+        "5518",
+    ),
+    ("My girlfriend is called Maristela.", "What is my girlfriend's name?", "Maristela"),
+    ("We have a cabin by Lake Ostrava.", "Where is our cabin?", "Ostrava"),
+    ("I take my pills at eight in the morning.", "When do I have to take my pills?", "eight"),
+    ("My favourite film is Stalker.", "Which film do I like best?", "Stalker"),
+    ("I drive a delivery van for a living.", "How do I earn my money?", "van"),
+    ("My laptop is a ThinkPad with 16 GB of memory.", "How much memory does my laptop have?", "16"),
+    ("Our neighbours are the Dellacroix family.", "Who lives next door to us?", "Dellacroix"),
+    ("I am learning Portuguese this year.", "Which language am I learning?", "Portuguese"),
+    ("My grandmother Hesper turns ninety in May.", "How old will my grandmother be?", "ninety"),
+    ("I cannot stand coriander.", "Which herb do I dislike?", "coriander"),
+    ("My physiotherapist is Ms. Varga.", "Who is my physiotherapist?", "Varga"),
+    ("I lent my drill to Anselm.", "Who has my drill?", "Anselm"),
+    (
+        "Our daughter plays handball on Saturdays.",
+        "On what day does our daughter play handball?",
+        "Saturday",
+    ),
+    ("My mortgage runs until 2041.", "Until when does my mortgage run?", "2041"),
+    ("I bought a second-hand piano from a church.", "Where did I buy my piano?", "church"),
 )

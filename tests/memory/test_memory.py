@@ -227,6 +227,14 @@ def test_a_note_that_is_forgotten_goes_from_the_box(memory: Memory) -> None:
     memory.set_notes(f"{FACT}\n\nMy brother is called Corwin.")
     memory.forget(memory.recall(QUESTION, None)[0].id)
     assert memory.state().notes == "My brother is called Corwin."
+    long = f"I have a lot to say. {'My boat is small. ' * 60}".strip()
+    memory.set_notes(f"{long}\n\n- {FACT}\n- My brother is called Corwin.\n\nLast one.")
+    memory.forget(memory.recall(QUESTION, None)[0].id)
+    left = f"{long}\n\n- My brother is called Corwin.\n\nLast one."
+    assert memory.state().notes == left
+    with pytest.raises(DataError, match="longer than"):
+        memory.set_notes("x" * 1_000_001)
+    assert memory.state().notes == left
     memory.set_notes("")
     assert memory.state().passages == 0
 

@@ -56,7 +56,7 @@ def test_what_was_evaluated_before_stays_when_earlier_words_come_in(
         assert FACT.encode() in b"".join(smollm.pieces[token] for token in after)
         # The whole of the first prompt is still the beginning of the second.
         assert after[: len(before)] == before
-        assert model.context_size - len(after) > 1000
+        assert second.controls.weight == 1
     finally:
         assistant.close()
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from floe.chat.assistant import Assistant
+from floe.chat.assistant import MEMORY_WEIGHT, Assistant
 from floe.chat.turn import Turn, TurnOptions, TurnView
 from floe.cloud.link import CloudLink
 from floe.config import Settings
@@ -374,6 +374,7 @@ def test_memory_reaches_the_local_model_only(
     view = done(turn)
     assert [each.text for each in turn.memory] == [FACT]
     assert view.route.kind == "fused"
+    assert view.steps[0].weight == MEMORY_WEIGHT
     assert view.text == model.script
     assert FACT in read[-1]
     assert len(cloud.bodies) >= 1
@@ -401,7 +402,7 @@ def test_an_answer_from_memory_that_no_guard_saw_stays_here_afterwards(
     conversation = assistant.store.message(view.message_id).conversation_id
     model.script = COMMON
     for policy in ("local only", "pseudonyms"):
-        choices.set_policy(assistant.store, policy)  # type: ignore[arg-type]
+        choices.set_policy(assistant.store, policy)
         view = done(assistant.ask(conversation, PLAIN[0], OPTIONS))
         assert view.route.kind == "fused"
     assert len(cloud.bodies) >= 2

@@ -58,7 +58,8 @@ floe.memoryChip = (count, fetchUses, forget) => {
   const list = floe.el("ul", { className: "plain-list memory-uses", hidden: true });
   const button = floe.el("button", { type: "button", className: "chip" });
   button.append(floe.icon("chat"), floe.el("span", {}, words), floe.chevron());
-  button.title = "Show what was used; the cloud did not see it";
+  button.title =
+    "Show what was used. The cloud did not see it, so the model on this device counted more.";
   button.setAttribute("aria-expanded", "false");
 
   const line = (/** @type {MemoryUseValue} */ each) => {
