@@ -262,7 +262,6 @@ test("an example goes into the box, to be changed or sent", () => {
   window.document.body.append(frame);
   let typed = 0;
   box.addEventListener("input", () => (typed += 1));
-  floe.thread(part);
   part.send(view(0, 0, { conversation: null, leaf: null, total: 0, rows: [] }));
   const examples = window.document.querySelectorAll(".welcome li button");
   assert.equal(examples.length, floe.examples.length);
