@@ -153,6 +153,10 @@ interface Floe extends DrawnByName {
   nameChat(chat: number | null): void;
   openChat?(id: number | null): void;
 
+  // shortcuts.js
+  shortcuts: [string, string][];
+  showShortcuts(): void;
+
   // views.js
   viewNames: [string, string, string][];
   setView(name: string): void;
@@ -239,6 +243,7 @@ interface Floe extends DrawnByName {
   ): Surroundings;
 
   // chat/thread.js
+  examples: [string, string][];
   windowRows: number;
   mostRows: number;
   followEnd(log: HTMLElement, moved: () => void): FollowedEnd;

@@ -93,7 +93,7 @@ def lay_out(
                 cloud = js_component("cloud")
                 figures = js_component("figures")
             panel = lay_out_cloud(deadline_ms)
-            about = js_component("about", "keep", "allow")
+            about = js_component("about", "keep", "allow", "export")
             thread = js_component(
                 "thread",
                 "edit",

@@ -125,6 +125,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.clock.tick(actions.follow, session, shown, **_AT_ONCE)
 
     parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
+    parts.about.export(actions.export, session, [parts.save, parts.notice], **_EACH)
     parts.about.allow(actions.allow, session, [parts.about, parts.notice], **_EACH)
 
     gr.on(

@@ -46,7 +46,12 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "cloud": DrawnPart(values.CloudValue),
     "figures": DrawnPart(list[values.FigureValue]),
     "about": DrawnPart(
-        values.AboutValue, {"keep": events.SwitchAsked, "allow": events.ConsentAsked}
+        values.AboutValue,
+        {
+            "keep": events.SwitchAsked,
+            "allow": events.ConsentAsked,
+            "export": events.ChatFileAsked,
+        },
     ),
     "thread": DrawnPart(
         ThreadRows,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 import gradio as gr
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from floe.chats.one_chat import ChatFileKind
 from floe.errors import FloeError, PageError, PromptError
 from floe.kept_records import RowId
 from floe.store.text import clean
@@ -114,6 +115,12 @@ class KindAsked(ItemAsked):
     """An adapter is to be handed over."""
 
     kind: Literal["peft", "gguf"]
+
+
+class ChatFileAsked(_Asked):
+    """The chat in view is to be handed over."""
+
+    kind: ChatFileKind
 
 
 class ConsentAsked(_Asked):

@@ -76,6 +76,11 @@ interface ConsentAsked {
   allowed: boolean | null;
 }
 
+/** The chat in view is to be handed over. */
+interface ChatFileAsked {
+  kind: "markdown" | "json";
+}
+
 /** The line above the chat; None in `train` and `federate`: as in general. */
 interface AboutValue {
   conversation: number | null;
@@ -567,6 +572,7 @@ interface DrawnParts {
     {
       keep: SwitchAsked;
       allow: ConsentAsked;
+      export: ChatFileAsked;
     },
     Nothing
   >;

@@ -81,9 +81,20 @@ floe.about = (part) => {
     return { use, choice, general };
   });
   const menu = floe.el("details", { className: "menu" });
-  const opener = floe.el("summary", { title: "What this chat may be used for" }, floe.icon("more"));
+  const opener = floe.el("summary", { title: "More about this chat" }, floe.icon("more"));
   opener.setAttribute("aria-label", opener.title);
-  menu.append(opener, floe.el("div", {}, ...uses.map(({ choice }) => choice)));
+  /** @type {[ChatFileAsked["kind"], string][]} */
+  const files = [
+    ["markdown", "Save as Markdown"],
+    ["json", "Save as JSON"],
+  ];
+  const saves = files.map(([kind, name]) =>
+    floe.press(name, () => trigger("export", { kind }), "", "save"),
+  );
+  menu.append(
+    opener,
+    floe.el("div", {}, ...uses.map(({ choice }) => choice), floe.el("div", {}, ...saves)),
+  );
   floe.closeOutside(menu);
   element.append(title, keep, menu);
   /** @type {number | null} */

@@ -30,7 +30,7 @@ def _small_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_progress_names_round_device_and_time_left() -> None:
     now = 0.0
     said: list[str] = []
-    progress = simulate.SimulationProgress(2, 3, said.append, lambda: now)
+    progress = simulate.SimulationProgress(2, 3, said.append, said.append, lambda: now)
     progress.begin("Devices train")
     progress.turn(0, 1, 8)
     now = 30.0
@@ -53,9 +53,7 @@ def test_progress_names_round_device_and_time_left() -> None:
 def test_eight_devices_find_their_four_tasks_and_gain_by_it(base: Path) -> None:
     reports: list[RoundReport] = []
     said: list[str] = []
-    outcome = simulate.simulate(
-        base, 2, recipe=TINY, on_report=reports.append, on_stage=said.append
-    )
+    outcome = simulate.simulate(base, 2, recipe=TINY, on_report=reports.append, on_turn=said.append)
     for part in ("Eight devices", "each device trains by itself", "all devices train one"):
         told = [sentence for sentence in said if part in sentence]
         assert any("round 2 of 2, device 8 of 8. About" in sentence for sentence in told), part

@@ -256,3 +256,18 @@ test("keys that lead upwards turn away, others do not", () => {
     assert.equal(log().scrollTop, top, key);
   }
 });
+
+test("an example goes into the box, to be changed or sent", () => {
+  const box = window.document.createElement("textarea");
+  const frame = floe.el("div", { id: "prompt" }, box);
+  window.document.body.append(frame);
+  let typed = 0;
+  box.addEventListener("input", () => (typed += 1));
+  part.send(view(0, 0, { conversation: null, leaf: null, total: 0, rows: [] }));
+  const examples = window.document.querySelectorAll(".welcome li button");
+  assert.equal(examples.length, floe.examples.length);
+  examples[3].click();
+  assert.equal(box.value, floe.examples[3][1]);
+  assert.equal(typed, 1);
+  assert.equal(window.document.activeElement, box);
+});

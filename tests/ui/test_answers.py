@@ -185,14 +185,14 @@ def test_the_menu_of_a_chat_overrides_what_holds_in_general(page: Page, app: App
     message = answered(app, "Pump, for no training")
     person = Person(page, app)
     person.in_list("Pump, for no training").locator(".title").click()
-    page.get_by_label("What this chat may be used for").click()
+    page.get_by_label("More about this chat").click()
     training = page.get_by_role("group", name="May this chat be used for training?")
     expect(training.get_by_label("Same as for all chats")).to_be_checked()
     training.get_by_label("No", exact=True).check()
     page.keyboard.press("Escape")
     expect(training).to_be_hidden()
     page.reload()
-    page.get_by_label("What this chat may be used for").click()
+    page.get_by_label("More about this chat").click()
     expect(training.get_by_label("No", exact=True)).to_be_checked()
     with app.store() as store:
         assert store.conversation(message.conversation_id).train is False

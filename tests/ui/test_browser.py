@@ -220,7 +220,7 @@ def test_characters_of_many_bytes_come_out_whole(page: Page, app: App) -> None:
     assert emoji.search(content)
     assert "\ufffd" not in content
     assert "你好" in person.answer_text
-    drawn = person.tokens.all_inner_texts()
+    drawn = person.tokens.all_text_contents()
     assert emoji.search("".join(drawn))
     assert any("\u2039F0" in text for text in drawn)
 
@@ -399,3 +399,12 @@ def test_everything_is_at_hand_without_scrolling_sideways(page: Page, app: App, 
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= 844
+    # Head and dock take at most a third of a phone, and the cloud's panel leaves room to read.
+    height = "node => node.getBoundingClientRect().height"
+    around = [page.locator(part).evaluate(height) for part in ("#top", "#about", "#dock")]
+    assert sum(around) <= 844 / 3 if width < 860 else sum(around) <= 250
+    if width > 860:
+        page.set_viewport_size({"width": width, "height": 600})
+        page.click("#open-cloud")
+        expect(page.locator("#panel")).to_be_visible()
+        assert log.evaluate(height) >= 120

@@ -1,6 +1,7 @@
 """What makes a chat page one to stay in: tabs, addresses, drafts, and answers that go on."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -53,6 +54,13 @@ def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) 
     expect(header).to_be_visible()
     expect(header).to_have_text("Mountains")
 
+    page.get_by_label("More about this chat").click()
+    with page.expect_download() as fetched:
+        page.get_by_role("button", name="Save as Markdown").click()
+    assert fetched.value.suggested_filename == "Mountains.md"
+    assert "**Floe**\n\nMount Everest.\n" in Path(fetched.value.path()).read_text()
+    page.keyboard.press("Escape")
+
     row = person.in_list("Mountains")
     row.hover()
     row.get_by_label("Rename").click()
@@ -79,6 +87,22 @@ def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) 
 def test_what_broke_off_goes_on_and_what_waits_says_so(page: Page, app: App) -> None:
     add_chat(app, "Left alone", "Name three colours.", None)
     person = Person(page, app, length=8, mode="local")
+    page.click(".new-chat")
+    examples = page.get_by_role("list", name="Examples").get_by_role("button")
+    expect(examples).to_have_count(4)
+    examples.last.click()
+    expect(person.prompt).to_have_value(re.compile("^My sister Anna"))
+    expect(person.prompt).to_be_focused()
+    person.prompt.fill("")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_label("Search all chats")).to_be_focused()
+    page.locator("#chat .log").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_contain_text("Search all chats")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(person.prompt).to_be_focused()
     person.in_list("Left alone").locator(".title").click()
     page.get_by_role("button", name="Answer", exact=True).click()
     person.wait_for_the_end()

@@ -91,6 +91,7 @@ def simulate(
     baselines: bool = True,
     on_report: Callable[[RoundReport], None] = lambda _: None,
     on_stage: Callable[[str], None] = lambda _: None,
+    on_turn: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Run it to the end.
 
@@ -101,6 +102,7 @@ def simulate(
         baselines: whether own training and one average of all are measured, too.
         on_report: told of each round.
         on_stage: told what is going on, in words.
+        on_turn: told the same with round, device and the time that is left, at each device's turn.
 
     Raises:
         ModelError: the base cannot be read or trained.
@@ -108,7 +110,7 @@ def simulate(
     """
     began = time.perf_counter()
     run_config = _run_config(base, rounds, recipe or Recipe())
-    progress = SimulationProgress(rounds, 3 if baselines else 1, on_stage)
+    progress = SimulationProgress(rounds, 3 if baselines else 1, on_stage, on_turn)
     progress.begin("Eight devices train by their tasks")
     strategy = TaskExperts(run_config, on_report)
     run(_grid(base, lambda *turn: progress.turn(len(strategy.reports), *turn)), strategy, _WAIT)
@@ -170,11 +172,13 @@ class SimulationProgress:
         self,
         rounds: int,
         parts: int,
-        say: Callable[[str], None],
+        on_stage: Callable[[str], None],
+        on_turn: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin; each of the parts takes as many `rounds`."""
-        self._rounds, self._parts, self._say, self._clock = rounds, parts, say, clock
+        self._rounds, self._parts, self._clock = rounds, parts, clock
+        self._on_stage, self._on_turn = on_stage, on_turn
         self._began = clock()
         self._title = ""
         self._part = -1
@@ -184,7 +188,7 @@ class SimulationProgress:
         """Begin the next part."""
         self._part += 1
         self._title = title
-        self._say(f"{title}.")
+        self._on_stage(f"{title}.")
 
     def turn(self, rounds_over: int, place: int, count: int, over: float | None = None) -> None:
         """Tell that a device has its turn in the round after `rounds_over`.
@@ -199,7 +203,7 @@ class SimulationProgress:
             where = f"last look at device {place} of {count}"
         else:
             where = f"round {rounds_over + 1} of {self._rounds}, device {place} of {count}"
-        self._say(f"{self._title}: {where}." + (f" About {left} left." if left else ""))
+        self._on_turn(f"{self._title}: {where}." + (f" About {left} left." if left else ""))
 
     def _left(self) -> str:
         """About how long it will still take; empty while too little is known."""
@@ -277,6 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             baselines=not flags.no_baselines,
             on_report=on_report,
             on_stage=on_stage,
+            on_turn=record.stage if record else lambda _: None,
         )
     except FloeError as error:
         if record:

@@ -19,6 +19,7 @@ from floe.application import Application
 from floe.chat.drafts import Drafts
 from floe.chat.preferences import SAMPLING_NAMES, Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
+from floe.chats.one_chat import chat_file
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
 from floe.store.text import clean
@@ -31,6 +32,7 @@ from floe.ui.chat.conversations import conversation_list
 from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
 from floe.ui.layout import Parts
 from floe.ui.page_events import (
+    ChatFileAsked,
     ConsentAsked,
     ItemAsked,
     PlaceAsked,
@@ -44,6 +46,7 @@ from floe.ui.page_events import (
     read_text,
 )
 from floe.ui.page_values import AboutValue, CloudValue, ConversationListValue
+from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
@@ -227,6 +230,16 @@ class ChatActions:
         if session.conversation is not None:
             set_chat_consent(self._store, session.conversation, asked.use, asked.allowed)
         return {self.parts.about: self._about(session), self.parts.notice: ""}
+
+    @show_errors
+    def export(self, session: Session, event: gr.EventData) -> Changes:
+        """Hand over the conversation in view, as it is in view."""
+        asked = read_asked(event, ChatFileAsked)
+        if session.conversation is None:
+            raise PageError
+        conversation = self._store.conversation(session.conversation)
+        name, content = chat_file(asked.kind, conversation, self._messages(conversation.id))
+        return {self.parts.save: offer(name, content), self.parts.notice: ""}
 
     # Turns
 

@@ -26,7 +26,8 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     trigger("new");
     floe.find("#prompt textarea")?.focus();
   };
-  element.append(fresh, search, list);
+  const keys = floe.press("Keyboard", () => floe.showShortcuts(), "keys");
+  element.append(fresh, search, list, keys);
   floe.openChat = (id) => (id === null ? trigger("new") : trigger("open", { id }));
 
   const leave = () => {

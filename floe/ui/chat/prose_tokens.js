@@ -184,6 +184,10 @@ floe.alignText = (drawn, spelled, owners, from) => {
     floe.hideCard();
   };
 
+  document.addEventListener("pointerdown", (event) => {
+    if (floe.colours && !floe.closest(event, ".message-text, .tokens")) hide();
+  });
+
   /** @type {(text: MessageText, prose: ProseTokens) => void} */
   const listen = (text, prose) => {
     const point = (/** @type {MouseEvent} */ event) => {
@@ -207,7 +211,7 @@ floe.alignText = (drawn, spelled, owners, from) => {
       if (!piece) return;
       prose.at = piece.token;
       piece.node.parentElement?.scrollIntoView({ block: "nearest" });
-      show(prose, piece);
+      requestAnimationFrame(() => show(prose, piece)); // a scroll, which hides the card, is over
     });
   };
 

@@ -1,6 +1,14 @@
 // The conversation in view: the rows near what is looked at, and a scroll that obeys the person.
 "use strict";
 
+/** What one may ask at first; the last one is about somebody's own life. */
+floe.examples = [
+  ["Explain", "Explain to a ten-year-old why the sky is blue."],
+  ["Write", "Write a short, friendly mail that moves a meeting from Monday to Tuesday."],
+  ["Code", "Write a Python function that counts how often each word occurs in a text."],
+  ["My own", "My sister Anna has her birthday on Friday. Suggest three small presents for her."],
+];
+
 /** Rows asked for at once, and rows beyond which those far from the view are let go. */
 floe.windowRows = 40;
 floe.mostRows = 240;
@@ -164,6 +172,19 @@ floe.thread = (part) => {
     }
   };
 
+  /** Put an example into the box, to be changed or sent. */
+  const example = (/** @type {[string, string]} */ [name, text]) => {
+    const button = floe.el("button", { type: "button" }, floe.el("b", {}, name), text);
+    button.onclick = () => {
+      const box = floe.find("#prompt textarea");
+      if (!(box instanceof HTMLTextAreaElement)) return;
+      box.value = text;
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+      box.focus();
+    };
+    return floe.el("li", {}, button);
+  };
+
   const welcome = () => {
     const sheet = floe.el(
       "div",
@@ -176,6 +197,7 @@ floe.thread = (part) => {
         " on this device and the cloud write the answer together, token by token.",
       ),
       floe.el("p", {}, "Move the slider while it writes: the next words follow it."),
+      floe.el("ul", { "aria-label": "Examples" }, ...floe.examples.map(example)),
     );
     list.replaceChildren(sheet);
   };

@@ -55,6 +55,7 @@ _SCRIPTS: Final = (
     "shell.js",
     "forms.js",
     "addresses.js",
+    "shortcuts.js",
     "views.js",
     "chat/conversations.js",
     "chat/figures.js",
