@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from floe.bench import fuzz_seeds as seeds
 from floe.chats.importing import ChatSource
+from floe.bench.fuzz_wire import check_rows, make_stream, read_stream
 from floe.chats.jsonl import iterate_chat_lines
 from floe.cloud.client import Exchange
 from floe.cloud.probe.evidence import read_answer
@@ -145,7 +146,8 @@ def fuzz_targets() -> tuple[FuzzTarget, ...]:
         FuzzTarget("chat_export", 0.05, seeds.make_chat_export, _read_export, (DataError,)),
         FuzzTarget("chat_file", 0.15, seeds.make_chat_file, _read_chat_file, (DataError,)),
         FuzzTarget("cloud_chunks", 0.2, seeds.make_chunks, _read_chunks, _PROTOCOL_ERRORS),
-        FuzzTarget("token_spelling", 0.2, seeds.make_spelling, _read_spelling, _PROTOCOL_ERRORS),
+        FuzzTarget("token_spelling", 0.1, seeds.make_spelling, _read_spelling, ()),
+        FuzzTarget("cloud_text", 0.1, make_stream, read_stream, ()),
         FuzzTarget("settings", 0.02, seeds.make_settings, _read_settings, (FloeError,)),
         FuzzTarget("group_arrays", 0.15, seeds.make_group_arrays, _read_arrays, (FederationError,)),
     )
@@ -191,22 +193,17 @@ def _read_chunks(data: bytes) -> None:
             except RecursionError:
                 return  # openai's own decoding ends there; what it raises becomes a sentence
             exchange.at_ms.append(0.0)
-    _check_rows(read_answer(exchange, "The begin").tokens)
+    check_rows(read_answer(exchange, "The begin").tokens)
 
 
 def _read_spelling(data: bytes) -> None:
     reader = TokenReader("")
+    rows = []
     for entry in json.loads(data):
-        _check_rows(reader.read({"delta": {}, "logprobs": {"content": [entry]}}))
-    _check_rows(reader.read({"delta": {}, "finish_reason": "stop"}))
-
-
-def _check_rows(rows: Sequence[Any]) -> None:
-    for row in rows:
-        logprobs = [each.logprob for each in row.candidates]
-        assert logprobs == sorted(logprobs, reverse=True), "candidates are not in order"
-        assert all(-math.inf < each <= 0 for each in logprobs), "a probability is none"
-        assert all(bool(each.text_bytes) != each.end for each in row.candidates), "an empty token"
+        content = entry["token"] if isinstance(entry["token"], str) else " far"
+        choice = {"delta": {"content": content}, "logprobs": {"content": [entry]}}
+        rows += reader.read(choice)
+    check_rows(rows + reader.read({"delta": {}, "finish_reason": "stop"}))
 
 
 def _read_settings(data: bytes) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
@@ -29,14 +29,16 @@ from pydantic import SecretStr
 
 from floe.cloud.endpoint import (
     Endpoint,
+    EndpointRefusal,
     NotAnApiError,
     RateLimited,
     SecretRepeatedError,
+    is_loading,
     is_refusal,
 )
-from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
+from floe.cloud.probe.profile import EndpointProfile, downgrade_profile, room_for_answer
 from floe.cloud.protocol.bounds import bound_response
-from floe.cloud.protocol.distributions import TokenReader, as_chat_choice
+from floe.cloud.protocol.distributions import TokenReader
 from floe.cloud.protocol.request import Ask, Request, build_request
 from floe.cloud.stream import Stream
 from floe.errors import CloudError, StoreError
@@ -76,7 +78,9 @@ _ENTRY: Final = "floe.sent"
 """Where a request holds the number of its entry in the log."""
 _DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 _MAX_CHUNKS: Final = 200
-"""Of one exchange: its answer is a few tokens long, but the server may not know an end."""
+"""Of one exchange, or two for each token that it may have: the server may not know an end."""
+_MOST_TRIES: Final = 3
+"""Requests until a server has accepted one in some form."""
 _POLL_SECONDS: Final = 0.05
 _PURPOSE: ContextVar[tuple[Purpose, int | None]] = ContextVar("purpose", default=("probe", None))
 """For what the task at hand sends its requests, and for which answer."""
@@ -92,6 +96,7 @@ class Exchange:
         error: what went wrong, in a sentence.
         refusal: the server's own words if they may name what it does not like, else empty.
         refused: it was this request that failed; another one may not.
+        loading: the server is loading its model; the same request may not fail in a moment.
     """
 
     chunks: list[dict[str, Any]] = field(default_factory=list)
@@ -99,6 +104,7 @@ class Exchange:
     error: CloudError | None = None
     refusal: str = ""
     refused: bool = False
+    loading: bool = False
 
 
 class _LoggedClient(httpx2.AsyncClient):
@@ -355,6 +361,8 @@ class CloudClient:
         clock = asyncio.get_running_loop().time
         began = clock()
         accepted = over = False
+        tokens = request.body.get("max_tokens") or request.body.get("max_completion_tokens") or 0
+        most = max(_MAX_CHUNKS, 2 * tokens)
         try:
             async with asyncio.timeout(seconds) as limit, await self._post(request) as response:
                 accepted = True
@@ -365,14 +373,15 @@ class CloudClient:
                     if not over and any(c.get("finish_reason") for c in chunk.get("choices") or ()):
                         over = True
                         limit.reschedule(min(began + seconds, clock() + _COMPLETION_SECONDS))
-                    if len(done.chunks) >= _MAX_CHUNKS:
+                    if len(done.chunks) >= most:
                         break
         except Exception as error:  # every way in which a foreign server can fail
             if not over:
                 done.error = self._endpoint.explain(error, self.model)
                 done.refusal = self._endpoint.refusal_of(error)
                 done.refused = is_refusal(error)
-        if done.error is None and not over and len(done.chunks) < _MAX_CHUNKS:
+                done.loading = is_loading(error)
+        if done.error is None and not over and len(done.chunks) < most:
             done.error = self._incomplete_error()
         if done.error is not None and accepted and not done.chunks and clock() < began + seconds:
             # llama-cpp-python's server without --logits_all, asked for log-probabilities.
@@ -407,19 +416,31 @@ class CloudClient:
     async def _read(self, stream: Stream, ask: Ask, reason: tuple[Purpose, int | None]) -> None:
         _PURPOSE.set(reason)
         failure: CloudError | None = None
-        reader = TokenReader(ask.partial)
+        known = self.profile.repeats_partial if self.profile.complete else None
+        reader = TokenReader(ask.partial, repeats=known)
         try:
             async with asyncio.timeout(self._silence_seconds) as limit:
                 await self._receive(stream, reader, ask, limit)
-            if not reader.finished:
-                failure = self._incomplete_error()
         except asyncio.CancelledError:
             stream.end(None)
             raise
         except Exception as error:  # as above
             if not reader.finished:
                 failure = self._endpoint.explain(error, self.model)
-        stream.end(failure)
+        stream.end(failure or self._judge_end(stream, reader))
+
+    def _judge_end(self, stream: Stream, reader: TokenReader) -> CloudError | None:
+        """Say what is wrong with an answer that has come to its end, if anything is."""
+        if reader.finish_reason == "content_filter":
+            return EndpointRefusal(f"The content filter of {self.host} ended the answer.")
+        if not reader.finished:
+            return self._incomplete_error()
+        if reader.finish_reason == "length" and reader.thinking and stream.first_token_ms is None:
+            return EndpointRefusal(
+                f"{self.host} was still thinking when its tokens were used up. Ask for a longer "
+                "answer, for less effort, or another model."
+            )
+        return None
 
     def _incomplete_error(self) -> CloudError:
         return CloudError(f"{self.host} broke off in the middle of the answer.")
@@ -429,8 +450,14 @@ class CloudClient:
     ) -> None:
         clock = asyncio.get_running_loop().time
         scanner = SecretScanner(self._endpoint.redactor)
-        count = size = 0
+        heard = size = 0
         over = False
+
+        def pass_on(tokens: list[CloudToken]) -> None:
+            if tokens:
+                self._check_for_key(scanner, tokens)
+                stream.extend(tokens)
+
         async with await self._answer(ask) as response:
             chunk: Any
             async for chunk in response:
@@ -438,21 +465,23 @@ class CloudClient:
                     stream.count(chunk["usage"])
                 if over:
                     continue
-                choices = [as_chat_choice(choice) for choice in chunk.get("choices") or ()]
-                tokens = [token for choice in choices for token in reader.read(choice)]
-                if tokens:
-                    self._check_for_key(scanner, tokens)
+                tokens = [
+                    each for choice in chunk.get("choices") or () for each in reader.read(choice)
+                ]
+                pass_on(tokens)
+                if tokens or reader.thinking > heard:
+                    heard = reader.thinking
                     limit.reschedule(clock() + self._silence_seconds)
-                    stream.extend(tokens)
-                    count += len(tokens)
-                    size += sum(len(token.text_bytes) for token in tokens)
-                if count > ask.max_tokens or size > _MAX_BYTES_PER_TOKEN * (ask.max_tokens + 256):
+                size += sum(len(token.text_bytes) for token in tokens)
+                most = _MAX_BYTES_PER_TOKEN * (ask.max_tokens + 256)
+                if reader.count > ask.max_tokens or size > most:
                     reader.finish_reason = "length"  # the server was told, but goes on
                 over = reader.finished
                 if over:
                     stream.mark_complete()
                     # The limit is set once: a server that keeps talking must not keep its reader.
                     limit.reschedule(clock() + _COMPLETION_SECONDS)
+            pass_on(reader.close())
 
     def _check_for_key(self, scanner: SecretScanner, tokens: Sequence[CloudToken]) -> None:
         """Look for the key in tokens before anybody else sees them.
@@ -473,18 +502,23 @@ class CloudClient:
     async def _answer(self, ask: Ask) -> AsyncStream[object]:
         """Ask, and ask for less where the server refuses; what it accepts is remembered."""
         profile = self.profile
-        while True:
+        for left in reversed(range(_MOST_TRIES)):
             try:
                 response = await self._post(build_request(ask, profile))
             except openai.APIStatusError as error:
-                refusal = self._endpoint.refusal_of(error)
-                downgraded = downgrade_profile(profile, refusal) if refusal else None
-                if downgraded is None:
+                refusal = self._endpoint.refusal_of(error) if left else ""
+                room = room_for_answer(refusal, ask.max_tokens)
+                humbler = downgrade_profile(profile, refusal, last=left == 1) if refusal else None
+                if room is not None:
+                    ask = replace(ask, max_tokens=room)
+                elif humbler is not None:
+                    profile = humbler
+                else:
                     raise
-                profile = downgraded
             else:
                 self.profile = profile
                 return response
+        raise AssertionError("the last try raises or returns")
 
 
 def _model_entries(models: Any) -> list[dict[str, Any]]:

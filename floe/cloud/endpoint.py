@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urljoin
 
 import httpx2
 import openai
@@ -13,6 +15,7 @@ from jinja2 import TemplateError
 from pydantic import SecretStr
 
 from floe.cloud.credentials.keys import IN_CLEAR, validate_key
+from floe.cloud.probe.profile import FITS_NO_CONTEXT
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of, parse_address
@@ -25,6 +28,36 @@ _NO_API: Final = (
     "answers, but there is no OpenAI-compatible API at this address. Check it; it usually ends "
     "in /v1."
 )
+_PATHS: Final = ("/chat/completions", "/completions", "/models")
+"""Of requests, which are not part of the address that a person types."""
+_DEEPEST: Final = 6
+_KEY_WORDS: Final = re.compile(
+    r"(?:api|access|auth\w*)[ _-]?(?:key|token).{0,40}"
+    r"(?:invalid|not valid|incorrect|missing|required|expired|revoked|disabled|not found)"
+    r"|(?:invalid|incorrect|missing|no|expired|wrong)[ _-](?:api|access)[ _-]?(?:key|token)",
+    re.IGNORECASE,
+)
+_MONEY_WORDS: Final = re.compile(
+    r"insufficient[ _](?:quota|balance|credits?|funds)|exceeded your current quota|billing"
+    r"|out of credits?|no credits?|payment|spending limit|credit balance",
+    re.IGNORECASE,
+)
+_FILTERED: Final = re.compile(
+    r"content[ _]?(?:filter|policy|management)|moderation|flagged|safety|responsible ?ai",
+    re.IGNORECASE,
+)
+_NO_MODEL: Final = re.compile(
+    r"model.{0,120}(?:not[ _]found|(?:not|n't) exist|unknown|not available|not loaded|not served)"
+    r"|(?:unknown|no such|invalid|not find(?: the)?) model|model_not_found",
+    re.IGNORECASE | re.DOTALL,
+)
+_NOTHING_HERE: Final = re.compile(
+    r"|(?:404 )?(?:page |route |path |resource |url )?(?:was )?not found[.:]?(?: (?:GET|POST) \S+)?"
+    r"|method not allowed[.:]?(?: (?:GET|POST) \S+)?|no route matched.{0,60}"
+    r"|unknown (?:request )?url.{0,80}",
+    re.IGNORECASE,
+)
+"""Words of a server that knows no such path."""
 
 
 class RateLimited(CloudError):
@@ -35,11 +68,17 @@ class RateLimited(CloudError):
         self.retry_after = retry_after
 
 
-class KeyRefused(CloudError):
-    """The endpoint does not accept the key, or wants one."""
+class EndpointRefusal(CloudError):
+    """The endpoint will not do it, however often it is asked: `retry_after` is infinite."""
+
+    retry_after = math.inf
 
 
-class NotServed(CloudError):
+class AccessRefused(EndpointRefusal):
+    """The endpoint does not accept the key, wants one, or does not serve this account or region."""
+
+
+class NotServed(EndpointRefusal):
     """The address answers, but not with what was asked for."""
 
 
@@ -119,26 +158,67 @@ class Endpoint:
 
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
         status, host, words = error.status_code, self.host, self._server_message(error)
-        if status in (401, 403):
-            return KeyRefused(f"{host} does not accept the key. Check it in the settings.")
-        if status == 404:
-            if model and isinstance(error.body, dict) and "model" in words.lower():
-                return CloudError(f"{host} does not know the model {model!r}. Choose another.")
-            return NotServed(f"{self.host} {_NO_API}")
+        says = f" It says: {words}" if words else ""
+        if (access := self._explain_access(error, words, says)) is not None:
+            return access
+        if status in (404, 405):
+            return self._explain_missing(error, model, words)
         if status == 429:
             wait = _seconds(error.response.headers)
             after = f" in {wait:.0f} seconds" if wait is not None else " later"
-            return RateLimited(f"{host} has had enough requests for now; try again{after}.", wait)
-        if status >= 500:
-            return CloudError(f"{host} has a problem of its own (status {status}); try later.")
-        return CloudError(f"{host} refused the request (status {status}): {words}")
+            return RateLimited(
+                f"{host} has had enough requests for now; try again{after}.{says}", wait
+            )
+        if status >= 500 or status in (408, 409, 425):
+            trouble = f"has a problem of its own (status {status}); try later."
+            if is_loading(error):
+                trouble = "is loading its model; try again in a moment."
+            return CloudError(f"{host} {trouble}{says}")
+        trouble = f"{host} refused the request (status {status}): {words or 'it does not say why.'}"
+        if FITS_NO_CONTEXT.search(words):
+            trouble = f"This conversation is too long for the model at {host}.{says}"
+        return EndpointRefusal(trouble)
+
+    def _explain_access(
+        self, error: openai.APIStatusError, words: str, says: str
+    ) -> AccessRefused | None:
+        """Say that it is the key, the account or the region; None if it is the request."""
+        host, status = self.host, error.status_code
+        if status == 401 or (status in (400, 403) and _names_key(words)):
+            return AccessRefused(f"{host} does not accept the key. Check it in the settings.{says}")
+        if _is_about_money(error, words):
+            return AccessRefused(
+                f"{host} wants to be paid first: the credit or quota of this key is used up.{says}"
+            )
+        if status == 403:
+            reason = says or " It may be the key, the account, the model or the region."
+            return AccessRefused(f"{host} refuses to answer (status 403).{reason}")
+        return None
+
+    def _explain_missing(self, error: openai.APIStatusError, model: str, words: str) -> CloudError:
+        """Say what is not there: the model, something else that the server names, or an API."""
+        if not isinstance(error.body, dict) or _NOTHING_HERE.fullmatch(words):
+            return NotServed(f"{self.host} {_NO_API}")
+        if model and _NO_MODEL.search(words):
+            return EndpointRefusal(
+                f"{self.host} does not know the model {model!r}. Choose another. It says: {words}"
+            )
+        return NotServed(
+            f"{self.host} finds nothing for this request (status {error.status_code}). It says: "
+            f"{words}"
+        )
 
     def _explain_redirect(self, location: str) -> str:
         """Say the way out of it: nothing private follows a server's word to another place."""
-        origin = origin_of(location.partition("?")[0].partition("#")[0])
         place = "another address"
-        if origin is not None and origin != self.address.origin:
-            place = self.redactor.redact(str(origin), 100)
+        try:
+            address = urljoin(f"{self.address}/", location.partition("?")[0].partition("#")[0])
+        except ValueError:
+            address = ""
+        if origin_of(address) is not None:
+            for path in _PATHS:
+                address = address.removesuffix(path)
+            place = self.redactor.redact(address, 200)
         return (
             f"{self.host} sends requests on to {place}. Floe does not follow, since the key and "
             "the conversation would go there: type the final address."
@@ -163,29 +243,80 @@ class Endpoint:
         return CloudError(f"The connection to {self.host} broke off.")
 
     def refusal_of(self, error: Exception) -> str:
-        """Return the server's words on a request refused for its content; empty for other errors.
+        """Return the server's words on a request refused for its form; empty for other errors.
 
-        Some servers call the refusal of log-probabilities an error of their own (500).
+        Some servers call the refusal of log-probabilities an error of their own (500). What a
+        content filter, a key or an empty account refuses is refused in any form.
         """
         if not isinstance(error, openai.APIStatusError) or error.status_code < 400:
             return ""
         words = self.redactor.redact(
             str(error.body or error.message or error.status_code), _LONGEST_REFUSAL
         )
+        if _names_key(words) or _is_about_money(error, words) or _FILTERED.search(words):
+            return ""
         if error.status_code in (400, 422, 501) or "logprob" in words.lower():
             return words
         return ""
 
     def _server_message(self, error: openai.APIError) -> str:
-        """Return the server's message without the key, which some servers repeat."""
-        words = error.body.get("message") if isinstance(error.body, dict) else error.body
-        return self.redactor.redact(str(words or error.message))
+        """Return the server's message without the key, which some servers repeat.
+
+        Empty where a server gives nothing but a page or a status.
+        """
+        words = _message_in(error.body)
+        if not words and not isinstance(error, openai.APIStatusError):
+            words = error.message
+        return self.redactor.redact(words)
+
+
+def _message_in(body: object, depth: int = 0) -> str:
+    """Return the words of an error's body, whose form differs from server to server."""
+    if isinstance(body, str):
+        return "" if body.lstrip().startswith("<") else body
+    if isinstance(body, list):
+        return "; ".join(filter(None, (_message_in(each, depth + 1) for each in body[:3])))
+    if not isinstance(body, dict) or depth > _DEEPEST:
+        return ""
+    names = ("message", "detail", "msg", "error", "error_message", "reason", "title")
+    words = next(filter(None, (_message_in(body.get(name), depth + 1) for name in names)), "")
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict):
+        # OpenRouter: its own words are "Provider returned error", and the provider's are in here.
+        more = _message_in(metadata.get("raw"), depth + 1) or _message_in(
+            metadata.get("reasons"), depth + 1
+        )
+        words = f"{words}: {more}" if words and more else words or more
+    return words
+
+
+def _names_key(words: str) -> bool:
+    """Return whether a refusal is about the key (Google says so with a 400)."""
+    return bool(_KEY_WORDS.search(words))
+
+
+def _is_about_money(error: openai.APIStatusError, words: str) -> bool:
+    """Return whether credit or quota is used up, which waiting does not mend."""
+    if error.status_code == 402:
+        return True
+    told = error.status_code in (400, 403, 429) and _MONEY_WORDS.search(f"{error.code} {words}")
+    # A quota that comes back has a time.
+    return bool(told) and "retry-after" not in error.response.headers
+
+
+def is_loading(error: Exception) -> bool:
+    """Return whether a server is still loading its model: the same request will do in a moment."""
+    return (
+        isinstance(error, openai.APIStatusError)
+        and error.status_code == 503
+        and "loading" in _message_in(error.body).lower()
+    )
 
 
 def is_refusal(error: Exception) -> bool:
     """Return whether the request failed, and not the endpoint, the key or the network."""
     if isinstance(error, openai.APIStatusError):
-        return error.status_code not in (401, 403, 408, 429, 502, 503, 504)
+        return error.status_code not in (401, 402, 403, 408, 429, 502, 503, 504)
     # An error in the middle of a stream, or a page in place of one.
     return type(error) is openai.APIError or isinstance(error, NotAnApiError)
 

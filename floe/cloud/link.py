@@ -34,6 +34,9 @@ from floe.units import format_time_ago
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 15.0
+_LONG_TOKEN: Final = 6
+"""Bytes; tokens of prose have fewer, so that an answer is not cut short by this count."""
+_FEWEST_TOKENS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,15 @@ class CloudState:
 _OFF: Final = CloudState("off", "The cloud is switched off; this device answers alone.")
 _NOT_YET: Final = CloudState("starting", "The cloud is not connected yet.")
 _STARTING: Final = CloudState("starting", "The cloud is starting; this device answers alone.")
+
+
+def tokens_left(max_tokens: int, partial: str) -> int:
+    """Return how many of an answer's tokens are left after its beginning, at least.
+
+    Not all `max_tokens` again: with a long answer they would not fit into a context any more.
+    """
+    written = len(partial.encode("utf-8", "replace")) // _LONG_TOKEN
+    return max(max_tokens - written, min(_FEWEST_TOKENS, max_tokens))
 
 
 class CloudLink:
@@ -242,7 +254,7 @@ class CloudLink:
                 messages,
                 partial,
                 sampling,
-                sampling.max_tokens,
+                tokens_left(sampling.max_tokens, partial),
                 top_p=top_p,
                 message_id=message_id,
                 purpose=purpose,

@@ -1,10 +1,11 @@
 """One streaming request as the decoder sees it: tokens to poll, an end, a way to cancel."""
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -88,11 +89,12 @@ class Stream:
             self._tokens.extend(tokens)
             self._changed.notify_all()
 
-    def count(self, usage: dict[str, Any]) -> None:
-        """Take over what the server has counted."""
-        self.prompt_tokens = _as_count(usage.get("prompt_tokens"))
-        counted = _as_count(usage.get("completion_tokens"))
-        self.completion_tokens = max(self.completion_tokens, counted)
+    def count(self, usage: Any) -> None:
+        """Take over what the server has counted, as far as it makes sense."""
+        if isinstance(usage, Mapping):
+            self.prompt_tokens = _as_count(usage.get("prompt_tokens")) or self.prompt_tokens
+            counted = _as_count(usage.get("completion_tokens"))
+            self.completion_tokens = max(self.completion_tokens, counted)
 
     def mark_complete(self) -> None:
         """Note that the last token has come: the rest of the response is not worth cancelling."""
@@ -131,5 +133,9 @@ class Unavailable:
 
 
 def _as_count(value: Any) -> int:
-    """Return a server's number of tokens, fit to be added up and kept; TypeError if it is none."""
-    return int(min(max(float(value or 0), 0.0), _MOST_TOKENS))
+    """Return a server's number of tokens, fit to be added up and kept; 0 if it is none."""
+    try:
+        number = float(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return int(min(max(number, 0.0), _MOST_TOKENS)) if math.isfinite(number) else 0

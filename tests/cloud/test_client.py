@@ -65,7 +65,6 @@ def test_request_asks_for_what_fusion_needs(connect: Connect) -> None:
         "logprobs": True,
         "top_logprobs": 20,
         "temperature": 0.7,
-        "top_p": 1,
         "max_tokens": 9,
     }
     assert f"Bearer {KEY}" in request.head

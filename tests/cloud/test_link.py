@@ -189,7 +189,7 @@ def test_top_p_is_sent_for_the_cloud_alone(make: Make) -> None:
         link.wait(20)
         count(link, "", top_p=0.4)
         count(link, "")
-    assert [body["top_p"] for body in server.asked] == [0.4, 1.0]
+    assert [body.get("top_p") for body in server.asked] == [0.4, None]
 
 
 def test_change_while_connecting_ends_in_the_last_choice(make: Make) -> None:
@@ -238,8 +238,7 @@ def test_time_limit_ends_the_test(connect: Callable[..., Any]) -> None:
 
 
 def test_answer_in_no_protocol_ends_the_test_with_a_sentence(connect: Callable[..., Any]) -> None:
-    rows = [{"token": "x"}]
-    with ScriptedServer(say(event("x", logprobs={"content": rows}), STOP, DONE)) as server:
+    with ScriptedServer(say(event(delta="x"), STOP, DONE)) as server:
         profile = probe(connect(server.url, MODEL))
     assert "does not speak the OpenAI protocol" in profile.findings[-1]
     assert not profile.complete

@@ -1,35 +1,41 @@
 """Evidence in the probe's answers: their text and tokens, and whether two agree."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from floe.cloud.client import Exchange
-from floe.cloud.protocol.distributions import TokenReader, as_chat_choice
+from floe.cloud.protocol.choices import is_first, read_choice, read_logprob, tops_of
+from floe.cloud.protocol.distributions import TokenReader
 from floe.records import CloudToken
 
 _SAME: Final = 0.05
 """Largest difference of a probability between two ways to ask for the same distribution."""
 _FLOOR: Final = -50.0
 """Stands in for what servers write when a candidate has no probability at all."""
+_MOST_TOKENS: Final = 10**9
 
 
 @dataclass(slots=True)
 class ProbeAnswer:
-    """One exchange, read."""
+    """One exchange, read.
+
+    Attributes:
+        entries: of the log-probabilities of its text.
+        text: of its tokens, without a repeated beginning.
+        repeated: the beginning was repeated.
+        usage: it came with the token counts.
+        thinking: tokens that it thought before, as far as it tells.
+    """
 
     tokens: list[CloudToken] = field(default_factory=list)
-    entries: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[Mapping[str, Any]] = field(default_factory=list)
     text: str = ""
-    first: str = ""
+    repeated: bool = False
     usage: bool = False
+    thinking: int = 0
     at_ms: Sequence[float] = ()
-
-    @property
-    def continued(self) -> str:
-        """The text of the tokens, without a repeated beginning."""
-        return b"".join(token.text_bytes for token in self.tokens).decode("utf-8", "replace")
 
 
 def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
@@ -41,16 +47,28 @@ def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
     answer = ProbeAnswer(at_ms=exchange.at_ms)
     reader = TokenReader(partial)
     for chunk in exchange.chunks:
-        answer.usage = answer.usage or bool(chunk.get("usage"))
-        for choice in map(as_chat_choice, chunk.get("choices") or ()):
+        usage = chunk.get("usage")
+        answer.usage = answer.usage or bool(usage)
+        answer.thinking = max(answer.thinking, _reasoning_tokens(usage))
+        for choice in filter(is_first, chunk.get("choices") or ()):
             if reader.finished:
                 break
             answer.tokens += reader.read(choice)
-            answer.entries += (choice.get("logprobs") or {}).get("content") or ()
-            content = (choice.get("delta") or {}).get("content") or ""
-            answer.first = answer.first or content
-            answer.text += content
+            delta = read_choice(choice)
+            if delta.text or not delta.thinking:
+                answer.entries += delta.entries
+    answer.tokens += reader.close()
+    answer.repeated = reader.repeated
+    answer.thinking = max(answer.thinking, reader.thinking)
+    answer.text = b"".join(token.text_bytes for token in answer.tokens).decode("utf-8", "replace")
     return answer
+
+
+def _reasoning_tokens(usage: Any) -> int:
+    """Return the number of tokens of thinking that a usage tells (OpenAI, which hides them)."""
+    details = usage.get("completion_tokens_details") if isinstance(usage, Mapping) else None
+    count = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
+    return min(max(count, 0), _MOST_TOKENS) if isinstance(count, int) else 0
 
 
 def same_distributions(one: ProbeAnswer, other: ProbeAnswer) -> bool:
@@ -81,6 +99,6 @@ def remaining_gap_share(cold: ProbeAnswer, warm: ProbeAnswer) -> float | None:
     return sum(second[best] - second[token] for token in common) / gaps if gaps > 1 else None
 
 
-def _logprobs(entry: dict[str, Any]) -> dict[str, float]:
-    tops = entry.get("top_logprobs") or ()
-    return {str(top["token"]): max(float(top["logprob"]), _FLOOR) for top in tops}
+def _logprobs(entry: Mapping[str, Any]) -> dict[str, float]:
+    found = {str(top.get("token")): read_logprob(top.get("logprob")) for top in tops_of(entry)}
+    return {token: max(logprob, _FLOOR) for token, logprob in found.items() if logprob <= 0}

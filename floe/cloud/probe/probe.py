@@ -5,6 +5,7 @@ nothing: a server that does not know a switch ignores it. So a continuation coun
 answer goes on in the middle of a word. Whatever goes wrong is a finding, in plain words.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any, Final
 from jinja2 import TemplateError
 
 from floe.cloud.client import CloudClient, Exchange
-from floe.cloud.endpoint import KeyRefused, NotServed
+from floe.cloud.endpoint import AccessRefused, NotServed
 from floe.cloud.probe.evidence import (
     ProbeAnswer,
     read_answer,
@@ -21,17 +22,26 @@ from floe.cloud.probe.evidence import (
     same_distributions,
 )
 from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
+from floe.cloud.protocol.choices import tops_of
 from floe.cloud.protocol.continuation import TEMPLATES, Continuation
-from floe.cloud.protocol.distributions import read_bytes
 from floe.cloud.protocol.request import Ask, Request, build_request, raw_request
+from floe.cloud.protocol.spelling import read_bytes
 from floe.errors import CloudError
 from floe.records import ChatMessage, Sampling
 
 SECONDS: Final = 60.0
-"""Longest time for the whole test."""
+"""Longest time for the whole test, from the first answer on."""
+LOADING_SECONDS: Final = 240.0
+"""Longest wait for the first answer: some servers load their model when it is asked for."""
 _REQUEST_SECONDS: Final = 20.0
+_SLOW_SECONDS: Final = 10.0
+"""After so long a person is told what it may be waiting for."""
+_LOADING_PAUSE: Final = 1.0
 _TOKENS: Final = 16
 _WORDS: Final = 8
+_THINKING_SECONDS: Final = 50.0
+_THINKING_TOKENS: Final = 2048
+"""For a model that thinks before it answers."""
 _CHECK_SECONDS: Final = 15.0
 
 # Letters of two bytes, signs of three and four: what servers spell in different ways.
@@ -71,6 +81,7 @@ def probe(
     progress: Callable[[str], None] = lambda _sentence: None,
     cancelled: Callable[[], bool] = lambda: False,
     seconds: float = SECONDS,
+    loading_seconds: float = LOADING_SECONDS,
 ) -> EndpointProfile:
     """Test an endpoint and one of its models.
 
@@ -79,12 +90,14 @@ def probe(
         hint: what to try first; it changes the number of requests, not the result.
         progress: is told what is being done, a sentence a step.
         cancelled: looked at many times a second; true ends the test.
-        seconds: longest time for all of it.
+        seconds: longest time for all that follows the first answer.
+        loading_seconds: longest wait for the first answer.
 
     Returns:
         What was found; `complete` only if nothing stood in the way.
     """
-    return _Probe(client, hint or EndpointProfile(), progress, cancelled, seconds).run()
+    hint = hint or EndpointProfile()
+    return _Probe(client, hint, progress, cancelled, seconds, loading_seconds).run()
 
 
 def check_endpoint(client: CloudClient) -> None:
@@ -95,7 +108,7 @@ def check_endpoint(client: CloudClient) -> None:
     """
     try:
         listed = client.models()
-    except (NotServed, KeyRefused):
+    except (NotServed, AccessRefused):
         # Some servers have no list, and some keys may not see it: then only an answer tells.
         if not client.model:
             raise
@@ -123,6 +136,7 @@ class _Probe:
         progress: Callable[[str], None],
         cancelled: Callable[[], bool],
         seconds: float,
+        loading_seconds: float,
     ) -> None:
         self._client = client
         self._hint = hint
@@ -130,6 +144,8 @@ class _Probe:
         self._cancelled = cancelled
         self._until = time.monotonic() + seconds
         self._seconds = seconds
+        self._loading_seconds = loading_seconds
+        self._answered = False
         self.profile = EndpointProfile(model=client.model)
 
     def run(self) -> EndpointProfile:
@@ -180,9 +196,9 @@ class _Probe:
         except _RequestRefused as refused:
             raise _ProbeAborted(str(refused)) from None
         self.profile = profile
-        if not answer.text and not answer.tokens:
-            raise _ProbeAborted("It answered with no text at all.")
         self._record_facts("A streamed answer came.", reachable=True, answers=True)
+        if answer.thinking or not answer.text:
+            answer = self._let_it_think(answer)
         self._judge_logprobs(answer)
         self._judge_speed(answer)
         if len(answer.tokens) > _TOKENS:
@@ -193,6 +209,32 @@ class _Probe:
             else "It does not report how many tokens were used.",
             reports_usage=answer.usage,
         )
+
+    def _let_it_think(self, answer: ProbeAnswer) -> ProbeAnswer:
+        """Ask once more with room for thinking, which has used up the first answer's tokens.
+
+        Raises:
+            _ProbeAborted: no text comes all the same.
+        """
+        if not answer.text:
+            self._progress(f"{self.profile.model} thinks first: asking again with more room.")
+            request = build_request(self._ask(_SPELLING, tokens=_THINKING_TOKENS), self.profile)
+            second = self._try(request, "", seconds=_THINKING_SECONDS)
+            answer = second if second is not None else answer
+        if not answer.text:
+            raise _ProbeAborted(
+                f"It thinks first, {answer.thinking} tokens or more, and came to no answer within "
+                f"{_THINKING_TOKENS} tokens: ask for less effort, or choose another model."
+                if answer.thinking
+                else "It answered with no text at all."
+            )
+        if answer.thinking:
+            self._record_facts(
+                f"It thinks first, {answer.thinking} tokens; it cannot be followed token by token: "
+                "ask for less effort.",
+                thinks=answer.thinking,
+            )
+        return answer
 
     def _judge_logprobs(self, answer: ProbeAnswer) -> None:
         if self.profile.logprobs == "refused":
@@ -209,11 +251,11 @@ class _Probe:
                 top_logprobs=0,
             )
             return
-        top = max(len(entry.get("top_logprobs") or ()) for entry in answer.entries)
+        top = max(len(tops_of(entry)) for entry in answer.entries)
         top = min(top, self.profile.top_logprobs)
         given = [entry.get("bytes") for entry in answer.entries]
         exact = all(data is not None for data in given)
-        joined = b"".join(read_bytes(data) for data in given if data)
+        joined = b"".join(read_bytes(data) or b"" for data in given)
         joins = exact and joined.startswith(answer.text.encode())
         if joins:
             spelling = "Each token comes with its exact bytes, and they join up to the text."
@@ -243,6 +285,12 @@ class _Probe:
         )
 
     def _probe_continuation(self) -> None:
+        if self.profile.thinks:
+            self._record_facts(
+                "So it is not asked to continue an answer: it would think anew each time.",
+                continuation=Continuation.NONE,
+            )
+            return
         self._progress("Finding out whether it can continue an answer.")
         # A stable order: the likely switch, then from the plainest to the most roundabout.
         for kind in sorted(_SWITCHES, key=lambda kind: kind is not self._hint.continuation):
@@ -253,9 +301,9 @@ class _Probe:
                 continue
             ask = self._ask(_COPYING, _BEGINNING, tokens=_WORDS)
             answer = self._try(build_request(ask, profile), _BEGINNING)
-            if answer is None or not answer.continued.startswith(_REST):
+            if answer is None or not answer.text.startswith(_REST):
                 continue
-            repeats = answer.first.startswith(_BEGINNING)
+            repeats = answer.repeated
             self.profile = replace(profile, repeats_partial=repeats)
             self._record_finding(
                 f"It continues an answer that has begun: {_SWITCHES[kind]}."
@@ -343,9 +391,11 @@ class _Probe:
                 raise _RequestRefused(str(exchange.error))
             profile = downgraded
 
-    def _try(self, request: Request, partial: str) -> ProbeAnswer | None:
+    def _try(
+        self, request: Request, partial: str, *, seconds: float = _REQUEST_SECONDS
+    ) -> ProbeAnswer | None:
         """Return the answer, or None if the server does not serve such a request."""
-        exchange = self._exchange(request)
+        exchange = self._exchange(request, seconds)
         return self._read(exchange, partial) if exchange.error is None else None
 
     def _read(self, exchange: Exchange, partial: str) -> ProbeAnswer:
@@ -357,20 +407,46 @@ class _Probe:
                 f"({type(error).__name__}); the test ended there."
             ) from None
 
-    def _exchange(self, request: Request) -> Exchange:
+    def _exchange(self, request: Request, seconds: float = _REQUEST_SECONDS) -> Exchange:
         """Send it.
 
         Raises:
             _ProbeAborted: the test was stopped, or what went wrong says nothing of this request.
         """
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise _ProbeAborted(
-                f"The test took longer than {self._seconds:g} seconds; the rest was not found out."
+        if not self._answered:
+            exchange = self._wait_for_model(request)
+            self._answered = True
+            self._until = time.monotonic() + self._seconds
+        else:
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise _ProbeAborted(
+                    f"The test took longer than {self._seconds:g} seconds; the rest was not found "
+                    "out."
+                )
+            exchange = self._client.exchange(
+                request, seconds=min(left, seconds), cancelled=self._cancelled
             )
-        exchange = self._client.exchange(
-            request, seconds=min(left, _REQUEST_SECONDS), cancelled=self._cancelled
-        )
         if exchange.error is not None and not exchange.refused:
             raise _ProbeAborted(str(exchange.error))
         return exchange
+
+    def _wait_for_model(self, request: Request) -> Exchange:
+        """Send the first request, and again while the server says that it is loading its model."""
+        until = time.monotonic() + self._loading_seconds
+        slow_at = time.monotonic() + _SLOW_SECONDS
+
+        def cancelled() -> bool:
+            nonlocal slow_at
+            if time.monotonic() > slow_at:
+                self._progress("It takes its time: it may be loading the model.")
+                slow_at = math.inf
+            return self._cancelled()
+
+        while True:
+            left = max(until - time.monotonic(), 1.0)
+            exchange = self._client.exchange(request, seconds=left, cancelled=cancelled)
+            if not exchange.loading or time.monotonic() + _LOADING_PAUSE > until:
+                return exchange
+            self._progress("It is loading the model.")
+            time.sleep(_LOADING_PAUSE)

@@ -1,5 +1,6 @@
 """Knowledge of one model at one endpoint: assumed at first, then measured by the probe."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -10,11 +11,39 @@ from floe.cloud.protocol.continuation import Continuation
 Logprobs = Literal["given", "ignored", "refused"]
 """What a server does when asked for log-probabilities; `ignored`: the field is left out."""
 
-TOP_LOGPROBS: Final = (20, 10, 5, 3, 1, 0)
-"""How many candidates are asked for, until a number is accepted."""
-
+TOP_LOGPROBS: Final = 20
+"""How many candidates are asked for first."""
+_STEPS: Final = (5, 1, 0)
+"""And then, if a server refuses so many without saying how many it gives."""
 _OPTIONAL: Final = ("stream_options", "max_tokens", "temperature", "top_p")
 """Parameters that some servers refuse; an answer can do without, or with another name."""
+_UNSUPPORTED: Final = re.compile(
+    r"(?:not|n't|un)[ -]?(?:be )?(?:support|allow|permit|recogni[sz]|available|expected|known)"
+    r"|extra inputs"
+)
+_LIMIT: Final = re.compile(
+    r"(?:max(?:imum)?(?: allowed)?(?: value)?(?: of| is|:)?|at most|less than or equal to|up to"
+    r"|<=|no more than|and) ?[`'\"]?(\d{1,3})\b(?! tokens)"
+    r"|between 0 and (\d{1,3})\b"
+)
+"""The largest number that a refusal names."""
+FITS_NO_CONTEXT: Final = re.compile(
+    r"context[ _](?:length|window|size)|reduce the length|prompt (?:is )?too long"
+    r"|too many (?:input )?tokens|exceeds? the (?:available )?context|max\w*_tokens\W+is too large"
+    r"|at most \d+ completion tokens|`inputs`.{0,40}must (?:have less|be)",
+    re.IGNORECASE,
+)
+"""A conversation, or a conversation and its answer, that is longer than a model can take."""
+_CONTEXT: Final = re.compile(
+    r"(?:context length (?:is|of)(?: only)?|context window of|must be <=) ?(\d{2,8})"
+)
+_PROMPT: Final = re.compile(
+    r"(\d{1,8}) (?:`?inputs`? tokens|in the messages|input tokens|of text input)"
+    r"|(?:your messages resulted in|prompt contains at least) (\d{1,8})"
+)
+_MOST_COMPLETION: Final = re.compile(r"at most (\d{2,8}) completion tokens")
+_LEAST_ROOM: Final = 16
+"""Tokens; for fewer nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +67,7 @@ class EndpointProfile:
         round_trip_ms: from a request to the first piece of its answer.
         tokens_per_second: after the first piece; None: all came at once.
         reports_usage: token counts come with a stream.
+        thinks: tokens that it thought before a short answer; 0: it does not, as far as one sees.
         left_out: parameters that it refuses.
         findings: all of this in plain sentences.
     """
@@ -48,7 +78,7 @@ class EndpointProfile:
     models: tuple[str, ...] = ()
     model: str = ""
     logprobs: Logprobs = "given"
-    top_logprobs: int = TOP_LOGPROBS[0]
+    top_logprobs: int = TOP_LOGPROBS
     exact_bytes: bool = False
     bytes_join: bool = False
     repeats_partial: bool = False
@@ -59,6 +89,7 @@ class EndpointProfile:
     round_trip_ms: float | None = None
     tokens_per_second: float | None = None
     reports_usage: bool = False
+    thinks: int = 0
     left_out: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
@@ -79,26 +110,70 @@ class EndpointProfile:
 _PROFILES: Final = TypeAdapter(EndpointProfile)
 
 
-def downgrade_profile(profile: EndpointProfile, refusal: str) -> EndpointProfile | None:
+def downgrade_profile(
+    profile: EndpointProfile, refusal: str, *, last: bool = False
+) -> EndpointProfile | None:
     """Choose what to ask for after a refusal.
 
     Args:
         profile: what was asked for.
         refusal: the server's words. If they name nothing that we know, it is the
             log-probabilities that are left out: what most servers without them stumble over.
+        last: there will be no other try: leave all out that the refusal may be about.
 
     Returns:
         A humbler profile, to be kept if the server answers then; None: nothing is left to omit.
     """
     words = refusal.lower()
-    named = [name for name in _OPTIONAL if name in words and name not in profile.left_out]
+    if FITS_NO_CONTEXT.search(words):
+        return None  # it names `max_tokens`, but knows it
+    named = [name for name in _OPTIONAL if _names(words, name) and name not in profile.left_out]
+    if {"temperature", "top_p"} <= set(named):
+        named = ["top_p"]  # not both at a time
     if named:
-        return replace(profile, left_out=(*profile.left_out, named[0]))
+        left = named if last else named[:1]
+        return replace(profile, left_out=(*profile.left_out, *left))
     if profile.logprobs != "given":
         return None
-    fewer = [count for count in TOP_LOGPROBS if count < profile.top_logprobs]
+    count = None if last and not _LIMIT.search(words) else _fewer_candidates(profile, words)
+    if count is None:
+        return replace(profile, logprobs="refused", top_logprobs=0)
+    return replace(profile, top_logprobs=count)
+
+
+def _names(words: str, name: str) -> bool:
+    return re.search(rf"(?<![a-z_]){name}(?![a-z_])", words) is not None
+
+
+def _fewer_candidates(profile: EndpointProfile, words: str) -> int | None:
+    """Return a smaller number of candidates that is worth a try; None: it is not the number."""
+    stated = [int(found[1] or found[2]) for found in _LIMIT.finditer(words)]
+    limits = [count for count in stated if count < profile.top_logprobs]
+    if limits and ("logprobs" in words or "top_n_tokens" in words):
+        return limits[0]
     # A raw completion has the number in `logprobs` itself.
     raw = profile.continuation is Continuation.COMPLETIONS and "logprobs" in words
-    if fewer and (raw or "top_logprobs" in words):
-        return replace(profile, top_logprobs=fewer[0])
-    return replace(profile, logprobs="refused", top_logprobs=0)
+    named = any(name in words for name in ("top_logprobs", "top_n_tokens", "sample logprobs"))
+    if _UNSUPPORTED.search(words) or not (raw or named):
+        return None
+    return next((count for count in _STEPS if count < profile.top_logprobs), None)
+
+
+def room_for_answer(refusal: str, max_tokens: int) -> int | None:
+    """Return how many tokens an answer may have at most, where a refusal says so.
+
+    Args:
+        refusal: the server's words.
+        max_tokens: as many were asked for.
+
+    Returns:
+        None if it says nothing of the kind, or there is hardly any room.
+    """
+    words = refusal.lower()
+    context, prompt = _CONTEXT.search(words), _PROMPT.search(words)
+    room: int | None = None
+    if context is not None and prompt is not None:
+        room = int(context[1]) - int(prompt[1] or prompt[2])
+    elif (most := _MOST_COMPLETION.search(words)) is not None:
+        room = int(most[1])
+    return room if room is not None and _LEAST_ROOM <= room < max_tokens else None

@@ -9,6 +9,8 @@ from typing import Final
 
 import httpx2
 
+from floe.cloud.protocol.events import DataLines
+
 LONGEST_EVENT: Final = 4 << 20
 """Bytes; some servers send an answer of a thousand tokens with all candidates as one event."""
 LONGEST_BODY: Final = 8 << 20
@@ -106,6 +108,6 @@ async def bound_response(response: httpx2.Response) -> None:
     if not response.is_success:
         response.stream = BoundedStream(inner, LONGEST_REFUSAL, events=False, cut=True)
     elif response.request.method == "POST":
-        response.stream = BoundedStream(inner, LONGEST_EVENT, events=True, cut=False)
+        response.stream = DataLines(BoundedStream(inner, LONGEST_EVENT, events=True, cut=False))
     else:
         response.stream = BoundedStream(inner, LONGEST_BODY, events=False, cut=False)

@@ -1,14 +1,34 @@
 """Chunks of the OpenAI protocol read as tokens of exact bytes; knows nothing of HTTP.
 
-Servers spell a token in different ways (design.md section 5). What comes out of here is exact
-bytes, or nothing: a candidate whose bytes are lost is left to the tail of the distribution.
+One rule: the text is the content, and an entry gives probabilities for the bytes of the text that
+it spells. A running difference holds the two against each other: text without an entry becomes a
+plain row, an entry without text (thinking, a double) is left out, and what may still come is
+waited for. A candidate whose bytes are lost is left to the tail of the distribution.
 """
 
 import math
-import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
+from floe.cloud.protocol.choices import (
+    Entry,
+    ThinkingFilter,
+    is_first,
+    read_choice,
+    read_logprob,
+    tops_of,
+)
+from floe.cloud.protocol.spelling import (
+    Spelling,
+    detect_spelling,
+    is_end,
+    is_textless,
+    spell,
+    spell_candidate,
+    spellings,
+)
 from floe.records import Candidate, CloudToken
 
 CONFIDENCE_WITHOUT_LOGPROBS: Final = 0.8
@@ -16,80 +36,26 @@ CONFIDENCE_WITHOUT_LOGPROBS: Final = 0.8
 CONFIDENCE_OF_BARE_STOP: Final = 0.9
 """Probability given to a stop that came as `finish_reason` alone, without an entry."""
 
-_END_SPELLINGS: Final = frozenset(
-    {
-        "<|im_end|>",
-        "<|endoftext|>",
-        "</s>",
-        "<|eot_id|>",
-        "<|eom_id|>",
-        "<|end_of_text|>",
-        "<end_of_turn>",
-        "<|end|>",
-        "<eos>",
-        "<|return|>",
-        "<|end_of_turn|>",
-        "<|END_OF_TURN_TOKEN|>",
-        "<\uff5cend\u2581of\u2581sentence\uff5c>",
-    }
-)
-_STOPS: Final = frozenset({"stop", "eos"})
-"""The model ended its answer; `eos` is what some servers say instead."""
-_REPLACEMENT: Final = "�".encode()
+_STOPS: Final = frozenset({"stop", "eos", "eos_token", "end_turn"})
+"""The model ended its answer; only the first is OpenAI's."""
 _PLACEHOLDER_LOGPROB: Final = -9998.0
 """At or below it a log-probability is a placeholder: OpenAI writes -9999, others -inf."""
 _FLOOR_LOGPROB: Final = -30.0
 """Stands in for the placeholder of a chosen token, which has to stay among the candidates."""
-_MAX_TOKEN_BYTES: Final = 1024
-"""Bytes; no vocabulary has a longer one."""
-_MAX_CANDIDATES: Final = 100
-_ESCAPES: Final = re.compile(r"(?:\\x[89a-fA-F][0-9a-fA-F])+|(?:<0x[0-9a-fA-F]{2}>)+")
-_ESCAPE: Final = re.compile(rb"\\x([0-9a-fA-F]{2})|<0x([0-9a-fA-F]{2})>")
-
-
-def _gpt2_alphabet() -> dict[str, int]:
-    """Return the byte of each character that GPT-2's `bytes_to_unicode` writes."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    hidden = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {
-        chr(256 + i): byte for i, byte in enumerate(hidden)
-    }
-
-
-_GPT2: Final = _gpt2_alphabet()
-
-
-def as_chat_choice(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Turn a choice of a raw completion, or of another dialect's chat, into one of OpenAI's chat.
-
-    Raw completions have `text` for the delta and parallel lists for the log-probabilities;
-    Together writes such lists in a chat too, or in a stream the chosen token's number alone.
-    """
-    given = choice.get("logprobs")
-    listed = isinstance(given, Mapping) and given.get("content") is None and "tokens" in given
-    if "text" not in choice and not listed and not isinstance(given, int | float):
-        return choice
-    content = choice.get("text") if "text" in choice else (choice.get("delta") or {}).get("content")
-    entries: list[dict[str, Any]] = []
-    if isinstance(given, int | float):
-        entries = [_entry(content, given)] if content else []
-    elif isinstance(given, Mapping) and listed:
-        tokens = given["tokens"] or []
-        tops = given.get("top_logprobs") or [None] * len(tokens)
-        for token, logprob, top in zip(tokens, given["token_logprobs"], tops, strict=True):
-            others = [_entry(other, value) for other, value in (top or {}).items()]
-            entries.append({**_entry(token, logprob), "top_logprobs": others})
-    elif isinstance(given, Mapping):
-        entries = list(given.get("content") or ())  # llama-server: the same entries as in its chat
-    return {
-        "delta": {"content": content},
-        "logprobs": {"content": entries},
-        "finish_reason": choice.get("finish_reason"),
-    }
-
-
-def _entry(token: Any, logprob: Any) -> dict[str, Any]:
-    return {"token": token, "logprob": logprob, "bytes": None}
+_MAX_ENTRIES: Final = 8192
+"""Of one chunk; the longest answer of a server that sends all at once has fewer."""
+_MAX_WAITING: Final = 256
+"""Entries that wait for their text; no server is so far ahead of itself."""
+_MAX_PLACES: Final = 8
+"""Places that an entry is tried at after a mismatch."""
+_MAX_FOLLOWING: Final = 8
+"""Entries that have to fit from there on."""
+_WINDOW: Final = 4096
+"""Bytes in which such places are looked for."""
+_LONG_PARTIAL: Final = 16
+"""Characters; no continuation repeats so much of the answer by chance."""
+_LONG_TOKEN: Final = 32
+"""Bytes; where tokens are not told apart, so many are one at least."""
 
 
 class TokenReader:
@@ -98,194 +64,347 @@ class TokenReader:
     Attributes:
         finish_reason: what the server gave, None while it has not finished.
         ended: an end token has been returned; there will be no more tokens.
+        thinking: pieces of thinking so far, which are no part of the answer.
+        repeated: the server repeated the beginning of the answer; it was taken out.
     """
 
-    def __init__(self, partial: str) -> None:
-        """Begin; `partial` is the beginning of the answer, which some servers repeat as content."""
+    def __init__(self, partial: str, *, repeats: bool | None = None) -> None:
+        """Begin.
+
+        Args:
+            partial: the beginning of the answer, which some servers repeat as content.
+            repeats: whether this one does; None: not known.
+        """
         self.finish_reason: str | None = None
         self.ended = False
+        self.thinking = 0
+        self.repeated = False
         self._partial = partial
-        self._has_logprobs = False
-        self._spelled = False
-        self._held = ""
-        self._lost_logprob: float | None = None
+        self._repeats = repeats
+        self._thinking_filter = ThinkingFilter(begun=bool(partial))
+        self._aligner = _Aligner(begun=bool(partial))
+        self._end: Entry | None = None
 
     @property
     def finished(self) -> bool:
         """No more tokens will come from here, whatever the server sends."""
         return self.ended or self.finish_reason is not None
 
+    @property
+    def count(self) -> float:
+        """Tokens so far, thinking included; where there are no entries, at least so many."""
+        return self._aligner.count + self.thinking
+
     def read(self, choice: Mapping[str, Any]) -> list[CloudToken]:
         """Return tokens that one chunk's choice adds.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: it is not what the protocol says.
+            TypeError, AttributeError: it is no choice at all.
         """
-        content = (choice.get("delta") or {}).get("content") or ""
-        entries = (choice.get("logprobs") or {}).get("content") or []
-        tokens: list[CloudToken] = []
-        if entries:
-            self._has_logprobs = True
-            for entry in entries:
-                token = self._read_entry(entry)
-                if token is not None and not self.ended:
-                    tokens.append(token)
-                    self.ended = token.end
-        elif content and not self._has_logprobs:
-            tokens += self._read_plain(content)
-        if self._lost_logprob is not None and content and not self.ended:
-            tokens += self._recover(content.encode().removeprefix(_join_bytes(tokens)))
-        if choice.get("finish_reason"):
-            self.finish_reason = str(choice["finish_reason"])
-            tokens += self._finish()
+        if self.finished or not is_first(choice):
+            return []
+        text, thinking, entries, reason = read_choice(choice)
+        if text and self._partial:
+            text = self._without_partial(text, entries)
+        if text:
+            text, tagged = self._thinking_filter.filter(text)
+            thinking += tagged
+        self.thinking += bool(thinking)
+        if thinking and not text:
+            # They spell what nobody is shown, as all that waits does.
+            entries = ()
+            self._aligner.forget()
+        tokens = self._add(entries[:_MAX_ENTRIES], text)
+        if reason:
+            self.finish_reason = reason
+            tokens += self.close()
         return tokens
 
-    def _read_entry(self, entry: Mapping[str, Any]) -> CloudToken | None:
-        """One token, or None while the bytes of the chosen token are not known."""
-        tops = (entry.get("top_logprobs") or [])[:_MAX_CANDIDATES]
-        self._detect_spelling(entry, tops)
-        chosen = self._token_bytes(entry)
-        merged: dict[tuple[bytes, bool], float] = {}
-        seen = set()
-        for top in tops:
-            text, logprob = self._token_bytes(top), _read_logprob(top)
-            if text is None or len(text[0]) > _MAX_TOKEN_BYTES or logprob <= _PLACEHOLDER_LOGPROB:
-                continue
-            # Some servers list the chosen token twice; the same probability is not added again.
-            if (top["token"], text, logprob) in seen:
-                continue
-            seen.add((top["token"], text, logprob))
-            known = merged.get(text)
-            merged[text] = logprob if known is None else _add(known, logprob)
-        if chosen is not None and len(chosen[0]) > _MAX_TOKEN_BYTES:
-            raise ValueError("a token that no vocabulary has")
-        chosen_logprob = _read_logprob(entry)
-        if chosen_logprob <= _PLACEHOLDER_LOGPROB:
-            chosen_logprob = _FLOOR_LOGPROB
-        if chosen is None or (self._lost_logprob is not None and not chosen[1]):
-            self._lost_logprob = (self._lost_logprob or 0.0) + chosen_logprob
-            return None
-        merged.setdefault(chosen, chosen_logprob)
-        ranked = sorted(merged.items(), key=lambda item: -item[1])
-        candidates = tuple(Candidate(key[0], logprob, key[1]) for key, logprob in ranked)
-        return CloudToken(chosen[0], candidates, chosen[1])
-
-    def _detect_spelling(self, entry: Mapping[str, Any], tops: list[Mapping[str, Any]]) -> None:
-        """Find out whether tokens come in GPT-2's spelling, from entries that can tell.
-
-        `č` may be a letter or a carriage return; but that spelling has no white space, and among
-        twenty candidates there is nearly always one with a space. What an entry says is remembered.
-        """
-        if entry.get("bytes") is not None and not _lost_bytes(entry["bytes"]):
-            return
-        tokens = [entry["token"], *(top["token"] for top in tops)]
-        if any(character in token for token in tokens for character in " \n\t"):
-            self._spelled = False
-        elif any(token.startswith("Ġ") or "Ċ" in token for token in tokens):
-            self._spelled = True
-
-    def _token_bytes(self, entry: Mapping[str, Any]) -> tuple[bytes, bool] | None:
-        """Return (bytes, whether it is an end) of a token; None if its bytes are lost."""
-        token, given = entry["token"], entry.get("bytes")
-        if token in _END_SPELLINGS:
-            return b"", True
-        if given is not None:
-            data = read_bytes(given)
-            if not data:
-                return b"", True
-            if _REPLACEMENT not in data:
-                return data, False
-        data = self._decode_token(token)
-        # An empty token without bytes is a piece of a character that the server left out.
-        return None if not data or _REPLACEMENT in data else (data, False)
-
-    def _decode_token(self, token: str) -> bytes:
-        # OpenAI's own spelling of pieces of characters: `bytes: \xf0\x9f`.
-        if token.startswith("bytes:") and "\\x" in token:
-            return _unescape(token.removeprefix("bytes:"))
-        if _ESCAPES.fullmatch(token):
-            return _unescape(token)
-        if self._spelled and all(character in _GPT2 for character in token):
-            return bytes(_GPT2[character] for character in token)
-        return token.encode("utf-8", "replace")
-
-    def _read_plain(self, content: str) -> list[CloudToken]:
-        """Return tokens of a server that has sent no log-probabilities so far.
-
-        The first content of a continuation is held back: if tokens follow, it was the server's
-        repetition of the partial message.
-        """
-        if self._partial and not self._held:
-            self._held = content
-            return []
-        tokens = self._flush_held()
-        self._partial = ""
-        return [*tokens, _plain_token(content)]
-
-    def _flush_held(self) -> list[CloudToken]:
-        text = self._held.removeprefix(self._partial)
-        self._held = ""
-        return [_plain_token(text)] if text else []
-
-    def _recover(self, data: bytes) -> list[CloudToken]:
-        """Return the character whose pieces came as U+FFFD, once the server's text has it whole."""
-        if not data or _REPLACEMENT in data or self._lost_logprob is None:
-            return []
-        logprob = min(self._lost_logprob, 0.0)
-        self._lost_logprob = None
-        return [CloudToken(data, (Candidate(data, logprob),))]
-
-    def _finish(self) -> list[CloudToken]:
-        tokens = [] if self._has_logprobs else self._flush_held()
-        if self.finish_reason in _STOPS and not self.ended:
+    def close(self) -> list[CloudToken]:
+        """Return what was held back, and the end: nothing more will come."""
+        held = self._thinking_filter.flush()
+        tokens = self._aligner.add((), held.encode("utf-8", "replace"))
+        tokens += self._aligner.flush()
+        stopped = self.finish_reason in _STOPS
+        if not self.ended and (stopped or (self.finish_reason is None and self._end is not None)):
             self.ended = True
-            stop = Candidate(b"", math.log(CONFIDENCE_OF_BARE_STOP), end=True)
-            tokens.append(CloudToken(b"", (stop,), end=True))
+            tokens.append(self._aligner.end_row(self._end))
         return tokens
 
+    def _add(self, entries: Sequence[Entry], text: str) -> list[CloudToken]:
+        if text:
+            self._end = None  # it was the end of the thinking, or of what came before the answer
+        spelled: list[Entry] = []
+        for entry in entries:
+            self._end = entry if is_end(entry) else None
+            if self._end is None:
+                spelled.append(entry)
+        return self._aligner.add(spelled, text.encode("utf-8", "replace"))
 
-def _plain_token(text: str) -> CloudToken:
-    data = text.encode("utf-8", "replace")
-    return CloudToken(data, (Candidate(data, math.log(CONFIDENCE_WITHOUT_LOGPROBS)),))
+    def _without_partial(self, text: str, entries: Sequence[Entry]) -> str:
+        """Return the first text without a repetition of the answer's beginning.
+
+        A repetition comes in one piece and has no entries: one in many pieces is a new turn that
+        says the same again, and what entries spell is the continuation itself.
+        """
+        partial, trimmed = self._partial, self._partial.strip()
+        self._partial = ""
+        plausible = self._repeats is not False or len(partial) >= _LONG_PARTIAL
+        repeated = text.startswith(partial) or (trimmed and text.strip() == trimmed)
+        spelled = self._aligner.spells(entries, text.encode("utf-8", "replace"))
+        if not plausible or not repeated or spelled:
+            return text
+        self.repeated = True
+        return text[len(partial) :]
 
 
-def _unescape(token: str) -> bytes:
-    return _ESCAPE.sub(lambda found: bytes([int(found[1] or found[2], 16)]), token.encode())
+class _Aligner:
+    """The running difference: entries that wait for their text, and text for the rest of it."""
+
+    def __init__(self, *, begun: bool) -> None:
+        """`begun`: the answer has begun already, so that its first space is not left out."""
+        self._begun = begun
+        self._waiting: deque[Entry] = deque()
+        self._text = b""
+        self._at = 0
+        self._written = bytearray()
+        self._unpaid = bytearray()
+        self._spelling = Spelling.PLAIN
+        self._exact = True
+        self._textless: Entry | None = None
+        self.count = 0.0
+
+    def forget(self) -> None:
+        """Let go of the entries that wait."""
+        self._waiting.clear()
+
+    def add(self, entries: Sequence[Entry], text: bytes) -> list[CloudToken]:
+        """Return rows for all text that need not wait for more."""
+        self._text += text
+        self._waiting.extend(entries[self._count_doubles(entries) :])
+        rows: list[CloudToken] = []
+        while self._at < len(self._text):
+            if not self._waiting:
+                rows.append(self._take_plain(len(self._text)))
+                break
+            found = self._match(self._waiting[0], self._text, self._at)
+            if found is None:
+                rows += self._resynchronise()
+            elif self._at + len(found[0]) > len(self._text):
+                break
+            else:
+                rows.append(self._take_row(self._waiting.popleft(), *found))
+        self._text = self._text[self._at :]
+        self._at = 0
+        while len(self._waiting) > _MAX_WAITING:
+            self._waiting.popleft()
+        return rows
+
+    def flush(self) -> list[CloudToken]:
+        """Return the text that has waited in vain."""
+        last = self._waiting[-1] if self._waiting else None
+        self._textless = last if last is not None and is_textless(last) else None
+        self._waiting.clear()
+        return [self._take_plain(len(self._text))] if self._text else []
+
+    def end_row(self, entry: Entry | None) -> CloudToken:
+        """Return the row of the end; None: it has no entry of its own."""
+        if entry is None:
+            # llama-server's end token has no spelling; elsewhere such an entry has had its text.
+            entry = self._textless
+        bare = Candidate(b"", math.log(CONFIDENCE_OF_BARE_STOP), end=True)
+        candidates: tuple[Candidate, ...] = ()
+        if entry is not None:
+            exact = self._exact and entry.get("bytes") is not None
+            spelling = Spelling.EXACT if exact else self._spelling
+            candidates = _merge_candidates(entry, b"", spelling, end=True)
+        return CloudToken(b"", candidates or (bare,), end=True)
+
+    def spells(self, entries: Sequence[Entry], text: bytes) -> bool:
+        """Return whether entries, beginning with the first, spell the beginning of a text."""
+        return bool(entries) and self._follows(entries, text, 0)
+
+    def _match(self, entry: Entry, text: bytes, at: int) -> tuple[bytes, Spelling] | None:
+        """Return how an entry spells what stands at a place, or begins with all that does."""
+        beginning = None
+        for data, spelling in self._spellings(entry):
+            if text.startswith(data, at):
+                return data, spelling
+            if beginning is None and data.startswith(text[at : at + len(data)]):
+                beginning = data, spelling
+        return beginning
+
+    def _spellings(self, entry: Entry) -> Iterator[tuple[bytes, Spelling]]:
+        for data, spelling in spellings(entry, self._spelling):
+            yield data, spelling
+            # The space before the first word of an answer is often left out of the text.
+            if not self._begun and not self._written and data.startswith(b" ") and len(data) > 1:
+                yield data[1:], spelling
+
+    def _follows(self, entries: Iterable[Entry], text: bytes, at: int) -> bool:
+        """Return whether entries spell the text one after the other, as far as both go."""
+        for entry in entries:
+            found = self._match(entry, text, at)
+            if found is None:
+                return False
+            at += len(found[0])
+            if at >= len(text):
+                return True
+        return True
+
+    def _count_doubles(self, entries: Sequence[Entry]) -> int:
+        """Return how many entries, from the first on, spell what has been written already.
+
+        Some servers send the entries of all tokens again with each chunk, or with the last one.
+        """
+        if not entries or not self._written or (self._waiting and not self._unpaid):
+            return 0
+        likely = [next((data for data, _ in self._spellings(e)), b"") for e in entries]
+        joined = b"".join(likely)
+        if joined == self._text:
+            return 0
+        if not self._text:
+            # One entry alone may be that of a token whose text is still to come.
+            written = self._unpaid if len(entries) == 1 else self._written
+            return len(entries) if joined and written.endswith(joined) else 0
+        place = 0
+        for count, data in enumerate(likely[:-1], 1):
+            place += len(data)
+            if place > len(self._written):
+                break
+            spells_text = self._text.startswith(joined[place : place + len(self._text) + 1])
+            if place and spells_text and self._written.endswith(joined[:place]):
+                return count
+        return 0
+
+    def _resynchronise(self) -> list[CloudToken]:
+        """Find where text and entries go on together, and leave out what is before.
+
+        Text in between belongs to the entries in between if their bytes are not told (pieces of
+        characters that came as U+FFFD, tokens that came as numbers).
+        """
+        tried = list(islice(self._waiting, _MAX_WAITING))
+        window = self._text[self._at : self._at + _WINDOW]
+        count, place = len(tried), len(self._text) - self._at
+        if len(self._waiting) > len(tried):
+            place = 0
+        for index in range(len(tried)):
+            found = self._find(tried[index : index + _MAX_FOLLOWING], window)
+            if found is not None:
+                count, place = index, found
+                break
+        for _ in range(count):
+            self._waiting.popleft()
+        if not place:
+            return []
+        untold = [entry for entry in tried[:count] if not any(self._spellings(entry))]
+        numbers = [read_logprob(entry.get("logprob")) for entry in untold]
+        if not numbers or not all(map(math.isfinite, numbers)):
+            return [self._take_plain(place)]
+        data = self._take(place)
+        self.count += len(numbers)
+        return [CloudToken(data, (Candidate(data, max(sum(numbers), _FLOOR_LOGPROB)),))]
+
+    def _find(self, entries: Sequence[Entry], window: bytes) -> int | None:
+        """Return where in the window entries spell all that follows; None: nowhere."""
+        for data, _ in self._spellings(entries[0]):
+            place = window.find(data)
+            for _ in range(_MAX_PLACES):
+                if place < 0:
+                    break
+                if self._follows(entries, window, place):
+                    return place
+                place = window.find(data, place + 1)
+        return None
+
+    def _take(self, length: int) -> bytes:
+        data = self._text[self._at : self._at + length]
+        self._at += len(data)
+        self._written += data
+        return data
+
+    def _take_plain(self, length: int) -> CloudToken:
+        data = self._take(length)
+        self._unpaid += data
+        self.count += len(data) / _LONG_TOKEN
+        return CloudToken(data, (_plain_candidate(data),))
+
+    def _take_row(self, entry: Entry, data: bytes, spelling: Spelling) -> CloudToken:
+        unspaced = spell(entry, spelling) != data
+        self._take(len(data))
+        self._unpaid.clear()
+        self.count += 1
+        if spelling is not Spelling.EXACT:
+            self._exact = self._exact and spell(entry, Spelling.EXACT) is None
+            if self._spelling is Spelling.SPACELESS:
+                # Where some have lost their space, nobody knows of the others whether they had one.
+                spelling = Spelling.SPACELESS
+            else:
+                told = detect_spelling(entry, tops_of(entry))
+                known = told if told is not None else self._spelling
+                if spelling is not Spelling.SPACELESS and spell(entry, known) == data:
+                    spelling = known
+            self._spelling = spelling
+        elif not self._exact and spell(entry, self._spelling) == data:
+            spelling = self._spelling
+        candidates = _merge_candidates(entry, data, spelling, end=False, unspaced=unspaced)
+        return CloudToken(data, candidates or (_plain_candidate(data),))
 
 
-def _join_bytes(tokens: list[CloudToken]) -> bytes:
-    return b"".join(token.text_bytes for token in tokens)
+def _plain_candidate(data: bytes) -> Candidate:
+    return Candidate(data, math.log(CONFIDENCE_WITHOUT_LOGPROBS))
 
 
-def _read_logprob(entry: Mapping[str, Any]) -> float:
-    """Read a log-probability, at most 0; what is no number at all counts as a placeholder.
+def _merge_candidates(
+    entry: Entry, data: bytes, spelling: Spelling, *, end: bool, unspaced: bool = False
+) -> tuple[Candidate, ...]:
+    """Return distinct candidates, best first, with a mass of at most 1.
 
-    Raises:
-        TypeError, ValueError: it is none.
+    Args:
+        entry: of the chosen token.
+        data: the chosen token's bytes.
+        spelling: of the row.
+        end: the chosen token is an end.
+        unspaced: the text of this row has lost its first space.
+
+    Returns:
+        Nothing if the entry gives no number at all.
     """
-    try:
-        logprob = float(entry["logprob"])
-    except OverflowError:
-        raise ValueError("a log-probability is far too large") from None
-    return -math.inf if math.isnan(logprob) else min(logprob, 0.0)
+    merged: dict[tuple[bytes, bool], float] = {}
+    seen = set()
+    for top in tops_of(entry):
+        logprob = read_logprob(top.get("logprob"))
+        is_chosen = all(top.get(name) == entry.get(name) for name in ("token", "bytes"))
+        meant = (data, end) if is_chosen else _read_candidate(top, spelling, unspaced=unspaced)
+        # Some servers list the chosen token twice; the same probability is not added again.
+        again = (str(top.get("token")), meant, logprob) in seen
+        if meant is None or again or not logprob > _PLACEHOLDER_LOGPROB:
+            continue
+        seen.add((str(top.get("token")), meant, logprob))
+        merged[meant] = _add_logs(merged.get(meant, -math.inf), logprob)
+    chosen = read_logprob(entry.get("logprob"))
+    if math.isnan(chosen) and not merged:
+        return ()
+    merged.setdefault((data, end), chosen if chosen > _PLACEHOLDER_LOGPROB else _FLOOR_LOGPROB)
+    total = -math.inf
+    for logprob in merged.values():
+        total = _add_logs(total, logprob)
+    excess = max(total, 0.0)  # TGI's rows may add up to more than 1
+    ranked = sorted(merged.items(), key=lambda item: -item[1])
+    return tuple(Candidate(key[0], min(logprob - excess, 0.0), key[1]) for key, logprob in ranked)
 
 
-def read_bytes(given: Any) -> bytes:
-    """Read the bytes that a token is said to have.
-
-    Raises:
-        TypeError, ValueError: it is no list of them. `bytes` would make as many zeros of a number.
-    """
-    if not isinstance(given, list | tuple):
-        raise TypeError("the bytes of a token are no list")
-    return bytes(given)
-
-
-def _lost_bytes(given: Any) -> bool:
-    return _REPLACEMENT in read_bytes(given)
+def _read_candidate(top: Entry, spelling: Spelling, *, unspaced: bool) -> tuple[bytes, bool] | None:
+    """Return the bytes of a candidate and whether it is an end; None if nobody can tell."""
+    if is_end(top):
+        return b"", True
+    data = spell_candidate(top, spelling)
+    if data is not None and unspaced:
+        data = data.removeprefix(b" ")
+    return (data, False) if data else None
 
 
-def _add(first: float, second: float) -> float:
+def _add_logs(first: float, second: float) -> float:
     """Return the log of the sum of two probabilities."""
     high, low = max(first, second), min(first, second)
-    return min(high + math.log1p(math.exp(low - high)), 0.0)
+    return high + math.log1p(math.exp(low - high))

@@ -64,12 +64,14 @@ def raw_request(ask: Ask, profile: EndpointProfile) -> Request:
 
 
 def _common(ask: Ask, profile: EndpointProfile) -> dict[str, Any]:
-    optional = {
+    optional: dict[str, Any] = {
         "stream_options": {"include_usage": True},
         "temperature": ask.temperature,
-        "top_p": ask.top_p,
         "max_tokens": ask.max_tokens,
     }
+    if ask.top_p < 1:
+        # 1 is what everybody assumes; TGI refuses it, and others refuse it beside a temperature.
+        optional["top_p"] = ask.top_p
     body: dict[str, Any] = {"model": ask.model, "stream": True}
     body |= {name: value for name, value in optional.items() if name not in profile.left_out}
     if "max_tokens" in profile.left_out:
