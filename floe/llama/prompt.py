@@ -17,6 +17,7 @@ _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_THINK, _THOUGHT = "<think>", "</think>"
 _LONGEST_REASON = 300
 _ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is cut to the context."""
@@ -117,6 +118,22 @@ class PromptBuilder:
         else:
             tokens = self._tokenize_template(self._fill(messages, contents), first=True)
         return tokens + self._vocabulary.tokenize(partial.encode())
+
+    def close_thinking(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """Tokens that end the thinking which the template begins for an answer; else none.
+
+        Templates of R1's kind end a prompt with an open `<think>`. An answer without a thought
+        begins with the block's end there.
+
+        Raises:
+            ModelError: the template in the file refuses the conversation.
+        """
+        marks = [f"\x02{i}\x03" for i in range(len(messages))]
+        _, opened, last = self._fill(messages, marks).rpartition(_THINK)
+        if not opened or last.strip():
+            return []
+        before = "" if last.endswith("\n\n") else "\n" if last.endswith("\n") else "\n\n"
+        return self._tokenize_template(f"{before}{_THOUGHT}\n\n", first=False)
 
     def _fill(self, messages: Sequence[ChatMessage], contents: Sequence[str]) -> str:
         try:

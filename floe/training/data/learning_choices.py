@@ -8,6 +8,7 @@ from pydantic import Field
 
 from floe.kept_records import RowId, load_record
 from floe.training.data.dataset import Dataset, Selection, build_dataset
+from floe.privacy import choices
 from floe.privacy.consent import consent, may_train
 from floe.store import Store
 
@@ -55,7 +56,10 @@ def toggled(ids: Sequence[int], one: int, present: bool) -> tuple[int, ...]:
 
 
 def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
-    """The rows as chosen, with some changes that are not kept, each in or out with its reason."""
+    """The rows as chosen, with some changes that are not kept, each in or out with its reason.
+
+    `system_prompt`: of the settings; the rows have what the chat makes of it.
+    """
     kept = LearningChoices.load(store, **changes)
     chosen = [each.id for each in store.conversations(10**9) if each.id not in kept.except_chats]
     general = consent(store)
@@ -65,7 +69,7 @@ def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
             conversations=tuple(chosen),
             without=frozenset(kept.without),
             with_private=kept.with_private,
-            system_prompt=system_prompt,
+            system_prompt=choices.system_prompt(store, system_prompt),
         ),
         lambda conversation: may_train(general, conversation).yes,
     )
