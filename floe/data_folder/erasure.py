@@ -38,7 +38,9 @@ _FILES: Final = re.compile(
     rf"|{re.escape(ADDRESS)}|\.(encryption\.json|restore\.json|{re.escape(ADDRESS)})\.part"
     r"|\.export-\w+\.(gguf|zip)|\.(open\.html|access-token|api-key)-\w+"
 )
-_FOLDERS: Final = re.compile(rf"flower|{backup.REPLACED}|{re.escape(backup.STAGED)}\w+")
+_FOLDERS: Final = re.compile(
+    rf"flower|base_answers|{backup.REPLACED}|{re.escape(backup.STAGED)}\w+"
+)
 """All in them is Floe's own, or was made by Flower for it."""
 _EXPORTING: Final = re.compile(r"tmp[a-z0-9_]{8}")
 """What an import or export that was killed leaves: chats as JSONL and nothing else."""

@@ -44,6 +44,13 @@ class Picker:
         self._work = np.empty(index.size, np.float32)
         self.seed(None)
 
+    def begin(self, sampling: Sampling) -> None:
+        """Start an answer: its random numbers."""
+        self.seed(sampling.seed)
+
+    def accept(self, token: int) -> None:
+        """Take note of the answer's next token."""
+
     def seed(self, seed: int | None) -> None:
         """Start the random numbers anew; None: from the operating system."""
         self._random = np.random.default_rng(seed)

@@ -334,6 +334,7 @@ interface RunValue {
   left: string;
   figures: string[][];
   series: SeriesValue[];
+  trial: [string, string, string][];
   samples: SampleValue[];
 }
 
