@@ -86,7 +86,7 @@ class WorkerResult:
     held_out_bytes: int
     held_out_tokens: int
     seconds: float
-    outcome: "Outcome | None" = None
+    outcome: "TrialOutcome | None" = None
 
     @property
     def factors(self) -> Factors:
@@ -117,7 +117,7 @@ class WorkerResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialOutcome:
     """What came of the trial.
 
     `share` of the strength that the loop left is what the adapter acts with; `held_out_after` is
@@ -366,17 +366,17 @@ class WorkerRun:
         loop: TrainingLoop,
         trained: LoopResult,
         held_out: Sequence[Example],
-    ) -> Outcome:
+    ) -> TrialOutcome:
         if trained.best_step == 0 and held_out:
-            return Outcome()  # nothing was learnt that could be tried
+            return TrialOutcome()  # nothing was learnt that could be tried
         release_freed_memory()
         result = trial.try_out(self.folder / "adapter.gguf")
         self._run_folder.tell_stage(None)
         trial.close()
         if result is None:
-            return Outcome(complete=False)
+            return TrialOutcome(complete=False)
         if not held_out:
-            return Outcome(result.strength, trial=result)
+            return TrialOutcome(result.strength, trial=result)
         scale = trained.scale_choice.scale * result.strength
         after = loop.answer_losses(held_out, scale)
         before = loop.answer_losses(held_out, 0.0)
@@ -384,7 +384,7 @@ class WorkerRun:
         if start is not None and sum(a.nats for a in start) < sum(b.nats for b in before):
             before = start
         loss = sum(each.nats for each in after) / sum(each.targets for each in after)
-        return Outcome(result.strength, loss, measure_change(before, after), result)
+        return TrialOutcome(result.strength, loss, measure_change(before, after), result)
 
     @property
     def _run_folder(self) -> RunFolder:
@@ -459,7 +459,7 @@ def single_turns(rows: Sequence[TrainRow]) -> list[TrainRow]:
 
 
 def _summarise(result: WorkerResult, seconds: float) -> dict[str, Any]:
-    trained, outcome = result.trained, result.outcome or Outcome()
+    trained, outcome = result.trained, result.outcome or TrialOutcome()
     return {
         "status": "complete" if trained.complete and outcome.complete else "cancelled",
         "code": "",

@@ -24,7 +24,7 @@ MIN_REPLAY: Final = 8
 _MIN_DISTINCT: Final = 0.95
 _KEPT_MODELS: Final = 8
 
-Write = Callable[[Sequence[Sequence[ChatMessage]]], list[WrittenAnswer]]
+WriteAnswers = Callable[[Sequence[Sequence[ChatMessage]]], list[WrittenAnswer]]
 
 
 class BaseAnswers:
@@ -49,7 +49,10 @@ class BaseAnswers:
         return [prompt for prompt in prompts if prompt not in self._known]
 
     def answer(
-        self, prompts: Sequence[str], write: Write, stopped: Callable[[], bool] = lambda: False
+        self,
+        prompts: Sequence[str],
+        write: WriteAnswers,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> list[WrittenAnswer]:
         """Return the answers, and have those written that are missing.
 

@@ -22,7 +22,7 @@ from floe.training.trial.writer import FreeWriter
 OWN_PROMPTS: Final = 8
 """Held-out questions of the person that are answered."""
 
-Progress = Callable[[str, int, int], None]
+TellStage = Callable[[str, int, int], None]
 """What is done, how much of it, and how much there is."""
 
 
@@ -37,7 +37,7 @@ class TrialRun:
         rows: Sequence[TrainRow],
         *,
         threads: int = 0,
-        progress: Progress = lambda *_: None,
+        progress: TellStage = lambda *_: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare it; nothing is loaded before it is needed.
