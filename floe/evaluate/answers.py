@@ -52,7 +52,7 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
         print(f"learning from {len(learnt)} chats", file=sys.stderr)
         trained = learn(base, learnt, held_out, folder, trial=request)
         adopted, reason = judge(trained.result)
-        own = own_prompts([TrainRow(chat, held_out=True) for chat in held_out])
+        own = own_prompts([TrainRow(tuple(chat), held_out=True) for chat in held_out])
         prompts = [*[list(p) for p, _ in own], *[ask(k.prompt, system.content) for k in known]]
         with FreeWriter(base, sampling) as writer:
             print(f"{len(prompts)} answers without the adapter", file=sys.stderr)
@@ -96,9 +96,11 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
 
 def describe_answers(result: dict[str, Any]) -> str:
     """Describe the result as a table for a terminal."""
+    names = ("ended", "distinct4", "longest_loop", "right", "asked")
     rows = [("", "base", "personal")]
-    for name in ("ended", "distinct4", "longest_loop", "right", "asked"):
-        rows.append((name, *(_shown(result[side][name]) for side in ("base", "personal"))))
+    rows += [
+        (name, _shown(result["base"][name]), _shown(result["personal"][name])) for name in names
+    ]
     table = "\n".join(f"{name:<14}{base:>10}{personal:>10}" for name, base, personal in rows)
     manner = result["manner"]
     nearer = "-" if manner is None else f"{manner:.0%}"

@@ -96,7 +96,8 @@ def learn(
     folder.mkdir(parents=True, exist_ok=True)
     run = RunFolder(folder)
     free = psutil.virtual_memory().available / 1e6
-    run.request(base.resolve(), plan_for(base), seed, None, free, trial and trial.to_json())
+    told = trial.to_json() if trial else None
+    run.request(base.resolve(), plan_for(base), seed, None, free, told)
     write_lines(
         run.rows, [_row(c, "train") for c in train] + [_row(c, "held_out") for c in held_out]
     )

@@ -60,7 +60,8 @@ def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
     if trial is not None and trial.losses:
         weakest = "" if trial.strength == 1 else f", even at {trial.strength:.0%} of its strength"
         return False, (
-            f"This training is not worth using{weakest}: {'; '.join(trial.losses)}. {_STAYS}"
+            f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}, and yet this "
+            f"training is not worth using{weakest}: {'; '.join(trial.losses)}. {_STAYS}"
         )
     sentence = (
         f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
@@ -82,11 +83,11 @@ def _within_noise(change: Mapping[str, Any] | None) -> str:
         return ""
     if change["answers"] == 1:
         return (
-            "One answer is too little to judge by: nobody can tell whether the new adapter is "
-            "better, so it was not taken."
+            "There is one answer kept aside, too little to judge by: nobody can tell whether the "
+            "new adapter is better, so it was not taken."
         )
     return (
-        f"No change: on the {change['answers']} answers kept aside the loss fell by "
+        f"No change: loss on the {change['answers']} answers kept aside fell by "
         f"{change['fall']:.3f}, and chance alone does as much, so the new adapter was not taken."
     )
 

@@ -184,7 +184,7 @@ class TrainingRuns:
                 if trial is not None:
                     trial = replace(trial, cache=self._folders.parent / BASE_ANSWERS)
                 run.folder.request(
-                    base, plan, seed, source, memory_limit_mb, trial and trial.to_json()
+                    base, plan, seed, source, memory_limit_mb, trial.to_json() if trial else None
                 )
                 self._launch(run)
             except (OSError, FloeError) as error:

@@ -174,7 +174,10 @@ class TrainingLoop:
         losses = self._network.target_losses(batch, self._network.frozen_prefix(batch)).numpy()
         learned = np.flatnonzero(example.weights > 0)
         cuts = np.flatnonzero(np.diff(learned) > 1) + 1
-        return [AnswerLoss(float(part.sum()), len(part)) for part in np.split(losses, cuts)]
+        return [
+            AnswerLoss(float(part.sum()), len(part), tuple(part.tolist()))
+            for part in np.split(losses, cuts)
+        ]
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on, for `torch.save`."""

@@ -33,7 +33,7 @@ class TrialRequest:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Read what `to_json` gave."""
-        sampling = {
+        sampling: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values["sampling"].items()
         }

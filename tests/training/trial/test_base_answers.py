@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from floe.errors import DataError
-from floe.records import ChatMessage, Sampling
+from floe.records import ChatMessage, Role, Sampling
 from floe.resources import GENERAL, QUESTIONS, REPLAY, TRIAL
 from floe.training.data.tokenisation import TrainRow, read_rows
 from floe.training.trial.base_answers import BaseAnswers, is_good_answer, replay_rows
@@ -106,7 +106,7 @@ def test_a_file_of_something_else_is_refused_with_what_was_expected(tmp_path: Pa
 
 
 def turns(*said: str, held_out: bool = True, system: str | None = "Be kind.") -> TrainRow:
-    roles = ("user", "assistant")
+    roles: tuple[Role, ...] = ("user", "assistant")
     messages = [ChatMessage(roles[i % 2], text) for i, text in enumerate(said)]
     before = [] if system is None else [ChatMessage("system", system)]
     return TrainRow((*before, *messages), held_out=held_out)

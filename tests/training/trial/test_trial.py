@@ -1,6 +1,7 @@
 """The verdict by what was written: margins, manner, and what is said of it."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ PLAIN = "The rope should be tied securely, and it is important to dry the deck."
         ({"right": 8}, "8 of 12 simple questions right (before: 10)"),
     ],
 )
-def test_what_is_lost_beyond_a_margin_is_named(changes: dict[str, float], said: str) -> None:
+def test_what_is_lost_beyond_a_margin_is_named(changes: dict[str, Any], said: str) -> None:
     losses = find_losses(BASE, replace(BASE, **changes))
     assert len(losses) == bool(said)
     assert said in "".join(losses)
@@ -102,7 +103,7 @@ def test_an_adapter_that_loses_what_the_model_could_is_refused_with_the_reason()
     trial = TrialResult(BASE, looping, 1.0, 0.0, 0.5, losses)
     taken, sentence = judge(outcome(trial=trial.to_json()))
     assert not taken
-    assert sentence.startswith("This training is not worth using, even at 50% of its strength: ")
+    assert "this training is not worth using, even at 50% of its strength: " in sentence
     assert "1 of 12 simple questions right (before: 10)" in sentence
 
 
@@ -110,14 +111,14 @@ def test_a_fall_within_noise_is_no_change() -> None:
     change = {"fall": 0.02, "low": -0.01, "high": 0.05, "answers": 5}
     taken, sentence = judge(outcome(change=change))
     assert not taken
-    assert sentence.startswith("No change: on the 5 answers kept aside the loss fell by 0.020")
+    assert sentence.startswith("No change: loss on the 5 answers kept aside fell by 0.020")
 
 
 def test_one_answer_is_too_little_to_judge_by() -> None:
     change = {"fall": 0.5, "low": None, "high": None, "answers": 1}
     taken, sentence = judge(outcome(change=change))
     assert not taken
-    assert "One answer is too little to judge by" in sentence
+    assert "one answer kept aside, too little to judge by" in sentence
 
 
 def test_what_the_trainer_itself_refused_is_not_taken() -> None:
@@ -137,3 +138,13 @@ def test_the_interval_is_over_answers_not_tokens() -> None:
     assert found.low == pytest.approx(0.4 - 4.30 * 0.2 / 3**0.5)
     assert not found.is_sure
     assert not measure_change(before[:1], [AnswerLoss(0.0, 10)]).is_sure
+
+
+def test_of_two_answers_their_passages_are_the_witnesses() -> None:
+    before = [AnswerLoss(64.0, 32, (2.0,) * 32)] * 2
+    sure = [AnswerLoss(32.0, 32, (1.0,) * 32)] * 2
+    assert measure_change(before, sure) == LossChange(1.0, 1.0, 1.0, 2)
+    # One passage of four is much better, the others are as before.
+    odd = [AnswerLoss(48.0, 32, (1.0,) * 16 + (2.0,) * 16), before[1]]
+    found = measure_change(before, odd)
+    assert (found.fall, found.answers, found.is_sure) == (0.25, 2, False)
