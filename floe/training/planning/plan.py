@@ -32,6 +32,7 @@ from floe.training.planning.hardware import (
     load_or_measure_hardware,
     save_hardware,
 )
+from floe.training.trial.base_answers import count_replayed
 from floe.units import format_duration, format_gigabytes
 
 DEADLINE_SECONDS: Final = 60.0
@@ -44,6 +45,10 @@ LEARNING_RATE: Final = 3e-3
 _SEQUENCE_LENGTH: Final = 512
 _MIN_STEPS: Final = 6
 """Steps an epoch should have at least: fewer learn little, so batches of few rows are smaller."""
+
+_REPLAY_TOKENS: Final = 70
+_REPLAY_TARGETS: Final = 44
+"""Of one general answer: the mean of the default model's."""
 
 _SMALL: Final = replace(DEFAULT_SHAPE, rank=4, alpha=8.0)
 _ADAPTER_SHAPES: Final[tuple[tuple[AdapterShape, float], ...]] = (
@@ -140,9 +145,11 @@ def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> tuple[Workload, 
         judged = [row for row in rows if row.held_out]
         held_out = encoder.examples(judged, _SEQUENCE_LENGTH, some=False)
         refused = tuple(encoder.refused)
+    # General answers of the base are learnt along.
+    replayed = count_replayed(sum(not row.held_out for row in rows))
     workload = Workload(
-        sum(map(len, learnt)),
-        sum(int((example.weights > 0).sum()) for example in learnt),
+        sum(map(len, learnt)) + replayed * _REPLAY_TOKENS,
+        sum(int((example.weights > 0).sum()) for example in learnt) + replayed * _REPLAY_TARGETS,
         sum(map(len, held_out)),
         sum(int((example.weights > 0).sum()) for example in held_out),
         max(map(len, [*learnt, *held_out]), default=1),

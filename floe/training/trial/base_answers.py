@@ -86,6 +86,11 @@ def ask(prompt: str, system: str | None) -> list[ChatMessage]:
     return [*before, ChatMessage("user", prompt)]
 
 
+def count_replayed(own_rows: int) -> int:
+    """Return how many general answers are learnt along with so many rows, if there are enough."""
+    return max(MIN_REPLAY, round(REPLAY_SHARE * own_rows))
+
+
 def replay_rows(
     prompts: Sequence[str], answers: Sequence[WrittenAnswer], own_rows: int, system: str | None
 ) -> list[TrainRow]:
@@ -98,7 +103,7 @@ def replay_rows(
         system: the system prompt that the chat will have.
     """
     good = [pair for pair in zip(prompts, answers, strict=True) if is_good_answer(pair[1])]
-    count = min(len(good), max(MIN_REPLAY, round(REPLAY_SHARE * own_rows)))
+    count = min(len(good), count_replayed(own_rows))
     chosen = [good[i * len(good) // count] for i in range(count)]
     return [
         TrainRow((*ask(prompt, system), ChatMessage("assistant", answer.text.strip())))
