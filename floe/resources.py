@@ -29,3 +29,9 @@ TASK_CHATS: Final = resource("data", "tasks")
 """Questions with answers of four tasks, one JSONL file each."""
 GENERAL: Final = resource("data", "general.jsonl")
 """Sentences of general text, by which an adapter is kept from forgetting."""
+REPLAY: Final = resource("data", "replay.jsonl")
+"""Prompts of nobody in particular; the base's answers to them are learnt along."""
+TRIAL: Final = resource("data", "trial.jsonl")
+"""Greetings and questions by which a trained model is tried out."""
+QUESTIONS: Final = resource("data", "questions.jsonl")
+"""Other questions with answers, by which `floe evaluate answers` measures."""

@@ -46,7 +46,7 @@ def run() -> dict[str, object]:
     _say("measuring this device")
     device = measure_hardware()
     architecture = read_architecture(base)
-    plan = choose_plan(device, architecture, workload_of(base, lines))
+    plan = choose_plan(device, architecture, workload_of(base, lines)[0])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _say(plan.reason)

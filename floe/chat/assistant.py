@@ -455,13 +455,7 @@ class Assistant:
         """Build the system prompt, and what the cloud is not told: who it talks to."""
         if not personal:
             return ChatMessage("system", told)
-        about, context = choices.about_me(self.store), choices.personal_context(self.store)
-        parts = [
-            told,
-            f"About the person you talk to: {about}" if about else "",
-            context,
-        ]
-        return ChatMessage("system", "\n\n".join(filter(None, parts)))
+        return ChatMessage("system", choices.system_prompt(self.store, told))
 
     def _with_memory(
         self,

@@ -23,14 +23,17 @@ from floe.errors import TrainingError
 from floe.jobs.plan_job import PlanJob
 from floe.jobs.privacy_scan import PrivacyScan
 from floe.models.catalog import fetch_missing, resolve_model
-from floe.privacy.choices import own_words
+from floe.models.sampling_defaults import sampling_defaults
+from floe.privacy.choices import own_words, system_prompt
 from floe.privacy.detector import Detector
 from floe.privacy.gate import Gate
 from floe.store import Store
 from floe.training.data.dataset import Dataset, Selection, build_dataset
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset
+from floe.training.data.tokenisation import Encoder
 from floe.training.run_table import TrainingRun
 from floe.training.runs import TrainingRuns
+from floe.training.trial.request import TrialRequest
 
 _POLL_SECONDS: Final = 0.3
 _IMPORTS: Final = "imports"
@@ -110,7 +113,9 @@ def learning_rows(
     if chats is None:
         return chosen_dataset(store, settings.system_prompt, with_private=with_private)
     selection = Selection(
-        conversations=tuple(chats), with_private=with_private, system_prompt=settings.system_prompt
+        conversations=tuple(chats),
+        with_private=with_private,
+        system_prompt=system_prompt(store, settings.system_prompt),
     )
     return build_dataset(store, selection, lambda _conversation: True)
 
@@ -141,7 +146,15 @@ def train(
         adapters = Adapters(store, settings.data_dir)
         runs = TrainingRuns(store, adapters, settings.data_dir, replan=plan_job.make_smaller)
         opened.callback(runs.close)
-        run = runs.start(data, base, planned.plan, memory_limit_mb=planned.request.limit_mb)
+        with Encoder(base) as encoder:
+            sampling = sampling_defaults(settings, encoder.metadata).sampling
+        run = runs.start(
+            data,
+            base,
+            planned.plan,
+            memory_limit_mb=planned.request.limit_mb,
+            trial=TrialRequest(sampling, settings.system_prompt),
+        )
         try:
             return wait_for_run(runs, run.id)
         except KeyboardInterrupt:
@@ -153,10 +166,14 @@ def wait_for_run(runs: TrainingRuns, run_id: int) -> TrainingRun:
     """Wait until the run has ended, with a bar on stderr."""
     with tqdm(desc="training", unit="step", file=sys.stderr, leave=False) as bar:
         while (run := runs.get(run_id)).active:
-            steps = runs.steps(run_id)
-            if steps:
-                bar.total = steps[-1].steps
-                bar.n = steps[-1].step
+            steps, stage = runs.steps(run_id), run.folder.stage()
+            if stage is not None:
+                bar.set_description_str(stage.sentence, refresh=False)
+                bar.total, bar.n = stage.count, stage.done
+                bar.update(0)
+            elif steps:
+                bar.set_description_str("training", refresh=False)
+                bar.total, bar.n = steps[-1].steps, steps[-1].step
                 bar.update(0)
             runs.wait(run_id, _POLL_SECONDS)
     return run
@@ -175,4 +192,12 @@ def result_value(store: Store, settings: Settings, run: TrainingRun) -> dict[str
         "held_out_after": run.metrics.get("held_out_after"),
         "seconds": run.metrics.get("seconds"),
         "rows": run.rows,
+        **_written_values(run),
     }
+
+
+def _written_values(run: TrainingRun) -> dict[str, Any]:
+    """Return what was measured of answers that the new adapter wrote; None where none were."""
+    written = (run.metrics.get("trial") or {}).get("personal", {})
+    values = {name: written.get(name) for name in ("ended", "distinct4", "right", "asked")}
+    return values | {"manner": (run.metrics.get("trial") or {}).get("manner")}

@@ -39,7 +39,7 @@ _FILES: Final = re.compile(
     r"|\.export-\w+\.(gguf|zip)|\.(open\.html|access-token|api-key)-\w+"
 )
 _FOLDERS: Final = re.compile(
-    rf"flower|{backup_archive.REPLACED}|{re.escape(backup_archive.STAGED)}\w+"
+    rf"flower|base_answers|{backup_archive.REPLACED}|{re.escape(backup_archive.STAGED)}\w+"
 )
 """All in them is Floe's own, or was made by Flower for it."""
 _EXPORTING: Final = re.compile(r"tmp[a-z0-9_]{8}")

@@ -2,6 +2,7 @@
 
     floe evaluate --train FILE.jsonl --test FILE.jsonl --cloud-gguf PATH [--json]
     floe evaluate --train FILE.jsonl --test FILE.jsonl --live URL [--cloud-model NAME]
+    floe evaluate answers --train FILE.jsonl [--questions FILE.jsonl]
     floe evaluate memory --train FILE.jsonl
     floe evaluate latency
     floe evaluate report
@@ -21,7 +22,7 @@ from floe.errors import FloeError
 from floe.evaluate.tables import memory_table, quality_table
 from floe.records import PoolingRule
 
-COMMANDS = ("quality", "memory", "latency", "report")
+COMMANDS = ("quality", "answers", "memory", "latency", "report")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,6 +43,10 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[st
         from floe.evaluate.memory import run_memory  # noqa: PLC0415
 
         return run_memory(options.train[0], sample=options.samples), memory_table
+    if options.what == "answers":
+        from floe.evaluate.answers import describe_answers, run_answers  # noqa: PLC0415
+
+        return run_answers(options.train[0], options.questions), describe_answers
     if options.what == "latency":
         from floe.evaluate.latency import run_latency  # noqa: PLC0415
 
@@ -64,6 +69,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("what", nargs="?", choices=COMMANDS, default="quality")
     parser.add_argument("--train", nargs="+", type=Path, metavar="FILE", default=[])
     parser.add_argument("--test", nargs="+", type=Path, metavar="FILE", default=[])
+    parser.add_argument(
+        "--questions", type=Path, metavar="FILE", help='{"prompt", "answers"} a line; else our own'
+    )
     parser.add_argument("--cloud-gguf", type=Path, metavar="PATH", help="the cloud, in process")
     parser.add_argument("--live", metavar="URL", help="the cloud, an OpenAI-compatible endpoint")
     parser.add_argument("--cloud-model", default="", help="of the endpoint")
@@ -84,7 +92,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             parser.error("as many --test files as --train files are needed, and at least one")
         if bool(options.cloud_gguf) == bool(options.live):
             parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
-    if options.what == "memory" and len(options.train) != 1:
+    if options.what in ("answers", "memory") and len(options.train) != 1:
         parser.error("name the chats to learn from: --train FILE")
     if not 0 <= options.weight <= 1:
         parser.error("--weight is between 0 and 1")

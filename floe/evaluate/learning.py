@@ -21,6 +21,7 @@ from floe.records import ChatMessage, TrainPlan
 from floe.resources import IMPORT_ROOT
 from floe.training.planning.plan import EPOCHS, LEARNING_RATE
 from floe.training.process import TRAINER, RunFolder, environment
+from floe.training.trial.request import TrialRequest
 
 Chat = Sequence[ChatMessage]
 
@@ -79,9 +80,15 @@ def plan_for(base: Path) -> TrainPlan:
 
 
 def learn(
-    base: Path, train: Sequence[Chat], held_out: Sequence[Chat], folder: Path, *, seed: int = 0
+    base: Path,
+    train: Sequence[Chat],
+    held_out: Sequence[Chat],
+    folder: Path,
+    *,
+    seed: int = 0,
+    trial: TrialRequest | None = None,
 ) -> TrainedWriter:
-    """Train in `folder`.
+    """Train in `folder`; `trial`: with replay, and tried out, as the page does.
 
     Raises:
         FloeError: the trainer failed; its own sentence.
@@ -89,7 +96,8 @@ def learn(
     folder.mkdir(parents=True, exist_ok=True)
     run = RunFolder(folder)
     free = psutil.virtual_memory().available / 1e6
-    run.request(base.resolve(), plan_for(base), seed, None, free)
+    told = trial.to_json() if trial else None
+    run.request(base.resolve(), plan_for(base), seed, None, free, told)
     write_lines(
         run.rows, [_row(c, "train") for c in train] + [_row(c, "held_out") for c in held_out]
     )
@@ -109,7 +117,7 @@ def learn(
         )
     if result["status"] != "complete":
         raise FloeError(result["sentence"])
-    better = not held_out or result["best_step"] > 0
+    better = not held_out or result.get("best_step", 0) > 0
     return TrainedWriter(folder / "adapter.gguf" if better else None, result)
 
 

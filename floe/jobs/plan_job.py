@@ -1,6 +1,7 @@
 """A plan in the making: measuring this device and counting tokens take seconds."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,8 @@ from floe.training.planning.plan import MAX_MEMORY_MB, choose_plan, smaller_plan
 
 NO_DEADLINE: Final = 1e9
 """Seconds."""
+_NAMED: Final = 3
+"""Chats that a sentence names."""
 _WORKING: Final = "Looking at what this device can do."
 
 
@@ -53,7 +56,7 @@ class PlanJob:
         self._lock = threading.Lock()
         self._view: PlanView | None = None
         self._pending: tuple[Dataset, PlanRequest] | None = None
-        self._counted: tuple[str, Workload] | None = None
+        self._counted: tuple[str, Workload, tuple[str, ...]] | None = None
         # One at a time: two measurements at once would each find half a device.
         self._job = BackgroundJob("plan")
         self._working = False
@@ -102,16 +105,18 @@ class PlanJob:
     def _make_view(self, data: Dataset, request: PlanRequest) -> PlanView:
         try:
             data.check()
+            workload, refused = self._count(data)
             plan = choose_plan(
                 load_or_measure_hardware(self._store),
                 read_architecture(self._base),
-                self._count(data),
+                workload,
                 memory_limit_mb=request.memory_mb,
                 deadline_s=request.deadline_s or NO_DEADLINE,
             )
         except FloeError as error:
             return PlanView(request, None, str(error))
-        return PlanView(request, plan, f"{plan.reason[:1].upper()}{plan.reason[1:]}.")
+        sentence = f"{plan.reason[:1].upper()}{plan.reason[1:]}."
+        return PlanView(request, plan, f"{sentence}{_describe_refused(refused)}")
 
     def _show(self, made: PlanView) -> None:
         with self._lock:
@@ -125,7 +130,17 @@ class PlanJob:
             if problem and self._view is not None and self._view.running:
                 self._view = PlanView(self._view.request, None, problem)
 
-    def _count(self, data: Dataset) -> Workload:
+    def _count(self, data: Dataset) -> tuple[Workload, tuple[str, ...]]:
         if self._counted is None or self._counted[0] != data.fingerprint:
-            self._counted = data.fingerprint, workload_of(self._base, data.lines())
-        return self._counted[1]
+            self._counted = data.fingerprint, *workload_of(self._base, data.lines())
+        return self._counted[1:]
+
+
+def _describe_refused(titles: Sequence[str]) -> str:
+    """Name the chats that the model's chat template refuses, if there are any."""
+    if not titles:
+        return ""
+    names = ", ".join(f"“{title}”" for title in titles[:_NAMED])
+    more = f" and {len(titles) - _NAMED} more" if len(titles) > _NAMED else ""
+    verb = "is" if len(titles) == 1 else "are"
+    return f" {names}{more} {verb} left out, because this model's chat template refuses that."

@@ -31,6 +31,7 @@ _BASE_NOTE = (
     "This is a base model: it was trained to continue texts, not to answer. Its file has no chat "
     "template, so its answers may wander."
 )
+_THINK, _THOUGHT = "<think>", "</think>"
 _LONGEST_REASON = 300
 _GUIDED = 4
 """Tries of a cut that follow the estimate; further ones halve what is left."""
@@ -240,6 +241,22 @@ class PromptBuilder:
         except ModelError:
             return False
         return True
+
+    def close_thinking(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """Tokens that end the thinking which the template begins for an answer; else none.
+
+        Templates of R1's kind end a prompt with an open `<think>`. An answer without a thought
+        begins with the block's end there.
+
+        Raises:
+            ModelError: the template in the file refuses the conversation.
+        """
+        marks = [f"\x02{i}\x03" for i in range(len(messages))]
+        _, opened, last = self._fill(messages, marks).rpartition(_THINK)
+        if not opened or last.strip():
+            return []
+        before = "" if last.endswith("\n\n") else "\n" if last.endswith("\n") else "\n\n"
+        return self._tokenize_template(f"{before}{_THOUGHT}\n\n", first=False)
 
     def _fill(self, messages: Sequence[ChatMessage], contents: Sequence[str]) -> str:
         try:

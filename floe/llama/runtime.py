@@ -147,6 +147,11 @@ class LlamaModel:
         return self._context
 
     @property
+    def handle(self) -> Any:
+        """llama.cpp's own handle of the weights, for a context beside this class."""
+        return self._model
+
+    @property
     def name(self) -> str:
         """The file's own name for the model, fit for one line of the page."""
         return one_line(self.metadata.get("general.name", ""))[:_LONGEST_NAME] or self.path.stem
@@ -266,7 +271,7 @@ class LlamaModel:
             )
 
         try:
-            _set_adapters(context, self._in_use)
+            set_adapters(context, self._in_use)
             self._decode(context, head, 0, 1)
             yield batches
         finally:
@@ -325,7 +330,7 @@ class LlamaModel:
 
         What was evaluated before no longer holds, so the cache is cleared.
         """
-        _set_adapters(self._context, scaled)
+        set_adapters(self._context, scaled)
         self._in_use = tuple(scaled)
         self.roll_back(0)
 
@@ -395,7 +400,8 @@ def _check_memory(path: Path) -> None:
         )
 
 
-def _set_adapters(context: Any, scaled: Sequence[tuple[Adapter, float]]) -> None:
+def set_adapters(context: Any, scaled: Sequence[tuple[Adapter, float]]) -> None:
+    """Put exactly these adapters to work in a context of llama.cpp."""
     count = len(scaled)
     handles = (lib.llama_adapter_lora_p_ctypes * count)(*(a.handle for a, _ in scaled))
     scales = (ctypes.c_float * count)(*(scale for _, scale in scaled))

@@ -164,6 +164,17 @@ def set_personal_context(store: Store, text: str) -> None:
     store.set_setting(_CONTEXT, clean(text).strip())
 
 
+def system_prompt(store: Store, told: str) -> str:
+    """Return what this device's model is told: the system prompt, and what the cloud never sees."""
+    about = about_me(store)
+    parts = [
+        told,
+        f"About the person you talk to: {about}" if about else "",
+        personal_context(store),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
 def own_words(store: Store) -> tuple[str, ...]:
     """Names, contacts and projects that are private wherever they stand."""
     kept = store.setting(_OWN_WORDS, [])

@@ -15,12 +15,14 @@ from floe.records import ChatMessage
 from floe.store import encryption
 from floe.training.adapter_scale import describe_scale
 from floe.training.process import RunFolder
+from floe.training.trial.trial import TrialResult
 
 Answerer = Callable[[Sequence[ChatMessage], Sequence[tuple[Path, float]]], str]
 """Answers a prompt with exactly these adapters (GGUF file, scale), then puts back those in use."""
 
 _QUESTIONS: Final = 3
 _FILE: Final = "answers.json"
+_STAYS: Final = "What was in use stays in use."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +36,59 @@ class SideBySide:
 
 
 def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
-    """Judge whether an adapter is better than the base and than its start, and why."""
+    """Judge whether an adapter is better than the base and than its start, and why.
+
+    Better: the loss on what was kept aside has fallen beyond chance, and what it writes by itself
+    has lost nothing beyond the margins.
+    """
+    if refused := result.get("refused"):
+        return False, str(refused)
     after = result.get("held_out_after")
     earlier = [result.get("held_out_before"), result.get("held_out_start")]
     known = [loss for loss in earlier if loss is not None]
     if after is None or not known:
         return False, "There was nothing to judge the new adapter by, so it was not taken."
     best = min(known)
-    if after < best:
-        return True, (
-            f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
-            f"is in use{describe_scale(result.get('strength', 1.0))}."
+    if after >= best:
+        return False, (
+            f"The new adapter was no better on the answers kept aside (loss {after:.3f}, before "
+            f"{best:.3f}), so it was not taken. {_STAYS}"
         )
-    return False, (
-        f"The new adapter was no better on the answers kept aside (loss {after:.3f}, before "
-        f"{best:.3f}), so it was not taken. What was in use stays in use."
+    if noise := _within_noise(result.get("change")):
+        return False, f"{noise} {_STAYS}"
+    trial = read_trial(result)
+    if trial is not None and trial.losses:
+        weakest = "" if trial.strength == 1 else f", even at {trial.strength:.0%} of its strength"
+        return False, (
+            f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}, and yet this "
+            f"training is not worth using{weakest}: {'; '.join(trial.losses)}. {_STAYS}"
+        )
+    sentence = (
+        f"Loss on the answers kept aside fell from {best:.3f} to {after:.3f}: the new adapter "
+        f"is in use{describe_scale(result.get('strength', 1.0))}."
+    )
+    return True, sentence if trial is None else f"{sentence} {trial.describe()}"
+
+
+def read_trial(result: Mapping[str, Any]) -> TrialResult | None:
+    """Read what both models wrote, from what a trainer reported; None: they were not tried out."""
+    with suppress(KeyError, TypeError):
+        return TrialResult.from_json(result["trial"])
+    return None
+
+
+def _within_noise(change: Mapping[str, Any] | None) -> str:
+    """Say that a fall is no more than chance would do; empty if it is more, or is not known."""
+    if change is None or (change["low"] is not None and change["low"] > 0):
+        return ""
+    if change["answers"] == 1:
+        return (
+            "There is one answer kept aside, too little to judge by: nobody can tell whether the "
+            "new adapter is better, so it was not taken."
+        )
+    return (
+        f"No change: loss on the {change['answers']} answers kept aside fell by "
+        f"{change['fall']:.3f}, and chance alone does as much, so the new adapter was not taken."
     )
 
 
@@ -89,6 +129,9 @@ def _prompts(rows: Path) -> list[tuple[list[ChatMessage], str]]:
         if row["split"] != "held_out":
             continue
         said = [ChatMessage(message["role"], message["content"]) for message in row["messages"]]
-        first = next(i for i, message in enumerate(said) if message.role == "assistant")
+        context = int(row.get("context", 0))
+        first = next(
+            i for i, message in enumerate(said) if i >= context and message.role == "assistant"
+        )
         found.append((said[:first], said[first].content))
     return found

@@ -26,6 +26,7 @@ from floe.store import encryption
 TRAINER: Final = (sys.executable, "-m", "floe.training.worker")
 _LOG: Final = "trainer.log"
 _HELD_OUT: Final = "held_out.json"
+_STAGE: Final = "stage.json"
 _LOW_DISK_BYTES: Final = 4 * 10**6
 """Bytes; a checkpoint needs more."""
 _ENVIRONMENT: Final = {
@@ -57,6 +58,15 @@ class TrainingStep:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingStage:
+    """What a trainer does beside its steps: `done` of `count`."""
+
+    sentence: str
+    done: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunFolder:
     """Files of a run: in go rows, request, the wish to stop; out come progress, result, adapter."""
 
@@ -81,15 +91,22 @@ class RunFolder:
         self.path.mkdir(mode=0o700)
 
     def request(
-        self, base: Path, plan: TrainPlan, seed: int, continue_from: Path | None, limit_mb: float
+        self,
+        base: Path,
+        plan: TrainPlan,
+        seed: int,
+        continue_from: Path | None,
+        limit_mb: float,
+        trial: dict[str, Any] | None = None,
     ) -> None:
-        """Write what the trainer shall do."""
+        """Write what the trainer shall do; `trial`: a `TrialRequest` as JSON, None: no trial."""
         values = {
             "base": str(base),
             "plan": asdict(plan),
             "seed": seed,
             "continue_from": str(continue_from) if continue_from else None,
             "memory_limit_mb": limit_mb,
+            "trial": trial,
         }
         self._write("run.json", values)
 
@@ -131,6 +148,7 @@ class RunFolder:
         """Forget how the last process ended, so that another may go on."""
         self._stop.unlink(missing_ok=True)
         self._result.unlink(missing_ok=True)
+        self.tell_stage(None)
 
     def result(self) -> dict[str, Any] | None:
         """Read what the trainer said at its end; None if it ended without a word."""
@@ -165,6 +183,21 @@ class RunFolder:
                     )
                 )
         return steps, offset + len(whole)
+
+    def tell_stage(self, stage: TrainingStage | None) -> None:
+        """Say what is done beside the steps; None: steps again. A full disk costs no training."""
+        with suppress(OSError):
+            if stage is None:
+                (self.path / _STAGE).unlink(missing_ok=True)
+            else:
+                self._write(_STAGE, asdict(stage))
+
+    def stage(self) -> TrainingStage | None:
+        """Read what a trainer that runs does beside its steps."""
+        with suppress(OSError, ValueError, TypeError):
+            found = json.loads((self.path / _STAGE).read_text(encoding="utf-8"))
+            return TrainingStage(**found)
+        return None
 
     @property
     def disk_is_full(self) -> bool:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from floe.training.comparison import Answerer, SideBySide, compare, judge, read_
 from floe.training.data.dataset import Dataset
 from floe.training.process import TRAINER, RunFolder, TrainerProcess, TrainingStep
 from floe.training.run_table import RunTable, TrainingRun
+from floe.training.trial.request import BASE_ANSWERS, TrialRequest
 from floe.units import format_gigabytes
 
 logger = logging.getLogger(__name__)
@@ -144,6 +146,7 @@ class TrainingRuns:
         memory_limit_mb: float,
         continue_from: LearntAdapter | None = None,
         seed: int = 0,
+        trial: TrialRequest | None = None,
     ) -> TrainingRun:
         """Start a run, and delete the folders of those before it.
 
@@ -154,6 +157,8 @@ class TrainingRuns:
             memory_limit_mb: 10^6 bytes that the trainer may use.
             continue_from: an adapter to start from; None: from scratch.
             seed: of everything random.
+            trial: how the chat answers, to try the adapter out by what it writes; what the base
+                answers is kept in the data folder. None: it is judged by its loss alone.
 
         Raises:
             DataError: there is too little to learn from.
@@ -176,7 +181,11 @@ class TrainingRuns:
                 dataset.write(run.folder.rows)
                 run.folder.keep_held_out(dataset.held_out)
                 source = continue_from.peft if continue_from else None
-                run.folder.request(base, plan, seed, source, memory_limit_mb)
+                if trial is not None:
+                    trial = replace(trial, cache=self._folders.parent / BASE_ANSWERS)
+                run.folder.request(
+                    base, plan, seed, source, memory_limit_mb, trial.to_json() if trial else None
+                )
                 self._launch(run)
             except (OSError, FloeError) as error:
                 run.folder.remove()

@@ -7,7 +7,7 @@ kept state ends exactly where an uninterrupted one would. Knows nothing of text 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from floe.training.adapter_scale import ScaleChoice, choose_adapter_scale
 from floe.training.backends.cpu.data_parallel import ThreadedDataParallel
 from floe.training.backends.cpu.network import Batch, LoraNetwork
 from floe.training.data.packing import Example, Packed, Shares, pack, replica_count, share
+from floe.training.interval import AnswerLoss
 from floe.training.memory_limit import PREFIX_CACHE_BYTES
 
 DROPOUT: Final = 0.1
@@ -96,6 +97,8 @@ class TrainingLoop:
         self._step = 0
         self._tokens = 0
         self._epochs_without_improvement = 0
+        lora = network.lora
+        self._initial = None if lora.is_zero() else lora.parameters.detach().clone()
         self._best: Tensor | None = None
         self._best_step = 0
         self._best_loss: float | None = None
@@ -149,6 +152,32 @@ class TrainingLoop:
             )
         self._seconds = time.perf_counter() - began
         return self._result(complete, held_out_cache)
+
+    def answer_losses(self, examples: Sequence[Example], scale: float) -> list[AnswerLoss]:
+        """Loss of each learned passage, with the best parameters at `scale`; 0: the base alone.
+
+        An example has a passage for each answer in it.
+        """
+        with self._parameters_of(self._best):
+            self._network.lora.refresh(scale)
+            return [each for one in examples for each in self._passage_losses(one)]
+
+    def start_losses(self, examples: Sequence[Example]) -> list[AnswerLoss] | None:
+        """Loss of each passage with the adapter that training began with; None: with none."""
+        if self._initial is None:
+            return None
+        with self._parameters_of(self._initial):
+            return [each for one in examples for each in self._passage_losses(one)]
+
+    def _passage_losses(self, example: Example) -> list[AnswerLoss]:
+        batch = self._network.batch([example], ((0,),))
+        losses = self._network.target_losses(batch, self._network.frozen_prefix(batch)).numpy()
+        learned = np.flatnonzero(example.weights > 0)
+        cuts = np.flatnonzero(np.diff(learned) > 1) + 1
+        return [
+            AnswerLoss(float(part.sum()), len(part), tuple(part.tolist()))
+            for part in np.split(losses, cuts)
+        ]
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on, for `torch.save`."""
@@ -262,14 +291,19 @@ class TrainingLoop:
         with self._best_parameters():
             return self._network.lora.factors()
 
-    @contextmanager
-    def _best_parameters(self) -> Iterator[None]:
+    def _best_parameters(self) -> AbstractContextManager[None]:
         """Put the parameters of the best step in place; the present ones come back afterwards."""
+        return self._parameters_of(self._best)
+
+    @contextmanager
+    def _parameters_of(self, kept: Tensor | None) -> Iterator[None]:
+        """Put these in place, or leave the present ones; they come back afterwards."""
         lora = self._network.lora
         here = lora.parameters.detach().clone()
-        if self._best is not None:
+        if kept is not None:
             with torch.no_grad():
-                lora.parameters.copy_(self._best)
+                lora.parameters.copy_(kept)
+            lora.refresh()
         try:
             yield
         finally:

@@ -1,12 +1,14 @@
 """Training as a process of its own: `python -m floe.training.worker --folder RUN`.
 
-Reads `run.json` (base, plan, seed, continue_from, memory_limit_mb) and `rows.jsonl`; writes
+Reads `run.json` (base, plan, seed, continue_from, memory_limit_mb, trial) and `rows.jsonl`; writes
 `progress.jsonl`, one line a step (a resumed run repeats the steps since its checkpoint),
-`checkpoint/state.pt`, and at the end `adapter/` (PEFT), `adapter.gguf` and `result.json`. A file
-`stop` ends it in order after the step under way, with the checkpoint kept. Knows nothing of the
-database or the page.
+`stage.json` before and after the steps, `checkpoint/state.pt`, and at the end `adapter/` (PEFT),
+`adapter.gguf` and `result.json`. A file `stop` ends it in order after the step under way, with the
+checkpoint kept. Knows nothing of the database or the page.
 
 What the finished adapter does to text of nobody in particular is measured on `data/general.jsonl`.
+With a `trial`, general answers of the base are learnt along, and the adapter is tried out by what
+it writes (`floe.training.trial`) and made weaker if need be.
 """
 
 import argparse
@@ -21,7 +23,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -42,8 +45,19 @@ from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
-from floe.training.memory_limit import MemoryLimit, MemoryWatch, keep_freed_memory, peak_rss_mb
+from floe.training.interval import LossChange, measure_change
+from floe.training.memory_limit import (
+    MemoryLimit,
+    MemoryWatch,
+    keep_freed_memory,
+    peak_rss_mb,
+    release_freed_memory,
+)
+from floe.training.process import RunFolder, TrainingStage
 from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
+from floe.training.trial.request import TrialRequest
+from floe.training.trial.trial import TrialResult
+from floe.training.trial.trial_run import TrialRun
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Cause of a failed run, for a program; "" if it did not fail."""
@@ -51,6 +65,11 @@ Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"
 _CHECKPOINT_SECONDS: Final = 10.0
 _NICENESS: Final = 10
 _LOW_MEMORY_BYTES: Final = 200 * 10**6
+MIN_PAIRS: Final = 8
+MOST_PAIRS: Final = 16
+"""Questions with answers by which one can tell, and that are asked about."""
+PAIR_SHIFT: Final = 3
+"""How far away the question of another stands: neighbours are often of one kind."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,17 +86,58 @@ class WorkerResult:
     held_out_bytes: int
     held_out_tokens: int
     seconds: float
+    outcome: "TrialOutcome | None" = None
 
     @property
     def factors(self) -> Factors:
         """Module name to (A, B)."""
-        return self.trained.factors
+        if self.outcome is None:
+            return self.trained.factors
+        share = self.outcome.share
+        return {name: (a, b * share) for name, (a, b) in self.trained.factors.items()}
+
+    @property
+    def strength(self) -> float:
+        """How strong the adapter was left, as a share of what was trained."""
+        share = 1.0 if self.outcome is None else self.outcome.share
+        return self.trained.scale_choice.scale * share
+
+    @property
+    def held_out_after(self) -> float | None:
+        """Held-out loss at that strength."""
+        if self.outcome is None or self.outcome.held_out_after is None:
+            return self.trained.held_out_after
+        return self.outcome.held_out_after
 
     def bits_per_byte(self, nats_per_token: float | None) -> float | None:
         """Return a held-out loss in bits per byte of the held-out text."""
         if nats_per_token is None or not self.held_out_bytes:
             return None
         return nats_per_token * self.held_out_tokens / math.log(2) / self.held_out_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOutcome:
+    """What came of the trial.
+
+    `share` of the strength that the loop left is what the adapter acts with; `held_out_after` is
+    the loss at it; `change` that against the better of base and start, with its interval; `trial`
+    what both wrote; `complete` is False where it was stopped.
+    """
+
+    share: float = 1.0
+    held_out_after: float | None = None
+    change: LossChange | None = None
+    trial: TrialResult | None = None
+    complete: bool = True
+
+
+class StoppedError(Exception):
+    """The run was stopped before its first step."""
+
+
+class PairingError(FloeError):
+    """The answers have nothing to do with their questions, as far as the model can tell."""
 
 
 def train(
@@ -194,11 +254,19 @@ class WorkerRun:
 
     def work(self, on_step: Callable[[LoopStep], None] = lambda _: None) -> WorkerResult:
         """Train, from the checkpoint if there is one; `on_step` is told after the files are."""
+        with ExitStack() as opened:
+            return self._work(on_step, opened)
+
+    def _work(self, on_step: Callable[[LoopStep], None], opened: ExitStack) -> WorkerResult:
         base_path = Path(self.settings["base"])
         rows = read_rows(self.folder / "rows.jsonl")
-        train_examples, held_out, general = self._encode(base_path, rows)
-        if not train_examples:
+        if not any(row.learnt for row in rows if not row.held_out):
             raise RowsError("There are no answers to learn from. Choose some conversations.")
+        trial = self._trial(base_path, rows)
+        if trial is not None:
+            opened.callback(trial.close)
+        replayed = [] if trial is None else self._replay(trial)
+        train_examples, held_out, general = self._encode(base_path, [*rows, *replayed])
         base = read_base_weights(base_path, dtype_of(self.plan), self._watch)
         before = self.settings.get("continue_from")
         start = read_peft(Path(before)) if before else None
@@ -212,8 +280,10 @@ class WorkerRun:
             watch=self._watch,
             general=general,
         )
-        identity = self._identity(base_path)
+        identity = self._identity(base_path, replayed)
         self._resume(loop, identity)
+        if trial is not None:
+            self._check_pairing(loop, base_path, rows)
         with (self.folder / "progress.jsonl").open("a", encoding="utf-8") as progress:
 
             def report(step: LoopStep) -> None:
@@ -225,13 +295,103 @@ class WorkerRun:
                     self._checkpoint(loop, identity)
                 on_step(step)
 
-            trained = loop.run(report, (self.folder / "stop").exists)
+            trained = loop.run(report, self._stopped)
         if not trained.complete:
             self._checkpoint(loop, identity)
         result = build_result(trained, lora, held_out)
-        if trained.complete:
-            self._export(result, base.architecture, base_path)
+        if not trained.complete:
+            return result
+        self._export(result, base.architecture, base_path)
+        if trial is not None:
+            result = replace(result, outcome=self._try_out(trial, loop, trained, held_out))
+            if result.strength != trained.scale_choice.scale:
+                self._export(result, base.architecture, base_path)
         return result
+
+    def _trial(self, base: Path, rows: Sequence[TrainRow]) -> TrialRun | None:
+        request = self.settings.get("trial")
+        if request is None:
+            return None
+        return TrialRun(
+            TrialRequest.from_json(request),
+            base,
+            sha256_of(base, ignore_progress),
+            rows,
+            threads=self.plan.threads,
+            progress=lambda *stage: self._run_folder.tell_stage(TrainingStage(*stage)),
+            stopped=self._stopped,
+        )
+
+    def _replay(self, trial: TrialRun) -> list[TrainRow]:
+        rows = trial.replay()
+        self._run_folder.tell_stage(None)
+        # The model would lie in memory twice while the steps need it.
+        trial.close()
+        if self._stopped():
+            raise StoppedError
+        return rows
+
+    def _check_pairing(self, loop: TrainingLoop, base: Path, rows: Sequence[TrainRow]) -> None:
+        """See that the base expects answers more after their own questions than after others.
+
+        Raises:
+            PairingError: it does not, and there are enough of them to tell.
+        """
+        pairs = single_turns(rows)
+        if len(pairs) < MIN_PAIRS:
+            return
+        swapped = [
+            replace(row, messages=(*pairs[i - PAIR_SHIFT].messages[:-1], row.messages[-1]))
+            for i, row in enumerate(pairs)
+        ]
+        with Encoder(base) as encoder:
+            own = [encoder.examples([row], self.plan.sequence_length) for row in pairs]
+            other = [encoder.examples([row], self.plan.sequence_length) for row in swapped]
+        # A long answer is compared by its first window alone.
+        losses = [
+            loop.answer_losses([examples[0] for examples in each if examples], 0.0)
+            for each in (other, own)
+        ]
+        change = measure_change(*losses)
+        if change.low <= 0:
+            raise PairingError(
+                "The answers do not seem to belong to their questions, or are in a language that "
+                "this model does not know: it expects them no more after their own questions than "
+                "after others. Learning from them would not help; what was in use stays in use."
+            )
+
+    def _try_out(
+        self,
+        trial: TrialRun,
+        loop: TrainingLoop,
+        trained: LoopResult,
+        held_out: Sequence[Example],
+    ) -> TrialOutcome:
+        if trained.best_step == 0 and held_out:
+            return TrialOutcome()  # nothing was learnt that could be tried
+        release_freed_memory()
+        result = trial.try_out(self.folder / "adapter.gguf")
+        self._run_folder.tell_stage(None)
+        trial.close()
+        if result is None:
+            return TrialOutcome(complete=False)
+        if not held_out:
+            return TrialOutcome(result.strength, trial=result)
+        scale = trained.scale_choice.scale * result.strength
+        after = loop.answer_losses(held_out, scale)
+        before = loop.answer_losses(held_out, 0.0)
+        start = loop.start_losses(held_out)
+        if start is not None and sum(a.nats for a in start) < sum(b.nats for b in before):
+            before = start
+        loss = sum(each.nats for each in after) / sum(each.targets for each in after)
+        return TrialOutcome(result.strength, loss, measure_change(before, after), result)
+
+    @property
+    def _run_folder(self) -> RunFolder:
+        return RunFolder(self.folder)
+
+    def _stopped(self) -> bool:
+        return (self.folder / "stop").exists()
 
     def _encode(self, base: Path, rows: Sequence[TrainRow]) -> tuple[list[Example], ...]:
         """Return the examples to learn, those held out, and general text."""
@@ -241,11 +401,15 @@ class WorkerRun:
             read_rows(GENERAL),
         )
         with Encoder(base) as encoder:
-            return tuple(encoder.examples(part, self.plan.sequence_length) for part in parts)
+            learnt, *others = parts
+            length = self.plan.sequence_length
+            rest = [encoder.examples(part, length, some=False) for part in others]
+            return encoder.examples(learnt, length), *rest
 
-    def _identity(self, base: Path) -> dict[str, str]:
+    def _identity(self, base: Path, replayed: Sequence[TrainRow]) -> dict[str, str]:
         """Return the hashes that tell which run a checkpoint belongs to."""
         rows = encryption.read_bytes(self.folder / "rows.jsonl")
+        rows += "".join(row.messages[-1].content for row in replayed).encode()
         return {
             "base": sha256_of(base, ignore_progress),
             "rows": hashlib.sha256(rows).hexdigest(),
@@ -282,39 +446,60 @@ class WorkerRun:
         write_gguf(self.folder / "adapter.gguf", factors, alpha=alpha, architecture=architecture)
 
 
+def single_turns(rows: Sequence[TrainRow]) -> list[TrainRow]:
+    """Return the first question and answer of as many rows as the pairing is checked on."""
+    found = []
+    for row in rows:
+        place = next(
+            (i for i, m in enumerate(row.messages) if i >= row.context and m.role == "assistant"), 0
+        )
+        if place:
+            found.append(replace(row, messages=row.messages[: place + 1], weight=1.0))
+    return found[:MOST_PAIRS]
+
+
 def _summarise(result: WorkerResult, seconds: float) -> dict[str, Any]:
-    trained = result.trained
+    trained, outcome = result.trained, result.outcome or TrialOutcome()
     return {
-        "status": "complete" if trained.complete else "cancelled",
+        "status": "complete" if trained.complete and outcome.complete else "cancelled",
         "code": "",
-        "sentence": _sentence(trained),
+        "sentence": _sentence(result),
         "held_out_before": trained.held_out_before,
         "held_out_start": trained.held_out_start,
-        "held_out_after": trained.held_out_after,
+        "held_out_after": result.held_out_after,
         "held_out_bytes": result.held_out_bytes,
         "bits_per_byte_before": result.bits_per_byte(trained.held_out_before),
         "bits_per_byte_start": result.bits_per_byte(trained.held_out_start),
-        "bits_per_byte_after": result.bits_per_byte(trained.held_out_after),
+        "bits_per_byte_after": result.bits_per_byte(result.held_out_after),
         "seconds": seconds,
         "tokens": trained.tokens,
         "tok_s": trained.tokens / trained.seconds if trained.seconds else 0.0,
         "steps": trained.steps,
         "best_step": trained.best_step,
-        "strength": trained.scale_choice.scale,
+        "strength": result.strength,
+        "change": None if outcome.change is None else _finite(outcome.change),
+        "trial": None if outcome.trial is None else outcome.trial.to_json(),
         "general_before": trained.scale_choice.general_before,
         "general_after": trained.scale_choice.general_after,
     }
 
 
-def _sentence(trained: LoopResult) -> str:
+def _finite(change: LossChange) -> dict[str, Any]:
+    """Return it as JSON can hold it: an end that is not known is None."""
+    values = dataclasses.asdict(change)
+    return {k: None if isinstance(v, float) and math.isinf(v) else v for k, v in values.items()}
+
+
+def _sentence(result: WorkerResult) -> str:
+    trained = result.trained
     if not trained.complete:
         return f"Stopped after {trained.steps} steps; it can go on from there."
-    if trained.held_out_start is None or trained.held_out_after is None:
+    if trained.held_out_start is None or result.held_out_after is None:
         return "Trained to the end; no rows were held out to measure it by."
     if trained.best_step == 0:
         return "Training did not lower the held-out loss, so nothing was changed."
-    change = 1 - trained.held_out_after / trained.held_out_start
-    strength = describe_scale(trained.scale_choice.scale)
+    change = 1 - result.held_out_after / trained.held_out_start
+    strength = describe_scale(result.strength)
     return (
         f"The held-out loss fell by {change:.1%}; the best step was {trained.best_step}{strength}."
     )
@@ -364,6 +549,11 @@ def run_folder(folder: Path) -> int:
         torch.set_num_threads(run.plan.threads)
         result = run.work()
         summary = _summarise(result, time.perf_counter() - began)
+    except StoppedError:
+        sentence = "Stopped before the first step; it can go on from there."
+        summary = {"status": "cancelled", "code": "", "sentence": sentence}
+    except PairingError as error:
+        summary = {"status": "complete", "code": "", "sentence": "", "refused": str(error)}
     except Exception as error:
         kind, sentence = _classify_failure(error)
         if kind == "bug":

@@ -316,8 +316,15 @@ class NoRunValue(TypedDict):
     status: Literal[""]
 
 
+TrialLineValue: TypeAlias = tuple[str, str, str]
+"""(what was measured, of the model before, with the new adapter)."""
+
+
 class RunValue(TypedDict):
-    """A training run; `progress` in [0, 1], None: not known."""
+    """A training run; `progress` in [0, 1], None: not known.
+
+    `trial`: what both models wrote when it was tried out, line by line; empty if it was not.
+    """
 
     status: RunStatus
     running: bool
@@ -328,6 +335,7 @@ class RunValue(TypedDict):
     left: str
     figures: list[FigureValue]
     series: list[SeriesValue]
+    trial: list[TrialLineValue]
     samples: list[SampleValue]
 
 

@@ -402,6 +402,7 @@ interface RunValue {
   left: string;
   figures: string[][];
   series: SeriesValue[];
+  trial: [string, string, string][];
   samples: SampleValue[];
 }
 

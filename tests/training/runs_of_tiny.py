@@ -61,7 +61,13 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(row) for row in (rows() if some_rows is None else some_rows)]
     (folder / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    request = {"base": str(base), "seed": 0, "continue_from": None, "memory_limit_mb": None}
+    request: dict[str, Any] = {
+        "base": str(base),
+        "seed": 0,
+        "continue_from": None,
+        "memory_limit_mb": None,
+    }
+    request["trial"] = None
     for key in request:
         if key in changes:
             request[key] = changes.pop(key)

@@ -1,5 +1,6 @@
 """Which answers are learnt from, which stay out and why, and what is set aside to judge by."""
 
+import hashlib
 import json
 import tracemalloc
 from collections.abc import Iterator
@@ -411,3 +412,115 @@ def test_a_very_long_chat_is_read_in_pieces(store: Store) -> None:
     assert answers == [row.answer for row in data.used]
     assert len(answers) > 100
     assert max(len(line["messages"]) for line in lines) <= 101
+
+
+def conversation(store: Store, *said: tuple[str, str], title: str = "") -> int:
+    """A conversation of (role, words)."""
+    made = store.create_conversation()
+    parent = None
+    for role, words in said:
+        assert role in ("system", "user", "assistant")
+        parent = store.add_message(made.id, parent, role, words).id  # type: ignore[arg-type]
+    if title:
+        store.rename_conversation(made.id, title)
+    return made.id
+
+
+def test_a_chat_is_learnt_under_the_prompt_that_the_chat_would_have(store: Store) -> None:
+    conversation(
+        store,
+        ("system", "You know boats."),
+        ("user", "how?"),
+        ("assistant", "slowly"),
+        ("user", "and then?"),
+        ("assistant", "then home"),
+        title="Boats",
+    )
+    for told in ("Be kind.", ""):
+        (line, *_) = build_dataset(store, Selection(system_prompt=told), yes).lines()
+        # The system prompt of now comes first, an empty one too, then what was imported.
+        assert [m["content"] for m in line["messages"]] == [
+            told,
+            "You know boats.",
+            "how?",
+            "slowly",
+        ]
+        assert line["title"] == "Boats"
+    held_out = build_dataset(store, Selection(system_prompt="Be kind."), yes).lines()[1]
+    # A line that begins later in the chat stands under the imported message as well.
+    assert [m["content"] for m in held_out["messages"]] == [
+        "Be kind.",
+        "You know boats.",
+        "and then?",
+        "then home",
+    ]
+    assert [m["role"] for m in held_out["messages"]][:2] == ["system", "system"]
+
+
+def test_what_is_private_in_an_imported_system_message_keeps_all_answers_under_it_out(
+    store: Store,
+) -> None:
+    said = [("system", "I am Ann."), ("user", "a?"), ("assistant", "b")]
+    made = conversation(store, *said, ("user", "c?"), ("assistant", "d"))
+    flag(store, store.open_conversation(made)[0].id, "name")
+    assert reasons(build_dataset(store, Selection(), yes)) == {
+        "b": "private (name)",
+        "d": "private (name)",
+    }
+
+
+def test_a_greeting_before_the_first_question_is_read_and_not_learnt(store: Store) -> None:
+    conversation(
+        store, ("assistant", "Hello, what is it?"), ("user", "how?"), ("assistant", "slowly")
+    )
+    say(store, ("where?", "in the old harbour"))
+    data = build_dataset(store, Selection(system_prompt="Be kind."), yes)
+    assert reasons(data)["Hello, what is it?"] == "no question before it"
+    (line,) = [each for each in data.lines() if len(each["messages"]) == 4]
+    assert [m["role"] for m in line["messages"]] == ["system", "assistant", "user", "assistant"]
+    assert line["context"] == 2
+    (other,) = [each for each in data.lines() if len(each["messages"]) == 3]
+    assert "context" not in other
+    # Two answers in a row in the midst of a chat are no greeting.
+    conversation(
+        store,
+        ("user", "a?"),
+        ("assistant", "b"),
+        ("assistant", "c"),
+        ("user", "d?"),
+        ("assistant", "e"),
+    )
+    texts = [
+        [m["content"] for m in line["messages"]]
+        for line in build_dataset(store, Selection(), yes).lines()
+    ]
+    assert ["d?", "e"] in texts
+
+
+def unlike(word: str) -> str:
+    """A question that has nothing in common with that of another word."""
+    return hashlib.sha256(word.encode()).hexdigest()
+
+
+def test_a_stock_answer_that_was_learnt_is_not_judged_by(store: Store) -> None:
+    stock = "I am afraid that I cannot say anything about that without a look at the harbour."
+    for i, word in enumerate(WORDS[:12]):
+        say(
+            store,
+            (unlike(word), stock if i % 2 else unlike(f"{word}!")),
+        )
+    drawn = [build_dataset(store, Selection(seed=seed), yes) for seed in range(8)]
+    for data in drawn:
+        held_out = {row.answer for row in data.used if row.split == "held_out"}
+        assert stock not in held_out or held_out == {stock}  # there is nothing else to judge by
+        assert stock in {row.answer for row in data.used if row.split == "train"}
+    (*_, data) = [d for d in drawn if "the same answer as another" in reasons(d).values()]
+    assert "as another one" in data.sentence
+
+
+def test_where_all_that_is_held_out_is_a_stock_answer_it_stays(store: Store) -> None:
+    stock = "I am afraid that I cannot say anything about that without a look at the harbour."
+    for word in WORDS[:4]:
+        say(store, (unlike(word), stock))
+    data = build_dataset(store, Selection(), yes)
+    assert data.count("held_out") >= 1

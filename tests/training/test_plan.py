@@ -194,7 +194,7 @@ def test_the_plans_that_check_the_model_are_not_those_it_was_fitted_to() -> None
 def test_tokens_are_counted_as_the_trainer_counts_them(store: Store, smollm_path: Path) -> None:
     import_chats(store, EXAMPLES / "site.jsonl")
     data = build_dataset(store, Selection(system_prompt="Be brief."), lambda _: True)
-    work = workload_of(smollm_path, data.lines())
+    work, _ = workload_of(smollm_path, data.lines())
     assert work.targets < work.tokens
     assert work.held_out_targets < work.held_out < work.tokens
     assert 100 < work.longest <= 512

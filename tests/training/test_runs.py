@@ -21,12 +21,16 @@ import pytest
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256
 from floe.chats.jsonl import import_chats
 from floe.errors import DataError, TrainingError
-from floe.records import ChatMessage, TrainPlan
+from floe.records import ChatMessage, Sampling, TrainPlan
 from floe.store import Store
 from floe.training.data.dataset import Dataset, Selection, build_dataset
-from floe.training.process import RunFolder
+from floe.training.process import RunFolder, TrainingStage
 from floe.training.run_table import TrainingRun
 from floe.training.runs import Replan, TrainingRuns
+from floe.training.trial.measures import AnswerMeasures
+from floe.training.trial.request import TrialRequest
+from floe.training.trial.trial import TrialResult
+from floe.ui.personalise.training_view import run_value, trial_lines
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 PLAN = TrainPlan(
@@ -149,6 +153,39 @@ def test_a_better_adapter_is_in_use_at_the_end_and_shown_beside_what_was_before(
     app.adapters.delete(adapter.id)
     assert not run.folder.path.exists()
     assert runs.comparison(run.id) == []
+
+
+def test_the_trainer_is_told_how_the_chat_answers_and_where_base_answers_are_kept(
+    app: App,
+) -> None:
+    app.mode("held")
+    runs = app.open()
+    asked = TrialRequest(Sampling(temperature=0.5, max_tokens=99), "Be kind.")
+    run = runs.start(app.data, app.base, PLAN, memory_limit_mb=1500, trial=asked)
+    told = TrialRequest.from_json(run.folder.read_request()["trial"])
+    assert told == replace(asked, cache=app.folder / "base_answers")
+    # What it does beside its steps is seen by a page that comes back, until it has ended.
+    run.folder.tell_stage(TrainingStage("The new adapter answers the same questions", 3, 24))
+    shown = run_value(runs.get(run.id), [], [])
+    assert shown["sentence"] == "The new adapter answers the same questions: 3 of 24."
+    assert shown["progress"] == 3 / 24
+    app.mode("good")
+    assert run_value(ended(runs, run.id), [], [])["sentence"] == runs.get(run.id).sentence
+
+
+def test_both_columns_of_a_trial_are_shown() -> None:
+    base = AnswerMeasures(24, 0.75, 0.9, 12, 10, 12)
+    personal = AnswerMeasures(24, 0.5, 0.8, 0, 9, 12)
+    trial = TrialResult(base, personal, 0.875, 0.0, 0.5, ("it is worse",))
+    assert trial_lines(trial) == [
+        ("Answers that come to an end", "75%", "50%"),
+        ("Runs of four words that are new", "90%", "80%"),
+        ("Longest loop", "12 words", "none"),
+        ("Simple questions answered right", "10 of 12", "9 of 12"),
+        ("Answers that sound more like you", "", "88%"),
+        ("Answers that repeat your chats", "", "0%"),
+    ]
+    assert trial_lines(None) == []
 
 
 def test_an_adapter_that_is_no_better_is_not_taken_and_the_person_is_told(app: App) -> None:

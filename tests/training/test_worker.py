@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,20 @@ import torch
 import floe
 from floe.adapters.export import read_peft
 from floe.adapters.lora_factors import Factors
+from floe.errors import ModelError
+from floe.records import Sampling
 from floe.training.adapter_scale import CANDIDATE_SCALES, MAX_GENERAL_RISE
 from floe.training.backends.cpu.base_weights import read_base_weights
+from floe.training.comparison import judge
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import rss_mb
+from floe.training.planning.plan import workload_of
+from floe.training.process import RunFolder
 from floe.training.training_loop import LoopStep, learning_rate_share
+from floe.training.trial import base_answers
 from floe.training.worker import WorkerRun, build_training_loop, run_folder, train
-from tests.training.runs_of_tiny import plan, result_of, rows, write_run
-from tests.training.tiny import write_tiny
+from tests.training.runs_of_tiny import ANSWERS, plan, result_of, rows, write_run
+from tests.training.tiny import TEMPLATE, write_tiny
 
 
 @pytest.fixture
@@ -310,3 +318,143 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
     assert max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < 0.1
+
+
+def test_every_window_of_a_long_row_begins_with_its_question(base: Path, tmp_path: Path) -> None:
+    text = "all work and no play makes a dull boy. " * 12
+    said = [("system", "Be."), ("user", "go"), ("assistant", text)]
+    row = {"messages": [{"role": role, "content": content} for role, content in said]}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row), encoding="utf-8")
+    with Encoder(base) as encoder:
+        (whole,) = encoder.examples(read_rows(path), 10_000)
+        windows = encoder.examples(read_rows(path), 200)
+    head = int(np.flatnonzero(whole.weights > 0)[0]) + 1
+    assert len(windows) > 2
+    assert all(w.tokens[:head].tolist() == whole.tokens[:head].tolist() for w in windows)
+    assert all(w.weights[: head - 1].sum() == 0 for w in windows)
+    for window in windows:
+        # Each target is what the model reads next.
+        assert window.targets[:-1].tolist() == window.tokens[1:].tolist()
+    # The tail follows the head: the last quarter of the window before, then what is new.
+    tail = bytes(int(t) for t in windows[1].tokens[head : head + 40])
+    assert tail in text.encode()
+    assert tail in bytes(int(t) for t in windows[0].tokens[-60:] if t < 256)
+
+
+def test_what_stands_before_the_first_question_is_read_but_not_learnt(
+    base: Path, tmp_path: Path
+) -> None:
+    said = [("assistant", "Hello!"), ("user", "one?"), ("assistant", "yes")]
+    messages = [{"role": role, "content": content} for role, content in said]
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"messages": messages, "context": 1}))
+    with Encoder(base) as encoder:
+        (example,) = encoder.examples(read_rows(tmp_path / "rows.jsonl"), 1000)
+    assert example.targets[example.weights > 0].tolist() == [*b"yes", 258]
+    assert b"Hello!" in bytes(int(t) for t in example.tokens if t < 256)
+
+
+R1 = TEMPLATE.replace(
+    "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}"
+)
+
+
+def test_an_opened_thinking_block_is_closed_before_the_answer(tmp_path: Path) -> None:
+    base = write_tiny(tmp_path / "r1.gguf", template=R1)
+    messages = [{"role": "user", "content": "one?"}, {"role": "assistant", "content": "yes"}]
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"messages": messages}))
+    with Encoder(base) as encoder:
+        (example,) = encoder.examples(read_rows(tmp_path / "rows.jsonl"), 1000)
+    # Learnt, because the chat's prompt ends where the template ends it.
+    assert example.targets[example.weights > 0].tolist() == [*b"\n</think>\n\nyes", 258]
+    read = bytes(int(t) for t in example.tokens if t < 256)
+    assert read.endswith(b"assistant\n<think>\n\n</think>\n\nyes")
+
+
+def test_a_chat_that_the_template_refuses_is_left_out_by_name(tmp_path: Path) -> None:
+    strict = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        + TEMPLATE
+    )
+    base = write_tiny(tmp_path / "strict.gguf", template=strict)
+    refused = {"messages": [{"role": "system", "content": "x"}, *rows()[0]["messages"]]}
+    lines = [*rows(), {**refused, "title": "Boats", "weight": 1.0, "split": "train"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    with Encoder(base) as encoder:
+        assert len(encoder.examples(read_rows(path), 1000)) == len(rows())
+        assert list(encoder.refused) == ["Boats"]
+        with pytest.raises(ModelError, match="refuses this conversation"):
+            encoder.examples(read_rows(path)[-1:], 1000)
+    workload, left_out = workload_of(base, lines)
+    assert workload.tokens > 0
+    assert left_out == ("Boats",)
+
+
+TRIAL = {"sampling": asdict(Sampling(max_tokens=12)), "system": None, "cache": None}
+
+
+def test_a_trial_learns_general_answers_along_and_compares_what_both_write(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A random model's answers never end; here they all do, so that there is something to replay.
+    monkeypatch.setattr(base_answers, "is_good_answer", lambda answer: bool(answer.text))
+    folder = write_run(tmp_path / "run", base, epochs=8, trial=TRIAL)
+    stages: list[str] = []
+    monkeypatch.setattr(
+        RunFolder, "tell_stage", lambda _, stage: stages.append(stage.sentence if stage else "")
+    )
+    assert run_folder(folder) == 0
+    result = result_of(folder)
+    assert result["status"] == "complete"
+    trial = result["trial"]
+    assert trial["base"]["answers"] == trial["personal"]["answers"] == 2 + 16
+    assert trial["base"]["asked"] == 12
+    assert trial["manner"] is not None
+    change = result["change"]
+    assert change["answers"] == 2
+    # The same figures by the other way: loss before minus loss after, in nats per token.
+    fall = result["held_out_before"] - result["held_out_after"]
+    assert change["fall"] == pytest.approx(fall, rel=1e-3)
+    told = "|".join(dict.fromkeys(stages))
+    assert re.search("general answers.*without the new adapter.*answers the same questions", told)
+    assert stages[-1] == ""
+    # The page says something of it, whatever it is for a model of noise.
+    taken, sentence = judge(result)
+    assert taken != ("not" in sentence)
+
+
+def test_a_trial_that_is_stopped_goes_on_later(tmp_path: Path, base: Path) -> None:
+    folder = write_run(tmp_path / "run", base, trial=TRIAL)
+    (folder / "stop").touch()
+    assert run_folder(folder) == 0
+    assert result_of(folder)["status"] == "cancelled"
+    assert not (folder / "adapter.gguf").exists()
+    (folder / "stop").unlink()
+    assert run_folder(folder) == 0
+    assert result_of(folder)["status"] == "complete"
+    assert result_of(folder)["trial"] is not None
+
+
+def test_answers_that_do_not_belong_to_their_questions_are_refused_before_training(
+    tmp_path: Path, base: Path
+) -> None:
+    # A random model expects no answer more after one question than after another.
+    many = [
+        {
+            "messages": [
+                {"role": "user", "content": f"what of {i}?"},
+                {"role": "assistant", "content": f"it is {i * 7 % 10} by the {answer}"},
+            ],
+            "weight": 1.0,
+            "split": "train" if i < 9 else "held_out",
+        }
+        for i, answer in enumerate(ANSWERS * 2)
+    ]
+    folder = write_run(tmp_path / "run", base, many, trial=TRIAL)
+    assert run_folder(folder) == 0
+    result = result_of(folder)
+    assert result["status"] == "complete"
+    assert judge(result) == (False, result["refused"])
+    assert "do not seem to belong to their questions" in result["refused"]
+    assert not (folder / "progress.jsonl").exists()

@@ -12,7 +12,7 @@ TEMPLATE = (
 )
 
 
-def write_tiny(path: Path, kind: str = "llama", seed: int = 0) -> Path:
+def write_tiny(path: Path, kind: str = "llama", seed: int = 0, template: str = TEMPLATE) -> Path:
     """A random model of `kind` ("llama" or "qwen2")."""
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(str(path), kind)
@@ -36,7 +36,7 @@ def write_tiny(path: Path, kind: str = "llama", seed: int = 0) -> Path:
     writer.add_bos_token_id(257)
     writer.add_eos_token_id(258)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(template)
 
     def add(name: str, *shape: int, scale: float = 0.15) -> None:
         values = random.normal(scale=scale, size=shape).astype(np.float32)

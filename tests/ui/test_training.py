@@ -98,7 +98,7 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     expect(train).to_be_enabled()
     expect(other_train).to_be_enabled()
     train.click()
-    expect(state).to_contain_text(re.compile("being read|Step"))
+    expect(state).to_contain_text(re.compile("being read|general answers|Step"))
     other_train.click()
     expect(window.locator("#personal-notice p")).to_contain_text("going on already")
     window.close()
@@ -111,14 +111,16 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     expect(state).to_have_text("You stopped the training. It can go on from where it was.")
 
     page.get_by_role("button", name="Resume", exact=True).click()
-    expect(state).to_contain_text(re.compile("being read|Step"))
+    expect(state).to_contain_text(re.compile("being read|general answers|Step"))
     trainer = held(own)
     own.leave(signal.SIGKILL)
     assert trainer.is_running()
     come_again(own, person, state)
     trainer.resume()
-    expect(state).to_contain_text("the new adapter is in use", timeout=LONG_MS)
-    expect(page.locator(".adapters > li")).to_have_count(1)
+    expect(state).to_contain_text(re.compile("(is|stays) in use"), timeout=LONG_MS)
+    # Ten chats may be too little by what the model then writes: the list says the same.
+    taken = "the new adapter is in use" in state.inner_text()
+    expect(page.locator(".adapters > li")).to_have_count(int(taken))
 
 
 def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
@@ -130,7 +132,7 @@ def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
     )
     person.go("Personalise")
     train.click()
-    expect(state).to_contain_text(re.compile("being read|Step"))
+    expect(state).to_contain_text(re.compile("being read|general answers|Step"))
     trainer = held(own)
     assert own.leave(signal.SIGINT) == 0
     assert [process.pid for process in own.processes()] == [trainer.pid]
@@ -140,7 +142,7 @@ def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
         assert db.execute("SELECT sentence FROM federations").fetchall() == [("Stopped.",)]
     come_again(own, person, state)
     trainer.resume()
-    expect(state).to_contain_text("answers kept aside", timeout=LONG_MS)
+    expect(state).to_contain_text("kept aside", timeout=LONG_MS)
 
 
 def test_no_row_one_row_and_rows_of_every_script_and_length(
@@ -165,8 +167,8 @@ def test_no_row_one_row_and_rows_of_every_script_and_length(
     expect(page.locator("#learning [role=status]")).to_contain_text("6 answers")
     expect(train).to_be_enabled()
     train.click()
-    expect(state).to_contain_text(re.compile("being read|Step"))
-    expect(state).to_contain_text("answers kept aside", timeout=LONG_MS)
+    expect(state).to_contain_text(re.compile("being read|general answers|Step"))
+    expect(state).to_contain_text("kept aside", timeout=LONG_MS)
 
 
 def bring(page: Page, path: Path, chats: list[tuple[str, str]]) -> None:

@@ -117,15 +117,6 @@ def test_a_list_that_is_drawn_anew_leaves_alone_what_has_not_changed(page: Page,
     assert lines == ["4 true", typed, "1 false"]
 
 
-def few_chats(app: App, *, but: list[int], with_one: str) -> None:
-    """Choose six of the chats that were imported, so that training takes seconds."""
-    with app.store() as store:
-        fresh = [each for each in store.conversations(1000) if each.id not in but]
-        fresh.sort(key=lambda each: with_one not in each.title)
-        rest = [each.id for each in fresh[6:]]
-        store.set_setting("personalise", {"except_chats": [*but, *rest], "deadline_s": 20})
-
-
 def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     with app.store() as store:
         others = [each.id for each in store.conversations(1000)]
@@ -137,7 +128,8 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     chats = page.locator(".chats > li")
     expect(chats.filter(has_text="taking the boat out")).to_be_visible()
     expect(person.in_list("taking the boat out")).to_be_visible()
-    few_chats(app, but=others, with_one="taking the boat out")
+    with app.store() as store:
+        store.set_setting("personalise", {"except_chats": others, "with_private": True})
     page.reload()
     train = page.get_by_role("button", name="Train", exact=True)
     expect(train).to_be_enabled()
@@ -153,8 +145,13 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     expect(page.locator("#run progress")).to_be_visible()
     page.reload()
     run = page.locator("#run")
-    expect(run.locator(".state")).to_contain_text(re.compile("model is being read|Step"))
-    expect(run.locator(".state")).to_contain_text("Loss on the answers kept aside", timeout=240_000)
+    expect(run.locator(".state")).to_contain_text(re.compile("being read|general answers|Step"))
+    expect(run.locator(".state")).to_contain_text("the new adapter is in use", timeout=480_000)
+    # What both wrote when the adapter was tried out, side by side.
+    expect(run.locator(".state")).to_contain_text("sound more like you")
+    trial = run.locator(".trial tr")
+    expect(trial.first).to_contain_text("BeforeWith the new adapter")
+    expect(trial.filter(has_text="come to an end")).to_contain_text(re.compile(r"\d+%.*\d+%"))
     expect(run.locator(".chart path").first).to_be_attached()
     expect(run.locator(".sample").first).to_contain_text("With the new adapter")
     adapter = page.locator(".adapters > li")

@@ -42,6 +42,7 @@ _IN_SHORT: Final = {
     "the answer is not finished": "not finished",
     "the answer is empty": "empty",
     "no question before it": "without a question",
+    "the same answer as another": "as another one",
 }
 _TWO_NEEDED: Final = "chat a little more, import chats, or leave fewer answers out."
 
@@ -51,15 +52,15 @@ class Selection:
     """Choices of the person.
 
     `conversations` None: all that may be used. `without`: answers left out by hand, by the id of
-    the message that is shown. `system_prompt`: put before chats that have none of their own, so
-    that the adapter learns under the prompt it will answer under.
+    the message that is shown. `system_prompt`: put before all chats, an empty one too, as the chat
+    does, so that the adapter learns under the prompt it will answer under; None: it is not.
     """
 
     conversations: tuple[int, ...] | None = None
     without: frozenset[int] = frozenset()
     with_private: bool = False
     seed: int = 0
-    system_prompt: str = ""
+    system_prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,9 @@ class LearningRow:
     """An answer with what it answers.
 
     `turn` counts the conversation's answers from 0. `before`: messages between the answer before
-    this one and this answer (a system message, the question). `left_out`: why it is not used, or
-    empty. `weight`: how much it counts in the loss, 1 for most.
+    this one and this answer (a system message, a greeting before the first question, the question).
+    `system`: system messages further above. `left_out`: why it is not used, or empty. `weight`: how
+    much it counts in the loss, 1 for most.
     """
 
     conversation_id: int
@@ -80,6 +82,7 @@ class LearningRow:
     split: Split = "train"
     left_out: str = ""
     rewritten: bool = False
+    system: tuple[ChatMessage, ...] = ()
 
     @property
     def question(self) -> str:
@@ -110,7 +113,7 @@ class Dataset:
 
     conversations: tuple[ChosenConversation, ...]
     rows: tuple[LearningRow, ...]
-    system_prompt: str
+    system_prompt: str | None
     sentence: str
     fingerprint: str
 
@@ -143,13 +146,20 @@ class Dataset:
             )
 
     def lines(self) -> list[dict[str, Any]]:
-        """Rows as the trainer reads them: `messages`, `weight`, `split`.
+        """Rows as the trainer reads them: `messages`, `weight`, `split`, `title`, `context`.
 
         Answers that follow each other in a conversation share a line, so that none is read twice
         as another's context. A left-out answer ends the line: what came before it is not shown to
         the model either. Such a line's weight is the mean of its answers'.
         """
-        return [_line(turns, self.system_prompt) for turns in _runs(self.used)]
+        titles = {each.id: each.title for each in self.conversations}
+        return [
+            {
+                **_line(turns, self.system_prompt),
+                "title": titles.get(turns[0].conversation_id) or "New chat",
+            }
+            for turns in _runs(self.used)
+        ]
 
     def write(self, path: Path) -> None:
         """Write `lines` as JSONL.
@@ -174,6 +184,7 @@ def build_dataset(store: Store, selection: Selection, consent: ConsentCheck) -> 
         reason = "" if consent(conversation) else _NOT_ALLOWED
         rows += _conversation_rows(store, conversation.id, selection, reason)
     rows, split_sentence = _split(_without_repeats(rows), selection.seed)
+    rows = _without_stock_answers(rows)
     chosen = tuple(_chosen(c, [row for row in rows if row.conversation_id == c.id]) for c in found)
     data = Dataset(chosen, tuple(rows), selection.system_prompt, "", "")
     sentence = _sentence(data, split_sentence)
@@ -186,9 +197,12 @@ def _conversation_rows(
     rewritten = _rewritten(store, conversation_id)
     rows: list[LearningRow] = []
     before: list[Message] = []
+    above: list[Message] = []
+    asked = False
     for shown in store.open_conversation(conversation_id):
         if shown.role != "assistant":
             before.append(shown)
+            asked = asked or shown.role == "user"
             continue
         answer = _newest(shown, rewritten)
         rows.append(
@@ -196,15 +210,25 @@ def _conversation_rows(
                 conversation_id,
                 shown.id,
                 len(rows),
-                tuple(ChatMessage(message.role, message.content) for message in before),
+                _as_said(before),
                 split_thinking(answer.content)[1],
                 LIKED_WEIGHT if answer.rating > 0 else 1.0,
-                left_out=reason or _left_out(shown.id, answer, before, selection),
+                left_out=reason or _left_out(shown.id, answer, [*above, *before], selection),
                 rewritten=answer.edited_from is not None,
+                system=_as_said(above),
             )
         )
+        if not asked:
+            # A greeting: the chat's own prompt has it before the first question.
+            before.append(replace(shown, content=split_thinking(answer.content)[1]))
+            continue
+        above += [message for message in before if message.role == "system"]
         before = []
     return rows
+
+
+def _as_said(messages: Sequence[Message]) -> tuple[ChatMessage, ...]:
+    return tuple(ChatMessage(message.role, message.content) for message in messages)
 
 
 def _rewritten(store: Store, conversation_id: int) -> dict[int, Message]:
@@ -265,6 +289,30 @@ def _without_repeats(rows: Sequence[LearningRow]) -> list[LearningRow]:
     repeats = {i for i, match in zip(used, matches, strict=True) if match is not None}
     return [
         replace(row, left_out="nearly the same as another") if i in repeats else row
+        for i, row in enumerate(rows)
+    ]
+
+
+def _without_stock_answers(rows: Sequence[LearningRow]) -> list[LearningRow]:
+    """Judge by no answer that is nearly one of those learnt, whatever was asked.
+
+    Who always answers alike would be learnt by heart and found again. If nothing else was held
+    out, it stays.
+    """
+    used = [i for i, row in enumerate(rows) if not row.left_out]
+    learnt = [i for i in used if rows[i].split == "train"]
+    held_out = [i for i in used if rows[i].split == "held_out"]
+    matches = first_alike([rows[i].answer for i in (*learnt, *held_out)])
+    # The earliest one alike may be another held-out answer, which is then the one to be judged by.
+    known = {
+        i
+        for i, match in zip(held_out, matches[len(learnt) :], strict=True)
+        if match is not None
+    }
+    if len(known) == len(held_out):
+        return [*rows]
+    return [
+        replace(row, left_out="the same answer as another") if i in known else row
         for i, row in enumerate(rows)
     ]
 
@@ -358,22 +406,28 @@ def _gap(pair: tuple[int, LearningRow]) -> int:
     return row.turn - place  # the same for neighbours as long as none between them is missing
 
 
-def _line(turns: Sequence[LearningRow], system_prompt: str) -> dict[str, Any]:
+def _line(turns: Sequence[LearningRow], system_prompt: str | None) -> dict[str, Any]:
     said = [
         message
         for row in turns
         for message in (*row.before, ChatMessage("assistant", row.answer))
         if message.content
     ]
-    if system_prompt and all(message.role != "system" for message in said):
+    said = [*(message for message in turns[0].system if message.content), *said]
+    if system_prompt is not None:
         said.insert(0, ChatMessage("system", system_prompt))
+    context = next(i for i, message in enumerate(said) if message.role == "user")
+    greeted = any(message.role == "assistant" for message in said[:context])
     return {
         "messages": [{"role": message.role, "content": message.content} for message in said],
         "weight": round(sum(row.weight for row in turns) / len(turns), 4),
         "split": turns[0].split,
+        **({"context": context} if greeted else {}),
     }
 
 
 def _fingerprint(lines: Sequence[dict[str, Any]]) -> str:
-    text = "\n".join(json.dumps(line, sort_keys=True) for line in lines)
+    # A chat may be called something else and is still the same.
+    named = [{key: value for key, value in line.items() if key != "title"} for line in lines]
+    text = "\n".join(json.dumps(line, sort_keys=True) for line in named)
     return hashlib.sha256(text.encode()).hexdigest()

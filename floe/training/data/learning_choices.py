@@ -9,6 +9,7 @@ from pydantic import Field
 
 from floe.kept_records import RowId, load_record
 from floe.training.data.dataset import Dataset, Selection, build_dataset
+from floe.privacy import choices
 from floe.privacy.consent import consent, may_train
 from floe.store import Store
 
@@ -62,7 +63,8 @@ _LATEST: Final[WeakKeyDictionary[Store, tuple[tuple[Any, ...], Dataset]]] = Weak
 def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
     """The rows as chosen, with some changes that are not kept, each in or out with its reason.
 
-    As long as nothing is written to the store, they are those of before.
+    As long as nothing is written to the store, they are those of before. `system_prompt`: of the
+    settings; the rows have what the chat makes of it.
     """
     # Read before the rows: what is written meanwhile makes the next look a new one.
     key = (store.data_version(), system_prompt, tuple(sorted(changes.items())))
@@ -82,7 +84,7 @@ def _choose(store: Store, system_prompt: str, changes: dict[str, Any]) -> Datase
             conversations=tuple(chosen),
             without=frozenset(kept.without),
             with_private=kept.with_private,
-            system_prompt=system_prompt,
+            system_prompt=choices.system_prompt(store, system_prompt),
         ),
         lambda conversation: may_train(general, conversation).yes,
     )

@@ -30,12 +30,20 @@ class RowsError(FloeError):
 class TrainRow:
     """A conversation whose assistant messages are to be learned.
 
-    `weight` multiplies its loss; `held_out`: it is measured, never learned.
+    `weight` multiplies its loss; `held_out`: it is measured, never learned. The first `context`
+    messages are read alone, whoever wrote them. `title`: what to call it, for a person.
     """
 
     messages: tuple[ChatMessage, ...]
     weight: float = 1.0
     held_out: bool = False
+    context: int = 0
+    title: str = ""
+
+    @property
+    def learnt(self) -> tuple[ChatMessage, ...]:
+        """The answers in it."""
+        return tuple(m for m in self.messages[self.context :] if m.role == "assistant")
 
 
 def read_rows(path: Path) -> list[TrainRow]:
@@ -69,6 +77,8 @@ def row_of(data: dict[str, object]) -> TrainRow:
         ),
         weight=float(str(data.get("weight", 1.0))),
         held_out=data.get("split", "train") == "held_out",
+        context=int(str(data.get("context", 0))),
+        title=str(data.get("title", "")),
     )
 
 
@@ -88,6 +98,8 @@ class Encoder:
         self.metadata = read_metadata(self._model)
         self.context_size = lib.llama_model_n_ctx_train(self._model)
         self._prompts = PromptBuilder(self)
+        self.refused: dict[str, str] = {}
+        """Rows that the template refused, by title, with its reason."""
 
     def close(self) -> None:
         """Free the vocabulary."""
@@ -101,30 +113,52 @@ class Encoder:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def examples(self, rows: Iterable[TrainRow], sequence_length: int) -> list[Example]:
+    def examples(
+        self, rows: Iterable[TrainRow], sequence_length: int, *, some: bool = True
+    ) -> list[Example]:
         """Examples of all rows.
 
         A row gives one example where its turns read the same in one go as one by one, else one
         for each answer. What is longer than `sequence_length` is split into windows; each but
-        the first begins with the last quarter of the one before, read but not learned twice.
+        the first begins with the row's head (system prompt, question), as the chat's own prompt
+        keeps it, then the last quarter of the one before, read but not learned twice.
+
+        A row that the model's template refuses is left out and noted in `refused`.
+
+        Args:
+            rows: conversations.
+            sequence_length: tokens of the longest example.
+            some: whether there have to be any.
+
+        Raises:
+            ModelError: it refuses all of them, and there have to be some.
         """
-        found = []
+        found: list[Example] = []
+        refusal: ModelError | None = None
         for row in rows:
             if row.weight <= 0:
                 continue
-            for tokens, marks, text_bytes in self._sequences(row.messages):
+            try:
+                sequences = self._sequences(row)
+            except ModelError as error:
+                refusal = error
+                self.refused[row.title] = str(error)
+                continue
+            for tokens, marks, text_bytes in sequences:
                 found += _windows(tokens, marks, row.weight, text_bytes, sequence_length)
+        if refusal is not None and some and not found:
+            raise refusal
         return found
 
-    def _sequences(
-        self, messages: Sequence[ChatMessage]
-    ) -> list[tuple[list[int], list[bool], int]]:
+    def _sequences(self, row: TrainRow) -> list[tuple[list[int], list[bool], int]]:
         """Tokens, which of them are learned, and the bytes of learned text."""
         turns = []
+        messages = row.messages
         for i, message in enumerate(messages):
-            if message.role == "assistant" and message.content:
+            if i >= row.context and message.role == "assistant" and message.content:
                 prompt = self._prompts.render(messages[:i])
-                answer = self.vocabulary.tokenize(message.content.encode())
+                answer = self._prompts.close_thinking(messages[:i])
+                answer += self.vocabulary.tokenize(message.content.encode())
                 turns.append((prompt, [*answer, self._end(messages[: i + 1])], message.content))
         joined: list[tuple[list[int], list[bool], int]] = []
         for prompt, answer, text in turns:
@@ -153,23 +187,29 @@ def _windows(
 ) -> list[Example]:
     """Cut into examples of at most `length` inputs; the bytes are shared out by learned tokens."""
     learned_in_all = sum(marks)
-    step = max(1, length - length // 4)
+    overlap = length // 4
+    head = min(marks.index(True), overlap)
     examples = []
     start = learned_to = 0
     while True:
-        end = min(start + length, len(tokens) - 1)
+        kept = head if start else 0
+        end = min(start + length - kept, len(tokens) - 1)
         fresh = np.array(marks[start + 1 : end + 1])
         fresh[: max(0, learned_to - start)] = False
         if fresh.any():
+            # The last token of the head is followed by the window's first one, unlearned.
             examples.append(
                 Example(
-                    tokens=np.array(tokens[start:end], np.int32),
-                    targets=np.array(tokens[start + 1 : end + 1], np.int32),
-                    weights=(fresh * weight).astype(np.float32),
+                    tokens=np.array([*tokens[:kept], *tokens[start:end]], np.int32),
+                    targets=np.array(
+                        [*tokens[1:kept], *tokens[start : end + 1]] if kept else tokens[1 : end + 1],
+                        np.int32,
+                    ),
+                    weights=np.concatenate([np.zeros(kept), fresh * weight]).astype(np.float32),
                     text_bytes=round(text_bytes * int(fresh.sum()) / learned_in_all),
                 )
             )
         if end == len(tokens) - 1:
             return examples
         learned_to = end
-        start += step
+        start = max(start + 1, end - overlap)

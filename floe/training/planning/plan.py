@@ -21,9 +21,9 @@ from floe.adapters.lora_defaults import DEFAULT_SHAPE, AdapterShape
 from floe.config import Settings
 from floe.errors import FloeError, TrainingError
 from floe.models.catalog import resolve_model
-from floe.records import ChatMessage, TrainPlan
+from floe.records import TrainPlan
 from floe.store import Store
-from floe.training.data.tokenisation import Encoder, TrainRow
+from floe.training.data.tokenisation import Encoder, row_of
 from floe.training.planning.calibration import CHECK_RUNS, calibrate_hardware, measure_run
 from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
 from floe.training.planning.hardware import (
@@ -32,6 +32,7 @@ from floe.training.planning.hardware import (
     load_or_measure_hardware,
     save_hardware,
 )
+from floe.training.trial.base_answers import count_replayed
 from floe.units import format_duration, format_gigabytes
 
 DEADLINE_SECONDS: Final = 60.0
@@ -44,6 +45,10 @@ LEARNING_RATE: Final = 3e-3
 _SEQUENCE_LENGTH: Final = 512
 _MIN_STEPS: Final = 6
 """Steps an epoch should have at least: fewer learn little, so batches of few rows are smaller."""
+
+_REPLAY_TOKENS: Final = 70
+_REPLAY_TARGETS: Final = 44
+"""Of one general answer: the mean of the default model's."""
 
 _SMALL: Final = replace(DEFAULT_SHAPE, rank=4, alpha=8.0)
 _ADAPTER_SHAPES: Final[tuple[tuple[AdapterShape, float], ...]] = (
@@ -125,30 +130,31 @@ def smaller_plan(
         return None
 
 
-def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> Workload:
+def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> tuple[Workload, tuple[str, ...]]:
     """Count the tokens of a dataset's lines as the trainer will.
 
+    Returns:
+        Them, and the titles of chats that the model's template refuses: they are left out.
+
     Raises:
-        ModelError: `base` cannot be read.
+        ModelError: `base` cannot be read, or its template refuses all.
     """
-    rows = [
-        TrainRow(
-            tuple(ChatMessage(said["role"], said["content"]) for said in line["messages"]),
-            line["weight"],
-            line["split"] == "held_out",
-        )
-        for line in lines
-    ]
+    rows = [row_of(line) for line in lines]
     with Encoder(base) as encoder:
         learnt = encoder.examples([row for row in rows if not row.held_out], _SEQUENCE_LENGTH)
-        held_out = encoder.examples([row for row in rows if row.held_out], _SEQUENCE_LENGTH)
-    return Workload(
-        sum(map(len, learnt)),
-        sum(int((example.weights > 0).sum()) for example in learnt),
+        judged = [row for row in rows if row.held_out]
+        held_out = encoder.examples(judged, _SEQUENCE_LENGTH, some=False)
+        refused = tuple(encoder.refused)
+    # General answers of the base are learnt along.
+    replayed = count_replayed(sum(not row.held_out for row in rows))
+    workload = Workload(
+        sum(map(len, learnt)) + replayed * _REPLAY_TOKENS,
+        sum(int((example.weights > 0).sum()) for example in learnt) + replayed * _REPLAY_TARGETS,
         sum(map(len, held_out)),
         sum(int((example.weights > 0).sum()) for example in held_out),
         max(map(len, [*learnt, *held_out]), default=1),
     )
+    return workload, refused
 
 
 def _price_plans(

@@ -329,10 +329,27 @@ floe.run = (part) => {
   const resume = floe.press("Resume", () => trigger("resume"), "primary");
   const chart = floe.chart("step", "loss");
   const figures = floe.el("dl", { className: "figures" });
+  const trial = floe.el("table", { className: "trial" });
   const result = floe.el("div", { className: "result" });
   const progress = floe.el("div", { className: "row progress" }, bar, left, cancel, resume);
-  const sheet = floe.sheet("Training", title, progress, figures, chart, result);
+  const sheet = floe.sheet("Training", title, progress, trial, figures, chart, result);
   element.append(sheet);
+
+  const trialHead = floe.el(
+    "tr",
+    {},
+    floe.el("td"),
+    floe.el("th", { scope: "col" }, "Before"),
+    floe.el("th", { scope: "col" }, "With the new adapter"),
+  );
+  const trialLine = (/** @type {RunValue["trial"][number]} */ [name, before, after]) =>
+    floe.el(
+      "tr",
+      {},
+      floe.el("th", { scope: "row" }, name),
+      floe.el("td", {}, before),
+      floe.el("td", {}, after),
+    );
 
   const sample = (/** @type {SampleValue} */ each) => {
     /** @type {(name: string, text: string) => HTMLElement} */
@@ -370,6 +387,8 @@ floe.run = (part) => {
         floe.el("div", {}, floe.el("dt", {}, name), floe.el("dd", {}, text)),
       ),
     );
+    trial.hidden = !value.trial.length;
+    trial.replaceChildren(trialHead, ...value.trial.map(trialLine));
     result.replaceChildren(...value.samples.map(sample));
   });
 };

@@ -14,6 +14,8 @@ from floe.chat.preferences import Preferences
 from floe.chats.jsonl import export_chats, import_chats
 from floe.errors import DataError, PageError, TrainingError
 from floe.jobs.plan_job import PlanView
+from floe.models.sampling_defaults import sampling_defaults
+from floe.records import Sampling
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
 from floe.store.imports import delete_import, swap_roles
@@ -21,6 +23,7 @@ from floe.training.data.dataset import Dataset
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
 from floe.training.fusion_weight import keep_note, kept_weight
 from floe.training.run_table import TrainingRun
+from floe.training.trial.request import TrialRequest
 from floe.ui.chat.conversations import conversation_list
 from floe.ui.page_events import (
     ExampleAsked,
@@ -128,6 +131,7 @@ class PersonalActions:
             planned.plan,
             memory_limit_mb=planned.request.limit_mb,
             continue_from=None if self._kept.afresh else self._in_use(),
+            trial=TrialRequest(self._sampling(), self._settings.system_prompt),
         )
         return {**self._progress(), self.parts.notice: ""}
 
@@ -294,6 +298,10 @@ class PersonalActions:
             raise
         name = "".join(each if each.isalnum() else "-" for each in adapter.name)
         return {self._save: offer(f"{name}.{suffix}", path), self.parts.notice: ""}
+
+    def _sampling(self) -> Sampling:
+        """Return the defaults of the page."""
+        return sampling_defaults(self._settings, self._assistant.model.metadata).sampling
 
     def _base(self) -> str:
         return model_sha256(self._store, self._assistant.model.path)

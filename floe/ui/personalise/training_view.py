@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from floe.adapters.registry import LARGEST_SCALE, LearntAdapter
-from floe.training.comparison import SideBySide
-from floe.training.process import TrainingStep
+from floe.training.comparison import SideBySide, read_trial
+from floe.training.process import TrainingStage, TrainingStep
 from floe.training.run_table import TrainingRun
-from floe.ui.page_values import AdapterValue, FigureValue, NoRunValue, RunValue
+from floe.training.trial.trial import TrialResult
+from floe.ui.page_values import AdapterValue, FigureValue, NoRunValue, RunValue, TrialLineValue
 from floe.units import format_bytes, format_duration, format_gigabytes
 
 NOTHING: Final = NoRunValue(status="")
@@ -23,14 +24,15 @@ def run_value(
 ) -> RunValue:
     """Return what `floe.run` draws."""
     newest = steps[-1] if steps else None
+    stage = run.folder.stage() if run.active else None
     return {
         "status": run.status,
         "running": run.active,
         "can_resume": run.can_resume,
         "stopping": run.active and run.folder.stopping,
-        "sentence": _state(run, newest),
-        "progress": newest.step / newest.steps if newest and newest.steps else None,
-        "left": _left(run, newest),
+        "sentence": _state(run, newest, stage),
+        "progress": _progress(newest, stage),
+        "left": "" if stage is not None else _left(run, newest),
         "figures": _figures(run),
         "series": [
             {
@@ -44,6 +46,7 @@ def run_value(
                 "dots": True,
             },
         ],
+        "trial": trial_lines(read_trial(run.metrics)),
         "samples": [
             {
                 "question": each.question,
@@ -88,11 +91,45 @@ def adapter_row(adapter: LearntAdapter, base_sha256: str) -> AdapterValue:
     }
 
 
-def _state(run: TrainingRun, newest: TrainingStep | None) -> str:
+def trial_lines(trial: TrialResult | None) -> list[TrialLineValue]:
+    """Return what was measured of both, line by line."""
+    if trial is None:
+        return []
+    base, personal = trial.base, trial.personal
+    lines = [
+        ("Answers that come to an end", f"{base.ended:.0%}", f"{personal.ended:.0%}"),
+        ("Runs of four words that are new", f"{base.distinct4:.0%}", f"{personal.distinct4:.0%}"),
+        ("Longest loop", _words(base.longest_loop), _words(personal.longest_loop)),
+        (
+            "Simple questions answered right",
+            f"{base.right} of {base.asked}",
+            f"{personal.right} of {personal.asked}",
+        ),
+    ]
+    if trial.manner is not None:
+        lines.append(("Answers that sound more like you", "", f"{trial.manner:.0%}"))
+    lines.append(("Answers that repeat your chats", "", f"{trial.parroted:.0%}"))
+    return lines
+
+
+def _words(count: int) -> str:
+    return f"{count} words" if count else "none"
+
+
+def _progress(newest: TrainingStep | None, stage: TrainingStage | None) -> float | None:
+    """Return how far what goes on now is, in [0, 1]; None: not known."""
+    if stage is not None:
+        return stage.done / stage.count if stage.count else None
+    return newest.step / newest.steps if newest and newest.steps else None
+
+
+def _state(run: TrainingRun, newest: TrainingStep | None, stage: TrainingStage | None) -> str:
     if not run.active:
         return run.sentence
     if run.folder.stopping:
         return "It stops after the current step."
+    if stage is not None:
+        return f"{stage.sentence}: {stage.done} of {stage.count}."
     if newest is None:
         return " ".join(filter(None, [run.sentence, "The model is being read."]))
     return " ".join(filter(None, [run.sentence, f"Step {newest.step} of {newest.steps}."]))

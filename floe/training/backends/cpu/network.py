@@ -140,12 +140,17 @@ class LoraNetwork:
                 kept[i] = states.clone()
         return kept
 
-    @torch.inference_mode()  # no bookkeeping for autograd, which is not used
     def loss(self, batch: Batch, x: Tensor) -> tuple[float, int]:
         """Sum of the loss over all targets in nats, unweighted, and how many there are.
 
         `x` (n, hidden) are the states of `frozen_prefix`.
         """
+        losses = self.target_losses(batch, x)
+        return float(losses.sum()), len(losses)
+
+    @torch.inference_mode()  # no bookkeeping for autograd, which is not used
+    def target_losses(self, batch: Batch, x: Tensor) -> Tensor:
+        """Loss of each target in nats, unweighted; `x` as in `loss`."""
         for i in range(self.lora.first_layer, self.base.architecture.layers):
             self._watch(self._layer_bytes(batch))
             x, _ = layers.forward(
@@ -157,7 +162,7 @@ class LoraNetwork:
             )
         hidden, _ = self._final(x[batch.positions])
         losses, _ = self._cross_entropy(hidden, batch, backward=False)
-        return float(losses.sum()), len(losses)
+        return losses
 
     @torch.inference_mode()  # no bookkeeping for autograd, which is not used
     def step(

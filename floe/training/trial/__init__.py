@@ -1,0 +1,1 @@
+"""A trained model tried out: what it writes by itself, beside the base."""
