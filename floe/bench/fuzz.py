@@ -28,8 +28,8 @@ from types import FrameType
 from typing import Any, Final
 
 from floe.bench import fuzz_seeds as seeds
-from floe.chats.importing import ChatSource
 from floe.bench.fuzz_wire import check_rows, make_stream, read_stream
+from floe.chats.importing import ChatSource
 from floe.chats.jsonl import iterate_chat_lines
 from floe.cloud.client import Exchange
 from floe.cloud.probe.evidence import read_answer

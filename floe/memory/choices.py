@@ -26,7 +26,7 @@ def set_memory_on(store: Store, on: bool) -> None:
 
 
 def memory_folder(store: Store, usual: Path | None) -> Path | None:
-    """The folder whose files are read; None: none. `usual` until the page says otherwise."""
+    """Return the folder whose files are read; None: none. `usual` until the page says otherwise."""
     said = store.setting(_FOLDER, None)
     if not isinstance(said, str):
         return usual
@@ -39,7 +39,7 @@ def set_memory_folder(store: Store, folder: str) -> None:
 
 
 def notes(store: Store) -> str:
-    """What the person has typed into the box for notes."""
+    """Return what the person has typed into the box for notes."""
     return str(store.setting(_NOTES, ""))
 
 

@@ -166,7 +166,7 @@ def uses_of(store: Store, message_id: int) -> list[MemoryPassage]:
 
 
 def _message_passages(content: str, role: str, before: str) -> list[str]:
-    """What a message tells: no questions; a short reply with the question that it answers."""
+    """Return what a message tells: no questions; a short reply with the question it answers."""
     told = own_statements(content) if role == "user" else content
     question = last_question(before) if role == "user" and len(told) <= _SHORT_REPLY else ""
     return split_passages(f"{question} {told}" if question and told else told)[:_MOST_OF_A_MESSAGE]

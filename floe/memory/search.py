@@ -194,7 +194,7 @@ def find_passages(
 
 
 def _terms(db: Database, words: Sequence[str], count: int) -> list[_Term]:
-    """The rarest words of a question, with their weights."""
+    """Return the rarest words of a question, with their weights."""
     terms = []
     for word in words[: 4 * _MOST_TERMS]:
         (df,) = db.execute(
@@ -208,7 +208,7 @@ def _terms(db: Database, words: Sequence[str], count: int) -> list[_Term]:
 def _candidates(
     db: Database, terms: Sequence[_Term], conversation_id: int | None
 ) -> dict[int, tuple[Any, ...]]:
-    """The passages that rank highest by their words, by id."""
+    """Find the passages that rank highest by their words, by id."""
     words = [word for each in terms for word in (each.word, *each.kin)]
     begun = [_match((), each.word) for each in terms if len(each.word) >= _PREFIX]
     rows = db.execute(

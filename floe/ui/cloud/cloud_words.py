@@ -126,7 +126,7 @@ def in_use_value(
 def _failed_test(
     choice: EndpointChoice, last_test: EndpointTestView | None
 ) -> EndpointProfile | None:
-    """What the last test found of this choice, if that test failed; one that was ended did not."""
+    """Return what the last test of this choice found, if it failed; one that was ended did not."""
     if last_test is None or last_test.running or last_test.profile is None:
         return None
     tested, found = last_test.choice, last_test.profile

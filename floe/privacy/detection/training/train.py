@@ -65,7 +65,7 @@ def texts(dice: random.Random, *, repeats: int) -> list[Labelled]:
 def _mixed(
     found: Sequence[Labelled], harmless: Sequence[str], dice: random.Random
 ) -> list[Labelled]:
-    """A private sentence among harmless ones, and harmless ones together."""
+    """Make texts of a private sentence among harmless ones, and of harmless ones alone."""
     mixed: list[Labelled] = []
     english = [each for each in found if each[0].isascii() and len(each[0]) < 110]
     for text, kind in dice.sample(english, len(english) // 4):
@@ -133,7 +133,7 @@ def leaning(
 
 
 def asking(dice: random.Random) -> list[Labelled]:
-    """An assistant's questions with what they ask for."""
+    """Make an assistant's questions, with what they ask for."""
     kinds = {"number": "identity number"}
     items: list[Labelled] = []
     for line in read_lines(FOLDER / "requests.txt"):
