@@ -143,7 +143,7 @@ class TrialRun:
         return result
 
     def _known_answers(self, system: str | None) -> BaseAnswers:
-        """Return what the base has answered; kept only if nothing of the person is in the prompt."""
+        """Return the base's answers; kept only if nothing of the person is in the prompt."""
         cache = self._request.cache if system == self._request.system else None
         return BaseAnswers(cache, self._sha256, system, self._request.sampling)
 
