@@ -1,6 +1,6 @@
 # make run        set up, fetch what is missing, open the page
 # make test       set up and run all tests
-# make test-fast  the tests that need no model, no detector and no browser
+# make test-fast  the tests that need no model, training, server, process or browser
 # make coverage   the tests, and which lines they ran; make coverage ARGS='-m "not slow"'
 # make lint       style, types and the direction of imports; the page's scripts likewise (node 20)
 # make bench      measured speed, one JSON line a benchmark

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from floe.cloud.credentials.presets import PRESETS
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
+from tests.tiers import is_slow
 
 MODELS = Path(__file__).parents[1] / "models"
 # Over a minute each. Begun last, one of them would leave the other half of the machine idle.
@@ -24,23 +25,25 @@ LONG = (
 )
 
 
-SLOW: Final = frozenset(
-    ("smollm", "smollm_path", "qwen", "qwen_path", "detector", "app", "browser", "page", "own")
-)
-"""Fixtures that bring a model, a detector, a server or a browser."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; `make test` has them given out in this order.
 
-    What needs a model, a server or a browser is `slow`: `make test-fast` leaves it out.
+    What needs a model, a server, a process or a browser is `slow`: `make test-fast` leaves it out.
     """
     here = Path(__file__).parent
     for item in items:
-        if SLOW & set(getattr(item, "fixturenames", ())):
+        names = frozenset(getattr(item, "fixturenames", ()))
+        fixtures = (each[-1].func for each in _fixtures_of(item).values())
+        if is_slow(getattr(item, "function", None), fixtures, names):
             item.add_marker(pytest.mark.slow)
     order = {here / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path, len(LONG)))
+
+
+def _fixtures_of(item: pytest.Item) -> dict[str, Any]:
+    """Return the definitions of the fixtures that a test asks for, by name."""
+    info = getattr(item, "_fixtureinfo", None)
+    return dict(info.name2fixturedefs) if info is not None else {}
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,21 @@
-"""Train the classifier: `python -m floe.privacy.detection.training.train [--public FILE.json.gz]`.
+"""Train the classifier: `python -m floe.privacy.detection.training.train [--check]`.
 
-Reads the grammars in `data/privacy` (own writing) and harmless prompts of public sets (a list of
-[source, text]; those with an MIT or BSD licence are in `data/privacy/public.json.gz`). Writes
-`weights.npz`. Never reads what is used to measure.
+Reads the grammars in `data/privacy` (own writing) and harmless prompts of public sets with an MIT
+or BSD licence (`data/privacy/public.json.gz`, a list of [source, text]); nothing else. Writes
+`weights.npz`, with a digest of all that it was made from. Never reads what is used to measure.
+
+`--check` trains anew, writes nothing, and fails if the shipped weights are others.
 """
 
 import argparse
+import ast
 import gzip
+import hashlib
 import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +32,15 @@ from floe.privacy.detection.training.grammar import Generator, read_lines
 
 ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = ROOT / "data" / "privacy"
+WEIGHTS: Final = Path(__file__).parents[1] / "weights.npz"
+_SOURCES: Final = (
+    *("classifier.py", "features.py", "names.py", "normalise.py", "vocabulary.py"),
+    *("lexicon.txt.gz", "well_known.txt", "words.toml", "../lexicon.py"),
+    *("training/grammar.py", "training/train.py"),
+)
+"""All that decides what a text looks like to the classifier, from the folder of the weights."""
+_ALIKE: Final = 0.999
+"""Share of weights that must be the same, as machines round differently."""
 _SEED: Final = 20
 _PRIVATE: Final = ("private_en.txt", "private_names_en.txt", "idctx_en.txt", "private_multi.txt")
 _HARMLESS: Final = (
@@ -36,7 +49,11 @@ _HARMLESS: Final = (
     "harmless_names_en.txt",
     "harmless_multi.txt",
 )
-_LANGUAGE_REPEATS: Final = 3
+_REPEATS: Final = 16
+_MOST_PUBLIC: Final = 14_000
+"""Stretches of public prompts."""
+_STRENGTH: Final = 2.5
+"""Inverse of the weight of the L2 penalty."""
 Labelled = tuple[str, str]
 _PART: Final = "\x03"
 """Before a text that is a part of a longer one."""
@@ -65,7 +82,7 @@ def texts(dice: random.Random, *, repeats: int) -> list[Labelled]:
 def _mixed(
     found: Sequence[Labelled], harmless: Sequence[str], dice: random.Random
 ) -> list[Labelled]:
-    """Make texts of a private sentence among harmless ones, and of harmless ones alone."""
+    """Put a private sentence among harmless ones, and harmless ones together."""
     mixed: list[Labelled] = []
     english = [each for each in found if each[0].isascii() and len(each[0]) < 110]
     for text, kind in dice.sample(english, len(english) // 4):
@@ -133,7 +150,7 @@ def leaning(
 
 
 def asking(dice: random.Random) -> list[Labelled]:
-    """Make an assistant's questions, with what they ask for."""
+    """Return an assistant's questions with what they ask for."""
     kinds = {"number": "identity number"}
     items: list[Labelled] = []
     for line in read_lines(FOLDER / "requests.txt"):
@@ -155,39 +172,91 @@ def asking(dice: random.Random) -> list[Labelled]:
     return items
 
 
+def inputs_digest() -> str:
+    """Return the SHA-256 of all files that weights are made from, comments and docstrings aside."""
+    digest = hashlib.sha256()
+    texts = [path for path in sorted(FOLDER.iterdir()) if path.suffix in (".txt", ".gz")]
+    for path in [*texts, *((WEIGHTS.parent / name).resolve() for name in _SOURCES)]:
+        content = path.read_bytes()
+        digest.update(path.name.encode())
+        digest.update(_code(content) if path.suffix == ".py" else content)
+    return digest.hexdigest()
+
+
+def _code(source: bytes) -> bytes:
+    """Return a module in one spelling, without comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_text(each)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.unparse(tree).encode()
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Return whether a statement is nothing but a string."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def differences(made: Mapping[str, NDArray[Any]], shipped: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Return what sets trained weights apart from the shipped ones, a sentence each."""
+    if set(made) != set(shipped):
+        return ["They hold other arrays."]
+    found = []
+    for name, array in made.items():
+        other = shipped[name]
+        if array.shape != other.shape:
+            found.append(f"{name} has another shape.")
+        elif name == "inputs":
+            if str(array) != str(other):
+                found.append("They were made from other texts or by another script.")
+        else:
+            same = float(np.isclose(array.astype(float), other.astype(float), rtol=0.01).mean())
+            if same < _ALIKE:
+                found.append(f"{name} is the same in {same:.2%} of its places only.")
+    return found
+
+
 def main() -> int:
-    """Train both models and write them."""
+    """Train the three models and write them, or hold them against those that are there."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--public", type=Path, default=FOLDER / "public.json.gz")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "weights.npz")
-    parser.add_argument("--most", type=int, default=14_000, help="stretches of public prompts")
-    parser.add_argument("--repeats", type=int, default=16)
-    parser.add_argument("--strength", type=float, default=2.5)
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--check", action="store_true", help="compare with the shipped weights")
     given = parser.parse_args()
+    weights = train()
+    if given.check:
+        with np.load(WEIGHTS) as shipped:
+            found = differences(weights, dict(shipped))
+        print(*found or ["The shipped weights are those of data/privacy."], sep="\n")
+        return int(bool(found))
+    np.savez_compressed(given.out, **weights)  # type: ignore[arg-type]
+    print(given.out.stat().st_size, "bytes", file=sys.stderr)
+    return 0
+
+
+def train() -> dict[str, NDArray[Any]]:
+    """Return the weights of the three models, and the digest of what they were made from."""
     dice = random.Random(_SEED)  # noqa: S311 (texts, no secrets)
-    items = texts(dice, repeats=given.repeats)
+    items = texts(dice, repeats=_REPEATS)
     public: list[str] = []
-    for _, text in json.loads(gzip.decompress(given.public.read_bytes())):
+    for _, text in json.loads(gzip.decompress((FOLDER / "public.json.gz").read_bytes())):
         plain = normalise(text).text
         cuts = windows(plain)
         part = _PART if len(cuts) > 1 else ""
         public += [part + plain[a:b] for a, b in (cuts if len(cuts) < 4 else dice.sample(cuts, 3))]
     dice.shuffle(public)
-    public = public[: given.most]
+    public = public[:_MOST_PUBLIC]
     items += [(text, "-") for text in public]
     items = sorted(set(items))
     dice.shuffle(items)
     print(len(items), Counter(kind for _, kind in items), file=sys.stderr)
-    weights = {
-        f"private_{name}": value for name, value in fit(items, KINDS, given.strength).items()
-    }
+    weights = {f"private_{name}": value for name, value in fit(items, KINDS, _STRENGTH).items()}
     short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(_PART)]
     lean = leaning(dice, short, [text for text in public if not text.startswith(_PART)])
     weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
     weights |= {f"asking_{name}": value for name, value in fit(asking(dice), ASKED, 30.0).items()}
-    np.savez_compressed(given.out, **weights)  # type: ignore[arg-type]
-    print(given.out.stat().st_size, "bytes", file=sys.stderr)
-    return 0
+    weights["inputs"] = np.array(inputs_digest())
+    return weights
 
 
 if __name__ == "__main__":
