@@ -32,6 +32,7 @@ class DatabaseFile:
         self.path = path
         self._idle: list[Database] = []
         self._watcher: Database | None = None  # writes nothing, so that it sees all who do
+        self._watchers = 0
         self._watching = threading.Lock()
         self._writing = threading.Lock()  # threads take turns; SQLite's own wait is for processes
         try:
@@ -62,12 +63,14 @@ class DatabaseFile:
                 self._watcher.close()
                 self._watcher = None
 
-    def data_version(self) -> int:
-        """Return a number that is another one after every commit, whichever process made it."""
+    def data_version(self) -> tuple[int, int]:
+        """Return numbers that are others after every commit, whichever process made it."""
         with self._watching, schema.translate_errors(self.path):
             if self._watcher is None:
                 self._watcher = schema.connect(self.path)
-            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+                self._watchers += 1  # each counts from the beginning
+            version = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+            return self._watchers, int(version)
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
