@@ -126,6 +126,11 @@ WRONG_TYPES: dict[str, bytes] = {
     "a choice is a word": chunk(choices=["word"]),
     "a choice is null": chunk(choices=[None]),
     "delta is a list": chunk(choices=[{"delta": [1]}]),
+    "deep nesting": b"data: " + b"[" * 100_000 + b"]" * 100_000 + b"\n\n",
+    "a number of 100,000 digits": b'data: {"choices": ' + b"9" * 100_000 + b"}\n\n",
+}
+# What is said of the text may be nonsense; the text is there all the same.
+NONSENSE: dict[str, bytes] = {
     "content is a number": chunk(choices=[{"delta": {"content": 7}}]),
     "content is an object": chunk(choices=[{"delta": {"content": {"a": 1}}}]),
     "logprobs are a word": event(" x", logprobs="word"),
@@ -150,8 +155,6 @@ WRONG_TYPES: dict[str, bytes] = {
     "usage is a word": chunk(usage="many", choices=[]),
     "usage counts words": chunk(usage={"prompt_tokens": "many"}, choices=[]),
     "usage counts lists": chunk(usage={"prompt_tokens": [1]}, choices=[]),
-    "deep nesting": b"data: " + b"[" * 100_000 + b"]" * 100_000 + b"\n\n",
-    "a number of 100,000 digits": b'data: {"choices": ' + b"9" * 100_000 + b"}\n\n",
 }
 
 # The fault, and a part of the sentence that the person reads.
@@ -185,7 +188,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "an error that is a list": (say(chunk(error=[1, 2])), "reports an error"),
     "garbage in place of HTTP": (faults.garbage, "broke off"),
-    "garbage in place of rows": (say(bytes(range(128, 256)) * 100, b"\n\n"), "not JSON"),
+    "garbage in place of rows": (say(bytes(range(128, 256)) * 100, b"\n\n"), "broke off"),
     "garbage in a row": (say(b"data: \xff\xfe\x00{\n\n"), "not JSON"),
     "half of JSON": (say(b'data: {"choices": [\n\n'), "not JSON"),
     "HTML": (say(b"<html>" * 1000, kind="text/html"), "no OpenAI-compatible API"),
@@ -242,6 +245,17 @@ def test_the_answer_is_finished_here_and_the_next_turn_works(make: Make, name: s
         assert view.text == "".join(faults.WORDS)
         assert {step.source for step in view.steps} == {"cloud"}
     assert peak_mb() - before < MEMORY_MB
+
+
+def test_nonsense_about_the_text_leaves_the_text(make: Make) -> None:
+    with FaultServer() as server:
+        assistant = make(server.url)
+        for name, rows in NONSENSE.items():
+            server.fault = say(rows, row_event(" kept"), STOP, DONE)
+            view = ask(assistant, "cloud")
+            assert view.notices == (), name
+            assert view.text.endswith(" kept"), name
+            assert {step.source for step in view.steps} == {"cloud"}
 
 
 @pytest.mark.parametrize("name", ENDLESS)

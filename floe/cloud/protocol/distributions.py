@@ -55,7 +55,7 @@ _WINDOW: Final = 4096
 _LONG_PARTIAL: Final = 16
 """Characters; no continuation repeats so much of the answer by chance."""
 _LONG_TOKEN: Final = 32
-"""Bytes; where tokens are not told apart, so many are one at least."""
+"""Bytes; of text without entries so many count as a token, and a longer piece as one too."""
 
 
 class TokenReader:
@@ -326,7 +326,7 @@ class _Aligner:
     def _take_plain(self, length: int) -> CloudToken:
         data = self._take(length)
         self._unpaid += data
-        self.count += len(data) / _LONG_TOKEN
+        self.count += min(len(data) / _LONG_TOKEN, 1.0)
         return CloudToken(data, (_plain_candidate(data),))
 
     def _take_row(self, entry: Entry, data: bytes, spelling: Spelling) -> CloudToken:
