@@ -34,6 +34,7 @@ def littered(data_dir: Path) -> None:
         "open.html",
         "access-token",
         "api-key",
+        "base_answers/0a1b.json",
         "flower/device.key",
         "flower/node.log",
         "flower/host/superlink.db",

@@ -14,6 +14,16 @@ from hypothesis import strategies as st
 from floe.chats.jsonl import export_chats, import_chats, iterate_chats, read_chats
 from floe.chats.reading import MAX_FILE_BYTES, MAX_LINE_BYTES
 from floe.errors import DataError
+from floe.chats.jsonl import (
+    MAX_FILE_BYTES,
+    MAX_LINE_BYTES,
+    export_chats,
+    import_chats,
+    iterate_chats,
+    read_chats,
+)
+from floe.errors import DataError, StoreError
+from floe.privacy import choices
 from floe.privacy.consent import Consent, give_consent
 from floe.records import Conversation, Message, Status
 from floe.store import Store
@@ -21,6 +31,7 @@ from floe.training.data import learning_choices
 from floe.training.data.dataset import Dataset, Selection, build_dataset
 from floe.training.data.duplicates import ALIKE, first_alike, grams, similarity
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset
+from floe.training.data.learning_choices import chosen_dataset
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
@@ -524,3 +535,17 @@ def test_where_all_that_is_held_out_is_a_stock_answer_it_stays(store: Store) -> 
         say(store, (unlike(word), stock))
     data = build_dataset(store, Selection(), yes)
     assert data.count("held_out") >= 1
+
+
+def test_what_the_person_says_of_themselves_stands_before_the_rows_as_in_the_chat(
+    store: Store,
+) -> None:
+    give_consent(store, Consent(train=True))
+    three(store)
+    choices.set_about_me(store, "I sail.")
+    (line, *_) = chosen_dataset(store, "Be kind.", with_private=True).lines()
+    assert line["messages"][0] == {
+        "role": "system",
+        "content": choices.system_prompt(store, "Be kind."),
+    }
+    assert "About the person you talk to: I sail." in line["messages"][0]["content"]
