@@ -1,4 +1,6 @@
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ def answer(*rows: dict[bytes, float], logprobs: bool = True) -> ProbeAnswer:
         for row in rows
     ]
     text = b"".join(token.text_bytes for token in tokens).decode()
-    tops = [
+    tops: list[Mapping[str, Any]] = [
         {"top_logprobs": [{"token": t.decode(), "logprob": math.log(p)} for t, p in row.items()]}
         for row in rows
     ]

@@ -14,15 +14,6 @@ from hypothesis import strategies as st
 from floe.chats.jsonl import export_chats, import_chats, iterate_chats, read_chats
 from floe.chats.reading import MAX_FILE_BYTES, MAX_LINE_BYTES
 from floe.errors import DataError
-from floe.chats.jsonl import (
-    MAX_FILE_BYTES,
-    MAX_LINE_BYTES,
-    export_chats,
-    import_chats,
-    iterate_chats,
-    read_chats,
-)
-from floe.errors import DataError, StoreError
 from floe.privacy import choices
 from floe.privacy.consent import Consent, give_consent
 from floe.records import Conversation, Message, Status
@@ -31,7 +22,6 @@ from floe.training.data import learning_choices
 from floe.training.data.dataset import Dataset, Selection, build_dataset
 from floe.training.data.duplicates import ALIKE, first_alike, grams, similarity
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset
-from floe.training.data.learning_choices import chosen_dataset
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 

@@ -214,7 +214,9 @@ class SimulationProgress:
 
 
 def _grid(base: Path, watch: Callable[[int, int], None]) -> LocalGrid:
-    nodes = [{"partition-id": number, "base": str(base)} for number in range(len(RANKS))]
+    nodes: list[dict[str, str | int | float | bool]] = [
+        {"partition-id": number, "base": str(base)} for number in range(len(RANKS))
+    ]
     return LocalGrid(app, nodes, watch)
 
 
