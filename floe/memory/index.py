@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from floe.memory import choices
+from floe.memory import memory_choices
 from floe.memory.passages import (
     MemoryPassage,
     SourceKind,
@@ -62,7 +62,7 @@ def index_notes(store: Store) -> None:
     """Read the notes of the page as they now stand."""
     with store.writing() as db:
         source = _source(db, "note", _NOTES) or _add_source(db, "note", _NOTES)
-        _replace(db, source, split_passages(choices.notes(store)), time.time())
+        _replace(db, source, split_passages(memory_choices.notes(store)), time.time())
 
 
 def known_files(store: Store) -> dict[Path, tuple[float, int]]:
@@ -134,7 +134,7 @@ def forget_passage(store: Store, passage_id: int) -> None:
         )
         db.execute("INSERT INTO memory_search(memory_search) VALUES ('optimize')")
     if kind == "note":
-        choices.set_notes(store, _without(choices.notes(store), text))
+        memory_choices.set_notes(store, _without(memory_choices.notes(store), text))
     store.checkpoint()
 
 

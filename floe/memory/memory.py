@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from floe.errors import DataError, StoreError
-from floe.memory import choices, files, index
+from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
 from floe.memory.search import find_passages
 from floe.store import Store
@@ -46,14 +46,14 @@ class Memory:
     @property
     def on(self) -> bool:
         """Whether it may be used."""
-        return choices.memory_on(self._store, self._on)
+        return memory_choices.memory_on(self._store, self._on)
 
     def state(self) -> MemoryState:
         """Return how it is set up, and what it holds."""
         count, passages, problems = index.file_figures(self._store)
-        folder = choices.memory_folder(self._store, self._folder)
+        folder = memory_choices.memory_folder(self._store, self._folder)
         return MemoryState(
-            self.on, folder, choices.notes(self._store), count, passages, tuple(problems)
+            self.on, folder, memory_choices.notes(self._store), count, passages, tuple(problems)
         )
 
     def recall(
@@ -91,7 +91,7 @@ class Memory:
 
     def set_notes(self, text: str) -> None:
         """Keep the notes of the page, and read them."""
-        choices.set_notes(self._store, text)
+        memory_choices.set_notes(self._store, text)
         index.index_notes(self._store)
 
     def set_folder(self, folder: str) -> None:
@@ -101,13 +101,13 @@ class Memory:
             DataError: there is no such folder.
         """
         path = str(files.check_folder(Path(folder.strip()))) if folder.strip() else ""
-        choices.set_memory_folder(self._store, path)
+        memory_choices.set_memory_folder(self._store, path)
         if not path:
             index.drop_files(self._store, [*index.known_files(self._store)])
 
     def set_on(self, on: bool) -> None:
         """Let it be used, or not."""
-        choices.set_memory_on(self._store, on)
+        memory_choices.set_memory_on(self._store, on)
 
     def update(self, cancelled: Callable[[], bool]) -> None:
         """Read whatever is new: messages, notes, files; ends early once `cancelled`.
@@ -119,7 +119,7 @@ class Memory:
         while not index.index_messages(self._store, 0.0) and not cancelled():
             pass
         index.index_notes(self._store)
-        folder = choices.memory_folder(self._store, self._folder)
+        folder = memory_choices.memory_folder(self._store, self._folder)
         if folder is not None and not cancelled():
             self._update_files(files.check_folder(folder), cancelled)
 
