@@ -132,11 +132,7 @@ interface Floe extends DrawnByName {
   closeOutside(details: HTMLDetailsElement): void;
   pickText(accept: string, take: (text: string, name: string) => void): void;
   /** Give the bytes of a file that is picked, in base64; null where it has more than `most`. */
-  pickFile(
-    accept: string,
-    most: number,
-    take: (data: string | null, name: string) => void,
-  ): void;
+  pickFile(accept: string, most: number, take: (data: string | null, name: string) => void): void;
   bytes(count: number): string;
   moment(seconds: number): string;
   heading(title: string, lead: string): HTMLElement;
