@@ -80,8 +80,12 @@ class PlanJob:
             self._pending = data, request
             if self._working:
                 return
-            self._job.wait()  # the thread before has nothing left to do
-            self._working = self._job.start(self._work, self._end)
+            self._working = True
+        # Without the lock, which the thread before may still need; it has nothing left to do.
+        self._job.wait()
+        if not self._job.start(self._work, self._end):
+            with self._lock:
+                self._working = False
 
     def wait(self, seconds: float) -> PlanView | None:
         """Sleep until the plan is there, at most `seconds`."""
@@ -125,9 +129,11 @@ class PlanJob:
 
     def _end(self, problem: str) -> None:
         """End the work; a problem is a bug, after which the page must not wait for ever."""
+        if not problem:
+            return  # it said so itself, and other work may have been asked for since
         with self._lock:
             self._working = False
-            if problem and self._view is not None and self._view.running:
+            if self._view is not None and self._view.running:
                 self._view = PlanView(self._view.request, None, problem)
 
     def _count(self, data: Dataset) -> tuple[Workload, tuple[str, ...]]:
