@@ -1,34 +1,72 @@
 """Where the fused text stands in the cloud's stream. Bytes and rows only: no clock, no network."""
 
-from collections.abc import Iterable
+import codecs
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
-from floe.records import CloudToken
+from floe.records import Candidate, CloudToken
+
+SpellPieces = Callable[[bytes], tuple[bytes, ...]]
+"""Pieces of the local tokens that the local tokenizer writes for a byte string."""
+
+
+class StreamBreak(NamedTuple):
+    """A boundary that a text has passed, where longer tokens of the cloud might have gone on.
+
+    Attributes:
+        row: candidates for the cloud token before the boundary.
+        left: bytes of the text from the start of that token to the boundary.
+        spelled: the local tokens that make up `left`; None: they do not begin with it.
+    """
+
+    row: CloudToken
+    left: bytes
+    spelled: tuple[bytes, ...] | None
 
 
 class Cursor:
     """Follows one stream of rows while the fused text grows.
 
     Row i is conditioned on the text up to the end of the cloud's token i - 1 (a *boundary*).
-    `pending` are the bytes of the fused text since the current boundary; a row can be used as
-    long as the fused text agrees with the bytes of the cloud's own tokens.
+    `pending` are the bytes of the fused text since the current boundary. A row holds as long as
+    the cloud's own token can still be what the text becomes: its bytes begin with `pending`, its
+    local spelling begins with the tokens written ("The" is no beginning of "Therefore" where that
+    is one local token), and it is not likelier that the cloud's token ends just here. While what
+    is pending is an incomplete UTF-8 character it holds in any case: nothing could be sent.
 
     Attributes:
         pending: bytes of the fused text since the current boundary.
         lost: the fused text has left the stream for good.
     """
 
-    def __init__(self, pending: bytes = b"", *, shared_vocabulary: bool = False) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[bytes] = (),
+        *,
+        begun: int = 0,
+        shared_vocabulary: bool = False,
+        spell_pieces: SpellPieces | None = None,
+        left: StreamBreak | None = None,
+    ) -> None:
         """Start at a boundary.
 
         Args:
-            pending: bytes that are already written but could not be sent with the request
+            pieces: local tokens that are already written but could not be sent with the request
                 (the beginning of a UTF-8 character).
+            begun: so many bytes of the first of them were sent.
             shared_vocabulary: tokens correspond one to one, so a token that differs leaves the
                 stream even where its bytes begin the cloud's.
+            spell_pieces: the local spelling of the cloud's tokens; None: bytes alone decide.
+            left: how the stream before was left; the first row is healed with it.
         """
-        self.pending = pending
+        self._pieces = [*pieces]
+        self._begun = begun
+        self.pending = b"".join(pieces)[begun:]
         self.lost = False
         self._shared = shared_vocabulary
+        self._spell_pieces = spell_pieces
+        self._left = left
         self._rows: list[CloudToken] = []
         self._at = 0
 
@@ -39,8 +77,19 @@ class Cursor:
             return None
         return self._rows[self._at]
 
-    def ahead(self, count: int) -> list[CloudToken]:
-        """The next rows from the current one on, at most `count`."""
+    @property
+    def successor(self) -> CloudToken | None:
+        """The row after the current one's own token, if it has arrived."""
+        place = self._at + 1
+        return None if self.lost or place >= len(self._rows) else self._rows[place]
+
+    @property
+    def spelled(self) -> tuple[bytes, ...] | None:
+        """The local tokens that make up `pending`; None if one began before the boundary."""
+        return None if self._begun else tuple(self._pieces)
+
+    def upcoming(self, count: int) -> list[CloudToken]:
+        """Return the next rows from the current one on, at most `count`."""
         return [] if self.lost else self._rows[self._at : self._at + count]
 
     def add(self, rows: Iterable[CloudToken]) -> None:
@@ -49,21 +98,140 @@ class Cursor:
         self._match()
 
     def advance(self, piece: bytes) -> None:
-        """The fused text has grown by `piece`."""
+        """Take note that the fused text has grown by `piece`."""
         self.pending += piece
+        self._pieces.append(piece)
         self._match()
+
+    def reopen(self, rest: bytes) -> "Cursor":
+        """Make the cursor of a stream that continues the same text, but for its last bytes.
+
+        Args:
+            rest: bytes of an incomplete character, which cannot be sent.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        for piece in reversed(self._pieces):
+            if size >= len(rest):
+                break
+            pieces.insert(0, piece)
+            size += len(piece)
+        if size < len(rest):  # it begins before the boundary, and with tokens that are forgotten
+            pieces, size = [rest], len(rest)
+        left = None if self.pending else self._left
+        if self.lost and len(rest) < len(self.pending) and not self._rows[self._at].end:
+            bytes_left = self.pending[: len(self.pending) - len(rest)]
+            left = StreamBreak(self._rows[self._at], bytes_left, None if rest else self.spelled)
+        return Cursor(
+            pieces,
+            begun=size - len(rest),
+            shared_vocabulary=self._shared,
+            spell_pieces=self._spell_pieces,
+            left=left,
+        )
 
     def _match(self) -> None:
         while not self.lost and self._at < len(self._rows):
             row = self._rows[self._at]
-            if row.end:
-                self.lost = bool(self.pending)
+            own = row.text_bytes
+            if self._left is not None:
+                if not self._shared:
+                    row = self._rows[self._at] = heal(self._left, row, self._spell_pieces)
+                self._left = None
+            if not self.pending and (own or row.end):
                 return
-            if row.text_bytes and not self.pending:
-                return
-            if self.pending.startswith(row.text_bytes):
-                self.pending = self.pending[len(row.text_bytes) :]
-                self._at += 1
+            if not row.end and self.pending.startswith(own):
+                self._pass(row)
                 continue
-            self.lost = self._shared or not row.text_bytes.startswith(self.pending)
+            self.lost = not self._holds(row) and bool(whole_characters(self.pending)[0])
             return
+
+    def _pass(self, row: CloudToken) -> None:
+        """Move the boundary to the end of the cloud's own token.
+
+        What the row says of longer tokens that begin with it is not over there: where "." is
+        written, "..." may be what the cloud would have said, and the row after "." does not know.
+        """
+        own = row.text_bytes
+        aligned = not self._begun
+        self._at += 1
+        self.pending = self.pending[len(own) :]
+        self._begun += len(own)
+        passed: list[bytes] = []
+        while self._pieces and self._begun >= len(self._pieces[0]):
+            passed.append(self._pieces.pop(0))
+            self._begun -= len(passed[-1])
+        self._left = StreamBreak(row, own, tuple(passed) if aligned and not self._begun else None)
+
+    def _holds(self, row: CloudToken) -> bool:
+        own, pending, spelled = row.text_bytes, self.pending, self.spelled
+        if row.end or self._shared or not own.startswith(pending):
+            return False
+        if self._spell_pieces is None:
+            return True
+        if not _begins(own, spelled, self._spell_pieces):
+            return False
+        ended = going_on = 0.0
+        for candidate in row.candidates:
+            text = candidate.text_bytes
+            if text == pending and not candidate.end:
+                ended += math.exp(min(candidate.logprob, 0.0))
+            elif text.startswith(pending) and _begins(text, spelled, self._spell_pieces):
+                going_on += math.exp(min(candidate.logprob, 0.0))
+        return ended <= going_on
+
+
+def heal(left: StreamBreak, row: CloudToken, spell_pieces: SpellPieces | None) -> CloudToken:
+    """Join what two boundaries say about the same place in a text.
+
+    A server continues the exact bytes that it is sent, so that `row` is conditioned on a token
+    that ends there, however unlikely that is: after "The" left over from "Therefore" it knows
+    nothing of "Theodore". The candidates before that place do: those that extend `left`, stripped
+    of it, count with their probabilities, and `row` with that of `left` as a whole token.
+
+    Returns:
+        `row` with the candidates of both; its own token stays.
+    """
+    going_on: dict[bytes, float] = {}
+    ended = listed = 0.0
+    for candidate in left.row.candidates:
+        mass = math.exp(min(candidate.logprob, 0.0))
+        listed += mass
+        text = candidate.text_bytes
+        if candidate.end or not text.startswith(left.left):
+            continue
+        if text == left.left:
+            ended += mass
+        elif spell_pieces is None or _begins(text, left.spelled, spell_pieces):
+            rest = text[len(left.left) :]
+            going_on[rest] = going_on.get(rest, 0.0) + mass
+    if not going_on:
+        return row
+    if not ended:
+        ended = max(1.0 - listed, 0.0)  # not among the candidates: at most what they left
+    total = ended + sum(going_on.values())
+    masses = {(text, False): mass / total for text, mass in going_on.items()}
+    for candidate in row.candidates:
+        key = candidate.text_bytes, candidate.end
+        mass = math.exp(min(candidate.logprob, 0.0)) * ended / total
+        masses[key] = masses.get(key, 0.0) + mass
+    best = sorted(masses.items(), key=lambda item: -item[1])
+    candidates = tuple(
+        Candidate(text, math.log(mass), end=end) for (text, end), mass in best if mass > 0
+    )
+    return CloudToken(row.text_bytes, candidates, end=row.end)
+
+
+def whole_characters(data: bytes) -> tuple[str, bytes]:
+    """Split into the text that can be sent and the bytes of a character that is not complete."""
+    try:
+        return data.decode(), b""
+    except UnicodeDecodeError:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data)
+    return text, decoder.getstate()[0]
+
+
+def _begins(text: bytes, spelled: tuple[bytes, ...] | None, spell_pieces: SpellPieces) -> bool:
+    """Whether the spelling of `text` begins with these tokens, as far as they are known."""
+    return spelled is None or spell_pieces(text)[: len(spelled)] == spelled

@@ -1,6 +1,7 @@
 """One token from one distribution: greedy, sampled, or the cloud's own token taken as a draft."""
 
 import math
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import Pooled, exponentials, pool
-from floe.fusion.projection import Projector
+from floe.fusion.projection import Projector, Spelled, Successor
 from floe.records import Alternative, CloudToken, PoolingRule, Sampling
 
 ALTERNATIVES: Final = 5
@@ -80,8 +81,11 @@ class Picker:
         pending: bytes,
         weight: float,
         sampling: Sampling,
-        draft: int | None,
+        draft: Callable[[], int | None] | int | None,
         tolerance: float = 0.0,
+        *,
+        spelled: Spelled | None = None,
+        successor: Successor | None = None,
     ) -> Pick:
         """A token of the fused distribution.
 
@@ -99,12 +103,19 @@ class Picker:
             pending: bytes of the fused text since that token began.
             weight: local weight in [0, 1].
             sampling: temperature 0 takes the most probable token.
-            draft: the local token that begins what the cloud itself chose, where known.
+            draft: the local token that begins what the cloud itself chose, where known; called,
+                if it can be, once the projection has waited for what it needs.
             tolerance: a greedy pick is the draft if its probability is within this of the best.
+            spelled: see `Projector.project`.
+            successor: see `Projector.project`.
         """
         # A greedy pick needs the logits no more, and space of its own would have to be fetched.
         mass, _ = exponentials(logits, self._work if sampling.temperature > 0 else logits)
-        projection = self._projector.project(row, pending, mass)
+        projection = self._projector.project(
+            row, pending, mass, spelled=spelled, successor=successor
+        )
+        if callable(draft):
+            draft = draft()
         pooled = pool(mass, projection, weight, self._rule)
         best = _best(pooled)
         own = best[0]

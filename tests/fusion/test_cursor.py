@@ -1,9 +1,13 @@
 """Where the fused text stands in the stream."""
 
+import math
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floe.fusion.cursor import Cursor
+from floe.fusion.index import TokenIndex
 from floe.records import Candidate, CloudToken
 
 
@@ -16,7 +20,7 @@ def rows(*texts: bytes, end: bool = False) -> list[CloudToken]:
 
 def beyond(cursor: Cursor) -> bytes:
     """What the stream has beyond the text."""
-    return b"".join(row.text_bytes for row in cursor.ahead(9))[len(cursor.pending) :]
+    return b"".join(row.text_bytes for row in cursor.upcoming(9))[len(cursor.pending) :]
 
 
 def test_pieces_of_a_cloud_token_stay_on_its_row() -> None:
@@ -76,6 +80,69 @@ def test_rows_without_bytes_are_passed_over() -> None:
     cursor.add(rows(b"", b"a"))
     assert cursor.row is not None
     assert cursor.row.text_bytes == b"a"
+
+
+INDEX = TokenIndex([b"", b"The", b"Therefore", b"odore", b"re", b"fore", b"S", b"o"], [0])
+
+
+def spelled_cursor(*candidates: tuple[bytes, float]) -> Cursor:
+    cursor = Cursor(spell_pieces=INDEX.spell_pieces)
+    made = tuple(Candidate(text, math.log(p)) for text, p in candidates)
+    cursor.add([CloudToken(candidates[0][0], made)])
+    return cursor
+
+
+def test_a_row_is_left_when_its_token_cannot_be_spelled_with_what_is_written() -> None:
+    cursor = spelled_cursor((b"Therefore", 0.6), (b"The", 0.2), (b"Theodore", 0.1))
+    cursor.advance(b"The")
+    assert cursor.lost, "Therefore would have been one token"
+    kept = spelled_cursor((b"Theodore", 0.6), (b"Therefore", 0.3))
+    kept.advance(b"The")
+    assert not kept.lost
+    assert kept.spelled == (b"The",)
+
+
+def test_a_row_is_left_when_it_is_likelier_that_the_clouds_token_ends_here() -> None:
+    for p_ends, lost in ((0.3, False), (0.5, True)):
+        cursor = spelled_cursor((b"Theodore", 0.4), (b"The", p_ends), (b"Therefore", 0.1))
+        cursor.advance(b"The")
+        assert cursor.lost is lost
+
+
+def test_a_token_that_began_before_the_boundary_is_no_spelling() -> None:
+    cursor = Cursor(spell_pieces=INDEX.spell_pieces)
+    cursor.add(rows(b"S", b"oS", b"o"))
+    cursor.advance(b"So")
+    assert (cursor.pending, cursor.spelled) == (b"o", None)
+    cursor.advance(b"S")
+    assert (cursor.pending, cursor.spelled) == (b"", ())
+
+
+def test_a_break_in_a_token_is_healed_with_the_row_before() -> None:
+    # P(The) = 0.3 and P(Theodore) = 0.1: the text after "The" begins with "odore" with
+    # probability 0.25; in the rest the row after "The" counts. "Therefore" cannot be any more.
+    cursor = spelled_cursor((b"Therefore", 0.5), (b"The", 0.3), (b"Theodore", 0.1))
+    cursor.advance(b"The")
+    again = cursor.reopen(b"")
+    again.add([CloudToken(b" cat", (Candidate(b" cat", math.log(0.8)), Candidate(b"o", -9)))])
+    assert again.row is not None
+    assert again.row.text_bytes == b" cat"
+    healed = {c.text_bytes: math.exp(c.logprob) for c in again.row.candidates}
+    assert healed[b"odore"] == pytest.approx(0.25)
+    assert healed[b" cat"] == pytest.approx(0.75 * 0.8)
+    assert b"refore" not in healed
+
+
+def test_no_row_is_lost_to_half_a_character() -> None:
+    smile = "😀".encode()
+    cursor = Cursor()
+    cursor.add(rows(b"x"))
+    cursor.advance(smile[:2])
+    assert not cursor.lost, "what could be sent is what was sent"
+    cursor.advance(smile[2:])
+    now: bool = cursor.lost
+    assert now
+    assert cursor.reopen(b"").pending == b""
 
 
 @settings(max_examples=200, deadline=None)

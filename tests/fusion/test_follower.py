@@ -40,6 +40,25 @@ def test_no_token_waits_longer_than_the_deadline(clock: FakeClock) -> None:
     assert clock.now - before == pytest.approx(0.6), "a silent cloud costs the deadline once"
 
 
+def test_the_next_row_is_waited_for_within_the_deadline(clock: FakeClock) -> None:
+    for spacing, waited in ((0.1, 0.3), (5.0, 0.6)):
+        follower, said = make(FakeCloud(CLOUD, clock, round_trip=0.2, spacing=spacing))
+        before = clock.now
+        row = follower.row(0.6)
+        assert row is not None
+        following = follower.successor()
+        assert clock.now - before == pytest.approx(waited)
+        assert (following == row_after(row.text_bytes, CLOUD)) is (spacing < 1)
+        assert bool(said) is (spacing > 1)
+
+
+def test_a_stream_that_ends_has_no_next_row(clock: FakeClock) -> None:
+    follower, said = make(FakeCloud(CLOUD, clock, round_trip=0.2, length=1))
+    assert follower.row(0.6) is not None
+    assert follower.successor() is None
+    assert not said
+
+
 def test_late_rows_are_used_again_where_they_agree(clock: FakeClock) -> None:
     cloud = FakeCloud(CLOUD, clock, round_trip=1.0)
     follower, _ = make(cloud)
