@@ -162,7 +162,7 @@ class Pair:
         position = AlignedPosition(
             lambda text: self.cloud.row(question, text),
             shared_vocabulary=self.shared,
-            spell_pieces=self._index.spell_pieces,
+            spelling=self._index,
         )
         logits = self._read(question)[0]
         yield -1, False

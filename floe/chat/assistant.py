@@ -28,7 +28,7 @@ from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.errors import FloeError, PromptError, StoreError
-from floe.fusion.cloud_only import Relay
+from floe.fusion.cloud_only import CloudOnlyDecoder
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
@@ -602,7 +602,7 @@ class Assistant:
         stream = passage.guard.around(requests.open, turn.notice)("")
         if stream is None:
             return None, ""
-        relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
+        relay = CloudOnlyDecoder(stream, turn.controls, CLOUD_PATIENCE)
         try:
             for step in relay.run(options.sampling.max_tokens):
                 turn.add(step)

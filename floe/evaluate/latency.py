@@ -96,7 +96,7 @@ class LatencyBench:
         position = AlignedPosition(
             lambda text: self._cloud.row(question, text),
             shared_vocabulary=self._shared,
-            spell_pieces=self._index.spell_pieces,
+            spelling=self._index,
         )
         agreed = 0
         logits = forced_logits(self._local, self._prompt(question), tokens)

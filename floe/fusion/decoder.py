@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from floe.fusion.drafting import DraftLength
 from floe.fusion.follower import Follower, FollowPolicy
 from floe.fusion.index import index_vocabulary
-from floe.fusion.local_lookahead import Ahead
+from floe.fusion.local_lookahead import LocalLookahead
 from floe.fusion.picking import Pick, Picker
 from floe.fusion.projection import Projector
 from floe.fusion.protocols import LocalModel, LogitArray, OpenStream
@@ -132,7 +132,7 @@ class Decoder:
                 notify or (lambda _sentence: None),
                 policy=policy,
                 shared_vocabulary=shared_vocabulary,
-                spell_pieces=None if shared_vocabulary else index.spell_pieces,
+                spelling=None if shared_vocabulary else index,
                 stopped=lambda: controls.stopped,
             )
             if open_stream is not None
@@ -143,7 +143,7 @@ class Decoder:
         self._room = 0
         self._sampling = Sampling()
         self._waiting: tuple[NDArray[np.float32], Pick | None, int] | None = None
-        self._ahead: Ahead | None = None
+        self._ahead: LocalLookahead | None = None
         self.ending: Ending = "complete"
 
     @property
@@ -211,7 +211,7 @@ class Decoder:
         return None, 0
 
     def _next_batch(self, batch: _Batch, step: TokenStep, accepted: int) -> _Batch | None:
-        """What follows that token; None: the context is full, or the answer is over."""
+        """Evaluate what follows that token; None: the context is full, or the answer is over."""
         local = self._local
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.holds(step.token_id) and self._keeps(step):
@@ -244,7 +244,7 @@ class Decoder:
                 return math.inf
             row, first, length = self._waiting
             self._local.roll_back(length)
-            self._ahead = Ahead(
+            self._ahead = LocalLookahead(
                 self._local,
                 self._pick_ahead,
                 row,
@@ -288,14 +288,14 @@ class Decoder:
         return True
 
     def _step(self, logits: NDArray[np.float32], own: Pick | None) -> TokenStep:
-        """The next token: fused, or `own` (or a pick made now) where there is no row."""
+        """Pick the next token: fused, or `own` (or a pick made now) where there is no row."""
         weight = self._controls.weight
         follower = self._follower
         if follower is None:
             return self._emit(self._pick_alone(logits), 1.0, self._alone)
         if weight >= 1:
             return self._emit(own or self._pick_alone(logits), 1.0, "local")
-        row = follower.row(self._controls.deadline, self._write_ahead)
+        row = follower.next_distribution(self._controls.deadline, self._write_ahead)
         if self._ahead is not None:
             # The model's buffer, which they were in, has been written over.
             logits, own = self._ahead.rows[0], self._ahead.picks[0]
@@ -338,7 +338,7 @@ class Decoder:
         )
 
     def _proposed(self, logits: np.ndarray, count: int) -> int | None:
-        """The local token that begins what the cloud chose, as its next `count` rows tell."""
+        """Find the local token that begins what the cloud chose, as its next `count` rows tell."""
         assert self._follower is not None
         rows = self._follower.upcoming(count)
         if rows and rows[0].end:
@@ -347,7 +347,7 @@ class Decoder:
         return tokens[0] if tokens else None
 
     def _proposals(self) -> list[int]:
-        """The stream's tokens for the positions after the one that is evaluated next."""
+        """Spell the stream's tokens for the positions after the one that is evaluated next."""
         if self._follower is None or self._controls.weight >= 1:
             return []
         self._follower.catch_up()
@@ -370,10 +370,12 @@ class Decoder:
         for row, after in zip(rows, [*rows[1:], None], strict=True):
             text += row.text_bytes
             spelling = index.spell_after(text, pending, spelled)
+            if row.restored and not spelling:
+                spelling = index.spell_after(text, pending, None)
             if row.end or not spelling:
                 break
             following = after.text_bytes if after is not None else b""
-            if following and following[0] in index.extensions(spelling[-1]).next_bytes:
+            if following and index.joining_bytes(text)[following[0]]:
                 grown = index.spell_after(text + following, pending, spelled)
                 if grown[: len(spelling)] != spelling:
                     continue

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Final, Literal
 
 from floe.errors import CloudError
-from floe.fusion.cursor import Cursor, SpellPieces, whole_characters
+from floe.fusion.cursor import Cursor, Spelling, whole_characters
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.records import CloudToken
 
@@ -43,7 +43,8 @@ class Follower:
 
     Attributes:
         requests: requests made so far, cancelled ones included.
-        absence: why the last call of `row` brought none; `local`: the text must not leave.
+        absence: why the last call of `next_distribution` brought none; `local`: the text must not
+            leave.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Follower:
         *,
         policy: FollowPolicy | None = None,
         shared_vocabulary: bool = False,
-        spell_pieces: SpellPieces | None = None,
+        spelling: Spelling | None = None,
         stopped: Callable[[], bool] | None = None,
     ) -> None:
         """Nothing is opened yet.
@@ -63,7 +64,7 @@ class Follower:
             notify: is told in plain sentences what the user should know.
             policy: limits on requests.
             shared_vocabulary: see `Cursor`.
-            spell_pieces: see `Cursor`.
+            spelling: see `Cursor`.
             stopped: asked while waiting; True ends the wait.
         """
         self._open_stream = open_stream
@@ -72,7 +73,7 @@ class Follower:
         self._stopped = stopped or (lambda: False)
         self._written = bytearray()
         self._stream: CloudStream | None = None
-        self._cursor = Cursor(shared_vocabulary=shared_vocabulary, spell_pieces=spell_pieces)
+        self._cursor = Cursor(shared_vocabulary=shared_vocabulary, spelling=spelling)
         self._until = float("-inf")
         self._opened_at = float("-inf")
         self._answered = False
@@ -108,14 +109,14 @@ class Follower:
             self._stream = None
 
     def advance(self, piece: bytes) -> None:
-        """The fused text has grown by `piece`."""
+        """Take note that the fused text has grown by `piece`."""
         self._written += piece
         self._cursor.advance(piece)
 
-    def row(
+    def next_distribution(
         self, deadline: float, meanwhile: Callable[[float], float] = lambda _left: math.inf
     ) -> CloudToken | None:
-        """The cloud's row for the next token.
+        """Return the cloud's row for the next token.
 
         Waits until `deadline` seconds from now at most. Not at all once the request has missed
         it, nor where the last one took longer: what is late is taken when it comes.

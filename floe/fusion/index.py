@@ -7,28 +7,16 @@ answer is kept by its string: only a string that was never seen costs a call of 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Tokenize = Callable[[bytes], Sequence[int]]
+TokenizeBytes = Callable[[bytes], Sequence[int]]
 """Token ids that join up to the given bytes; ValueError where no tokens do."""
 
 _KEPT_STRINGS: Final = 1 << 16
 _KEPT_VOCABULARIES: Final = 4
-
-
-class TokenExtensions(NamedTuple):
-    """The tokens that begin with the bytes of another one and are longer.
-
-    Attributes:
-        ids: intp of shape (extensions,).
-        next_bytes: the byte that follows in each of them.
-    """
-
-    ids: NDArray[np.intp]
-    next_bytes: frozenset[int]
 
 
 class TokenIndex:
@@ -44,14 +32,17 @@ class TokenIndex:
         spell_pieces: the same as a tuple of byte strings.
         first: the first token of that spelling; a string that is a token is that token, so that
             between two equal vocabularies nothing is respelled. None without one.
-        extensions: see `TokenExtensions`, by the id of the shorter token.
+        extensions: intp, the tokens that begin with the bytes of another one and are longer, by
+            its id.
+        rivals: intp, the tokens that begin a byte string or that it begins, but for `first` of it:
+            what the first token may be instead once more bytes follow.
     """
 
     def __init__(
         self,
         pieces: Sequence[bytes],
         end_ids: Sequence[int],
-        tokenize: Tokenize | None = None,
+        tokenize: TokenizeBytes | None = None,
     ) -> None:
         """Sort the vocabulary.
 
@@ -69,6 +60,7 @@ class TokenIndex:
         # Of tokens with the same bytes the last is the one that a tokenizer produces: in
         # SentencePiece files the 256 byte tokens come before the pieces that spell them.
         self._ids = {pieces[i]: i for i in ids}
+        self._pairs = _adjacent_bytes(self._sorted)
         self._longest = max(map(len, self._sorted), default=0)
         self._tokenize = tokenize or self._longest_match
         self.own = self._ids.get
@@ -76,6 +68,19 @@ class TokenIndex:
         self.spell_pieces = lru_cache(_KEPT_STRINGS)(self._spell_pieces)
         self.first = lru_cache(_KEPT_STRINGS)(self._first)
         self.extensions = lru_cache(_KEPT_STRINGS)(self._extensions)
+        self.rivals = lru_cache(_KEPT_STRINGS)(self._rivals)
+
+    def joining_bytes(self, text: bytes) -> bytes:
+        """Tell which bytes could follow the end of `text` inside of one token.
+
+        Where none does, what is before and what comes after are spelled as each is alone: far
+        cheaper to know than by spelling.
+
+        Returns:
+            A table of 256 entries, 0 for every byte that cannot.
+        """
+        start = text[-1] << 8 if text else 0
+        return self._pairs[start : start + 256] if text else bytes(256)
 
     def spell_after(
         self, text: bytes, pending: bytes, spelled: tuple[bytes, ...] | None
@@ -117,14 +122,22 @@ class TokenIndex:
         tokens = self.spell(text)
         return tokens[0] if tokens else None
 
-    def _extensions(self, token: int) -> TokenExtensions:
-        text = self.pieces[token]
+    def _extensions(self, token: int) -> NDArray[np.intp]:
+        return self._longer(self.pieces[token])
+
+    def _longer(self, text: bytes) -> NDArray[np.intp]:
+        """List all tokens that `text` begins, but for itself."""
         start = bisect_left(self._sorted, text)
         after = _after(text)
         stop = bisect_left(self._sorted, after, start) if after else len(self._sorted)
         longer = [i for i in range(start, stop) if len(self._sorted[i]) > len(text)]
-        following = frozenset(self._sorted[i][len(text)] for i in longer)
-        return TokenExtensions(self._order[longer], following)
+        return self._order[longer]
+
+    def _rivals(self, text: bytes) -> NDArray[np.intp]:
+        beginnings = (self.own(text[:size]) for size in range(1, len(text) + 1))
+        first = self.first(text)
+        shorter = [token for token in beginnings if token is not None and token != first]
+        return np.concatenate([np.array(shorter, np.intp), self._longer(text)])
 
     def _longest_match(self, text: bytes) -> list[int]:
         tokens: list[int] = []
@@ -165,9 +178,19 @@ def index_vocabulary(model: TokenizingModel) -> TokenIndex:
 
 @lru_cache(_KEPT_VOCABULARIES)
 def _kept_index(
-    pieces: tuple[bytes, ...], end_ids: tuple[int, ...], tokenize: Tokenize
+    pieces: tuple[bytes, ...], end_ids: tuple[int, ...], tokenize: TokenizeBytes
 ) -> TokenIndex:
     return TokenIndex(pieces, end_ids, tokenize)
+
+
+def _adjacent_bytes(texts: Sequence[bytes]) -> bytes:
+    """Make a table of all pairs of bytes: 1 for those that stand side by side in some text."""
+    joined = np.frombuffer(b"".join(texts), np.uint8).astype(np.uint16)
+    inside = np.ones(len(joined), bool)
+    inside[np.cumsum([len(text) for text in texts], dtype=np.intp) - 1] = False
+    pairs = np.zeros(1 << 16, np.uint8)
+    pairs[(joined[:-1] << 8 | joined[1:])[inside[:-1]]] = 1
+    return pairs.tobytes()
 
 
 def _after(text: bytes) -> bytes:

@@ -54,7 +54,7 @@ class Picker:
     def local(
         self, logits: NDArray[np.float32], sampling: Sampling, *, ahead: bool = False
     ) -> Pick:
-        """A token of the local model alone; `ahead`: with random numbers of another sequence."""
+        """Pick by the local model alone; `ahead`: with random numbers of another sequence."""
         mass, token = exponentials(logits, self._work)
         least = _NEAR * float(mass[token])
         scale = 1 / float(np.add.reduce(mass))
@@ -87,7 +87,7 @@ class Picker:
         spelled: Spelled | None = None,
         successor: Successor | None = None,
     ) -> Pick:
-        """A token of the fused distribution.
+        """Pick from the fused distribution.
 
         Sampling takes the cloud's own token as a draft (speculative sampling, Leviathan et al.
         2023, section 2.3; Chen et al. 2023): x is accepted with probability min(1, r(x)/q(x)),
@@ -131,7 +131,7 @@ class Picker:
         return Pick(own.token, own.local, own.cloud, own.fused, alternatives)
 
     def draft_end(self, local: NDArray[np.float32]) -> int:
-        """An end token, drawn as the projection shares the cloud's end among them."""
+        """Draw an end token as the projection shares the cloud's end among them."""
         share = np.exp(local[self._index.end_ids].astype(np.float64) - float(local.max()))
         return int(self._index.end_ids[_draw(share, self._random)])
 
@@ -196,14 +196,14 @@ def _entry(token: int, pooled: Pooled) -> _Entry:
 
 
 def _other(token: int, mass: float, pooled: Pooled) -> _Entry:
-    """A token that the projection does not name."""
+    """Make the entry of a token that the projection does not name."""
     return _Entry(
         mass * pooled.rest_fused, token, mass * pooled.rest_local, mass * pooled.rest_cloud
     )
 
 
 def _best(pooled: Pooled) -> list[_Entry]:
-    """The best tokens, best first: at most `ALTERNATIVES`, at least one.
+    """List the best tokens, best first: at most `ALTERNATIVES`, at least one.
 
     Tokens that the projection does not name keep the local model's order: the few that can be
     among the best are taken off its top.

@@ -3,19 +3,20 @@
 The target is the probability, under the cloud, that the next token of the text *as the local
 tokenizer would spell it* is t (compare ByteSampler, Hayase et al. 2025, which computes it exactly
 from a model's full distributions; here there are only the candidates of the positions that a
-stream has passed). Three rules:
+stream has passed). Four rules:
 
 - *canonical spelling*: a candidate gives its mass to the first token of its spelling; after
   pending bytes to the next one, and only if its spelling begins with the tokens that stand there.
   A candidate that is a local token is that token, so that between two models with one vocabulary
   the projection is exact;
-- *lookahead*: the stream's own token may be the beginning of a longer local token ("un" of
-  "unbelievable"). Into which one it grows is what the stream's next distribution says, and the
-  mass moves there. It is asked for wherever an extension has a say under the local model, so that
-  the result does not depend on whether it has arrived;
-- *sharing*: of other candidates no next distribution is known. A tenth of their mass is shared
-  between their token and its likeliest extension, in the local model's proportions: enough for
-  " kil" to let " kilow" be, too little to cost much where the token stays what it is;
+- *lookahead*: what follows the stream's own token can change its spelling: "un" is the beginning
+  of "unbelievable", and " corn" is one token where " corns" is " cor" and "ns". The stream's next
+  distribution says what follows, and the mass moves to the tokens that are written then. It is
+  asked for wherever such a token has a say under the local model, so that the result does not
+  depend on whether it has arrived;
+- *sharing*: of other candidates no next distribution is known. They may be the beginning of a
+  longer local token that the cloud's vocabulary does not have: their mass is shared between the
+  two in the local model's proportions, with a prior for that vocabulary;
 - *tail*: what the cloud left unsaid goes to all local tokens that got nothing, in proportion to
   the local model: a constant factor on them, which never needs to be written out.
 """
@@ -42,18 +43,24 @@ PENDING_TAIL: Final = 0.02
 MIN_TAIL: Final = 1e-6
 """Rounded log-probabilities can add up to 1; no token of the vocabulary is impossible."""
 LOOKAHEAD_SHARE: Final = 0.01
-"""Local mass of all extensions of a token, as a share of the best local token's, from which on
-they have a say."""
-
-
-SHARED: Final = 0.1
-"""Of a candidate's mass. Chosen on six GSM8K answers (bits per byte at weight 0 with 0, 0.1, 0.3,
-0.6: 0.4736, 0.4703, 0.4699, 0.4702; at weight 0.5: 0.4301, 0.4291, 0.4295, 0.4301)."""
-_LEAST_SHARED: Final = 0.02
+"""Local mass of all tokens that a token may still turn into, as a share of the best local token's,
+from which on they have a say."""
+LONGER_PRIOR: Final = 0.2
+"""Prior probability that the cloud has no token for an extension of its candidate, and would have
+begun it with the candidate. Chosen with the two below on 16 GSM8K answers of even number (bits per
+byte at weight 0 with 0.1, 0.2: 0.5967, 0.5963; at weight 0.5: 0.5410, 0.5407)."""
+BEGUN_PRIOR: Final = 0.5
+"""The same of a candidate that is the rest of a token: no vocabulary was made for rests."""
+MOST_SHARED: Final = 0.9
+"""Of the mass of a candidate, unless it is the rest of a token."""
+_LEAST_SHARED: Final = 0.002
+"""Probability below which a candidate is not worth the look."""
 _FEW_EXTENSIONS: Final = 8
 """Up to these all of them share, beyond the likeliest alone."""
 _MOST_EXTENSIONS: Final = 2000
 """Beyond these it costs time and changes nothing."""
+_NOTHING: Final = 1e-12
+"""Less mass than this of all candidates that fit is what rounding leaves of none."""
 
 
 class Projection(NamedTuple):
@@ -97,7 +104,7 @@ class Projector:
             pending: bytes of the fused text since the start of that token.
             local: float32 of shape (vocabulary,), proportional to the local probabilities.
             spelled: the local tokens that make up `pending`; None: they do not begin with it.
-            successor: see `Successor`; None: no lookahead.
+            successor: see `Successor`; None: no lookahead, and nothing is shared.
 
         Returns:
             A projection whose mass and tail sum to 1.
@@ -106,10 +113,15 @@ class Projector:
             masses, silent, total = self._attribute_pending(row, pending, spelled)
         else:
             masses, silent, total = self._attribute(row, local)
-        if total <= 0:
+        if successor is not None:
+            own = row.text_bytes
+            goes_on = not row.end and own.startswith(pending) and len(own) > len(pending)
+            token = self._next_token(own, pending, spelled, row.restored) if goes_on else None
+            self._share(masses, self._begun(row, pending, spelled), token, local)
+            if goes_on:
+                total += self._look_ahead(row, pending, spelled, token, local, successor, masses)
+        if total <= _NOTHING:
             return Projection(np.empty(0, np.intp), np.empty(0, np.float64), 1.0)
-        if successor is not None and not row.end:
-            self._look_ahead(row, pending, spelled, local, successor, masses)
         ids = np.fromiter(masses, np.intp, len(masses))
         values = np.fromiter(masses.values(), np.float64, len(masses))
         wanted = 1 - PENDING_TAIL if pending else min(total, 1 - MIN_TAIL)
@@ -153,14 +165,14 @@ class Projector:
         masses: dict[int, float] = {}
         silent = total = 0.0
         for candidate in row.candidates:
-            if candidate.end or not candidate.text_bytes.startswith(pending):
+            text = candidate.text_bytes
+            if candidate.end or not text.startswith(pending):
                 continue
-            if len(candidate.text_bytes) > len(pending):
-                token = self._next_token(candidate.text_bytes, pending, spelled)
+            token = None
+            if len(text) > len(pending):
+                token = self._next_token(text, pending, spelled, candidate.restored)
                 if token is None:
                     continue
-            else:
-                token = None
             mass = math.exp(min(candidate.logprob, 0.0))
             total += mass
             if token is None:
@@ -169,11 +181,19 @@ class Projector:
                 masses[token] = masses.get(token, 0.0) + mass
         return masses, silent, total
 
-    def _next_token(self, text: bytes, pending: bytes, spelled: Spelled | None) -> int | None:
-        """The token of `text`'s spelling after `pending`; None if it has none."""
+    def _next_token(
+        self, text: bytes, pending: bytes, spelled: Spelled | None, restored: bool = False
+    ) -> int | None:
+        """Find the token of `text`'s spelling after `pending`; None if it has none.
+
+        Words that stand for a placeholder (`restored`) are given bytes: what is left of them is
+        spelled by itself where they were begun in another way.
+        """
         if not pending:
             return self._index.first(text)
         tokens = self._index.spell_after(text, pending, spelled)
+        if restored and not tokens:
+            tokens = self._index.spell_after(text, pending, None)
         return tokens[0] if tokens else None
 
     def _share_end(
@@ -195,61 +215,107 @@ class Projector:
         row: CloudToken,
         pending: bytes,
         spelled: Spelled | None,
+        token: int | None,
         local: NDArray[np.float32],
         successor: Successor,
         masses: dict[int, float],
-    ) -> None:
-        """Move the mass of the stream's own token on to the longer tokens it will become."""
+    ) -> float:
+        """Move the mass of the stream's own token to what is written once more bytes follow.
+
+        `token` is the one that the own token gives its mass to if nothing follows; without one it
+        is no candidate for this place by itself, but may be with what follows. Changes `masses`.
+
+        Returns:
+            How much the mass of all tokens together has grown.
+        """
         own = row.text_bytes
-        token = self._next_token(own, pending, spelled)
-        self._share_with_extensions(masses, token, local)
-        if token is None or token not in masses:
-            return
-        piece = self._index.pieces[token]
-        if len(own) != len(pending) + len(piece):
-            return  # more of its own tokens follow first
-        ids, next_bytes = self._index.extensions(token)
-        if not len(ids) or local[ids].sum() <= LOOKAHEAD_SHARE * local.max():
-            return
+        own_mass = _mass_of(row, own)
+        if own_mass <= 0 or not self._may_change(own[len(pending) :], token, local):
+            return 0.0
         following = successor()
         if following is None:
-            return
-        own_mass = sum(
-            math.exp(min(c.logprob, 0.0))
-            for c in row.candidates
-            if c.text_bytes == own and not c.end
-        )
+            return 0.0
+        joining = self._index.joining_bytes(own)
+        grown = 0.0
         for candidate in following.candidates:
             text = candidate.text_bytes
-            if not text or text[0] not in next_bytes:
+            if not text or not joining[text[0]]:
                 continue
-            longer = self._next_token(own + text, pending, spelled)
-            if longer is not None and longer != token:
-                moved = own_mass * math.exp(min(candidate.logprob, 0.0))
-                moved = min(moved, masses[token])
-                masses[token] -= moved
-                masses[longer] = masses.get(longer, 0.0) + moved
+            other = self._next_token(own + text, pending, spelled, row.restored)
+            if other == token:
+                continue
+            moved = own_mass * math.exp(min(candidate.logprob, 0.0))
+            if token is not None:
+                moved = min(moved, masses.get(token, 0.0))
+                masses[token] = masses.get(token, 0.0) - moved
+                grown -= moved
+            if other is not None:
+                masses[other] = masses.get(other, 0.0) + moved
+                grown += moved
+        return grown
 
-    def _share_with_extensions(
-        self, masses: dict[int, float], own: int | None, local: NDArray[np.float32]
+    def _may_change(self, rest: bytes, token: int | None, local: NDArray[np.float32]) -> bool:
+        """Tell whether what follows `rest` can change its first token, and it matters."""
+        if token is None:
+            return True
+        if len(self._index.pieces[token]) < len(rest):
+            return False
+        rivals = self._index.rivals(rest)
+        return bool(len(rivals) and local[rivals].sum() > LOOKAHEAD_SHARE * local.max())
+
+    def _begun(self, row: CloudToken, pending: bytes, spelled: Spelled | None) -> dict[int, float]:
+        """Mass of candidates that are the rest of a token, by local token."""
+        begun: dict[int, float] = {}
+        for candidate in row.candidates:
+            if candidate.begun and candidate.text_bytes.startswith(pending):
+                token = self._next_token(candidate.text_bytes, pending, spelled)
+                if token is not None:
+                    mass = math.exp(min(candidate.logprob, 0.0))
+                    begun[token] = begun.get(token, 0.0) + mass
+        return begun
+
+    def _share(
+        self,
+        masses: dict[int, float],
+        begun: dict[int, float],
+        own: int | None,
+        local: NDArray[np.float32],
     ) -> None:
-        """Share mass of every token but `own` with its likeliest extensions.
+        """Share mass of every token but `own` with its extensions.
 
         Not with one that a candidate stands for: the cloud would have said that itself.
+
+        Args:
+            masses: of all tokens; changed.
+            begun: how much of that is of candidates that are the rest of a token.
+            own: the token of the stream's own, whose next distribution is known.
+            local: as of `project`.
         """
         likely = [(t, m) for t, m in masses.items() if m > _LEAST_SHARED and t != own]
         named = set(masses)
         for token, mass in likely:
-            ids = self._index.extensions(token).ids
+            ids = self._index.extensions(token)
             if not 0 < len(ids) < _MOST_EXTENSIONS:
                 continue
-            if len(ids) > _FEW_EXTENSIONS:
+            rest = min(begun.get(token, 0.0) / mass, 1.0) if begun else 0.0
+            if len(ids) > _FEW_EXTENSIONS and not rest:
                 ids = ids[local[ids].argmax()][None]
             weights = {i: float(local[i]) for i in ids.tolist() if i not in named}
             total = sum(weights.values())
             if total <= 0:
                 continue
-            share = SHARED * mass / (total + float(local[token]))
+            prior = LONGER_PRIOR + rest * (BEGUN_PRIOR - LONGER_PRIOR)
+            moved = prior * total / (prior * total + (1 - prior) * float(local[token]))
+            moved = mass * (moved if rest else min(moved, MOST_SHARED))
             for longer, weight in weights.items():
-                masses[longer] = masses.get(longer, 0.0) + share * weight
-            masses[token] -= share * total
+                masses[longer] = masses.get(longer, 0.0) + moved * weight / total
+            masses[token] -= moved
+
+
+def _mass_of(row: CloudToken, text: bytes) -> float:
+    """Add up the probability of one token of a distribution."""
+    return sum(
+        math.exp(min(candidate.logprob, 0.0))
+        for candidate in row.candidates
+        if candidate.text_bytes == text and not candidate.end
+    )

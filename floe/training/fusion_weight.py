@@ -43,7 +43,7 @@ from floe.fusion.scoring.teacher_forcing import (
     StreamedDistributions,
     prefetch_distributions,
 )
-from floe.fusion.scoring.truncated_scores import add_step
+from floe.fusion.scoring.truncated_scores import add_truncated_step
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
 from floe.records import PoolingRule, TokenStep
@@ -329,7 +329,7 @@ def _add_rewritten(
             break
         kept = rest.startswith(step.text_bytes)
         if step.source == "fused":
-            added |= add_step(sheet, step, rest, rule)
+            added |= add_truncated_step(sheet, step, rest, rule)
         if not kept:
             break
         at += len(step.text_bytes)

@@ -96,31 +96,48 @@ def one_row_at_a_time(
                 passed = StreamBreak(row, own, tuple(written or ()) if exact else None)
                 row, written = row_after(text[:at], cloud), [] if pending == own else None
                 if not shared:
-                    row = heal(passed, row, index.spell_pieces)
+                    row = heal(passed, row, index)
                 continue
-            if shared or not _may_go_on(index, row, pending, written):
+            following = None if row.end else row_after(text[:at] + own, cloud)
+            if shared or not _may_go_on(index, row, pending, written, following):
                 broken = StreamBreak(row, pending, None if written is None else tuple(written))
                 at, row = len(text), row_after(text, cloud)
                 written = []
                 if not shared:
-                    row = heal(broken, row, index.spell_pieces)
+                    row = heal(broken, row, index)
             break
     return text
 
 
 def _may_go_on(
-    index: TokenIndex, row: CloudToken, pending: bytes, written: list[bytes] | None
+    index: TokenIndex,
+    row: CloudToken,
+    pending: bytes,
+    written: list[bytes] | None,
+    following: CloudToken | None,
 ) -> bool:
     """Whether the text can still become the cloud's own token, and does not likelier end here."""
+    own = row.text_bytes
+    if following is None or not own.startswith(pending):
+        return False
 
     def fits(text: bytes) -> bool:
         spelling = list(index.spell_pieces(text))
         begins = written is None or spelling[: len(written)] == written
         return text.startswith(pending) and (begins or text == pending)
 
-    p = {c.text_bytes: math.exp(c.logprob) for c in row.candidates if fits(c.text_bytes)}
-    likely = p.get(pending, 0.0) <= sum(p.values()) / 2
-    return fits(row.text_bytes) and not row.end and likely
+    p: dict[bytes, float] = {}
+    for c in row.candidates:
+        if fits(c.text_bytes):
+            p[c.text_bytes] = p.get(c.text_bytes, 0.0) + math.exp(c.logprob)
+    if own not in p:
+        joined = [(own + c.text_bytes, math.exp(c.logprob)) for c in following.candidates]
+        share = sum(probability for text, probability in joined if fits(text))
+        if not share:
+            return False
+        p[own] = share * sum(math.exp(c.logprob) for c in row.candidates if c.text_bytes == own)
+    ended = p.get(pending, 0.0)
+    return 0 < sum(p.values()) - ended >= ended
 
 
 def greedy_alone(local: FakeLocal, tokens: int) -> bytes:

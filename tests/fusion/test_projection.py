@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,40 @@ def test_projection_equals_the_slow_one(
 @given(
     vocabularies,
     candidate_lists,
+    candidate_lists,
+    st.binary(max_size=2).map(lambda b: bytes(x % 3 + 97 for x in b)),
+    st.integers(0, 2**32 - 1),
+    st.sets(st.integers(0, 19)),
+)
+def test_mass_is_conserved_by_lookahead_and_sharing(
+    vocabulary: list[bytes],
+    pairs: list[tuple[bytes, float]],
+    more: list[tuple[bytes, float]],
+    pending: bytes,
+    seed: int,
+    begun: set[int],
+) -> None:
+    index = TokenIndex([b"", *vocabulary], [0])
+    p = np.random.default_rng(seed).exponential(size=index.size).astype(np.float32)
+    row = row_of(pairs, 0.1)
+    marked = tuple(replace(c, begun=i in begun and not c.end) for i, c in enumerate(row.candidates))
+    spelled = index.spell_pieces(pending) or None
+    projection = Projector(index).project(
+        replace(row, candidates=marked),
+        pending,
+        p,
+        spelled=spelled,
+        successor=constant(row_of(more)),
+    )
+    assert projection.mass.min(initial=0) >= -1e-12
+    assert projection.tail >= 0
+    assert projection.mass.sum() + projection.tail == pytest.approx(1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    vocabularies,
+    candidate_lists,
     st.floats(0, 1),
     st.sampled_from(["linear", "log-linear"]),
     st.integers(0, 2**32 - 1),
@@ -222,6 +257,130 @@ def test_the_next_row_tells_into_which_longer_token_the_clouds_own_grows() -> No
     }
 
 
+def corn_index() -> TokenIndex:
+    """A vocabulary in which "corn" is a token and "corns" is "cor" and "ns"."""
+    pieces = [b"", b"corn", b"cor", b"ns", b"s", b"n", b",", b"cob"]
+
+    def tokenize(text: bytes) -> list[int]:
+        first = 2 if text.startswith(b"corns") else 0
+        while text:
+            if not first:
+                first = max(
+                    (i for i, piece in enumerate(pieces) if piece and text.startswith(piece)),
+                    key=lambda i: len(pieces[i]),
+                )
+            tokens.append(first)
+            text, first = text[len(pieces[first]) :], 0
+        return tokens
+
+    def fresh(text: bytes) -> list[int]:
+        tokens.clear()
+        return [*tokenize(text)]
+
+    tokens: list[int] = []
+    return TokenIndex(pieces, [0], fresh)
+
+
+def test_the_next_row_tells_into_which_shorter_token_the_clouds_own_is_cut() -> None:
+    index = corn_index()
+    local = np.full(index.size, 1 / index.size, np.float32)
+    row = row_of([(b"corn", 0.8), (b"cob", 0.1)])
+    following = row_of([(b"s", 0.75), (b",", 0.25)])
+    projector = Projector(index)
+    projection = projector.project(row, b"", local, successor=lambda: following)
+    assert masses(projection) == {
+        1: pytest.approx(0.2),
+        2: pytest.approx(0.6),
+        7: pytest.approx(0.1),
+    }
+    # Where "cor" stands there, "corn" is not what the cloud will have said, but "corns" may be.
+    inside = projector.project(row, b"cor", local, spelled=(b"cor",), successor=lambda: following)
+    assert masses(inside) == {3: pytest.approx(0.98)}
+    without = projector.project(row, b"cor", local, spelled=(b"cor",))
+    assert masses(without) == {}
+
+
+@pytest.mark.parametrize("salt", range(8))
+def test_where_a_longer_text_is_cut_otherwise_it_is_exact(salt: int) -> None:
+    index = corn_index()
+    words = [b"corn", b"s", b",", b"cob"]
+    drawn = peaked(words, f"cut {salt}", 1.0)
+
+    def cloud(text: bytes) -> dict[bytes, float]:
+        # It begins with "corn" more often than not.
+        return (
+            drawn(text) if text else {t: p / 2 + (t == b"corn") / 2 for t, p in drawn(text).items()}
+        )
+
+    local = np.full(index.size, 1 / index.size, np.float32)
+    row = row_after(b"", cloud)
+    projection = Projector(index).project(
+        row, b"", local, successor=lambda: row_after(row.text_bytes, cloud)
+    )
+    q = dense(projection, local)
+    truth = exhaustive(cloud, index, beyond=1)
+    assert truth[b"cor"] > 0
+    for piece, p in truth.items():
+        assert q[index.pieces.index(piece)] == pytest.approx(p, abs=1e-5)
+
+
+def test_a_candidate_shares_with_a_longer_token_that_the_cloud_may_not_have() -> None:
+    # "cam" 0.1: the local model has "camel" nine times as likely as "cam"; with a prior of 0.2
+    # for a cloud without "camel", 0.2 x 0.9 / (0.2 x 0.9 + 0.8 x 0.1) = 9/13 of it moves.
+    pieces = [b"", b"dog", b"cam", b"camel", b"cat"]
+    index = TokenIndex(pieces, [0])
+    local = np.array([0.0, 0.4, 0.05, 0.45, 0.1], np.float32)
+    row = row_of([(b"dog", 0.8), (b"cam", 0.1), (b"cat", 0.1)])
+    projection = Projector(index).project(row, b"", local, successor=lambda: None)
+    assert masses(projection) == {
+        1: pytest.approx(0.8, rel=1e-5),
+        2: pytest.approx(0.1 * 4 / 13, rel=1e-5),
+        3: pytest.approx(0.1 * 9 / 13, rel=1e-5),
+        4: pytest.approx(0.1, rel=1e-5),
+    }
+    # A candidate of its own keeps the longer token out of it.
+    named = row_of([(b"dog", 0.8), (b"cam", 0.1), (b"camel", 0.1)])
+    projection = Projector(index).project(named, b"", local, successor=lambda: None)
+    assert masses(projection)[2] == pytest.approx(0.1, rel=1e-5)
+
+
+def test_the_rest_of_a_token_shares_with_all_that_it_may_become() -> None:
+    # "/b" is said where "/" stands already: of "bot", "bag" and seven more the cloud says nothing.
+    pieces = [b"", b"b", b"bot", b"bag", *(b"b%d" % i for i in range(8)), b"x"]
+    index = TokenIndex(pieces, [0])
+    local = np.full(len(pieces), 0.01, np.float32)
+    local[2], local[3] = 0.6, 0.2
+    begun = CloudToken(
+        b"x", (Candidate(b"x", math.log(0.5)), Candidate(b"b", math.log(0.5), begun=True))
+    )
+    got = masses(Projector(index).project(begun, b"", local, successor=lambda: None))
+    # Even odds: in the local model's proportions, of 0.01 + 0.6 + 0.2 + 8 x 0.01.
+    assert got[2] == pytest.approx(0.5 * 0.6 / 0.89, rel=1e-4)
+    assert got[1] == pytest.approx(0.5 * 0.01 / 0.89, rel=1e-4)
+
+
+def test_restored_words_are_given_bytes() -> None:
+    # "Weber" stands for PERSON_1. The local model began it with "We" although its tokenizer would
+    # have written one token: what is left is spelled by itself.
+    pieces = [b"", b"We", b"Weber", b"ber", b"b", b"are"]
+    index = TokenIndex(pieces, [0])
+    local = np.full(6, 1 / 6, np.float32)
+    plain = row_of([(b"Weber", 0.6), (b"Weare", 0.2)])
+    projector = Projector(index)
+    assert masses(projector.project(plain, b"We", local, spelled=(b"We",))) == {
+        5: pytest.approx(0.98)
+    }
+    restored = CloudToken(
+        b"Weber",
+        (Candidate(b"Weber", math.log(0.6), restored=True), *plain.candidates[1:]),
+        restored=True,
+    )
+    got = masses(
+        projector.project(restored, b"We", local, spelled=(b"We",), successor=lambda: None)
+    )
+    assert got == {3: pytest.approx(0.98 * 0.75), 5: pytest.approx(0.98 * 0.25)}
+
+
 def test_the_next_row_is_not_asked_for_where_no_extension_has_a_say() -> None:
     pieces = [b"", b" un", b" unbeliev", b" a"]
     row = row_of([(b" un", 0.5), (b" a", 0.3)])
@@ -234,9 +393,14 @@ def test_the_next_row_is_not_asked_for_where_no_extension_has_a_say() -> None:
     assert asked == [1]
 
 
-def exhaustive(cloud: Distribution, index: TokenIndex, start: bytes = b"") -> dict[bytes, float]:
-    """Every spelling in cloud tokens, until the first local token is certain: its probability."""
-    longest = max(map(len, index.pieces))
+def exhaustive(
+    cloud: Distribution, index: TokenIndex, start: bytes = b"", beyond: int = 0
+) -> dict[bytes, float]:
+    """Every spelling in cloud tokens, until the first local token is certain: its probability.
+
+    `beyond`: bytes after the longest token that can still change it.
+    """
+    longest = max(map(len, index.pieces)) + beyond
     found: dict[bytes, float] = {}
     open_texts = [(start, 1.0)]
     while open_texts:
@@ -337,17 +501,40 @@ def test_pending_bytes_leave_only_what_begins_with_them() -> None:
 
 
 @settings(max_examples=200, deadline=None)
+@given(vocabularies, texts, texts)
+def test_two_texts_that_no_token_joins_are_spelled_apart(
+    vocabulary: list[bytes], text: bytes, more: bytes
+) -> None:
+    index = TokenIndex([b"", *{*vocabulary, b"a", b"b", b"c"}], [0])
+    joins = [piece for piece in index.pieces if text[-1:] + more[:1] in piece]
+    assert bool(index.joining_bytes(text)[more[0]]) == bool(joins)
+    if not joins:
+        assert index.spell(text + more) == index.spell(text) + index.spell(more)
+
+
+@settings(max_examples=200, deadline=None)
+@given(vocabularies, texts)
+def test_rivals_are_all_other_tokens_that_may_come_first(
+    vocabulary: list[bytes], text: bytes
+) -> None:
+    index = TokenIndex([b"", *vocabulary], [0])
+    related = {
+        i for i, p in enumerate(index.pieces) if p and (p.startswith(text) or text.startswith(p))
+    }
+    assert set(index.rivals(text).tolist()) == related - {index.first(text)}
+
+
+@settings(max_examples=200, deadline=None)
 @given(vocabularies, st.data())
 def test_extensions_equal_a_look_at_every_token(
     vocabulary: list[bytes], data: st.DataObject
 ) -> None:
     pieces = [b"", *vocabulary, b"\xff", b"\xff\xff", b"d\xff\xff"]
     token = data.draw(st.integers(1, len(pieces) - 1))
-    ids, next_bytes = TokenIndex(pieces, [0]).extensions(token)
+    ids = TokenIndex(pieces, [0]).extensions(token)
     text = pieces[token]
     longer = {i for i, p in enumerate(pieces) if p.startswith(text) and p != text}
     assert set(ids.tolist()) == longer
-    assert next_bytes == {pieces[i][len(text)] for i in longer}
 
 
 def test_spelling_takes_the_longest_token_first_without_a_tokenizer() -> None:

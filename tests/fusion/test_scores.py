@@ -18,7 +18,7 @@ from floe.fusion.scoring.teacher_forcing import (
     prefetch_distributions,
     score_text,
 )
-from floe.fusion.scoring.truncated_scores import add_step
+from floe.fusion.scoring.truncated_scores import add_truncated_step
 from floe.records import Alternative, Candidate, CloudToken, PoolingRule, TokenStep
 from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal, peaked, row_after
 
@@ -49,9 +49,7 @@ def test_scores_are_those_of_pooling_token_by_token(
     scores, local = read(text)
     cloud = peaked(CLOUD_VOCABULARY, "xcloud")
     index = TokenIndex(local.pieces, local.end_ids)
-    position = AlignedPosition(
-        lambda t: row_after(t, cloud, top=4), spell_pieces=index.spell_pieces
-    )
+    position = AlignedPosition(lambda t: row_after(t, cloud, top=4), spelling=index)
     again = FakeLocal(VOCABULARY, peaked(VOCABULARY, "x"))
     logits = again.start()[0]
     for place, token in enumerate(text):
@@ -211,7 +209,7 @@ def test_a_stored_token_gives_its_exact_cost_at_its_own_weight_and_nearly_so_els
     own = int(p.argmax())
     step, _ = step_of(p, q, weight, own, texts)
     sheet = ScoreSheet()
-    assert add_step(sheet, step, texts[own] + b"...", "log-linear")
+    assert add_truncated_step(sheet, step, texts[own] + b"...", "log-linear")
     scores = sheet.scores()
     for other in (0.0, 0.1, weight, 0.9, 1.0):
         fused = p**other * q ** (1 - other)
@@ -228,8 +226,8 @@ def test_the_token_that_the_person_put_in_its_place_is_the_one_that_counts() -> 
     q = np.array([0.4, 0.3, 0.1, 0.1, 0.1])
     step, _ = step_of(p, q, 0.5, 0, texts, listed=4)
     sheet = ScoreSheet()
-    add_step(sheet, step, b" blue sky", "log-linear")
-    add_step(sheet, step, b" unlisted", "log-linear")
+    add_truncated_step(sheet, step, b" blue sky", "log-linear")
+    add_truncated_step(sheet, step, b" unlisted", "log-linear")
     scores = sheet.scores()
     assert scores.own_local.tolist() == pytest.approx([0.2, 0.1])
     assert scores.own_cloud.tolist() == pytest.approx([0.3, 0.1])
@@ -238,5 +236,5 @@ def test_the_token_that_the_person_put_in_its_place_is_the_one_that_counts() -> 
 def test_a_token_without_the_cloud_tells_nothing() -> None:
     step = TokenStep(1, b"a", 0.5, None, 0.5, 1.0, "local", 0.0)
     sheet = ScoreSheet()
-    assert not add_step(sheet, step, b"a", "log-linear")
+    assert not add_truncated_step(sheet, step, b"a", "log-linear")
     assert len(sheet.scores()) == 0

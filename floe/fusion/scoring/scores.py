@@ -140,7 +140,7 @@ class ScoreSheet:
 
 
 def join(parts: Iterable[Scores]) -> Scores:
-    """The positions of several in one."""
+    """Put the positions of several in one."""
     given = [part for part in parts if len(part)]
     if not given:
         return ScoreSheet().scores()

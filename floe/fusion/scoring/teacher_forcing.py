@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.errors import CloudError
-from floe.fusion.cursor import Cursor, SpellPieces, whole_characters
+from floe.fusion.cursor import Cursor, Spelling, whole_characters
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution
 from floe.fusion.projection import Projector, Spelled
@@ -38,18 +38,18 @@ class AlignedPosition:
         row_after: RowAfter,
         *,
         shared_vocabulary: bool = False,
-        spell_pieces: SpellPieces | None = None,
+        spelling: Spelling | None = None,
     ) -> None:
         """Start at the beginning of an empty text.
 
         Args:
             row_after: the cloud.
             shared_vocabulary: see `fusion.cursor.Cursor`.
-            spell_pieces: see `fusion.cursor.Cursor`.
+            spelling: see `fusion.cursor.Cursor`.
         """
         self._row_after = row_after
         self._shared = shared_vocabulary
-        self._cursor = Cursor(shared_vocabulary=shared_vocabulary, spell_pieces=spell_pieces)
+        self._cursor = Cursor(shared_vocabulary=shared_vocabulary, spelling=spelling)
         self._text = b""
         self.at = 0
         self.requests = 1
@@ -80,19 +80,23 @@ class AlignedPosition:
 
     def _settle(self) -> None:
         """Ask for rows until one holds."""
-        while self._cursor.row is None:
-            if self._cursor.lost:
+        cursor = self._cursor
+        while cursor.row is None:
+            if cursor.lost:
                 _, rest = whole_characters(self._text)
-                self._cursor = self._cursor.reopen(rest)
+                cursor = self._cursor = cursor.reopen(rest)
                 self.requests += 1
-            self.at = len(self._text) - len(self._cursor.pending)
-            row = self._row_after(self._text[: self.at])
+            self.at = len(self._text) - len(cursor.pending)
+            text = self._text[: self.at]
+            if cursor.undecided:
+                text += cursor.upcoming(1)[0].text_bytes
+            row = self._row_after(text)
             if row is None:
                 self.row = None
                 return
-            self._cursor.add([row])
-        self.at = len(self._text) - len(self._cursor.pending)
-        self.row = self._cursor.row
+            cursor.add([row])
+        self.at = len(self._text) - len(cursor.pending)
+        self.row = cursor.row
 
 
 def score_text(
@@ -114,9 +118,7 @@ def score_text(
     """
     sheet = ScoreSheet()
     projector = Projector(index)
-    position = AlignedPosition(
-        row_after, shared_vocabulary=shared_vocabulary, spell_pieces=index.spell_pieces
-    )
+    position = AlignedPosition(row_after, shared_vocabulary=shared_vocabulary, spelling=index)
     for token, row_logits in zip(tokens, logits, strict=False):
         if position.row is None:
             break
@@ -157,9 +159,7 @@ def prefetch_distributions(
         return row
 
     try:
-        position = AlignedPosition(
-            kept, shared_vocabulary=shared_vocabulary, spell_pieces=index.spell_pieces
-        )
+        position = AlignedPosition(kept, shared_vocabulary=shared_vocabulary, spelling=index)
         at = -1
         for token in tokens:
             if position.row is None:
