@@ -62,21 +62,29 @@ class Candidate:
     """One of the cloud's proposals for a position.
 
     `text_bytes` are exact (a piece of a UTF-8 character is possible); `logprob` is a natural
-    logarithm; `end` marks an end-of-text token, whose bytes are empty.
+    logarithm; `end` marks an end-of-text token, whose bytes are empty; `restored`: words that
+    this device has put in the place of a placeholder, no token of the cloud; `begun`: the rest
+    of a token whose beginning stands before this position already.
     """
 
     text_bytes: bytes
     logprob: float
     end: bool = False
+    restored: bool = False
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CloudToken:
-    """One row of the cloud's stream: the token it chose and its candidates, chosen included."""
+    """One row of the cloud's stream: the token it chose and its candidates, chosen included.
+
+    `restored`: as of the candidate that it chose.
+    """
 
     text_bytes: bytes
     candidates: tuple[Candidate, ...]
     end: bool = False
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

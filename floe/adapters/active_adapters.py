@@ -11,10 +11,9 @@ import numpy as np
 
 from floe.adapters.registry import Adapters, model_sha256
 from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
-from floe.fusion.index import TokenIndex
-from floe.fusion.projection import Projector
+from floe.fusion.index import index_vocabulary
 from floe.fusion.scoring.scores import Scores
-from floe.fusion.scoring.teacher_forcing import RowAfter, force
+from floe.fusion.scoring.teacher_forcing import RowAfter, score_text
 from floe.llama.forced_logits import forced_logits
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import Adapter, LlamaModel
@@ -40,7 +39,6 @@ class ActiveAdapters:
         self._loaded: dict[Path, Adapter] = {}
         self._active: list[tuple[Path, float]] = []
         self._space: PromptSpace | None = None
-        self._projector: Projector | None = None
 
     def activate_for(self, prompt: str) -> str:
         """Let those act that are meant for this prompt, as they stand now.
@@ -103,14 +101,11 @@ class ActiveAdapters:
             PromptError: both together are longer than the model's context.
         """
         self.activate_for(prompt.question)
-        if self._projector is None:
-            self._projector = Projector(TokenIndex(self._model.pieces, self._model.end_ids))
-        return force(
+        return score_text(
             forced_logits(self._model, prompt.tokens, tokens),
             tokens,
-            self._model.pieces,
+            index_vocabulary(self._model),
             row_after,
-            self._projector,
             shared_vocabulary=shared,
         )
 

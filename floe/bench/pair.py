@@ -10,10 +10,11 @@ from floe.config import Settings
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
-from floe.fusion.index import TokenIndex
+from floe.fusion.index import index_vocabulary
 from floe.fusion.picking import Picker
 from floe.fusion.projection import Projector
 from floe.fusion.protocols import CloudStream, LogitArray
+from floe.fusion.scoring.teacher_forcing import AlignedPosition
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage, PoolingRule, Sampling, TokenStep
@@ -39,6 +40,7 @@ class TimedModel:
         self.single_step_exact_below = model.single_step_exact_below
         self.tokens = model.tokens
         self.roll_back = model.roll_back
+        self.tokenize = model.tokenize
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> LogitArray:
         """Evaluate like the model, timed."""
@@ -70,7 +72,7 @@ class Pair:
         self.shared = shared
         self.agreement = DraftAcceptance()
         self._prompts = PromptBuilder(local)
-        self._index = TokenIndex(local.pieces, local.end_ids)
+        self._index = index_vocabulary(local)
 
     def fused(
         self,
@@ -157,21 +159,33 @@ class Pair:
         model = self.local
         picker = Picker(tuple(model.pieces), self._index, Projector(self._index), rule)
         even = max(1, model.batch_invariant_min_size) if long_batches else 1
-        text = boundary = b""
+        position = AlignedPosition(
+            lambda text: self.cloud.row(question, text),
+            shared_vocabulary=self.shared,
+            spelling=self._index,
+        )
         logits = self._read(question)[0]
         yield -1, False
         for _ in range(tokens):
             if weight >= 1:
                 token = picker.local(logits, Sampling()).token
             else:
-                row = self.cloud.row(question, boundary)
-                pending = text[len(boundary) :]
-                token = picker.fused(logits, row, pending, weight, Sampling(), None).token
+                assert position.row is not None
+                token = picker.fused(
+                    logits,
+                    position.row,
+                    position.pending,
+                    weight,
+                    Sampling(),
+                    None,
+                    spelled=position.spelled,
+                    successor=position.successor,
+                ).token
             if token in model.end_ids:
                 return
-            text += model.pieces[token]
-            boundary, left = self._boundary(question, boundary, text)
-            yield token, left
+            requests = position.requests
+            position.advance(model.pieces[token])
+            yield token, position.requests > requests
             if weight >= 1:
                 logits = model.evaluate([token])[0]
             else:
@@ -187,20 +201,6 @@ class Pair:
         """
         reference = self.reference(question, weight, rule, tokens, long_batches=False)
         return 1 + sum([left for _, left in reference][:-1])
-
-    def _boundary(self, question: str, boundary: bytes, text: bytes) -> tuple[bytes, bool]:
-        """Find the end of the cloud's last token that the text has passed, or all if it leaves."""
-        while len(boundary) < len(text):
-            row = self.cloud.row(question, boundary)
-            pending = text[len(boundary) :]
-            if not row.end and pending.startswith(row.text_bytes):
-                boundary += row.text_bytes
-            elif self.shared or row.end or not row.text_bytes.startswith(pending):
-                # Text can be sent only up to the end of a whole character.
-                return text.decode("utf-8", "ignore").encode(), True
-            else:
-                break
-        return boundary, False
 
     def _read(self, question: str) -> LogitArray:
         self.local.roll_back(0)

@@ -29,7 +29,7 @@ from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.errors import FloeError, PromptError, StoreError
-from floe.fusion.cloud_only import Relay
+from floe.fusion.cloud_only import CloudOnlyDecoder
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
@@ -803,7 +803,7 @@ class Assistant:
         stream = passage.guard.around(requests.open, turn.notice)(turn.text)
         if stream is None:
             return None, turn.text
-        relay = Relay(stream, turn.controls, CLOUD_PATIENCE)
+        relay = CloudOnlyDecoder(stream, turn.controls, CLOUD_PATIENCE)
         stops = StopStrings(options.sampling.stop)
         try:
             for step in stops.cut(relay.run(options.sampling.max_tokens)):

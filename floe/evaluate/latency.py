@@ -14,10 +14,10 @@ from typing import Any, Final
 from floe.bench.recorded import QUESTIONS, PacedCloud, RecordedCloud
 from floe.config import Settings
 from floe.fusion.decoder import Controls, Decoder
-from floe.fusion.index import TokenIndex
+from floe.fusion.index import index_vocabulary
 from floe.fusion.picking import Picker
 from floe.fusion.projection import Projector
-from floe.fusion.scoring.teacher_forcing import Boundary
+from floe.fusion.scoring.teacher_forcing import AlignedPosition
 from floe.llama.forced_logits import forced_logits
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
@@ -42,8 +42,8 @@ class LatencyBench:
         self._cloud = RecordedCloud(cloud)
         self._prompts = PromptBuilder(local)
         self._rule: PoolingRule = rule
-        index = TokenIndex(local.pieces, local.end_ids)
-        self._picker = Picker(tuple(local.pieces), index, Projector(index), rule)
+        self._index = index_vocabulary(local)
+        self._picker = Picker(tuple(local.pieces), self._index, Projector(self._index), rule)
         self._shared = local.vocabulary.fingerprint == cloud.vocabulary.fingerprint
 
     def scenario(self, round_trip_ms: float, deadline_ms: float | None) -> dict[str, Any]:
@@ -93,18 +93,27 @@ class LatencyBench:
 
     def _agreed(self, question: str, tokens: Sequence[int]) -> int:
         """Count the tokens that full fusion would have picked after the same text."""
-        boundary = Boundary(
-            lambda text: self._cloud.row(question, text), shared_vocabulary=self._shared
+        position = AlignedPosition(
+            lambda text: self._cloud.row(question, text),
+            shared_vocabulary=self._shared,
+            spelling=self._index,
         )
         agreed = 0
-        text = b""
         logits = forced_logits(self._local, self._prompt(question), tokens)
         for token, row_logits in zip(tokens, logits, strict=False):
-            pending = boundary.follow(text)
-            assert boundary.row is not None
-            pick = self._picker.fused(row_logits, boundary.row, pending, _WEIGHT, Sampling(), None)
+            assert position.row is not None
+            pick = self._picker.fused(
+                row_logits,
+                position.row,
+                position.pending,
+                _WEIGHT,
+                Sampling(),
+                None,
+                spelled=position.spelled,
+                successor=position.successor,
+            )
             agreed += pick.token == token
-            text += self._local.pieces[token]
+            position.advance(self._local.pieces[token])
         return agreed
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.cloud.client import CloudClient
-from floe.fusion.scoring.teacher_forcing import AskedRows
+from floe.fusion.scoring.teacher_forcing import StreamedDistributions
 from floe.llama.forced_logits import forced_logits
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel, Logits
@@ -176,7 +176,7 @@ class LiveCloud:
             for other in self._readings.values():
                 other.asked.close()
             self.requests = sum(other.asked.requests for other in self._readings.values())
-            asked = AskedRows(
+            asked = StreamedDistributions(
                 lambda partial: self._client.open(
                     answer.context, partial, Sampling(), _STREAM_TOKENS
                 ),
@@ -197,7 +197,7 @@ class LiveCloud:
 class _LiveReading:
     bits: float | None = None
 
-    def __init__(self, asked: AskedRows) -> None:
+    def __init__(self, asked: StreamedDistributions) -> None:
         self.asked = asked
         self._rows: dict[bytes, CloudToken | None] = {}
 

@@ -16,10 +16,9 @@ from typing import Final
 import numpy as np
 
 from floe.evaluate.reading import Cloud, CloudAnswer, LocalReader
-from floe.fusion.index import TokenIndex
-from floe.fusion.projection import Projector
+from floe.fusion.index import index_vocabulary
 from floe.fusion.scoring.scores import Scores
-from floe.fusion.scoring.teacher_forcing import force
+from floe.fusion.scoring.teacher_forcing import score_text
 from floe.llama.forced_logits import forced_logits
 from floe.llama.runtime import LlamaModel
 
@@ -55,7 +54,7 @@ class Scorer:
         self._local = LocalReader(local)
         self._cloud = cloud
         self._shared = local.vocabulary.fingerprint == cloud.vocabulary
-        self._projector = Projector(TokenIndex(local.pieces, local.end_ids))
+        self._index = index_vocabulary(local)
 
     def score(self, answers: Sequence[CloudAnswer]) -> list[ScoredAnswer]:
         """Those that fit both contexts, with the adapters that are in use now.
@@ -82,12 +81,11 @@ class Scorer:
         reading = self._cloud.read(answer)
         model = self._local.model
         prompt, tokens = self._local.tokens(answer)
-        scores = force(
+        scores = score_text(
             forced_logits(model, prompt, tokens),
             tokens,
-            model.pieces,
+            self._index,
             reading.row,
-            self._projector,
             shared_vocabulary=self._shared,
         )
         local_bits = -float(np.log(scores.own_local).sum()) / LN2

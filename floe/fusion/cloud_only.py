@@ -14,7 +14,7 @@ _LOOK = 0.1
 """Seconds between two looks at the stop flag."""
 
 
-class Relay:
+class CloudOnlyDecoder:
     """One answer of the cloud alone.
 
     Attributes:

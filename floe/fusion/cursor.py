@@ -1,46 +1,110 @@
 """Where the fused text stands in the cloud's stream. Bytes and rows only: no clock, no network."""
 
-from collections.abc import Iterable
+import codecs
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
-from floe.records import CloudToken
+from floe.records import Candidate, CloudToken
+
+
+class Spelling(Protocol):
+    """How the local tokenizer writes byte strings; see `floe.fusion.index.TokenIndex`."""
+
+    @property
+    def spell_pieces(self) -> Callable[[bytes], tuple[bytes, ...]]:
+        """Pieces of the local tokens that spell a byte string."""
+        ...
+
+    def joining_bytes(self, text: bytes) -> bytes:
+        """Tell which bytes could follow the end of `text` inside of one token, 256 entries."""
+        ...
+
+
+class StreamBreak(NamedTuple):
+    """A boundary that a text has passed, where longer tokens of the cloud might have gone on.
+
+    Attributes:
+        row: candidates for the cloud token before the boundary.
+        left: bytes of the text from the start of that token to the boundary.
+        spelled: the local tokens that make up `left`; None: they do not begin with it.
+    """
+
+    row: CloudToken
+    left: bytes
+    spelled: tuple[bytes, ...] | None
 
 
 class Cursor:
     """Follows one stream of rows while the fused text grows.
 
     Row i is conditioned on the text up to the end of the cloud's token i - 1 (a *boundary*).
-    `pending` are the bytes of the fused text since the current boundary; a row can be used as
-    long as the fused text agrees with the bytes of the cloud's own tokens.
+    `pending` are the bytes of the fused text since the current boundary. A row holds as long as
+    the cloud's own token can still be what the text becomes: its bytes begin with `pending`, its
+    local spelling begins with the tokens written ("The" is no beginning of "Therefore" where that
+    is one local token), and it is not likelier that the cloud's token ends just here. Where the
+    token alone is spelled otherwise, the next row decides (" corn" is one local token, but
+    " corns" is " cor" and "ns"). While what is pending is an incomplete UTF-8 character it holds
+    in any case: nothing could be sent.
 
     Attributes:
         pending: bytes of the fused text since the current boundary.
         lost: the fused text has left the stream for good.
+        undecided: whether it has depends on the row after the current one.
     """
 
-    def __init__(self, pending: bytes = b"", *, shared_vocabulary: bool = False) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[bytes] = (),
+        *,
+        begun: int = 0,
+        shared_vocabulary: bool = False,
+        spelling: Spelling | None = None,
+        left: StreamBreak | None = None,
+    ) -> None:
         """Start at a boundary.
 
         Args:
-            pending: bytes that are already written but could not be sent with the request
+            pieces: local tokens that are already written but could not be sent with the request
                 (the beginning of a UTF-8 character).
+            begun: so many bytes of the first of them were sent.
             shared_vocabulary: tokens correspond one to one, so a token that differs leaves the
                 stream even where its bytes begin the cloud's.
+            spelling: the local spelling of the cloud's tokens; None: bytes alone decide.
+            left: how the stream before was left; the first row is healed with it.
         """
-        self.pending = pending
+        self._pieces = [*pieces]
+        self._begun = begun
+        self.pending = b"".join(pieces)[begun:]
         self.lost = False
+        self.undecided = False
         self._shared = shared_vocabulary
+        self._spelling = spelling
+        self._left = left
         self._rows: list[CloudToken] = []
         self._at = 0
 
     @property
     def row(self) -> CloudToken | None:
         """The row for the next token, if it has arrived and holds."""
-        if self.lost or self._at >= len(self._rows):
+        if self.lost or self.undecided or self._at >= len(self._rows):
             return None
         return self._rows[self._at]
 
-    def ahead(self, count: int) -> list[CloudToken]:
-        """The next rows from the current one on, at most `count`."""
+    @property
+    def successor(self) -> CloudToken | None:
+        """The row after the current one's own token, if it has arrived."""
+        place = self._at + 1
+        return None if self.lost or place >= len(self._rows) else self._rows[place]
+
+    @property
+    def spelled(self) -> tuple[bytes, ...] | None:
+        """The local tokens that make up `pending`; None if one began before the boundary."""
+        return None if self._begun else tuple(self._pieces)
+
+    def upcoming(self, count: int) -> list[CloudToken]:
+        """Return the next rows from the current one on, at most `count`."""
         return [] if self.lost else self._rows[self._at : self._at + count]
 
     def add(self, rows: Iterable[CloudToken]) -> None:
@@ -49,21 +113,204 @@ class Cursor:
         self._match()
 
     def advance(self, piece: bytes) -> None:
-        """The fused text has grown by `piece`."""
+        """Take note that the fused text has grown by `piece`."""
         self.pending += piece
+        self._pieces.append(piece)
         self._match()
 
+    def reopen(self, rest: bytes) -> "Cursor":
+        """Make the cursor of a stream that continues the same text, but for its last bytes.
+
+        Args:
+            rest: bytes of an incomplete character, which cannot be sent.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        for piece in reversed(self._pieces):
+            if size >= len(rest):
+                break
+            pieces.insert(0, piece)
+            size += len(piece)
+        if size < len(rest):  # it begins before the boundary, and with tokens that are forgotten
+            pieces, size = [rest], len(rest)
+        left = None if self.pending else self._left
+        left_inside = self.lost or self.undecided
+        if left_inside and len(rest) < len(self.pending) and not self._rows[self._at].end:
+            bytes_left = self.pending[: len(self.pending) - len(rest)]
+            left = StreamBreak(self._rows[self._at], bytes_left, None if rest else self.spelled)
+        return Cursor(
+            pieces,
+            begun=size - len(rest),
+            shared_vocabulary=self._shared,
+            spelling=self._spelling,
+            left=left,
+        )
+
     def _match(self) -> None:
+        self.undecided = False
         while not self.lost and self._at < len(self._rows):
             row = self._rows[self._at]
-            if row.end:
-                self.lost = bool(self.pending)
+            own = row.text_bytes
+            if self._left is not None:
+                if not self._shared:
+                    row = self._rows[self._at] = heal(self._left, row, self._spelling)
+                self._left = None
+            if not self.pending and (own or row.end):
                 return
-            if row.text_bytes and not self.pending:
-                return
-            if self.pending.startswith(row.text_bytes):
-                self.pending = self.pending[len(row.text_bytes) :]
-                self._at += 1
+            if not row.end and self.pending.startswith(own):
+                self._pass(row)
                 continue
-            self.lost = self._shared or not row.text_bytes.startswith(self.pending)
+            if whole_characters(self.pending)[0]:
+                holds = self._holds(row)
+                self.lost, self.undecided = holds is False, holds is None
             return
+
+    def _pass(self, row: CloudToken) -> None:
+        """Move the boundary to the end of the cloud's own token.
+
+        What the row says of longer tokens that begin with it is not over there: where "." is
+        written, "..." may be what the cloud would have said, and the row after "." does not know.
+        """
+        own = row.text_bytes
+        aligned = not self._begun
+        self._at += 1
+        self.pending = self.pending[len(own) :]
+        self._begun += len(own)
+        passed: list[bytes] = []
+        while self._pieces and self._begun >= len(self._pieces[0]):
+            passed.append(self._pieces.pop(0))
+            self._begun -= len(passed[-1])
+        self._left = StreamBreak(row, own, tuple(passed) if aligned and not self._begun else None)
+
+    def _holds(self, row: CloudToken) -> bool | None:
+        """Tell whether the text can still become the row's own token; None: the next row knows."""
+        own, pending, spelled = row.text_bytes, self.pending, self.spelled
+        if row.end or self._shared or not own.startswith(pending):
+            return False
+        if self._spelling is None:
+            return True
+        by_next_row = 0.0
+        if not _can_follow(own, spelled, self._spelling, restored=row.restored):
+            following = self.successor
+            if following is None:
+                return None
+            by_next_row = sum(
+                math.exp(min(candidate.logprob, 0.0))
+                for candidate in following.candidates
+                if _begins(own + candidate.text_bytes, spelled, self._spelling)
+            )
+            if not by_next_row:
+                return False
+        ended = going_on = 0.0
+        for candidate in row.candidates:
+            text = candidate.text_bytes
+            mass = math.exp(min(candidate.logprob, 0.0))
+            if text == pending and not candidate.end:
+                ended += mass
+            elif by_next_row and text == own:
+                going_on += mass * by_next_row
+            elif text.startswith(pending) and _can_follow(
+                text, spelled, self._spelling, restored=candidate.restored
+            ):
+                going_on += mass
+        return 0 < going_on >= ended
+
+
+def heal(left: StreamBreak, row: CloudToken, spelling: Spelling | None) -> CloudToken:
+    """Join what two boundaries say about the same place in a text.
+
+    A server continues the exact bytes that it is sent, so that `row` is conditioned on a token
+    that ends there, however unlikely that is: after "The" left over from "Therefore" it knows
+    nothing of "Theodore". The candidates before that place do: those that extend `left`, stripped
+    of it, count with their probabilities, and `row` with that of `left` as a whole token.
+
+    Returns:
+        `row` with the candidates of both; its own token stays.
+    """
+    going_on: dict[bytes, float] = {}
+    ended = listed = 0.0
+    for candidate in left.row.candidates:
+        mass = math.exp(min(candidate.logprob, 0.0))
+        listed += mass
+        text = candidate.text_bytes
+        if candidate.end or not text.startswith(left.left):
+            continue
+        if text == left.left:
+            ended += mass
+        elif spelling is None or _can_follow(
+            text, left.spelled, spelling, restored=candidate.restored
+        ):
+            rest = text[len(left.left) :]
+            going_on[rest] = going_on.get(rest, 0.0) + mass
+    if not ended:
+        ended = max(1.0 - listed, 0.0)  # not among the candidates: at most what they left
+    kept, excluded = _consistent(left, row, spelling)
+    total = ended * (1 - excluded) + sum(going_on.values())
+    if total <= 0 or (not going_on and not excluded):
+        return row
+    candidates = [
+        Candidate(text, math.log(mass / total), begun=True)
+        for text, mass in going_on.items()
+        if mass > 0
+    ]
+    if ended > 0:
+        scale = math.log(ended / total)
+        candidates += [
+            Candidate(c.text_bytes, min(c.logprob, 0.0) + scale, c.end, c.restored, c.begun)
+            for c in kept
+        ]
+    candidates.sort(key=lambda candidate: -candidate.logprob)
+    return replace(row, candidates=tuple(candidates))
+
+
+def _consistent(
+    left: StreamBreak, row: CloudToken, spelling: Spelling | None
+) -> tuple[Sequence[Candidate], float]:
+    """Candidates after a boundary that leave what is written before it as it is, and others' mass.
+
+    After " corn" there is no "s": " corns" would have been spelled " cor" and "ns".
+    """
+    if spelling is None or left.spelled is None or left.row.restored:
+        return row.candidates, 0.0
+    joining = spelling.joining_bytes(left.left)
+    excluded = 0.0
+    out: set[int] = set()
+    for place, candidate in enumerate(row.candidates):
+        text = candidate.text_bytes
+        if (
+            text
+            and joining[text[0]]
+            and not candidate.restored
+            and not _begins(left.left + text, left.spelled, spelling)
+        ):
+            excluded += math.exp(min(candidate.logprob, 0.0))
+            out.add(place)
+    kept = [c for place, c in enumerate(row.candidates) if place not in out] if out else None
+    # Rounded log-probabilities can add up to 1: something is left for the rest of the vocabulary.
+    return row.candidates if kept is None else kept, min(excluded, 1 - 1e-6)
+
+
+def whole_characters(data: bytes) -> tuple[str, bytes]:
+    """Split into the text that can be sent and the bytes of a character that is not complete."""
+    try:
+        return data.decode(), b""
+    except UnicodeDecodeError:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data)
+    return text, decoder.getstate()[0]
+
+
+def _can_follow(
+    text: bytes, spelled: tuple[bytes, ...] | None, spelling: Spelling, *, restored: bool
+) -> bool:
+    """Tell whether a token whose bytes begin with what is written may be what is being written.
+
+    Words that stand for a placeholder were no token of the cloud, so that nothing follows from
+    how they would be spelled: their bytes alone decide.
+    """
+    return restored or _begins(text, spelled, spelling)
+
+
+def _begins(text: bytes, spelled: tuple[bytes, ...] | None, spelling: Spelling) -> bool:
+    """Whether the spelling of `text` begins with these tokens, as far as they are known."""
+    return spelled is None or spelling.spell_pieces(text)[: len(spelled)] == spelled

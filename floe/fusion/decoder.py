@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from floe.fusion.drafting import DraftLength
 from floe.fusion.follower import Follower, FollowPolicy
-from floe.fusion.index import TokenIndex
-from floe.fusion.local_lookahead import Ahead
+from floe.fusion.index import index_vocabulary
+from floe.fusion.local_lookahead import LocalLookahead
 from floe.fusion.picking import Pick, Picker
 from floe.fusion.projection import Projector
 from floe.fusion.protocols import LocalModel, LogitArray, OpenStream
@@ -27,6 +27,8 @@ from floe.records import CloudToken, PoolingRule, Sampling, Source, TokenStep
 
 Ending = Literal["complete", "length", "stopped"]
 
+_LOOKAHEAD_ROWS: Final = 2
+"""The row in force and the one that tells into which longer local token it grows."""
 MAX_BATCH: Final = 16
 """Tokens of one batch: the one that is evaluated anyway, and proposals."""
 MIN_EXACT: Final = 3
@@ -109,7 +111,7 @@ class Decoder:
         """
         self._local = local
         self._controls = controls
-        index = _index(local)
+        index = index_vocabulary(local)
         self._index = index
         self._shared = shared_vocabulary
         self._pieces = tuple(local.pieces)
@@ -130,6 +132,7 @@ class Decoder:
                 notify or (lambda _sentence: None),
                 policy=policy,
                 shared_vocabulary=shared_vocabulary,
+                spelling=None if shared_vocabulary else index,
                 stopped=lambda: controls.stopped,
             )
             if open_stream is not None
@@ -140,7 +143,7 @@ class Decoder:
         self._room = 0
         self._sampling = Sampling()
         self._waiting: tuple[NDArray[np.float32], Pick | None, int] | None = None
-        self._ahead: Ahead | None = None
+        self._ahead: LocalLookahead | None = None
         self.ending: Ending = "complete"
 
     @property
@@ -199,7 +202,7 @@ class Decoder:
             pick = own[accepted] if own else None
             last = accepted == len(rows) - 1
             self._waiting = (row, pick, batch.base + len(rows)) if last else None
-            step = self._step(row, None if own else proposal, pick)
+            step = self._step(row, pick)
             if step.token_id in self._end_ids:
                 break
             self._room -= 1
@@ -217,7 +220,7 @@ class Decoder:
         return None, 0
 
     def _next_batch(self, batch: _Batch, step: TokenStep, accepted: int) -> _Batch | None:
-        """What follows that token; None: the context is full, or the answer is over."""
+        """Evaluate what follows that token; None: the context is full, or the answer is over."""
         local = self._local
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.holds(step.token_id) and self._keeps(step):
@@ -250,7 +253,7 @@ class Decoder:
                 return math.inf
             row, first, length = self._waiting
             self._local.roll_back(length)
-            self._ahead = Ahead(
+            self._ahead = LocalLookahead(
                 self._local,
                 self._pick_ahead,
                 row,
@@ -293,15 +296,15 @@ class Decoder:
             return False
         return True
 
-    def _step(self, logits: NDArray[np.float32], draft: int | None, own: Pick | None) -> TokenStep:
-        """The next token: fused, or `own` (or a pick made now) where there is no row."""
+    def _step(self, logits: NDArray[np.float32], own: Pick | None) -> TokenStep:
+        """Pick the next token: fused, or `own` (or a pick made now) where there is no row."""
         weight = self._controls.weight
         follower = self._follower
         if follower is None:
             return self._emit(self._pick_alone(logits), 1.0, self._alone)
         if weight >= 1:
             return self._emit(own or self._pick_alone(logits), 1.0, "local")
-        row = follower.row(self._controls.deadline, self._write_ahead)
+        row = follower.next_distribution(self._controls.deadline, self._write_ahead)
         if self._ahead is not None:
             # The model's buffer, which they were in, has been written over.
             logits, own = self._ahead.rows[0], self._ahead.picks[0]
@@ -311,9 +314,23 @@ class Decoder:
             source: Source = "local" if weight >= 1 else follower.absence
             return self._emit(own or self._pick_alone(logits), 1.0, source)
         sampling, tolerance = self._sampling, self._controls.tolerance
-        if draft is None and (sampling.temperature > 0 or tolerance > 0):
-            draft = self._proposed(logits)
-        pick = self._picker.fused(logits, row, follower.pending, weight, sampling, draft, tolerance)
+        draft: Callable[[], int | None] | int | None = None
+        if sampling.temperature > 0:
+            draft = partial(self._proposed, logits, _LOOKAHEAD_ROWS)
+        elif tolerance > 0:
+            # By its own row alone: the text must not depend on which rows are there already.
+            draft = self._proposed(logits, 1)
+        pick = self._picker.fused(
+            logits,
+            row,
+            follower.pending,
+            weight,
+            sampling,
+            draft,
+            tolerance,
+            spelled=follower.spelled,
+            successor=None if self._shared else follower.successor,
+        )
         return self._emit(pick, weight, "fused")
 
     def _emit(self, pick: Pick, weight: float, source: Source) -> TokenStep:
@@ -329,49 +346,48 @@ class Decoder:
             pick.alternatives,
         )
 
-    def _proposed(self, logits: np.ndarray) -> int | None:
-        """The local token that begins what the cloud chose at this position."""
+    def _proposed(self, logits: np.ndarray, count: int) -> int | None:
+        """Find the local token that begins what the cloud chose, as its next `count` rows tell."""
         assert self._follower is not None
-        rows = self._follower.ahead(1)
+        rows = self._follower.upcoming(count)
         if rows and rows[0].end:
             return self._picker.draft_end(logits)
         tokens = self._spell(rows)
         return tokens[0] if tokens else None
 
     def _proposals(self) -> list[int]:
-        """The stream's tokens for the positions after the one that is evaluated next."""
+        """Spell the stream's tokens for the positions after the one that is evaluated next."""
         if self._follower is None or self._controls.weight >= 1:
             return []
         self._follower.catch_up()
-        rows = self._follower.ahead(self._batch)
+        rows = self._follower.upcoming(self._batch)
         if rows and self._even <= 1:
             # One more than is worth checking, so that a cloud that has come to agree is noticed.
             rows = rows[: self._draft_length.choose(self._batch) + 1]
         return self._spell(rows) if rows else []
 
     def _spell(self, rows: Sequence[CloudToken]) -> list[int]:
-        """Local tokens of the next rows beyond the fused text.
+        """Local tokens of the next rows beyond the fused text, as the projection sees them.
 
-        Row by row, as the projection sees them: a row that is a local token is that token. The
-        model's own tokenizer would often join rows, and is the dearest step but the model itself.
+        Row by row, and two rows as one where the second lets the last token of the first grow.
         """
         assert self._follower is not None
+        index = self._index
+        pending, spelled = self._follower.pending, self._follower.spelled
         tokens: list[int] = []
-        skip = len(self._follower.pending)
-        for row in rows:
-            spelled = self._index.spell(row.text_bytes[skip:])
-            skip = 0
-            if row.end or not spelled:
+        text = b""
+        for row, after in zip(rows, [*rows[1:], None], strict=True):
+            text += row.text_bytes
+            spelling = index.spell_after(text, pending, spelled)
+            if row.restored and not spelling:
+                spelling = index.spell_after(text, pending, None)
+            if row.end or not spelling:
                 break
-            tokens += spelled
+            following = after.text_bytes if after is not None else b""
+            if following and index.joining_bytes(text)[following[0]]:
+                grown = index.spell_after(text + following, pending, spelled)
+                if grown[: len(spelling)] != spelling:
+                    continue
+            tokens += spelling
+            text = pending = b""
         return tokens
-
-
-@lru_cache(maxsize=4)
-def _index_of(pieces: tuple[bytes, ...], end_ids: tuple[int, ...]) -> TokenIndex:
-    return TokenIndex(pieces, end_ids)
-
-
-def _index(local: LocalModel) -> TokenIndex:
-    """The sorted vocabulary of a model; sorting 150,000 strings once is enough."""
-    return _index_of(tuple(local.pieces), tuple(local.end_ids))

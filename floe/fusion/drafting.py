@@ -38,11 +38,11 @@ class DraftLength:
         return self._single
 
     def checked(self, *, accepted: bool) -> None:
-        """One proposal was held against the token picked."""
+        """Take note that one proposal was held against the token picked."""
         self._acceptance = _MEMORY * self._acceptance + (1 - _MEMORY) * accepted
 
     def evaluated(self, tokens: int, seconds: float) -> None:
-        """A batch of `tokens` took `seconds`."""
+        """Take note that a batch of `tokens` took `seconds`."""
         if tokens == 1:
             self._single = _mix(self._single, seconds)
             return
@@ -94,7 +94,7 @@ class DraftAcceptance:
         self._tokens = self._requests = 0.0
 
     def remember(self, tokens: int, requests: int) -> None:
-        """An answer of so many fused tokens took so many requests, the first one included."""
+        """Take note of an answer's fused tokens and its requests, the first one included."""
         if tokens < _FEW_TOKENS:
             return
         self._tokens = self._tokens / 2 + tokens

@@ -4,7 +4,6 @@ Knows time and streams, nothing of vocabularies or weights. A row that comes too
 it is held against what was written meanwhile, and used again if that agrees.
 """
 
-import codecs
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from time import monotonic, sleep
 from typing import Final, Literal
 
 from floe.errors import CloudError
-from floe.fusion.cursor import Cursor
+from floe.fusion.cursor import Cursor, Spelling, whole_characters
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.records import CloudToken
 
@@ -44,7 +43,8 @@ class Follower:
 
     Attributes:
         requests: requests made so far, cancelled ones included.
-        absence: why the last call of `row` brought none; `local`: the text must not leave.
+        absence: why the last call of `next_distribution` brought none; `local`: the text must not
+            leave.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Follower:
         *,
         policy: FollowPolicy | None = None,
         shared_vocabulary: bool = False,
+        spelling: Spelling | None = None,
         stopped: Callable[[], bool] | None = None,
     ) -> None:
         """Nothing is opened yet.
@@ -63,16 +64,17 @@ class Follower:
             notify: is told in plain sentences what the user should know.
             policy: limits on requests.
             shared_vocabulary: see `Cursor`.
+            spelling: see `Cursor`.
             stopped: asked while waiting; True ends the wait.
         """
         self._open_stream = open_stream
         self._notify = notify
         self._policy = policy or FollowPolicy()
-        self._shared = shared_vocabulary
         self._stopped = stopped or (lambda: False)
         self._written = bytearray()
         self._stream: CloudStream | None = None
-        self._cursor = Cursor(shared_vocabulary=shared_vocabulary)
+        self._cursor = Cursor(shared_vocabulary=shared_vocabulary, spelling=spelling)
+        self._until = float("-inf")
         self._opened_at = float("-inf")
         self._answered = False
         self._latency = 0.0
@@ -87,9 +89,14 @@ class Follower:
         """Bytes of the fused text since the boundary of the current row."""
         return self._cursor.pending
 
-    def ahead(self, count: int) -> list[CloudToken]:
-        """Rows that have arrived, from the current one on, at most `count`."""
-        return self._cursor.ahead(count)
+    @property
+    def spelled(self) -> tuple[bytes, ...] | None:
+        """The local tokens that make up `pending`; None if one began before the boundary."""
+        return self._cursor.spelled
+
+    def upcoming(self, count: int) -> list[CloudToken]:
+        """Return rows that have arrived, from the current one on, at most `count`."""
+        return self._cursor.upcoming(count)
 
     def begin(self) -> None:
         """Ask early, while the local model still reads the prompt."""
@@ -102,14 +109,14 @@ class Follower:
             self._stream = None
 
     def advance(self, piece: bytes) -> None:
-        """The fused text has grown by `piece`."""
+        """Take note that the fused text has grown by `piece`."""
         self._written += piece
         self._cursor.advance(piece)
 
-    def row(
+    def next_distribution(
         self, deadline: float, meanwhile: Callable[[float], float] = lambda _left: math.inf
     ) -> CloudToken | None:
-        """The cloud's row for the next token.
+        """Return the cloud's row for the next token.
 
         Waits until `deadline` seconds from now at most. Not at all once the request has missed
         it, nor where the last one took longer: what is late is taken when it comes.
@@ -122,10 +129,10 @@ class Follower:
         Returns:
             None if there is none in time; `absence` says why.
         """
+        until = self._until = monotonic() + deadline
         row = self._cursor.row
         if row is not None:
             return row
-        until = monotonic() + deadline
         while True:
             self._absorb()
             row = self._cursor.row
@@ -149,6 +156,27 @@ class Follower:
                 self._stream.wait(min(until - now, _LOOK, pause))
             if self._stopped():
                 return None
+
+    def successor(self) -> CloudToken | None:
+        """Wait for the row after the current one's own token, within the deadline of that one.
+
+        Returns:
+            None if the stream ends before it, or is late.
+        """
+        while (row := self._cursor.successor) is None and self._stream is not None:
+            # Asked before polling: rows that arrive in between are not overlooked.
+            ended = self._stream.ended
+            self._absorb()
+            if ended or self._cursor.successor is not None:
+                return self._cursor.successor
+            now = monotonic()
+            if self._late or now >= self._until:
+                self._miss()
+                return None
+            self._stream.wait(min(self._until - now, _LOOK))
+            if self._stopped():
+                return None
+        return row
 
     def catch_up(self) -> None:
         """Take what has arrived, without waiting or asking."""
@@ -203,13 +231,13 @@ class Follower:
             self.absence = "offline" if now < self._retry_at else "late"
             return False
         self.close()
-        text, rest = _whole_characters(bytes(self._written))
+        text, rest = whole_characters(bytes(self._written))
         stream = self._open_stream(text)
         if stream is None:
             self.absence = "local"
             return False
         self._stream = stream
-        self._cursor = Cursor(rest, shared_vocabulary=self._shared)
+        self._cursor = self._cursor.reopen(rest)
         self._opened_at = now
         self._answered = False
         self.requests += 1
@@ -220,13 +248,3 @@ class Follower:
             self._late = True
             self._notify("The cloud was late; this device went on alone for a while.")
         self.absence = "late"
-
-
-def _whole_characters(data: bytes) -> tuple[str, bytes]:
-    """The text that can be sent, and the bytes of a character that is not complete."""
-    try:
-        return data.decode(), b""
-    except UnicodeDecodeError:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(data)
-    return text, decoder.getstate()[0]

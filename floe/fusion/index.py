@@ -1,81 +1,199 @@
-"""The local vocabulary in byte order: which tokens begin, spell or extend a byte string.
+"""The local vocabulary by bytes: how the local tokenizer spells a string, which tokens extend one.
 
-Knows bytes and ids only. In byte order all extensions of a string are neighbours, so a candidate
-of the cloud touches one range and a handful of shorter tokens instead of the whole vocabulary.
+Knows bytes and ids only. A cloud proposes the same few thousand strings again and again, so every
+answer is kept by its string: only a string that was never seen costs a call of the tokenizer.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+TokenizeBytes = Callable[[bytes], Sequence[int]]
+"""Token ids that join up to the given bytes; ValueError where no tokens do."""
 
-class Reach(NamedTuple):
-    """What a byte string touches.
-
-    Attributes:
-        start, stop: its extensions (itself included) in `TokenIndex.order`.
-        prefixes: ids of all tokens that are a strict prefix of it, shortest first.
-    """
-
-    start: int
-    stop: int
-    prefixes: tuple[int, ...]
+_KEPT_STRINGS: Final = 1 << 16
+_KEPT_VOCABULARIES: Final = 4
 
 
 class TokenIndex:
-    """Sorted view of a vocabulary.
+    """A vocabulary, and the spelling of byte strings in it.
 
     Attributes:
-        order: intp (what numpy indexes with) of shape (tokens with text,): ids in the order of
-            their bytes.
-        end_ids: intp of shape (end tokens,).
+        pieces: bytes of each token by id; empty for tokens that are never text.
+        end_ids: intp (what numpy indexes with) of shape (end tokens,).
         size: number of all tokens.
-        own: the token that spells a byte string; None without one.
+        own: the token that has exactly the given bytes; None without one.
+        spell: the canonical spelling of a byte string, the one that the tokenizer writes; a tuple
+            of ids, empty where the vocabulary has no tokens for some of the bytes.
+        spell_pieces: the same as a tuple of byte strings.
+        first: the first token of that spelling; a string that is a token is that token, so that
+            between two equal vocabularies nothing is respelled. None without one.
+        extensions: intp, the tokens that begin with the bytes of another one and are longer, by
+            its id.
+        rivals: intp, the tokens that begin a byte string or that it begins, but for `first` of it:
+            what the first token may be instead once more bytes follow.
     """
 
-    def __init__(self, pieces: Sequence[bytes], end_ids: Sequence[int]) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[bytes],
+        end_ids: Sequence[int],
+        tokenize: TokenizeBytes | None = None,
+    ) -> None:
+        """Sort the vocabulary.
+
+        Args:
+            pieces: bytes of each token by id.
+            end_ids: tokens that end a text.
+            tokenize: the model's own tokenizer; None: the longest token first, again and again.
+        """
         ids = sorted((i for i, piece in enumerate(pieces) if piece), key=pieces.__getitem__)
         self.size = len(pieces)
-        self.order: NDArray[np.intp] = np.array(ids, np.intp)
+        self.pieces = pieces
         self.end_ids: NDArray[np.intp] = np.array(sorted(end_ids), np.intp)
-        self._pieces = pieces
+        self._order: NDArray[np.intp] = np.array(ids, np.intp)
         self._sorted = [pieces[i] for i in ids]
         # Of tokens with the same bytes the last is the one that a tokenizer produces: in
         # SentencePiece files the 256 byte tokens come before the pieces that spell them.
         self._ids = {pieces[i]: i for i in ids}
+        self._pairs = _adjacent_bytes(self._sorted)
+        self._longest = max(map(len, self._sorted), default=0)
+        self._tokenize = tokenize or self._longest_match
         self.own = self._ids.get
-        # A cloud proposes the same few thousand strings again and again.
-        self.reach = lru_cache(maxsize=1 << 15)(self._reach)
+        self.spell = lru_cache(_KEPT_STRINGS)(self._spell)
+        self.spell_pieces = lru_cache(_KEPT_STRINGS)(self._spell_pieces)
+        self.first = lru_cache(_KEPT_STRINGS)(self._first)
+        self.extensions = lru_cache(_KEPT_STRINGS)(self._extensions)
+        self.rivals = lru_cache(_KEPT_STRINGS)(self._rivals)
 
-    def spell(self, text: bytes) -> list[int]:
-        """The longest token first, again and again; empty if some bytes have no token."""
-        tokens: list[int] = []
-        while text:
+    def joining_bytes(self, text: bytes) -> bytes:
+        """Tell which bytes could follow the end of `text` inside of one token.
+
+        Where none does, what is before and what comes after are spelled as each is alone: far
+        cheaper to know than by spelling.
+
+        Returns:
+            A table of 256 entries, 0 for every byte that cannot.
+        """
+        start = text[-1] << 8 if text else 0
+        return self._pairs[start : start + 256] if text else bytes(256)
+
+    def spell_after(
+        self, text: bytes, pending: bytes, spelled: tuple[bytes, ...] | None
+    ) -> tuple[int, ...]:
+        """Spell what is left of `text` once its first bytes are written.
+
+        Args:
+            text: a token of the cloud, or several joined.
+            pending: what is written of it.
+            spelled: the local tokens that make up `pending`; None: they do not begin with it.
+
+        Returns:
+            Token ids; empty where `text` does not begin with `pending` in that spelling, ends
+            with it, or cannot be spelled.
+        """
+        if not pending:
             token = self.own(text)
-            if token is not None:
-                return [*tokens, token]
-            reach = self.reach(text)
-            if not reach.prefixes:
-                return []
-            tokens.append(reach.prefixes[-1])
-            text = text[len(self._pieces[reach.prefixes[-1]]) :]
-        return tokens
+            return (token,) if token is not None else self.spell(text)
+        if not text.startswith(pending):
+            return ()
+        if spelled is None:
+            return self.spell_after(text[len(pending) :], b"", None)
+        count = len(spelled)
+        return self.spell(text)[count:] if self.spell_pieces(text)[:count] == spelled else ()
 
-    def _reach(self, text: bytes) -> Reach:
+    def _spell(self, text: bytes) -> tuple[int, ...]:
+        try:
+            return tuple(self._tokenize(text))
+        except ValueError:
+            return ()
+
+    def _spell_pieces(self, text: bytes) -> tuple[bytes, ...]:
+        return tuple(self.pieces[token] for token in self.spell(text))
+
+    def _first(self, text: bytes) -> int | None:
+        token = self.own(text)
+        if token is not None:
+            return token
+        tokens = self.spell(text)
+        return tokens[0] if tokens else None
+
+    def _extensions(self, token: int) -> NDArray[np.intp]:
+        return self._longer(self.pieces[token])
+
+    def _longer(self, text: bytes) -> NDArray[np.intp]:
+        """List all tokens that `text` begins, but for itself."""
         start = bisect_left(self._sorted, text)
         after = _after(text)
         stop = bisect_left(self._sorted, after, start) if after else len(self._sorted)
-        prefixes = [
-            token for end in range(1, len(text)) if (token := self._ids.get(text[:end])) is not None
-        ]
-        return Reach(start, stop, tuple(prefixes))
+        longer = [i for i in range(start, stop) if len(self._sorted[i]) > len(text)]
+        return self._order[longer]
+
+    def _rivals(self, text: bytes) -> NDArray[np.intp]:
+        beginnings = (self.own(text[:size]) for size in range(1, len(text) + 1))
+        first = self.first(text)
+        shorter = [token for token in beginnings if token is not None and token != first]
+        return np.concatenate([np.array(shorter, np.intp), self._longer(text)])
+
+    def _longest_match(self, text: bytes) -> list[int]:
+        tokens: list[int] = []
+        while text:
+            for length in range(min(len(text), self._longest), 0, -1):
+                token = self.own(text[:length])
+                if token is not None:
+                    tokens.append(token)
+                    text = text[length:]
+                    break
+            else:
+                raise ValueError(f"the vocabulary has no token for byte {text[0]:#04x}")
+        return tokens
+
+
+class TokenizingModel(Protocol):
+    """What an index is made of."""
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """Bytes of each token by id."""
+        ...
+
+    @property
+    def end_ids(self) -> Sequence[int]:
+        """Ids that end an answer."""
+        ...
+
+    def tokenize(self, data: bytes) -> Sequence[int]:
+        """Tokens that join up to `data`; ValueError where none do."""
+        ...
+
+
+def index_vocabulary(model: TokenizingModel) -> TokenIndex:
+    """Make the index of a model, or find it: sorting 150,000 strings once is enough."""
+    return _kept_index(tuple(model.pieces), tuple(model.end_ids), model.tokenize)
+
+
+@lru_cache(_KEPT_VOCABULARIES)
+def _kept_index(
+    pieces: tuple[bytes, ...], end_ids: tuple[int, ...], tokenize: TokenizeBytes
+) -> TokenIndex:
+    return TokenIndex(pieces, end_ids, tokenize)
+
+
+def _adjacent_bytes(texts: Sequence[bytes]) -> bytes:
+    """Make a table of all pairs of bytes: 1 for those that stand side by side in some text."""
+    joined = np.frombuffer(b"".join(texts), np.uint8).astype(np.uint16)
+    inside = np.ones(len(joined), bool)
+    inside[np.cumsum([len(text) for text in texts], dtype=np.intp) - 1] = False
+    pairs = np.zeros(1 << 16, np.uint8)
+    pairs[(joined[:-1] << 8 | joined[1:])[inside[:-1]]] = 1
+    return pairs.tobytes()
 
 
 def _after(text: bytes) -> bytes:
-    """The least byte string that is greater than every extension of `text`; empty if none is."""
+    """Find the least byte string greater than every extension of `text`; empty if none is."""
     text = text.rstrip(b"\xff")
     return text[:-1] + bytes([text[-1] + 1]) if text else b""

@@ -25,7 +25,7 @@ _MARGIN: Final = 1.5
 _TICK: Final = 0.001
 
 
-class Ahead:
+class LocalLookahead:
     """The local model's own tokens from one position on.
 
     Attributes:

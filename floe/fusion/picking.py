@@ -1,7 +1,7 @@
 """One token from one distribution: greedy, sampled, or the cloud's own token taken as a draft."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from floe.fusion.index import TokenIndex
 from floe.fusion.penalties import Penalties, Shift
 from floe.fusion.pooling import Pooled, exponentials, pool
-from floe.fusion.projection import Projector
+from floe.fusion.projection import Projector, Spelled, Successor
 from floe.records import Alternative, CloudToken, PoolingRule, Sampling
 
 ALTERNATIVES: Final = 5
@@ -76,7 +76,7 @@ class Picker:
         *,
         ahead: Sequence[int] | None = None,
     ) -> Pick:
-        """A token of the local model alone.
+        """Pick a token by the local model alone.
 
         Args:
             logits: float32 of shape (vocabulary,).
@@ -113,10 +113,13 @@ class Picker:
         pending: bytes,
         weight: float,
         sampling: Sampling,
-        draft: int | None,
+        draft: Callable[[], int | None] | int | None,
         tolerance: float = 0.0,
+        *,
+        spelled: Spelled | None = None,
+        successor: Successor | None = None,
     ) -> Pick:
-        """A token of the fused distribution.
+        """Pick from the fused distribution.
 
         Sampling takes the cloud's own token as a draft (speculative sampling, Leviathan et al.
         2023, section 2.3; Chen et al. 2023): x is accepted with probability min(1, r(x)/q(x)),
@@ -132,15 +135,22 @@ class Picker:
             pending: bytes of the fused text since that token began.
             weight: local weight in [0, 1].
             sampling: temperature 0 takes the most probable token.
-            draft: the local token that begins what the cloud itself chose, where known.
+            draft: the local token that begins what the cloud itself chose, where known; called,
+                if it can be, once the projection has waited for what it needs.
             tolerance: a greedy pick is the draft if its probability is within this of the best.
+            spelled: see `Projector.project`.
+            successor: see `Projector.project`.
         """
         # A greedy pick needs the logits no more, and space of its own would have to be fetched.
         keeps = sampling.temperature > 0 or self._penalties is not None
         mass, top = exponentials(logits, self._work if keeps else logits)
         # Greedy picks that punish nothing have no use for it, nor logits to read it off.
         factor = float(logits[top]) - math.log(float(mass[top])) if keeps else 0.0
-        projection = self._projector.project(row, pending, mass)
+        projection = self._projector.project(
+            row, pending, mass, spelled=spelled, successor=successor
+        )
+        if callable(draft):
+            draft = draft()
         pooled = pool(mass, projection, weight, self._rule)
         best = _best(pooled)
         own = best[0]
@@ -159,7 +169,7 @@ class Picker:
         return Pick(own.token, own.local, own.cloud, own.fused, alternatives)
 
     def draft_end(self, local: NDArray[np.float32]) -> int:
-        """An end token, drawn as the projection shares the cloud's end among them."""
+        """Draw an end token as the projection shares the cloud's end among them."""
         share = np.exp(local[self._index.end_ids].astype(np.float64) - float(local.max()))
         return int(self._index.end_ids[_draw(share, self._random)])
 
@@ -311,14 +321,14 @@ def _entry(token: int, pooled: Pooled) -> _Entry:
 
 
 def _other(token: int, mass: float, pooled: Pooled) -> _Entry:
-    """A token that the projection does not name."""
+    """Make the entry of a token that the projection does not name."""
     return _Entry(
         mass * pooled.rest_fused, token, mass * pooled.rest_local, mass * pooled.rest_cloud
     )
 
 
 def _best(pooled: Pooled) -> list[_Entry]:
-    """The best tokens, best first: at most `ALTERNATIVES`, at least one.
+    """List the best tokens, best first: at most `ALTERNATIVES`, at least one.
 
     Tokens that the projection does not name keep the local model's order: the few that can be
     among the best are taken off its top.

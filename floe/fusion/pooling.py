@@ -6,7 +6,7 @@ did not touch keep the local model's proportions, so one factor stands for all o
 array as long as the vocabulary is made.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from floe.fusion.projection import Ids, Mass, Projection
 from floe.records import PoolingRule
 
 _SAFE_LOGIT = 50.0
+LEAST_REST: Final = 1e-9
+"""Less local probability than this in all unnamed tokens together is none: the named ones are the
+whole vocabulary, and the tail of the projection is not heaped on what is left."""
 
 
 class LocalDistribution(NamedTuple):
@@ -105,7 +108,7 @@ def pool(
     p /= total
     rest = left / total
     q = projection.mass
-    if rest > 0:
+    if rest > LEAST_REST:
         stretch = projection.tail / rest
     else:
         q = q / np.add.reduce(q)

@@ -56,6 +56,14 @@ class LocalModel(Protocol):
         """Ids in the cache, in order."""
         ...
 
+    def tokenize(self, data: bytes) -> Sequence[int]:
+        """Tokens that join up to `data`, as the model's own tokenizer continues a text by it.
+
+        Raises:
+            ValueError: the vocabulary has no tokens for some of the bytes.
+        """
+        ...
+
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> LogitArray:
         """Append `tokens`; logits after each of the last `outputs` of them.
 

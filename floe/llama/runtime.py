@@ -167,7 +167,14 @@ class LlamaModel:
         return self.vocabulary.end_ids
 
     def tokenize(self, data: bytes) -> list[int]:
-        """Tokens that continue a text by exactly `data`."""
+        """Tokens that continue a text by exactly `data`.
+
+        Raises:
+            ModelError: the model was closed, and its vocabulary with it.
+            ValueError: the vocabulary has no tokens for some of the bytes.
+        """
+        if self._model is None:
+            raise ModelError("The model is not loaded any more.")
         return self.vocabulary.tokenize(data)
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> Logits:

@@ -108,12 +108,16 @@ class Unmasker:
                 merged.setdefault(candidate.text_bytes, candidate.logprob)
         ranked = sorted(merged.items(), key=lambda item: -item[1])
         ends = [candidate for candidate in rows[0].candidates if candidate.end]
-        candidates = (*(Candidate(*item) for item in ranked), *ends)
+        real = {before + value for value in self._values.values()}
+        candidates = (
+            *(Candidate(text, logprob, restored=text in real) for text, logprob in ranked),
+            *ends,
+        )
         self._forget(size)
         if rest is not None:
             self._held.insert(0, rest)
             self._before = text[end - 1 : end]
-        return CloudToken(chosen, candidates)
+        return CloudToken(chosen, candidates, restored=True)
 
     def _others(self, rows: Sequence[CloudToken], before: bytes) -> dict[bytes, float]:
         """Placeholders that the cloud could have chosen instead, as real words."""
@@ -136,15 +140,18 @@ class Unmasker:
         A whole one counts as its real words; half of one cannot tell whose it is, and its
         probability is left to the tail, where the local model decides.
         """
-        kept: dict[tuple[bytes, bool], float] = {}
+        kept: dict[tuple[bytes, bool, bool], float] = {}
         for candidate in row.candidates:
             text: bytes | None = candidate.text_bytes
             if not candidate.end and text != row.text_bytes:
                 text = self._real(candidate.text_bytes)
             if text is not None:
-                key = text, candidate.end
+                key = text, candidate.end, text != candidate.text_bytes
                 kept[key] = max(kept.get(key, -math.inf), candidate.logprob)
-        candidates = tuple(Candidate(text, logprob, end) for (text, end), logprob in kept.items())
+        candidates = tuple(
+            Candidate(text, logprob, end, restored)
+            for (text, end, restored), logprob in kept.items()
+        )
         return CloudToken(row.text_bytes, candidates, row.end)
 
     def _real(self, text: bytes) -> bytes | None:

@@ -29,6 +29,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_valid
 
 from floe.errors import CloudError, DataError, PromptError
 from floe.fusion.follower import FollowPolicy
+from floe.fusion.index import index_vocabulary
 from floe.fusion.protocols import OpenStream
 from floe.fusion.scoring.automatic_weight import (
     DEFAULT_WEIGHT,
@@ -37,8 +38,12 @@ from floe.fusion.scoring.automatic_weight import (
     fit_weight,
 )
 from floe.fusion.scoring.scores import Scores, ScoreSheet, join
-from floe.fusion.scoring.teacher_forcing import AskedRows, RowAfter, rows_along
-from floe.fusion.scoring.truncated_scores import add_step
+from floe.fusion.scoring.teacher_forcing import (
+    RowAfter,
+    StreamedDistributions,
+    prefetch_distributions,
+)
+from floe.fusion.scoring.truncated_scores import add_truncated_step
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
 from floe.records import PoolingRule, TokenStep
@@ -131,15 +136,15 @@ def fit_on_answers(
     problem: CloudError | None = None
     # Before anything is waited for: the model may be gone then.
     spelled = [model.tokenize(answer.text.encode())[:MOST_TOKENS] for answer in answers]
-    pieces = model.pieces
+    index = index_vocabulary(model)
     for place, (answer, tokens) in enumerate(zip(answers, spelled, strict=True)):
         share = -(-(max_requests - requests) // (len(answers) - place))
         if share <= 0 or problem is not None:
             break
         asked = _asked(answer.open_stream, share)
         try:
-            rows, problem = rows_along(
-                tokens, pieces, asked.after, shared_vocabulary=shared_vocabulary
+            rows, problem = prefetch_distributions(
+                tokens, index, asked.after, shared_vocabulary=shared_vocabulary
             )
         finally:
             asked.close()
@@ -230,9 +235,11 @@ def fit_is_due(store: Store) -> bool:
     return _count(store) - (kept.rewritten if kept else 0) >= REFIT_AFTER
 
 
-def _asked(open_stream: OpenStream, max_requests: int) -> AskedRows:
+def _asked(open_stream: OpenStream, max_requests: int) -> StreamedDistributions:
     spacing = FollowPolicy().min_spacing
-    return AskedRows(open_stream, max_requests=max_requests, patience=PATIENCE, spacing=spacing)
+    return StreamedDistributions(
+        open_stream, max_requests=max_requests, patience=PATIENCE, spacing=spacing
+    )
 
 
 def _scores(
@@ -322,7 +329,7 @@ def _add_rewritten(
             break
         kept = rest.startswith(step.text_bytes)
         if step.source == "fused":
-            added |= add_step(sheet, step, rest, rule)
+            added |= add_truncated_step(sheet, step, rest, rule)
         if not kept:
             break
         at += len(step.text_bytes)

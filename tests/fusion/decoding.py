@@ -1,13 +1,16 @@
 """Runs of the decoder over fakes, and the slow versions that they are held against."""
 
+import math
 from collections.abc import Callable
+from functools import partial
 
+from floe.fusion.cursor import StreamBreak, heal
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution, pool
 from floe.fusion.projection import Projector
-from floe.records import PoolingRule, Sampling, TokenStep
+from floe.records import CloudToken, PoolingRule, Sampling, TokenStep
 from tests.fusion.fakes import Distribution, FakeCloud, FakeLocal, row_after
 
 LOCAL_WORDS = [b"a", b"b", b"c", b"ab", b"bc", b" ", b" a", b"ca"]
@@ -60,29 +63,81 @@ def one_row_at_a_time(
     shared: bool,
     tokens: int,
 ) -> bytes:
-    """The slow, obviously right version: one evaluation and one row for every token."""
-    projector = Projector(TokenIndex(local.pieces, local.end_ids))
-    text = boundary = b""
+    """The slow, obviously right version: one evaluation and one row for every token.
+
+    The rows are there at once, whatever the decoder has to wait for.
+    """
+    index = TokenIndex(local.pieces, local.end_ids, local.tokenize)
+    projector = Projector(index)
+    text = b""
+    at, row = 0, row_after(b"", cloud)  # boundary, its row
+    written: list[bytes] | None = []  # tokens since; None: they cannot be told apart
     logits = local.start()[0]
     for _ in range(tokens):
-        row = row_after(boundary, cloud)
         distribution = local_distribution(logits)
-        projection = projector.project(row, text[len(boundary) :], distribution.mass)
+        projection = projector.project(
+            row,
+            text[at:],
+            distribution.mass,
+            spelled=None if written is None else tuple(written),
+            successor=None if shared else partial(row_after, text[:at] + row.text_bytes, cloud),
+        )
         token = int(pool(distribution.mass, projection, weight, rule).dense().argmax())
         if token in local.end_ids:
             break
         text += local.pieces[token]
+        written = None if written is None else [*written, local.pieces[token]]
         logits = local.evaluate([token])[0]
-        while len(boundary) < len(text):
-            own = row_after(boundary, cloud).text_bytes
-            pending = text[len(boundary) :]
+        while at < len(text):
+            own, pending = row.text_bytes, text[at:]
             if own and pending.startswith(own):
-                boundary += own
+                at += len(own)
+                exact = pending == own and written is not None
+                passed = StreamBreak(row, own, tuple(written or ()) if exact else None)
+                row, written = row_after(text[:at], cloud), [] if pending == own else None
+                if not shared:
+                    row = heal(passed, row, index)
                 continue
-            if shared or not own.startswith(pending):
-                boundary = text
+            following = None if row.end else row_after(text[:at] + own, cloud)
+            if shared or not _may_go_on(index, row, pending, written, following):
+                broken = StreamBreak(row, pending, None if written is None else tuple(written))
+                at, row = len(text), row_after(text, cloud)
+                written = []
+                if not shared:
+                    row = heal(broken, row, index)
             break
     return text
+
+
+def _may_go_on(
+    index: TokenIndex,
+    row: CloudToken,
+    pending: bytes,
+    written: list[bytes] | None,
+    following: CloudToken | None,
+) -> bool:
+    """Whether the text can still become the cloud's own token, and does not likelier end here."""
+    own = row.text_bytes
+    if following is None or not own.startswith(pending):
+        return False
+
+    def fits(text: bytes) -> bool:
+        spelling = list(index.spell_pieces(text))
+        begins = written is None or spelling[: len(written)] == written
+        return text.startswith(pending) and (begins or text == pending)
+
+    p: dict[bytes, float] = {}
+    for c in row.candidates:
+        if fits(c.text_bytes):
+            p[c.text_bytes] = p.get(c.text_bytes, 0.0) + math.exp(c.logprob)
+    if own not in p:
+        joined = [(own + c.text_bytes, math.exp(c.logprob)) for c in following.candidates]
+        share = sum(probability for text, probability in joined if fits(text))
+        if not share:
+            return False
+        p[own] = share * sum(math.exp(c.logprob) for c in row.candidates if c.text_bytes == own)
+    ended = p.get(pending, 0.0)
+    return 0 < sum(p.values()) - ended >= ended
 
 
 def greedy_alone(local: FakeLocal, tokens: int) -> bytes:

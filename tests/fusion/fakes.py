@@ -59,6 +59,17 @@ class FakeLocal:
             rows.append([math.log(probabilities[piece]) for piece in self.pieces])
         return np.array(rows[-outputs:], np.float32)
 
+    def tokenize(self, data: bytes) -> list[int]:
+        """The longest token first: a tokenizer that one can follow by hand."""
+        tokens = []
+        while data:
+            piece = max((p for p in self.pieces if p and data.startswith(p)), key=len, default=b"")
+            if not piece:
+                raise ValueError(data)
+            tokens.append(self.pieces.index(piece))
+            data = data[len(piece) :]
+        return tokens
+
     def roll_back(self, length: int) -> None:
         del self.tokens[length:]
 

@@ -1,9 +1,13 @@
 """Where the fused text stands in the stream."""
 
+import math
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floe.fusion.cursor import Cursor
+from floe.fusion.index import TokenIndex
 from floe.records import Candidate, CloudToken
 
 
@@ -16,7 +20,7 @@ def rows(*texts: bytes, end: bool = False) -> list[CloudToken]:
 
 def beyond(cursor: Cursor) -> bytes:
     """What the stream has beyond the text."""
-    return b"".join(row.text_bytes for row in cursor.ahead(9))[len(cursor.pending) :]
+    return b"".join(row.text_bytes for row in cursor.upcoming(9))[len(cursor.pending) :]
 
 
 def test_pieces_of_a_cloud_token_stay_on_its_row() -> None:
@@ -76,6 +80,147 @@ def test_rows_without_bytes_are_passed_over() -> None:
     cursor.add(rows(b"", b"a"))
     assert cursor.row is not None
     assert cursor.row.text_bytes == b"a"
+
+
+INDEX = TokenIndex(
+    [b"", b"The", b"Therefore", b"odore", b"re", b"fore", b"S", b"o", b"cor", b"corn", b"ns", b"s"],
+    [0],
+    # As a tokenizer that merges pairs may do it: "corns" does not begin with "corn".
+    lambda text: [8, 10, *greedy(text[5:])] if text.startswith(b"corns") else greedy(text),
+)
+
+
+def greedy(text: bytes) -> list[int]:
+    pieces = [b"Therefore", b"The", b"odore", b"fore", b"re", b"S", b"o", b"corn", b"cor", b"s"]
+    for piece in pieces:
+        if text.startswith(piece):
+            return [INDEX.pieces.index(piece), *greedy(text[len(piece) :])]
+    if text:
+        raise ValueError(text)
+    return []
+
+
+def row_of(*candidates: tuple[bytes, float], restored: bytes | None = None) -> CloudToken:
+    made = tuple(Candidate(text, math.log(p), restored=text == restored) for text, p in candidates)
+    return CloudToken(candidates[0][0], made, restored=candidates[0][0] == restored)
+
+
+def spelled_cursor(*candidates: tuple[bytes, float]) -> Cursor:
+    """A cursor with one row, and one after it that starts a new word."""
+    cursor = Cursor(spelling=INDEX)
+    cursor.add([row_of(*candidates), row_of((b" x", 0.9))])
+    return cursor
+
+
+def test_a_row_is_left_when_its_token_cannot_be_spelled_with_what_is_written() -> None:
+    cursor = spelled_cursor((b"Therefore", 0.6), (b"The", 0.2), (b"Theodore", 0.1))
+    cursor.advance(b"The")
+    assert cursor.lost, "Therefore would have been one token"
+    kept = spelled_cursor((b"Theodore", 0.6), (b"Therefore", 0.3))
+    kept.advance(b"The")
+    assert not kept.lost
+    assert kept.spelled == (b"The",)
+
+
+def test_the_next_row_decides_where_a_token_alone_is_spelled_otherwise() -> None:
+    # "corn" is one token, but "corns" is "cor" and "ns".
+    for following, lost in ((b"s", False), (b"S", True)):
+        cursor = Cursor(spelling=INDEX)
+        cursor.add([row_of((b"corn", 0.9))])
+        cursor.advance(b"cor")
+        assert cursor.undecided
+        assert cursor.row is None
+        cursor.add([row_of((following, 0.8), (b"o", 0.1))])
+        assert (cursor.lost, cursor.undecided) == (lost, False)
+    again = Cursor(spelling=INDEX)
+    again.add([row_of((b"corn", 0.6), (b"cor", 0.35))])
+    again.advance(b"cor")
+    again.add([row_of((b"S", 0.5), (b"s", 0.5))])
+    assert again.lost, "0.6 x 0.5 goes on, 0.35 ends here"
+
+
+def test_what_an_undecided_row_knows_heals_the_next_stream() -> None:
+    cursor = Cursor(spelling=INDEX)
+    cursor.add([row_of((b"Therefore", 0.5), (b"The", 0.3), (b"Theodore", 0.1))])
+    cursor.advance(b"The")
+    assert cursor.undecided
+    again = cursor.reopen(b"")
+    again.add([row_of((b" cat", 0.8))])
+    assert again.row is not None
+    assert again.row.candidates[1].text_bytes == b"odore"
+
+
+def test_after_a_boundary_nothing_changes_how_the_text_before_it_is_spelled() -> None:
+    # P(s) = 0.5 is out once "corn" stands there; the rest doubles.
+    cursor = Cursor(spelling=INDEX)
+    cursor.add([row_of((b"corn", 0.9)), row_of((b"s", 0.5), (b"S", 0.3))])
+    cursor.advance(b"corn")
+    assert cursor.row is not None
+    (left,) = cursor.row.candidates
+    assert left.text_bytes == b"S"
+    assert math.exp(left.logprob) == pytest.approx(0.6)
+    apart = Cursor(spelling=INDEX)
+    apart.add([row_of((b"cor", 0.9)), row_of((b"s", 0.5), (b"S", 0.3))])
+    apart.advance(b"cor")
+    assert apart.row is not None
+    assert apart.row.candidates[0].text_bytes == b"s", '"cors" is "cor" and "s"'
+
+
+def test_of_restored_words_the_bytes_alone_decide() -> None:
+    # "Therefore" stands for PERSON_1: the cloud did not choose it as one token.
+    cursor = Cursor(spelling=INDEX)
+    cursor.add([row_of((b"Therefore", 0.6), (b"So", 0.2), restored=b"Therefore")])
+    cursor.advance(b"The")
+    assert cursor.row is not None
+    assert cursor.pending == b"The"
+    cursor.advance(b"re")
+    assert cursor.row is not None
+    cursor.advance(b"odore")
+    assert cursor.lost
+
+
+def test_a_row_is_left_when_it_is_likelier_that_the_clouds_token_ends_here() -> None:
+    for p_ends, lost in ((0.3, False), (0.5, True)):
+        cursor = spelled_cursor((b"Theodore", 0.4), (b"The", p_ends), (b"Therefore", 0.1))
+        cursor.advance(b"The")
+        assert cursor.lost is lost
+
+
+def test_a_token_that_began_before_the_boundary_is_no_spelling() -> None:
+    cursor = Cursor(spelling=INDEX)
+    cursor.add(rows(b"S", b"oS", b"o"))
+    cursor.advance(b"So")
+    assert (cursor.pending, cursor.spelled) == (b"o", None)
+    cursor.advance(b"S")
+    assert (cursor.pending, cursor.spelled) == (b"", ())
+
+
+def test_a_break_in_a_token_is_healed_with_the_row_before() -> None:
+    # P(The) = 0.3 and P(Theodore) = 0.1: the text after "The" begins with "odore" with
+    # probability 0.25; in the rest the row after "The" counts. "Therefore" cannot be any more.
+    cursor = spelled_cursor((b"Therefore", 0.5), (b"The", 0.3), (b"Theodore", 0.1))
+    cursor.advance(b"The")
+    again = cursor.reopen(b"")
+    again.add([CloudToken(b" cat", (Candidate(b" cat", math.log(0.8)), Candidate(b"o", -9)))])
+    assert again.row is not None
+    assert again.row.text_bytes == b" cat"
+    healed = {c.text_bytes: math.exp(c.logprob) for c in again.row.candidates}
+    assert healed[b"odore"] == pytest.approx(0.25)
+    assert healed[b" cat"] == pytest.approx(0.75 * 0.8)
+    assert [c.text_bytes for c in again.row.candidates if c.begun] == [b"odore"]
+    assert b"refore" not in healed
+
+
+def test_no_row_is_lost_to_half_a_character() -> None:
+    smile = "😀".encode()
+    cursor = Cursor()
+    cursor.add(rows(b"x"))
+    cursor.advance(smile[:2])
+    assert not cursor.lost, "what could be sent is what was sent"
+    cursor.advance(smile[2:])
+    now: bool = cursor.lost
+    assert now
+    assert cursor.reopen(b"").pending == b""
 
 
 @settings(max_examples=200, deadline=None)

@@ -37,6 +37,28 @@ def test_following_the_stream_equals_asking_for_one_row_at_a_time(
         assert {step.source for step in steps} <= {"fused"}
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.3, 0.6])
+def test_greedy_text_does_not_depend_on_when_rows_arrive(clock: FakeClock, weight: float) -> None:
+    # "a" of the cloud grows into the local "ab" or "abc" by what its next row says.
+    local_words = [b"a", b"b", b"c", b"ab", b"abc", b"bc"]
+    cloud_words = [b"a", b"b", b"c", b"ca"]
+    grown = 0
+    for salt in range(4):
+        own = peaked(local_words, f"local {salt}", 1.0)
+        other = peaked(cloud_words, f"cloud {salt}", 1.5)
+        expected = one_row_at_a_time(
+            FakeLocal(local_words, own), other, weight, "log-linear", shared=False, tokens=30
+        )
+        for round_trip, spacing in ((0.0, 0.0), (0.0, 0.4), (0.4, 0.0), (0.2, 0.1)):
+            cloud = FakeCloud(other, clock, round_trip=round_trip, spacing=spacing)
+            local = FakeLocal(local_words, own)
+            sampling = Sampling(max_tokens=30)
+            steps, _ = decode(local, cloud, weight=weight, sampling=sampling)
+            assert text_of(steps) == expected
+            grown += sum(len(step.text_bytes) > 1 for step in steps)
+    assert grown
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.2, 0.5, 0.8])
 def test_long_batches_write_the_same_text_in_batches_of_the_even_size_at_least(
     clock: FakeClock, weight: float

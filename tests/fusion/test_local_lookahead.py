@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from floe.fusion.follower import Follower
-from floe.fusion.local_lookahead import MOST_AHEAD, Ahead
+from floe.fusion.local_lookahead import MOST_AHEAD, LocalLookahead
 from floe.fusion.picking import Pick
 from floe.records import PoolingRule, Sampling, TokenStep
 from tests.fusion.decoding import (
@@ -132,7 +132,7 @@ def best(row: NDArray[np.float32], _before: Sequence[int]) -> Pick:
 
 def test_it_is_written_as_late_as_can_be(clock: FakeClock) -> None:
     local = SlowLocal(clock)
-    ahead = Ahead(local, best, local.start()[0], None, room=60)
+    ahead = LocalLookahead(local, best, local.start()[0], None, room=60)
     assert not ahead.holds(ahead.picks[0].token), "it is not evaluated yet"
     assert ahead.step(0.5) == 0
     assert ahead.holds(ahead.picks[0].token)
@@ -147,14 +147,14 @@ def test_it_is_written_as_late_as_can_be(clock: FakeClock) -> None:
 def test_what_nobody_knows_the_time_of_is_not_begun_at_the_last_moment(clock: FakeClock) -> None:
     local = SlowLocal(clock)
     row = local.start()[0]
-    assert Ahead(local, best, row, None, room=60).step(0.2) == math.inf
-    assert Ahead(local, best, row, None, room=60, seconds=STEP).step(0.2) == 0
+    assert LocalLookahead(local, best, row, None, room=60).step(0.2) == math.inf
+    assert LocalLookahead(local, best, row, None, room=60, seconds=STEP).step(0.2) == 0
 
 
 def test_a_token_that_was_drawn_is_not_drawn_again(clock: FakeClock) -> None:
     local = SlowLocal(clock)
     drawn = Pick(3, 0.1, None, 0.1, ())
-    ahead = Ahead(local, best, local.start()[0], drawn, room=60)
+    ahead = LocalLookahead(local, best, local.start()[0], drawn, room=60)
     assert ahead.step(0.5) == 0
     assert ahead.picks[0] is drawn
     assert local.tokens[-1] == 3
@@ -172,10 +172,10 @@ def test_the_second_half_of_a_wait_is_used(clock: FakeClock) -> None:
         clock.now += 0.1
         return 0.0 if len(left) < 4 else math.inf
 
-    assert follower.row(1.0, work) is None
+    assert follower.next_distribution(1.0, work) is None
     assert left[:4] == pytest.approx([0.5, 0.4, 0.35, 0.25])
     assert clock.now - began == pytest.approx(1.0, abs=0.11)
     follower.advance(b"a")
     left.clear()
-    assert follower.row(1.0, work) is None
+    assert follower.next_distribution(1.0, work) is None
     assert left == [], "a cloud that is late already is not waited for"

@@ -1,6 +1,8 @@
 """Projection and pooling against slow, obviously right versions; sums and signs by property."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import LocalDistribution, local_distribution, pool
 from floe.fusion.projection import PENDING_TAIL, Projection, Projector
 from floe.records import Candidate, CloudToken, PoolingRule
+from tests.fusion.fakes import Distribution, peaked, row_after
 
 texts = st.binary(min_size=1, max_size=4).map(lambda b: bytes(x % 3 + 97 for x in b))
 vocabularies = st.lists(texts, min_size=1, max_size=30, unique=True)
@@ -20,6 +23,11 @@ candidate_lists = st.lists(
     max_size=20,
     unique_by=lambda pair: pair[0],
 )
+
+
+def constant(row: CloudToken) -> Callable[[], CloudToken]:
+    """A function that gives this row."""
+    return lambda: row
 
 
 def row_of(pairs: list[tuple[bytes, float]], end: float = 0.0) -> CloudToken:
@@ -41,57 +49,55 @@ def dense(projection: Projection, p: np.ndarray) -> np.ndarray:
     return np.asarray(out / out.sum())
 
 
+def slow_tokens(
+    index: TokenIndex, text: bytes, pending: bytes, spelled: tuple[bytes, ...] | None
+) -> list[int] | None:
+    """The local tokens after `pending`, in the spelling that stands there; None: it cannot be."""
+    rest = text[len(pending) :]
+    if not text.startswith(pending):
+        return None
+    if not rest:
+        return []
+    if not pending or spelled is None:
+        return [index.pieces.index(rest)] if rest in index.pieces else [*index.spell(rest)]
+    tokens = [*index.spell(text)]
+    begins = [index.pieces[t] for t in tokens[: len(spelled)]] == [*spelled]
+    return tokens[len(spelled) :] if begins else None
+
+
 def slow_projection(
-    pieces: list[bytes], end_ids: list[int], row: CloudToken, pending: bytes, p: np.ndarray
+    index: TokenIndex,
+    row: CloudToken,
+    pending: bytes,
+    spelled: tuple[bytes, ...] | None,
+    p: np.ndarray,
 ) -> np.ndarray:
-    """Ten lines a rule, token by token: what the fast one must equal."""
-    fitting = [c for c in row.candidates if not c.end and c.text_bytes.startswith(pending)]
-    ends = [] if pending else [c for c in row.candidates if c.end]
-    total = sum(math.exp(c.logprob) for c in fitting + ends)
+    """Candidate by candidate: what the fast one must equal."""
+    q = np.zeros(index.size)
+    silent = total = 0.0
+    for c in row.candidates:
+        m, text = math.exp(c.logprob), c.text_bytes
+        if c.end and not pending:
+            total += m
+            for t in index.end_ids:
+                q[t] += m * p[t] / sum(p[e] for e in index.end_ids)
+            continue
+        tokens = None if c.end else slow_tokens(index, text, pending, spelled)
+        if tokens is None or (pending and not tokens and text != pending):
+            continue
+        total += m
+        if tokens:
+            q[tokens[0]] += m
+        else:
+            silent += m
     if total <= 0:
         return np.asarray(p / p.sum())
     wanted = 1 - PENDING_TAIL if pending else min(total, 1 - 1e-6)
-    tail = 1 - wanted
-    mass = {c.text_bytes[len(pending) :]: math.exp(c.logprob) * wanted / total for c in fitting}
-    tail += mass.pop(b"", 0.0)
-    q = np.zeros(len(pieces))
-    got = np.zeros(len(pieces), bool)
-    vague = []
-    for text, m in mass.items():
-        if text in pieces:
-            q[pieces.index(text)] += m
-            got[pieces.index(text)] = True
-        else:
-            vague.append(text)
-    for text in vague:
-        m = mass[text]
-        begins = [t for t, piece in enumerate(pieces) if piece and text.startswith(piece)]
-        longest = max(begins, key=lambda t: len(pieces[t]), default=None)
-        extends = [
-            t
-            for t, piece in enumerate(pieces)
-            if piece.startswith(text)
-            and text == max((s for s in vague if piece.startswith(s)), key=len)
-        ]
-        related = sorted(set(begins) | set(extends))
-        weight = sum(p[t] for t in related)
-        if longest is None:
-            tail += m if weight <= 0 else m / 2
-        else:
-            q[longest] += m if weight <= 0 else m / 2
-            got[longest] = True
-        if weight > 0:
-            for t in related:
-                q[t] += m / 2 * p[t] / weight
-        got[related] = True
-    for c in ends:
-        m = math.exp(c.logprob) * wanted / total
-        for t in end_ids:
-            q[t] += m * p[t] / sum(p[e] for e in end_ids)
-            got[t] = True
-    rest = sum(p[~got])
-    if rest > 1e-9:
-        q[~got] = tail * p[~got] / rest
+    got = q > 0
+    q *= wanted / total
+    rest_p = p[~got].sum()
+    if rest_p > 1e-9:
+        q[~got] = (1 - wanted + silent * wanted / total) * p[~got] / rest_p
     return np.asarray(q / q.sum())
 
 
@@ -102,6 +108,7 @@ def slow_projection(
     st.binary(max_size=2).map(lambda b: bytes(x % 3 + 97 for x in b)),
     st.just(0.0) | st.floats(1e-6, 0.5),
     st.integers(0, 2**32 - 1),
+    st.booleans(),
 )
 def test_projection_equals_the_slow_one(
     vocabulary: list[bytes],
@@ -109,22 +116,58 @@ def test_projection_equals_the_slow_one(
     pending: bytes,
     end: float,
     seed: int,
+    aligned: bool,
 ) -> None:
     pieces = [b"", *vocabulary, b""]
-    end_ids = [0, len(pieces) - 1]
+    index = TokenIndex(pieces, [0, len(pieces) - 1])
     p = np.random.default_rng(seed).exponential(size=len(pieces)).astype(np.float32)
     row = row_of(pairs, end)
-    projection = Projector(TokenIndex(pieces, end_ids)).project(row, pending, p)
+    spelled = (index.spell_pieces(pending) or None) if aligned else None
+    projection = Projector(index).project(row, pending, p, spelled=spelled)
     assert projection.mass.min(initial=0) >= 0
     assert projection.tail >= 0
     assert projection.mass.sum() + projection.tail == pytest.approx(1)
     assert len(set(projection.ids.tolist())) == len(projection.ids)
     np.testing.assert_allclose(
         dense(projection, p / p.sum()),
-        slow_projection(pieces, end_ids, row, pending, p / p.sum()),
+        slow_projection(index, row, pending, spelled, p / p.sum()),
         rtol=1e-5,
         atol=1e-7,
     )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    vocabularies,
+    candidate_lists,
+    candidate_lists,
+    st.binary(max_size=2).map(lambda b: bytes(x % 3 + 97 for x in b)),
+    st.integers(0, 2**32 - 1),
+    st.sets(st.integers(0, 19)),
+)
+def test_mass_is_conserved_by_lookahead_and_sharing(
+    vocabulary: list[bytes],
+    pairs: list[tuple[bytes, float]],
+    more: list[tuple[bytes, float]],
+    pending: bytes,
+    seed: int,
+    begun: set[int],
+) -> None:
+    index = TokenIndex([b"", *vocabulary], [0])
+    p = np.random.default_rng(seed).exponential(size=index.size).astype(np.float32)
+    row = row_of(pairs, 0.1)
+    marked = tuple(replace(c, begun=i in begun and not c.end) for i, c in enumerate(row.candidates))
+    spelled = index.spell_pieces(pending) or None
+    projection = Projector(index).project(
+        replace(row, candidates=marked),
+        pending,
+        p,
+        spelled=spelled,
+        successor=constant(row_of(more)),
+    )
+    assert projection.mass.min(initial=0) >= -1e-12
+    assert projection.tail >= 0
+    assert projection.mass.sum() + projection.tail == pytest.approx(1)
 
 
 @settings(max_examples=200, deadline=None)
@@ -175,15 +218,277 @@ def test_candidates_that_are_tokens_keep_their_mass() -> None:
     assert projection.tail == pytest.approx(0.2)
 
 
-def test_worked_example_of_both_attributions() -> None:
-    # Candidate "abc" (0.8): longest prefix is "ab"; consistent shares it over "a", "ab", "abcd"
-    # in the proportions 1 : 2 : 1. Half of each: "ab" gets 0.4 + 0.2, "a" and "abcd" 0.1.
-    pieces = [b"", b"a", b"ab", b"abcd", b"z"]
-    local = np.array([0.0, 0.1, 0.2, 0.1, 0.6], np.float32)
+def masses(projection: Projection) -> dict[int, float]:
+    return dict(zip(projection.ids.tolist(), projection.mass.tolist(), strict=True))
+
+
+def test_a_candidate_goes_to_the_first_token_of_its_spelling() -> None:
+    # "abc" is spelled "ab" "c", whatever the local model thinks of "a" and "abcd".
+    pieces = [b"", b"a", b"ab", b"abcd", b"c"]
+    local = np.array([0.0, 0.5, 0.1, 0.3, 0.1], np.float32)
     projection = Projector(TokenIndex(pieces, [0])).project(row_of([(b"abc", 0.8)]), b"", local)
-    mass = dict(zip(projection.ids.tolist(), projection.mass.tolist(), strict=True))
-    assert mass == {1: pytest.approx(0.1), 2: pytest.approx(0.6), 3: pytest.approx(0.1)}
+    assert masses(projection) == {2: pytest.approx(0.8)}
     assert projection.tail == pytest.approx(0.2)
+
+
+def test_a_candidate_that_is_one_local_token_cannot_follow_its_beginning() -> None:
+    # "Therefore" would have been one token: once "The" stands there, only "Theodore" is left.
+    pieces = [b"", b"The", b"Therefore", b"odore", b"re", b"fore"]
+    local = np.full(6, 1 / 6, np.float32)
+    row = row_of([(b"Therefore", 0.7), (b"Theodore", 0.1), (b"So", 0.2)])
+    projector = Projector(TokenIndex(pieces, [0]))
+    projection = projector.project(row, b"The", local, spelled=(b"The",))
+    assert masses(projection) == {3: pytest.approx(0.98)}
+
+
+def test_the_next_row_tells_into_which_longer_token_the_clouds_own_grows() -> None:
+    pieces = [b"", b" un", b" unbeliev", b" uni", b" a", b"verse"]
+    local = np.full(6, 1 / 6, np.float32)
+    row = row_of([(b" un", 0.5), (b" a", 0.3)])
+    following = row_of([(b"believ", 0.6), (b"iverse", 0.3), (b"verse", 0.1)])
+    projector = Projector(TokenIndex(pieces, [0]))
+    projection = projector.project(row, b"", local, successor=lambda: following)
+    # " un" "verse" stays where it is; " uniiverse" begins with " uni".
+    assert masses(projection) == {
+        1: pytest.approx(0.05),
+        2: pytest.approx(0.3),
+        3: pytest.approx(0.15),
+        4: pytest.approx(0.3),
+    }
+
+
+def corn_index() -> TokenIndex:
+    """A vocabulary in which "corn" is a token and "corns" is "cor" and "ns"."""
+    pieces = [b"", b"corn", b"cor", b"ns", b"s", b"n", b",", b"cob"]
+
+    def tokenize(text: bytes) -> list[int]:
+        first = 2 if text.startswith(b"corns") else 0
+        while text:
+            if not first:
+                first = max(
+                    (i for i, piece in enumerate(pieces) if piece and text.startswith(piece)),
+                    key=lambda i: len(pieces[i]),
+                )
+            tokens.append(first)
+            text, first = text[len(pieces[first]) :], 0
+        return tokens
+
+    def fresh(text: bytes) -> list[int]:
+        tokens.clear()
+        return [*tokenize(text)]
+
+    tokens: list[int] = []
+    return TokenIndex(pieces, [0], fresh)
+
+
+def test_the_next_row_tells_into_which_shorter_token_the_clouds_own_is_cut() -> None:
+    index = corn_index()
+    local = np.full(index.size, 1 / index.size, np.float32)
+    row = row_of([(b"corn", 0.8), (b"cob", 0.1)])
+    following = row_of([(b"s", 0.75), (b",", 0.25)])
+    projector = Projector(index)
+    projection = projector.project(row, b"", local, successor=lambda: following)
+    assert masses(projection) == {
+        1: pytest.approx(0.2),
+        2: pytest.approx(0.6),
+        7: pytest.approx(0.1),
+    }
+    # Where "cor" stands there, "corn" is not what the cloud will have said, but "corns" may be.
+    inside = projector.project(row, b"cor", local, spelled=(b"cor",), successor=lambda: following)
+    assert masses(inside) == {3: pytest.approx(0.98)}
+    without = projector.project(row, b"cor", local, spelled=(b"cor",))
+    assert masses(without) == {}
+
+
+@pytest.mark.parametrize("salt", range(8))
+def test_where_a_longer_text_is_cut_otherwise_it_is_exact(salt: int) -> None:
+    index = corn_index()
+    words = [b"corn", b"s", b",", b"cob"]
+    drawn = peaked(words, f"cut {salt}", 1.0)
+
+    def cloud(text: bytes) -> dict[bytes, float]:
+        # It begins with "corn" more often than not.
+        return (
+            drawn(text) if text else {t: p / 2 + (t == b"corn") / 2 for t, p in drawn(text).items()}
+        )
+
+    local = np.full(index.size, 1 / index.size, np.float32)
+    row = row_after(b"", cloud)
+    projection = Projector(index).project(
+        row, b"", local, successor=lambda: row_after(row.text_bytes, cloud)
+    )
+    q = dense(projection, local)
+    truth = exhaustive(cloud, index, beyond=1)
+    assert truth[b"cor"] > 0
+    for piece, p in truth.items():
+        assert q[index.pieces.index(piece)] == pytest.approx(p, abs=1e-5)
+
+
+def test_a_candidate_shares_with_a_longer_token_that_the_cloud_may_not_have() -> None:
+    # "cam" 0.1: the local model has "camel" nine times as likely as "cam"; with a prior of 0.2
+    # for a cloud without "camel", 0.2 x 0.9 / (0.2 x 0.9 + 0.8 x 0.1) = 9/13 of it moves.
+    pieces = [b"", b"dog", b"cam", b"camel", b"cat"]
+    index = TokenIndex(pieces, [0])
+    local = np.array([0.0, 0.4, 0.05, 0.45, 0.1], np.float32)
+    row = row_of([(b"dog", 0.8), (b"cam", 0.1), (b"cat", 0.1)])
+    projection = Projector(index).project(row, b"", local, successor=lambda: None)
+    assert masses(projection) == {
+        1: pytest.approx(0.8, rel=1e-5),
+        2: pytest.approx(0.1 * 4 / 13, rel=1e-5),
+        3: pytest.approx(0.1 * 9 / 13, rel=1e-5),
+        4: pytest.approx(0.1, rel=1e-5),
+    }
+    # A candidate of its own keeps the longer token out of it.
+    named = row_of([(b"dog", 0.8), (b"cam", 0.1), (b"camel", 0.1)])
+    projection = Projector(index).project(named, b"", local, successor=lambda: None)
+    assert masses(projection)[2] == pytest.approx(0.1, rel=1e-5)
+
+
+def test_the_rest_of_a_token_shares_with_all_that_it_may_become() -> None:
+    # "/b" is said where "/" stands already: of "bot", "bag" and seven more the cloud says nothing.
+    pieces = [b"", b"b", b"bot", b"bag", *(b"b%d" % i for i in range(8)), b"x"]
+    index = TokenIndex(pieces, [0])
+    local = np.full(len(pieces), 0.01, np.float32)
+    local[2], local[3] = 0.6, 0.2
+    begun = CloudToken(
+        b"x", (Candidate(b"x", math.log(0.5)), Candidate(b"b", math.log(0.5), begun=True))
+    )
+    got = masses(Projector(index).project(begun, b"", local, successor=lambda: None))
+    # Even odds: in the local model's proportions, of 0.01 + 0.6 + 0.2 + 8 x 0.01.
+    assert got[2] == pytest.approx(0.5 * 0.6 / 0.89, rel=1e-4)
+    assert got[1] == pytest.approx(0.5 * 0.01 / 0.89, rel=1e-4)
+
+
+def test_restored_words_are_given_bytes() -> None:
+    # "Weber" stands for PERSON_1. The local model began it with "We" although its tokenizer would
+    # have written one token: what is left is spelled by itself.
+    pieces = [b"", b"We", b"Weber", b"ber", b"b", b"are"]
+    index = TokenIndex(pieces, [0])
+    local = np.full(6, 1 / 6, np.float32)
+    plain = row_of([(b"Weber", 0.6), (b"Weare", 0.2)])
+    projector = Projector(index)
+    assert masses(projector.project(plain, b"We", local, spelled=(b"We",))) == {
+        5: pytest.approx(0.98)
+    }
+    restored = CloudToken(
+        b"Weber",
+        (Candidate(b"Weber", math.log(0.6), restored=True), *plain.candidates[1:]),
+        restored=True,
+    )
+    got = masses(
+        projector.project(restored, b"We", local, spelled=(b"We",), successor=lambda: None)
+    )
+    assert got == {3: pytest.approx(0.98 * 0.75), 5: pytest.approx(0.98 * 0.25)}
+
+
+def test_the_next_row_is_not_asked_for_where_no_extension_has_a_say() -> None:
+    pieces = [b"", b" un", b" unbeliev", b" a"]
+    row = row_of([(b" un", 0.5), (b" a", 0.3)])
+    asked: list[int] = []
+    projector = Projector(TokenIndex(pieces, [0]))
+    for p_extension in (0.5, 1e-4):
+        local = np.array([0.0, 0.4, p_extension, 0.1], np.float32)
+        projector.project(row, b"", local, successor=lambda: asked.append(1))
+    projector.project(row_of([(b" a", 0.5)]), b"", local, successor=lambda: asked.append(1))
+    assert asked == [1]
+
+
+def exhaustive(
+    cloud: Distribution, index: TokenIndex, start: bytes = b"", beyond: int = 0
+) -> dict[bytes, float]:
+    """Every spelling in cloud tokens, until the first local token is certain: its probability.
+
+    `beyond`: bytes after the longest token that can still change it.
+    """
+    longest = max(map(len, index.pieces)) + beyond
+    found: dict[bytes, float] = {}
+    open_texts = [(start, 1.0)]
+    while open_texts:
+        text, probability = open_texts.pop()
+        for piece, p in cloud(text).items():
+            joined = text[len(start) :] + piece
+            if piece and len(joined) < longest:
+                open_texts.append((text + piece, probability * p))
+                continue
+            first = index.spell_pieces(joined)[0] if joined else b""
+            found[first] = found.get(first, 0.0) + probability * p
+    return found
+
+
+def kullback_leibler(truth: dict[bytes, float], index: TokenIndex, q: np.ndarray) -> float:
+    return sum(p * math.log(p / q[index.pieces.index(t)]) for t, p in truth.items() if p > 0)
+
+
+@pytest.mark.parametrize("salt", range(8))
+def test_where_no_local_token_spans_two_of_the_cloud_it_is_exact(salt: int) -> None:
+    words = [b" a", b" ab", b" abc", b" b", b" ba", b" ca"]
+    index = TokenIndex([b"", b" a", b" ab", b" b", b"a", b"c", b" c", b"b"], [0])
+    cloud = peaked(words, f"exact {salt}", 1.0)
+    local = np.full(index.size, 1 / index.size, np.float32)
+    row = row_after(b"", cloud)
+    projection = Projector(index).project(
+        row, b"", local, successor=lambda: row_after(row.text_bytes, cloud)
+    )
+    q = dense(projection, local)
+    for piece, p in exhaustive(cloud, index).items():
+        assert q[index.pieces.index(piece)] == pytest.approx(p, abs=1e-5)
+
+
+@pytest.mark.parametrize("salt", range(8))
+def test_where_only_the_own_token_can_grow_it_is_exact(salt: int) -> None:
+    # The cloud begins with "x" more often than not, and of its tokens that alone can grow.
+    index = TokenIndex([b"", b"x", b"xa", b"xb", b"y", b"a", b"b"], [0])
+    tokens = peaked([b"x", b"y", b"a", b"b"], f"grows {salt}", 1.0)
+
+    def cloud(text: bytes) -> dict[bytes, float]:
+        given_ = tokens(text)
+        if text:
+            return given_
+        return {t: p / 2 + (t == b"x") / 2 for t, p in given_.items()}
+
+    local = np.full(index.size, 1 / index.size, np.float32)
+    row = row_after(b"", cloud)
+    projector = Projector(index)
+    truth = exhaustive(cloud, index)
+    with_next = projector.project(row, b"", local, successor=lambda: row_after(b"x", cloud))
+    assert kullback_leibler(truth, index, dense(with_next, local)) == pytest.approx(0, abs=1e-5)
+    without = projector.project(row, b"", local)
+    assert kullback_leibler(truth, index, dense(without, local)) > 0.01
+
+
+def test_more_candidates_and_the_next_row_come_nearer_to_the_truth() -> None:
+    index = TokenIndex([b"", b"a", b"b", b"c", b"ab", b"bc", b"ca", b"abc", b"cab"], [0])
+    words = [b"a", b"b", b"c", b"ba", b"ca", b"cb", b"bcc", b"ac"]
+    local = np.full(index.size, 1 / index.size, np.float32)
+    projector = Projector(index)
+
+    def mean_divergence(top: int, *, successor: bool) -> float:
+        total = 0.0
+        for salt in range(40):
+            cloud = peaked(words, f"nearer {salt}", 1.5)
+            row = row_after(b"", cloud, top)
+            following = row_after(row.text_bytes, cloud, top)
+            projection = projector.project(
+                row, b"", local, successor=constant(following) if successor else None
+            )
+            q = dense(projection, local)
+            total += kullback_leibler(exhaustive(cloud, index), index, q)
+        return total / 40
+
+    by_top = [mean_divergence(top, successor=True) for top in (1, 2, 4, 9)]
+    assert by_top == sorted(by_top, reverse=True)
+    assert by_top[-1] < 0.7 * mean_divergence(9, successor=False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(vocabularies, st.integers(0, 2**32 - 1))
+def test_between_equal_vocabularies_it_is_exact(vocabulary: list[bytes], seed: int) -> None:
+    pieces = [b"", *vocabulary]
+    p, q = np.random.default_rng(seed).dirichlet(np.full(len(pieces), 0.5), 2)
+    q = (q + 1e-6) / (q + 1e-6).sum()
+    row = row_of([*zip(vocabulary, q[1:], strict=True)], end=float(q[0]))
+    projection = Projector(TokenIndex(pieces, [0])).project(row, b"", p.astype(np.float32))
+    np.testing.assert_allclose(dense(projection, p), q, atol=2e-6)
 
 
 def test_pending_bytes_leave_only_what_begins_with_them() -> None:
@@ -196,24 +501,58 @@ def test_pending_bytes_leave_only_what_begins_with_them() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(vocabularies, texts | st.just(b"\xff") | st.just(b"a\xff"))
-def test_reach_equals_a_look_at_every_token(vocabulary: list[bytes], text: bytes) -> None:
-    pieces = [b"", *vocabulary, b"\xff", b"\xff\xff", b"a\xff\xff"]
-    index = TokenIndex(pieces, [0])
-    reach = index.reach(text)
-    extensions = {t for t, piece in enumerate(pieces) if piece.startswith(text)}
-    prefixes = {t for t, piece in enumerate(pieces) if piece and text.startswith(piece)}
-    assert set(index.order[reach.start : reach.stop].tolist()) == extensions
-    assert set(reach.prefixes) == {t for t in prefixes if pieces[t] != text}
-    assert index.own(text) == (pieces.index(text) if text in pieces else None)
+@given(vocabularies, texts, texts)
+def test_two_texts_that_no_token_joins_are_spelled_apart(
+    vocabulary: list[bytes], text: bytes, more: bytes
+) -> None:
+    index = TokenIndex([b"", *{*vocabulary, b"a", b"b", b"c"}], [0])
+    joins = [piece for piece in index.pieces if text[-1:] + more[:1] in piece]
+    assert bool(index.joining_bytes(text)[more[0]]) == bool(joins)
+    if not joins:
+        assert index.spell(text + more) == index.spell(text) + index.spell(more)
 
 
-def test_spelling_takes_the_longest_token_first() -> None:
+@settings(max_examples=200, deadline=None)
+@given(vocabularies, texts)
+def test_rivals_are_all_other_tokens_that_may_come_first(
+    vocabulary: list[bytes], text: bytes
+) -> None:
+    index = TokenIndex([b"", *vocabulary], [0])
+    related = {
+        i for i, p in enumerate(index.pieces) if p and (p.startswith(text) or text.startswith(p))
+    }
+    assert set(index.rivals(text).tolist()) == related - {index.first(text)}
+
+
+@settings(max_examples=200, deadline=None)
+@given(vocabularies, st.data())
+def test_extensions_equal_a_look_at_every_token(
+    vocabulary: list[bytes], data: st.DataObject
+) -> None:
+    pieces = [b"", *vocabulary, b"\xff", b"\xff\xff", b"d\xff\xff"]
+    token = data.draw(st.integers(1, len(pieces) - 1))
+    ids = TokenIndex(pieces, [0]).extensions(token)
+    text = pieces[token]
+    longer = {i for i, p in enumerate(pieces) if p.startswith(text) and p != text}
+    assert set(ids.tolist()) == longer
+
+
+def test_spelling_takes_the_longest_token_first_without_a_tokenizer() -> None:
     index = TokenIndex([b"", b"a", b"ab", b"abc", b"d"], [0])
-    assert index.spell(b"abc") == [3]
-    assert index.spell(b"abdabc") == [2, 4, 3]
-    assert index.spell(b"abx") == []
-    assert index.spell(b"") == []
+    assert index.spell(b"abc") == (3,)
+    assert index.spell(b"abdabc") == (2, 4, 3)
+    assert index.spell(b"abx") == ()
+    assert index.spell(b"") == ()
+
+
+def test_spelling_is_the_tokenizers_and_goes_on_after_what_is_written() -> None:
+    index = TokenIndex([b"", b"a", b"ab", b"b"], [0], lambda text: [1, 3] if text == b"ab" else [1])
+    assert index.spell(b"ab") == (1, 3)
+    assert index.spell_after(b"ab", b"", ()) == (2,), "one vocabulary: the token itself"
+    assert index.spell_after(b"ab", b"a", (b"a",)) == (3,)
+    assert index.spell_after(b"ab", b"b", (b"b",)) == ()
+    assert index.spell_after(b"ab", b"a", (b"x",)) == ()
+    assert index.spell_after(b"ab", b"a", None) == (3,)
 
 
 def test_local_alone_is_its_softmax() -> None:

@@ -12,8 +12,13 @@ from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution, pool
 from floe.fusion.projection import Projector
 from floe.fusion.scoring.scores import Scores, ScoreSheet, join
-from floe.fusion.scoring.teacher_forcing import AskedRows, Boundary, force, rows_along
-from floe.fusion.scoring.truncated_scores import add_step
+from floe.fusion.scoring.teacher_forcing import (
+    AlignedPosition,
+    StreamedDistributions,
+    prefetch_distributions,
+    score_text,
+)
+from floe.fusion.scoring.truncated_scores import add_truncated_step
 from floe.records import Alternative, Candidate, CloudToken, PoolingRule, TokenStep
 from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal, peaked, row_after
 
@@ -28,7 +33,7 @@ def read(text: list[int], salt: str = "x") -> tuple[Scores, FakeLocal]:
     rows = [local.start()[0].copy()]
     rows += [local.evaluate([token])[0].copy() for token in text]
     index = TokenIndex(local.pieces, local.end_ids)
-    scores = force(rows, text, local.pieces, lambda t: row_after(t, cloud, top=4), Projector(index))
+    scores = score_text(rows, text, index, lambda t: row_after(t, cloud, top=4))
     return scores, local
 
 
@@ -44,17 +49,22 @@ def test_scores_are_those_of_pooling_token_by_token(
     scores, local = read(text)
     cloud = peaked(CLOUD_VOCABULARY, "xcloud")
     index = TokenIndex(local.pieces, local.end_ids)
-    boundary = Boundary(lambda t: row_after(t, cloud, top=4))
+    position = AlignedPosition(lambda t: row_after(t, cloud, top=4), spelling=index)
     again = FakeLocal(VOCABULARY, peaked(VOCABULARY, "x"))
-    logits, written = again.start()[0], b""
-    for position, token in enumerate(text):
-        pending = boundary.follow(written)
+    logits = again.start()[0]
+    for place, token in enumerate(text):
         distribution = local_distribution(logits)
-        assert boundary.row is not None
-        projection = Projector(index).project(boundary.row, pending, distribution.mass)
+        assert position.row is not None
+        projection = Projector(index).project(
+            position.row,
+            position.pending,
+            distribution.mass,
+            spelled=position.spelled,
+            successor=position.successor,
+        )
         fused = pool(distribution.mass, projection, weight, rule).dense()[token]
-        assert scores.nats(weight, rule)[position] == pytest.approx(-math.log(fused), abs=1e-5)
-        written += local.pieces[token]
+        assert scores.nats(weight, rule)[place] == pytest.approx(-math.log(fused), abs=1e-5)
+        position.advance(local.pieces[token])
         logits = again.evaluate([token])[0]
 
 
@@ -63,13 +73,13 @@ def test_scores_are_those_of_pooling_token_by_token(
 def test_rows_that_were_asked_for_beforehand_give_the_same_scores(text: list[int]) -> None:
     scores, local = read(text)
     cloud = peaked(CLOUD_VOCABULARY, "xcloud")
-    rows, problem = rows_along(text, local.pieces, lambda t: row_after(t, cloud, top=4))
+    index = TokenIndex(local.pieces, local.end_ids)
+    rows, problem = prefetch_distributions(text, index, lambda t: row_after(t, cloud, top=4))
     assert problem is None
     again = FakeLocal(VOCABULARY, peaked(VOCABULARY, "x"))
     logits = [again.start()[0].copy()]
     logits += [again.evaluate([token])[0].copy() for token in text]
-    projector = Projector(TokenIndex(local.pieces, local.end_ids))
-    replayed = force(logits, text, local.pieces, rows.get, projector)
+    replayed = score_text(logits, text, index, rows.get)
     for weight in (0.0, 0.3, 1.0):
         assert (replayed.nats(weight, "linear") == scores.nats(weight, "linear")).all()
 
@@ -83,14 +93,15 @@ def test_rows_before_a_break_are_kept() -> None:
             raise broken
         return row_after(text, cloud, top=4)
 
-    rows, problem = rows_along([1, 8, 1, 8, 1, 8, 1], [b"", *VOCABULARY], asked)
+    index = TokenIndex([b"", *VOCABULARY], [0])
+    rows, problem = prefetch_distributions([1, 8, 1, 8, 1, 8, 1], index, asked)
     assert b"" in rows
     assert max(map(len, rows)) <= 2
     assert problem is broken
 
 
 def test_what_must_not_leave_is_no_request() -> None:
-    rows = AskedRows(lambda _text: None, max_requests=2, patience=1.0)
+    rows = StreamedDistributions(lambda _text: None, max_requests=2, patience=1.0)
     assert rows.after(b"secret") is None
     assert rows.after(b"secret, too") is None
     assert rows.requests == 0
@@ -128,28 +139,28 @@ def test_a_row_holds_while_the_text_agrees_and_the_cloud_is_asked_again_where_it
         asked.append(text)
         return token_row(stream[text])
 
-    boundary = Boundary(row_at)
-    assert boundary.follow(b"hel") == b"hel"
-    assert boundary.follow(b"hello") == b""
-    assert boundary.follow(b"hello w") == b" w"
-    assert boundary.follow(b"hello wi") == b""
+    position = AlignedPosition(row_at)
+    for piece, pending in ((b"hel", b"hel"), (b"lo", b""), (b" w", b" w"), (b"i", b"")):
+        position.advance(piece)
+        assert position.pending == pending
     assert asked == [b"", b"hello", b"hello wi"]
+    assert position.requests == 2
 
 
 def test_half_a_character_is_never_sent() -> None:
     text = "é".encode()
-    boundary = Boundary(lambda t: token_row(b"x" if not t else b"y"))
-    assert boundary.follow(text[:1]) == text[:1]
-    assert boundary.at == 0
-    assert boundary.follow(text) == b""
-    assert boundary.at == 2
+    position = AlignedPosition(lambda t: token_row(b"x" if not t else b"y"))
+    position.advance(text[:1])
+    assert (position.at, position.pending) == (0, text[:1])
+    position.advance(text[1:])
+    assert (position.at, position.pending) == (2, b"")
 
 
 def test_one_request_serves_as_long_as_the_text_follows_the_stream() -> None:
     vocabulary = [b"a", b"b", b" "]
     cloud = FakeCloud(peaked(vocabulary, "s"), FakeClock(), length=12)
     text = b""
-    rows = AskedRows(cloud.open, max_requests=2, patience=1.0)
+    rows = StreamedDistributions(cloud.open, max_requests=2, patience=1.0)
     for _ in range(5):
         row = rows.after(text)
         assert row is not None
@@ -198,7 +209,7 @@ def test_a_stored_token_gives_its_exact_cost_at_its_own_weight_and_nearly_so_els
     own = int(p.argmax())
     step, _ = step_of(p, q, weight, own, texts)
     sheet = ScoreSheet()
-    assert add_step(sheet, step, texts[own] + b"...", "log-linear")
+    assert add_truncated_step(sheet, step, texts[own] + b"...", "log-linear")
     scores = sheet.scores()
     for other in (0.0, 0.1, weight, 0.9, 1.0):
         fused = p**other * q ** (1 - other)
@@ -215,8 +226,8 @@ def test_the_token_that_the_person_put_in_its_place_is_the_one_that_counts() -> 
     q = np.array([0.4, 0.3, 0.1, 0.1, 0.1])
     step, _ = step_of(p, q, 0.5, 0, texts, listed=4)
     sheet = ScoreSheet()
-    add_step(sheet, step, b" blue sky", "log-linear")
-    add_step(sheet, step, b" unlisted", "log-linear")
+    add_truncated_step(sheet, step, b" blue sky", "log-linear")
+    add_truncated_step(sheet, step, b" unlisted", "log-linear")
     scores = sheet.scores()
     assert scores.own_local.tolist() == pytest.approx([0.2, 0.1])
     assert scores.own_cloud.tolist() == pytest.approx([0.3, 0.1])
@@ -225,5 +236,5 @@ def test_the_token_that_the_person_put_in_its_place_is_the_one_that_counts() -> 
 def test_a_token_without_the_cloud_tells_nothing() -> None:
     step = TokenStep(1, b"a", 0.5, None, 0.5, 1.0, "local", 0.0)
     sheet = ScoreSheet()
-    assert not add_step(sheet, step, b"a", "log-linear")
+    assert not add_truncated_step(sheet, step, b"a", "log-linear")
     assert len(sheet.scores()) == 0

@@ -200,6 +200,8 @@ def test_the_merged_row_has_the_probability_of_the_placeholder_and_of_its_rivals
     assert found[b" Tom"] == pytest.approx(0.6 * 0.9 * 0.4)
     assert found[b" the"] == pytest.approx(0.3)
     assert set(found) == {b" Anna Weber", b" Tom", b" the"}
+    assert merged.restored
+    assert {c.text_bytes for c in merged.candidates if c.restored} == {b" Anna Weber", b" Tom"}
 
 
 def test_a_candidate_that_begins_a_placeholder_is_not_offered() -> None:
@@ -207,6 +209,8 @@ def test_a_candidate_that_begins_a_placeholder_is_not_offered() -> None:
         [row(" the", 0.5, _PERSON=0.3, _PERSON__1=0.1, _PEAR=0.05), row(" end")], ended=True
     )
     assert {c.text_bytes for c in rows[0].candidates} == {b" the", b" Anna Weber", b" PEAR"}
+    assert [c.text_bytes for c in rows[0].candidates if c.restored] == [b" Anna Weber"]
+    assert not rows[0].restored
 
 
 def test_what_follows_a_placeholder_in_its_last_token_keeps_its_probabilities() -> None:

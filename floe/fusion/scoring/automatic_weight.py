@@ -54,7 +54,7 @@ def fit_weight(
     evidence: str = "",
     default: float = DEFAULT_WEIGHT,
 ) -> AutoWeight:
-    """The weight under which the person's words are the most probable.
+    """Find the weight under which the person's words are the most probable.
 
     Args:
         scores: of texts that the person wrote or corrected.
@@ -77,7 +77,7 @@ def fit_weight(
 
 
 def _worth(scores: Scores, weight: float, rule: PoolingRule) -> tuple[str, float]:
-    """What the weight does for the scores, in words and as `AutoWeight.gain`."""
+    """Say what the weight does for the scores, in words and as `AutoWeight.gain`."""
     alone = {"this device": _nats(scores, 1.0, rule), "the cloud": _nats(scores, 0.0, rule)}
     better = min(alone, key=alone.__getitem__)
     if weight in (0.0, 1.0):
@@ -99,7 +99,7 @@ def best_weight(
     default: float = DEFAULT_WEIGHT,
     prior_tokens: float = PRIOR_TOKENS,
 ) -> float:
-    """The least of a convex function, by golden section.
+    """Find the least of a convex function, by golden section.
 
     Args:
         scores: at least one position.

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from floe.fusion.pooling import LocalDistribution
+from floe.fusion.pooling import LEAST_REST, LocalDistribution
 from floe.fusion.projection import Projection
 from floe.records import PoolingRule
 
@@ -25,7 +25,6 @@ LEAST: Final = 1e-12
 """No token is impossible: 40 bits are the most that one can cost a model."""
 _SMALL: Final = 1e-9
 """Pairs with both probabilities below this are left to the pair of all others."""
-_NO_REST: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class ScoreSheet:
         q = projection.mass
         rest_p = max(1.0 - float(p.sum()), 0.0)
         rest_q = projection.tail
-        if rest_p <= _NO_REST:  # the named tokens are the whole vocabulary
+        if rest_p <= LEAST_REST:  # the named tokens are the whole vocabulary
             q, rest_p, rest_q = q / q.sum(), 0.0, 0.0
         own_p = local.probability(token)
         at = np.flatnonzero(projection.ids == token)
@@ -141,7 +140,7 @@ class ScoreSheet:
 
 
 def join(parts: Iterable[Scores]) -> Scores:
-    """The positions of several in one."""
+    """Put the positions of several in one."""
     given = [part for part in parts if len(part)]
     if not given:
         return ScoreSheet().scores()

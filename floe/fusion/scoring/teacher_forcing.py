@@ -1,8 +1,8 @@
 """A given text read by both models as if they had written it: what each token would have got.
 
-Teacher forcing along the local model's own tokenisation, with the cloud's rows at the boundaries
-that a followed stream would have had: a row holds while the text agrees with the cloud's own
-token; where it leaves that, the cloud is asked again for what follows the text so far.
+Teacher forcing along the local model's own tokenisation, with the cloud's distributions at the
+boundaries that a followed stream would have had (see `fusion.cursor.Cursor`, whose rule this is):
+where the text leaves a stream, the cloud is asked again for what follows the text so far.
 """
 
 import time
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.errors import CloudError
+from floe.fusion.cursor import Cursor, Spelling, whole_characters
+from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution
-from floe.fusion.projection import Projector
+from floe.fusion.projection import Projector, Spelled
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.fusion.scoring.scores import Scores, ScoreSheet
 from floe.records import CloudToken
@@ -22,49 +24,86 @@ RowAfter = Callable[[bytes], CloudToken | None]
 """The cloud's row after the beginning of a text; None: it will not be asked any more."""
 
 
-class Boundary:
+class AlignedPosition:
     """Where the row in force begins, as the text grows.
 
     Attributes:
         row: candidates for the cloud token that begins at the boundary; None: no more rows.
         at: bytes of the text before the boundary.
+        requests: streams that a follower would have opened so far.
     """
 
-    def __init__(self, row_after: RowAfter, *, shared_vocabulary: bool = False) -> None:
-        """At the beginning of an empty text. `shared_vocabulary`: see `fusion.cursor.Cursor`."""
+    def __init__(
+        self,
+        row_after: RowAfter,
+        *,
+        shared_vocabulary: bool = False,
+        spelling: Spelling | None = None,
+    ) -> None:
+        """Start at the beginning of an empty text.
+
+        Args:
+            row_after: the cloud.
+            shared_vocabulary: see `fusion.cursor.Cursor`.
+            spelling: see `fusion.cursor.Cursor`.
+        """
         self._row_after = row_after
         self._shared = shared_vocabulary
+        self._cursor = Cursor(shared_vocabulary=shared_vocabulary, spelling=spelling)
+        self._text = b""
         self.at = 0
-        self.row = row_after(b"")
+        self.requests = 1
+        self.row: CloudToken | None = None
+        self._settle()
 
-    def follow(self, text: bytes) -> bytes:
-        """The text has grown to `text`; returns its bytes since the boundary."""
-        while self.row is not None and self.at < len(text):
-            pending = text[self.at :]
-            own = self.row.text_bytes
-            if own and not self.row.end and pending.startswith(own):
-                self._move(text[: self.at + len(own)])
-            elif self._shared or self.row.end or not own.startswith(pending):
-                # What can be sent ends with a whole character.
-                whole = text.decode("utf-8", "ignore").encode()
-                if len(whole) == self.at:
-                    break
-                self._move(whole)
-            else:
-                break
-        return text[self.at :]
+    @property
+    def pending(self) -> bytes:
+        """Bytes of the text since the boundary."""
+        return self._cursor.pending
 
-    def _move(self, text: bytes) -> None:
-        self.at = len(text)
-        self.row = self._row_after(text)
+    @property
+    def spelled(self) -> Spelled | None:
+        """The local tokens that make up `pending`; None if one began before the boundary."""
+        return self._cursor.spelled
+
+    def advance(self, piece: bytes) -> None:
+        """Take note that the text has grown by `piece`, a local token."""
+        self._text += piece
+        self._cursor.advance(piece)
+        self._settle()
+
+    def successor(self) -> CloudToken | None:
+        """Ask for the row after the own token of the one in force."""
+        if self.row is None or self.row.end or self._shared:
+            return None
+        return self._row_after(self._text[: self.at] + self.row.text_bytes)
+
+    def _settle(self) -> None:
+        """Ask for rows until one holds."""
+        cursor = self._cursor
+        while cursor.row is None:
+            if cursor.lost:
+                _, rest = whole_characters(self._text)
+                cursor = self._cursor = cursor.reopen(rest)
+                self.requests += 1
+            self.at = len(self._text) - len(cursor.pending)
+            text = self._text[: self.at]
+            if cursor.undecided:
+                text += cursor.upcoming(1)[0].text_bytes
+            row = self._row_after(text)
+            if row is None:
+                self.row = None
+                return
+            cursor.add([row])
+        self.at = len(self._text) - len(cursor.pending)
+        self.row = cursor.row
 
 
-def force(
+def score_text(
     logits: Iterable[NDArray[np.float32]],
     tokens: Sequence[int],
-    pieces: Sequence[bytes],
+    index: TokenIndex,
     row_after: RowAfter,
-    projector: Projector,
     *,
     shared_vocabulary: bool = False,
 ) -> Scores:
@@ -73,33 +112,38 @@ def force(
     Args:
         logits: float32 of shape (vocabulary,) before each token; more are left alone.
         tokens: the text as the local model spells it.
-        pieces: bytes of each token by id.
+        index: the local vocabulary.
         row_after: the cloud; after its first None the rest of the text is left out.
-        projector: onto the local vocabulary.
         shared_vocabulary: tokens of both models correspond one to one.
     """
     sheet = ScoreSheet()
-    boundary = Boundary(row_after, shared_vocabulary=shared_vocabulary)
-    text = b""
+    projector = Projector(index)
+    position = AlignedPosition(row_after, shared_vocabulary=shared_vocabulary, spelling=index)
     for token, row_logits in zip(tokens, logits, strict=False):
-        pending = boundary.follow(text)
-        if boundary.row is None:
+        if position.row is None:
             break
         local = local_distribution(row_logits)
-        projection = projector.project(boundary.row, pending, local.mass)
-        sheet.add(local, projection, token, len(pieces[token]))
-        text += pieces[token]
+        projection = projector.project(
+            position.row,
+            position.pending,
+            local.mass,
+            spelled=position.spelled,
+            successor=position.successor,
+        )
+        piece = index.pieces[token]
+        sheet.add(local, projection, token, len(piece))
+        position.advance(piece)
     return sheet.scores()
 
 
-def rows_along(
+def prefetch_distributions(
     tokens: Sequence[int],
-    pieces: Sequence[bytes],
+    index: TokenIndex,
     row_after: RowAfter,
     *,
     shared_vocabulary: bool = False,
 ) -> tuple[dict[bytes, CloudToken], CloudError | None]:
-    """All rows that `force` will ask for along a text, by the text before each.
+    """Ask for all rows that `score_text` may need along a text, by the text before each.
 
     For a cloud that takes its time: no model has to wait for it.
 
@@ -109,25 +153,28 @@ def rows_along(
     rows: dict[bytes, CloudToken] = {}
 
     def kept(text: bytes) -> CloudToken | None:
-        row = row_after(text)
+        row = rows.get(text) or row_after(text)
         if row is not None:
             rows[text] = row
         return row
 
     try:
-        boundary = Boundary(kept, shared_vocabulary=shared_vocabulary)
-        text = b""
+        position = AlignedPosition(kept, shared_vocabulary=shared_vocabulary, spelling=index)
+        at = -1
         for token in tokens:
-            boundary.follow(text)
-            if boundary.row is None:
+            if position.row is None:
                 break
-            text += pieces[token]
+            if position.at != at:
+                # It is the next of the same stream, and at hand only as long as that is open.
+                position.successor()
+                at = position.at
+            position.advance(index.pieces[token])
     except CloudError as error:
         return rows, error
     return rows, None
 
 
-class AskedRows:
+class StreamedDistributions:
     """Rows from a real endpoint along a given text, with as few requests as a stream allows.
 
     A stream is left only where the text leaves it. Knows neither HTTP nor keys.
@@ -157,7 +204,10 @@ class AskedRows:
         self.requests = 0
 
     def after(self, text: bytes) -> CloudToken | None:
-        """The row after `text`; None: the budget is spent, it must not leave, or nothing comes.
+        """Ask for the row after `text`.
+
+        Returns:
+            None if the budget is spent, the text must not leave, or nothing comes.
 
         Raises:
             CloudError: the cloud refused or broke off.

@@ -19,7 +19,7 @@ _WEIGHTS: Final = (0.02, 0.98)
 """Nearer to an end the normaliser is 1 whatever the others do."""
 
 
-def add_step(sheet: ScoreSheet, step: TokenStep, text: bytes, rule: PoolingRule) -> bool:
+def add_truncated_step(sheet: ScoreSheet, step: TokenStep, text: bytes, rule: PoolingRule) -> bool:
     """One fused step whose place in a text of the person's is taken by the beginning of `text`.
 
     Where `text` goes on with none of the known tokens, it counts as one of the others: that much
