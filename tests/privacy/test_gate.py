@@ -424,13 +424,13 @@ def test_a_request_that_may_not_leave_is_none_of_the_budget(clock: FakeClock) ->
         lambda partial: cloud.open(partial) if allowed else None, lambda _sentence: None
     )
     before = clock.now
-    assert follower.row(1.0) is None
+    assert follower.next_distribution(1.0) is None
     assert follower.absence == "local"
     assert follower.requests == 0
     assert clock.now == before, "nothing is waited for"
     follower.advance(b"a")
     allowed = True
-    assert follower.row(1.0) is not None
+    assert follower.next_distribution(1.0) is not None
     assert cloud.opened == ["a"]
 
 

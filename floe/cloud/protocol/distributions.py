@@ -21,7 +21,7 @@ from floe.cloud.protocol.choices import (
     tops_of,
 )
 from floe.cloud.protocol.spelling import (
-    Spelling,
+    TokenEncoding,
     detect_spelling,
     is_end,
     is_textless,
@@ -169,7 +169,7 @@ class _Aligner:
         self._at = 0
         self._written = bytearray()
         self._unpaid = bytearray()
-        self._spelling = Spelling.PLAIN
+        self._spelling = TokenEncoding.PLAIN
         self._exact = True
         self._textless: Entry | None = None
         self.count = 0.0
@@ -216,7 +216,7 @@ class _Aligner:
         candidates: tuple[Candidate, ...] = ()
         if entry is not None:
             exact = self._exact and entry.get("bytes") is not None
-            spelling = Spelling.EXACT if exact else self._spelling
+            spelling = TokenEncoding.EXACT if exact else self._spelling
             candidates = _merge_candidates(entry, b"", spelling, end=True)
         return CloudToken(b"", candidates or (bare,), end=True)
 
@@ -224,7 +224,7 @@ class _Aligner:
         """Return whether entries, beginning with the first, spell the beginning of a text."""
         return bool(entries) and self._follows(entries, text, 0)
 
-    def _match(self, entry: Entry, text: bytes, at: int) -> tuple[bytes, Spelling] | None:
+    def _match(self, entry: Entry, text: bytes, at: int) -> tuple[bytes, TokenEncoding] | None:
         """Return how an entry spells what stands at a place, or begins with all that does."""
         beginning = None
         for data, spelling in self._spellings(entry):
@@ -234,7 +234,7 @@ class _Aligner:
                 beginning = data, spelling
         return beginning
 
-    def _spellings(self, entry: Entry) -> Iterator[tuple[bytes, Spelling]]:
+    def _spellings(self, entry: Entry) -> Iterator[tuple[bytes, TokenEncoding]]:
         for data, spelling in spellings(entry, self._spelling):
             yield data, spelling
             # The space before the first word of an answer is often left out of the text.
@@ -329,20 +329,20 @@ class _Aligner:
         self.count += min(len(data) / _LONG_TOKEN, 1.0)
         return CloudToken(data, (_plain_candidate(data),))
 
-    def _take_row(self, entry: Entry, data: bytes, spelling: Spelling) -> CloudToken:
+    def _take_row(self, entry: Entry, data: bytes, spelling: TokenEncoding) -> CloudToken:
         unspaced = spell(entry, spelling) != data
         self._take(len(data))
         self._unpaid.clear()
         self.count += 1
-        if spelling is not Spelling.EXACT:
-            self._exact = self._exact and spell(entry, Spelling.EXACT) is None
-            if self._spelling is Spelling.SPACELESS:
+        if spelling is not TokenEncoding.EXACT:
+            self._exact = self._exact and spell(entry, TokenEncoding.EXACT) is None
+            if self._spelling is TokenEncoding.SPACELESS:
                 # Where some have lost their space, nobody knows of the others whether they had one.
-                spelling = Spelling.SPACELESS
+                spelling = TokenEncoding.SPACELESS
             else:
                 told = detect_spelling(entry, tops_of(entry))
                 known = told if told is not None else self._spelling
-                if spelling is not Spelling.SPACELESS and spell(entry, known) == data:
+                if spelling is not TokenEncoding.SPACELESS and spell(entry, known) == data:
                     spelling = known
             self._spelling = spelling
         elif not self._exact and spell(entry, self._spelling) == data:
@@ -356,7 +356,7 @@ def _plain_candidate(data: bytes) -> Candidate:
 
 
 def _merge_candidates(
-    entry: Entry, data: bytes, spelling: Spelling, *, end: bool, unspaced: bool = False
+    entry: Entry, data: bytes, spelling: TokenEncoding, *, end: bool, unspaced: bool = False
 ) -> tuple[Candidate, ...]:
     """Return distinct candidates, best first, with a mass of at most 1.
 
@@ -394,7 +394,9 @@ def _merge_candidates(
     return tuple(Candidate(key[0], min(logprob - excess, 0.0), key[1]) for key, logprob in ranked)
 
 
-def _read_candidate(top: Entry, spelling: Spelling, *, unspaced: bool) -> tuple[bytes, bool] | None:
+def _read_candidate(
+    top: Entry, spelling: TokenEncoding, *, unspaced: bool
+) -> tuple[bytes, bool] | None:
     """Return the bytes of a candidate and whether it is an end; None if nobody can tell."""
     if is_end(top):
         return b"", True

@@ -40,7 +40,7 @@ _MAX_TOKEN_BYTES: Final = 1024
 """Bytes; no vocabulary has a longer one."""
 
 
-class Spelling(Enum):
+class TokenEncoding(Enum):
     """A way of writing tokens."""
 
     EXACT = auto()
@@ -86,13 +86,13 @@ def is_textless(entry: Entry) -> bool:
     return not entry.get("token") and not entry.get("bytes")
 
 
-def spell(entry: Entry, spelling: Spelling) -> bytes | None:
+def spell(entry: Entry, spelling: TokenEncoding) -> bytes | None:
     """Return the bytes of a token in one spelling; None if it does not tell them."""
     data: bytes | None
     token = entry.get("token")
     if isinstance(token, str) and _NUMBER.fullmatch(token):
         return None
-    if spelling is Spelling.EXACT:
+    if spelling is TokenEncoding.EXACT:
         data = read_bytes(entry.get("bytes"))
     else:
         data = _decode_token(token, spelling) if isinstance(token, str) else None
@@ -101,55 +101,55 @@ def spell(entry: Entry, spelling: Spelling) -> bytes | None:
     return data
 
 
-def spell_candidate(entry: Entry, spelling: Spelling) -> bytes | None:
+def spell_candidate(entry: Entry, spelling: TokenEncoding) -> bytes | None:
     """Return the bytes of a candidate in a row whose chosen token has this spelling."""
-    if spelling is Spelling.SPACELESS:
+    if spelling is TokenEncoding.SPACELESS:
         return None
     data = spell(entry, spelling)
-    if data is None and spelling is Spelling.EXACT:
-        data = spell(entry, Spelling.PLAIN)
+    if data is None and spelling is TokenEncoding.EXACT:
+        data = spell(entry, TokenEncoding.PLAIN)
     return data
 
 
-def spellings(entry: Entry, likely: Spelling) -> Iterator[tuple[bytes, Spelling]]:
+def spellings(entry: Entry, likely: TokenEncoding) -> Iterator[tuple[bytes, TokenEncoding]]:
     """Yield the bytes that a token may have, the likely ones first, each once."""
     seen = set()
-    for spelling in (Spelling.EXACT, likely, *Spelling):
+    for spelling in (TokenEncoding.EXACT, likely, *TokenEncoding):
         data = spell(entry, spelling)
         if data is not None and data not in seen:
             seen.add(data)
             yield data, spelling
 
 
-def detect_spelling(entry: Entry, tops: Sequence[Entry]) -> Spelling | None:
+def detect_spelling(entry: Entry, tops: Sequence[Entry]) -> TokenEncoding | None:
     """Find out how tokens without bytes are spelled, from a row that can tell.
 
     `č` may be a letter or a carriage return; but GPT-2's spelling has no white space, and among
     twenty candidates there is nearly always one with a space.
     """
-    if spell(entry, Spelling.EXACT) is not None:
+    if spell(entry, TokenEncoding.EXACT) is not None:
         return None
     tokens = [str(each.get("token")) for each in (entry, *tops)]
     if any(character in token for token in tokens for character in " \n\t"):
-        return Spelling.PLAIN
+        return TokenEncoding.PLAIN
     if any(token.startswith("Ġ") or "Ċ" in token for token in tokens):
-        return Spelling.GPT2
-    return Spelling.SENTENCEPIECE if any(_SPACE in token for token in tokens) else None
+        return TokenEncoding.GPT2
+    return TokenEncoding.SENTENCEPIECE if any(_SPACE in token for token in tokens) else None
 
 
-def _decode_token(token: str, spelling: Spelling) -> bytes | None:
+def _decode_token(token: str, spelling: TokenEncoding) -> bytes | None:
     # OpenAI's own spelling of pieces of characters: `bytes: \xf0\x9f`.
     if token.startswith("bytes:") and "\\x" in token:
         return _unescape(token.removeprefix("bytes:"))
     if _ESCAPES.fullmatch(token):
         return _unescape(token)
-    if spelling is Spelling.GPT2:
+    if spelling is TokenEncoding.GPT2:
         # A token with another character is none of this spelling's: it stands for itself.
         if all(character in _GPT2 for character in token):
             return bytes(_GPT2[character] for character in token)
-    elif spelling is Spelling.SENTENCEPIECE:
+    elif spelling is TokenEncoding.SENTENCEPIECE:
         token = token.replace(_SPACE, " ")
-    elif spelling is Spelling.SPACELESS and token:
+    elif spelling is TokenEncoding.SPACELESS and token:
         token = " " + token
     return token.encode("utf-8", "replace")
 
