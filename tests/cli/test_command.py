@@ -105,6 +105,12 @@ def test_train_does_what_the_button_does(tmp_path: Path) -> None:
     assert found["status"] == "complete"
     assert found["held_out_after"] < found["held_out_before"]
     assert found["adopted"] is True
+    # What the new adapter wrote by itself.
+    assert 0 < found["ended"] <= 1
+    assert 0.5 < found["distinct4"] <= 1
+    assert found["right"] >= 6
+    assert found["manner"] >= 0.5
     assert (tmp_path / "adapters").exists()
+    assert list((tmp_path / "base_answers").iterdir())
     with Store(tmp_path / "floe.db") as store:
         assert len(store.conversations()) == 22
