@@ -91,7 +91,7 @@ def test_an_answer_on_its_way_does_not_undo_what_was_just_chosen(page: Page, app
     )
     assert shown == [True, "true"]
     # The server means it.
-    expect(page.get_by_label("the first")).to_be_checked()
+    expect(page.get_by_role("radio", name="the first")).to_be_checked()
     expect(page.get_by_role("switch", name="On?")).to_have_attribute("aria-checked", "false")
 
 
