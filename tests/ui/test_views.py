@@ -180,7 +180,7 @@ def test_asking_the_cloud_about_own_answers_is_a_wish_that_is_kept(page: Page, a
     person = Person(page, app)
     person.go("Personalise")
     sheet = page.locator("#ownWeight")
-    wish = sheet.get_by_role("switch", name="Ask the cloud about a few answers")
+    wish = sheet.get_by_role("switch", name="Ask the cloud about a few of the answers set aside")
     expect(wish).to_have_attribute("aria-checked", "false")
     expect(sheet.get_by_role("status")).to_contain_text("the middle way")
     expect(sheet.get_by_role("button", name="Fit it now")).to_be_hidden()
