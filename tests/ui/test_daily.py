@@ -118,8 +118,10 @@ def test_what_broke_off_goes_on_and_what_waits_says_so(page: Page, app: App) -> 
     expect(person.answer.locator(".switcher")).to_have_text("1/2")
     assert person.answer_text == begun
 
-    page.locator("#length input[type=number]").fill("2048")
-    page.locator("#length input[type=number]").press("Enter")
+    page.locator("#advanced summary").click()
+    page.get_by_label("Longest answer").fill("2048")
+    page.get_by_label("Longest answer").press("Enter")
+    page.keyboard.press("Escape")
     page.click(".new-chat")
     person.send("Tell me a very long story about a lamp.")
     person.wait_for_tokens(3)

@@ -149,10 +149,13 @@ class ChatActions:
     ) -> Changes:
         """Show another conversation, and the message begun there; `text` stays where it was."""
         before = session.conversation
-        self._drafts.keep(before, read_text(text))
+        text = read_text(text)
+        self._drafts.keep(before, text)
         shown = self._show(session, conversation_id, message_id, flash=True)
-        if conversation_id != before:
-            shown[self.parts.prompt] = self._drafts.text(conversation_id)
+        draft = self._drafts.text(conversation_id)
+        # Nothing is set where nothing changes: what has been typed meanwhile stays.
+        if conversation_id != before and draft != text:
+            shown[self.parts.prompt] = draft
         return shown
 
     def keep_draft(self, session: Session, text: str) -> None:
