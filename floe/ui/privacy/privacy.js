@@ -52,7 +52,7 @@ floe.privacyRules = (part) => {
       state,
       policy,
       floe.el(
-        "small",
+        "p",
         {},
         "The check reads English best, and fifteen other languages. Text in Greek, Hebrew, Hindi, Thai and other scripts it reads badly: such a message stays here, and you are asked.",
       ),
