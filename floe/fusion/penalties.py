@@ -141,7 +141,7 @@ class Penalties:
         return np.where(counts > 0, by, 0.0)
 
     def _dry_penalties(self) -> dict[int, float]:
-        """What DRY takes off the logits, by token."""
+        """Compute what DRY takes off the logits, by token."""
         sampling = self._sampling
         allowed = sampling.dry_allowed_length
         start = max(0, len(self._history) - sampling.dry_range) if sampling.dry_range > 0 else 0

@@ -37,7 +37,7 @@ class EndingResponse(StreamingResponse):
     def __init__(
         self, body: AsyncIterator[bytes], ended: Callable[[], None], media_type: str
     ) -> None:
-        """`ended` is called once nothing more of it is sent."""
+        """Begin nothing yet; `ended` is called once nothing more of it is sent."""
         super().__init__(body, media_type=media_type)
         self._ended = ended
 

@@ -99,7 +99,7 @@ class StopFilter:
         return shown
 
     def flush(self) -> str:
-        """What was held back as the possible beginning of a stop string."""
+        """Return what was held back as the possible beginning of a stop string."""
         rest, self._pending = self._pending, ""
         return rest
 
@@ -111,7 +111,7 @@ def _overlap(text: str, stop: str) -> int:
 
 
 def completion_head(kind: str, model: str) -> dict[str, Any]:
-    """What a completion, and each of its chunks, begins with."""
+    """Return what a completion, and each of its chunks, begins with."""
     name = f"chatcmpl-{uuid.uuid4().hex}"
     return {"id": name, "object": kind, "created": int(time.time()), "model": model}
 
@@ -127,7 +127,7 @@ def delta_choice(
 def whole_choice(
     text: str, rows: Sequence[dict[str, Any]] | None, reason: str | None
 ) -> dict[str, Any]:
-    """The choice of a completion in one piece; `rows` None: no log-probabilities."""
+    """Return the choice of a completion in one piece; `rows` None: no log-probabilities."""
     return {
         "index": 0,
         "message": {"role": "assistant", "content": text},
@@ -153,7 +153,7 @@ def server_event(
 
 
 def event_of(body: dict[str, Any]) -> bytes:
-    """A server-sent event with any body."""
+    """Return a server-sent event with any body."""
     return b"data: " + orjson.dumps(body) + b"\n\n"
 
 
@@ -162,7 +162,7 @@ STREAM_END: Final = b"data: [DONE]\n\n"
 
 
 def bad_request(error: Exception) -> ApiError:
-    """The 400 for a body that could not be read, without repeating any of it."""
+    """Return the 400 for a body that could not be read, without repeating any of it."""
     message, param = "The body is not a JSON object.", ""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
