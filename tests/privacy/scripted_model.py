@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 PIECE = re.compile(r" ?[A-Za-z]{1,4}| ?\d{1,3}|\s?[^A-Za-z\d\s]|\s")
 """Words fall into pieces of at most four letters, so that names and numbers come bit by bit."""
 
@@ -37,7 +41,7 @@ def after(script: Sequence[bytes], said: bytes) -> int:
 class ScriptedModel:
     """What `Assistant` needs of a `LlamaModel`; `script` is what it wants to say next."""
 
-    metadata: Mapping[str, str] = {}
+    metadata: Mapping[str, str] = {"tokenizer.chat_template": CHATML}
     context_size = 4096
     bit_exact_batch_size = 16
     batch_invariant_min_size = 1
