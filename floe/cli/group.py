@@ -4,6 +4,7 @@ floe group host prepare --address 192.168.1.20    make the group's certificates,
 floe group host start                             run the server, in the foreground
 floe group host admit anna.pub                    let a device in
 floe group host run --rounds 5                    start rounds and show their log
+floe group join 192.168.1.20:8000 ca.crt          take part, until Ctrl-C
 """
 
 import sys
@@ -16,6 +17,10 @@ def main(arguments: Sequence[str]) -> int:
         from floe.federation.group.host import main as host  # noqa: PLC0415 - certificates take time
 
         return host(list(arguments[1:]))
+    if arguments[:1] == ["join"]:
+        from floe.cli.join_group import main as join  # noqa: PLC0415 - needs the planner
+
+        return join(list(arguments[1:]))
     asked = arguments[:1] in (["-h"], ["--help"])
     (sys.stdout if asked else sys.stderr).write(__doc__ or "")
     return 0 if asked else 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,40 @@ def test_train_does_what_the_button_does(tmp_path: Path) -> None:
     assert list((tmp_path / "base_answers").iterdir())
     with Store(tmp_path / "floe.db") as store:
         assert len(store.conversations()) == 22
+
+
+def test_a_device_joins_a_group_stays_over_the_end_and_leaves(tmp_path: Path) -> None:
+    where = ("--data-dir", str(tmp_path))
+
+    def join(*words: str) -> tuple[int, str, str]:
+        return floe("group", "join", *words, *where)
+
+    code, key, _ = join("--key")
+    assert (code, key.split()[0]) == (0, "ecdsa-sha2-nistp256")
+    assert join("--key")[1] == key
+    assert floe("group", "host", "prepare", "--address", "127.0.0.1", *where)[0] == 0
+    certificate = str(tmp_path / "flower" / "host" / "ca.crt")
+    code, _, said = join("127.0.0.1:9", certificate)
+    assert (code, "Add --allow" in said) == (1, True)
+    assert floe("import", str(ROOT / "data" / "examples" / "site.jsonl"), *where)[0] == 0
+    words = ["127.0.0.1:9", certificate, "--allow", "--json", *where]
+    member = subprocess.Popen(
+        [sys.executable, "-m", "floe", "group", "join", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert member.stderr is not None
+        # Nobody listens on port 9.
+        assert any("cannot be reached" in line for line in member.stderr)
+        member.send_signal(signal.SIGINT)
+        told, _ = member.communicate(timeout=60)
+    finally:
+        member.terminate()
+    assert json.loads(told)["status"] == "running"
+    assert member.returncode == 0
+    code, told, _ = join("--leave", "--json")
+    assert (code, json.loads(told)["status"]) == (0, "left")
+    assert "is in no group" in floe("group", "join", "--data-dir", str(tmp_path / "new"))[2]

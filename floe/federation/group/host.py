@@ -196,16 +196,21 @@ def _command(flags: argparse.Namespace, folder: Path) -> list[str]:
 def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="floe group host", description=__doc__)
     parser.add_argument("--data-dir", type=Path)
+    # After the command, too, as everywhere else.
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data-dir", type=Path, default=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True)
-    made = commands.add_parser("prepare", help="make the group's certificates")
+    made = commands.add_parser("prepare", help="make the group's certificates", parents=[common])
     made.add_argument("--address", required=True, help="where the members reach this machine")
     made.add_argument("--port", type=int, default=PORT)
-    start = commands.add_parser("start", help="run the SuperLink until it is interrupted")
+    start = commands.add_parser(
+        "start", help="run the SuperLink until it is interrupted", parents=[common]
+    )
     start.add_argument("--listen", default="127.0.0.1", help="0.0.0.0: let other machines in")
     start.add_argument("--port", type=int, default=PORT)
-    admit = commands.add_parser("admit", help="let a device in")
+    admit = commands.add_parser("admit", help="let a device in", parents=[common])
     admit.add_argument("key", type=Path, help="the device's public key")
-    run = commands.add_parser("run", help="start rounds and show their log")
+    run = commands.add_parser("run", help="start rounds and show their log", parents=[common])
     run.add_argument("--rounds", type=int, default=5)
     run.add_argument("--min-devices", type=int, default=2)
     run.add_argument("--noise-multiplier", type=float, default=0.0)
