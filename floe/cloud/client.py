@@ -360,7 +360,7 @@ class CloudClient:
         done = Exchange()
         clock = asyncio.get_running_loop().time
         began = clock()
-        accepted = over = False
+        accepted = dropped = over = False
         tokens = request.body.get("max_tokens") or request.body.get("max_completion_tokens") or 0
         most = max(_MAX_CHUNKS, 2 * tokens)
         try:
@@ -381,10 +381,13 @@ class CloudClient:
                 done.refusal = self._endpoint.refusal_of(error)
                 done.refused = is_refusal(error)
                 done.loading = is_loading(error)
+                dropped = isinstance(error.__cause__, _DROPPED)
         if done.error is None and not over and len(done.chunks) < most:
             done.error = self._incomplete_error()
-        if done.error is not None and accepted and not done.chunks and clock() < began + seconds:
-            # llama-cpp-python's server without --logits_all, asked for log-probabilities.
+        began_none = (accepted or dropped) and not done.chunks
+        if done.error is not None and began_none and clock() < began + seconds:
+            # llama-cpp-python's server without --logits_all, asked for log-probabilities: whether
+            # the head of its answer is out by then is a matter of luck.
             done.refusal, done.refused = "nothing came", True
         return done
 

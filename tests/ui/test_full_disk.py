@@ -58,6 +58,7 @@ def test_a_full_disk_is_told_and_nothing_that_was_shown_is_lost(
 
         disk.fill()
         page.locator(".new-chat").click()
+        expect(person.prompt).to_have_value("")  # the draft has stayed with its chat
         person.send("Is anybody there?")
         expect(person.notice).to_contain_text("disk is full")
         expect(person.prompt).to_have_value("Is anybody there?")

@@ -64,5 +64,6 @@ def test_every_selector_of_gradios_matches_in_the_running_page(fresh: App, page:
     page.goto(fresh.url)
     expect(page.locator("#conversations .new-chat")).to_be_visible()
     expect(page.locator("#group .sheet").first).to_be_attached()
+    expect(page.locator("#mode .selected")).to_be_attached()
     expected = selectors(SHEET.read_text(encoding="utf-8"))
     assert page.evaluate(_UNMATCHED, [*expected, "#chat .no-such-name"]) == ["#chat .no-such-name"]
