@@ -1,7 +1,7 @@
 """The person's last choices in the page, kept in the store and found again after a restart."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from floe.store import Store
 
 KEY: Final = "page"
 
-SAMPLING_NAMES: Final = (
+SamplingName: TypeAlias = Literal[
     "temperature",
     "max_tokens",
     "top_p",
@@ -24,8 +24,10 @@ SAMPLING_NAMES: Final = (
     "dry_multiplier",
     "seed",
     "stop",
-)
+]
 """The settings of sampling that can be chosen in the page."""
+
+SAMPLING_NAMES: Final[tuple[SamplingName, ...]] = get_args(SamplingName)
 
 _GREEDY: Final = Sampling()
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 import gradio as gr
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from floe.chat.preferences import SamplingName
 from floe.chats.one_chat import ChatFileKind
 from floe.errors import FloeError, PageError, PromptError
 from floe.kept_records import RowId
@@ -32,18 +33,6 @@ def _whole(text: Any) -> Any:
 LongText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_TEXT)]
 ShortText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=1000)]
 Use: TypeAlias = Literal["train", "federate"]
-SamplingName: TypeAlias = Literal[
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repeat_penalty",
-    "dry_multiplier",
-    "seed",
-    "stop",
-]
-"""See `chat.preferences.SAMPLING_NAMES`."""
 
 
 class _Asked(BaseModel):
