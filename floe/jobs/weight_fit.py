@@ -15,6 +15,7 @@ from typing import Final
 
 from floe.chat.assistant import Assistant
 from floe.chat.preferences import Preferences
+from floe.chat.turn_routes import requests_left_today
 from floe.cloud.answer import CloudRequests
 from floe.cloud.stream import Stream
 from floe.config import Settings
@@ -114,7 +115,7 @@ class WeightFitJob:
     def _fit_on_answers(self, held_out: Collection[int]) -> None:
         self._wait_for_cloud()
         options = Preferences.load(self._store).options()
-        left = self._assistant.requests_left_today(replace(options, max_requests=MAX_REQUESTS))
+        left = requests_left_today(self._store, replace(options, max_requests=MAX_REQUESTS))
         if left <= 0:
             raise CloudError(
                 f"The budget of {options.daily_requests} cloud requests a day is used up."

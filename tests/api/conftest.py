@@ -112,7 +112,7 @@ def serve(
 
     monkeypatch.setattr(Assistant, "respond", watched)
     monkeypatch.setattr(
-        "floe.chat.assistant.FollowPolicy", functools.partial(FollowPolicy, min_spacing=0.0)
+        "floe.chat.answer_decoder.FollowPolicy", functools.partial(FollowPolicy, min_spacing=0.0)
     )
     with ExitStack() as opened:
 

@@ -59,7 +59,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     # An answer of the cloud alone waits ten seconds for a word.
-    monkeypatch.setattr("floe.chat.assistant.CLOUD_PATIENCE", 3.0)
+    monkeypatch.setattr("floe.chat.answer_decoder.CLOUD_PATIENCE", 3.0)
 
 
 @pytest.fixture

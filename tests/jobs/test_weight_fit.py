@@ -17,6 +17,7 @@ import pytest
 
 from floe.chat.assistant import Assistant
 from floe.chat.preferences import Preferences
+from floe.chat.turn_routes import requests_left_today
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.fusion.scoring.automatic_weight import DEFAULT_WEIGHT
@@ -191,7 +192,7 @@ def test_requests_stay_within_both_budgets_and_count_for_the_day(
     house.fit()
     assert 0 < len(cloud.bodies) <= MAX_REQUESTS
     options = replace(Preferences().options(), max_requests=1000, daily_requests=500)
-    assert house.assistant.requests_left_today(options) == 500 - len(cloud.bodies)
+    assert requests_left_today(house.store, options) == 500 - len(cloud.bodies)
     Preferences.update(house.store, daily_requests=len(cloud.bodies) + 5)
     before = len(cloud.bodies)
     house.fit()

@@ -115,7 +115,7 @@ def assistant(
 ) -> Iterator[Assistant]:
     # A server on loopback needs no rest between two requests.
     monkeypatch.setattr(
-        "floe.chat.assistant.FollowPolicy", functools.partial(FollowPolicy, min_spacing=0.0)
+        "floe.chat.answer_decoder.FollowPolicy", functools.partial(FollowPolicy, min_spacing=0.0)
     )
     settings = Settings.load(cloud=cloud.server.url, data_dir=tmp_path, deadline_ms=20_000.0)
     store = Store(settings.database)
@@ -295,11 +295,11 @@ def test_the_persons_own_words_stay_here(
     assistant: Assistant, cloud: Cloud, model: ScriptedModel
 ) -> None:
     try:
-        assert assistant.set_own_words(["Nordlicht"]) == ("Nordlicht",)
+        assert assistant.lessons.set_own_words(["Nordlicht"]) == ("Nordlicht",)
         view = done(assistant.ask(None, "How do I plan nordlicht?", OPTIONS))
         assert view.route.reason == "kept on this device: own words"
     finally:
-        assistant.set_own_words([])
+        assistant.lessons.set_own_words([])
     assert cloud.bodies == []
 
 

@@ -317,7 +317,7 @@ class ChatActions:
     def confirm(self, session: Session, event: gr.EventData) -> Changes:
         """Keep here from now on what stayed here perhaps rightly."""
         asked = read_asked(event, ItemAsked)
-        self._assistant.always_private(asked.id)
+        self._assistant.lessons.confirm(asked.id)
         return {self.parts.thread: self._rows(session, asked.id), self.parts.notice: ""}
 
     @show_errors

@@ -62,7 +62,7 @@ class PrivacyActions:
                     self._store, "pseudonyms" if value == "pseudonyms" else "local only"
                 )
             case "own_words":
-                self._assistant.set_own_words(value.splitlines())
+                self._assistant.lessons.set_own_words(value.splitlines())
             case "about_me":
                 choices.set_about_me(self._store, value)
             case "personal_context":
@@ -71,7 +71,7 @@ class PrivacyActions:
                 group, _, treatment = value.partition("=")
                 choices.set_treatment(self._store, group, choices.as_treatment(treatment))
             case "forget":
-                self._assistant.forget_lessons()
+                self._assistant.lessons.forget()
         return {self.parts.rules: self._rules(), self.parts.notice: ""}
 
     @show_errors

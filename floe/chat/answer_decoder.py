@@ -1,0 +1,243 @@
+"""Decode the answer of one turn: fused, from the cloud alone, or from this device alone.
+
+Runs in the worker thread, the only one that touches llama.cpp. Knows neither conversations nor
+how a turn came to its route.
+"""
+
+import logging
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from floe.adapters.active_adapters import ActiveAdapters
+from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
+from floe.chat.turn_prompts import TurnPrompts
+from floe.chat.turn_routes import requests_left_today, stays_here
+from floe.cloud.answer import CloudRequests
+from floe.cloud.credentials.choice import EndpointChoice
+from floe.cloud.link import CloudLink
+from floe.errors import FloeError, StoreError
+from floe.fusion.cloud_only import CloudOnlyDecoder
+from floe.fusion.decoder import Decoder
+from floe.fusion.drafting import DraftAcceptance
+from floe.fusion.follower import FollowPolicy
+from floe.fusion.stop_strings import StopStrings
+from floe.llama.prompt import Prompt
+from floe.llama.runtime import LlamaModel
+from floe.memory.memory import Memory
+from floe.privacy.gate import Gate, Passage
+from floe.privacy.kept_words import KeptWords
+from floe.records import PoolingRule, Status
+from floe.store import Store
+from floe.training.fusion_weight import add_request
+
+logger = logging.getLogger(__name__)
+
+CLOUD_PATIENCE: Final = 10.0
+"""Seconds without a token after which an answer of the cloud alone goes on here."""
+_FIRST_ANSWER: Final = 2
+"""Messages of a prompt that begins a chat: the system prompt and the question."""
+
+
+class AnswerDecoder:
+    """The two models behind an answer, and what was learnt of how they agree.
+
+    Args:
+        model: the small model on this device.
+        active_adapters: what was learnt, on that model.
+        cloud: the way to the cloud.
+        prompts: how the local model is asked.
+        gate: is told what private words an answer holds.
+        memory: is told what earlier words of the person an answer holds.
+        store: counts the cloud requests of the day.
+        rule: how the two models' probabilities are pooled.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: LlamaModel,
+        active_adapters: ActiveAdapters,
+        cloud: CloudLink,
+        prompts: TurnPrompts,
+        gate: Gate,
+        memory: Memory,
+        store: Store,
+        rule: PoolingRule,
+    ) -> None:
+        self._model = model
+        self._active_adapters = active_adapters
+        self._cloud = cloud
+        self._prompts = prompts
+        self._gate = gate
+        self._memory = memory
+        self._store = store
+        self._rule = rule
+        self._agreements: defaultdict[EndpointChoice, DraftAcceptance] = defaultdict(
+            DraftAcceptance
+        )
+
+    def run(
+        self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions, *, adapters: bool
+    ) -> None:
+        """Answer, in the worker thread, and never leave a turn without an end."""
+        status: Status = "failed"
+        try:
+            status = self._answer(turn, prompt, passage, options, adapters=adapters)
+        except FloeError as error:
+            turn.notice(str(error))
+        except Exception:
+            logger.exception("answer %d failed", turn.message_id)
+            turn.notice("Something went wrong inside Floe; the log has the trace.")
+        finally:
+            turn.stop_clock()
+            try:
+                if passage.guard is not None and not isinstance(turn, UnstoredTurn):
+                    self._gate.remember(turn.message_id, turn.text, passage.guard)
+                self._mark_memory(turn, prompt, passage)
+            finally:
+                turn.finish(status)
+
+    def _answer(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+        *,
+        adapters: bool,
+    ) -> Status:
+        if turn.controls.stopped:
+            # While it waited for its place: nobody wants it any more, so nothing is sent for it.
+            return "stopped"
+        try:
+            if adapters:
+                turn.count(adapters=self._active_adapters.activate_for(prompt.question))
+            else:
+                self._active_adapters.set_active([])
+        except FloeError as error:
+            self._active_adapters.set_active([])
+            turn.notice(f"{error} This answer does without what was learnt.")
+        turn.count(
+            prompt_tokens=len(prompt.tokens),
+            dropped_messages=prompt.dropped,
+            memory=len(turn.memory),
+        )
+        if self._prompts.builder.note and len(prompt.kept) <= _FIRST_ANSWER:
+            turn.notice(self._prompts.builder.note)
+        if prompt.dropped:
+            turn.notice(
+                f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
+                "messages were left out of this answer."
+            )
+        if passage.route.kind == "cloud":
+            status, text = self._cloud_alone(turn, passage, options)
+            if status is not None:
+                return status
+            prompt = self._prompts.builder.build(prompt.kept, text)
+            written = turn.stats.tokens - turn.resumed
+            sampling = replace(options.sampling, max_tokens=options.sampling.max_tokens - written)
+            alone = Passage(passage.route)
+            return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
+        return self._decode(turn, prompt, passage, options)
+
+    def _decode(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+    ) -> Status:
+        """Decode the fused answer, or the local one where nothing may leave."""
+        guard = passage.guard
+        requests = self._requests(turn, passage, options) if guard is not None else None
+        open_stream = None
+        if guard is not None and requests is not None:
+            open_stream = guard.around(requests.open, turn.notice)
+        agreement = self._agreements[self._cloud.choice]
+        decoder = Decoder(
+            self._model,
+            turn.controls,
+            open_stream=open_stream,
+            rule=self._rule,
+            # Rows in which a placeholder was replaced are no tokens any more.
+            shared_vocabulary=self._cloud.vocabulary == self._model.vocabulary.fingerprint
+            and (guard is None or guard.policy == "local only"),
+            policy=FollowPolicy(max_requests=requests_left_today(self._store, options)),
+            notify=turn.notice,
+            alone="local" if stays_here(options, passage.route) else "offline",
+            long_batches=agreement.close,
+        )
+        try:
+            decoder.begin(turn.text.encode())
+            logits = self._model.prefill(prompt.tokens, lambda: turn.controls.stopped)
+            if logits is None:
+                return "stopped"
+            stops = StopStrings((*options.sampling.stop, *self._prompts.builder.stops))
+            for step in stops.cut(decoder.run(logits, options.sampling)):
+                turn.add(step)
+                if requests is not None:
+                    turn.count(**requests.usage())
+            return "complete" if stops.met else decoder.ending
+        finally:
+            decoder.close()
+            if requests is not None:
+                self._count(turn, requests)
+                agreement.remember(turn.stats.cloud_tokens, decoder.requests)
+
+    def _cloud_alone(
+        self, turn: Turn, passage: Passage, options: TurnOptions
+    ) -> tuple[Status | None, str]:
+        """Relay the cloud's answer; (None, text so far) if it broke off and this device goes on."""
+        requests = self._requests(turn, passage, options)
+        assert passage.guard is not None
+        stream = passage.guard.around(requests.open, turn.notice)(turn.text)
+        if stream is None:
+            return None, turn.text
+        relay = CloudOnlyDecoder(stream, turn.controls, CLOUD_PATIENCE)
+        stops = StopStrings(options.sampling.stop)
+        try:
+            for step in stops.cut(relay.run(options.sampling.max_tokens)):
+                turn.add(step)
+                turn.count(**requests.usage())
+        finally:
+            stream.close()
+            self._count(turn, requests)
+        if stops.met:
+            return "complete", ""
+        if relay.ending != "broken":
+            return relay.ending, ""
+        reason = str(stream.error) if stream.error else "The cloud fell silent."
+        turn.notice(f"{reason} This device went on alone.")
+        return None, turn.text
+
+    def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:
+        alone = passage.route.kind == "cloud"
+        return CloudRequests(
+            self._cloud,
+            passage.messages,
+            options.sampling,
+            top_p=options.sampling.top_p if alone else 1.0,
+            message_id=None if isinstance(turn, UnstoredTurn) else turn.message_id,
+        )
+
+    def _count(self, turn: Turn, requests: CloudRequests) -> None:
+        """Keep what the cloud was asked: the budget of the day is read off what is kept."""
+        usage = requests.usage()
+        turn.count(**usage)
+        if isinstance(turn, UnstoredTurn) and usage["cloud_requests"]:
+            add_request(self._store, usage["cloud_requests"])
+
+    def _mark_memory(self, turn: Turn, prompt: Prompt, passage: Passage) -> None:
+        """Keep here for good an answer that holds earlier words of the person."""
+        if not turn.memory:
+            return
+        words = KeptWords((each.text for each in turn.memory), [prompt.question])
+        if not words.found_in(turn.text):
+            return
+        with suppress(StoreError):
+            if isinstance(turn, UnstoredTurn):
+                self._memory.mark_answer(turn.text)
+            elif passage.guard is None:
+                self._gate.remember_memory(turn.message_id)

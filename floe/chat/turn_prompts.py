@@ -1,0 +1,92 @@
+"""Build what the local model reads: the system prompt, the conversation, words of memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from floe.chat.turn import TurnOptions
+from floe.errors import PromptError
+from floe.llama.prompt import Prompt, PromptBuilder
+from floe.llama.runtime import LlamaModel
+from floe.memory.memory import Memory
+from floe.memory.passages import MemoryPassage
+from floe.memory.prompt_text import fitting_passages, question_with_memory
+from floe.privacy import choices
+from floe.records import ChatMessage, Message
+from floe.store import Store
+from floe.training.data.learning_choices import LearningChoices
+
+
+class TurnPrompts:
+    """Prompts for one model.
+
+    Attributes:
+        builder: what makes tokens of messages.
+        system_prompt: the one of the settings.
+    """
+
+    def __init__(self, model: LlamaModel, store: Store, memory: Memory, system_prompt: str) -> None:
+        self.builder = PromptBuilder(model)
+        self.system_prompt = system_prompt
+        self._model = model
+        self._store = store
+        self._memory = memory
+
+    def build(self, path: Sequence[Message], partial: str = "") -> Prompt:
+        """Build what the local model reads; PromptError if the last message does not fit.
+
+        `partial` is the beginning of the answer, if it is to be continued.
+        """
+        history = [ChatMessage(message.role, message.content) for message in path]
+        system = self.system_message(self.system_prompt)
+        return self.builder.build([system, *history], partial)
+
+    def build_rest(self, path: Sequence[Message], partial: str) -> Prompt:
+        """Build what the local model reads to go on after the beginning of an answer."""
+        try:
+            return self.build(path, partial)
+        except PromptError:
+            raise PromptError(
+                "This answer is as long as the model can read at once, so it cannot be continued. "
+                'Ask for the rest in a new message, such as "Go on from there".'
+            ) from None
+
+    def system_message(self, told: str, *, personal: bool = True) -> ChatMessage:
+        """Build the system prompt, and what the cloud is not told: who it talks to."""
+        if not personal:
+            return ChatMessage("system", told)
+        return ChatMessage("system", choices.system_prompt(self._store, told))
+
+    def with_memory(
+        self,
+        prompt: Prompt,
+        conversation_id: int | None,
+        options: TurnOptions,
+        *,
+        wanted: bool = True,
+        partial: str = "",
+    ) -> tuple[Prompt, tuple[MemoryPassage, ...]]:
+        """Put earlier words of the person before the question, as far as there are and they fit.
+
+        Args:
+            prompt: without them; nothing more of the conversation is left out for them.
+            conversation_id: the conversation; None: a program's.
+            options: a turn of the cloud alone has no use for them.
+            wanted: False: none.
+            partial: the beginning of the answer, if it is to be continued.
+        """
+        if not wanted or options.mode == "cloud":
+            return prompt, ()
+        kept_out = LearningChoices.load(self._store).except_chats
+        found = self._memory.recall(prompt.question, conversation_id, kept_out)
+        size = self._model.context_size
+        fitting = fitting_passages(
+            found,
+            size - size // 4 - len(prompt.tokens),
+            lambda text: len(self._model.tokenize(text.encode())),
+        )
+        if not fitting:
+            return prompt, ()
+        *before, last = prompt.kept
+        told = ChatMessage(last.role, question_with_memory(last.content, fitting))
+        tokens = self.builder.build([*before, told], partial).tokens
+        return replace(prompt, tokens=tokens), tuple(fitting)
