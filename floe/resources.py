@@ -35,3 +35,5 @@ TRIAL: Final = resource("data", "trial.jsonl")
 """Greetings and questions by which a trained model is tried out."""
 QUESTIONS: Final = resource("data", "questions.jsonl")
 """Other questions with answers, by which `floe evaluate answers` measures."""
+FLOWER_APP: Final = resource("pyproject.toml")
+"""The project file, in which Flower finds a group's app and the settings of its runs."""

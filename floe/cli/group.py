@@ -5,6 +5,7 @@ floe group host start                             run the server, in the foregro
 floe group host admit anna.pub                    let a device in
 floe group host run --rounds 5                    start rounds and show their log
 floe group join 192.168.1.20:8000 ca.crt          take part, until Ctrl-C
+floe group flwr supernode list group              any command of Flower, with the host's secret
 """
 
 import sys
@@ -17,6 +18,10 @@ def main(arguments: Sequence[str]) -> int:
         from floe.federation.group.host import main as host  # noqa: PLC0415 - certificates take time
 
         return host(list(arguments[1:]))
+    if arguments[:1] == ["flwr"]:
+        from floe.federation.group.host import run_flower  # noqa: PLC0415 - likewise
+
+        return run_flower(list(arguments[1:]))
     if arguments[:1] == ["join"]:
         from floe.cli.join_group import main as join  # noqa: PLC0415 - needs the planner
 

@@ -214,7 +214,7 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
 
     # The third is told of its task, and sleeps before it has got it.
     config = {"base": str(base), "rounds": 1, "min-devices": 3, "round-timeout": ROUND_TIMEOUT}
-    rounds = Process(run_command(TINY.write() | config), group.home, group.home / "run.log")
+    rounds = Process(run_command(ROOT, TINY.write() | config), group.home, group.home / "run.log")
     until(lambda: "Receiving:" in members[2].log(), every=0.001)
     os.killpg(pids[2], signal.SIGSTOP)
     assert rounds.wait(300) == 0, rounds.said()
@@ -228,7 +228,7 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
     until(lambda: "is training" not in members[2].sentence)
     until(lambda: "waiting for the next round" in members[2].sentence, 150.0)
     config["round-timeout"] = 400.0
-    rounds = Process(run_command(TINY.write() | config), group.home, group.home / "next.log")
+    rounds = Process(run_command(ROOT, TINY.write() | config), group.home, group.home / "next.log")
     assert rounds.wait(450) == 0, rounds.said()
     assert "Round 1 of 1: 3 of 3 devices" in rounds.said(), told(rounds, members)
     assert members[2].federation.pid == pids[2]
@@ -293,7 +293,7 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     # The second does not answer, so the round is under way for as long as it takes.
     os.killpg(slow, signal.SIGSTOP)
     config = {"base": str(base), "rounds": 1, "min-devices": 2, "round-timeout": 400.0}
-    command = run_command(TINY.write() | config)
+    command = run_command(ROOT, TINY.write() | config)
     broken = Process(command, group.home, group.home / "broken.log")
     until(lambda: "is training" in members[0].sentence)
     group.end()
@@ -315,7 +315,7 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     # A host that asks for more than the members do for a group is told so, and so are they.
     asked = {"local-epochs": 5000, "learning-rate": 1.0}
     greedy = Process(
-        run_command(TINY.write() | config | asked), group.home, group.home / "greedy.log"
+        run_command(ROOT, TINY.write() | config | asked), group.home, group.home / "greedy.log"
     )
     assert greedy.wait(450) == 0, greedy.said()
     assert "0 of 2 devices" in greedy.said(), told(greedy, members)

@@ -13,8 +13,10 @@ import datetime
 import ipaddress
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,10 +26,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-import floe
 from floe.config import Settings
 from floe.errors import FederationError, FloeError
 from floe.federation import flower_environment
+from floe.resources import CATALOG, FLOWER_APP, IMPORT_ROOT, PACKAGE, TASK_CHATS
 
 PORT: Final = 8000
 GROUP: Final = "group"
@@ -102,11 +104,53 @@ def admit_command(key: Path) -> list[str]:
     return [*_FLWR, "supernode", "register", str(key.resolve()), GROUP]
 
 
-def run_command(config: Mapping[str, str | int | float]) -> list[str]:
-    """Start a run and show its log; `config` replaces values of `[tool.flwr.app.config]`."""
+def write_app_folder(folder: Path) -> Path:
+    """Write the Flower app as `flwr run` wants it: a `pyproject.toml` with what it includes beside.
+
+    In an installed package the files of the app lie elsewhere than in a checkout, and have no
+    project file above them; Flower finds an app by that file alone.
+
+    Returns:
+        The folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(FLOWER_APP, folder / "pyproject.toml")
+    for path in PACKAGE.rglob("*.py"):
+        copy = folder / path.relative_to(IMPORT_ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    shutil.copytree(TASK_CHATS, folder / "data" / "tasks")
+    (folder / "models").mkdir()
+    shutil.copyfile(CATALOG, folder / "models" / "catalog.toml")
+    return folder
+
+
+def run_command(app: Path, config: Mapping[str, str | int | float]) -> list[str]:
+    """Return the command that starts a run and shows its log.
+
+    Args:
+        app: the folder of the Flower app, see `write_app_folder`.
+        config: replaces values of `[tool.flwr.app.config]`.
+    """
     # JSON writes strings and numbers as TOML does.
     words = " ".join(f"{key}={json.dumps(value)}" for key, value in config.items())
-    return [*_FLWR, "run", ".", GROUP, "--stream", "--run-config", words]
+    return [*_FLWR, "run", str(app), GROUP, "--stream", "--run-config", words]
+
+
+def run_flower(arguments: Sequence[str]) -> int:
+    """Run `flwr` in the caller's folder, with the host's secret; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="floe group flwr",
+        description="Flower's own command, with the secret of this host's server.",
+        epilog="Example: floe group flwr supernode list group",
+    )
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where chats are kept")
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="what comes after `flwr`")
+    flags = parser.parse_args(arguments)
+    environment = flower_environment(Settings.load(data_dir=flags.data_dir).data_dir)
+    # Relative paths are the caller's, so Floe is found by PYTHONPATH in place of the folder.
+    environment["PYTHONPATH"] = str(IMPORT_ROOT)
+    return subprocess.run([*_FLWR, *flags.words], env=environment, check=False).returncode
 
 
 def _certificate(
@@ -156,21 +200,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _flags(arguments)
     data_dir = Settings.load(data_dir=flags.data_dir).data_dir
     folder = data_dir.resolve() / "flower"
-    try:
-        command = _command(flags, folder)
-    except FloeError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if not command:
-        return 0
-    # From the project's folder: that is where Flower finds the app.
-    root = Path(floe.__file__).parents[1]
-    return subprocess.run(
-        command, cwd=root, env=flower_environment(data_dir), check=False
-    ).returncode
+    with tempfile.TemporaryDirectory(prefix="floe-app-") as app:
+        try:
+            command = _command(flags, folder, Path(app))
+        except FloeError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        if not command:
+            return 0
+        return subprocess.run(
+            command, cwd=IMPORT_ROOT, env=flower_environment(data_dir), check=False
+        ).returncode
 
 
-def _command(flags: argparse.Namespace, folder: Path) -> list[str]:
+def _command(flags: argparse.Namespace, folder: Path, app: Path) -> list[str]:
     if flags.command == "prepare":
         certificate = prepare(folder, flags.address, flags.port)
         sys.stdout.write(
@@ -184,12 +227,13 @@ def _command(flags: argparse.Namespace, folder: Path) -> list[str]:
     if flags.command == "admit":
         return admit_command(flags.key)
     return run_command(
+        write_app_folder(app),
         {
             "rounds": flags.rounds,
             "min-devices": flags.min_devices,
             "noise-multiplier": flags.noise_multiplier,
             "clip-norm": flags.clip_norm,
-        }
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """The secret of a group's host, and Flower's `flwr` command with it.
 
-    python -m floe.federation.group.owner supernode list group
+    floe group flwr supernode list group
 
 The same words as `flwr`: without the secret its requests are refused, as are those of anybody else
 who finds the port. Knows nothing of how the SuperLink checks it.
