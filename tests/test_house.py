@@ -8,6 +8,8 @@ import tomllib
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from floe import resources
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "floe"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -37,6 +39,32 @@ def test_a_public_name_stands_for_one_thing() -> None:
 def test_no_file_name_stands_more_than_twice() -> None:
     names = Counter(path.name for path in MODULES if not path.name.startswith("__"))
     assert {name: count for name, count in names.items() if count > 2} == {}
+
+
+def test_no_file_is_longer_than_one_idea_needs() -> None:
+    folders = [PACKAGE, ROOT / "tests"]
+    files = [
+        path
+        for suffix in ("py", "js", "css")
+        for folder in folders
+        for path in folder.rglob(f"*.{suffix}")
+        if "node_modules" not in path.parts
+    ]
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in files
+    }
+    assert {name: length for name, length in lengths.items() if length > 600} == {}
+
+
+def test_a_package_carries_every_file_that_comes_with_the_program() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    named = [value for value in vars(resources).values() if isinstance(value, Path)]
+    files = {path.relative_to(ROOT).as_posix() for path in named if path.is_relative_to(ROOT)}
+    files -= {".", "floe"}
+    assert len(files) > 5
+    assert {name: f"floe/resources/{name}" for name in files} == carried
 
 
 def test_the_page_starts_no_thread_and_opens_no_store() -> None:
