@@ -155,7 +155,7 @@ def _end_children(data_dir: Path) -> None:
     for process in children:
         with suppress(psutil.Error):
             words = " ".join(process.cmdline())
-            if "floe.federation.group.host" in words or "flower-superlink" in words:
+            if "floe.federation.group.superlink" in words or "flower-superlink" in words:
                 raise StoreError(
                     "A group is still hosted from this data folder. End that first (Ctrl-C in its "
                     "window), then delete again."

@@ -11,6 +11,7 @@ from floe.data_folder import encryption_switch
 from floe.data_folder.erasure import MARK, erase, finish_erasure
 from floe.data_folder.maintenance import main
 from floe.errors import StoreError
+from floe.federation.group.host import superlink_command
 from floe.store import Store
 from floe.store.backup import create_backup
 from floe.store.data_lock import LOCK
@@ -145,7 +146,8 @@ def test_a_trainer_ends_and_a_host_is_asked_about(data_dir: Path) -> None:
     def started(*words: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", wait, *words, str(data_dir.resolve() / "x")])
 
-    with started("floe.federation.group.host") as host:
+    # The words of the very command that hosts a group.
+    with started(*superlink_command(data_dir / "flower", "127.0.0.1")[2:]) as host:
         try:
             with pytest.raises(StoreError, match="still hosted"):
                 erase(data_dir)
