@@ -87,7 +87,10 @@ class _File(TomlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """The settings of this run of Floe; an unknown key in the file is an error at the door."""
+    """The settings of this run of Floe; an unknown key in the file is an error at the door.
+
+    Example: floe run --cloud off --port 0
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="FLOE_",

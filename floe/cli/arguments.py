@@ -1,9 +1,9 @@
 """Flags that the parsers of several subcommands share."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from floe.command_flags import add_folder_flags
 from floe.config import Settings
 
 
@@ -14,8 +14,7 @@ def command_parser(name: str, description: str | None) -> argparse.ArgumentParse
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where chats are kept")
-    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="where models are kept")
+    add_folder_flags(parser)
     return parser
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from floe.command_flags import add_folder_flags
 from floe.config import Settings
 from floe.data_folder import encryption_switch, erasure
 from floe.errors import EncryptionError, FloeError
@@ -167,27 +168,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument("--data-dir", type=Path, metavar="DIR", help="where chats are kept")
-    folder.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    add_folder_flags(folder)
     folder.add_argument("--passphrase-file", type=Path, help="its first line is the passphrase")
     parser = argparse.ArgumentParser(
         prog="floe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def add(name: str, does: str) -> argparse.ArgumentParser:
+    def add(name: str, does: str, example: str) -> argparse.ArgumentParser:
         return commands.add_parser(
-            name, parents=[folder], help=does, description=f"{does[:1].upper()}{does[1:]}."
+            name,
+            parents=[folder],
+            help=does,
+            description=f"{does[:1].upper()}{does[1:]}.",
+            epilog=f"Example: floe {example}",
         )
 
-    made = add("backup", "copy chats and adapters into a zip")
+    made = add("backup", "copy chats and adapters into a zip", "backup floe-backup.zip")
     made.add_argument("file", type=Path, nargs="?", help="without one it goes to backups/")
-    restored = add("restore", "put a backup in the place of the data")
+    restored = add("restore", "put a backup in the place of the data", "restore floe-backup.zip")
     restored.add_argument("file", type=Path)
-    encrypted = add("encrypt", "encrypt everything at rest")
+    encrypted = add("encrypt", "encrypt everything at rest", "encrypt --keyring")
     encrypted.add_argument("--keyring", action="store_true", help="no passphrase: the keyring")
-    add("decrypt", "turn encryption at rest off")
-    erased = add("erase", "delete all my data")
+    add("decrypt", "turn encryption at rest off", "decrypt")
+    erased = add("erase", "delete all my data", "erase --yes")
     erased.add_argument("--yes", action="store_true", help="do not ask")
     return parser
 
@@ -268,7 +272,3 @@ def _close_log(data_dir: Path) -> None:
         if isinstance(handler, logging.FileHandler) and handler.baseFilename == path:
             logging.getLogger().removeHandler(handler)
             handler.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

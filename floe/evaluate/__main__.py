@@ -6,6 +6,7 @@
     floe evaluate memory --train FILE.jsonl
     floe evaluate latency
     floe evaluate report
+    floe evaluate voices --folder FOLDER
 
 Files are chat JSONL, one {"messages": [...]} a line. Several files after `--train` and `--test`
 are so many writers, pair by pair. Progress goes to stderr.
@@ -18,11 +19,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from floe.command_flags import add_folder_flags, use_folders
 from floe.errors import FloeError
 from floe.evaluate.tables import memory_table, quality_table
 from floe.records import PoolingRule
 
-COMMANDS = ("quality", "answers", "memory", "latency", "report")
+COMMANDS = ("quality", "answers", "memory", "latency", "report", "voices")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +56,11 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[st
     if options.what == "report":
         from floe.evaluate.report import run_report  # noqa: PLC0415
 
-        return run_report(options.folder), lambda result: str(result["table"])
+        return run_report(options.folder or Path("docs")), lambda result: str(result["table"])
+    if options.what == "voices":
+        from floe.evaluate.public_voices import run_voices  # noqa: PLC0415
+
+        return run_voices(options.folder), lambda result: "\n".join(result["files"])
     from floe.evaluate.writers import run_quality  # noqa: PLC0415
 
     return run_quality(options), quality_table
@@ -79,9 +85,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weight", type=float, default=0.5, help="local weight of `fused`")
     parser.add_argument("--rule", choices=get_args(PoolingRule), default="log-linear")
     parser.add_argument("--samples", type=int, default=1000, help="tries to draw out a secret")
-    parser.add_argument("--folder", type=Path, default=Path("docs"), help="of the report's plots")
+    parser.add_argument("--folder", type=Path, help="of the report's plots, or the voices' chats")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    add_folder_flags(parser)
     options = parser.parse_args(argv)
+    use_folders(options)
     _check(parser, options)
     return options
 
@@ -94,6 +102,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
     if options.what in ("answers", "memory") and len(options.train) != 1:
         parser.error("name the chats to learn from: --train FILE")
+    if options.what == "voices" and options.folder is None:
+        parser.error("name the folder that the voices go to: --folder FOLDER")
     if not 0 <= options.weight <= 1:
         parser.error("--weight is between 0 and 1")
 

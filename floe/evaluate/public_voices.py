@@ -1,4 +1,4 @@
-"""Chats of several public voices: `python -m floe.evaluate.public FOLDER`.
+"""Chats of several public voices: `floe evaluate voices --folder FOLDER`.
 
 chatterbot-corpus (BSD-3-Clause) is a requirement of the tests. Each of its themes with enough
 text has a voice of its own: a robot that jokes about itself, a reader, a programmer. Per voice
@@ -7,7 +7,6 @@ text has a voice of its own: a robot that jokes about itself, a reader, a progra
 
 import hashlib
 import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,7 @@ from typing import Final
 import yaml
 
 from floe.chats.jsonl import write_lines
-from floe.errors import DataError, FloeError
+from floe.errors import DataError
 
 VOICES: Final = {
     "robot": ("ai", "botprofile", "emotion"),
@@ -92,19 +91,6 @@ def _line(pair: QuestionAnswer) -> dict[str, list[dict[str, str]]]:
     }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write to the folder that is named; 1 after an error that was explained."""
-    if len(arguments) != 1:
-        print("usage: python -m floe.evaluate.public FOLDER", file=sys.stderr)
-        return 2
-    try:
-        for path in write_voices(Path(arguments[0])):
-            print(path)
-    except FloeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def run_voices(folder: Path) -> dict[str, list[str]]:
+    """Write all voices and name their files; errors as `write_voices`."""
+    return {"files": [str(path) for path in write_voices(folder)]}

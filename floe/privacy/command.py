@@ -139,11 +139,16 @@ def read_lines(path: Path) -> list[list[ChatMessage]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge each line; 1 after an error that was explained."""
-    parser = argparse.ArgumentParser(prog="floe private", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="floe private",
+        description=__doc__,
+        epilog="Example: floe private prompts.jsonl --policy pseudonyms",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--policy", choices=("local only", "pseudonyms"), default="local only")
     parser.add_argument("--data-dir", type=Path, help="take own words and choices from here")
-    parser.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="no model is needed")
     parser.add_argument("--json", action="store_true", help="always on: one object a line")
     given = parser.parse_args(arguments)
     try:
@@ -171,7 +176,3 @@ def _take_choices(data_dir: Path | None, store: Store) -> None:
         return
     with Store(data_dir / "floe.db") as own:
         choices.copy(own, store)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

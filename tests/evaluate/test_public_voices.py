@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from floe.chats.jsonl import read_chats
-from floe.evaluate.public import VOICES, main, write_voices
+from floe.evaluate.__main__ import main
+from floe.evaluate.public_voices import VOICES, write_voices
 
 
 def test_every_voice_has_chats_to_learn_from_and_others_to_be_measured_on(tmp_path: Path) -> None:
@@ -19,6 +22,8 @@ def test_every_voice_has_chats_to_learn_from_and_others_to_be_measured_on(tmp_pa
     assert [path.read_bytes() for path in files] == [path.read_bytes() for path in again]
 
 
-def test_the_command_names_its_files(tmp_path: Path) -> None:
-    assert main([str(tmp_path)]) == 0
-    assert main([]) == 2
+def test_the_command_names_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["voices", "--folder", str(tmp_path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 * len(VOICES)
+    with pytest.raises(SystemExit, match="2"):
+        main(["voices"])

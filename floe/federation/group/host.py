@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from floe.command_flags import add_folder_flags, use_folders
 from floe.config import Settings
 from floe.errors import FederationError, FloeError
 from floe.federation import flower_environment
@@ -198,6 +199,7 @@ def _general_name(address: str) -> x509.GeneralName:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     flags = _flags(arguments)
+    use_folders(flags)
     data_dir = Settings.load(data_dir=flags.data_dir).data_dir
     folder = data_dir.resolve() / "flower"
     with tempfile.TemporaryDirectory(prefix="floe-app-") as app:
@@ -238,11 +240,16 @@ def _command(flags: argparse.Namespace, folder: Path, app: Path) -> list[str]:
 
 
 def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="floe group host", description=__doc__)
-    parser.add_argument("--data-dir", type=Path)
+    parser = argparse.ArgumentParser(
+        prog="floe group host",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_folder_flags(parser)
     # After the command, too, as everywhere else.
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data-dir", type=Path, default=argparse.SUPPRESS)
+    for flag in ("--data-dir", "--models-dir"):
+        common.add_argument(flag, type=Path, metavar="DIR", default=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True)
     made = commands.add_parser("prepare", help="make the group's certificates", parents=[common])
     made.add_argument("--address", required=True, help="where the members reach this machine")
@@ -260,7 +267,3 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--noise-multiplier", type=float, default=0.0)
     run.add_argument("--clip-norm", type=float, default=0.0)
     return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

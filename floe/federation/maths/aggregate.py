@@ -6,7 +6,7 @@ client's singular component c over those clients only whose rank exceeds c (Wu, 
 weights (FlexLoRA, arXiv 2402.11505) clients that have no such component count as zeros, and the
 rank collapses round by round. `rank_aware` has its price: where singular values fall slowly, a
 small client's last direction may turn towards the next one, which then counts twice. In the toy
-of `python -m floe.bench federate` the energy beyond the smallest rank stays within 1 % of the
+of `floe bench federate` the energy beyond the smallest rank stays within 1 % of the
 target with a clear step in the spectrum; with a slow decay it wanders, by up to a fifth over seeds.
 
 Modules are worked on one by one and clients are read in turn, so memory grows with neither.

@@ -24,6 +24,7 @@ from typing import Any, Final
 from sklearn.metrics import adjusted_rand_score
 
 from floe.adapters.architecture import read_architecture
+from floe.command_flags import add_folder_flags
 from floe.config import Settings
 from floe.errors import FederationError, FloeError
 from floe.federation.app.client_app import app
@@ -253,13 +254,17 @@ def table(outcome: Outcome) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; also the process behind the page's button."""
-    parser = argparse.ArgumentParser(prog="floe simulate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="floe simulate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_folder_flags(parser)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--model", help="catalog id or path of a GGUF")
     parser.add_argument("--no-baselines", action="store_true", help="only the group itself")
     parser.add_argument("--canary", action="store_true", help="what experts betray of a secret")
     parser.add_argument("--json", action="store_true", help="last line: the outcome as JSON")
-    parser.add_argument("--data-dir", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--record", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
     flags = parser.parse_args(arguments)
@@ -268,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.data_dir is not None:
             encryption.receive_key(flags.data_dir, sys.stdin.buffer)
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    settings = Settings.load(model=flags.model)
+    settings = Settings.load(model=flags.model, models_dir=flags.models_dir)
     record = _Record(flags.data_dir, flags.record) if flags.record is not None else None
     on_report, on_stage = (record.report, record.stage) if record else (_print, _say)
     try:

@@ -1,36 +1,24 @@
 """Planner: the best plan for this device under a memory limit and a deadline, and why.
 
-    python -m floe.training.planning.plan calibrate    fit the cost model to this device
-    python -m floe.training.planning.plan check        predicted against measured, as JSON
-
 Every plan of a small table is priced by the cost model; of those that fit, the one that learns the
 most is taken. Serves the app and the federation alike; torch is not loaded here.
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from floe.adapters.architecture import Architecture, read_architecture
+from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import DEFAULT_SHAPE, AdapterShape
-from floe.config import Settings
-from floe.errors import FloeError, TrainingError
-from floe.models.catalog import resolve_model
+from floe.errors import TrainingError
 from floe.records import TrainPlan
-from floe.store import Store
 from floe.training.data.tokenisation import Encoder, row_of
-from floe.training.planning.calibration import CHECK_RUNS, calibrate_hardware, measure_run
 from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
 from floe.training.planning.hardware import (
     Hardware,
     free_memory_mb,
-    load_or_measure_hardware,
-    save_hardware,
 )
 from floe.training.trial.base_answers import count_replayed
 from floe.units import format_duration, format_gigabytes
@@ -250,62 +238,3 @@ def _describe_projections(plan: TrainPlan, layers: int) -> str:
     )
     which = f"all {layers}" if plan.layers >= layers else f"the upper {plan.layers}"
     return f"{projections} of {which} layers"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; exit status 1 after an error that was explained."""
-    parser = argparse.ArgumentParser(
-        prog="python -m floe.training.planning.plan", description=__doc__
-    )
-    parser.add_argument("command", choices=("calibrate", "check"))
-    options = parser.parse_args(arguments)
-    try:
-        settings = Settings.load()
-        base = resolve_model(settings.model, settings.models_dir)
-        architecture = read_architecture(base)
-        with Store(settings.database) as store:
-            device = load_or_measure_hardware(store)
-            if options.command == "calibrate":
-                device = calibrate_hardware(device, base, architecture)
-                save_hardware(store, device)
-                found: Any = {"time": device.time_factors, "memory": device.memory_factors}
-            else:
-                found = _check_predictions(device, base, architecture)
-    except FloeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps(found))
-    return 0
-
-
-def _check_predictions(device: Hardware, base: Path, architecture: Architecture) -> dict[str, Any]:
-    """Other plans than those of the calibration, each run once."""
-    rows: list[dict[str, Any]] = []
-    time_errors, memory_errors = [], []
-    for place, run in enumerate(CHECK_RUNS, 1):
-        print(f"plan {place} of {len(CHECK_RUNS)}", file=sys.stderr)
-        took, peak, workload = measure_run(base, run, device.cores)
-        plan = run.plan(device.cores)
-        predicted_took = predict_seconds(device, architecture, plan, workload)
-        predicted_peak = predict_peak_mb(device, architecture, plan, workload)
-        time_errors.append(abs(predicted_took / took - 1))
-        memory_errors.append(abs(predicted_peak / peak - 1))
-        rows.append(
-            {
-                "plan": run.name,
-                "seconds": round(took, 2),
-                "predicted_seconds": round(predicted_took, 2),
-                "peak_mb": round(peak),
-                "predicted_peak_mb": round(predicted_peak),
-            }
-        )
-    return {
-        "plans": rows,
-        "calibrated": bool(device.time_factors),
-        "worst_time_error": round(max(time_errors), 3),
-        "worst_memory_error": round(max(memory_errors), 3),
-    }
-
-
-if __name__ == "__main__":
-    sys.exit(main())
