@@ -159,7 +159,7 @@ interface Floe extends DrawnByName {
   recallView(): string;
 
   // chat/figures.js
-  showFigures(figures: string[][] | null): void;
+  showFigures(figures: FigureValue[] | null): void;
 
   // chat/advanced.js
   /** Name, label, least, most, step, and a line of explanation. */

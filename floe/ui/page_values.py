@@ -15,8 +15,14 @@ from floe.training.data.dataset import Split
 from floe.training.run_table import RunStatus
 
 StatusMark: TypeAlias = Literal["good", "limited", "impossible"]
-FigureValue: TypeAlias = list[str]
-"""[name, value] or [name, value, tooltip]."""
+
+
+class FigureValue(TypedDict):
+    """A figure with its name; `hint` is shown where one points at it, and may be empty."""
+
+    name: str
+    value: str
+    hint: str
 
 
 class ChipValue(TypedDict):

@@ -65,6 +65,13 @@ interface CloudValue {
   usable: boolean;
 }
 
+/** A figure with its name; `hint` is shown where one points at it, and may be empty. */
+interface FigureValue {
+  name: string;
+  value: string;
+  hint: string;
+}
+
 /** Something is to be on or off. */
 interface SwitchAsked {
   on: boolean;
@@ -173,7 +180,7 @@ interface ThreadRows {
 interface Frame {
   generation: number;
   row: ThreadRow;
-  figures: string[][];
+  figures: FigureValue[];
 }
 
 /** Whether the weight is set automatically, and why it stands where it does. */
@@ -400,7 +407,7 @@ interface RunValue {
   sentence: string;
   progress: number | null;
   left: string;
-  figures: string[][];
+  figures: FigureValue[];
   series: SeriesValue[];
   trial: [string, string, string][];
   samples: SampleValue[];
@@ -491,7 +498,7 @@ interface RoundsValue {
   title: string;
   running: boolean;
   sentence: string;
-  figures: string[][];
+  figures: FigureValue[];
   promise: string;
   series: SeriesValue[];
   positions: PositionValue[];
@@ -564,7 +571,7 @@ interface DrawnParts {
     Nothing
   >;
   figures: Part<
-    string[][],
+    FigureValue[],
     Nothing,
     Nothing
   >;

@@ -17,12 +17,12 @@ def test_durations_read_well_at_any_size(milliseconds: float | None, text: str) 
 
 
 def test_figures_of_an_answer() -> None:
-    assert [value for _, value, _ in live_figures(STATS)] == ["20.0", "340 ms", "75%", "3"]
+    assert [each["value"] for each in live_figures(STATS)] == ["20.0", "340 ms", "75%", "3"]
 
 
 def test_figures_before_the_first_token_and_before_the_first_answer() -> None:
-    assert [value for _, value, _ in live_figures(AnswerStats())] == ["—", "—", "—", "0"]
-    assert [value for _, value, _ in live_figures(None)] == ["—"] * 4
+    assert [each["value"] for each in live_figures(AnswerStats())] == ["—", "—", "—", "0"]
+    assert [each["value"] for each in live_figures(None)] == ["—"] * 4
 
 
 def test_a_summary_is_one_line() -> None:
@@ -35,5 +35,9 @@ def test_a_summary_is_one_line() -> None:
 def test_cost_is_in_sight_where_the_cloud_was_asked() -> None:
     asked = replace(STATS, cloud_prompt_tokens=1204, cloud_completion_tokens=96)
     assert summary(asked).endswith("with the cloud · cloud tokens: 1,204 in, 96 out")
-    assert live_figures(asked)[-1] == ["cloud requests", "3", "cloud tokens: 1,204 in, 96 out"]
-    assert {hint for *_, hint in live_figures(STATS)} == {""}
+    assert live_figures(asked)[-1] == {
+        "name": "cloud requests",
+        "value": "3",
+        "hint": "cloud tokens: 1,204 in, 96 out",
+    }
+    assert {each["hint"] for each in live_figures(STATS)} == {""}

@@ -32,7 +32,7 @@ def test_a_cluster_keeps_its_curve_when_another_appears_before_it() -> None:
 def test_who_was_left_out_is_told_with_the_reason() -> None:
     value = rounds_value("Rounds", GROUP, [report(1, "AB", "its update holds no numbers")])
     assert "device 9: its update holds no numbers" in value["rounds"][0]
-    assert ["bytes from the devices", "1.2 MB"] in value["figures"]
+    assert {"name": "bytes from the devices", "value": "1.2 MB", "hint": ""} in value["figures"]
     assert value["running"]
 
 

@@ -24,7 +24,7 @@ def duration(milliseconds: float | None) -> str:
 
 
 def live_figures(stats: AnswerStats | None) -> list[FigureValue]:
-    """Return name, value and tooltip of the figures above the chat; dashes at first."""
+    """Return the figures above the chat; dashes at first."""
     cost = ""
     if stats is None:
         values = ["—", "—", "—", "—"]
@@ -38,7 +38,10 @@ def live_figures(stats: AnswerStats | None) -> list[FigureValue]:
         cost = cloud_tokens(stats)
     names = ["tokens/s", "first token", "with the cloud", "cloud requests"]
     hints = ["", "", "", cost]
-    return [list(figure) for figure in zip(names, values, hints, strict=True)]
+    return [
+        FigureValue(name=name, value=value, hint=hint)
+        for name, value, hint in zip(names, values, hints, strict=True)
+    ]
 
 
 def cloud_tokens(stats: AnswerStats) -> str:

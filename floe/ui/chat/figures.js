@@ -26,8 +26,8 @@ floe.figures = ({ element, props, watch }) => {
   const list = floe.el("dl");
   element.append(list, floe.button("half", "Light or dark", floe.switchTheme));
   floe.showFigures = (figures) => {
-    const rows = (figures || []).map(([name, value, title]) =>
-      floe.el("div", { title }, floe.el("dt", {}, name), floe.el("dd", {}, value)),
+    const rows = (figures || []).map(({ name, value, hint }) =>
+      floe.el("div", { title: hint }, floe.el("dt", {}, name), floe.el("dd", {}, value)),
     );
     list.replaceChildren(...rows);
   };

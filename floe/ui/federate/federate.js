@@ -78,7 +78,7 @@ floe.rounds = (part) => {
     title.textContent = value.sentence;
     title.classList.toggle("working", value.running);
     figures.replaceChildren(
-      ...value.figures.map(([name, text]) =>
+      ...value.figures.map(({ name, value: text }) =>
         floe.el("div", {}, floe.el("dt", {}, name), floe.el("dd", {}, text)),
       ),
     );

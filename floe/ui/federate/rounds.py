@@ -76,15 +76,15 @@ def _figures(rounds: Sequence[RoundReport]) -> list[FigureValue]:
     if not rounds:
         return []
     newest = rounds[-1]
-    figures = [
-        ["round", f"{newest.round} of {newest.rounds}"],
-        ["clusters", str(len(newest.clusters))],
-        ["bytes from the devices", format_bytes(sum(report.bytes_in for report in rounds))],
-        ["bytes to the devices", format_bytes(sum(report.bytes_out for report in rounds))],
-    ]
+    figures = {
+        "round": f"{newest.round} of {newest.rounds}",
+        "clusters": str(len(newest.clusters)),
+        "bytes from the devices": format_bytes(sum(report.bytes_in for report in rounds)),
+        "bytes to the devices": format_bytes(sum(report.bytes_out for report in rounds)),
+    }
     if newest.epsilon is not None:
-        figures.append(["epsilon", f"{newest.epsilon:.2f}"])
-    return figures
+        figures["epsilon"] = f"{newest.epsilon:.2f}"
+    return [FigureValue(name=name, value=value, hint="") for name, value in figures.items()]
 
 
 def _row(report: RoundReport) -> list[str]:

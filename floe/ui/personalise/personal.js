@@ -383,7 +383,7 @@ floe.run = (part) => {
     chart.hidden = !value.series.some((each) => each.points.length);
     chart.update(value.series);
     figures.replaceChildren(
-      ...value.figures.map(([name, text]) =>
+      ...value.figures.map(({ name, value: text }) =>
         floe.el("div", {}, floe.el("dt", {}, name), floe.el("dd", {}, text)),
       ),
     );

@@ -144,17 +144,17 @@ def _left(run: TrainingRun, newest: TrainingStep | None) -> str:
 def _figures(run: TrainingRun) -> list[FigureValue]:
     """Return names and values of what the trainer reported at its end."""
     found = run.metrics
-    figures = []
-    for name, key, unit in (
-        ("loss before", "held_out_before", ""),
-        ("loss after", "held_out_after", ""),
-        ("bits per byte before", "bits_per_byte_before", ""),
-        ("bits per byte after", "bits_per_byte_after", ""),
+    figures = {}
+    for name, key in (
+        ("loss before", "held_out_before"),
+        ("loss after", "held_out_after"),
+        ("bits per byte before", "bits_per_byte_before"),
+        ("bits per byte after", "bits_per_byte_after"),
     ):
         if found.get(key) is not None:
-            figures.append([name, f"{found[key]:.3f}{unit}"])
+            figures[name] = f"{found[key]:.3f}"
     if found.get("seconds"):
-        figures.append(["time", format_duration(found["seconds"])])
+        figures["time"] = format_duration(found["seconds"])
     if found.get("peak_rss_mb"):
-        figures.append(["memory", format_gigabytes(found["peak_rss_mb"])])
-    return figures
+        figures["memory"] = format_gigabytes(found["peak_rss_mb"])
+    return [FigureValue(name=name, value=value, hint="") for name, value in figures.items()]
