@@ -266,7 +266,7 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def _reason(turn: Turn, status: Status) -> str:
-    """Why the answer is over, in the protocol's words."""
+    """Return why the answer is over, in the protocol's words."""
     if status in _REASONS:
         return _REASONS[status]
     if status == "failed":

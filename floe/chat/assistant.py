@@ -294,7 +294,7 @@ class Assistant:
         return path
 
     def _stayed_here(self, message: ChatMessage, options: TurnOptions) -> bool:
-        """Whether a program's question is, or was earlier, for this device alone."""
+        """Return whether a program's question is, or was earlier, for this device alone."""
         mark = hashlib.sha256(message.content.encode()).digest()
         with self._marking:
             if options.mode == "local":

@@ -312,5 +312,5 @@ def _can_follow(
 
 
 def _begins(text: bytes, spelled: tuple[bytes, ...] | None, spelling: Spelling) -> bool:
-    """Whether the spelling of `text` begins with these tokens, as far as they are known."""
+    """Return whether the spelling of `text` begins with these tokens, as far as they are known."""
     return spelled is None or spelling.spell_pieces(text)[: len(spelled)] == spelled

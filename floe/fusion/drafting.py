@@ -52,7 +52,7 @@ class DraftLength:
         self._square = _mix(self._square, tokens * tokens)
 
     def choose(self, available: int) -> int:
-        """How many of `available` proposals to check now."""
+        """Return how many of `available` proposals to check now."""
         most = min(available, self._most)
         if most <= 0:
             return 0

@@ -183,7 +183,7 @@ class Follower:
         self._absorb()
 
     def _usable(self) -> bool:
-        """Whether the open stream can still bring the next row."""
+        """Return whether the open stream can still bring the next row."""
         return self._stream is not None and not self._cursor.lost and not self._stream.ended
 
     def _absorb(self) -> None:
@@ -209,7 +209,7 @@ class Follower:
         self._retry_delay = min(2 * self._retry_delay, _LONGEST_RETRY)
 
     def _expected_at(self) -> float:
-        """When a request that has brought nothing yet should, going by the one before."""
+        """Return when a request that has brought nothing yet should, going by the one before."""
         return float("-inf") if self._answered else self._opened_at + self._latency
 
     def _next_request_at(self) -> float:

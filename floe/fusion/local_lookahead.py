@@ -63,7 +63,7 @@ class LocalLookahead:
         self.picks = [first or pick(self.rows[0], ())]
 
     def holds(self, token: int) -> bool:
-        """Whether this token was picked here, and evaluated."""
+        """Return whether this token was picked here, and evaluated."""
         return len(self.picks) > 1 and self.picks[0].token == token
 
     def step(self, left: float) -> float:

@@ -160,7 +160,7 @@ class Penalties:
         return self._sampling.dry_multiplier * self._sampling.dry_base**exponent
 
     def _ends_breaker(self, token: int) -> bool:
-        """Whether a breaker ends in this token, the answer's last."""
+        """Return whether a breaker ends in this token, the answer's last."""
         breakers = self._breakers
         if token in breakers.single or not breakers.texts:
             return token in breakers.single

@@ -54,7 +54,7 @@ class MemoryJob:
             raise
 
     def _take(self) -> bool:
-        """Whether there is something to read; if not, the next `start` begins anew."""
+        """Return whether there is something to read; if not, the next `start` begins anew."""
         with self._lock:
             wanted = self._wanted and not self._job.cancelled.is_set()
             self._wanted = False
