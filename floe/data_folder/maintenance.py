@@ -13,6 +13,7 @@ process. The same work from a terminal:
 
 import argparse
 import getpass
+import json
 import logging
 import sys
 import threading
@@ -162,13 +163,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FloeError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{sentence}\n")
+    told = json.dumps({"command": flags.command, "sentence": sentence})
+    sys.stdout.write(f"{told if flags.json else sentence}\n")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     folder = argparse.ArgumentParser(add_help=False)
     add_folder_flags(folder)
+    folder.add_argument("--json", action="store_true", help="one JSON object on stdout")
     folder.add_argument("--passphrase-file", type=Path, help="its first line is the passphrase")
     parser = argparse.ArgumentParser(
         prog="floe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

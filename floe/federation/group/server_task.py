@@ -17,7 +17,7 @@ from typing import Any
 import floe
 from floe.child_environment import NETWORK, child_environment
 from floe.federation.group.owner import Owner, present_secret
-from floe.resources import IMPORT_ROOT
+from floe.resources import FLOWER_APP, IMPORT_ROOT
 
 
 def start_task(owner: Owner, certificate: Path, token: str) -> subprocess.Popen[bytes]:
@@ -52,7 +52,8 @@ def main() -> None:
     module: Any = sys.modules[runtime.__module__]
     module.install_from_fab = lambda *_, **__: None
     module.get_fab_metadata = lambda *_: ("floe/floe", floe.__version__)
-    module.get_project_dir = lambda *_: IMPORT_ROOT
+    # Where the project file is; the code is imported from this folder's package, as all of Floe.
+    module.get_project_dir = lambda *_: FLOWER_APP.parent
     module.HttpGrid = CheckedGrid
     log: Queue[str | None] = Queue()
     mirror_output_to_queue(log)
