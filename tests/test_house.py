@@ -67,6 +67,14 @@ def test_a_package_carries_every_file_that_comes_with_the_program() -> None:
     assert {name: f"floe/resources/{name}" for name in files} == carried
 
 
+def test_every_word_of_the_glossary_has_a_source() -> None:
+    lines = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
+    rows = [[each.strip() for each in line.strip("|").split("|")] for line in lines if "|" in line]
+    terms = [row for row in rows[2:] if len(row) == 3]
+    assert len(terms) == len(rows) - 2 >= 40
+    assert [term for term, _, source in terms if not source] == []
+
+
 def test_the_page_starts_no_thread_and_opens_no_store() -> None:
     forbidden = {"Thread", "Timer", "ThreadPoolExecutor", "Process", "Popen", "Store", "connect"}
     found = []
