@@ -1,0 +1,31 @@
+"""Whether a model can be personalised, in words, before it is fetched or trained."""
+
+from floe.adapters.architecture import ARCHITECTURES, read_architecture
+from floe.errors import FloeError
+from floe.models.listing import ListedModel
+
+
+def why_not_personalised(model: ListedModel) -> str:
+    """Return the reason against it; empty: it can be personalised, as far as can be known here.
+
+    Of a model that is not on this device only its kind is known.
+    """
+    if model.path is not None and not model.problem:
+        try:
+            read_architecture(model.path)
+        except FloeError as error:
+            return str(error)
+        return ""
+    return why_not_architecture(model.architecture)
+
+
+def why_not_architecture(kind: str) -> str:
+    """Return the reason why no model of this kind can be personalised; empty: it can."""
+    if not kind:
+        return "Its kind is known once it is on this device."
+    if kind in ARCHITECTURES:
+        return ""
+    return (
+        f"It is of the kind “{kind}”; models of the kinds {' and '.join(ARCHITECTURES)} can be "
+        "personalised."
+    )
