@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-import httpx
 from pydantic import ValidationError
 
 from floe.errors import FetchError
@@ -195,8 +194,10 @@ def _endpoint() -> str:
 
 def _api() -> Any:
     # Imported here: it takes long, and only those who use a hub need it.
-    from huggingface_hub import HfApi  # noqa: PLC0415
+    from huggingface_hub import HfApi, constants  # noqa: PLC0415
 
+    # Else the library asks the hub for a list of programs that it might run in, at every start.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     # The library's own words of this header describe this computer.
     return HfApi(endpoint=_endpoint(), headers={"user-agent": "floe"})
 
@@ -204,6 +205,7 @@ def _api() -> Any:
 @contextmanager
 def _hub_errors(name: str) -> Iterator[None]:
     """Turn what the library raises into a sentence."""
+    import httpx2  # noqa: PLC0415  # the library's own client
     from huggingface_hub import errors  # noqa: PLC0415
 
     name = one_line(name)[:_LONGEST]
@@ -214,20 +216,20 @@ def _hub_errors(name: str) -> Iterator[None]:
             f"{name} is shown only to those who accepted its terms. Accept them on its page at "
             "the hub and set HF_TOKEN."
         ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise FetchError(
-            f"The hub has no {name}, or it is private. Look at the spelling: owner/name."
-        ) from error
     except errors.OfflineModeIsEnabled as error:
         raise FetchError(
             "The hub is switched off by HF_HUB_OFFLINE. Unset it, then try again."
         ) from error
     except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "an error"
+        status = error.response.status_code
+        if status in (401, 404):  # what the hub says of private ones, too
+            raise FetchError(
+                f"The hub has no {name}, or it is private. Look at the spelling: owner/name."
+            ) from error
         raise FetchError(f"The hub answered {status} for {name}. Try again later.") from error
     except errors.HFValidationError as error:
         raise FetchError(f"{name} is no name of a repository: it should be owner/name.") from error
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         reason = str(error) or type(error).__name__
         raise FetchError(
             f"The hub at {_endpoint()} cannot be reached: {reason}. Check the network connection."
