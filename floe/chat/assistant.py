@@ -133,6 +133,9 @@ class Assistant:
         self._unstored = itertools.count(1)
         self._kept_here: dict[bytes, None] = {}
         self._marking = threading.Lock()
+        # Held while a prompt is built and its turn gets a place, so that no turn of one model is
+        # decoded by another, and while the model is replaced.
+        self._model_lock = threading.RLock()
         self.detector.learn_leniency(choices.leniency(store))
 
     def stop(self) -> None:
@@ -148,6 +151,34 @@ class Assistant:
         self.cloud.close()
         self.model.close()
         self.store.close()
+
+    def use_model(self, model: LlamaModel, settings: Settings) -> None:
+        """Answer with another model from the next question on; the one before is freed.
+
+        Answers that are being written or wait for their place are ended first; a question that
+        comes meanwhile waits, and is answered by the new model.
+
+        Args:
+            model: loaded; it belongs to the assistant if nothing is raised.
+            settings: those in force from now on; they name it.
+        """
+        with self._model_lock:
+            self._worker.submit(self._replace_model, model, settings).result()
+
+    def _replace_model(self, model: LlamaModel, settings: Settings) -> None:
+        """Do so, in the worker thread, between two turns."""
+        sampling = sampling_defaults(settings, model.metadata)
+        active, prompts = ActiveAdapters(model, self.store, self.adapters), PromptBuilder(model)
+        before, self.model = self.model, model
+        self._settings, self.sampling = settings, sampling
+        self._active_adapters, self._prompts = active, prompts
+        self._agreements.clear()
+        before.close()
+
+    def tokenize(self, data: bytes) -> list[int]:
+        """Tokens of the model in use, from any thread; see `LlamaModel.tokenize`."""
+        with self._model_lock:
+            return self.model.tokenize(data)
 
     def running(self, conversation_id: int) -> Turn | None:
         """Return the turn under way in this conversation, for a page that comes back."""
@@ -266,14 +297,15 @@ class Assistant:
         if not messages or not messages[-1].content.strip():
             raise PromptError("There is nothing to answer: the last message is empty.")
         told = self._settings.system_prompt if system is None else system
-        prompt = self._prompts.build([self._system_message(told, personal=personal), *messages])
-        number = -next(self._unstored)
-        path = self._unstored_path(number, messages, options)
-        prompt, found = self._with_memory(prompt, None, options, wanted=memory and personal)
-        passage = self._passage(options, path, prompt.dropped, told, found)
-        turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
-        turn.memory = found
-        self._begin(turn, prompt, passage, options, adapters=adapters)
+        with self._model_lock:
+            prompt = self._prompts.build([self._system_message(told, personal=personal), *messages])
+            number = -next(self._unstored)
+            path = self._unstored_path(number, messages, options)
+            prompt, found = self._with_memory(prompt, None, options, wanted=memory and personal)
+            passage = self._passage(options, path, prompt.dropped, told, found)
+            turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
+            turn.memory = found
+            self._begin(turn, prompt, passage, options, adapters=adapters)
         return turn
 
     def _unstored_path(
@@ -411,8 +443,12 @@ class Assistant:
             ModelError: an adapter does not fit.
             PromptError: the prompt does not fit.
         """
-        tokens = self._prompts.build(prompt).tokens
-        return self._worker.submit(self._active_adapters.answer, tokens, adapters).result()
+        return self._worker.submit(self._answer_shortly, prompt, adapters).result()
+
+    def _answer_shortly(
+        self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]
+    ) -> str:
+        return self._active_adapters.answer(self._prompts.build(prompt).tokens, adapters)
 
     def prompt(self, path: Sequence[Message], partial: str = "") -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit.
@@ -421,7 +457,8 @@ class Assistant:
         """
         history = [ChatMessage(message.role, message.content) for message in path]
         system = self._system_message(self._settings.system_prompt)
-        return self._prompts.build([system, *history], partial)
+        with self._model_lock:
+            return self._prompts.build([system, *history], partial)
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
@@ -449,7 +486,8 @@ class Assistant:
             raise PromptError(f"{running.view().unkept} Your message stays here until then.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
         system = self._system_message(self._settings.system_prompt)
-        self._prompts.build([system, ChatMessage("user", text.strip())])
+        with self._model_lock:
+            self._prompts.build([system, ChatMessage("user", text.strip())])
 
     def _system_message(self, told: str, *, personal: bool = True) -> ChatMessage:
         """Build the system prompt, and what the cloud is not told: who it talks to."""
@@ -550,6 +588,10 @@ class Assistant:
     def _start(
         self, question: Message, options: TurnOptions, *, begun: Message | None = None
     ) -> Turn:
+        with self._model_lock:
+            return self._start_turn(question, options, begun)
+
+    def _start_turn(self, question: Message, options: TurnOptions, begun: Message | None) -> Turn:
         path = self.store.path_to(question.id)
         steps = _whole_characters(self.store.token_steps(begun.id)) if begun else []
         text = b"".join(step.text_bytes for step in steps).decode()
