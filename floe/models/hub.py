@@ -237,6 +237,6 @@ def _hub_errors(name: str) -> Iterator[None]:
     except (KeyError, TypeError, ValueError) as error:
         # Something else than the hub answers: a login page, an older mirror.
         raise FetchError(
-            f"What {_endpoint()} answered about {name} is not what a hub answers. Check HF_ENDPOINT "
-            "and the network."
+            f"What {_endpoint()} answered about {name} is not what a hub answers. Check "
+            "HF_ENDPOINT and the network."
         ) from error

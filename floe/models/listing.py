@@ -48,7 +48,7 @@ class ListedModel:
 
 
 def list_models(catalog: Catalog, models_dir: Path) -> list[ListedModel]:
-    """Return the catalog in its order, then other files of the folder by name; no file is hashed."""
+    """Return the catalog in its order, then other files of the folder; no file is hashed."""
     known = {entry.filename for entry in catalog.models}
     listed = [_from_catalog(entry, models_dir) for entry in catalog.models]
     others = sorted(models_dir.glob("*.gguf")) if models_dir.is_dir() else []
