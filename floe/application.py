@@ -174,6 +174,8 @@ class Application:
             raise ModelError("Another model is still being loaded. Wait until it is in use.")
         try:
             self._check_idle()
+            if load_catalog().find(name) is None and Path(name).suffix == ".gguf":
+                name = str(Path(name).expanduser().absolute())
             settings = self.settings.model_copy(update={"model": name})
             if resolve_model(name, settings.models_dir) != self.assistant.model.path:
                 shared = self.assistant.cloud.choice.base_url == STAND_IN

@@ -51,7 +51,8 @@ class ModelsActions:
     def use(self, event: gr.EventData) -> Changes:
         """Answer with this model from now on."""
         self._application.model_switch.start(read_asked(event, ModelAsked).name)
-        return self._shown()
+        # One tick more, which tells what went wrong at once.
+        return {**self._shown(), self.parts.clock: gr.Timer(active=True)}
 
     @show_errors
     def fetch(self, event: gr.EventData) -> Changes:
