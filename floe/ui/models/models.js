@@ -52,7 +52,7 @@ floe.models = (part) => {
       actions.append(use);
     }
     if (value.can_fetch && !value.fetching) {
-      const fetch = floe.press("Download", () => trigger("fetch", { name }), "", "load");
+      const fetch = floe.press("Download", () => trigger("fetch", { name }), "", "save");
       fetch.setAttribute("aria-label", `Download ${value.title}`);
       actions.append(fetch);
     }
@@ -172,16 +172,13 @@ floe.models = (part) => {
     files,
     leftOut,
   );
+  const heading = floe.heading(
+    "Models",
+    "The model on this device writes your private answers and its part of the others. Another one " +
+      "is used from the next question on; what was learnt on one model does not act on another.",
+  );
   element.append(
-    floe.heading(
-      "Models",
-      "The model on this device writes your private answers and its part of the others. Another " +
-        "one is used from the next question on; what was learnt on one model does not act on another.",
-    ),
-    inUse,
-    download,
-    all,
-    other,
+    floe.el("div", { className: "models-view" }, heading, inUse, download, all, other),
   );
 
   floe.onChange(part, (value) => {

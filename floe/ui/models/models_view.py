@@ -45,7 +45,7 @@ def models_value(application: Application) -> ModelsValue:
         for each in listed
     ]
     return {
-        "in_use": model.name,
+        "in_use": next((row["title"] for row in rows if row["in_use"]), model.name),
         "note": application.model_note,
         "switching": _short(switching),
         "options": [list(each) for each in model.options],
@@ -163,9 +163,9 @@ def _speed(size: int, model: LlamaModel) -> str:
         return ""
     speed = guess_speed(size, model.path.stat().st_size, model.step_seconds)
     return (
-        f"about {speed:.2g} tokens a second alone"
+        f"about {speed:.2g} tokens a second"
         if speed < 10
-        else f"about {speed:.0f} tokens a second alone"
+        else f"about {speed:,.0f} tokens a second"
     )
 
 
