@@ -23,6 +23,7 @@ _SETTING: Final = "model_download"
 _WINDOW_SECONDS: Final = 10.0
 """The speed shown is that of the newest so many seconds."""
 _SILENT_SECONDS: Final = 4.0
+_STOPPING: Final = "The download is still being stopped. Press again in a moment."
 
 
 class _StoppedError(Exception):
@@ -76,6 +77,10 @@ class ModelDownloadJob:
                     f"{other.filename} comes first. Wait until it is here, or cancel it, then "
                     "press again."
                 )
+            if self._job.running:
+                if self._job.cancelled.is_set():
+                    raise FetchError(_STOPPING)
+                return
             there = file_size(self._models_dir / file.filename)
             if there and there != file.size:
                 raise FetchError(
@@ -95,12 +100,9 @@ class ModelDownloadJob:
         Raises:
             FetchError: it is still being stopped.
         """
-        if self._job.running:
-            if self._job.cancelled.is_set():
-                raise FetchError("The download is still being stopped. Press again in a moment.")
-            return
-        if self._file is not None:
-            self.start(self._file)
+        file = self._file
+        if file is not None:
+            self.start(file)
 
     def pause(self) -> None:
         """Stop, and keep what has arrived."""

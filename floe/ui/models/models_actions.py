@@ -45,7 +45,7 @@ class ModelsActions:
     @show_errors
     def poll(self) -> Changes:
         """Show how it stands; once nothing goes on any more, the clock stops."""
-        return self._shown(self._application.model_switch.problem)
+        return {**self._shown(), self.parts.notice: self._application.model_switch.problem}
 
     @show_errors
     def use(self, event: gr.EventData) -> Changes:
@@ -100,7 +100,7 @@ class ModelsActions:
         self._application.hub_search.start(read_asked(event, ModelAsked).name)
         return self._shown()
 
-    def _shown(self, notice: str = "") -> Changes:
+    def _shown(self) -> Changes:
         application = self._application
         download = application.model_download
         busy = (
@@ -109,7 +109,7 @@ class ModelsActions:
         kept = Preferences.load(application.store)
         return {
             self.parts.models: models_value(application),
-            self.parts.notice: notice,
+            self.parts.notice: "",
             self.parts.clock: gr.Timer(active=busy),
             self._chip: chip_value(application),
             self._advanced: advanced_value(kept, application.assistant.sampling),
