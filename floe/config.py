@@ -11,7 +11,7 @@ temperature, mode) lives in the store instead.
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from platformdirs import PlatformDirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -43,6 +43,7 @@ OFF = "off"
 """No cloud at all."""
 
 
+LEAST_CONTEXT: Final = 256
 _MOST_BYTES: Final = 1_000_000
 
 
@@ -118,9 +119,22 @@ class Settings(BaseSettings):
         "smollm2-135m-instruct", max_length=4096, description="catalog id or path of a GGUF"
     )
     context: int = Field(
-        4096, ge=256, le=1 << 20, description="tokens; cut to what the model was trained on"
+        0,
+        ge=0,
+        le=1 << 20,
+        description="tokens, at least 256; cut to what the model was trained on; 0: chosen",
     )
     threads: int = Field(0, ge=0, le=1024, description="0: chosen for this device")
+    gpu_layers: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="layers of the model on the graphics card; left out: as many as fit",
+    )
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    cache_type: Literal["auto", "f16", "q8_0", "q4_0"] = Field(
+        "auto", description="numbers of the KV cache; fewer bits take less memory"
+    )
     system_prompt: str = Field("You are a helpful assistant.", max_length=100_000)
 
     sampling: SamplingChoices = Field(
@@ -167,6 +181,13 @@ class Settings(BaseSettings):
     def _without_nul(cls, value: Path | str | None) -> Path | str | None:
         if "\0" in str(value):
             raise ValueError("it holds a character that no name has (NUL)")
+        return value
+
+    @field_validator("context")
+    @classmethod
+    def _is_context(cls, value: int) -> int:
+        if 0 < value < LEAST_CONTEXT:
+            raise ValueError(f"it should be at least {LEAST_CONTEXT} tokens, or 0")
         return value
 
     @field_validator("stand_in_args")

@@ -6,15 +6,16 @@ token embeddings, frequent tokens counting less, straightened by public prompts.
 
 import base64
 import threading
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from floe.adapters.router import PromptSpace, Vector
 from floe.api.chat_request import MODELS
+from floe.chat.assistant import Assistant
 from floe.cloud.protocol.wire import ApiError
 from floe.errors import PromptError
-from floe.llama.runtime import LlamaModel
 
 _MOST_TEXTS: Final = 2048
 
@@ -45,12 +46,15 @@ class EmbeddingRequest(BaseModel):
 
 
 class Embedder:
-    """Embeds texts for one model; its table is read at the first question. Any thread may ask."""
+    """Embeds texts for the model in use; its table is read at the first question.
 
-    def __init__(self, model: LlamaModel) -> None:
-        self._model = model
+    Any thread may ask.
+    """
+
+    def __init__(self, assistant: Assistant) -> None:
+        self._assistant = assistant
         self._lock = threading.Lock()
-        self._space: PromptSpace | None = None
+        self._space: tuple[Path, PromptSpace] | None = None
 
     def answer(self, asked: EmbeddingRequest) -> dict[str, Any]:
         """Return the body of the answer.
@@ -83,15 +87,17 @@ class Embedder:
 
     def _embed(self, texts: list[str]) -> tuple[list[Vector], int]:
         """Return the texts' vectors, and how many tokens they have."""
+        tokenize = self._assistant.tokenize
         with self._lock:
-            if self._space is None:
-                self._space = PromptSpace(self._model.path, self._model.tokenize)
-            space = self._space
+            path = self._assistant.model.path
+            if self._space is None or self._space[0] != path:
+                self._space = path, PromptSpace(path, tokenize)
+            space = self._space[1]
         try:
             vectors = [space.embed(text) for text in texts]
         except PromptError as error:
             raise ApiError(400, str(error), param="input") from error
-        return vectors, sum(len(self._model.tokenize(text.encode())) for text in texts)
+        return vectors, sum(len(tokenize(text.encode())) for text in texts)
 
 
 def _spell(vector: Vector, asked: EmbeddingRequest) -> list[float] | str:

@@ -127,7 +127,7 @@ class ApiEndpoint:
         self._assistant = application.assistant
         self._store = application.store
         self._rule = application.settings.rule
-        self._embedder = Embedder(application.assistant.model)
+        self._embedder = Embedder(application.assistant)
         self._created = int(time.time())
         self._turns: set[Turn] = set()
 

@@ -92,35 +92,15 @@ class Assistant:
         detector: Detector,
     ) -> None:
         self.store = store
-        self.model = model
         self.cloud = cloud
         self.detector = detector
         self.gate = Gate(store, detector)
         self.sent = SentLog(store)
         self.adapters = Adapters(store, settings.data_dir)
         self.memory = Memory(store, on=settings.memory, folder=settings.memory_folder)
-        self._settings = settings
-        self.sampling = sampling_defaults(settings, model.metadata)
-        self._active_adapters = ActiveAdapters(model, store, self.adapters)
-        self._prompts = TurnPrompts(model, store, self.memory, settings.system_prompt)
-        # Found out now, not while the first answer is waited for.
-        logger.info(
-            "batches: bit-exact to %d, size-invariant from %d",
-            model.bit_exact_batch_size,
-            model.batch_invariant_min_size,
-        )
         self._routes = TurnRoutes(store, self.gate, cloud)
         self.lessons = PrivacyLessons(store, detector, self.gate, self._routes.released)
-        self._decoder = AnswerDecoder(
-            model=model,
-            active_adapters=self._active_adapters,
-            cloud=cloud,
-            prompts=self._prompts,
-            gate=self.gate,
-            memory=self.memory,
-            store=store,
-            rule=settings.rule,
-        )
+        self._prepare(model, settings)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._turns: dict[int, Turn] = {}
         self._guards: dict[int, Guard | None] = {}
@@ -129,6 +109,33 @@ class Assistant:
         self._unstored = itertools.count(1)
         self._kept_here: dict[bytes, None] = {}
         self._marking = threading.Lock()
+        # Held while a prompt is built and its turn gets a place, so that no turn of one model is
+        # decoded by another, and while the model is replaced.
+        self._model_lock = threading.RLock()
+
+    def _prepare(self, model: LlamaModel, settings: Settings) -> None:
+        """Make all that hangs on the model; nothing is changed if that fails."""
+        # Found out now, not while the first answer is waited for.
+        logger.info(
+            "batches: bit-exact to %d, size-invariant from %d",
+            model.bit_exact_batch_size,
+            model.batch_invariant_min_size,
+        )
+        sampling = sampling_defaults(settings, model.metadata)
+        active = ActiveAdapters(model, self.store, self.adapters)
+        prompts = TurnPrompts(model, self.store, self.memory, settings.system_prompt)
+        decoder = AnswerDecoder(
+            model=model,
+            active_adapters=active,
+            cloud=self.cloud,
+            prompts=prompts,
+            gate=self.gate,
+            memory=self.memory,
+            store=self.store,
+            rule=settings.rule,
+        )
+        self.model, self._settings, self.sampling = model, settings, sampling
+        self._active_adapters, self._prompts, self._decoder = active, prompts, decoder
 
     def stop(self) -> None:
         """Stop every answer that is being written."""
@@ -143,6 +150,30 @@ class Assistant:
         self.cloud.close()
         self.model.close()
         self.store.close()
+
+    def use_model(self, model: LlamaModel, settings: Settings) -> None:
+        """Answer with another model from the next question on; the one before is freed.
+
+        Answers that are being written or wait for their place are ended first; a question that
+        comes meanwhile waits, and is answered by the new model.
+
+        Args:
+            model: loaded; it belongs to the assistant if nothing is raised.
+            settings: those in force from now on; they name it.
+        """
+        with self._model_lock:
+            self._worker.submit(self._replace_model, model, settings).result()
+
+    def _replace_model(self, model: LlamaModel, settings: Settings) -> None:
+        """Do so, in the worker thread, between two turns."""
+        before = self.model
+        self._prepare(model, settings)
+        before.close()
+
+    def tokenize(self, data: bytes) -> list[int]:
+        """Tokens of the model in use, from any thread; see `LlamaModel.tokenize`."""
+        with self._model_lock:
+            return self.model.tokenize(data)
 
     def running(self, conversation_id: int) -> Turn | None:
         """Return the turn under way in this conversation, for a page that comes back."""
@@ -260,16 +291,19 @@ class Assistant:
         """
         if not messages or not messages[-1].content.strip():
             raise PromptError("There is nothing to answer: the last message is empty.")
-        told = self._prompts.system_prompt if system is None else system
-        asked = [self._prompts.system_message(told, personal=personal), *messages]
-        prompt = self._prompts.builder.build(asked)
-        number = -next(self._unstored)
-        path = self._unstored_path(number, messages, options)
-        prompt, found = self._prompts.with_memory(prompt, None, options, wanted=memory and personal)
-        passage = self._routes.choose(options, path, prompt.dropped, told, found)
-        turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
-        turn.memory = found
-        self._begin(turn, prompt, passage, options, adapters=adapters)
+        with self._model_lock:
+            told = self._prompts.system_prompt if system is None else system
+            asked = [self._prompts.system_message(told, personal=personal), *messages]
+            prompt = self._prompts.builder.build(asked)
+            number = -next(self._unstored)
+            path = self._unstored_path(number, messages, options)
+            prompt, found = self._prompts.with_memory(
+                prompt, None, options, wanted=memory and personal
+            )
+            passage = self._routes.choose(options, path, prompt.dropped, told, found)
+            turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
+            turn.memory = found
+            self._begin(turn, prompt, passage, options, adapters=adapters)
         return turn
 
     def _unstored_path(
@@ -345,12 +379,17 @@ class Assistant:
             ModelError: an adapter does not fit.
             PromptError: the prompt does not fit.
         """
-        tokens = self._prompts.builder.build(prompt).tokens
-        return self._worker.submit(self._active_adapters.answer, tokens, adapters).result()
+        return self._worker.submit(self._answer_shortly, prompt, adapters).result()
+
+    def _answer_shortly(
+        self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]
+    ) -> str:
+        return self._active_adapters.answer(self._prompts.builder.build(prompt).tokens, adapters)
 
     def prompt(self, path: Sequence[Message]) -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit."""
-        return self._prompts.build(path)
+        with self._model_lock:
+            return self._prompts.build(path)
 
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
@@ -377,12 +416,17 @@ class Assistant:
                 raise PromptError("An answer is still being written here. Stop it, or wait for it.")
             raise PromptError(f"{running.view().unkept} Your message stays here until then.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
-        system = self._prompts.system_message(self._prompts.system_prompt)
-        self._prompts.builder.build([system, ChatMessage("user", text.strip())])
+        with self._model_lock:
+            system = self._prompts.system_message(self._prompts.system_prompt)
+            self._prompts.builder.build([system, ChatMessage("user", text.strip())])
 
     def _start(
         self, question: Message, options: TurnOptions, *, begun: Message | None = None
     ) -> Turn:
+        with self._model_lock:
+            return self._start_turn(question, options, begun)
+
+    def _start_turn(self, question: Message, options: TurnOptions, begun: Message | None) -> Turn:
         path = self.store.path_to(question.id)
         steps = _whole_characters(self.store.token_steps(begun.id)) if begun else []
         text = b"".join(step.text_bytes for step in steps).decode()

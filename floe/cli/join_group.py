@@ -21,6 +21,7 @@ from floe.errors import FederationError
 from floe.federation.group.history import Federation
 from floe.federation.group.membership import BLUR, Membership, group_settings
 from floe.models.catalog import fetch_missing, resolve_model
+from floe.models.chosen import chosen_model
 from floe.privacy.consent import Consent, consent, give_consent
 from floe.store import Store
 
@@ -71,8 +72,9 @@ def _join(store: Store, settings: Settings, membership: Membership, options: Nam
             "You have not allowed a group to learn from your chats. Add --allow, or say so in the "
             "page, under Federate."
         )
-    fetch_missing([settings.model], settings.models_dir)
-    base = resolve_model(settings.model, settings.models_dir)
+    name = chosen_model(settings, store).name
+    fetch_missing([name], settings.models_dir)
+    base = resolve_model(name, settings.models_dir)
     membership.join(
         group_settings(
             store,

@@ -23,6 +23,7 @@ from floe.errors import TrainingError
 from floe.jobs.plan_job import PlanJob
 from floe.jobs.privacy_scan import PrivacyScan
 from floe.models.catalog import fetch_missing, resolve_model
+from floe.models.chosen import chosen_model
 from floe.models.sampling_defaults import sampling_defaults
 from floe.privacy.choices import own_words, system_prompt
 from floe.privacy.detector import Detector
@@ -51,9 +52,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
     settings = settings_from(options)
-    fetch_missing([settings.model], settings.models_dir)
-    base = resolve_model(settings.model, settings.models_dir)
     with data_folder(settings), Store(settings.database) as store:
+        name = chosen_model(settings, store).name
+        settings = settings.model_copy(update={"model": name})
+        fetch_missing([settings.model], settings.models_dir)
+        base = resolve_model(settings.model, settings.models_dir)
         kept = LearningChoices.load(store)
         chats = None if options.chats is None else add_file_chats(store, options.chats)
         scan_chats(store)

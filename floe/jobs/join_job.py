@@ -22,6 +22,10 @@ class JoinJob:
         """True while the joining goes on."""
         return self._job.running
 
+    def use_base(self, base: Path) -> None:
+        """Join with another model from now on."""
+        self._base = base
+
     def take_problem(self) -> str:
         """Give the sentence of what went wrong, once; empty if nothing did."""
         problem, self._problem = self._problem, ""

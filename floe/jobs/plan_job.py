@@ -66,6 +66,12 @@ class PlanJob:
         self._pending = None
         self._job.close()
 
+    def use_base(self, base: Path) -> None:
+        """Plan for another model from now on."""
+        with self._lock:
+            self._base = base
+            self._view = self._pending = self._counted = None
+
     def view(self) -> PlanView | None:
         """Show how the plan stands."""
         return self._view
@@ -137,8 +143,10 @@ class PlanJob:
                 self._view = PlanView(self._view.request, None, problem)
 
     def _count(self, data: Dataset) -> tuple[Workload, tuple[str, ...]]:
-        if self._counted is None or self._counted[0] != data.fingerprint:
-            self._counted = data.fingerprint, *workload_of(self._base, data.lines())
+        base = self._base
+        key = f"{base} {data.fingerprint}"
+        if self._counted is None or self._counted[0] != key:
+            self._counted = key, *workload_of(base, data.lines())
         return self._counted[1:]
 
 

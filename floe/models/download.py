@@ -8,6 +8,7 @@ import errno
 import hashlib
 import shutil
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,12 @@ CHUNK = 1 << 20
 
 MAX_ATTEMPTS = 5
 """Tries in a row that bring nothing new before the transfer is given up."""
+
+STALL_SECONDS = 20.0
+"""A transfer that brings nothing, or next to nothing, for so long is begun again where it is."""
+_LEAST_SPEED = 500
+"""Bytes a second, below which a transfer counts as stalled."""
+_WAIT_SLICE = 0.25
 
 _MOST_DIGITS = 18
 
@@ -77,7 +84,7 @@ def open_client(proxy: str | None = None, cert: str | None = None) -> httpx.Clie
         verify=context,
         proxy=proxy,
         follow_redirects=True,
-        timeout=httpx.Timeout(30, connect=15),
+        timeout=httpx.Timeout(STALL_SECONDS, connect=15),
         headers={"Accept-Encoding": "identity"},  # ranges count the bytes as stored
         event_hooks={"response": [_require_safe_redirect]},
     )
@@ -142,7 +149,7 @@ def download(
 
     with _as_fetch_error(remote):
         while file_size(part) < size:
-            reached = _retrying()(advance)
+            reached = _retrying(lambda: progress(file_size(part), size))(advance)
     progress(size, size)
 
 
@@ -158,12 +165,18 @@ def _receive(
         have = _first_byte(response, have)
         with part.open("r+b" if have else "wb") as file:
             file.seek(have)
+            since, before = time.monotonic(), have
             for chunk in response.iter_raw():
                 have += len(chunk)
                 if have > size:
                     raise FetchError(_wrong_size(remote, size, have))
                 file.write(chunk)
                 progress(have, size)
+                passed = time.monotonic() - since
+                if passed > STALL_SECONDS:
+                    if have - before < passed * _LEAST_SPEED:
+                        raise httpx.ReadTimeout("next to nothing arrives")
+                    since, before = time.monotonic(), have
     if have < size:
         raise httpx.RemoteProtocolError("the connection was closed before the end")
 
@@ -287,11 +300,20 @@ def _wrong_size(remote: Remote, size: int, found: int) -> str:
     )
 
 
-def _retrying() -> Retrying:
+def _retrying(poll: Callable[[], None] = lambda: None) -> Retrying:
+    """Try again after a while; `poll` is called meanwhile, and what it raises ends the wait."""
+
+    def sleep(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            poll()
+            time.sleep(min(left, _WAIT_SLICE))
+
     return Retrying(
         retry=retry_if_exception_type(httpx.TransportError),
         stop=stop_after_attempt(MAX_ATTEMPTS),
         wait=RETRY_WAIT,
+        sleep=sleep,
         reraise=True,
     )
 

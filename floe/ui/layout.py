@@ -11,6 +11,7 @@ from floe.privacy.sent import SentLog
 from floe.ui.cloud.cloud_panel import CloudParts, lay_out_cloud
 from floe.ui.federate.federate_panel import FederateParts, lay_out_federate
 from floe.ui.js_component import js_component
+from floe.ui.models.models_panel import ModelsParts, lay_out_model_chip, lay_out_models
 from floe.ui.personalise.personal_panel import PersonalParts, lay_out_personal
 from floe.ui.privacy.privacy_panel import PrivacyParts, lay_out_privacy
 
@@ -50,6 +51,8 @@ class Parts:
     privacy: PrivacyParts
     personal: PersonalParts
     federate: FederateParts
+    model_chip: gr.HTML
+    models: ModelsParts
 
     @property
     def controls(self) -> list[gr.Slider | gr.Radio]:
@@ -91,6 +94,7 @@ def lay_out(
         with gr.Column(elem_id="main", min_width=0):
             with gr.Row(elem_id="top"):
                 cloud = js_component("cloud")
+                model_chip = lay_out_model_chip()
                 figures = js_component("figures")
             panel = lay_out_cloud(deadline_ms)
             about = js_component("about", "keep", "allow", "export")
@@ -146,6 +150,7 @@ def lay_out(
             privacy = lay_out_privacy(sent_log)
             personal = lay_out_personal(rows)
             federate = lay_out_federate()
+            models = lay_out_models()
     return Parts(
         answer_generation,
         views,
@@ -169,4 +174,6 @@ def lay_out(
         privacy,
         personal,
         federate,
+        model_chip,
+        models,
     )

@@ -24,6 +24,7 @@ from floe.ui.cloud.cloud_panel import CloudParts
 from floe.ui.federate.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
 from floe.ui.memory.memory_actions import MemoryActions, memory_uses
+from floe.ui.models.models_actions import ModelsActions
 from floe.ui.page_events import ShortText, ThreadAsked, TokensAsked, answer_page
 from floe.ui.page_values import LearningAnswerValue, MemoryUseValue, SearchHitValue, TokenPage
 from floe.ui.personalise.learning_view import rows_of
@@ -83,6 +84,8 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         _wire_personal(parts, personal)
         federate = FederateActions(application, parts.federate)
         _wire_federate(parts, federate)
+        models = ModelsActions(application, parts.models, parts.model_chip, parts.advanced)
+        _wire_models(page, parts, models)
         parts.clock.tick(panel.refresh, None, parts.panel.in_use, **_AT_ONCE)
     return page
 
@@ -253,3 +256,19 @@ def _wire_federate(parts: Parts, actions: FederateActions) -> None:
     room.simulation.stop(actions.stop, None, room.all, **_EACH)
     room.experts.switch(actions.switch, None, room.all, **_EACH)
     room.clock.tick(actions.refresh, None, room.all, **_AT_ONCE)
+
+
+def _wire_models(page: gr.Blocks, parts: Parts, actions: ModelsActions) -> None:
+    room = parts.models
+    shown = [*room.all, parts.model_chip, parts.advanced]
+    page.load(actions.chip, None, parts.model_chip, **_AT_ONCE)
+    parts.clock.tick(actions.chip, None, parts.model_chip, **_AT_ONCE)
+    parts.views.go(actions.on_view_opened, None, shown, **_EACH)
+    room.models.use(actions.use, None, shown, **_EACH)
+    room.models.fetch(actions.fetch, None, shown, **_EACH)
+    room.models.pause(actions.pause, None, shown, **_EACH)
+    room.models.resume(actions.resume, None, shown, **_EACH)
+    room.models.cancel(actions.cancel, None, shown, **_EACH)
+    room.models.drop(actions.drop, None, shown, **_EACH)
+    room.models.search(actions.search, None, shown, **_EACH)
+    room.clock.tick(actions.poll, None, shown, **_AT_ONCE)

@@ -81,6 +81,19 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "where": DrawnPart(str),
     "trial": DrawnPart(values.EndpointTestValue),
     "inUse": DrawnPart(values.CloudInUseValue),
+    "modelChip": DrawnPart(values.ModelChipValue),
+    "models": DrawnPart(
+        values.ModelsValue,
+        {
+            "use": events.ModelAsked,
+            "fetch": events.ModelAsked,
+            "pause": None,
+            "resume": None,
+            "cancel": None,
+            "drop": events.ModelAsked,
+            "search": events.ModelAsked,
+        },
+    ),
     "privacyRules": DrawnPart(values.PrivacyRulesValue, {"set": events.PrivacyAsked}),
     "memory": DrawnPart(
         values.MemoryValue,

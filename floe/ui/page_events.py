@@ -94,6 +94,12 @@ class ItemSwitchAsked(ItemAsked):
     on: bool
 
 
+class ModelAsked(_Asked):
+    """A model, by catalog id, path, address or words of a search."""
+
+    name: Annotated[str, BeforeValidator(_whole), Field(max_length=4096)]
+
+
 class ScaleAsked(ItemAsked):
     """An adapter is to act more or less."""
 

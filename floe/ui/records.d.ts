@@ -233,6 +233,75 @@ interface CloudInUseValue {
   lasts: string;
 }
 
+/** The model in use, or the one that is being loaded. */
+interface ModelChipValue {
+  name: string;
+  loading: boolean;
+}
+
+/** A model, by catalog id, path, address or words of a search. */
+interface ModelAsked {
+  name: string;
+}
+
+/** All of the models view; `options` are [name, value, reason]. */
+interface ModelsValue {
+  in_use: string;
+  note: string;
+  switching: string;
+  options: string[][];
+  build: string;
+  stand_in: string;
+  rows: ModelRowValue[];
+  download: ModelDownloadValue | null;
+  hub: HubValue;
+}
+
+/** A model of the list, or a file of a hub; `name` is what it is asked for by. */
+interface ModelRowValue {
+  name: string;
+  title: string;
+  role: string;
+  facts: string;
+  fit: "fits" | "tight" | "does not fit" | "unknown";
+  memory: string;
+  speed: string;
+  personal: boolean;
+  personal_reason: string;
+  here: boolean;
+  in_use: boolean;
+  fetching: boolean;
+  can_fetch: boolean;
+  can_drop: boolean;
+  kept_reason: string;
+}
+
+/** The download that goes on or is paused; `share` from 0 to 1. */
+interface ModelDownloadValue {
+  name: string;
+  state: "running" | "checking" | "stopping" | "paused" | "failed";
+  sentence: string;
+  share: number;
+}
+
+/** The newest question to the hub and its answer: repositories, or the files of one. */
+interface HubValue {
+  query: string;
+  sentence: string;
+  running: boolean;
+  repositories: HubRepositoryValue[];
+  repo: string;
+  repo_facts: string;
+  files: ModelRowValue[];
+  left_out: string[];
+}
+
+/** A repository that a search found. */
+interface HubRepositoryValue {
+  repo: string;
+  facts: string;
+}
+
 /** A choice of the privacy view. */
 interface PrivacyAsked {
   name: "policy" | "own_words" | "about_me" | "personal_context" | "treatment" | "forget";
@@ -647,6 +716,24 @@ interface DrawnParts {
   inUse: Part<
     CloudInUseValue,
     Nothing,
+    Nothing
+  >;
+  modelChip: Part<
+    ModelChipValue,
+    Nothing,
+    Nothing
+  >;
+  models: Part<
+    ModelsValue,
+    {
+      use: ModelAsked;
+      fetch: ModelAsked;
+      pause: null;
+      resume: null;
+      cancel: null;
+      drop: ModelAsked;
+      search: ModelAsked;
+    },
     Nothing
   >;
   privacyRules: Part<

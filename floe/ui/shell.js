@@ -68,6 +68,8 @@ floe.icons = {
   more: "M5 12h.01M12 12h.01M19 12h.01",
   save: "M12 4v11M7 11l5 5 5-5M5 20h14",
   load: "M12 16V5M7 9l5-5 5 5M5 20h14",
+  chip: "M7 7h10v10H7zM10 3v4M14 3v4M10 17v4M14 17v4M3 10h4M3 14h4M17 10h4M17 14h4",
+  pause: "M8 5v14M16 5v14",
   chevron: "M9 6l6 6-6 6",
 };
 

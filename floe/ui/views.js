@@ -1,4 +1,4 @@
-// The four views of the page, the way between them, and the chat in view with its own rules.
+// The views of the page, the way between them, and the chat in view with its own rules.
 "use strict";
 
 floe.viewNames = [
@@ -6,6 +6,7 @@ floe.viewNames = [
   ["personalise", "person", "Personalise"],
   ["privacy", "shield", "Privacy"],
   ["federate", "nodes", "Federate"],
+  ["models", "chip", "Models"],
 ];
 
 /** Show a view. Whatever runs goes on: views are only hidden. Kept for this tab, over reloads. */

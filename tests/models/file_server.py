@@ -27,6 +27,8 @@ class Request:
     path: str
     span: str | None
     authorization: str | None
+    agent: str | None = None
+    query: str = ""
 
 
 class FileServer(ThreadingHTTPServer):
@@ -59,7 +61,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)  # a proxy is asked for a whole URL
         span = self.headers["Range"]
-        self.server.requests.append(Request(path, span, self.headers["Authorization"]))
+        query, agent = urlsplit(self.path).query, self.headers["User-Agent"]
+        self.server.requests.append(
+            Request(path, span, self.headers["Authorization"], agent, query)
+        )
         replies = self.server.replies[path]
         reply = replies.popleft() if replies else self.server.always
         body = self.server.files.get(path)

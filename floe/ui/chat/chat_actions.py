@@ -89,8 +89,7 @@ class ChatActions:
         self._weight_fit = application.weight_fit
         self._rule = application.settings.rule
         self._store = application.store
-        model = application.settings.model
-        self._model = Path(model).stem if "/" in model else model
+        self._application = application
         self._drafts = Drafts(self._store)
         self._ratings: Counter[int] = Counter()
         self.parts = parts
@@ -509,7 +508,8 @@ class ChatActions:
         rows = thread_rows(
             messages, view, generation=session.view_generation, around=around, flash=flash
         )
-        rows["model"] = self._model
+        name = self._application.settings.model
+        rows["model"] = Path(name).stem if "/" in name else name
         rows["calm"] = calm
         session.conversation = conversation_id
         session.listed = conversation_list(self._assistant, conversation_id)

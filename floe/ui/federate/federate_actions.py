@@ -32,7 +32,7 @@ class FederateActions:
     def __init__(self, application: Application, parts: FederateParts) -> None:
         self._store = application.store
         self._adapters = application.assistant.adapters
-        self._base = application.assistant.model.path
+        self._assistant = application.assistant
         self._folder = application.settings.data_dir / "flower"
         self._history = History(application.store)
         self._membership = application.membership
@@ -100,7 +100,7 @@ class FederateActions:
     @show_errors
     def start(self) -> Changes:
         """Simulate a group."""
-        self._simulation.start(self._base)
+        self._simulation.start(self._assistant.model.path)
         return self._done()
 
     @show_errors
@@ -113,7 +113,9 @@ class FederateActions:
     def switch(self, event: gr.EventData) -> Changes:
         """Let prompts be led to an expert, or not."""
         asked = read_asked(event, ItemSwitchAsked)
-        self._adapters.set_in_use(asked.id, asked.on, model_sha256(self._store, self._base))
+        self._adapters.set_in_use(
+            asked.id, asked.on, model_sha256(self._store, self._assistant.model.path)
+        )
         return self._done()
 
     def _done(self) -> Changes:

@@ -14,7 +14,6 @@ from floe.chat.preferences import Preferences
 from floe.chats.jsonl import export_chats, import_chats
 from floe.errors import DataError, PageError, TrainingError
 from floe.jobs.plan_job import PlanView
-from floe.models.sampling_defaults import sampling_defaults
 from floe.records import Sampling
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
@@ -301,7 +300,7 @@ class PersonalActions:
 
     def _sampling(self) -> Sampling:
         """Return the defaults of the page."""
-        return sampling_defaults(self._settings, self._assistant.model.metadata).sampling
+        return self._assistant.sampling.sampling
 
     def _base(self) -> str:
         return model_sha256(self._store, self._assistant.model.path)

@@ -50,6 +50,7 @@ _STYLES: Final = (
     "memory/memory.css",
     "personalise/personal.css",
     "federate/federate.css",
+    "models/models.css",
 )
 _SCRIPTS: Final = (
     "shell.js",
@@ -72,6 +73,7 @@ _SCRIPTS: Final = (
     "memory/memory.js",
     "personalise/personal.js",
     "federate/federate.js",
+    "models/models.js",
 )
 
 SANS: Final = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")

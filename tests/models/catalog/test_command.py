@@ -1,5 +1,6 @@
 """Two at a time, and the command line."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,21 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from floe.models.catalog import (
-    CatalogEntry,
-    main,
-)
+from floe.cli import models as command
+from floe.cli.models import main
+from floe.models.catalog import Catalog, CatalogEntry
 from floe.models.download import file_size
-from tests.models.catalog.tiny_model import BODY, HUB_PATH, entry_from, only
+from tests.models.catalog.tiny_model import BODY, HUB_PATH, entry_from
 from tests.models.file_server import FileServer, Reply
+from tests.models.hub_server import publish_repository
+from tests.training.tiny import write_tiny
 
 RUN = """
 import json, sys
+from floe.cli import models
 from floe.models import catalog
 entry = catalog.CatalogEntry.model_validate_json(sys.argv[1])
-catalog.load_catalog = lambda: catalog.Catalog(models=(entry,))
-sys.exit(catalog.main(sys.argv[2:]))
+models.load_catalog = lambda: catalog.Catalog(models=(entry,))
+sys.exit(models.main(sys.argv[2:]))
 """
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *entries: CatalogEntry) -> None:
+    monkeypatch.setattr(command, "load_catalog", lambda: Catalog(models=entries))
 
 
 def start(entry: CatalogEntry, *arguments: str) -> subprocess.Popen[str]:
@@ -120,3 +127,43 @@ def test_fetch_without_an_id_shows_the_usage(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["fetch"])
     assert "at least one ID" in capsys.readouterr().err
+
+
+def test_list_as_json_says_what_fits_and_what_can_be_personalised(
+    monkeypatch: pytest.MonkeyPatch, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    huge = entry_from(id="huge", filename="huge.gguf", memory_mb=9_000_000, architecture="odd")
+    only(monkeypatch, entry_from(), huge)
+    models.mkdir()
+    write_tiny(models / "own.gguf")
+    (models / "page.gguf").write_bytes(b"<html>")
+    assert main(["list", "--json", "--models-dir", str(models)]) == 0
+    rows = json.loads(capsys.readouterr().out)["models"]
+    tiny, large, own, page = rows
+    assert (tiny["fit"], tiny["personalised"], tiny["here"]) == ("fits", True, False)
+    assert large["fit"] == "does not fit"
+    assert not large["personalised"]
+    assert "kind “odd”" in large["personalised_reason"]
+    assert (own["id"], own["here"], own["personalised"]) == (str(models / "own.gguf"), True, True)
+    assert 150 < own["memory_mb"] < 160
+    assert not page["here"]
+    assert "is not a GGUF file" in page["problem"]
+
+
+def test_search_and_fetch_from_the_hub(
+    server: FileServer, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_repository(server, "a/b", {"x-Q4.gguf": BODY, "x-Q8.gguf": BODY + b"more"})
+    assert main(["search", "x", "model", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["repositories"][0]["repo"] == "a/b"
+    assert main(["search", "a/b", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [file["size"] for file in listed["files"]] == [len(BODY), len(BODY) + 4]
+    assert main(["fetch", "a/b", "--models-dir", str(models)]) == 1
+    assert "a/b has several files: x-Q4.gguf, x-Q8.gguf. Say which" in capsys.readouterr().err
+    assert main(["fetch", "a/b:Q8", "--json", "--models-dir", str(models)]) == 0
+    fetched = json.loads(capsys.readouterr().out)["fetched"]
+    assert [each["id"] for each in fetched] == ["a/b/x-Q8.gguf"]
+    assert (models / "x-Q8.gguf").read_bytes() == BODY + b"more"
+    assert main(["fetch", "a/b/x-Q4.gguf", "--models-dir", str(models)]) == 0
+    assert (models / "x-Q4.gguf").read_bytes() == BODY

@@ -9,11 +9,13 @@ from floe.config import Settings
 from floe.models.catalog import (
     STAMPS,
     Catalog,
+    HubSource,
     load_catalog,
     resolve_model,
     verify,
 )
 from floe.errors import ModelError
+from floe.models.chosen import STRONGER_STAND_IN
 from tests.models.catalog.tiny_model import (
     BODY,
     entry_from,
@@ -38,11 +40,17 @@ def test_shipped_catalog_has_the_models_that_the_settings_name() -> None:
     )
 
 
-def test_shipped_models_are_permissive_and_need_more_memory_than_their_file() -> None:
+def test_shipped_models_need_more_memory_than_their_file_and_are_pinned() -> None:
     for entry in load_catalog().models:
-        assert entry.licence in {"Apache-2.0", "MIT"}
         assert entry.memory_mb * 1e6 > entry.size
-        assert entry.architecture in {"llama", "qwen2"}
+        hubs = [source for source in entry.sources if isinstance(source, HubSource)]
+        assert [source.filename for source in hubs] == [entry.filename]
+
+
+def test_what_comes_by_itself_is_permissive() -> None:
+    catalog, settings = load_catalog(), Settings()
+    for name in (settings.model, settings.stand_in_model, STRONGER_STAND_IN):
+        assert catalog[name].licence == "Apache-2.0"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The models view: what answers, what else could, and how it comes here."""
