@@ -35,3 +35,5 @@ TRIAL: Final = resource("data", "trial.jsonl")
 """Greetings and questions by which a trained model is tried out."""
 QUESTIONS: Final = resource("data", "questions.jsonl")
 """Other questions with answers, by which `floe evaluate answers` measures."""
+QUESTION_SETS: Final = resource("data", "questions")
+"""Sets with right answers, by which `floe evaluate accuracy` measures."""
