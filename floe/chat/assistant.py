@@ -598,7 +598,8 @@ class Assistant:
         if memory and weight > 0:
             # The cloud has not seen what the local model has just read.
             weight = max(weight, MEMORY_WEIGHT)
-        return Controls(weight, deadline, options.tolerance)
+        tolerance = max(options.tolerance, self.cloud.least_tolerance)
+        return Controls(weight, deadline, tolerance)
 
     def _begin(
         self,

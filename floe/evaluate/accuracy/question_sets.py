@@ -138,13 +138,14 @@ def final_number(text: str) -> float | None:
 def chosen_letter(text: str, options: Sequence[str]) -> str | None:
     """Return the letter of the option that an answer settles on; None: it is not clear."""
     known = LETTERS[: len(options)]
+    labels = set(_LABEL.findall(text)) & set(known)
+    listed = len(labels) == len(known)  # it says the options over again, the first one first
     first = _FIRST_LETTER.match(text)
-    if first is not None and (letter := first[1] or first[2]) in known:
+    if first is not None and not listed and (letter := first[1] or first[2]) in known:
         return letter
     stated = [letter for letter in _STATED_LETTER.findall(text) if letter in known]
     if stated:
         return stated[-1]
-    labels = set(_LABEL.findall(text)) & set(known)
     if labels:
         return labels.pop() if len(labels) == 1 else None
     named = [i for i, option in enumerate(options) if is_right(text, [option])]
