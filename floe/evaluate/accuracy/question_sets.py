@@ -141,8 +141,9 @@ def chosen_letter(text: str, options: Sequence[str]) -> str | None:
     labels = set(_LABEL.findall(text)) & set(known)
     listed = len(labels) == len(known)  # it says the options over again, the first one first
     first = _FIRST_LETTER.match(text)
-    if first is not None and not listed and (letter := first[1] or first[2]) in known:
-        return letter
+    begins_with = str(first[1] or first[2]) if first is not None and not listed else None
+    if begins_with is not None and begins_with in known:
+        return begins_with
     stated = [letter for letter in _STATED_LETTER.findall(text) if letter in known]
     if stated:
         return stated[-1]
