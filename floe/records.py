@@ -143,7 +143,9 @@ class AnswerStats:
     """The cost of an answer. Times in milliseconds, counts in the unit named.
 
     `adapters`: which of them acted and why, in words; empty if none was switched on. `memory`:
-    passages of the person's earlier words that the local model read.
+    passages of the person's earlier words that the local model read. `local_alone`, `cloud_alone`:
+    tokens a second that this device writes in single steps, and those of the cloud's own streams,
+    as both were in this answer; 0: not seen.
     """
 
     tokens: int = 0
@@ -157,6 +159,8 @@ class AnswerStats:
     cloud_completion_tokens: int = 0
     adapters: str = ""
     memory: int = 0
+    local_alone: float = 0.0
+    cloud_alone: float = 0.0
 
     @property
     def tokens_per_second(self) -> float:

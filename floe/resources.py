@@ -37,3 +37,5 @@ QUESTIONS: Final = resource("data", "questions.jsonl")
 """Other questions with answers, by which `floe evaluate answers` measures."""
 FLOWER_APP: Final = resource("pyproject.toml")
 """The project file, in which Flower finds a group's app and the settings of its runs."""
+QUESTION_SETS: Final = resource("data", "questions")
+"""Sets with right answers, by which `floe evaluate accuracy` measures."""

@@ -117,6 +117,9 @@ def _scenarios(pair: Pair) -> Iterator[dict[str, object]]:
             alone = [pair.alone(question) for question in _TIMED[:1]]
             local_rate = statistics.median([local_rate, *(_rate([r]) for r in alone)])
             polled = pair.polled(_TIMED[0], weight, round_trip, rate)
+            cloud_alone = statistics.mean(
+                pair.cloud_alone(question, round_trip, rate) for question in _TIMED
+            )
             tokens = sum(len(r.steps) for r in runs)
             least = sum(lowest[question] for question in questions)
             fused = sum(step.source == "fused" for r in runs for step in r.steps)
@@ -130,6 +133,7 @@ def _scenarios(pair: Pair) -> Iterator[dict[str, object]]:
                 "polled_tok_s": round(polled, 2),
                 "speedup": round(_rate(runs) / polled, 2),
                 "local_tok_s": round(_rate(alone), 1),
+                "cloud_alone_tok_s": round(cloud_alone, 1),
                 "over_local": round(_rate(runs) / _rate(alone), 2),
                 "requests_per_token": round(sum(r.requests for r in runs) / tokens, 3),
                 "least_requests_per_token": round(least / tokens, 3),

@@ -1,5 +1,6 @@
 """A local model and a recorded cloud, and the runs over them: fused, alone, polled, one by one."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Final
 
 from floe.bench.recorded import PacedCloud, RecordedCloud
 from floe.config import Settings
+from floe.fusion.cloud_only import CloudOnlyDecoder
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
@@ -104,6 +106,14 @@ class Pair:
         """Time the local model alone, or beside a cloud that is of no use."""
         controls = Controls(0.5 if open_stream else 1.0, self.deadline)
         return self._run(question, controls, open_stream, "log-linear", tokens, None, lambda: 0.0)
+
+    def cloud_alone(self, question: str, round_trip: float, rate: float) -> float:
+        """Tokens per second of the cloud's own stream, the round trip included."""
+        stream = PacedCloud(self.cloud, question, round_trip, 1 / rate, TOKENS).open("")
+        relay = CloudOnlyDecoder(stream, Controls(0.0, _PATIENT), math.inf)
+        began = self.cloud.now()
+        count = sum(1 for _ in relay.run(TOKENS))
+        return count / (self.cloud.now() - began)
 
     def _run(
         self,

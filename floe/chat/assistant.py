@@ -466,7 +466,8 @@ class Assistant:
         if memory and weight > 0:
             # The cloud has not seen what the local model has just read.
             weight = max(weight, MEMORY_WEIGHT)
-        return Controls(weight, deadline, options.tolerance)
+        tolerance = max(options.tolerance, self.cloud.least_tolerance)
+        return Controls(weight, deadline, tolerance)
 
     def _begin(
         self,
@@ -533,6 +534,180 @@ class Assistant:
         if isinstance(turn, UnstoredTurn):
             self._release_turn(turn)
 
+<<<<<<< HEAD
+=======
+    def _run(
+        self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions, *, adapters: bool
+    ) -> None:
+        """Answer, in the worker thread, and never leave a turn without an end."""
+        status: Status = "failed"
+        try:
+            status = self._answer(turn, prompt, passage, options, adapters=adapters)
+        except FloeError as error:
+            turn.notice(str(error))
+        except Exception:
+            logger.exception("answer %d failed", turn.message_id)
+            turn.notice("Something went wrong inside Floe; the log has the trace.")
+        finally:
+            turn.stop_clock()
+            try:
+                if passage.guard is not None and not isinstance(turn, UnstoredTurn):
+                    self.gate.remember(turn.message_id, turn.text, passage.guard)
+                self._mark_memory(turn, prompt, passage)
+            finally:
+                turn.finish(status)
+                self._forget_unstored(turn)
+
+    def _mark_memory(self, turn: Turn, prompt: Prompt, passage: Passage) -> None:
+        """Keep here for good an answer that holds earlier words of the person."""
+        if not turn.memory:
+            return
+        words = KeptWords((each.text for each in turn.memory), [prompt.question])
+        if not words.found_in(turn.text):
+            return
+        with suppress(StoreError):
+            if isinstance(turn, UnstoredTurn):
+                self.memory.mark_answer(turn.text)
+            elif passage.guard is None:
+                self.gate.remember_memory(turn.message_id)
+
+    def _answer(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+        *,
+        adapters: bool,
+    ) -> Status:
+        if turn.controls.stopped:
+            # While it waited for its place: nobody wants it any more, so nothing is sent for it.
+            return "stopped"
+        try:
+            if adapters:
+                turn.count(adapters=self._active_adapters.activate_for(prompt.question))
+            else:
+                self._active_adapters.set_active([])
+        except FloeError as error:
+            self._active_adapters.set_active([])
+            turn.notice(f"{error} This answer does without what was learnt.")
+        turn.count(
+            prompt_tokens=len(prompt.tokens),
+            dropped_messages=prompt.dropped,
+            memory=len(turn.memory),
+        )
+        if self._prompts.note and len(prompt.kept) <= _FIRST_ANSWER:
+            turn.notice(self._prompts.note)
+        if prompt.dropped:
+            turn.notice(
+                f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
+                "messages were left out of this answer."
+            )
+        if passage.route.kind == "cloud":
+            status, text = self._cloud_alone(turn, passage, options)
+            if status is not None:
+                return status
+            prompt = self._prompts.build(prompt.kept, text)
+            written = turn.stats.tokens - turn.resumed
+            sampling = replace(options.sampling, max_tokens=options.sampling.max_tokens - written)
+            alone = Passage(passage.route)
+            return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
+        return self._decode(turn, prompt, passage, options)
+
+    def _decode(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        passage: Passage,
+        options: TurnOptions,
+    ) -> Status:
+        """Decode the fused answer, or the local one where nothing may leave."""
+        guard = passage.guard
+        requests = self._requests(turn, passage, options) if guard is not None else None
+        open_stream = None
+        if guard is not None and requests is not None:
+            open_stream = guard.around(requests.open, turn.notice)
+        agreement = self._agreements[self.cloud.choice]
+        decoder = Decoder(
+            self.model,
+            turn.controls,
+            open_stream=open_stream,
+            rule=self._settings.rule,
+            # Rows in which a placeholder was replaced are no tokens any more.
+            shared_vocabulary=self.cloud.vocabulary == self.model.vocabulary.fingerprint
+            and (guard is None or guard.policy == "local only"),
+            policy=FollowPolicy(max_requests=self.requests_left_today(options)),
+            notify=turn.notice,
+            alone="local" if _stays_here(options, passage.route) else "offline",
+            long_batches=agreement.close,
+        )
+        try:
+            decoder.begin(turn.text.encode())
+            logits = self.model.prefill(prompt.tokens, lambda: turn.controls.stopped)
+            if logits is None:
+                return "stopped"
+            stops = StopStrings((*options.sampling.stop, *self._prompts.stops))
+            for step in stops.cut(decoder.run(logits, options.sampling)):
+                turn.add(step)
+                if requests is not None:
+                    turn.count(**requests.usage())
+            return "complete" if stops.met else decoder.ending
+        finally:
+            turn.count(local_alone=round(decoder.single_steps_per_second, 1))
+            decoder.close()
+            if requests is not None:
+                self._count(turn, requests)
+                agreement.remember(turn.stats.cloud_tokens, decoder.requests)
+
+    def _count(self, turn: Turn, requests: CloudRequests) -> None:
+        """Keep what the cloud was asked: the budget of the day is read off what is kept."""
+        usage = requests.usage()
+        turn.count(**usage)
+        if isinstance(turn, UnstoredTurn) and usage["cloud_requests"]:
+            add_request(self.store, usage["cloud_requests"])
+
+    def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:
+        alone = passage.route.kind == "cloud"
+        return CloudRequests(
+            self.cloud,
+            passage.messages,
+            options.sampling,
+            top_p=options.sampling.top_p if alone else 1.0,
+            message_id=None if isinstance(turn, UnstoredTurn) else turn.message_id,
+        )
+
+    def _cloud_alone(
+        self, turn: Turn, passage: Passage, options: TurnOptions
+    ) -> tuple[Status | None, str]:
+        """Relay the cloud's answer; (None, text so far) if it broke off and this device goes on."""
+        requests = self._requests(turn, passage, options)
+        assert passage.guard is not None
+        stream = passage.guard.around(requests.open, turn.notice)(turn.text)
+        if stream is None:
+            return None, turn.text
+        relay = CloudOnlyDecoder(stream, turn.controls, CLOUD_PATIENCE)
+        stops = StopStrings(options.sampling.stop)
+        try:
+            for step in stops.cut(relay.run(options.sampling.max_tokens)):
+                turn.add(step)
+                turn.count(**requests.usage())
+        finally:
+            stream.close()
+            self._count(turn, requests)
+        if stops.met:
+            return "complete", ""
+        if relay.ending != "broken":
+            return relay.ending, ""
+        reason = str(stream.error) if stream.error else "The cloud fell silent."
+        turn.notice(f"{reason} This device went on alone.")
+        return None, turn.text
+
+
+def _was_kept(route: Route) -> bool:
+    """Return whether an answer was begun here by the choice of person or gate."""
+    return route.kind == "local" and (route.reason == CHOSEN or route.reason.startswith(KEPT))
+
+>>>>>>> cloud
 
 def _whole_characters(steps: Sequence[TokenStep]) -> Sequence[TokenStep]:
     """Return the tokens up to the last that completes a character, without the end-of-text one."""

@@ -1,11 +1,15 @@
 """The requests of one answer to the cloud: each goes by the same messages, all are counted."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 from floe.cloud.link import CloudLink
 from floe.cloud.stream import Stream, Unavailable
 from floe.privacy.sent import Purpose
 from floe.records import ChatMessage, Sampling
+
+_FEWEST_TIMED: Final = 8
+"""Tokens; fewer say nothing of a stream's speed."""
 
 
 class CloudRequests:
@@ -52,9 +56,13 @@ class CloudRequests:
         self._streams.append(stream)
         return stream
 
-    def usage(self) -> dict[str, int]:
+    def usage(self) -> dict[str, Any]:
         """Return figures of `AnswerStats`, cancelled requests included."""
+        tokens = sum(stream.timed_tokens for stream in self._streams)
+        seconds = sum(stream.timed_seconds for stream in self._streams)
+        timed = tokens >= _FEWEST_TIMED and seconds > 0
         return {
+            "cloud_alone": round(tokens / seconds, 1) if timed else 0.0,
             "cloud_requests": sum(isinstance(stream, Stream) for stream in self._streams),
             "cloud_prompt_tokens": sum(stream.prompt_tokens for stream in self._streams),
             "cloud_completion_tokens": sum(stream.completion_tokens for stream in self._streams),

@@ -23,6 +23,8 @@ class Stream:
         first_token_ms: from there to the first token; None before it.
         prompt_tokens: 0 until the server has said; it may never do so if cancelled early.
         completion_tokens: tokens received, or what the server counts if that is more.
+        timed_tokens: tokens that came after the first ones.
+        timed_seconds: from the first ones to the last.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -30,6 +32,8 @@ class Stream:
         self.first_token_ms: float | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.timed_tokens = 0
+        self.timed_seconds = 0.0
         self._loop = loop
         self._tokens: deque[CloudToken] = deque()
         self._changed = threading.Condition()
@@ -82,8 +86,12 @@ class Stream:
 
     def extend(self, tokens: Sequence[CloudToken]) -> None:
         """Add tokens that have arrived."""
+        elapsed = time.monotonic() - self.opened_at
         if self.first_token_ms is None:
-            self.first_token_ms = (time.monotonic() - self.opened_at) * 1000
+            self.first_token_ms = elapsed * 1000
+        else:
+            self.timed_tokens += len(tokens)
+            self.timed_seconds = elapsed - self.first_token_ms / 1000
         self.completion_tokens += len(tokens)
         with self._changed:
             self._tokens.extend(tokens)
@@ -115,6 +123,8 @@ class Unavailable:
     ended = True
     prompt_tokens = 0
     completion_tokens = 0
+    timed_tokens = 0
+    timed_seconds = 0.0
 
     def __init__(self, error: CloudError) -> None:
         self.error = error

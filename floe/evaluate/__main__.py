@@ -3,6 +3,7 @@
     floe evaluate --train FILE.jsonl --test FILE.jsonl --cloud-gguf PATH [--json]
     floe evaluate --train FILE.jsonl --test FILE.jsonl --live URL [--cloud-model NAME]
     floe evaluate answers --train FILE.jsonl [--questions FILE.jsonl]
+    floe evaluate accuracy --set gsm,nq,code,choice [--limit N] --cloud-gguf PATH
     floe evaluate memory --train FILE.jsonl
     floe evaluate latency
     floe evaluate report
@@ -21,10 +22,11 @@ from typing import Any, get_args
 
 from floe.command_flags import add_folder_flags, use_folders
 from floe.errors import FloeError
+from floe.evaluate.accuracy.question_sets import SET_NAMES, SetName
 from floe.evaluate.tables import memory_table, quality_table
 from floe.records import PoolingRule
 
-COMMANDS = ("quality", "answers", "memory", "latency", "report", "voices")
+COMMANDS = ("quality", "answers", "accuracy", "memory", "latency", "report", "voices")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,6 +51,23 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[st
         from floe.evaluate.answers import describe_answers, run_answers  # noqa: PLC0415
 
         return run_answers(options.train[0], options.questions), describe_answers
+    if options.what == "accuracy":
+        from floe.evaluate.accuracy.accuracy import (  # noqa: PLC0415
+            AccuracyOptions,
+            accuracy_table,
+            run_accuracy,
+        )
+
+        wanted = AccuracyOptions(
+            options.set,
+            options.cloud_gguf,
+            options.limit,
+            options.questions,
+            options.train[0] if options.train else None,
+            options.weight,
+            options.rule,
+        )
+        return run_accuracy(wanted), accuracy_table
     if options.what == "latency":
         from floe.evaluate.latency import run_latency  # noqa: PLC0415
 
@@ -78,6 +97,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--questions", type=Path, metavar="FILE", help='{"prompt", "answers"} a line; else our own'
     )
+    parser.add_argument("--set", type=_sets, metavar="NAMES", default=SET_NAMES, help="of accuracy")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="questions of each set")
     parser.add_argument("--cloud-gguf", type=Path, metavar="PATH", help="the cloud, in process")
     parser.add_argument("--live", metavar="URL", help="the cloud, an OpenAI-compatible endpoint")
     parser.add_argument("--cloud-model", default="", help="of the endpoint")
@@ -94,12 +115,32 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _sets(text: str) -> tuple[SetName, ...]:
+    named = [name for name in SET_NAMES if name in text.split(",")]
+    if set(named) != set(text.split(",")):
+        raise argparse.ArgumentTypeError(f"sets are {', '.join(SET_NAMES)}, joined by commas")
+    return tuple(named)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 on")
+    return int(text)
+
+
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.what == "quality":
         if not options.train or len(options.train) != len(options.test):
             parser.error("as many --test files as --train files are needed, and at least one")
         if bool(options.cloud_gguf) == bool(options.live):
             parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
+    if options.what == "accuracy":
+        if options.cloud_gguf is None or options.live:
+            parser.error("name the cloud: --cloud-gguf PATH")
+        if options.questions and len(options.set) != 1:
+            parser.error("--questions takes the place of one set: name it with --set")
+        if len(options.train) > 1:
+            parser.error("one --train file, or none")
     if options.what in ("answers", "memory") and len(options.train) != 1:
         parser.error("name the chats to learn from: --train FILE")
     if options.what == "voices" and options.folder is None:

@@ -151,6 +151,12 @@ class Decoder:
         """Cloud requests so far."""
         return self._follower.requests if self._follower is not None else 0
 
+    @property
+    def single_steps_per_second(self) -> float:
+        """Tokens a second that the local model writes alone, as it was so far; 0: not seen."""
+        single = self._draft_length.single
+        return 1 / single if single > 0 else 0.0
+
     def begin(self, written: bytes = b"") -> None:
         """Start the clock and, unless the weight is 1, the first request.
 

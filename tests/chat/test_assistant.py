@@ -14,6 +14,7 @@ import pytest
 from floe.chat.assistant import Assistant
 from floe.chat.turn import Turn, TurnOptions, TurnView
 from floe.cloud.link import CloudLink
+from floe.cloud.protocol.continuation import Continuation
 from floe.config import OFF, Settings
 from floe.errors import PromptError
 from floe.llama.prompt import PromptBuilder
@@ -100,6 +101,22 @@ def test_a_fused_answer_is_streamed_and_kept(make: Make, qwen_path: Path) -> Non
     assert kept.content == view.text
     assert kept.stats == view.stats
     assert assistant.store.token_steps(view.message_id) == list(view.steps)
+
+
+def test_cloud_that_cannot_continue_takes_part_in_most_of_an_answer(
+    make: Make, qwen_path: Path
+) -> None:
+    """With one request; without a tolerance it ended after a few tokens."""
+    assistant = make(qwen_path, stand_in_args="--no-continuation")
+    assert assistant.cloud.test("stand-in").continuation is Continuation.NONE
+    views = [
+        answer(assistant.ask(None, question, TurnOptions("fused", 0.5, SHORT)))
+        for question in ("How do I boil an egg?", "What is a good name for a black cat?")
+    ]
+    assert [view.stats.cloud_requests for view in views] == [1, 1]
+    tokens = sum(view.stats.tokens for view in views)
+    assert sum(view.stats.cloud_tokens for view in views) >= 0.5 * tokens
+    assert all(view.stats.cloud_alone > 0 for view in views)
 
 
 def test_at_weight_1_no_connection_is_opened(

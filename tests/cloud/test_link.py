@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from floe.cloud.answer import CloudRequests
 from floe.cloud.credentials.choice import EndpointChoice
-from floe.cloud.link import CloudLink
+from floe.cloud.link import ONE_STREAM_TOLERANCE, CloudLink
 from floe.cloud.probe.probe import probe
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
@@ -180,6 +180,20 @@ def test_without_continuation_no_request_is_made(make: Make) -> None:
         assert "cannot continue an answer; this device finishes alone" in str(stream.error)
         assert len(server.asked) == before
         assert requests.usage()["cloud_requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("continues", "tolerance"), [("none", ONE_STREAM_TOLERANCE), ("prefill", 0)]
+)
+def test_one_stream_for_an_answer_is_not_left_for_little(
+    make: Make, continues: Any, tolerance: float
+) -> None:
+    with QuirkyServer(Quirks(continues=continues)) as server:
+        link = make()
+        assert link.least_tolerance == 0
+        link.configure(server.url, MODEL, profile=link.test(server.url, MODEL))
+        assert link.wait(20).usable
+        assert link.least_tolerance == tolerance
 
 
 def test_top_p_is_sent_for_the_cloud_alone(make: Make) -> None:

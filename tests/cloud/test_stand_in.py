@@ -10,11 +10,15 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from floe.cloud.probe.probe import probe
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.stand_in.process import StandIn
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
-from floe.records import ChatMessage
-from tests.cloud.conftest import MODEL, Server, bearer
+from floe.records import ChatMessage, Sampling
+from tests.cloud.asking import Connect
+from tests.cloud.conftest import MODEL, Server, bearer, read_all
 
 QUESTION = "Name three colours."
 EMOJI = ("Repeat ten times: 😀", "😀😀😀😀")
@@ -134,6 +138,21 @@ def test_continuation_is_of_exactly_the_partial_message(
         expected = [local.pieces[token] for token in greedy(local, QUESTION, text[:cut], 5)]
         assert joined(rows_of(more)) == b"".join(expected), f"cut at {cut}"
         assert joined(rows_of(more)).decode() == text_of(more)
+
+
+def test_without_continuation_a_trailing_message_is_a_turn_that_is_over(
+    connect: Connect, local: LlamaModel
+) -> None:
+    with StandIn(MODEL, ("--context", "1024", "--no-continuation")) as process:
+        url, key = process.wait_ready(60), process.key.get_secret_value()
+        assert probe(connect(url, key=key)).continuation is Continuation.NONE
+        client = connect(url, key=key, profile=EndpointProfile(model=MODEL.stem))
+        stream = client.open([ChatMessage("user", QUESTION)], "1. Red", Sampling(), 5)
+        text = b"".join(row.text_bytes for row in read_all(stream))
+    turns = [ChatMessage("user", QUESTION), ChatMessage("assistant", "1. Red")]
+    logits = local.prefill(PromptBuilder(local).build(turns).tokens, lambda: False)
+    assert logits is not None
+    assert text.startswith(local.pieces[int(logits[0].argmax())])
 
 
 def test_answer_cut_between_words_goes_on_as_before(api: openai.OpenAI) -> None:

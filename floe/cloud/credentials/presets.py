@@ -73,8 +73,9 @@ PRESETS: Final = (
         key_variable="OPENAI_API_KEY",
         continuation=Continuation.NONE,
         logprobs=True,
-        note="The gpt-4o and gpt-4.1 models give 20 candidates, but no model continues an answer; "
-        "reasoning models give no log-probabilities.",
+        note="The gpt-4o and gpt-4.1 models give 20 candidates, but no model continues an answer: "
+        "there is one request for each, and the cloud has a part in some 6 of 10 tokens. Reasoning "
+        "models give no log-probabilities.",
     ),
     Preset(
         id="openrouter",

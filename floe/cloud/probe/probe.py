@@ -311,8 +311,8 @@ class _Probe:
             )
             return
         self._record_facts(
-            "It cannot continue an answer: once the two models disagree, this device finishes "
-            "alone.",
+            "It cannot continue an answer: each answer is one request, followed for as long as the "
+            "two models nearly agree; then this device finishes alone.",
             continuation=Continuation.NONE,
         )
 

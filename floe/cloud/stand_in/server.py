@@ -4,9 +4,10 @@
 when it is ready, and before that the key that it wants to be shown: other users of this machine,
 and pages in a browser, reach its port too. With `--with-parent` the key comes over standard input.
 It behaves like llama-server where that differs from OpenAI: a trailing assistant message is
-continued, byte for byte, and tokens have their true bytes. The end-of-text token is one of its own
-with its spelling and empty bytes, so that the tokens always join up to the text (a stop string is
-the exception: its tokens are sent, its text is not). Prompts are never logged.
+continued, byte for byte, unless `--no-continuation` makes it a turn that is over. Tokens have their
+true bytes. The end-of-text token is one of its own with its spelling and empty bytes, so that the
+tokens always join up to the text (a stop string is the exception: its tokens are sent, its text is
+not). Prompts are never logged.
 """
 
 import argparse
@@ -109,9 +110,14 @@ class _ChatRequest(ChatParameters):
         return self
 
     @property
+    def turns(self) -> tuple[list[ChatMessage], str]:
+        """The messages, all of them turns that are over, and no beginning of an answer."""
+        return [ChatMessage(message.role, message.content) for message in self.messages], ""
+
+    @property
     def conversation(self) -> tuple[list[ChatMessage], str]:
         """The messages, and the beginning of the answer that a trailing one holds."""
-        messages = [ChatMessage(message.role, message.content) for message in self.messages]
+        messages, _ = self.turns
         if messages[-1].role == "assistant":
             return messages[:-1], messages[-1].content
         return messages, ""
@@ -120,13 +126,15 @@ class _ChatRequest(ChatParameters):
 class StandInServer:
     """The server's state: a model, the thread that owns it, and the simulated network."""
 
-    def __init__(self, model: LlamaModel, faults: Faults) -> None:
+    def __init__(self, model: LlamaModel, faults: Faults, *, continues: bool = True) -> None:
+        """Take over the model; `continues`: a trailing assistant message is continued."""
         self.network = NetworkFaults(faults)
         self.worker = GenerationWorker(model, self.network.tokens_per_second)
         self._builder = PromptBuilder(model)
         self._vocabulary = model.vocabulary
         self._context = model.context_size
         self._id = model.path.stem
+        self._continues = continues
         self._created = int(time.time())
         self._spellings: dict[int, tuple[str, list[int]]] = {}
 
@@ -173,8 +181,10 @@ class StandInServer:
                 param="model",
                 code="model_not_found",
             )
+        # Without continuation a trailing assistant message is one more turn (OpenAI).
+        conversation = asked.conversation if self._continues else asked.turns
         try:
-            prompt = await run_in_threadpool(self._builder.build, *asked.conversation)
+            prompt = await run_in_threadpool(self._builder.build, *conversation)
         except PromptError as error:
             raise ApiError(
                 400,
@@ -318,6 +328,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="read the key from standard input, and end when that is closed",
     )
+    parser.add_argument(
+        "--no-continuation",
+        action="store_true",
+        help="begin a new turn after a trailing assistant message, as OpenAI does",
+    )
     for name, field in Faults.model_fields.items():
         flag = f"--{name.replace('_', '-')}"
         choices = FAILURES if name == "fail" else None
@@ -357,7 +372,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"The stand-in cannot start: {error}", file=sys.stderr)
         return 1
     port = listener.getsockname()[1]
-    app = build_app(StandInServer(model, faults), key, port)
+    server = StandInServer(model, faults, continues=not arguments.no_continuation)
+    app = build_app(server, key, port)
     config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
     with listener, model:
         if not arguments.with_parent:

@@ -37,7 +37,7 @@ def live_figures(stats: AnswerStats | None) -> list[FigureValue]:
         ]
         cost = cloud_tokens(stats)
     names = ["tokens/s", "first token", "with the cloud", "cloud requests"]
-    hints = ["", "", "", cost]
+    hints = [speeds_alone(stats) if stats is not None else "", "", "", cost]
     return [
         FigureValue(name=name, value=value, hint=hint)
         for name, value, hint in zip(names, values, hints, strict=True)
@@ -50,11 +50,20 @@ def cloud_tokens(stats: AnswerStats) -> str:
     return f"cloud tokens: {asked:,} in, {written:,} out" if asked or written else ""
 
 
+def speeds_alone(stats: AnswerStats) -> str:
+    """Say how quickly each would have written alone; empty: not seen, or only one took part."""
+    if not (stats.cloud_tokens and stats.local_alone and stats.cloud_alone):
+        return ""
+    return f"alone: this device {stats.local_alone:.0f}, the cloud {stats.cloud_alone:.0f}"
+
+
 def summary(stats: AnswerStats | None) -> str:
     """One line under a finished answer; empty where nothing was counted."""
     if stats is None or not stats.tokens:
         return ""
     tokens = "1 token" if stats.tokens == 1 else f"{stats.tokens} tokens"
     speed = f"{stats.tokens_per_second:.1f} per second"
+    if alone := speeds_alone(stats):
+        speed += f" ({alone})"
     share = f"{stats.cloud_share:.0%} with the cloud"
     return " · ".join(filter(None, [tokens, speed, share, cloud_tokens(stats), stats.adapters]))
