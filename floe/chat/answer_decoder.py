@@ -181,6 +181,7 @@ class AnswerDecoder:
                     turn.count(**requests.usage())
             return "complete" if stops.met else decoder.ending
         finally:
+            turn.count(local_alone=round(decoder.single_steps_per_second, 1))
             decoder.close()
             if requests is not None:
                 self._count(turn, requests)
