@@ -18,7 +18,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from floe.command_flags import add_folder_flags, use_folders
 from floe.errors import FloeError
@@ -26,14 +26,12 @@ from floe.evaluate.accuracy.question_sets import SET_NAMES, SetName
 from floe.evaluate.tables import memory_table, quality_table
 from floe.records import PoolingRule
 
-COMMANDS = ("quality", "answers", "accuracy", "memory", "latency", "report", "voices")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one evaluation; 1 after an error that was explained."""
     options = _arguments(argv)
     try:
-        result, show = _run(options)
+        result, show = _RUNS[options.what](options)
     except FloeError as error:
         print(error, file=sys.stderr)
         return 1
@@ -41,48 +39,76 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:
-    # Imports are late because the report alone needs the plots.
-    if options.what == "memory":
-        from floe.evaluate.memory import run_memory  # noqa: PLC0415
+Result = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]
+"""What was measured, and how it is shown to a person."""
 
-        return run_memory(options.train[0], sample=options.samples), memory_table
-    if options.what == "answers":
-        from floe.evaluate.answers import describe_answers, run_answers  # noqa: PLC0415
+# Imports are late because each of these needs what the others do not: plots, torch, a model.
 
-        return run_answers(options.train[0], options.questions), describe_answers
-    if options.what == "accuracy":
-        from floe.evaluate.accuracy.accuracy import (  # noqa: PLC0415
-            AccuracyOptions,
-            accuracy_table,
-            run_accuracy,
-        )
 
-        wanted = AccuracyOptions(
-            options.set,
-            options.cloud_gguf,
-            options.limit,
-            options.questions,
-            options.train[0] if options.train else None,
-            options.weight,
-            options.rule,
-        )
-        return run_accuracy(wanted), accuracy_table
-    if options.what == "latency":
-        from floe.evaluate.latency import run_latency  # noqa: PLC0415
-
-        return run_latency(), lambda result: json.dumps(result, indent=1)
-    if options.what == "report":
-        from floe.evaluate.report import run_report  # noqa: PLC0415
-
-        return run_report(options.folder or Path("docs")), lambda result: str(result["table"])
-    if options.what == "voices":
-        from floe.evaluate.public_voices import run_voices  # noqa: PLC0415
-
-        return run_voices(options.folder), lambda result: "\n".join(result["files"])
+def _measure_quality(options: argparse.Namespace) -> Result:
     from floe.evaluate.writers import run_quality  # noqa: PLC0415
 
     return run_quality(options), quality_table
+
+
+def _measure_answers(options: argparse.Namespace) -> Result:
+    from floe.evaluate.answers import describe_answers, run_answers  # noqa: PLC0415
+
+    return run_answers(options.train[0], options.questions), describe_answers
+
+
+def _measure_accuracy(options: argparse.Namespace) -> Result:
+    from floe.evaluate.accuracy.accuracy import (  # noqa: PLC0415
+        AccuracyOptions,
+        accuracy_table,
+        run_accuracy,
+    )
+
+    wanted = AccuracyOptions(
+        options.set,
+        options.cloud_gguf,
+        options.limit,
+        options.questions,
+        options.train[0] if options.train else None,
+        options.weight,
+        options.rule,
+    )
+    return run_accuracy(wanted), accuracy_table
+
+
+def _measure_memory(options: argparse.Namespace) -> Result:
+    from floe.evaluate.memory import run_memory  # noqa: PLC0415
+
+    return run_memory(options.train[0], sample=options.samples), memory_table
+
+
+def _measure_latency(_options: argparse.Namespace) -> Result:
+    from floe.evaluate.latency import run_latency  # noqa: PLC0415
+
+    return run_latency(), lambda result: json.dumps(result, indent=1)
+
+
+def _write_report(options: argparse.Namespace) -> Result:
+    from floe.evaluate.report import run_report  # noqa: PLC0415
+
+    return run_report(options.folder or Path("docs")), lambda result: str(result["table"])
+
+
+def _write_voices(options: argparse.Namespace) -> Result:
+    from floe.evaluate.public_voices import run_voices  # noqa: PLC0415
+
+    return run_voices(options.folder), lambda result: "\n".join(result["files"])
+
+
+_RUNS: Final[dict[str, Callable[[argparse.Namespace], Result]]] = {
+    "quality": _measure_quality,
+    "answers": _measure_answers,
+    "accuracy": _measure_accuracy,
+    "memory": _measure_memory,
+    "latency": _measure_latency,
+    "report": _write_report,
+    "voices": _write_voices,
+}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,7 +117,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=COMMANDS, default="quality")
+    parser.add_argument("what", nargs="?", choices=tuple(_RUNS), default="quality")
     parser.add_argument("--train", nargs="+", type=Path, metavar="FILE", default=[])
     parser.add_argument("--test", nargs="+", type=Path, metavar="FILE", default=[])
     parser.add_argument(
@@ -135,18 +161,22 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         if bool(options.cloud_gguf) == bool(options.live):
             parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
     if options.what == "accuracy":
-        if options.cloud_gguf is None or options.live:
-            parser.error("name the cloud: --cloud-gguf PATH")
-        if options.questions and len(options.set) != 1:
-            parser.error("--questions takes the place of one set: name it with --set")
-        if len(options.train) > 1:
-            parser.error("one --train file, or none")
+        _check_accuracy(parser, options)
     if options.what in ("answers", "memory") and len(options.train) != 1:
         parser.error("name the chats to learn from: --train FILE")
     if options.what == "voices" and options.folder is None:
         parser.error("name the folder that the voices go to: --folder FOLDER")
     if not 0 <= options.weight <= 1:
         parser.error("--weight is between 0 and 1")
+
+
+def _check_accuracy(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.cloud_gguf is None or options.live:
+        parser.error("name the cloud: --cloud-gguf PATH")
+    if options.questions and len(options.set) != 1:
+        parser.error("--questions takes the place of one set: name it with --set")
+    if len(options.train) > 1:
+        parser.error("one --train file, or none")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_a_summary_is_one_line() -> None:
 def test_speed_stands_beside_those_of_either_alone() -> None:
     timed = replace(STATS, local_alone=45.4, cloud_alone=60.0)
     assert "20.0 per second (alone: this device 45, the cloud 60)" in summary(timed)
-    assert live_figures(timed)[0][2] == "alone: this device 45, the cloud 60"
+    assert live_figures(timed)[0]["hint"] == "alone: this device 45, the cloud 60"
     for unseen in (STATS, replace(timed, cloud_alone=0.0), replace(timed, cloud_tokens=0)):
         assert "alone" not in summary(unseen)
     assert summary(None) == ""

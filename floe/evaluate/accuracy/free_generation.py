@@ -8,6 +8,7 @@ for them, so that no answer depends on how busy the machine is.
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from floe.errors import CloudError
 from floe.evaluate.reading import row_of
@@ -84,8 +85,8 @@ class RowsByText:
         return row
 
 
-def _log_softmax(logits: Logits) -> np.ndarray:
-    scores = logits[0].astype(np.float64)
+def _log_softmax(logits: Logits) -> NDArray[np.float64]:
+    scores: NDArray[np.float64] = logits[0].astype(np.float64)
     scores -= scores.max()
     scores -= np.log(np.exp(scores).sum())
     return scores
