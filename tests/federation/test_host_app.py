@@ -9,8 +9,8 @@ import pytest
 from flwr.cli.build import build_fab_from_disk
 from flwr.cli.config_utils import load_and_validate
 
+from floe import resources
 from floe.federation.group import host
-from floe.resources import CATALOG, FLOWER_APP, PACKAGE, TASK_CHATS
 
 
 def test_the_app_is_built_where_there_is_no_project_file_above_the_package(
@@ -18,12 +18,13 @@ def test_the_app_is_built_where_there_is_no_project_file_above_the_package(
 ) -> None:
     # As pip lays it out: the package in a folder of packages, its data inside.
     site = tmp_path / "site-packages"
-    shutil.copytree(PACKAGE, site / "floe", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(resources.PACKAGE, site / "floe", ignore=shutil.ignore_patterns("__pycache__"))
     data = site / "floe" / "resources"
-    shutil.copytree(TASK_CHATS, data / "data" / "tasks")
+    shutil.copytree(resources.TASK_CHATS, data / "data" / "tasks")
     (data / "models").mkdir()
-    monkeypatch.setattr(host, "FLOWER_APP", shutil.copy(FLOWER_APP, data / "pyproject.toml"))
-    monkeypatch.setattr(host, "CATALOG", shutil.copy(CATALOG, data / "models"))
+    project = shutil.copy(resources.FLOWER_APP, data / "pyproject.toml")
+    monkeypatch.setattr(host, "FLOWER_APP", project)
+    monkeypatch.setattr(host, "CATALOG", shutil.copy(resources.CATALOG, data / "models"))
     monkeypatch.setattr(host, "TASK_CHATS", data / "data" / "tasks")
     monkeypatch.setattr(host, "PACKAGE", site / "floe")
     monkeypatch.setattr(host, "IMPORT_ROOT", site)
