@@ -169,6 +169,7 @@ _CONTEXTS: Final = (
         "licence plate",
         compiled(
             r"\b (?: licen[cs]e | number | registration | reg | car | vehicle | my ) \s? plates?"
+            r" | \b plates? (?= \s (?-i: [A-ZÄÖÜ]{1,3} [ -] [A-Z\d] | [A-Z]{2}\d\d ) )"
             r" | \b plates? \s? (?: is | are | no | number | : ) | kennzeichen | immatriculation"
             r" | \b matr[íi]cula | \b targa \b | \b placa \b | kenteken | tablic\w+ \s rejestr\w+"
             r" | госномер\w* | \b plaka\w* | 车牌 | ナンバープレート | 차량번호 | \b my \s (?:car|van|bike) \b [^.?!\n]{0,20} \b reg"
@@ -227,7 +228,8 @@ _CONTEXTS: Final = (
         compiled(
             r"\b (?: cvv2? | cvc2? | cvv/cvc | security \s code | expiry | exp \s date | pin (?: \s? (?: code | number ) )? | passcode | otp | one[- ]time \s code | verification \s code | 2fa | backup \s codes?"
             r" | (?: door | gate | alarm | safe | garage | entry | key\s?pad | lock(?:er)? | luggage | vault | access | security | login | unlock | phone | sim | recovery ) \s (?: code | pin | combination | key ) s?"
-            r" | combination | combo ) \b | geheimzahl | t[üu]rcode | code \s (?: secret | pin | d'entr[ée]e | de \s la \s porte ) | \b c[óo]digo \s (?: de \s acceso | pin | secreto ) | пин-?\s?код | код \s (?: от | двери )"
+            r" | combination | combo | code \s (?: to | for | of | on ) \s (?: the | my | our | his | her ) \s (?: safe | door | gate | alarm"
+            r"  | house | flat | garage | locker | vault | shed | suitcase | building | office | lift | bike | lock | phone ) ) \b | geheimzahl | t[üu]rcode | code \s (?: secret | pin | d'entr[ée]e | de \s la \s porte ) | \b c[óo]digo \s (?: de \s acceso | pin | secreto ) | пин-?\s?код | код \s (?: от | двери )"
             r" | 密码 | 验证码 | 暗証番号 | 비밀번호 | الرقم \s السري | kod \s (?: pin | do ) | \b pincode"
         ),
         _PIN,
@@ -254,6 +256,7 @@ _AMOUNT: Final = compiled(
 _DATE: Final = compiled(
     r"(?: \d{4} [ ./-] \d{1,2} [ ./-] \d{1,2} | \d{1,2} [ ./-] \d{1,2} [ ./-] \d{2,4} | (?: 19 | 20 ) \d\d (?: [ -]+ (?: 19 | 20 ) \d\d )? )"
 )
+_PAIRS: Final = regex.compile(r"\d\d(?:[ -]\d\d){2}")
 _WORDS_ONLY: Final = regex.compile(r"[\p{L} .'-]+")
 _BUILD_WORD: Final = compiled(
     r"(?: [a-z]{1,4}-?\d{1,2} | \d{1,3}(?:st|nd|rd|th|x|k|d|kg|cm|mm|px|gb|mb|fps|hz|mp) | covid-?19 | h\d{3,4}p? | \d{3,4}p | utf-?8 | sha-?\d+ | base\d+ | v\d+ | q[1-4] (?:[ ]\d{4})? )"
@@ -267,7 +270,7 @@ def _contextual(text: str) -> Iterator[Sign]:
             if (
                 behind
                 and behind.start("x") - word.end() <= context.before
-                and _counts(text, word.end(), behind)
+                and _counts(text, word.end(), behind, pairs=context.kind == "password")
             ):
                 yield sign_of(behind, "x", context.kind, 0.92)
                 continue
@@ -281,11 +284,16 @@ def _contextual(text: str) -> Iterator[Sign]:
                 yield Sign(ahead[-1].start("x"), ahead[-1].end("x"), context.kind, 0.8)
 
 
-def _counts(text: str, word_end: int | None, match: regex.Match[str]) -> bool:
-    """Neither a date, a year nor an amount; and not in another sentence than the word."""
+def _counts(
+    text: str, word_end: int | None, match: regex.Match[str], *, pairs: bool = False
+) -> bool:
+    """Neither a date, a year nor an amount; and not in another sentence than the word.
+
+    pairs: three pairs of digits are no date here, as the combination of a lock is written so.
+    """
     value = match["x"]
     if (
-        _DATE.fullmatch(value)
+        (_DATE.fullmatch(value) and not (pairs and _PAIRS.fullmatch(value)))
         or _AMOUNT.match(text, match.end("x"))
         or _BUILD_WORD.fullmatch(value)
     ):
