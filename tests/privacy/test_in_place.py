@@ -52,6 +52,16 @@ def test_a_reply_is_of_the_kind_that_was_asked_for(
     assert not detector.examine("Zora", before=harmless).private
 
 
+def test_a_statement_asks_for_nothing(detector: Detector) -> None:
+    before = [ChatMessage("user", "write a haiku"), ChatMessage("assistant", "Done.")]
+    assert not detector.examine("Make it shorter and more cheerful", before=before).private
+
+
+def test_a_pattern_in_an_answer_is_no_password(detector: Detector) -> None:
+    said = r"Use r'[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}' for addresses."
+    assert not detector.examine_answer(said).private
+
+
 def test_what_leans_on_a_withheld_turn_stays_with_it(chat: Chat) -> None:
     chat.examiner.leaning = {"Make that shorter, please."}
     chat.ask(PRIVATE)

@@ -63,7 +63,12 @@ FOUND = {
         "CEP 01310-100",
         "PLZ 8001",
     ],
-    "card number": ["4111 1111 1111 1111", "my amex 378282246310005", "my card 1234567890123456"],
+    "card number": [
+        "four five three nine, one four eight eight, zero three four three, six four six seven",
+        "4111 1111 1111 1111",
+        "my amex 378282246310005",
+        "my card 1234567890123456",
+    ],
     "bank account": [
         "DE89 3704 0044 0532 0130 00",
         "gb82west12345698765432",
@@ -108,6 +113,8 @@ FOUND = {
         "The password for the wifi is Sommer2024!",
         "PIN 4321, so pin is 4321",
         "the code to the safe: 31-07-22",
+        'pin = "9 3 1 7"',
+        "ssh key passphrase: correct horse battery staple",
     ],
     "API key": [
         "AKIA" + "ZQ3DNN7KWLVT5M2R",

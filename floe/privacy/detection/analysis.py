@@ -46,6 +46,7 @@ _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
 _NAME: Final = "name"
+_PASSWORD: Final = "password"  # noqa: S105 (a kind)
 _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
@@ -84,12 +85,26 @@ _INTRODUCES: Final = regex.compile(
     r"\s(?P<x>\p{L}{3,}(?:[ ](?!but|and|und|et|y|e|en|i|och|и|ve)\p{L}{3,})?)(?=\s*(?:[.,!;]|\Z|\s(?:but|and|und|et|y|e|en|i|och|и|ve)\b))",
     regex.I,
 )
+_REQUEST: Final = regex.compile(
+    r"[?？:：؟]\s*\Z|\b(?:please|enter|give|tell|provide|need|send|share|type|let me know|bitte|podaj|indiquez|donnez|indique|dime|geef|inserisca|укажите|напишите)\b|请|ください|주세요",
+    regex.I,
+)
+"""A question or a request; a statement asks for nothing, whatever its words resemble."""
+_OF_MINE: Final = regex.compile(
+    r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
+)
+_RECIPIENT: Final = regex.compile(
+    r"\b(?:write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
+    r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
+    regex.I,
+)
 _QUIZ: Final = 0.12
 """Probability below which a statement that leads up to a question is taken from a quiz."""
 _SEVERAL: Final = 2
 _SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
 _QUESTION_WORDS: Final = listed("question_words")
 _TASKS: Final = listed("tasks")
+_KIN: Final = listed("kin")
 _ROLE_WORDS: Final = listed("role_words")
 _TELLS_OF_WORKS: Final = regex.compile(
     r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
@@ -184,6 +199,7 @@ class Analysis:
         told = not harmless and _names_somebody(plain.text, unknown)
         if told and _asks(plain.text):
             told = likely >= _QUIZ
+        told = told or _is_written_to(plain.text, unknown)
         unread = _unread(plain.text)
         enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else UNSURE
         unsure = not sure and (score >= enough or told or bool(unread))
@@ -288,9 +304,18 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
                 yield Sign(name.start, name.end, kind, min(_NAMED, stretch.private))
             if inside:
                 continue
-        for start, end in _joined(text, stretch.words_for(kind)[:_WORDS_SHOWN]):
+        places = stretch.words_for(kind)
+        if kind == _PASSWORD:
+            # What opens a door is no word of the language; "login is" needs no placeholder.
+            places = [at for at in places if _may_open(text[slice(*at)])]
+        for start, end in _joined(text, places[:_WORDS_SHOWN]):
             # Less than any identifier: where both stand, it is the name that has to be masked.
             yield Sign(start, end, kind, min(_FAINT, stretch.private))
+
+
+def _may_open(word: str) -> bool:
+    """Return whether a word may be a secret: it has a digit, or no list has it."""
+    return any(map(str.isdigit, word)) or word.lower() not in lexicon().ordinary
 
 
 def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -351,7 +376,10 @@ def _asks(text: str) -> bool:
 
 
 def _introduced(text: str) -> Iterator[Sign]:
-    """Yield the name by which somebody introduces themselves, though no list has it."""
+    """Yield the name by which somebody introduces themselves or theirs, though no list has it."""
+    for found in _OF_MINE.finditer(text, timeout=1.0):
+        if found["kin"].lower() in _KIN:
+            yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
     if _TELLS_OF_WORKS.search(text) or _sets_task(text):
         return
     known = lexicon().ordinary
@@ -359,6 +387,19 @@ def _introduced(text: str) -> Iterator[Sign]:
         first = found["x"].split(maxsplit=1)[0].lower()
         if first not in known and not is_public(found["x"]):
             yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
+
+
+def _is_written_to(text: str, names: Sequence[Name]) -> bool:
+    """Whether a letter goes to somebody by a full name, or by a title and a name in small letters."""
+    full = [(name.start, name.end) for name in names if name.form == "full"]
+    for found in _RECIPIENT.finditer(text, timeout=1.0):
+        start, end = found.span("name")
+        if any(a < end and start < b for a, b in full):
+            return not _TELLS_OF_WORKS.search(text)
+        strange = found["name"].split()[0].lower() not in lexicon().ordinary
+        if found["title"] and strange and not is_public(found["name"]):
+            return not _TELLS_OF_WORKS.search(text)
+    return False
 
 
 def _is_told(text: str, name: Name) -> bool:
@@ -420,7 +461,7 @@ def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> I
             yield Sign(sign.start - lead, sign.end - lead, sign.kind, sign.score)
     if _DECLINES.match(text) or _asks(text):
         return
-    kind = asked_kind(question)
+    kind = asked_kind(question) if _REQUEST.search(question) else "-"
     if kind != "-" and _answers(kind, text, names):
         yield Sign(0, len(text.rstrip()), kind, 0.8)
 

@@ -141,7 +141,7 @@ _DIGITS_6: Final = compiled(
     r"(?<! [\w@.,$€£-] ) (?P<x> \d{6,20} | \d{2,5} (?: [ -] \d{2,5} ){1,5} ) (?! \w | [.,]\d | [ ]?[%€$£°] )"
 )
 _PIN: Final = compiled(
-    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} | \d{2} (?: [ -] \d{2} ){1,3} ) (?! \w | [.,:-]\d | [ ]?[%€$£°] | [ ]years )"
+    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} | \d{2} (?: [ -] \d{2} ){1,3} | \d (?: [ ] \d ){3,5} ) (?! \w | [.,:-]\d | [ ]?[%€$£°] | [ ]years )"
 )
 
 _CONTEXTS: Final = (
@@ -457,12 +457,41 @@ _WEAK: Final = regex.compile(
     r"(?:pass(?:word)?|qwerty|abc|letmein|admin|test|asdf|welcome)[\d!]{0,4}", regex.I
 )
 _COMMON_CODE: Final = regex.compile(
-    r"[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
+    r"a-z|A-Z|[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
 )
 _SEED: Final = regex.compile(r"(?:\b[a-z]{3,8}\b[ ,]+){11,23}\b[a-z]{3,8}\b")
 _FUNCTION_WORD: Final = regex.compile(
     r"\b(?:the|and|for|with|that|this|are|was|you|your|not|but|have|has|from|they|what|how|can|will|when|where|who|which|into|its|his|her|our|were|had|all|than|then|them|there|their|about|would|could|should|does|did|been|being|also|only|just|very|much|many|some|any|each|these|those|because)\b"
 )
+
+
+_PHRASE: Final = compiled(
+    r"\b (?: pass \s? phrase | seed \s phrase | mnemonic | passwortsatz | phrase \s secr[èe]te | frase \s (?: secreta | segreta ) )"
+    r" \s* (?: : | = | \b is \b | \b ist \b | \b es \b | \b est \b ) \s* [\"']? (?P<x> (?-i: \p{Ll}{2,} (?: [ -] \p{Ll}{2,} ){2,23} ) ) (?= [\"']? \s* (?: [.,;\n] | \Z ) )"
+)
+_SPOKEN_DIGIT: Final = (
+    r"(?: zero | oh | one | two | three | four | five | six | seven | eight | nine | (?: double | triple ) \s \w+"
+    r" | null | eins | zwei | zwo | drei | vier | fünf | sechs | sieben | acht | neun"
+    r" | zéro | un | deux | trois | quatre | cinq | sept | huit | neuf"
+    r" | cero | uno | dos | tres | cuatro | cinco | seis | siete | ocho | nueve )"
+)
+_SPOKEN: Final = compiled(rf"\b {_SPOKEN_DIGIT} (?: [ ,.-]{{1,2}} {_SPOKEN_DIGIT} ){{6,20}} \b")
+_COUNTED: Final = regex.compile(
+    r"(?:one|eins|un|uno)\W+(?:two|zwei|deux|dos)\W+(?:three|drei|trois|tres)\W+(?:four|vier|quatre|cuatro)",
+    regex.I,
+)
+_CARD_LENGTH: Final = 13
+
+
+def _spelled(text: str) -> Iterator[Sign]:
+    """Numbers whose digits are written as words; and phrases of words that open a door."""
+    for match in _SPOKEN.finditer(text, timeout=1.0):
+        words = regex.findall(r"\p{L}+", match[0])
+        if not _COUNTED.match(match[0]) and len({word.lower() for word in words}) > 3:
+            kind = "card number" if len(words) >= _CARD_LENGTH else "phone"
+            yield sign_of(match, 0, kind, 0.8)
+    for match in _PHRASE.finditer(text, timeout=1.0):
+        yield sign_of(match, "x", "password", 0.85)
 
 
 def _told(text: str) -> Iterator[Sign]:
@@ -546,4 +575,5 @@ def find_identifiers(text: str) -> Iterator[Sign]:
     yield from _contacts(text)
     yield from _contextual(text)
     yield from _told(text)
+    yield from _spelled(text)
     yield from _phones(text)
