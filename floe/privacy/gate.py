@@ -18,7 +18,7 @@ from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import MEMORY, Examiner, Guard
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
-from floe.privacy.verdict import UNREAD, Verdict
+from floe.privacy.verdict import UNREAD, UNREAD_LANGUAGE, Verdict
 from floe.records import ChatMessage, Message, Mode, Route
 from floe.store import Store
 
@@ -34,7 +34,7 @@ WISH: Final = "your wish"
 _SECONDS: Final = 4.0
 """For all examinations of a turn; earlier turns that have not been reached by then stay here."""
 
-_WHOLE: Final = ("private", UNREAD)
+_WHOLE: Final = ("private", UNREAD, UNREAD_LANGUAGE)
 """Kinds of a text as such: a placeholder for all of it would leave nothing to answer."""
 _WEAK: Final = 0.4
 """A span of less is a word that a matter hangs on, none that could be replaced."""

@@ -43,7 +43,10 @@ _RANK = {kind: rank for rank, kind in enumerate(IMPORTANCE)}
 
 
 UNREAD = "in a script that the check reads badly"
-"""The kind of a text in a language that nothing was trained on."""
+"""The kind of a text in a script that nothing was trained on."""
+
+UNREAD_LANGUAGE = "in a language that the check reads badly"
+"""The kind of a text in Latin letters of whose words the lists know few."""
 
 
 @dataclass(frozen=True, slots=True)

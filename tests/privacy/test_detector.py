@@ -43,6 +43,12 @@ PRIVATE = [
     ("Mi hermana tiene una pregunta. Tengo diabetes", "health"),
     ("I'm gay and my parents don't know", "love life"),
     ("I was arrested in 2015, do I have to declare it?", "legal matter"),
+    ("my name is borna jerković but everyone calls me borna", "name"),
+    ("napisz do Agnieszki, że nie przyjdę na ślub", "name"),
+    ("Paris is my niece. Write a birthday poem for Paris, who turns 6.", "name"),
+    ("Write to José Muñoz about the roof.", "name"),
+    ("pooping blood for a week now", "health"),
+    ("on probation and failed a drug test", "legal matter"),
     ("my wifi password is Sommer2024! can you make a sign for guests", "password"),
     ("born on 14 March 1987, what star sign am I?", "birth date"),
 ]
@@ -80,6 +86,14 @@ LET_GO = [
     "Welche Sehenswürdigkeiten gibt es in Wien?",
     "What's the weather usually like in Lisbon in May?",
     "Thanks, that's perfect",
+    "Debug this: for i in range(10) print(i)",
+    "I have 45 minutes and one dumbbell, make me a workout",
+    "how should I ask my boss for a day off",
+    "Schreibe ein Gedicht über den Herbst",
+    "Which pope was shot in St Peter's Square in 1981?",
+    "count one two three four five six seven eight",
+    "Prove in rhyme that the square root of 2 is irrational",
+    "What did Jesse ask Joey to do on his wedding day?",
 ]
 
 

@@ -40,6 +40,7 @@ def chat(tmp_path: Path) -> Chat:
         ("Your date of birth?", "3 april 1987"),
         ("What is your monthly income?", "2840"),
         ("Wie lautet Ihre Steuernummer?", "93815/08152"),
+        ("Names of the couple?", "Rosalind and Kofi"),
     ],
 )
 def test_a_reply_is_of_the_kind_that_was_asked_for(
@@ -49,6 +50,16 @@ def test_a_reply_is_of_the_kind_that_was_asked_for(
     assert detector.examine(reply, before=before).private
     harmless = [before[0], ChatMessage("assistant", "What is the main character's name?")]
     assert not detector.examine("Zora", before=harmless).private
+
+
+def test_a_statement_asks_for_nothing(detector: Detector) -> None:
+    before = [ChatMessage("user", "write a haiku"), ChatMessage("assistant", "Done.")]
+    assert not detector.examine("Make it shorter and more cheerful", before=before).private
+
+
+def test_a_pattern_in_an_answer_is_no_password(detector: Detector) -> None:
+    said = r"Use r'[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}' for addresses."
+    assert not detector.examine_answer(said).private
 
 
 def test_what_leans_on_a_withheld_turn_stays_with_it(chat: Chat) -> None:
@@ -164,6 +175,25 @@ def test_a_script_that_is_read_badly_stays_here_and_the_person_is_asked(
     assert verdict.unsure
     assert verdict.kinds == (UNREAD,)
     assert not detector.examine(f"what does {text.split(maxsplit=1)[0]} mean in english").private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vaimollani on rintasyöpä enkä tiedä miten kerron lapsille",
+        "terhes vagyok és senki sem tudja",
+        "tôi bị trầm cảm và không ai biết",
+        "jsem těhotná a nikdo to neví",
+    ],
+)
+def test_a_language_that_no_list_knows_stays_here_and_the_person_is_asked(
+    detector: Detector, text: str
+) -> None:
+    verdict = detector.examine(text)
+    assert verdict.private
+    assert verdict.unsure
+    assert not detector.examine(f"Which language is this, and what does it say? {text}").private
+    assert not detector.examine("cargo build --release; rustc fmt clippy tokio serde").private
 
 
 def test_what_is_read_badly_is_never_masked_and_can_be_released(chat: Chat) -> None:

@@ -63,7 +63,12 @@ FOUND = {
         "CEP 01310-100",
         "PLZ 8001",
     ],
-    "card number": ["4111 1111 1111 1111", "my amex 378282246310005", "my card 1234567890123456"],
+    "card number": [
+        "four five three nine, one four eight eight, zero three four three, six four six seven",
+        "4111 1111 1111 1111",
+        "my amex 378282246310005",
+        "my card 1234567890123456",
+    ],
     "bank account": [
         "DE89 3704 0044 0532 0130 00",
         "gb82west12345698765432",
@@ -74,6 +79,7 @@ FOUND = {
         "Driver licence: D1234-56789-01234",
         "my driver's license number is 6940579",
     ],
+    "licence plate": ["plate M-KX 4471 got a ticket", "my car's plate is HH AB 123"],
     "passport number": ["passport no. X1234567 expires in May"],
     "identity number": [
         "meu CPF é 123.456.789-09",
@@ -106,6 +112,9 @@ FOUND = {
         "password: hunter2",
         "The password for the wifi is Sommer2024!",
         "PIN 4321, so pin is 4321",
+        "the code to the safe: 31-07-22",
+        'pin = "9 3 1 7"',
+        "ssh key passphrase: correct horse battery staple",
     ],
     "API key": [
         "AKIA" + "ZQ3DNN7KWLVT5M2R",
@@ -130,6 +139,7 @@ NOT_FOUND = {
         "call 555-0134",
         "2024-03-15 12:30",
         "ISBN 978-3-16-148410-0",
+        "the occupation (1942-1945)",
         "rose to 1 250 000",
         "2 4 8 16 32 64 128",
         "3.14159265",

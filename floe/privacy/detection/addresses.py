@@ -49,7 +49,7 @@ _STREET_BEFORE = (
     r" | jalan | jl\. | viale"
     r" | vicolo | piazza | piazzale | corso | strada | calea | bulevardul | bulevar | trg | straat"
     r" | rruga | bul\. | utca | via | place | avenue | av\. | plaza | c/ | largo | cours"
-    r" | route | square )"
+    r" | route | square (?! \s (?: root | in ) \b ) )"
 )
 # Endings of a word, or words of their own, that mean a street; the number follows.
 _ENDING = (

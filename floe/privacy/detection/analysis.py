@@ -21,14 +21,21 @@ from floe.privacy.detection.identifiers import (
     is_counting,
     is_reserved_phone,
 )
-from floe.privacy.detection.names import Name, find_names
+from floe.privacy.detection.names import Name, find_names, is_public, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.numbers import NUMBERS
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
 from floe.privacy.detection.vocabulary import listed
-from floe.privacy.verdict import UNREAD, Leniency, Span, Verdict, without_overlap
+from floe.privacy.verdict import (
+    UNREAD,
+    UNREAD_LANGUAGE,
+    Leniency,
+    Span,
+    Verdict,
+    without_overlap,
+)
 from floe.records import ChatMessage
 
 KEEP: Final = 0.70
@@ -39,6 +46,7 @@ _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
 _NAME: Final = "name"
+_PASSWORD: Final = "password"  # noqa: S105 (a kind)
 _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
@@ -48,7 +56,9 @@ _BRIEF: Final = 120
 _ASKS: Final = listed("asks")
 _WORD: Final = regex.compile(r"[\w']+")
 _ASKS_THE_WORLD: Final = regex.compile(
-    r"\W*(?:(?:who|which \w+) (?:sings|sang|sung|wrote|plays|played|is|was|were|did|won|founded|invented|directed|voices)"
+    r"\W*(?:(?:who|which \w+) (?:sings|sang|sung|said|wrote|plays|played|is|was|were|did|won|founded|invented|directed|voices)"
+    r"|(?:in|on|at|for|from|to|by|with|of) (?:which|what) \w+"
+    r"|what (?:was|were|is) the (?:\w+ ){0,2}(?:name|date|address|nationality|title|capital) of"
     r"|(?:when|where) (?:did|does|do|was|were|is|are))(?! (?:my|we|our)\b)(?!.*\b(?:my|our) \w)",
     regex.I,
 )
@@ -58,10 +68,43 @@ _READ_LETTER: Final = regex.compile(
     r"[[\p{Latin}\p{Cyrillic}\p{Arabic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー々]&&\p{L}]",
     regex.V1,
 )
+_LATIN_WORD: Final = regex.compile(
+    r"(?<![\w@/.#-])\p{Latin}[\p{Ll}\p{M}]+(?:'\p{Ll}+)?(?![\w@/#-]|\.\w)"
+)
+_CODE_MARK: Final = regex.compile(r"[{}();=<>_/\\|#\d]")
+_SENTENCE: Final = 4
+_PROSE: Final = 12
+"""Characters for each mark of code, at least, in what is a text of words."""
+_KNOWN: Final = 0.45
+"""Share of words on lists (English and fourteen languages) below which a language is unknown: of
+harmless English prompts none had less than 0.6, of Finnish, Hungarian, Czech, Vietnamese,
+Romanian sentences few more than 0.43."""
+_INTRODUCES: Final = regex.compile(
+    r"(?<![\"'\w])(?:my (?:full |first |last |real )?name(?: is|'s)|call me|ich hei(?:ß|ss)e|mein name ist|je m'appelle|mon nom est"
+    r"|me llamo|mi nombre es|mi chiamo|me chamo|meu nome é|ik heet|mijn naam is|nazywam się|mam na imię|jag heter|меня зовут|мене звати|benim adım)"
+    r"\s(?P<x>\p{L}{3,}(?:[ ](?!but|and|und|et|y|e|en|i|och|и|ve)\p{L}{3,})?)(?=\s*(?:[.,!;]|\Z|\s(?:but|and|und|et|y|e|en|i|och|и|ve)\b))",
+    regex.I,
+)
+_REQUEST: Final = regex.compile(
+    r"[?？:：؟]\s*\Z|\b(?:please|enter|give|tell|provide|need|send|share|type|let me know|bitte|podaj|indiquez|donnez|indique|dime|geef|inserisca|укажите|напишите)\b|请|ください|주세요",
+    regex.I,
+)
+"""A question or a request; a statement asks for nothing, whatever its words resemble."""
+_OF_MINE: Final = regex.compile(
+    r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
+)
+_RECIPIENT: Final = regex.compile(
+    r"\b(?:write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
+    r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
+    regex.I,
+)
+_QUIZ: Final = 0.12
+"""Probability below which a statement that leads up to a question is taken from a quiz."""
 _SEVERAL: Final = 2
 _SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
 _QUESTION_WORDS: Final = listed("question_words")
 _TASKS: Final = listed("tasks")
+_KIN: Final = listed("kin")
 _ROLE_WORDS: Final = listed("role_words")
 _TELLS_OF_WORKS: Final = regex.compile(
     r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
@@ -127,10 +170,10 @@ class Analysis:
         """
         plain = normalise(text)
         names = find_names(plain.text)
-        signs = [*self._own(plain), *hard_signs(plain.text)]
+        signs = [*self._own(plain), *hard_signs(plain.text), *_introduced(plain.text)]
         stretches = classify(plain.text, names)
         asked = [*_asked(plain.text, names, before)]
-        score = max([stretch.private for stretch in stretches], default=0.0)
+        likely = score = max([stretch.private for stretch in stretches], default=0.0)
         harmless = not asked and _answers_harmless_question(plain.text, before)
         if harmless:
             score = 0.0
@@ -154,15 +197,18 @@ class Analysis:
             if plain.text[name.start : name.end].lower() not in self.leniency.harmless
         ]
         told = not harmless and _names_somebody(plain.text, unknown)
-        unread = _is_unread(plain.text)
+        if told and _asks(plain.text):
+            told = likely >= _QUIZ
+        told = told or _is_written_to(plain.text, unknown)
+        unread = _unread(plain.text)
         enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else UNSURE
-        unsure = not sure and (score >= enough or told or unread)
+        unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
         if private:
             found += _names_beside(names, found)
         if private and unread and not found:
-            found = [Sign(0, len(plain.text), UNREAD, UNSURE)]
+            found = [Sign(0, len(plain.text), unread, UNSURE)]
         if private and not found:
             found = [Sign(0, len(plain.text), "private", score)] if plain.text.strip() else []
         marked = [*_spans(plain, found, decides=private)]
@@ -244,7 +290,7 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
     kinds = [
         kind
         for kind, p, beside in zip(KINDS, chance, others, strict=True)
-        if kind != "-" and (p >= 0.25 or (kind != _NAME and beside >= 0.5))
+        if kind != "-" and (p >= 0.2 or (kind != _NAME and beside >= 0.5))
     ]
     kinds = kinds or [KINDS[1 + int(chance[1:].argmax())]]
     for kind in kinds:
@@ -258,9 +304,18 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
                 yield Sign(name.start, name.end, kind, min(_NAMED, stretch.private))
             if inside:
                 continue
-        for start, end in _joined(text, stretch.words_for(kind)[:_WORDS_SHOWN]):
+        places = stretch.words_for(kind)
+        if kind == _PASSWORD:
+            # What opens a door is no word of the language; "login is" needs no placeholder.
+            places = [at for at in places if _may_open(text[slice(*at)])]
+        for start, end in _joined(text, places[:_WORDS_SHOWN]):
             # Less than any identifier: where both stand, it is the name that has to be masked.
             yield Sign(start, end, kind, min(_FAINT, stretch.private))
+
+
+def _may_open(word: str) -> bool:
+    """Return whether a word may be a secret: it has a digit, or no list has it."""
+    return any(map(str.isdigit, word)) or word.lower() not in lexicon().ordinary
 
 
 def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -309,10 +364,42 @@ def _names_somebody(text: str, names: Sequence[Name]) -> bool:
     forms = {name.form for name in told}
     if "full" in forms or "given" not in forms:
         return "full" in forms
-    asked = text.rstrip().endswith(("?", "？"))
+    asked = _asks(text)
     plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
     people = {text[name.start : name.end].lower() for name in told}
     return not asked and (plain or len(people) >= _SEVERAL)
+
+
+def _asks(text: str) -> bool:
+    """Return whether a text ends with a question mark."""
+    return text.rstrip().endswith(("?", "？"))
+
+
+def _introduced(text: str) -> Iterator[Sign]:
+    """Yield the name by which somebody introduces themselves or theirs, though no list has it."""
+    for found in _OF_MINE.finditer(text, timeout=1.0):
+        if found["kin"].lower() in _KIN:
+            yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
+    if _TELLS_OF_WORKS.search(text) or _sets_task(text):
+        return
+    known = lexicon().ordinary
+    for found in _INTRODUCES.finditer(text, timeout=1.0):
+        first = found["x"].split(maxsplit=1)[0].lower()
+        if first not in known and not is_public(found["x"]):
+            yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
+
+
+def _is_written_to(text: str, names: Sequence[Name]) -> bool:
+    """Whether a letter goes to somebody by a full name, or by a title and a name in small letters."""
+    full = [(name.start, name.end) for name in names if name.form == "full"]
+    for found in _RECIPIENT.finditer(text, timeout=1.0):
+        start, end = found.span("name")
+        if any(a < end and start < b for a, b in full):
+            return not _TELLS_OF_WORKS.search(text)
+        strange = found["name"].split()[0].lower() not in lexicon().ordinary
+        if found["title"] and strange and not is_public(found["name"]):
+            return not _TELLS_OF_WORKS.search(text)
+    return False
 
 
 def _is_told(text: str, name: Name) -> bool:
@@ -323,11 +410,22 @@ def _is_told(text: str, name: Name) -> bool:
     return end is None or end[0] not in "?？"
 
 
-def _is_unread(text: str) -> bool:
-    """Return whether most letters are of a script that the classifier has not learnt."""
+def _unread(text: str) -> str:
+    """Return the kind of a text that the classifier cannot read; empty if it can.
+
+    Most of its letters are of a script that it has not learnt, or most of its words are of a
+    language in Latin letters of which no list has them.
+    """
     letters = len(_LETTER.findall(text))
     strange = letters - len(_READ_LETTER.findall(text))
-    return strange >= _FEW and 2 * strange > letters
+    if strange >= _FEW and 2 * strange > letters:
+        return UNREAD
+    words = [word.lower() for word in _LATIN_WORD.findall(text)]
+    if len(words) < _SENTENCE or len(_CODE_MARK.findall(text)) * _PROSE > len(text):
+        return ""
+    known = lexicon()
+    read = sum(w in known.ordinary or w in known.given or w in known.family for w in words)
+    return UNREAD_LANGUAGE if read < _KNOWN * len(words) else ""
 
 
 def _sets_task(text: str) -> bool:
@@ -361,9 +459,9 @@ def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> I
     for sign in hard_signs(f"{question} {text}"):
         if sign.start >= lead:
             yield Sign(sign.start - lead, sign.end - lead, sign.kind, sign.score)
-    if _DECLINES.match(text) or text.rstrip().endswith(("?", "？")):
+    if _DECLINES.match(text) or _asks(text):
         return
-    kind = asked_kind(question)
+    kind = asked_kind(question) if _REQUEST.search(question) else "-"
     if kind != "-" and _answers(kind, text, names):
         yield Sign(0, len(text.rstrip()), kind, 0.8)
 

@@ -56,6 +56,11 @@ ASKED: Final = (
 """What a question of an assistant can ask for."""
 
 
+_ASKED: Final = 0.33
+"""Probability from which a question asks for something: less than half, as a reply is then kept
+only if it holds what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """A linear model: logits = scale * sum of rows / sqrt(number of features) + bias.
@@ -127,8 +132,8 @@ def asked_kind(question: str) -> str:
     if not len(hashes):
         return "-"
     chance = _softmax(_logits(weights("asking"), hashes))
-    best = int(chance.argmax())
-    return ASKED[best] if chance[best] > 0.4 else "-"
+    best = 1 + int(chance[1:].argmax())
+    return ASKED[best] if chance[best] > _ASKED else "-"
 
 
 def _logits(model: Weights, hashes: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -84,7 +84,7 @@ def _is_something_else(text: str, before: str) -> bool:
     """Return whether it is a date, two years, an ISBN and the like."""
     if re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", text):
         return True
-    dated = _DATE.match(text) or _YEARS.fullmatch(text)
+    dated = _DATE.match(text) or _YEARS.fullmatch(text.strip(" ()"))
     return bool(dated or _OTHER_NUMBER.search(before))
 
 

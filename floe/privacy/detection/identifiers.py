@@ -141,7 +141,7 @@ _DIGITS_6: Final = compiled(
     r"(?<! [\w@.,$€£-] ) (?P<x> \d{6,20} | \d{2,5} (?: [ -] \d{2,5} ){1,5} ) (?! \w | [.,]\d | [ ]?[%€$£°] )"
 )
 _PIN: Final = compiled(
-    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} | \d{2} (?: [ -] \d{2} ){1,3} ) (?! \w | [.,:-]\d | [ ]?[%€$£°] | [ ]years )"
+    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} | \d{2} (?: [ -] \d{2} ){1,3} | \d (?: [ ] \d ){3,5} ) (?! \w | [.,:-]\d | [ ]?[%€$£°] | [ ]years )"
 )
 
 _CONTEXTS: Final = (
@@ -169,6 +169,7 @@ _CONTEXTS: Final = (
         "licence plate",
         compiled(
             r"\b (?: licen[cs]e | number | registration | reg | car | vehicle | my ) \s? plates?"
+            r" | \b plates? (?= \s (?-i: [A-ZÄÖÜ]{1,3} [ -] [A-Z\d] | [A-Z]{2}\d\d ) )"
             r" | \b plates? \s? (?: is | are | no | number | : ) | kennzeichen | immatriculation"
             r" | \b matr[íi]cula | \b targa \b | \b placa \b | kenteken | tablic\w+ \s rejestr\w+"
             r" | госномер\w* | \b plaka\w* | 车牌 | ナンバープレート | 차량번호 | \b my \s (?:car|van|bike) \b [^.?!\n]{0,20} \b reg"
@@ -227,7 +228,8 @@ _CONTEXTS: Final = (
         compiled(
             r"\b (?: cvv2? | cvc2? | cvv/cvc | security \s code | expiry | exp \s date | pin (?: \s? (?: code | number ) )? | passcode | otp | one[- ]time \s code | verification \s code | 2fa | backup \s codes?"
             r" | (?: door | gate | alarm | safe | garage | entry | key\s?pad | lock(?:er)? | luggage | vault | access | security | login | unlock | phone | sim | recovery ) \s (?: code | pin | combination | key ) s?"
-            r" | combination | combo ) \b | geheimzahl | t[üu]rcode | code \s (?: secret | pin | d'entr[ée]e | de \s la \s porte ) | \b c[óo]digo \s (?: de \s acceso | pin | secreto ) | пин-?\s?код | код \s (?: от | двери )"
+            r" | combination | combo | code \s (?: to | for | of | on ) \s (?: the | my | our | his | her ) \s (?: safe | door | gate | alarm"
+            r"  | house | flat | garage | locker | vault | shed | suitcase | building | office | lift | bike | lock | phone ) ) \b | geheimzahl | t[üu]rcode | code \s (?: secret | pin | d'entr[ée]e | de \s la \s porte ) | \b c[óo]digo \s (?: de \s acceso | pin | secreto ) | пин-?\s?код | код \s (?: от | двери )"
             r" | 密码 | 验证码 | 暗証番号 | 비밀번호 | الرقم \s السري | kod \s (?: pin | do ) | \b pincode"
         ),
         _PIN,
@@ -254,6 +256,7 @@ _AMOUNT: Final = compiled(
 _DATE: Final = compiled(
     r"(?: \d{4} [ ./-] \d{1,2} [ ./-] \d{1,2} | \d{1,2} [ ./-] \d{1,2} [ ./-] \d{2,4} | (?: 19 | 20 ) \d\d (?: [ -]+ (?: 19 | 20 ) \d\d )? )"
 )
+_PAIRS: Final = regex.compile(r"\d\d(?:[ -]\d\d){2}")
 _WORDS_ONLY: Final = regex.compile(r"[\p{L} .'-]+")
 _BUILD_WORD: Final = compiled(
     r"(?: [a-z]{1,4}-?\d{1,2} | \d{1,3}(?:st|nd|rd|th|x|k|d|kg|cm|mm|px|gb|mb|fps|hz|mp) | covid-?19 | h\d{3,4}p? | \d{3,4}p | utf-?8 | sha-?\d+ | base\d+ | v\d+ | q[1-4] (?:[ ]\d{4})? )"
@@ -267,7 +270,7 @@ def _contextual(text: str) -> Iterator[Sign]:
             if (
                 behind
                 and behind.start("x") - word.end() <= context.before
-                and _counts(text, word.end(), behind)
+                and _counts(text, word.end(), behind, pairs=context.kind == "password")
             ):
                 yield sign_of(behind, "x", context.kind, 0.92)
                 continue
@@ -281,11 +284,16 @@ def _contextual(text: str) -> Iterator[Sign]:
                 yield Sign(ahead[-1].start("x"), ahead[-1].end("x"), context.kind, 0.8)
 
 
-def _counts(text: str, word_end: int | None, match: regex.Match[str]) -> bool:
-    """Neither a date, a year nor an amount; and not in another sentence than the word."""
+def _counts(
+    text: str, word_end: int | None, match: regex.Match[str], *, pairs: bool = False
+) -> bool:
+    """Neither a date, a year nor an amount; and not in another sentence than the word.
+
+    pairs: three pairs of digits are no date here, as the combination of a lock is written so.
+    """
     value = match["x"]
     if (
-        _DATE.fullmatch(value)
+        (_DATE.fullmatch(value) and not (pairs and _PAIRS.fullmatch(value)))
         or _AMOUNT.match(text, match.end("x"))
         or _BUILD_WORD.fullmatch(value)
     ):
@@ -449,12 +457,41 @@ _WEAK: Final = regex.compile(
     r"(?:pass(?:word)?|qwerty|abc|letmein|admin|test|asdf|welcome)[\d!]{0,4}", regex.I
 )
 _COMMON_CODE: Final = regex.compile(
-    r"[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
+    r"a-z|A-Z|[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
 )
 _SEED: Final = regex.compile(r"(?:\b[a-z]{3,8}\b[ ,]+){11,23}\b[a-z]{3,8}\b")
 _FUNCTION_WORD: Final = regex.compile(
     r"\b(?:the|and|for|with|that|this|are|was|you|your|not|but|have|has|from|they|what|how|can|will|when|where|who|which|into|its|his|her|our|were|had|all|than|then|them|there|their|about|would|could|should|does|did|been|being|also|only|just|very|much|many|some|any|each|these|those|because)\b"
 )
+
+
+_PHRASE: Final = compiled(
+    r"\b (?: pass \s? phrase | seed \s phrase | mnemonic | passwortsatz | phrase \s secr[èe]te | frase \s (?: secreta | segreta ) )"
+    r" \s* (?: : | = | \b is \b | \b ist \b | \b es \b | \b est \b ) \s* [\"']? (?P<x> (?-i: \p{Ll}{2,} (?: [ -] \p{Ll}{2,} ){2,23} ) ) (?= [\"']? \s* (?: [.,;\n] | \Z ) )"
+)
+_SPOKEN_DIGIT: Final = (
+    r"(?: zero | oh | one | two | three | four | five | six | seven | eight | nine | (?: double | triple ) \s \w+"
+    r" | null | eins | zwei | zwo | drei | vier | fünf | sechs | sieben | acht | neun"
+    r" | zéro | un | deux | trois | quatre | cinq | sept | huit | neuf"
+    r" | cero | uno | dos | tres | cuatro | cinco | seis | siete | ocho | nueve )"
+)
+_SPOKEN: Final = compiled(rf"\b {_SPOKEN_DIGIT} (?: [ ,.-]{{1,2}} {_SPOKEN_DIGIT} ){{6,20}} \b")
+_COUNTED: Final = regex.compile(
+    r"(?:one|eins|un|uno)\W+(?:two|zwei|deux|dos)\W+(?:three|drei|trois|tres)\W+(?:four|vier|quatre|cuatro)",
+    regex.I,
+)
+_CARD_LENGTH: Final = 13
+
+
+def _spelled(text: str) -> Iterator[Sign]:
+    """Numbers whose digits are written as words; and phrases of words that open a door."""
+    for match in _SPOKEN.finditer(text, timeout=1.0):
+        words = regex.findall(r"\p{L}+", match[0])
+        if not _COUNTED.match(match[0]) and len({word.lower() for word in words}) > 3:
+            kind = "card number" if len(words) >= _CARD_LENGTH else "phone"
+            yield sign_of(match, 0, kind, 0.8)
+    for match in _PHRASE.finditer(text, timeout=1.0):
+        yield sign_of(match, "x", "password", 0.85)
 
 
 def _told(text: str) -> Iterator[Sign]:
@@ -538,4 +575,5 @@ def find_identifiers(text: str) -> Iterator[Sign]:
     yield from _contacts(text)
     yield from _contextual(text)
     yield from _told(text)
+    yield from _spelled(text)
     yield from _phones(text)

@@ -30,11 +30,18 @@ _FRAMES: Final = regex.compile(r"\s(?:class|course|test|exam|project|homework|bo
 _PARTICLES: Final = listed("particles")
 _TITLES: Final = listed("titles")
 _AFTER_PLACE: Final = regex.compile(
-    r"(?:\b(?:in|at|near|from|to|via|around|outside|visit(?:ing|ed)?|of|for|en|à|nach|aus|bei|em|w|do|nad|naar|uit|i|till|в|из|на|на|near the|the|a|an|los|las|el|la|der|die|das|le|les)\s(?:the\s)?|[\w]@|#|/)\Z",
+    r"(?:\b(?:in|at|near|from|to|via|around|outside|visit(?:ing|ed)?|of|for|en|à|nach|aus|bei|em|w|do|nad|naar|uit|i|till|в|из|на|на|near the|the|a|an|los|las|el|la|der|die|das|den|dem|des|ein|eine|einen|einem|le|les)\s(?:the\s)?|[\w]@|#|/)\Z",
     regex.I,
 )
+_WRITES_TO: Final = regex.compile(
+    r"\b(?:scrivi|rispondi|manda|telefona|chiedi|di'|dillo|napisz|odpisz|zadzwoń|powiedz|escr[íi]be(?:le)?|dile|écris|réponds|dis|envoie|escreve|diz|fala|schrijf|mail|app|schreib|sag|antworte|write|reply|text|email|message|thanks?)"
+    r"(?:\s(?:una|un|une|eine|einen|a|an|uma|um|list|maila|brief|carta|lettre|lettera|mail|email|note|mensaje|mensagem|message|sms))*\s(?:a|à|do|an|aan|to|pra|para|al)\s\Z",
+    regex.I,
+)
+"""After this comes whom it goes to, whatever lists say: towns are not written to."""
 _ORGANISED: Final = listed("organised")
 _SAINTS: Final = listed("saints")
+_SHORTEST_PLURAL: Final = 5
 _OF_KIN: Final = regex.compile(
     r"\b(?:my|our|his|her|their|your|mein\w*|unser\w*|mon|ma|mi|mio|mia|meu|minha|mijn|min)\s(?:\p{Ll}+\s)?(?P<kin>\p{Ll}+)\s\Z",
     regex.I,
@@ -157,7 +164,10 @@ def _tokens(text: str) -> Iterator[_Token]:
             (small in known.family and small not in _NEVER)
             or (len(parts) > 1 and all(part in known.family for part in parts)),
             small in known.ordinary or small.split("'")[0] in known.ordinary,
-            small in known.entities or small in _ORGANISED or small in _NEVER,
+            small in known.entities
+            or small in _ORGANISED
+            or small in _NEVER
+            or (len(small) > _SHORTEST_PLURAL and small.removesuffix("s") in known.entities),
         )
 
 
@@ -268,6 +278,8 @@ def _single(text: str, token: _Token) -> Form | None:
         return None
     if _is_of_kin(text, token.start) and not _FRAMES.match(text, token.end):
         return "given"
+    if _is_written_to(text, token):
+        return "given"
     return _alone(text, token)
 
 
@@ -275,6 +287,13 @@ def _is_of_kin(text: str, start: int) -> bool:
     """Return whether "my daughter" or the like stands just before a place."""
     kin = _OF_KIN.search(text[max(0, start - 40) : start])
     return kin is not None and kin["kin"].lower() in _KIN
+
+
+def _is_written_to(text: str, token: _Token) -> bool:
+    """Return whether a word with a capital is whom something is to be written to."""
+    if token.word.isupper() or (token.ordinary and not token.given):
+        return False
+    return _WRITES_TO.search(text[max(0, token.start - 40) : token.start]) is not None
 
 
 def _is_sentence_word(tokens: Sequence[_Token], first: int, last: int) -> bool:

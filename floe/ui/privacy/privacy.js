@@ -54,7 +54,7 @@ floe.privacyRules = (part) => {
       floe.el(
         "p",
         {},
-        "The check reads English best, and fifteen other languages. Text in Greek, Hebrew, Hindi, Thai and other scripts it reads badly: such a message stays here, and you are asked.",
+        "The check reads English best, and fifteen other languages. Text in Greek, Hebrew, Hindi, Thai and other scripts, and languages such as Finnish or Vietnamese, it reads badly: such a message stays here, and you are asked. It can miss a few words in a language that it does not know.",
       ),
     ),
     floe.sheet(

@@ -42,11 +42,15 @@ _SOURCES: Final = (
 _ALIKE: Final = 0.999
 """Share of weights that must be the same, as machines round differently."""
 _SEED: Final = 20
-_PRIVATE: Final = ("private_en.txt", "private_names_en.txt", "idctx_en.txt", "private_multi.txt")
+_PRIVATE: Final = (
+    *("private_en.txt", "private_terse_en.txt", "private_names_en.txt", "idctx_en.txt"),
+    "private_multi.txt",
+)
 _HARMLESS: Final = (
     "harmless_en.txt",
     "harmless_daily_en.txt",
     "harmless_names_en.txt",
+    "harmless_trivia_en.txt",
     "harmless_multi.txt",
 )
 _REPEATS: Final = 16
