@@ -12,6 +12,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 JS := tests/js/node_modules
+SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 .PHONY: run test test-fast coverage lint format bench report weights check-weights records lock setup models clean
@@ -19,18 +20,18 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 run: setup
 	$(BIN)/floe run $(ARGS)
 
-# Two at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier,
-# leave the cores to the other half.
+# Two at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier, and
+# sums of numpy's on one thread, leave the cores to the other half.
 test: setup models $(JS)/.ready
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(SHARING) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup $(JS)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(SHARING) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 # All tests as in `make test`, or some with ARGS; then which lines of floe/ none of them ran.
 coverage: setup models $(JS)/.ready
 	$(BIN)/coverage erase
-	OMP_WAIT_POLICY=passive $(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(SHARING) $(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

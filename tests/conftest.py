@@ -1,28 +1,87 @@
 """What all tests share: the two models of the catalog, loaded once, and a home of their own."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 
 from floe.cloud.credentials.presets import PRESETS
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
-from tests.tiers import is_slow
+from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 
 MODELS = Path(__file__).parents[1] / "models"
 # Over a minute each. Begun last, one of them would leave the other half of the machine idle.
 LONG = (
-    "federation/test_deployment.py",
     "ui/test_training.py",
-    "ui/test_browser.py",
     "ui/test_views.py",
+    "federation/test_deployment.py",
+    "cli/test_command.py",
+    "faults/test_cloud.py",
+    "ui/test_browser.py",
+    "ui/test_hostile.py",
+    "bench/test_soak.py",
     "training/test_survival.py",
     "llama/test_runtime.py",
 )
+
+
+_PROCESS_STARTS: Final = frozenset(("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"))
+_fast_test: list[str] = []
+"""The fast test that runs at the moment, if one does."""
+
+
+def _refuse_what_is_slow(event: str, arguments: tuple[Any, ...]) -> None:
+    """Keep a test that was taken for fast from what is slow: tests/tiers.py has to learn of it."""
+    if not _fast_test:
+        return
+    if event in _PROCESS_STARTS or (event == "import" and arguments[0] in SLOW_IMPORTS):
+        met = " ".join([event, *map(str, arguments[:1])])
+        raise AssertionError(
+            f"{_fast_test[0]} is taken for fast, but does this: {met}. "
+            "tests/tiers.py has to know what in it does so."
+        )
+
+
+sys.addaudithook(_refuse_what_is_slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    _fast_test[:] = [] if item.get_closest_marker("slow") else [item.nodeid]
+    try:
+        return (yield)
+    finally:
+        _fast_test.clear()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of each property where only fast tests are asked for."""
+    if _only_fast(config):
+        settings.load_profile(FAST_PROFILE)
+
+
+def pytest_unconfigure() -> None:
+    """Close what llama_cpp opens when it is imported and leaves to the end of the process."""
+    opened = sys.modules.get("llama_cpp._utils")
+    if opened is not None:
+        opened.outnull_file.close()
+        opened.errnull_file.close()
+
+
+def _only_fast(config: pytest.Config) -> bool:
+    return bool(config.getoption("markexpr") == "not slow")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a file that is slow as a whole unread where only fast tests are asked for."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if _only_fast(config) and is_test and is_slow_file(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +93,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         names = frozenset(getattr(item, "fixturenames", ()))
         fixtures = (each[-1].func for each in _fixtures_of(item).values())
-        if is_slow(getattr(item, "function", None), fixtures, names):
+        function = getattr(item, "function", None)
+        if is_slow_file(item.path) or is_slow(function, fixtures, names):
             item.add_marker(pytest.mark.slow)
     order = {here / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path, len(LONG)))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floe.redaction import KNOWN_SECRETS, MASK, RedactingFormatter, Redactor, SecretScanner
+from tests.tiers import examples
 
 KEYS = st.text(string.ascii_letters + string.digits + "-_.~+/=", min_size=16, max_size=80).filter(
     lambda key: sum(map(str.isalnum, key)) >= 12
@@ -76,7 +77,7 @@ def pieces(key: str) -> set[str]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(key=KEYS, before=WORDS, after=WORDS)
 def test_no_form_of_a_key_comes_through(form: str, key: str, before: str, after: str) -> None:
     redactor = Redactor([key])
@@ -117,7 +118,7 @@ def test_short_keys_are_found_where_they_stand() -> None:
         assert Redactor([nothing]).redact("abc and nothing") == "abc and nothing"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.integers(0, 40_000), st.sampled_from(sorted(FORMS)), st.integers(0, 2**32))
 def test_foreign_text_is_short_wherever_the_key_lies(place: int, form: str, seed: int) -> None:
     dice = random.Random(seed)

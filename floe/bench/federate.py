@@ -15,7 +15,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import adjusted_rand_score
 
 from floe.federation.app.update import Update, UpdateFactors
 from floe.federation.maths.accounting import noise_multiplier_for, private_mean
@@ -230,14 +229,21 @@ def _cosine(one: Mapping[str, UpdateFactors], other: Mapping[str, UpdateFactors]
 
 def _small_group_ari() -> float:
     updates, truth = task_updates(4, 2, (4, 8, 12, 16))
-    return float(adjusted_rand_score(truth, cluster(similarity(updates)).labels))
+    return _agreement(truth, cluster(similarity(updates)).labels)
 
 
 def _many_clients() -> tuple[float, float]:
     updates, truth = task_updates(4, 100, (4, 8, 16))
     started = time.perf_counter()
     labels = cluster(similarity(updates)).labels
-    return time.perf_counter() - started, float(adjusted_rand_score(truth, labels))
+    return time.perf_counter() - started, _agreement(truth, labels)
+
+
+def _agreement(truth: Sequence[int], labels: Sequence[int]) -> float:
+    """Return the adjusted Rand index of two groupings."""
+    from sklearn.metrics import adjusted_rand_score  # noqa: PLC0415 - slow to load
+
+    return float(adjusted_rand_score(truth, labels))
 
 
 def _shapes(layers: int) -> dict[str, tuple[int, int]]:

@@ -21,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap, rankdata
 
 from floe.chats.jsonl import read_chats
 from floe.config import Settings
@@ -197,6 +196,8 @@ def _draws(reader: LocalReader, canary: Canary, count: int) -> int:
 
 def _area(members: FloatArray, others: FloatArray) -> tuple[float, list[float]]:
     """Area under the ROC curve of larger drops for members, and its 95 % interval."""
+    from scipy.stats import bootstrap  # noqa: PLC0415 - slow to load
+
     found = bootstrap(
         (members, others),
         auc,
@@ -210,6 +211,8 @@ def _area(members: FloatArray, others: FloatArray) -> tuple[float, list[float]]:
 
 def auc(members: FloatArray, others: FloatArray) -> float:
     """Return the Mann-Whitney statistic as a share."""
+    from scipy.stats import rankdata  # noqa: PLC0415 - slow to load
+
     ranks = rankdata(np.concatenate((members, others)))[: len(members)]
     above = float(ranks.sum()) - len(members) * (len(members) + 1) / 2
     return above / (len(members) * len(others))

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm as normal
+from scipy.special import ndtr
 
 from floe.bench.federate import LAYER, task_updates
 from floe.federation.app.update import Update, UpdateFactors
@@ -20,9 +20,7 @@ from floe.federation.maths.accounting import (
 def delta_of(multiplier: float, rounds: int, value: float) -> float:
     """Balle and Wang, Improving the Gaussian Mechanism (2018), theorem 8."""
     mu = math.sqrt(rounds) / multiplier
-    return float(
-        normal.cdf(mu / 2 - value / mu) - math.exp(value) * normal.cdf(-mu / 2 - value / mu)
-    )
+    return float(ndtr(mu / 2 - value / mu) - math.exp(value) * ndtr(-mu / 2 - value / mu))
 
 
 @pytest.mark.parametrize(("multiplier", "rounds"), [(1, 5), (4, 5), (20, 30), (0.5, 1)])

@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ Distribution = Callable[[bytes], dict[bytes, float]]
 def peaked(vocabulary: Sequence[bytes], salt: str, sharpness: float = 3.0) -> Distribution:
     """A model of `vocabulary` (and the end) that is a fixed, uneven function of the text."""
 
+    @cache
     def distribution(text: bytes) -> dict[bytes, float]:
         seed = int.from_bytes(hashlib.sha256(salt.encode() + text).digest()[:8], "little")
         scores = np.random.default_rng(seed).normal(size=len(vocabulary) + 1) * sharpness
@@ -111,31 +113,46 @@ class FakeClock:
 
 
 class FakeStream:
-    """A CloudStream whose rows arrive at given times of a fake clock."""
+    """A CloudStream whose rows arrive at given times, in order, of a fake clock.
+
+    `ends_after`: seconds from the last row to the end.
+    """
 
     def __init__(
         self,
         rows: Iterable[tuple[float, CloudToken]],
         clock: FakeClock,
         error: tuple[float, CloudError] | None = None,
-        ends_at: float = math.inf,
+        ends_after: float = math.inf,
     ) -> None:
-        self._rows = list(rows)
+        # A row is made when its time is asked for: most streams are left after a few.
+        self._rows = iter(rows)
+        self._coming = next(self._rows, None)
         self._clock = clock
         self._error = error
-        self._ends_at = min(ends_at, error[0] if error else math.inf)
+        self._ends_at = error[0] if error else math.inf
+        self._ends_after = ends_after
         self.closed = False
 
     def poll(self) -> list[CloudToken]:
-        arrived = [row for at, row in self._rows if at <= self._clock.now]
-        self._rows = [(at, row) for at, row in self._rows if at > self._clock.now]
+        arrived = []
+        while self._coming is not None and self._coming[0] <= self._clock.now:
+            at, row = self._coming
+            arrived.append(row)
+            self._coming = next(self._rows, None)
+            if self._coming is None:
+                self._ends_at = min(self._ends_at, at + self._ends_after)
         return arrived
 
     def wait(self, seconds: float) -> bool:
-        coming = min([at for at, _ in self._rows] + [self._ends_at])
+        coming = min(self._coming[0] if self._coming is not None else math.inf, self._ends_at)
         limit = self._clock.now + seconds
         self._clock.now = max(self._clock.now, min(coming, limit))
         return coming <= limit
+
+    def lose_the_rest(self) -> None:
+        """Bring no further row, and no end."""
+        self._coming, self._rows = None, iter(())
 
     @property
     def ended(self) -> bool:
@@ -175,16 +192,23 @@ class FakeCloud:
 
     def open(self, partial: str) -> FakeStream:
         self.opened.append(partial)
-        text = partial.encode()
-        rows = []
-        at = self._clock.now + self.round_trip
-        for _ in range(self._length):
-            row = row_after(text, self._distribution, self._top, self._pick)
-            rows.append((at, row))
-            text += row.text_bytes
-            at += self.spacing
-            if row.end:
-                break
-        stream = FakeStream(rows, self._clock, ends_at=at)
+        rows: Iterable[tuple[float, CloudToken]] = self._rows_after(
+            partial.encode(), self._clock.now + self.round_trip, self.spacing
+        )
+        # What is picked by chance is picked in the order of the requests.
+        stream = FakeStream(
+            rows if self._pick is None else list(rows), self._clock, ends_after=self.spacing
+        )
         self.streams.append(stream)
         return stream
+
+    def _rows_after(
+        self, text: bytes, at: float, spacing: float
+    ) -> Iterator[tuple[float, CloudToken]]:
+        for _ in range(self._length):
+            row = row_after(text, self._distribution, self._top, self._pick)
+            yield at, row
+            text += row.text_bytes
+            at += spacing
+            if row.end:
+                return

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from floe.fusion.cursor import Cursor
 from floe.fusion.index import TokenIndex
 from floe.records import Candidate, CloudToken
+from tests.tiers import examples
 
 
 def rows(*texts: bytes, end: bool = False) -> list[CloudToken]:
@@ -223,7 +224,7 @@ def test_no_row_is_lost_to_half_a_character() -> None:
     assert cursor.reopen(b"").pending == b""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=8),
     st.lists(st.integers(1, 4), max_size=12),

@@ -190,7 +190,7 @@ def test_a_stream_cut_in_mid_answer_goes_on_locally_at_once(clock: FakeClock) ->
     def kill(steps: list[TokenStep], controls: Controls) -> None:
         if len(steps) == 5:
             cloud.open = lambda partial: FakeCloud(own, clock, round_trip=1e9).open(partial)  # type: ignore[method-assign]
-            cloud.streams[-1]._rows.clear()
+            cloud.streams[-1].lose_the_rest()
             cloud.streams[-1]._ends_at = clock.now
 
     steps, _ = decode(FakeLocal(LOCAL_WORDS, own), cloud, weight=0.5, shared=True, on_step=kill)

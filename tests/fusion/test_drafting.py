@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floe.fusion.drafting import DraftAcceptance, DraftLength
+from tests.tiers import examples
 
 
 def taught(acceptance: float, start: float, slope: float, most: int = 15) -> DraftLength:
@@ -19,7 +20,7 @@ def taught(acceptance: float, start: float, slope: float, most: int = 15) -> Dra
     return lengths
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(0.1, 3.0), st.floats(0.02, 1.5), st.integers(0, 15))
 def test_the_length_is_the_best_of_all(
     acceptance: float, start: float, slope: float, available: int

@@ -1,6 +1,5 @@
 """When the follower asks, how long it waits, and what it says; time is a fake clock."""
 
-import math
 from itertools import pairwise
 
 import pytest
@@ -204,7 +203,7 @@ def test_half_a_character_is_kept_back_from_the_request(clock: FakeClock) -> Non
 
     def open_stream(partial: str) -> FakeStream:
         opened.append(partial)
-        return FakeStream([], clock, ends_at=math.inf)
+        return FakeStream([], clock)
 
     follower = Follower(open_stream, lambda _: None)
     follower.advance("hé".encode() + smile[:2])

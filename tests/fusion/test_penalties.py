@@ -19,6 +19,7 @@ from floe.llama.vocabulary import Vocabulary
 from floe.records import Candidate, CloudToken, PoolingRule, Sampling
 from tests.fusion.decoding import decode, greedy_alone, text_of
 from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal
+from tests.tiers import examples
 
 PIECES = (b"", b"a", b"b", b"c", b"d", b"\n", b"a:")
 A, B, C, D, NEWLINE, COLON = range(1, 7)
@@ -321,7 +322,7 @@ def test_speculative_samples_follow_the_penalised_distribution(
     sampler = picker(sampling, rule=rule)
     for token in (A, C, A):
         sampler.accept(token)
-    draws = 20_000
+    draws = examples(20_000)
     counts = np.zeros(7)
     for draft in random.choice(7, size=draws, p=heated):
         counts[sampler.fused(LOGITS, row(q), b"", 0.4, sampling, int(draft)).token] += 1
@@ -394,7 +395,7 @@ def test_sampled_text_follows_the_penalised_distribution_of_each_position(
         keys = list(probabilities)
         return keys[random.choice(len(keys), p=list(probabilities.values()))]
 
-    draws = 1500
+    draws = examples(1500)
     counts: dict[bytes, int] = {}
     for seed in range(draws):
         cloud = FakeCloud(lambda _: cloud_p, clock, round_trip=round_trip, pick=draw, length=4)

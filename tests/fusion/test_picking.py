@@ -12,6 +12,7 @@ from floe.fusion.picking import Picker
 from floe.fusion.pooling import local_distribution, pool
 from floe.fusion.projection import Projector
 from floe.records import Candidate, CloudToken, PoolingRule, Sampling
+from tests.tiers import examples
 
 PIECES = (b"", b"a", b"b", b"ab", b"abc", b"ba", b"c")
 
@@ -30,7 +31,7 @@ def row(pairs: dict[bytes, float]) -> CloudToken:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.floats(-12, 12), min_size=7, max_size=7),
     st.dictionaries(
@@ -87,7 +88,7 @@ def test_speculative_samples_follow_the_fused_distribution(
     r = weight * p + (1 - weight) * q_values if rule == "linear" else p**weight * q_values**0.6
     r = r ** (1 / temperature)
     r /= r.sum()
-    draws = 20_000
+    draws = examples(20_000)
     counts = np.zeros(7)
     sampler = picker(rule=rule)
     sampling = Sampling(temperature=temperature)
@@ -112,7 +113,7 @@ def test_a_draft_outside_the_candidates_leaves_the_result_exact() -> None:
     projection = Projector(index).project(cloud, b"", local.mass)
     r = pool(local.mass, projection, 0.5, "linear").dense()
     sampler = picker(rule="linear")
-    draws = 20_000
+    draws = examples(20_000)
     counts = np.zeros(7)
     for draft in random.choice(7, size=draws, p=hidden):
         counts[sampler.fused(logits, cloud, b"", 0.5, Sampling(1.0), int(draft)).token] += 1

@@ -14,6 +14,7 @@ from floe.fusion.pooling import LocalDistribution, local_distribution, pool
 from floe.fusion.projection import PENDING_TAIL, Projection, Projector
 from floe.records import Candidate, CloudToken, PoolingRule
 from tests.fusion.fakes import Distribution, peaked, row_after
+from tests.tiers import examples
 
 texts = st.binary(min_size=1, max_size=4).map(lambda b: bytes(x % 3 + 97 for x in b))
 vocabularies = st.lists(texts, min_size=1, max_size=30, unique=True)
@@ -101,7 +102,7 @@ def slow_projection(
     return np.asarray(q / q.sum())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     vocabularies,
     candidate_lists,
@@ -136,7 +137,7 @@ def test_projection_equals_the_slow_one(
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     vocabularies,
     candidate_lists,
@@ -170,7 +171,7 @@ def test_mass_is_conserved_by_lookahead_and_sharing(
     assert projection.mass.sum() + projection.tail == pytest.approx(1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     vocabularies,
     candidate_lists,
@@ -480,7 +481,7 @@ def test_more_candidates_and_the_next_row_come_nearer_to_the_truth() -> None:
     assert by_top[-1] < 0.7 * mean_divergence(9, successor=False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(vocabularies, st.integers(0, 2**32 - 1))
 def test_between_equal_vocabularies_it_is_exact(vocabulary: list[bytes], seed: int) -> None:
     pieces = [b"", *vocabulary]
@@ -500,7 +501,7 @@ def test_pending_bytes_leave_only_what_begins_with_them() -> None:
     assert mass == {1: pytest.approx(0.98 * 0.75), 2: pytest.approx(0.98 * 0.25)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(vocabularies, texts, texts)
 def test_two_texts_that_no_token_joins_are_spelled_apart(
     vocabulary: list[bytes], text: bytes, more: bytes
@@ -512,7 +513,7 @@ def test_two_texts_that_no_token_joins_are_spelled_apart(
         assert index.spell(text + more) == index.spell(text) + index.spell(more)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(vocabularies, texts)
 def test_rivals_are_all_other_tokens_that_may_come_first(
     vocabulary: list[bytes], text: bytes
@@ -524,7 +525,7 @@ def test_rivals_are_all_other_tokens_that_may_come_first(
     assert set(index.rivals(text).tolist()) == related - {index.first(text)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(vocabularies, st.data())
 def test_extensions_equal_a_look_at_every_token(
     vocabulary: list[bytes], data: st.DataObject

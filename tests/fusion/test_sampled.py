@@ -6,6 +6,7 @@ import pytest
 from floe.records import Sampling
 from tests.fusion.decoding import decode, text_of
 from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal
+from tests.tiers import examples
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_sampled_text_follows_the_fused_distribution_of_two_equal_vocabularies(
     total = sum(fused.values())
     random = np.random.default_rng(11)
     counts: dict[bytes, int] = {}
-    draws = 1500
+    draws = examples(1500)
 
     def draw(probabilities: dict[bytes, float]) -> bytes:
         keys = list(probabilities)

@@ -21,6 +21,7 @@ from floe.fusion.scoring.teacher_forcing import (
 from floe.fusion.scoring.truncated_scores import add_truncated_step
 from floe.records import Alternative, Candidate, CloudToken, PoolingRule, TokenStep
 from tests.fusion.fakes import FakeClock, FakeCloud, FakeLocal, peaked, row_after
+from tests.tiers import examples
 
 VOCABULARY = [b"a", b"b", b"c", b"ab", b"bc", b"abc", b" a", b" "]
 CLOUD_VOCABULARY = [b"a", b"b", b"c", b" ab", b"ca", b" "]
@@ -37,7 +38,7 @@ def read(text: list[int], salt: str = "x") -> tuple[Scores, FakeLocal]:
     return scores, local
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.integers(1, len(VOCABULARY)), min_size=1, max_size=6),
     st.floats(0, 1),
@@ -68,7 +69,7 @@ def test_scores_are_those_of_pooling_token_by_token(
         logits = again.evaluate([token])[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.integers(1, len(VOCABULARY)), min_size=1, max_size=6))
 def test_rows_that_were_asked_for_beforehand_give_the_same_scores(text: list[int]) -> None:
     scores, local = read(text)

@@ -22,6 +22,7 @@ from floe.training.data import learning_choices
 from floe.training.data.dataset import Dataset, Selection, build_dataset
 from floe.training.data.duplicates import ALIKE, first_alike, grams, similarity
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset
+from tests.tiers import examples
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
@@ -201,7 +202,7 @@ def splits(data: Dataset) -> dict[int, str]:
     return {row.conversation_id: row.split for row in data.used}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.integers(0, 1000), st.integers(4, 14))
 def test_added_conversations_move_no_conversation_into_the_held_out_part(
     tmp_path_factory: pytest.TempPathFactory, seed: int, count: int

@@ -23,6 +23,7 @@ from floe.ui.serving.access import (
     load_token,
 )
 from tests.coroutines import run_coroutine
+from tests.tiers import examples
 
 KEYS = AccessKeys("a" * 43, "127.0.0.1:7860")
 ROUTES = (
@@ -298,7 +299,7 @@ RIGHT = {
 }
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(data=st.data(), wrong=st.sets(st.sampled_from(sorted(WRONG))))
 def test_one_wrong_part_is_enough_to_be_refused(data: st.DataObject, wrong: set[str]) -> None:
     parts: dict[str, str | None] = dict(RIGHT)

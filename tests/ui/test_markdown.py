@@ -26,6 +26,7 @@ from floe.ui.chat.allow_list import (
 from floe.ui.chat.formulas import draw_formula
 from floe.ui.chat.highlighting import highlight_code
 from floe.ui.chat.markdown import MAX_DEPTH, MAX_INLINE, MAX_PARSED, render_blocks
+from tests.tiers import examples
 from tests.ui.hostile import HAND_MADE, random_messages
 
 MESSAGES: Final = int(os.environ.get("FLOE_HOSTILE_MESSAGES", "3000"))
@@ -389,7 +390,7 @@ def test_the_second_wall_alone_lets_nothing_through() -> None:
 
 
 @given(st.text(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_text_is_drawn_within_the_list(text: str) -> None:
     for block in render_blocks(text):
         assert Structure(block).faults == []
@@ -400,7 +401,7 @@ def test_any_text_is_drawn_within_the_list(text: str) -> None:
         st.sampled_from(["word", "**", "`", "~~", "\n", "\n\n", "- ", "> ", "# ", "\n```\n", " "])
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_word_is_lost(pieces: list[str]) -> None:
     text = "".join(
         f"{piece}{number}" if piece == "word" else piece for number, piece in enumerate(pieces)

@@ -23,8 +23,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from dp_accounting.pld.common import DifferentialPrivacyParameters
-from dp_accounting.pld.privacy_loss_mechanism import GaussianPrivacyLoss
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
@@ -75,6 +73,10 @@ def epsilon(noise_multiplier: float, rounds: int, delta: float) -> float:
     """
     if noise_multiplier <= 0:
         return math.inf
+    from dp_accounting.pld.privacy_loss_mechanism import (  # noqa: PLC0415 - slow to load
+        GaussianPrivacyLoss,
+    )
+
     loss = GaussianPrivacyLoss(noise_multiplier / math.sqrt(rounds))
 
     def excess(value: float) -> float:
@@ -90,6 +92,13 @@ def epsilon(noise_multiplier: float, rounds: int, delta: float) -> float:
 
 def noise_multiplier_for(target: float, delta: float, rounds: int) -> float:
     """Return the noise multiplier with which `rounds` rounds spend the epsilon `target`."""
+    from dp_accounting.pld.common import (  # noqa: PLC0415 - slow to load
+        DifferentialPrivacyParameters,
+    )
+    from dp_accounting.pld.privacy_loss_mechanism import (  # noqa: PLC0415 - slow to load
+        GaussianPrivacyLoss,
+    )
+
     one = GaussianPrivacyLoss.from_privacy_guarantee(DifferentialPrivacyParameters(target, delta))
     return float(one.standard_deviation) * math.sqrt(rounds)
 
