@@ -20,22 +20,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tqdm import tqdm
 
 from floe.config import Settings
+from floe.errors import FetchError, ModelError
+from floe.llama.gguf_checks import check_model
 from floe.models.download import (
     DiskError,
     Progress,
     Remote,
-    translate_disk_errors,
     download,
     file_size,
+    free_space,
     ignore_progress,
     open_client,
     require_hash,
-    free_space,
     sha256_of,
+    translate_disk_errors,
 )
-from floe.llama.gguf_checks import check_model
 from floe.models.wheels import fetch_pieces
-from floe.errors import FetchError, ModelError
 from floe.resources import CATALOG
 from floe.sampling_choices import SamplingChoices
 

@@ -23,8 +23,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from floe.units import format_bytes
 from floe.errors import FetchError
+from floe.units import format_bytes
 
 Progress = Callable[[int, int], None]
 """Told (bytes done, bytes in all). What it raises stops the transfer and comes out unchanged."""
@@ -247,9 +247,9 @@ def free_space(folder: Path, needed: int) -> Iterator[None]:
 def _disk_full_sentence(folder: Path, needed: int) -> str:
     free = shutil.disk_usage(folder).free
     return (
-        f"The disk is too full: {format_bytes(needed)} are needed in {folder}, {format_bytes(free)} are "
-        "free. Make room, or choose another folder with --models-dir or FLOE_MODELS_DIR; what has "
-        "arrived is kept."
+        f"The disk is too full: {format_bytes(needed)} are needed in {folder}, "
+        f"{format_bytes(free)} are free. Make room, or choose another folder with "
+        "--models-dir or FLOE_MODELS_DIR; what has arrived is kept."
     )
 
 

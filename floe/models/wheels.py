@@ -21,20 +21,20 @@ from typing import IO, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from floe.units import format_bytes
 from floe.child_environment import NETWORK, child_environment
+from floe.errors import FetchError
 from floe.models.download import (
     CHUNK,
     Progress,
     Remote,
     download,
     file_size,
+    free_space,
     open_client,
     remote_size,
     require_hash,
-    free_space,
 )
-from floe.errors import FetchError
+from floe.units import format_bytes
 
 _PACKING: Final = 64_000_000
 """Bytes that wheels may have beside the pieces."""

