@@ -68,7 +68,7 @@ def test_a_model_is_found_fetched_used_and_deleted(
     other = line(page, "SmolLM2 360M Instruct")
     expect(other).to_contain_text("386 MB · Apache-2.0")
     expect(other).to_contain_text("needs about 0.7 GB")
-    expect(other).to_contain_text("tokens a second alone")
+    expect(other).to_contain_text("tokens a second")
     expect(other).to_contain_text("Can be personalised.")
     page.get_by_text("How it is run, and why so").click()
     expect(page.locator(".model-options")).to_contain_text("Layers on the graphics card")
