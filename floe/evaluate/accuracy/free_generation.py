@@ -8,6 +8,7 @@ for them, so that no answer depends on how busy the machine is.
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from floe.errors import CloudError
 from floe.evaluate.reading import row_of
@@ -84,11 +85,11 @@ class RowsByText:
         return row
 
 
-def _log_softmax(logits: Logits) -> np.ndarray:
+def _log_softmax(logits: Logits) -> NDArray[np.float64]:
     scores = logits[0].astype(np.float64)
     scores -= scores.max()
     scores -= np.log(np.exp(scores).sum())
-    return scores
+    return np.asarray(scores)
 
 
 def write_alone(
@@ -104,7 +105,7 @@ def write_alone(
     pieces = tuple(model.pieces)
     pickers: dict[int, Picker] = {}
 
-    def pick(number: int, written: Sequence[int], logits: np.ndarray) -> int:
+    def pick(number: int, written: Sequence[int], logits: NDArray[np.float32]) -> int:
         if not written:
             pickers[number] = Picker(pieces, index, projector, "log-linear")
             pickers[number].begin(sampling)

@@ -146,7 +146,7 @@ def chosen_letter(text: str, options: Sequence[str]) -> str | None:
         return begins_with
     stated = [letter for letter in _STATED_LETTER.findall(text) if letter in known]
     if stated:
-        return stated[-1]
+        return str(stated[-1])
     if labels:
         return labels.pop() if len(labels) == 1 else None
     named = [i for i, option in enumerate(options) if is_right(text, [option])]
