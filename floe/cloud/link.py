@@ -39,7 +39,7 @@ _LONG_TOKEN: Final = 6
 _FEWEST_TOKENS: Final = 16
 ONE_STREAM_TOLERANCE: Final = 0.3
 """Chosen on five questions, measured on ten others (docs/fusion.md): without it the cloud takes
-part in an eighth of the tokens, with it in most."""
+part in an eighth of the tokens, with it in about half of them."""
 
 
 @dataclass(frozen=True, slots=True)

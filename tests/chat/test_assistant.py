@@ -103,7 +103,7 @@ def test_a_fused_answer_is_streamed_and_kept(make: Make, qwen_path: Path) -> Non
     assert assistant.store.token_steps(view.message_id) == list(view.steps)
 
 
-def test_cloud_that_cannot_continue_takes_part_in_most_of_an_answer(
+def test_cloud_that_cannot_continue_takes_part_in_half_of_these_answers(
     make: Make, qwen_path: Path
 ) -> None:
     """With one request; without a tolerance it ended after a few tokens."""

@@ -74,7 +74,7 @@ PRESETS: Final = (
         continuation=Continuation.NONE,
         logprobs=True,
         note="The gpt-4o and gpt-4.1 models give 20 candidates, but no model continues an answer: "
-        "there is one request for each, and the cloud has a part in some 6 of 10 tokens. Reasoning "
+        "there is one request for each, and the cloud has a part in about half of it. Reasoning "
         "models give no log-probabilities.",
     ),
     Preset(

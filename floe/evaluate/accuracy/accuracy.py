@@ -76,7 +76,7 @@ def run_accuracy(options: AccuracyOptions) -> dict[str, Any]:
         if options.train is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             bench.learn(options.train, folder)
-        results: dict[str, Any] = {}
+        results: dict[str, dict[str, Any]] = {}
         for name, asked in questions.items():
             results[name] = bench.measure(name, asked)
             figures = {key: value for key, value in results[name].items() if key != "written"}

@@ -86,10 +86,10 @@ class RowsByText:
 
 
 def _log_softmax(logits: Logits) -> NDArray[np.float64]:
-    scores: NDArray[np.float64] = logits[0].astype(np.float64)
+    scores = logits[0].astype(np.float64)
     scores -= scores.max()
     scores -= np.log(np.exp(scores).sum())
-    return scores
+    return np.asarray(scores)
 
 
 def write_alone(
@@ -105,7 +105,7 @@ def write_alone(
     pieces = tuple(model.pieces)
     pickers: dict[int, Picker] = {}
 
-    def pick(number: int, written: Sequence[int], logits: np.ndarray) -> int:
+    def pick(number: int, written: Sequence[int], logits: NDArray[np.float32]) -> int:
         if not written:
             pickers[number] = Picker(pieces, index, projector, "log-linear")
             pickers[number].begin(sampling)

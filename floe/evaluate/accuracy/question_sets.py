@@ -185,8 +185,8 @@ def _is_choice(question: AccuracyQuestion, text: str) -> bool:
 
 
 SETS: Final[Mapping[SetName, QuestionSet]] = {
-    "gsm": QuestionSet("arithmetic", "gsm.jsonl", 256, _read_arithmetic, _is_number),
+    "gsm": QuestionSet("arithmetic", "gsm.jsonl", 512, _read_arithmetic, _is_number),
     "nq": QuestionSet("short facts", "nq.jsonl", 64, _read_fact, _is_fact),
-    "code": QuestionSet("Python functions", "code.jsonl", 256, _read_code, _is_program),
+    "code": QuestionSet("Python functions", "code.jsonl", 512, _read_code, _is_program),
     "choice": QuestionSet("multiple choice", "choice.jsonl", 64, _read_choice, _is_choice),
 }
