@@ -3,6 +3,7 @@
     floe evaluate --train FILE.jsonl --test FILE.jsonl --cloud-gguf PATH [--json]
     floe evaluate --train FILE.jsonl --test FILE.jsonl --live URL [--cloud-model NAME]
     floe evaluate answers --train FILE.jsonl [--questions FILE.jsonl]
+    floe evaluate routing --train FILE.jsonl [--test FILE.jsonl ...] [--cloud-gguf PATH]
     floe evaluate memory --train FILE.jsonl
     floe evaluate latency
     floe evaluate report
@@ -22,7 +23,7 @@ from floe.errors import FloeError
 from floe.evaluate.tables import memory_table, quality_table
 from floe.records import PoolingRule
 
-COMMANDS = ("quality", "answers", "memory", "latency", "report")
+COMMANDS = ("quality", "answers", "routing", "memory", "latency", "report")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +48,17 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], Callable[[dict[st
         from floe.evaluate.answers import describe_answers, run_answers  # noqa: PLC0415
 
         return run_answers(options.train[0], options.questions), describe_answers
+    if options.what == "routing":
+        from floe.evaluate.routing import describe_routing, run_routing  # noqa: PLC0415
+
+        found = run_routing(
+            options.train[0],
+            options.test,
+            cloud=options.cloud_gguf,
+            limit=options.limit,
+            rule=options.rule,
+        )
+        return found, describe_routing
     if options.what == "latency":
         from floe.evaluate.latency import run_latency  # noqa: PLC0415
 
@@ -79,6 +91,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weight", type=float, default=0.5, help="local weight of `fused`")
     parser.add_argument("--rule", choices=get_args(PoolingRule), default="log-linear")
     parser.add_argument("--samples", type=int, default=1000, help="tries to draw out a secret")
+    parser.add_argument(
+        "--limit", type=int, default=100, help="answers of a test file of `routing`"
+    )
     parser.add_argument("--folder", type=Path, default=Path("docs"), help="of the report's plots")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(argv)
@@ -92,7 +107,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             parser.error("as many --test files as --train files are needed, and at least one")
         if bool(options.cloud_gguf) == bool(options.live):
             parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
-    if options.what in ("answers", "memory") and len(options.train) != 1:
+    if options.what in ("answers", "routing", "memory") and len(options.train) != 1:
         parser.error("name the chats to learn from: --train FILE")
     if not 0 <= options.weight <= 1:
         parser.error("--weight is between 0 and 1")
