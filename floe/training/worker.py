@@ -56,6 +56,7 @@ from floe.training.memory_limit import (
     peak_rss_mb,
     release_freed_memory,
 )
+from floe.training.pairing import find_language_fault, find_pairing_fault
 from floe.training.process import RunFolder, TrainingStage
 from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
 from floe.training.trial.request import TrialRequest
@@ -338,12 +339,14 @@ class WorkerRun:
         return rows
 
     def _check_pairing(self, loop: TrainingLoop, base: Path, rows: Sequence[TrainRow]) -> None:
-        """See that the base expects answers more after their own questions than after others.
+        """See that answers are in their questions' language, and that the base expects them there.
 
         Raises:
-            PairingError: it does not, and there are enough of them to tell.
+            PairingError: they are not, or it does not, and there are enough of them to tell.
         """
         pairs = single_turns(rows)
+        if fault := find_language_fault(pairs):
+            raise PairingError(fault)
         if len(pairs) < MIN_PAIRS:
             return
         swapped = [
@@ -358,13 +361,8 @@ class WorkerRun:
             loop.answer_losses([examples[0] for examples in each if examples], 0.0)
             for each in (other, own)
         ]
-        change = measure_change(*losses)
-        if change.low <= 0:
-            raise PairingError(
-                "The answers do not seem to belong to their questions, or are in a language that "
-                "this model does not know: it expects them no more after their own questions than "
-                "after others. Learning from them would not help; what was in use stays in use."
-            )
+        if fault := find_pairing_fault(pairs, measure_change(*losses)):
+            raise PairingError(fault)
 
     def _try_out(
         self,
