@@ -33,6 +33,7 @@ from floe.fusion.cloud_only import CloudOnlyDecoder
 from floe.fusion.decoder import Controls, Decoder
 from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
+from floe.fusion.scoring.kind_weights import KIND_WORDS
 from floe.fusion.scoring.scores import Scores
 from floe.fusion.scoring.teacher_forcing import RowAfter
 from floe.fusion.stop_strings import StopStrings
@@ -53,13 +54,19 @@ from floe.records import (
     AnswerStats,
     ChatMessage,
     Message,
+    PromptKind,
     Route,
     Status,
     TokenStep,
 )
 from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices
-from floe.training.fusion_weight import add_request, midnight, requests_since
+from floe.training.fusion_weight import (
+    add_request,
+    kept_kind_weights,
+    midnight,
+    requests_since,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -710,6 +717,7 @@ class Assistant:
         except FloeError as error:
             self._active_adapters.set_active([])
             turn.notice(f"{error} This answer does without what was learnt.")
+        self._follow_kind(turn, prompt.question, options)
         turn.count(
             prompt_tokens=len(prompt.tokens),
             dropped_messages=prompt.dropped,
@@ -732,6 +740,29 @@ class Assistant:
             alone = Passage(passage.route)
             return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
         return self._decode(turn, prompt, passage, options)
+
+    def kind_of(self, question: str) -> PromptKind:
+        """Tell the kind of a question, between two turns."""
+        return self._worker.submit(self._active_adapters.kind_of, question).result()
+
+    def _follow_kind(self, turn: Turn, question: str, options: TurnOptions) -> None:
+        """Give the turn the automatic weight for its kind, unless the slider has been moved.
+
+        A slider that stands at "local" stays there: the page says that nothing is sent then.
+        """
+        moved = turn.controls.weight != self._controls(options, turn.memory).weight
+        if not options.auto or options.mode != "fused" or options.weight >= 1 or moved:
+            return
+        with suppress(FloeError):  # then the one weight for everything holds
+            weights = kept_kind_weights(self.store, self._settings.rule)
+            if not weights:
+                return
+            kind = self._active_adapters.kind_of(question)
+            weight = weights.get(kind, options.weight)
+            turn.controls.weight = self._controls(
+                replace(options, weight=weight), turn.memory
+            ).weight
+            turn.count(weighed=f"weight {turn.controls.weight:.2f} for {KIND_WORDS[kind]}")
 
     def _decode(
         self,

@@ -54,4 +54,5 @@ def summary(stats: AnswerStats | None) -> str:
     tokens = "1 token" if stats.tokens == 1 else f"{stats.tokens} tokens"
     speed = f"{stats.tokens_per_second:.1f} per second"
     share = f"{stats.cloud_share:.0%} with the cloud"
-    return " · ".join(filter(None, [tokens, speed, share, cloud_tokens(stats), stats.adapters]))
+    why = [stats.adapters, stats.weighed]
+    return " · ".join(filter(None, [tokens, speed, share, cloud_tokens(stats), *why]))
