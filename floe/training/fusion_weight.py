@@ -331,8 +331,13 @@ def _keep(
     source: WeightSource,
     kinds: Mapping[PromptKind, float],
 ) -> AutoWeight:
-    kept = {"auto": asdict(auto), "rule": rule, "rewritten": _count(store), "source": source}
-    kept["kinds"] = dict(kinds)
+    kept = {
+        "auto": asdict(auto),
+        "rule": rule,
+        "rewritten": _count(store),
+        "source": source,
+        "kinds": dict(kinds),
+    }
     store.set_setting(SETTING, kept)
     keep_note(store, "")
     return auto

@@ -283,7 +283,7 @@ def test_what_stands_in_the_store_is_no_weight_unless_it_is_one(store: Store, ju
 def test_each_kind_of_question_has_its_weight_and_the_reason_tells(store: Store) -> None:
     person_of(store, 0.9, 60)
     kinds = iter(["own", "calculation"] * 30)
-    auto = fit_on_rewritten(store, "log-linear", lambda _question: next(kinds))  # type: ignore[arg-type,return-value]
+    auto = fit_on_rewritten(store, "log-linear", lambda _question: next(kinds))  # type: ignore[arg-type]
     found = kept_kind_weights(store, "log-linear")
     assert set(found) == {"own", "general", "calculation", "code"}
     assert kept_kind_weights(store, "linear") == {}
