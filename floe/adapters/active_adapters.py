@@ -12,7 +12,7 @@ import numpy as np
 from floe.adapters.prompt_kinds import PromptKinds, region_from_json
 from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
-from floe.errors import ModelError
+from floe.errors import ModelError, TrainingError
 from floe.fusion.index import index_vocabulary
 from floe.fusion.scoring.scores import Scores
 from floe.fusion.scoring.teacher_forcing import RowAfter, score_text
@@ -75,14 +75,13 @@ class ActiveAdapters:
     def kind_of(self, prompt: str) -> PromptKind:
         """Return the kind of a prompt, seen from what this device has learnt and uses.
 
-        It is general where the model's file has no table of embeddings.
+        It is general where the model's file cannot tell.
         """
-        base = model_sha256(self._store, self._model.path)
-        regions = [region_from_json(each.metrics.get("region")) for each in self._personal(base)]
-        own = next(filter(None, regions), None)
         try:
-            return self._kinds().choose(prompt, own).kind
-        except ModelError:
+            base = model_sha256(self._store, self._model.path)
+            known = [region_from_json(a.metrics.get("region")) for a in self._personal(base)]
+            return self._kinds().choose(prompt, next(filter(None, known), None)).kind
+        except (ModelError, TrainingError):
             return "general"
 
     def _personal(self, base: str) -> list[LearntAdapter]:

@@ -87,7 +87,10 @@ class PromptSpace:
     """
 
     def __init__(self, base: Path, tokenize: Tokenize, public: Sequence[str] | None = None) -> None:
-        tables = [t for t in ModelHeader(base).tensors if t.name == "token_embd.weight"]
+        try:
+            tables = [t for t in ModelHeader(base).tensors if t.name == "token_embd.weight"]
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{base.name} cannot be read; choose another model file.") from error
         if not tables:
             raise ModelError(f"{base.name} has no token embeddings; choose another model file.")
         self._table = tables[0]
