@@ -4,7 +4,7 @@ They hold values only and know nothing of llama.cpp, HTTP, SQLite or gradio.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Mode = Literal["local", "fused", "cloud"]
 """Who may answer: this device alone, both, or the cloud alone."""
@@ -15,6 +15,11 @@ model because the cloud missed the deadline; the local model because the cloud f
 
 PoolingRule = Literal["log-linear", "linear"]
 """How the two distributions are pooled."""
+
+PromptKind = Literal["own", "general", "calculation", "code"]
+"""What a question is about, seen from this device: `own` is what the person taught it."""
+
+PROMPT_KINDS: Final[tuple[PromptKind, ...]] = get_args(PromptKind)
 
 Role = Literal["system", "user", "assistant"]
 
@@ -145,7 +150,8 @@ class AnswerStats:
     `adapters`: which of them acted and why, in words; empty if none was switched on. `memory`:
     passages of the person's earlier words that the local model read. `local_alone`, `cloud_alone`:
     tokens a second that this device writes in single steps, and those of the cloud's own streams,
-    as both were in this answer; 0: not seen.
+    as both were in this answer; 0: not seen. `weighed`: the weight that the kind of question was
+    given, in words; empty where it was not the automatic one.
     """
 
     tokens: int = 0
@@ -161,6 +167,7 @@ class AnswerStats:
     memory: int = 0
     local_alone: float = 0.0
     cloud_alone: float = 0.0
+    weighed: str = ""
 
     @property
     def tokens_per_second(self) -> float:

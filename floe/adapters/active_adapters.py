@@ -9,14 +9,17 @@ from typing import Final
 
 import numpy as np
 
-from floe.adapters.registry import Adapters, model_sha256
+from floe.adapters.prompt_kinds import PromptKinds, region_from_json
+from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
+from floe.errors import ModelError, TrainingError
 from floe.fusion.index import index_vocabulary
 from floe.fusion.scoring.scores import Scores
 from floe.fusion.scoring.teacher_forcing import RowAfter, score_text
 from floe.llama.forced_logits import forced_logits
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import Adapter, LlamaModel
+from floe.records import PromptKind
 from floe.store import Store
 
 _MAX_ANSWER_TOKENS: Final = 80
@@ -39,13 +42,14 @@ class ActiveAdapters:
         self._loaded: dict[Path, Adapter] = {}
         self._active: list[tuple[Path, float]] = []
         self._space: PromptSpace | None = None
+        self._prompt_kinds: PromptKinds | None = None
 
     def activate_for(self, prompt: str) -> str:
         """Let those act that are meant for this prompt, as they stand now.
 
         Experts within whose reach the prompt lies come first: they were made for such tasks, by
-        several devices, this one among them. Else what this device has learnt by itself, else
-        nothing.
+        several devices, this one among them. Else what this device has learnt by itself, where
+        the prompt is of the kind that it learnt from, else nothing.
 
         Returns:
             What acts, and why, in words; empty if nothing is switched on.
@@ -56,24 +60,57 @@ class ActiveAdapters:
         base = model_sha256(self._store, self._model.path)
         reason, scales = self._route(prompt, base)
         active = [(self._adapters.get(adapter_id), scale) for adapter_id, scale in scales]
+        reasons = [reason]
         if not active:
-            active = [
-                (each, each.scale)
-                for each in self._adapters.in_use(base)
-                if each.kind == "personal"
-            ]
+            for each in self._personal(base):
+                acts, why = self._belongs(each, prompt)
+                reasons.append(why)
+                if acts:
+                    active.append((each, each.scale))
         self.set_active([(each.gguf, scale) for each, scale in active])
         names = " + ".join(f"{each.name} at {scale:.2g}" for each, scale in active)
-        return "; ".join(filter(None, [names or "no adapter", reason]))
+        told = [names or "no adapter", *dict.fromkeys(reasons)]
+        return "; ".join(filter(None, told))
+
+    def kind_of(self, prompt: str) -> PromptKind:
+        """Return the kind of a prompt, seen from what this device has learnt and uses.
+
+        It is general where the model's file cannot tell.
+        """
+        try:
+            base = model_sha256(self._store, self._model.path)
+            known = [region_from_json(a.metrics.get("region")) for a in self._personal(base)]
+            return self._kinds().choose(prompt, next(filter(None, known), None)).kind
+        except (ModelError, TrainingError):
+            return "general"
+
+    def _personal(self, base: str) -> list[LearntAdapter]:
+        return [each for each in self._adapters.in_use(base) if each.kind == "personal"]
+
+    def _belongs(self, adapter: LearntAdapter, prompt: str) -> tuple[bool, str]:
+        """Return whether an adapter acts on a prompt, and why; an older one acts on all."""
+        region = region_from_json(adapter.metrics.get("region"))
+        if region is None:
+            return True, ""
+        choice = self._kinds().choose(prompt, region)
+        return choice.kind == "own", choice.reason
 
     def _route(self, prompt: str, base: str) -> tuple[str, tuple[tuple[int, float], ...]]:
         experts = experts_in_use(self._store, base)
         if not experts:
             return "", ()
+        choice = choose_experts(self._prompt_space().embed(prompt), experts)
+        return choice.reason, choice.scales
+
+    def _prompt_space(self) -> PromptSpace:
         if self._space is None:
             self._space = PromptSpace(self._model.path, self._model.tokenize)
-        choice = choose_experts(self._space.embed(prompt), experts)
-        return choice.reason, choice.scales
+        return self._space
+
+    def _kinds(self) -> PromptKinds:
+        if self._prompt_kinds is None:
+            self._prompt_kinds = PromptKinds(self._prompt_space())
+        return self._prompt_kinds
 
     def set_active(self, scaled: Sequence[tuple[Path, float]]) -> None:
         """Let exactly these files act. The cache is kept where nothing changes."""

@@ -8,8 +8,8 @@ levelled, by what public prompts show (`public_prompts.txt`).
 
 Why not the mean of the last hidden state: it takes an evaluation of its own, 28 ms for 8 tokens
 on two cores. Between four tasks that lie apart it chose as well (0.94 against 0.94); where tasks
-are diffuse it was better at saying "none" (0.84 against 0.73). Knows neither torch nor llama.cpp,
-nor how an adapter is put to use.
+are diffuse it was better at saying "none" (0.84 against 0.73). Knows neither torch nor llama.cpp's
+library, nor how an adapter is put to use.
 """
 
 import json
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
-from gguf import GGUFReader
 from gguf.quants import dequantize
 from numpy.typing import NDArray
 
 from floe.errors import ModelError, PromptError
+from floe.llama.gguf_file import ModelHeader
 from floe.store import Store
 
 Vector: TypeAlias = NDArray[np.float32]
@@ -87,7 +87,10 @@ class PromptSpace:
     """
 
     def __init__(self, base: Path, tokenize: Tokenize, public: Sequence[str] | None = None) -> None:
-        tables = [t for t in GGUFReader(str(base)).tensors if t.name == "token_embd.weight"]
+        try:
+            tables = [t for t in ModelHeader(base).tensors if t.name == "token_embd.weight"]
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{base.name} cannot be read; choose another model file.") from error
         if not tables:
             raise ModelError(f"{base.name} has no token embeddings; choose another model file.")
         self._table = tables[0]
@@ -102,6 +105,12 @@ class PromptSpace:
         self._whitening = 1 / np.sqrt(1 + (values / at) ** 2) if at > 0 else np.ones_like(values)
         self._public = np.stack([self._whiten(row) for row in raw])
 
+    @property
+    def public_centroid(self) -> Vector:
+        """The mean of the public prompts, float32 of shape (e,)."""
+        centroid: Vector = self._public.mean(axis=0).astype(np.float32)
+        return centroid
+
     def embed(self, prompt: str) -> Vector:
         """Embed a prompt: float32 of shape (e,), of unit length. Takes well under 1 ms.
 
@@ -115,11 +124,12 @@ class PromptSpace:
         prompts: Sequence[str],
         blur: float = 0.0,
         random: np.random.Generator | None = None,
+        share: float | None = None,
     ) -> PromptRegion:
         """Return the region of a task's prompts.
 
         The radius takes in every one of them, each measured from the mean of the others, but no
-        more than 2 % of the public prompts.
+        more than 2 % of the public prompts; or else a `share` of them.
 
         Args:
             prompts: at least one.
@@ -127,6 +137,8 @@ class PromptSpace:
                 prompts say; the radius is measured with it on. A centroid has a length of 1 at
                 most, and noise one of blur sqrt(e).
             random: seeded by the system's entropy, but in tests.
+            share: of the prompts that the radius takes in, whatever public prompts it takes in
+                with them; None: all, within that bound.
         """
         rows = np.stack([self.embed(prompt) for prompt in prompts]).astype(np.float64)
         random = random or np.random.default_rng()
@@ -134,7 +146,11 @@ class PromptSpace:
         centroid = rows.mean(axis=0) + noise
         n = len(rows)
         others = (rows.sum(axis=0) - rows) / (n - 1) + noise if n > 1 else np.array([noise])
-        reach = float(np.linalg.norm(rows - others, axis=1).max())
+        reaches = np.linalg.norm(rows - others, axis=1)
+        if share is not None:
+            radius = float(np.quantile(reaches, share))
+            return PromptRegion(centroid.astype(np.float32), radius)
+        reach = float(reaches.max())
         foreign = np.linalg.norm(self._public - centroid, axis=1)
         radius = min(reach, float(np.quantile(foreign, _PUBLIC_SHARE)))
         return PromptRegion(centroid.astype(np.float32), radius)

@@ -179,4 +179,5 @@ class CompletionRequest(ChatParameters):
         )
         weight = automatic if self.floe.weight is None else self.floe.weight
         mode = self.floe.mode or MODELS[self.model]
-        return replace(kept, mode=mode, weight=weight, sampling=sampling)
+        auto = self.floe.weight is None
+        return replace(kept, mode=mode, weight=weight, sampling=sampling, auto=auto)

@@ -6,6 +6,7 @@ how a turn came to its route.
 
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -22,15 +23,17 @@ from floe.fusion.cloud_only import CloudOnlyDecoder
 from floe.fusion.decoder import Decoder
 from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
+from floe.fusion.scoring.kind_weights import KIND_WORDS
 from floe.fusion.stop_strings import StopStrings
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
 from floe.memory.memory import Memory
+from floe.memory.passages import MemoryPassage
 from floe.privacy.gate import Gate, Passage
 from floe.privacy.kept_words import KeptWords
 from floe.records import PoolingRule, Status
 from floe.store import Store
-from floe.training.fusion_weight import add_request
+from floe.training.fusion_weight import add_request, kept_kind_weights
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,17 @@ CLOUD_PATIENCE: Final = 10.0
 """Seconds without a token after which an answer of the cloud alone goes on here."""
 _FIRST_ANSWER: Final = 2
 """Messages of a prompt that begins a chat: the system prompt and the question."""
+
+MEMORY_WEIGHT: Final = 0.8
+"""The local model counts at least so much in an answer for which it read earlier words of the
+person, unless the slider is moved meanwhile or stands at 0: at 0.5 the cloud, which has not seen
+them, talked 2 of 17 answers away from what they say."""
+
+
+def weight_with_memory(weight: float, memory: Sequence[MemoryPassage]) -> float:
+    """Return the local weight of an answer for which the local model has read these passages."""
+    # The cloud has not seen what the local model has just read.
+    return max(weight, MEMORY_WEIGHT) if memory and weight > 0 else weight
 
 
 class AnswerDecoder:
@@ -119,6 +133,7 @@ class AnswerDecoder:
         except FloeError as error:
             self._active_adapters.set_active([])
             turn.notice(f"{error} This answer does without what was learnt.")
+        self._follow_kind(turn, prompt.question, options)
         turn.count(
             prompt_tokens=len(prompt.tokens),
             dropped_messages=prompt.dropped,
@@ -141,6 +156,23 @@ class AnswerDecoder:
             alone = Passage(passage.route)
             return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
         return self._decode(turn, prompt, passage, options)
+
+    def _follow_kind(self, turn: Turn, question: str, options: TurnOptions) -> None:
+        """Give the turn the automatic weight for its kind, unless the slider has been moved.
+
+        A slider that stands at "local" stays there: the page says that nothing is sent then.
+        """
+        moved = turn.controls.weight != weight_with_memory(options.weight, turn.memory)
+        if not options.auto or options.mode != "fused" or options.weight >= 1 or moved:
+            return
+        with suppress(FloeError):  # then the one weight for everything holds
+            weights = kept_kind_weights(self._store, self._rule)
+            if not weights:
+                return
+            kind = self._active_adapters.kind_of(question)
+            weight = weights.get(kind, options.weight)
+            turn.controls.weight = weight_with_memory(weight, turn.memory)
+            turn.count(weighed=f"weight {turn.controls.weight:.2f} for {KIND_WORDS[kind]}")
 
     def _decode(
         self,

@@ -20,7 +20,7 @@ from typing import Final
 from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.registry import Adapters
 from floe.chat import rescue
-from floe.chat.answer_decoder import AnswerDecoder
+from floe.chat.answer_decoder import AnswerDecoder, weight_with_memory
 from floe.chat.answer_writer import AnswerWriter
 from floe.chat.privacy_lessons import PrivacyLessons
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
@@ -47,6 +47,7 @@ from floe.records import (
     AnswerStats,
     ChatMessage,
     Message,
+    PromptKind,
     Route,
     TokenStep,
 )
@@ -59,10 +60,6 @@ _KEEPING_SECONDS: Final = 1.0
 """A question waits so long for the answer before it to be kept."""
 _STOPPING_SECONDS: Final = 5.0
 """An answer that is to be written anew is given so long for the token in hand."""
-MEMORY_WEIGHT: Final = 0.8
-"""The local model counts at least so much in an answer for which it read earlier words of the
-person, unless the slider is moved meanwhile or stands at 0: at 0.5 the cloud, which has not seen
-them, talked 2 of 17 answers away from what they say."""
 _MOST_KEPT_HERE: Final = 10_000
 """Questions of programs that are remembered as asked of this device alone."""
 
@@ -391,6 +388,13 @@ class Assistant:
         with self._model_lock:
             return self._prompts.build(path)
 
+    def kind_of(self, question: str) -> PromptKind:
+        """Tell the kind of a question, between two turns."""
+        return self._worker.submit(self._kind_of, question).result()
+
+    def _kind_of(self, question: str) -> PromptKind:
+        return self._active_adapters.kind_of(question)
+
     def score(
         self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
     ) -> Scores:
@@ -462,10 +466,7 @@ class Assistant:
         deadline = options.deadline
         if deadline is None:
             deadline = self._settings.deadline_ms / 1000
-        weight = options.weight
-        if memory and weight > 0:
-            # The cloud has not seen what the local model has just read.
-            weight = max(weight, MEMORY_WEIGHT)
+        weight = weight_with_memory(options.weight, memory)
         tolerance = max(options.tolerance, self.cloud.least_tolerance)
         return Controls(weight, deadline, tolerance)
 

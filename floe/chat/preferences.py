@@ -99,4 +99,5 @@ class Preferences:
             tolerance=TOLERANCE if self.fewer_requests else 0.0,
             max_requests=self.max_requests,
             daily_requests=self.daily_requests or None,
+            auto=self.auto,
         )

@@ -37,6 +37,7 @@ class TurnOptions:
         tolerance: see `Controls`.
         max_requests: budget of cloud requests for this answer.
         daily_requests: budget for all answers of a day (UTC); None: no such limit.
+        auto: `weight` is the automatic one, and follows the kind of question.
     """
 
     mode: Mode = "fused"
@@ -46,6 +47,7 @@ class TurnOptions:
     tolerance: float = 0.0
     max_requests: int = DEFAULT_MAX_REQUESTS
     daily_requests: int | None = None
+    auto: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
 def turn_options(kept: TurnOptions, sampling: dict[str, Any], **changes: Any) -> TurnOptions:
     """Return what the page would use, changed by the flags that were given (None: not given)."""
     given = {name: value for name, value in changes.items() if value is not None}
+    if "weight" in given:
+        given["auto"] = False
     return replace(kept, sampling=replace(kept.sampling, **sampling), **given)
 
 

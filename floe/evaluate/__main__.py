@@ -4,6 +4,7 @@
     floe evaluate --train FILE.jsonl --test FILE.jsonl --live URL [--cloud-model NAME]
     floe evaluate answers --train FILE.jsonl [--questions FILE.jsonl]
     floe evaluate accuracy --set gsm,nq,code,choice [--limit N] --cloud-gguf PATH
+    floe evaluate routing --train FILE.jsonl [--test FILE.jsonl ...] [--cloud-gguf PATH]
     floe evaluate memory --train FILE.jsonl
     floe evaluate latency
     floe evaluate report
@@ -57,6 +58,19 @@ def _measure_answers(options: argparse.Namespace) -> Result:
     return run_answers(options.train[0], options.questions), describe_answers
 
 
+def _measure_routing(options: argparse.Namespace) -> Result:
+    from floe.evaluate.routing import describe_routing, run_routing  # noqa: PLC0415
+
+    found = run_routing(
+        options.train[0],
+        options.test,
+        cloud=options.cloud_gguf,
+        limit=options.limit or 100,
+        rule=options.rule,
+    )
+    return found, describe_routing
+
+
 def _measure_accuracy(options: argparse.Namespace) -> Result:
     from floe.evaluate.accuracy.accuracy import (  # noqa: PLC0415
         AccuracyOptions,
@@ -103,6 +117,7 @@ def _write_voices(options: argparse.Namespace) -> Result:
 _RUNS: Final[dict[str, Callable[[argparse.Namespace], Result]]] = {
     "quality": _measure_quality,
     "answers": _measure_answers,
+    "routing": _measure_routing,
     "accuracy": _measure_accuracy,
     "memory": _measure_memory,
     "latency": _measure_latency,
@@ -162,7 +177,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
     if options.what == "accuracy":
         _check_accuracy(parser, options)
-    if options.what in ("answers", "memory") and len(options.train) != 1:
+    if options.what in ("answers", "routing", "memory") and len(options.train) != 1:
         parser.error("name the chats to learn from: --train FILE")
     if options.what == "voices" and options.folder is None:
         parser.error("name the folder that the voices go to: --folder FOLDER")

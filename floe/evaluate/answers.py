@@ -2,7 +2,8 @@
 
 The adapter is trained as the page trains it, on three quarters of the chats; both then answer the
 questions of the chats kept aside and questions with known answers, none of which the trainer has
-seen, nor its trial, with the page's defaults of sampling.
+seen, nor its trial, with the page's defaults of sampling. As in the chat, a question of another
+kind than the person's own is left to the base.
 """
 
 import sys
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from floe.adapters.prompt_kinds import region_from_json
 from floe.chats.jsonl import read_chats
 from floe.config import Settings
 from floe.evaluate.learning import hold_out, learn
@@ -57,10 +59,21 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
         with FreeWriter(base, sampling) as writer:
             print(f"{len(prompts)} answers without the adapter", file=sys.stderr)
             before = writer.write(prompts)
-            after = before
+            after = list(before)
             if trained.adapter is not None and trained.adapter.exists():
-                print("the same with it", file=sys.stderr)
-                after = writer.write(prompts, trained.adapter)
+                region, kinds = (
+                    region_from_json(trained.result.get("region")),
+                    writer.prompt_kinds(),
+                )
+                acts = [
+                    i
+                    for i, each in enumerate(prompts)
+                    if region is None or kinds.choose(each[-1].content, region).kind == "own"
+                ]
+                print(f"{len(acts)} of them with it, the rest is not for it", file=sys.stderr)
+                written = writer.write([prompts[i] for i in acts], trained.adapter)
+                for i, answer in zip(acts, written, strict=True):
+                    after[i] = answer
     expected: list[tuple[str, ...]] = [*[()] * len(own), *[each.expected for each in known]]
     pairs = [
         WrittenPair(

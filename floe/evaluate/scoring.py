@@ -67,14 +67,7 @@ class Scorer:
 
     def local_bits_per_byte(self, answers: Sequence[CloudAnswer]) -> float:
         """Return the bits per byte of the local model alone, with the adapters in use now."""
-        bits = 0.0
-        for answer in answers:
-            prompt, tokens = self._local.tokens(answer)
-            for row, token in zip(
-                forced_logits(self._local.model, prompt, tokens), tokens, strict=False
-            ):
-                top = float(row.max())
-                bits += (top - float(row[token]) + math.log(float(np.exp(row - top).sum()))) / LN2
+        bits = sum(local_bits(self._local, answer) for answer in answers)
         return bits / sum(len(answer.text.encode()) for answer in answers)
 
     def _score(self, answer: CloudAnswer) -> ScoredAnswer:
@@ -90,3 +83,13 @@ class Scorer:
         )
         local_bits = -float(np.log(scores.own_local).sum()) / LN2
         return ScoredAnswer(answer, scores, local_bits, reading.bits)
+
+
+def local_bits(reader: LocalReader, answer: CloudAnswer) -> float:
+    """Return the bits of an answer under a local model alone, with the adapters in use now."""
+    prompt, tokens = reader.tokens(answer)
+    bits = 0.0
+    for row, token in zip(forced_logits(reader.model, prompt, tokens), tokens, strict=False):
+        top = float(row.max())
+        bits += (top - float(row[token]) + math.log(float(np.exp(row - top).sum()))) / LN2
+    return bits

@@ -87,7 +87,7 @@ class WeightFitJob:
         """
         stays = fitted_on_answers(self._store, self._settings.rule) and self._is_enabled
         if fit_is_due(self._store) and not stays and not self.running:
-            self._start(lambda: self._keep(fit_on_rewritten(self._store, self._settings.rule)))
+            self._start(lambda: self._keep(self._fit_on_rewritten()))
 
     def wait(self, seconds: float) -> bool:
         """Sleep until it has ended, at most `seconds`; whether it has."""
@@ -106,7 +106,10 @@ class WeightFitJob:
         if self._is_enabled:
             self._fit_on_answers(folder.held_out)
         else:
-            self._keep(fit_on_rewritten(self._store, self._settings.rule))
+            self._keep(self._fit_on_rewritten())
+
+    def _fit_on_rewritten(self) -> AutoWeight:
+        return fit_on_rewritten(self._store, self._settings.rule, self._assistant.kind_of)
 
     @staticmethod
     def _keep(auto: AutoWeight) -> None:
@@ -133,6 +136,7 @@ class WeightFitJob:
             partial(self._assistant.score, shared=shared),
             max_requests=left,
             shared_vocabulary=shared,
+            kind_of=self._assistant.kind_of,
         )
         self._keep(auto)
 

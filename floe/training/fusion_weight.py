@@ -21,7 +21,7 @@ Knows neither torch nor the way to the cloud.
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Final, Literal
 
@@ -37,6 +37,7 @@ from floe.fusion.scoring.automatic_weight import (
     AutoWeight,
     fit_weight,
 )
+from floe.fusion.scoring.kind_weights import describe_kind_weights, fit_kind_weights
 from floe.fusion.scoring.scores import Scores, ScoreSheet, join
 from floe.fusion.scoring.teacher_forcing import (
     RowAfter,
@@ -46,7 +47,7 @@ from floe.fusion.scoring.teacher_forcing import (
 from floe.fusion.scoring.truncated_scores import add_truncated_step
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
-from floe.records import PoolingRule, TokenStep
+from floe.records import PoolingRule, PromptKind, TokenStep
 from floe.store import Store
 from floe.units import DAY_SECONDS
 
@@ -81,24 +82,36 @@ Score = Callable[[Prompt, Sequence[int], RowAfter], Scores]
 """Reads an answer (its tokens) with the model and the adapters that would answer."""
 
 
-def fit_on_rewritten(store: Store, rule: PoolingRule) -> AutoWeight:
+KindOf = Callable[[str], PromptKind]
+"""Tells the kind of a question, with what acts now."""
+
+
+def fit_on_rewritten(store: Store, rule: PoolingRule, kind_of: KindOf | None = None) -> AutoWeight:
     """Fit on the answers that the person rewrote, keep the result, and return it.
 
     Where those are too few, a weight that was fitted on whole answers stays.
 
+    Args:
+        store: where they are, and where the result is kept.
+        rule: how the two distributions are pooled.
+        kind_of: for a weight for each kind of question as well; None: one for everything.
+
     Raises:
         StoreError: the store cannot be read or written.
     """
-    sheet = ScoreSheet()
-    answers = sum(
-        _add_rewritten(sheet, store.token_steps(original), text.encode(), rule)
-        for original, text in _rewritten(store)
-    )
-    auto = fit_weight(sheet.scores(), rule, answers=answers)
+    evidence: list[tuple[PromptKind, Scores]] = []
+    for original, text in _rewritten(store):
+        sheet = ScoreSheet()
+        if _add_rewritten(sheet, store.token_steps(original), text.encode(), rule):
+            kind = kind_of(_question_of(store, original)) if kind_of else "general"
+            evidence.append((kind, sheet.scores()))
+    scores = join(each for _, each in evidence)
+    auto = fit_weight(scores, rule, answers=len(evidence))
     kept = _kept(store, rule)
     if auto.tokens < FEWEST_TOKENS and kept is not None and kept.source == "whole answers":
-        return _keep(store, kept.auto, rule, "whole answers")
-    return _keep(store, auto, rule, "rewritten")
+        return _keep(store, kept.auto, rule, "whole answers", kept.kinds)
+    kinds = fit_kind_weights(evidence, rule) if kind_of else {}
+    return _keep(store, auto, rule, "rewritten", kinds)
 
 
 def fit_on_answers(
@@ -110,6 +123,7 @@ def fit_on_answers(
     *,
     max_requests: int = MAX_REQUESTS,
     shared_vocabulary: bool = False,
+    kind_of: KindOf | None = None,
 ) -> AutoWeight:
     """Fit on whole answers of the person, keep the result, and return it.
 
@@ -124,6 +138,7 @@ def fit_on_answers(
         score: reads them.
         max_requests: for all answers together.
         shared_vocabulary: both models have the same tokens.
+        kind_of: as for `fit_on_rewritten`.
 
     Raises:
         CloudError: the cloud refused or broke off before there was enough to go by.
@@ -131,7 +146,7 @@ def fit_on_answers(
         ModelError: an adapter does not fit.
         StoreError: the result cannot be kept.
     """
-    parts: list[Scores] = []
+    evidence: list[tuple[PromptKind, Scores]] = []
     requests = 0
     problem: CloudError | None = None
     # Before anything is waited for: the model may be gone then.
@@ -151,16 +166,18 @@ def fit_on_answers(
         requests += asked.requests
         if asked.requests and not rows and problem is None:
             problem = CloudError(_SILENT)
-        parts += _scores(score, answer, tokens, rows.get)
-    scores, used = join(parts), sum(len(part) > 0 for part in parts)
+        kind = kind_of(answer.prompt.question) if kind_of else "general"
+        evidence += [(kind, part) for part in _scores(score, answer, tokens, rows.get)]
+    scores, used = join(part for _, part in evidence), sum(len(part) > 0 for _, part in evidence)
     if len(scores) < FEWEST_TOKENS:
         raise problem or DataError(
             f"What could be asked about is {len(scores)} tokens long, and it takes "
             f"{FEWEST_TOKENS} to tell. Chat some more, then train again."
         )
-    evidence = f"{used} of your own answers ({len(scores)} tokens), {_requests(requests)}"
-    auto = fit_weight(scores, rule, answers=used, evidence=evidence)
-    return _keep(store, auto, rule, "whole answers")
+    words = f"{used} of your own answers ({len(scores)} tokens), {_requests(requests)}"
+    auto = fit_weight(scores, rule, answers=used, evidence=words)
+    kinds = fit_kind_weights(evidence, rule) if kind_of else {}
+    return _keep(store, auto, rule, "whole answers", kinds)
 
 
 def kept_weight(store: Store, rule: PoolingRule) -> AutoWeight:
@@ -173,7 +190,21 @@ def kept_weight(store: Store, rule: PoolingRule) -> AutoWeight:
     reason = f"{DEFAULT_WEIGHT:.2f}, the middle way: you have not rewritten any answer yet."
     auto = kept.auto if kept else AutoWeight(DEFAULT_WEIGHT, reason, 0, 0.0)
     note = store.setting(_NOTE, "")
-    return replace(auto, reason=f"{auto.reason} {note}") if note and isinstance(note, str) else auto
+    more = [
+        describe_kind_weights(kept.kinds, auto.weight) if kept else "",
+        note if isinstance(note, str) else "",
+    ]
+    return replace(auto, reason=" ".join(filter(None, [auto.reason, *more])))
+
+
+def kept_kind_weights(store: Store, rule: PoolingRule) -> dict[PromptKind, float]:
+    """Return the weights in force for kinds of questions; a kind without one takes the one weight.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    kept = _kept(store, rule)
+    return dict(kept.kinds) if kept else {}
 
 
 def fitted_on_answers(store: Store, rule: PoolingRule) -> bool:
@@ -264,6 +295,7 @@ class _Fit(BaseModel):
     rule: PoolingRule
     rewritten: int = Field(ge=0)
     source: WeightSource = "rewritten"
+    kinds: dict[PromptKind, Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]] = {}
 
     @field_validator("auto")
     @classmethod
@@ -292,8 +324,20 @@ def _kept(store: Store, rule: PoolingRule) -> _Fit | None:
     return kept if kept is not None and kept.rule == rule else None
 
 
-def _keep(store: Store, auto: AutoWeight, rule: PoolingRule, source: WeightSource) -> AutoWeight:
-    kept = {"auto": asdict(auto), "rule": rule, "rewritten": _count(store), "source": source}
+def _keep(
+    store: Store,
+    auto: AutoWeight,
+    rule: PoolingRule,
+    source: WeightSource,
+    kinds: Mapping[PromptKind, float],
+) -> AutoWeight:
+    kept = {
+        "auto": asdict(auto),
+        "rule": rule,
+        "rewritten": _count(store),
+        "source": source,
+        "kinds": dict(kinds),
+    }
     store.set_setting(SETTING, kept)
     keep_note(store, "")
     return auto
@@ -315,6 +359,11 @@ def _rewritten(store: Store) -> Iterator[tuple[int, str]]:
             [_LATEST],
         ).fetchall()
     yield from found
+
+
+def _question_of(store: Store, answer: int) -> str:
+    parent = store.message(answer).parent_id
+    return store.message(parent).content if parent is not None else ""
 
 
 def _add_rewritten(

@@ -33,6 +33,8 @@ import torch
 from floe.adapters.architecture import Architecture
 from floe.adapters.export import rank_of, read_peft, write_gguf, write_peft
 from floe.adapters.lora_factors import Factors
+from floe.adapters.prompt_kinds import region_to_json
+from floe.adapters.router import PromptRegion
 from floe.errors import FloeError, ModelError
 from floe.llama.free_memory import free_memory
 from floe.models.download import ignore_progress, sha256_of
@@ -43,6 +45,7 @@ from floe.training.adapter_scale import describe_scale
 from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
+from floe.training.data.asked_prompts import region_of_rows
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
 from floe.training.interval import LossChange, measure_change
@@ -53,6 +56,7 @@ from floe.training.memory_limit import (
     peak_rss_mb,
     release_freed_memory,
 )
+from floe.training.pairing import find_language_fault, find_pairing_fault
 from floe.training.process import RunFolder, TrainingStage
 from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
 from floe.training.trial.request import TrialRequest
@@ -78,6 +82,7 @@ class WorkerResult:
 
     `factors` are of `rank` with `alpha`: the product B A counts alpha / rank. `held_out_bytes`:
     UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
+    `region`: of the questions that were learnt from (None: not known).
     """
 
     trained: LoopResult
@@ -87,6 +92,7 @@ class WorkerResult:
     held_out_tokens: int
     seconds: float
     outcome: "TrialOutcome | None" = None
+    region: PromptRegion | None = None
 
     @property
     def factors(self) -> Factors:
@@ -301,9 +307,10 @@ class WorkerRun:
         result = build_result(trained, lora, held_out)
         if not trained.complete:
             return result
+        result = replace(result, region=region_of_rows(base_path, rows))
         self._export(result, base.architecture, base_path)
         if trial is not None:
-            result = replace(result, outcome=self._try_out(trial, loop, trained, held_out))
+            result = replace(result, outcome=self._try_out(trial, loop, result, held_out))
             if result.strength != trained.scale_choice.scale:
                 self._export(result, base.architecture, base_path)
         return result
@@ -332,12 +339,14 @@ class WorkerRun:
         return rows
 
     def _check_pairing(self, loop: TrainingLoop, base: Path, rows: Sequence[TrainRow]) -> None:
-        """See that the base expects answers more after their own questions than after others.
+        """See that answers are in their questions' language, and that the base expects them there.
 
         Raises:
-            PairingError: it does not, and there are enough of them to tell.
+            PairingError: they are not, or it does not, and there are enough of them to tell.
         """
         pairs = single_turns(rows)
+        if fault := find_language_fault(pairs):
+            raise PairingError(fault)
         if len(pairs) < MIN_PAIRS:
             return
         swapped = [
@@ -352,25 +361,21 @@ class WorkerRun:
             loop.answer_losses([examples[0] for examples in each if examples], 0.0)
             for each in (other, own)
         ]
-        change = measure_change(*losses)
-        if change.low <= 0:
-            raise PairingError(
-                "The answers do not seem to belong to their questions, or are in a language that "
-                "this model does not know: it expects them no more after their own questions than "
-                "after others. Learning from them would not help; what was in use stays in use."
-            )
+        if fault := find_pairing_fault(pairs, measure_change(*losses)):
+            raise PairingError(fault)
 
     def _try_out(
         self,
         trial: TrialRun,
         loop: TrainingLoop,
-        trained: LoopResult,
+        found: WorkerResult,
         held_out: Sequence[Example],
     ) -> TrialOutcome:
+        trained = found.trained
         if trained.best_step == 0 and held_out:
             return TrialOutcome()  # nothing was learnt that could be tried
         release_freed_memory()
-        result = trial.try_out(self.folder / "adapter.gguf")
+        result = trial.try_out(self.folder / "adapter.gguf", region=found.region)
         self._run_folder.tell_stage(None)
         trial.close()
         if result is None:
@@ -479,6 +484,7 @@ def _summarise(result: WorkerResult, seconds: float) -> dict[str, Any]:
         "strength": result.strength,
         "change": None if outcome.change is None else _finite(outcome.change),
         "trial": None if outcome.trial is None else outcome.trial.to_json(),
+        "region": None if result.region is None else region_to_json(result.region),
         "general_before": trained.scale_choice.general_before,
         "general_after": trained.scale_choice.general_after,
     }

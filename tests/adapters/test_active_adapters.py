@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from floe.adapters.active_adapters import ActiveAdapters
+from floe.adapters.prompt_kinds import PromptKinds, region_to_json
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256
 from floe.adapters.router import PromptSpace
 from floe.bench.decode import write_random_adapter
@@ -98,3 +99,42 @@ def test_an_answer_is_scored_with_what_would_answer_its_question(
     without = live.score(prompt, tokens, lambda _text: row, shared=False)
     assert len(with_mine) == len(without) == len(tokens)
     assert not np.allclose(with_mine.own_local, without.own_local)
+
+
+@pytest.fixture
+def taught(adapters: Adapters, smollm: LlamaModel, tmp_path: Path) -> ActiveAdapters:
+    """The personal adapter alone, with the place of the questions that it learnt from."""
+    region = PromptKinds(PromptSpace(smollm.path, smollm.tokenize)).region_of(COOKING)
+    assert region is not None
+    store = Store(tmp_path / "floe.db")
+    with store.writing() as db:
+        db.execute("UPDATE adapters SET in_use = 0 WHERE kind = 'expert'")
+        metrics = json.dumps({"region": region_to_json(region)})
+        db.execute("UPDATE adapters SET metrics = ? WHERE kind = 'personal'", [metrics])
+    return ActiveAdapters(smollm, store, adapters)
+
+
+def test_what_this_device_learnt_acts_where_it_belongs_and_says_why(
+    taught: ActiveAdapters,
+) -> None:
+    assert taught.activate_for("How do I fry an egg?").startswith(
+        "mine at 1; close to what you taught"
+    )
+    assert taught.kind_of("How do I fry an egg?") == "own"
+    words = taught.activate_for("What is 17 times 23?")
+    assert words.startswith("no adapter; closer to calculations than to what you taught it")
+    assert taught.kind_of("What is 17 times 23?") == "calculation"
+    taught.set_active([])
+
+
+def test_the_common_prefix_stays_evaluated_until_the_choice_changes(
+    taught: ActiveAdapters, smollm: LlamaModel
+) -> None:
+    taught.activate_for("How do I fry an egg?")
+    smollm.prefill(smollm.tokenize(b"The sea is wide"), lambda: False)
+    kept = list(smollm.tokens)
+    taught.activate_for("How do I boil a potato?")
+    assert list(smollm.tokens) == kept
+    taught.activate_for("What is 17 times 23?")
+    assert not list(smollm.tokens)
+    taught.set_active([])

@@ -452,3 +452,25 @@ def test_a_private_prompt_stays_here_and_a_plain_one_does_not(
     assert len(sent) == plain.stats.cloud_requests > 0
     assert "Hamlet" in sent[-1].body
     assert not [entry for entry in sent if "Weber" in entry.body or "5550123" in entry.body]
+
+
+def test_the_automatic_weight_follows_the_kind_of_question(make: Make, smollm_path: Path) -> None:
+    assistant = make(smollm_path)
+    kinds = {"own": 0.9, "general": 0.6, "calculation": 0.25, "code": 0.5}
+    auto = {"weight": 0.75, "reason": "", "tokens": 100, "gain": 0.0}
+    kept = {"auto": auto, "rule": "log-linear", "rewritten": 0, "kinds": kinds}
+    assistant.store.set_setting("auto_weight", kept)
+
+    def weight(question: str, **options: Any) -> tuple[float, str]:
+        given = TurnOptions("fused", sampling=Sampling(max_tokens=2), **options)
+        view = answer(assistant.ask(None, question, given))
+        return view.steps[0].weight, view.stats.weighed
+
+    assert weight("What is 17 times 23?", weight=0.75, auto=True) == (
+        0.25,
+        "weight 0.25 for calculations",
+    )
+    assert weight("Who was Napoleon?", weight=0.75, auto=True)[0] == 0.6
+    # The person's own choice stays, and so does a slider that stands at "local".
+    assert weight("What is 17 times 23?", weight=0.75) == (0.75, "")
+    assert weight("What is 17 times 23?", weight=1.0, auto=True) == (1.0, "")

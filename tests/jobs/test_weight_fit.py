@@ -99,6 +99,7 @@ class House:
         link.wait(20)
         model: Any = ScriptedModel([COMMON, *texts])
         model.script = COMMON
+        model.path = folder / "scripted.gguf"  # there is none: every question is general
         self.assistant = Assistant(self.settings, self.store, model, link, detector)
         self.weighing = WeightFitJob(self.assistant, self.settings)
         give_consent(self.store, Consent(train=True))

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from floe.chat.assistant import MEMORY_WEIGHT, Assistant
+from floe.chat.answer_decoder import MEMORY_WEIGHT
+from floe.chat.assistant import Assistant
 from floe.chat.turn import Turn, TurnOptions, TurnView
 from floe.cloud.link import CloudLink
 from floe.config import Settings

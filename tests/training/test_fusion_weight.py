@@ -27,6 +27,7 @@ from floe.training.fusion_weight import (
     fit_on_rewritten,
     fitted_on_answers,
     keep_note,
+    kept_kind_weights,
     kept_weight,
     requests_since,
 )
@@ -277,3 +278,16 @@ def test_what_stands_in_the_store_is_no_weight_unless_it_is_one(store: Store, ju
     assert not fit_is_due(store)
     store.set_setting("training_device", junk)
     assert load_hardware(store) is None
+
+
+def test_each_kind_of_question_has_its_weight_and_the_reason_tells(store: Store) -> None:
+    person_of(store, 0.9, 60)
+    kinds = iter(["own", "calculation"] * 30)
+    auto = fit_on_rewritten(store, "log-linear", lambda _question: next(kinds))  # type: ignore[arg-type]
+    found = kept_kind_weights(store, "log-linear")
+    assert set(found) == {"own", "general", "calculation", "code"}
+    assert kept_kind_weights(store, "linear") == {}
+    assert kept_weight(store, "log-linear").reason.startswith(auto.reason)
+    fit_on_rewritten(store, "log-linear", lambda _question: "own")
+    assert kept_kind_weights(store, "log-linear")["code"] == DEFAULT_WEIGHT
+    assert "0.50 for calculations" in kept_weight(store, "log-linear").reason

@@ -74,11 +74,12 @@ def languages_of(texts: Sequence[str]) -> list[str]:
 
     A text is in the language most of whose frequent words it has.
     """
-    found = Counter(language for text in texts if (language := _language_of(text)))
+    found = Counter(language for text in texts if (language := language_of(text)))
     return sorted(each for each, count in found.items() if count >= _LEAST_SHARE * len(texts))
 
 
-def _language_of(text: str) -> str:
+def language_of(text: str) -> str:
+    """Return the language of a text, as in `replay.jsonl`; empty if it cannot be told."""
     for language, script in _SCRIPTS.items():
         if len(script.findall(text)) * 4 > len(text):
             return language

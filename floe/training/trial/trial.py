@@ -28,7 +28,7 @@ _FEW: Final = 3
 WEAKER: Final = (1.0, 0.75, 0.5)
 """Strengths that are tried, in this order, as shares of what training left."""
 
-PromptKind = Literal["own", "question", "greeting"]
+TrialPromptKind = Literal["own", "question", "greeting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class WrittenPair:
     one makes an answer right.
     """
 
-    kind: PromptKind
+    kind: TrialPromptKind
     prompt: str
     base: WrittenAnswer
     personal: WrittenAnswer

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from floe.adapters.router import PromptRegion
 from floe.records import ChatMessage
 from floe.training.data.tokenisation import TrainRow
 from floe.training.trial.base_answers import BaseAnswers, ask, replay_rows
@@ -83,8 +84,19 @@ class TrialRun:
         self._replayed = [row.messages[-1].content for row in rows]
         return rows
 
-    def try_out(self, adapter: Path, strengths: Sequence[float] = WEAKER) -> TrialResult | None:
+    def try_out(
+        self,
+        adapter: Path,
+        strengths: Sequence[float] = WEAKER,
+        region: PromptRegion | None = None,
+    ) -> TrialResult | None:
         """Return the result at the first strength at which nothing is lost, else at the last.
+
+        Args:
+            adapter: what was trained.
+            strengths: to be tried, in this order.
+            region: of what it learnt from; a prompt that the chat would leave to the base, because
+                it is of another kind, is left to the base here as well. None: it acts on all.
 
         Returns:
             None if it was stopped.
@@ -107,23 +119,32 @@ class TrialRun:
         base += self._answer(
             self._known_answers(self._system), [each.prompt for each in public], what
         )
+        kinds = writer.prompt_kinds() if region is not None else None
+        acts = [
+            kinds is None or kinds.choose(each[-1].content, region).kind == "own"
+            for each in conversations
+        ]
+        chosen = [each for each, on in zip(conversations, acts, strict=True) if on]
         learnt = [
             message.content for row in self._rows if not row.held_out for message in row.learnt
         ]
         result = None
         for strength in strengths:
             at = "" if strength == 1 else f" at {strength:.0%} of its strength"
-            personal = writer.write(
-                conversations,
-                adapter,
-                strength,
-                on_ended=self._told(
-                    f"The new adapter answers the same questions{at}", len(conversations)
-                ),
-                stopped=self._stopped,
+            with_it = iter(
+                writer.write(
+                    chosen,
+                    adapter,
+                    strength,
+                    on_ended=self._told(
+                        f"The new adapter answers the same questions{at}", len(chosen)
+                    ),
+                    stopped=self._stopped,
+                )
             )
             if self._stopped():
                 return None
+            personal = [next(with_it) if on else base[i] for i, on in enumerate(acts)]
             pairs = [
                 WrittenPair("own", prompt[-1].content, base[i], personal[i], own=answer)
                 for i, (prompt, answer) in enumerate(own)

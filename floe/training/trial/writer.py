@@ -13,6 +13,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from floe.adapters.prompt_kinds import PromptKinds
+from floe.adapters.router import PromptSpace
 from floe.errors import ModelError
 from floe.fusion.index import TokenIndex
 from floe.fusion.picking import Picker
@@ -45,6 +47,7 @@ class FreeWriter:
             max_tokens=min(sampling.max_tokens, MAX_TOKENS),
             seed=_SEED if sampling.seed is None else sampling.seed,
         )
+        self._base = base
         self._model = LlamaModel(base, context=256, threads=threads)
         try:
             tokens = SEQUENCES * (MAX_TOKENS + _PROMPT_TOKENS)
@@ -67,6 +70,14 @@ class FreeWriter:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def prompt_kinds(self) -> PromptKinds:
+        """Return what tells this model's prompts apart, as the chat does.
+
+        Raises:
+            ModelError: the file has no table of token embeddings.
+        """
+        return PromptKinds(PromptSpace(self._base, self._model.tokenize))
 
     def prompt_fits(self, messages: Sequence[ChatMessage]) -> bool:
         """Return whether the model's template takes these, and they are not too long to try."""

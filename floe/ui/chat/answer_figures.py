@@ -66,4 +66,5 @@ def summary(stats: AnswerStats | None) -> str:
     if alone := speeds_alone(stats):
         speed += f" ({alone})"
     share = f"{stats.cloud_share:.0%} with the cloud"
-    return " · ".join(filter(None, [tokens, speed, share, cloud_tokens(stats), stats.adapters]))
+    why = [stats.adapters, stats.weighed]
+    return " · ".join(filter(None, [tokens, speed, share, cloud_tokens(stats), *why]))

@@ -1,0 +1,57 @@
+"""A weight for each kind of question: fitted where there is evidence, and what it falls back to."""
+
+import pytest
+
+from floe.fusion.scoring.automatic_weight import DEFAULT_WEIGHT, FEWEST_TOKENS
+from floe.fusion.scoring.kind_weights import describe_kind_weights, fit_kind_weights
+from floe.fusion.scoring.scores import Scores, ScoreSheet
+
+
+def text(tokens: int, local: float, cloud: float) -> Scores:
+    """Tokens to which the two models gave these probabilities."""
+    sheet = ScoreSheet()
+    for _ in range(tokens):
+        sheet.add_pairs([(local, cloud), (1 - local, 1 - cloud)], (local, cloud), 4)
+    return sheet.scores()
+
+
+DEVICE_KNOWS = text(400, 0.9, 0.05)
+CLOUD_KNOWS = text(400, 0.05, 0.9)
+
+
+def test_each_kind_has_the_weight_of_its_own_evidence() -> None:
+    found = fit_kind_weights([("own", DEVICE_KNOWS), ("calculation", CLOUD_KNOWS)], "log-linear")
+    assert found["own"] == 1.0
+    assert found["calculation"] == 0.0
+
+
+def test_a_kind_with_too_little_takes_the_weight_of_those_like_it() -> None:
+    few = text(FEWEST_TOKENS - 1, 0.9, 0.05)
+    evidence = [("own", DEVICE_KNOWS), ("general", CLOUD_KNOWS), ("code", few)]
+    found = fit_kind_weights(evidence, "linear")  # type: ignore[arg-type]
+    assert found["calculation"] == found["code"] < 0.5 < found["own"]
+
+
+def test_what_one_taught_says_nothing_of_prompts_it_does_not_act_on() -> None:
+    found = fit_kind_weights([("own", DEVICE_KNOWS)], "log-linear")
+    assert found["own"] == 1.0
+    assert {found[kind] for kind in ("general", "calculation", "code")} == {DEFAULT_WEIGHT}
+
+
+@pytest.mark.parametrize("tokens", [0, FEWEST_TOKENS - 1])
+def test_too_little_of_anything_is_the_middle_for_all(tokens: int) -> None:
+    found = fit_kind_weights([("general", text(tokens, 0.9, 0.05))], "log-linear")
+    assert set(found.values()) == {DEFAULT_WEIGHT}
+
+
+def test_without_anything_taught_all_kinds_share_the_one_weight() -> None:
+    found = fit_kind_weights([("general", CLOUD_KNOWS)], "log-linear")
+    assert set(found.values()) == {0.0}
+
+
+def test_only_weights_that_differ_are_told() -> None:
+    weights = fit_kind_weights([("own", DEVICE_KNOWS)], "log-linear")
+    assert describe_kind_weights(weights, 1.0) == (
+        "By the kind of question: 0.50 for other questions, 0.50 for calculations, 0.50 for code."
+    )
+    assert describe_kind_weights({"own": 0.5}, 0.5) == ""
