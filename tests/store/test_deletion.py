@@ -116,10 +116,9 @@ def test_only_the_last_deletion_can_be_undone_and_only_for_a_while(store: Store)
     deletions.delete_chats([second.conversation_id])
     with pytest.raises(StoreError, match="too late"):
         deletions.undo(earlier.number)
-    last = deletions.last
-    assert last is not None
-    assert deletions.undo(last.number).conversation_id == second.conversation_id
-    assert deletions.last is None
+    assert deletions.undo(earlier.number + 1).conversation_id == second.conversation_id
+    with pytest.raises(StoreError, match="too late"):
+        deletions.undo(earlier.number + 1)
     deletions.delete_message(second.id, second.conversation_id)
     last = deletions.last
     assert last is not None
