@@ -186,7 +186,8 @@ class Conversation:
 
     `local_only`: nothing of it may leave the device. `train`, `federate`: whether it may be used
     for that; None: as the person's general consent says. `source`: the program it was imported
-    from, or empty; `untouched`: it has not been used since.
+    from, or empty; `untouched`: it has not been used since. `pinned`: it stands before the others
+    in the list; `archived`: it stands in a list of its own.
     """
 
     id: int
@@ -199,6 +200,8 @@ class Conversation:
     federate: bool | None = None
     source: str = ""
     untouched: bool = False
+    pinned: bool = False
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,6 +334,15 @@ def _memory(db: Database) -> None:
     """)
 
 
+@MIGRATIONS(name="0008_conversation_list")
+def _conversation_list(db: Database) -> None:
+    """Keep which conversations stand first in the list, and which in that of the archive."""
+    db.executescript("""
+        ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE conversations ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+    """)
+
+
 def connect(path: Path) -> Database:
     """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(

@@ -26,7 +26,8 @@ _SNIPPET_TOKENS = 24
 
 _CONVERSATION = (
     "SELECT c.id, c.title, c.created_at, c.updated_at, c.leaf_id, c.local_only, c.train,"
-    " c.federate, coalesce(i.source, ''), coalesce(c.updated_at <= i.imported_at, 0) AS untouched"
+    " c.federate, coalesce(i.source, ''), coalesce(c.updated_at <= i.imported_at, 0) AS untouched,"
+    " c.pinned, c.archived"
     " FROM conversations c LEFT JOIN imports i ON i.id = c.import_id"
 )
 
@@ -79,6 +80,30 @@ _SEARCH_MESSAGES = """
     WHERE message_search MATCH :query ORDER BY message_search.rank LIMIT :limit
 """
 
+_SEARCH_PLACES = """
+    SELECT m.conversation_id, m.id FROM message_search
+    JOIN messages m ON m.id = message_search.rowid
+    WHERE message_search MATCH :query ORDER BY message_search.rank
+"""
+
+_SNIPPET = """
+    SELECT snippet(message_search, 0, '', '', '…', :tokens) FROM message_search
+    WHERE message_search MATCH :query AND rowid = :message
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatHit:
+    """A chat in which the words were found; `messages`: where, the best place first.
+
+    There are none if only the title has the words. `snippet` is that of the best place.
+    """
+
+    conversation_id: int
+    title: str
+    messages: tuple[int, ...]
+    snippet: str
+
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
@@ -104,10 +129,15 @@ class Store(DatabaseFile):
     # Conversations
 
     def conversations(self, limit: int = 200) -> list[Conversation]:
-        """List conversations, the most recently used first; imported ones last until they are."""
+        """List conversations, pinned ones first, then the most recently used.
+
+        Imported ones come last until they are used.
+        """
         with self.reading() as db:
             rows = db.execute(
-                f"{_CONVERSATION} ORDER BY untouched, c.updated_at DESC, c.id DESC LIMIT ?", [limit]
+                f"{_CONVERSATION} ORDER BY c.pinned DESC, untouched, c.updated_at DESC, c.id DESC"
+                " LIMIT ?",
+                [limit],
             )
             return [conversation_of(row) for row in rows]
 
@@ -135,16 +165,22 @@ class Store(DatabaseFile):
         with self.writing() as db:
             _set_title(db, conversation_id, title)
 
-    def delete_conversation(self, conversation_id: int) -> None:
-        """Remove it with its messages, tokens and search entries, from the file's bytes too.
+    def mark_conversations(
+        self, ids: Sequence[int], *, pinned: bool | None = None, archived: bool | None = None
+    ) -> None:
+        """Let conversations stand first in the list, or in that of the archive; None: as it is."""
+        with self.writing() as db:
+            db.conn.executemany(
+                "UPDATE conversations SET pinned = coalesce(?, pinned),"
+                " archived = coalesce(?, archived) WHERE id = ?",
+                [(pinned, archived, each) for each in ids],
+            )
 
-        Merging the search index and emptying the log is what takes the last copies out.
-        """
+    def delete_conversation(self, conversation_id: int) -> None:
+        """Remove it with its messages, tokens and search entries, from the file's bytes too."""
         with self.writing() as db:
             db.execute("DELETE FROM conversations WHERE id = ?", [conversation_id])
-            db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
-            db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
-            db.execute("INSERT INTO memory_search(memory_search) VALUES ('optimize')")
+            wipe_deleted(db)
         self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -367,6 +403,31 @@ class Store(DatabaseFile):
             for conversation_id, message_id, title, snippet in rows[:limit]
         ]
 
+    def search_chats(self, text: str, limit: int = 50) -> list[ChatHit]:
+        """Find as `search`, one hit a chat: those whose title has the words first, best first."""
+        query = match_query(text)
+        if not query:
+            return []
+        with self.reading() as db:
+            values = {"query": query, "limit": limit, "tokens": _SNIPPET_TOKENS}
+            places: dict[int, list[int]] = {
+                chat: [] for chat, *_ in db.execute(_SEARCH_TITLES, values)
+            }
+            for chat, message in db.execute(_SEARCH_PLACES, values):
+                if chat in places or len(places) < limit:
+                    places.setdefault(chat, []).append(message)
+            hits = []
+            for chat, messages in places.items():
+                (title,) = db.execute(
+                    "SELECT title FROM conversations WHERE id = ?", [chat]
+                ).fetchone()
+                snippet = title
+                if messages:
+                    row = db.execute(_SNIPPET, {**values, "message": messages[0]}).fetchone()
+                    snippet = one_line(row[0])
+                hits.append(ChatHit(chat, title, tuple(messages), snippet))
+        return hits
+
     def cloud_requests_since(self, moment: float) -> int:
         """Count requests of all answers since `moment` (seconds since the epoch, UTC).
 
@@ -408,6 +469,13 @@ class Store(DatabaseFile):
                 "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?)",
                 [base_url, model, time.time(), json.dumps(profile)],
             )
+
+
+def wipe_deleted(db: Database) -> None:
+    """Take the words of deleted rows out of the search indices; the log still has to be emptied."""
+    db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
+    db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
+    db.execute("INSERT INTO memory_search(memory_search) VALUES ('optimize')")
 
 
 def _index(db: Database, message_id: int) -> None:

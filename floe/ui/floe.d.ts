@@ -242,6 +242,7 @@ interface Floe extends DrawnByName {
   examples: [string, string][];
   windowRows: number;
   mostRows: number;
+  typeText(field: HTMLTextAreaElement, text: string): void;
   followEnd(log: HTMLElement, moved: () => void): FollowedEnd;
   showFrame?(frame: Frame): void;
 

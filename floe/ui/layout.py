@@ -33,6 +33,7 @@ class Parts:
     views: gr.HTML
     save: gr.HTML
     listing: gr.HTML
+    undo: gr.HTML
     cloud: gr.HTML
     figures: gr.HTML
     about: gr.HTML
@@ -88,10 +89,11 @@ def lay_out(
         with gr.Column(elem_id="drawer", min_width=0):
             views = js_component("views", "go")
             listing = js_component(
-                "conversations", "new", "open", "rename", "delete", server=[search]
+                "conversations", "new", "open", "rename", "delete", "mark", server=[search]
             )
             save = js_component("save")
         with gr.Column(elem_id="main", min_width=0):
+            undo = js_component("undo", "undo")
             with gr.Row(elem_id="top"):
                 cloud = js_component("cloud")
                 model_chip = lay_out_model_chip()
@@ -109,6 +111,8 @@ def lay_out(
                 "rate",
                 "rewrite",
                 "forget",
+                "remove",
+                "draft",
                 server=[tokens, text, window, memory],
                 elem_id="chat",
             )
@@ -156,6 +160,7 @@ def lay_out(
         views,
         save,
         listing,
+        undo,
         cloud,
         figures,
         about,

@@ -121,11 +121,14 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     begun, turned = [session, parts.prompt], [*shown, parts.prompt]
     parts.listing.new(actions.new, begun, turned, **_SILENT)
     parts.listing.open(actions.open, begun, turned, **_SILENT)
-    parts.listing.delete(actions.delete, begun, turned, **_SILENT)
+    parts.listing.delete(actions.delete, begun, [*turned, parts.undo], **_SILENT)
+    parts.listing.mark(actions.mark, session, [parts.listing, parts.notice], **_EACH)
+    parts.undo.undo(actions.undo, begun, [*turned, parts.undo], **_SILENT)
+    parts.thread.remove(actions.remove, session, [*shown, parts.undo], **_SILENT)
     parts.listing.rename(
         actions.rename, session, [parts.listing, parts.about, parts.notice], **_SILENT
     )
-    parts.clock.tick(actions.follow, session, shown, **_AT_ONCE)
+    parts.clock.tick(actions.follow, session, [*shown, parts.undo], **_AT_ONCE)
 
     parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
     parts.about.export(actions.export, session, [parts.save, parts.notice], **_EACH)
@@ -149,7 +152,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.prompt.input(actions.keep_draft, begun, None, **latest)
+    parts.thread.draft(actions.keep_draft, session, None, **latest)
     parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
     parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)

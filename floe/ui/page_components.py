@@ -39,10 +39,12 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "new": None,
             "open": events.PlaceAsked,
             "rename": events.TitleAsked,
-            "delete": events.ItemAsked,
+            "delete": events.ItemsAsked,
+            "mark": events.MarkAsked,
         },
         {"search": (events.ShortText, list[values.SearchHitValue])},
     ),
+    "undo": DrawnPart(values.UndoValue, {"undo": events.ItemAsked}),
     "cloud": DrawnPart(values.CloudValue),
     "figures": DrawnPart(list[values.FigureValue]),
     "about": DrawnPart(
@@ -65,6 +67,8 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "rate": events.RatingAsked,
             "rewrite": events.TextAsked,
             "forget": events.ItemAsked,
+            "remove": events.ItemAsked,
+            "draft": events.DraftAsked,
         },
         {
             "memory": (RowId, list[values.MemoryUseValue]),

@@ -45,6 +45,26 @@ class ItemAsked(_Asked):
     id: RowId
 
 
+class ItemsAsked(_Asked):
+    """Something is to be done with several conversations."""
+
+    ids: Annotated[list[RowId], Field(min_length=1, max_length=10_000)]
+
+
+class MarkAsked(ItemsAsked):
+    """Conversations are to stand first in the list, or in that of the archive, or not."""
+
+    mark: Literal["pinned", "archived"]
+    on: bool
+
+
+class DraftAsked(_Asked):
+    """A message that is being typed, in the conversation that the page shows."""
+
+    conversation: RowId | None
+    text: LongText
+
+
 class PlaceAsked(ItemAsked):
     """A conversation is to be shown, perhaps the place of a message in it."""
 

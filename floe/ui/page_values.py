@@ -88,6 +88,8 @@ class ConversationValue(TypedDict):
     title: str
     when: str
     running: bool
+    pinned: bool
+    archived: bool
 
 
 class ConversationListValue(TypedDict):
@@ -98,12 +100,19 @@ class ConversationListValue(TypedDict):
 
 
 class SearchHitValue(TypedDict):
-    """A place where searched words occur: a message, or the title alone."""
+    """A chat where searched words occur: in these messages, the best first, or the title alone."""
 
     id: int
-    message: int | None
+    messages: list[int]
     title: str
     snippet: str
+
+
+class UndoValue(TypedDict):
+    """The last deletion, which can be taken back; `number` 0: there is none."""
+
+    number: int
+    sentence: str
 
 
 class ConsentValue(TypedDict):

@@ -32,15 +32,22 @@ interface TitleAsked {
   title: string;
 }
 
-/** Something is to be done with a conversation, a message or an adapter. */
-interface ItemAsked {
-  id: number;
+/** Something is to be done with several conversations. */
+interface ItemsAsked {
+  ids: number[];
 }
 
-/** A place where searched words occur: a message, or the title alone. */
+/** Conversations are to stand first in the list, or in that of the archive, or not. */
+interface MarkAsked {
+  ids: number[];
+  mark: "pinned" | "archived";
+  on: boolean;
+}
+
+/** A chat where searched words occur: in these messages, the best first, or the title alone. */
 interface SearchHitValue {
   id: number;
-  message: number | null;
+  messages: number[];
   title: string;
   snippet: string;
 }
@@ -57,6 +64,19 @@ interface ConversationValue {
   title: string;
   when: string;
   running: boolean;
+  pinned: boolean;
+  archived: boolean;
+}
+
+/** Something is to be done with a conversation, a message or an adapter. */
+interface ItemAsked {
+  id: number;
+}
+
+/** The last deletion, which can be taken back; `number` 0: there is none. */
+interface UndoValue {
+  number: number;
+  sentence: string;
 }
 
 /** How the cloud is doing. */
@@ -114,6 +134,12 @@ interface TextAsked {
 interface RatingAsked {
   id: number;
   rating: -1 | 0 | 1;
+}
+
+/** A message that is being typed, in the conversation that the page shows. */
+interface DraftAsked {
+  conversation: number | null;
+  text: string;
 }
 
 /** A passage that was read for an answer; `at` in seconds since 1970. */
@@ -174,6 +200,7 @@ interface ThreadRows {
   flash: boolean;
   calm: boolean;
   model: string;
+  draft: [string, string] | null;
 }
 
 /** The row of an answer that is being written, and its figures, for that `generation`. */
@@ -628,11 +655,19 @@ interface DrawnParts {
       new: null;
       open: PlaceAsked;
       rename: TitleAsked;
-      delete: ItemAsked;
+      delete: ItemsAsked;
+      mark: MarkAsked;
     },
     {
       search(asked: string): Promise<SearchHitValue[] | undefined>;
     }
+  >;
+  undo: Part<
+    UndoValue,
+    {
+      undo: ItemAsked;
+    },
+    Nothing
   >;
   cloud: Part<
     CloudValue,
@@ -665,6 +700,8 @@ interface DrawnParts {
       rate: RatingAsked;
       rewrite: TextAsked;
       forget: ItemAsked;
+      remove: ItemAsked;
+      draft: DraftAsked;
     },
     {
       memory(asked: number): Promise<MemoryUseValue[] | undefined>;

@@ -42,6 +42,8 @@ floe.icons = {
   plus: "M12 5v14M5 12h14",
   pencil: "M4 20h4L19 9l-4-4L4 16v4z",
   bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  pin: "M9 4h6l-1 6 3 3H7l3-3zM12 13v7",
+  archive: "M4 5h16v4H4zM5 9v10h14V9M10 13h4",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   again: "M20 11a8 8 0 1 0-2 6M20 4v7h-7",
   onward: "M4 5l8 7-8 7zM13 5l8 7-8 7z",

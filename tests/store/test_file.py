@@ -59,6 +59,7 @@ def test_migrations_are_applied_once_and_reopening_changes_nothing(path: Path) -
         ("floe", "0005_federation"),
         ("floe", "0006_imports"),
         ("floe", "0007_memory"),
+        ("floe", "0008_conversation_list"),
     ]
 
 

@@ -78,5 +78,11 @@ class Person:
     def notice(self) -> Locator:
         return self.page.locator("#notice p")
 
+    def act_on(self, row: Locator, action: str) -> None:
+        """Do something with a conversation of the list."""
+        row.hover()
+        row.get_by_label("More about").click()
+        row.get_by_label(action).click()
+
     def in_list(self, title: str) -> Locator:
         return self.page.locator("#conversations li", has_text=title)

@@ -44,7 +44,13 @@ def test_the_list_names_what_is_open_and_what_is_running(tmp_path: Path) -> None
             (first.id, "Rivers", True),
         ]
         (hit,) = find(assistant, "river")
-        assert (hit["id"], hit["message"], hit["title"]) == (first.id, None, "Rivers")
+        assert (hit["id"], hit["messages"], hit["title"]) == (first.id, [], "Rivers")
+        store.mark_conversations([first.id], pinned=True)
+        listed = conversation_list(assistant, None)["rows"]
+        assert [(row["id"], row["when"]) for row in listed] == [
+            (first.id, "Pinned"),
+            (second.id, "Today"),
+        ]
 
 
 def test_preferences_survive_and_ignore_what_they_do_not_know(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.ui.conftest import App
 from tests.ui.person import Person
@@ -61,9 +61,7 @@ def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) 
     assert "**Floe**\n\nMount Everest.\n" in Path(fetched.value.path()).read_text()
     page.keyboard.press("Escape")
 
-    row = person.in_list("Summits")
-    row.hover()
-    row.get_by_label("Rename").click()
+    person.act_on(person.in_list("Summits"), "Rename")
     page.locator("#conversations .renaming input").fill("Hillocks")
     page.keyboard.press("Enter")
     expect(header).to_have_text("Hillocks")
@@ -74,10 +72,7 @@ def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) 
     expect(person.answer).to_contain_text("Cut off at the length you chose.")
     expect(other.locator("#chat .bot-row").last).to_contain_text("Cut off at the length you chose.")
 
-    row = person.in_list("Hillocks")
-    row.hover()
-    row.get_by_label("Delete").click()
-    page.get_by_role("button", name="Delete", exact=True).click()
+    person.act_on(person.in_list("Hillocks"), "Delete")
     expect(header).to_have_text("New chat")
     expect(other.locator("#notice p")).to_have_text("This chat has been deleted in another window.")
     expect(other.locator("#chat .message-row")).to_have_count(0)
@@ -136,3 +131,88 @@ def test_what_broke_off_goes_on_and_what_waits_says_so(page: Page, app: App) -> 
     expect(person.answer).not_to_contain_text("Waiting")
     page.click("#stop")
     person.wait_for_the_end()
+
+
+def test_chats_are_put_in_order_and_what_is_deleted_comes_back(page: Page, app: App) -> None:
+    for name in ("Ferns", "Mosses"):
+        add_chat(app, name, f"What are {name.lower()}?", "Green plants of damp places.")
+    long = add_chat(app, "Lichens", "What is a lichen?", "A fungus and an alga, quibblewort.")
+    with app.store() as store:
+        last = store.open_conversation(long)[-1]
+        for text in ("Where does the quibblewort grow?", "The quibblewort grows on bark."):
+            last = store.add_message(long, last.id, "user" if "?" in text else "assistant", text)
+    person = Person(page, app, length=8, mode="local")
+    titles = page.locator("#conversations .title")
+    offer = page.locator("#undo p")
+
+    person.act_on(person.in_list("Ferns"), "Pin")
+    expect(titles.first).to_have_text("Ferns")
+    expect(page.locator("#conversations h2").first).to_have_text("Pinned")
+    person.act_on(person.in_list("Mosses"), "Archive")
+    expect(person.in_list("Mosses")).to_have_count(0)
+    page.get_by_role("button", name="Archive (1)").click()
+    person.act_on(person.in_list("Mosses"), "Bring")
+    expect(page.get_by_role("button", name="Archive (1)")).to_have_count(0)
+
+    # One row a chat; each press goes on to its next place.
+    page.get_by_label("Search all chats").fill("quibblewort")
+    found = page.locator("#conversations .hit")
+    expect(found).to_have_count(1)
+    expect(found).to_contain_text("3 places")
+    places = set()
+    for number in (1, 2, 3):
+        found.click()
+        expect(found).to_contain_text(f"place {number} of 3")
+        expect(page.locator("#chat .message-row.found")).to_have_count(1)
+        places.add(page.locator("#chat .message-row.found .message-text").inner_text())
+        expect(page.locator("#chat .message-row.found")).to_have_count(0)
+    assert len(places) == 3
+    page.get_by_label("Search all chats").fill("")
+
+    # A message goes with what follows it, and comes back with it.
+    rows = page.locator("#chat .message-row")
+    expect(rows).to_have_count(4)
+    rows.nth(1).get_by_label("Delete this message and what follows").click()
+    expect(rows).to_have_count(1)
+    expect(offer).to_contain_text("3 messages are deleted.")
+    offer.get_by_role("button", name="Undo").click()
+    expect(rows).to_have_count(4)
+    expect(offer).to_have_count(0)
+
+    # Several at once, by keyboard; the chat in view comes back with what was begun in it.
+    person.prompt.press_sequentially("begun about lichens")
+    page.get_by_role("button", name="Select chats").click()
+    for name in ("Ferns", "Lichens"):
+        person.in_list(name).get_by_role("checkbox").press("Space")
+    chosen = page.get_by_role("group", name="Selected chats")
+    expect(chosen).to_contain_text("2 selected")
+    chosen.get_by_role("button", name="Delete").press("Enter")
+    expect(person.in_list("Ferns")).to_have_count(0)
+    expect(page.locator("#about h1")).to_have_text("New chat")
+    expect(person.prompt).to_have_value("")
+    expect(offer).to_contain_text("2 chats are deleted.")
+    with app.store() as store:
+        assert store.search_chats("quibblewort") == []
+    offer.get_by_role("button", name="Undo").click()
+    expect(person.in_list("Lichens")).to_have_count(1)
+    person.in_list("Lichens").locator(".title").click()
+    expect(person.prompt).to_have_value("begun about lichens")
+
+    # What is typed while the next chat is on its way is meant for it; no draft loses a word.
+    person.in_list("Mosses").locator(".title").click()
+    expect(page.locator("#about h1")).to_have_text("Mosses")
+    person.prompt.press_sequentially("begun about mosses")
+    held: list[Route] = []
+    page.route("**/queue/join**", lambda route: held.append(route))  # noqa: PLW0108 (playwright marks it)
+    person.in_list("Lichens").locator(".title").click()
+    person.prompt.press_sequentially(", and more")
+    page.unroute("**/queue/join**")
+    for route in held:
+        route.continue_()
+    assert held
+    expect(page.locator("#about h1")).to_have_text("Lichens")
+    expect(person.prompt).to_have_value("begun about lichens, and more")
+    person.in_list("Mosses").locator(".title").click()
+    expect(page.locator("#about h1")).to_have_text("Mosses")
+    expect(person.prompt).to_have_value(re.compile("^begun about mosses"))
+    person.prompt.fill("")

@@ -26,6 +26,7 @@ PARTS = (
     "notice",
     "send",
     "stop",
+    "undo",
 )
 
 
@@ -154,6 +155,18 @@ def test_what_another_page_changed_is_followed_and_nothing_else(tmp_path: Path) 
     assert gone["thread"]["total"] == 0
     assert "deleted in another window" in gone["notice"]
     assert there.conversation is None
+
+
+def test_the_offer_to_undo_goes_when_another_page_has_deleted_since(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    here, there = Session(), Session()
+    message = room.store.open_conversation(room.other)[0]
+    room.actions._deletions.delete_message(message.id, room.other)
+    assert room.actions._undo_value(here)["sentence"] == "The message is deleted."
+    assert "undo" not in room.actions.follow(there)
+    room.actions._deletions.delete_chats([room.other])
+    assert room.actions.follow(here)["undo"] == {"number": 2, "sentence": "The chat is deleted."}
+    assert "undo" not in room.actions.follow(here)
 
 
 def test_an_address_names_a_chat_or_none() -> None:

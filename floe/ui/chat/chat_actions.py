@@ -19,10 +19,10 @@ from floe.application import Application
 from floe.chat.drafts import Drafts
 from floe.chat.preferences import SAMPLING_NAMES, Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
+from floe.chat.undo import UndoableDeletions
 from floe.chats.one_chat import chat_file
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
-from floe.store.text import clean
 from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.advanced import advanced_value
@@ -34,7 +34,10 @@ from floe.ui.layout import Parts
 from floe.ui.page_events import (
     ChatFileAsked,
     ConsentAsked,
+    DraftAsked,
     ItemAsked,
+    ItemsAsked,
+    MarkAsked,
     PlaceAsked,
     RatingAsked,
     SamplingAsked,
@@ -45,7 +48,7 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
-from floe.ui.page_values import AboutValue, CloudValue, ConversationListValue
+from floe.ui.page_values import AboutValue, CloudValue, ConversationListValue, UndoValue
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
@@ -67,7 +70,8 @@ class Session:
     """One open page: the conversation in view (None: a new one), and the number of that view.
 
     `keep_here`: the new conversation is not to leave this device, once there is one. `sent` is the
-    last message that was sent from here, `seen` what this page was last shown.
+    last message that was sent from here, `seen` what this page was last shown, `undo` the number
+    of the deletion that it offers to take back.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `stream_answer` sees that the person has turned to something else.
@@ -79,6 +83,7 @@ class Session:
     sent: str = ""
     seen: object = None
     listed: ConversationListValue | None = None
+    undo: int = 0
 
 
 class ChatActions:
@@ -91,6 +96,7 @@ class ChatActions:
         self._store = application.store
         self._application = application
         self._drafts = Drafts(self._store)
+        self._deletions = UndoableDeletions(self._store)
         self._ratings: Counter[int] = Counter()
         self.parts = parts
 
@@ -151,22 +157,26 @@ class ChatActions:
         text = read_text(text)
         self._drafts.keep(before, text)
         shown = self._show(session, conversation_id, message_id, flash=True)
-        draft = self._drafts.text(conversation_id)
-        # Nothing is set where nothing changes: what has been typed meanwhile stays.
-        if conversation_id != before and draft != text:
-            shown[self.parts.prompt] = draft
+        if conversation_id != before:
+            # The page puts it into the box: it alone knows what has been typed meanwhile.
+            shown[self.parts.thread]["draft"] = (text, self._drafts.text(conversation_id))
         return shown
 
-    def keep_draft(self, session: Session, text: str) -> None:
-        """Remember what is being typed, for the conversation in view."""
-        if isinstance(text, str) and text != session.sent and len(text) <= LONGEST_DRAFT:
-            session.sent = ""
-            self._drafts.keep(session.conversation, clean(text))
+    def keep_draft(self, session: Session, event: gr.EventData) -> None:
+        """Remember what is being typed, for the conversation that the page shows."""
+        with suppress(PageError):
+            asked = read_asked(event, DraftAsked)
+            if asked.text != session.sent and len(asked.text) <= LONGEST_DRAFT:
+                session.sent = ""
+                self._drafts.keep(asked.conversation, asked.text)
 
     def follow(self, session: Session) -> Changes:
         """Show what another page, or an import, has changed of what this one shows."""
         with suppress(StoreError):
             self._drafts.save()
+        last = self._deletions.last  # asked for at least every two seconds, so that it is let go of
+        if session.undo and (last is None or last.number != session.undo):
+            return {self.parts.undo: self._undo_value(session), self.parts.figures: gr.skip()}
         unchanged: Changes = {self.parts.figures: gr.skip()}
         try:
             if self._state(session.conversation) != session.seen:
@@ -204,18 +214,55 @@ class ChatActions:
 
     @show_errors
     def delete(self, session: Session, text: str, event: gr.EventData) -> Changes:
-        """Remove a conversation for good; an answer still written in it ends first."""
-        doomed = read_asked(event, ItemAsked).id
-        turn = self._assistant.running(doomed)
-        if turn is not None:
+        """Delete conversations; answers still written in them end first."""
+        doomed = read_asked(event, ItemsAsked).ids
+        running = [turn for each in doomed if (turn := self._assistant.running(each))]
+        for turn in running:
             turn.stop()
+        for turn in running:
             turn.wait(5)
-        self._store.delete_conversation(doomed)
-        left = None if doomed == session.conversation else session.conversation
-        shown = self._turn_to(session, text, left)
-        self._drafts.keep(doomed, "")
+        in_view = session.conversation in doomed
+        if in_view:
+            self._drafts.keep(session.conversation, read_text(text))
+        drafts = [(each, draft) for each in doomed if (draft := self._drafts.text(each))]
+        self._deletions.delete_chats(doomed, drafts)
+        shown = self._turn_to(session, text, None if in_view else session.conversation)
+        for each in doomed:
+            self._drafts.keep(each, "")
         self._drafts.save()
-        return shown
+        return {**shown, self.parts.undo: self._undo_value(session)}
+
+    @show_errors
+    def remove(self, session: Session, event: gr.EventData) -> Changes:
+        """Delete a message and all that follows it."""
+        doomed = self._store.message(read_asked(event, ItemAsked).id)
+        if self._assistant.running(doomed.conversation_id) is not None:
+            raise PromptError("An answer is still being written here. Stop it, or wait for it.")
+        self._deletions.delete_message(doomed.id, doomed.conversation_id)
+        shown = self._show(session, session.conversation)
+        return {**shown, self.parts.undo: self._undo_value(session)}
+
+    @show_errors
+    def undo(self, session: Session, text: str, event: gr.EventData) -> Changes:
+        """Put back what was deleted last, and show it."""
+        done = self._deletions.undo(read_asked(event, ItemAsked).id)
+        for conversation_id, draft in done.drafts:
+            self._drafts.keep(conversation_id, draft)
+        shown = self._turn_to(session, text, done.conversation_id)
+        return {**shown, self.parts.undo: self._undo_value(session)}
+
+    def _undo_value(self, session: Session) -> UndoValue:
+        last = self._deletions.last
+        session.undo = last.number if last else 0
+        return UndoValue(number=session.undo, sentence=last.sentence if last else "")
+
+    @show_errors
+    def mark(self, session: Session, event: gr.EventData) -> Changes:
+        """Pin conversations or put them into the archive, or take that back."""
+        asked = read_asked(event, MarkAsked)
+        self._store.mark_conversations(asked.ids, **{asked.mark: asked.on})
+        session.listed = conversation_list(self._assistant, session.conversation)
+        return {self.parts.listing: session.listed, self.parts.notice: ""}
 
     @show_errors
     def keep_here(self, session: Session, event: gr.EventData) -> Changes:

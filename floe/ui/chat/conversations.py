@@ -7,6 +7,8 @@ from floe.records import Conversation
 from floe.ui.page_values import ConversationListValue, SearchHitValue
 
 _DAY = 86_400.0
+_MOST_PLACES = 100
+"""Places of a chat that one can go to from the list of what was found."""
 
 
 def conversation_list(assistant: Assistant, open_id: int | None) -> ConversationListValue:
@@ -17,8 +19,10 @@ def conversation_list(assistant: Assistant, open_id: int | None) -> Conversation
             {
                 "id": each.id,
                 "title": each.title or "New chat",
-                "when": age(each, time.time()),
+                "when": "Pinned" if each.pinned else age(each, time.time()),
                 "running": assistant.running(each.id) is not None,
+                "pinned": each.pinned,
+                "archived": each.archived,
             }
             for each in assistant.store.conversations(limit=500)
         ],
@@ -41,15 +45,15 @@ def age(conversation: Conversation, now: float) -> str:
 
 
 def find(assistant: Assistant, text: str) -> list[SearchHitValue]:
-    """Find where `text` occurs, for the list below the search box."""
+    """Find the chats in which `text` occurs, for the list below the search box."""
     return [
         {
             "id": hit.conversation_id,
-            "message": hit.message_id,
+            "messages": list(hit.messages[:_MOST_PLACES]),
             "title": hit.title or "New chat",
             "snippet": hit.snippet,
         }
-        for hit in assistant.store.search(text, limit=40)
+        for hit in assistant.store.search_chats(text, limit=40)
     ]
 
 

@@ -169,6 +169,11 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
     return button;
   };
 
+  const remove = (/** @type {ThreadRow} */ row) =>
+    floe.button("bin", "Delete this message and what follows", () =>
+      trigger("remove", { id: row.id }),
+    );
+
   const startEdit = async (/** @type {number} */ id) => {
     editing = { id, text: (await server.text(id)) ?? "" };
     redraw(id);
@@ -206,6 +211,7 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
     tools.append(floe.copyButton("Copy", () => server.text(row.id)));
     if (row.role === "user") {
       tools.append(floe.button("pencil", "Edit", () => startEdit(row.id)));
+      tools.append(remove(row));
       if (last)
         tools.append(withText("again", "Answer", () => trigger("regenerate", { id: row.id })));
       return tools;
@@ -219,6 +225,7 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
       );
       tools.append(floe.button("pencil", "Rewrite in your own words", () => startEdit(row.id)));
       tools.append(rate(row, "like", "A good answer", 1), rate(row, "dislike", "A bad answer", -1));
+      tools.append(remove(row));
     }
     if (row.rewritten) {
       tools.append(floe.el("span", { className: "summary" }, "rewritten by you"));

@@ -81,6 +81,13 @@ floe.followEnd = (log, moved) => {
   };
 };
 
+/** Put a text into a field of gradio's, as if it were typed. */
+floe.typeText = (field, text) => {
+  if (field.value === text) return;
+  field.value = text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+};
+
 floe.thread = (part) => {
   const { element, props, trigger, server, watch } = part;
   const list = floe.el("div", { className: "rows" });
@@ -110,6 +117,8 @@ floe.thread = (part) => {
   let entries = [];
   let asking = false;
   let focused = -1;
+  /** @type {ThreadRows | null} */
+  let drafted = null;
 
   const surroundings = floe.surroundings({
     trigger,
@@ -176,11 +185,10 @@ floe.thread = (part) => {
   const example = (/** @type {[string, string]} */ [name, text]) => {
     const button = floe.el("button", { type: "button" }, floe.el("b", {}, name), text);
     button.onclick = () => {
-      const box = floe.find("#prompt textarea");
-      if (!(box instanceof HTMLTextAreaElement)) return;
-      box.value = text;
-      box.dispatchEvent(new Event("input", { bubbles: true }));
-      box.focus();
+      const area = box();
+      if (!area) return;
+      floe.typeText(area, text);
+      area.focus();
     };
     return floe.el("li", {}, button);
   };
@@ -255,8 +263,36 @@ floe.thread = (part) => {
     else scroll.keep();
     focused = value.generation;
     floe.nameChat(value.conversation);
+    if (value.draft && value !== drafted) putDraft(...value.draft);
+    drafted = value;
     reach();
   };
+
+  const box = () => {
+    const found = floe.find("#prompt textarea");
+    return found instanceof HTMLTextAreaElement ? found : null;
+  };
+
+  /**
+   * Put what was begun in the chat that is shown now into the box. What was typed at its end since
+   * the chat was asked for was meant for this one; `before` stood there then.
+   *
+   * @type {(before: string, draft: string) => void}
+   */
+  const putDraft = (before, draft) => {
+    const area = box();
+    if (!area) return;
+    const meanwhile = area.value.startsWith(before) ? area.value.slice(before.length) : "";
+    floe.typeText(area, draft + meanwhile);
+  };
+
+  // Which chat is shown at each key is known here alone: Python is at the next one sooner.
+  document.addEventListener("input", (event) => {
+    const area = box();
+    if (area && event.target === area && floe.chat !== undefined) {
+      trigger("draft", { conversation: floe.chat, text: area.value });
+    }
+  });
 
   const focus = (/** @type {ThreadRows} */ value) => {
     const entry = entries.find((each) => each.id === value.focus);

@@ -1,0 +1,87 @@
+"""The last deletion, which can be taken back for a minute.
+
+What was deleted is gone from the disk at once; its rows are in this process's memory until then.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from floe.errors import StoreError
+from floe.store import Store
+from floe.store.deletion import DeletedRows, delete_branch, delete_chats, restore_rows
+
+UNDO_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What was deleted: a sentence for the person, and the conversation that it was part of.
+
+    `conversation_id`: where to go once it is back. `drafts`: what was begun in deleted chats.
+    """
+
+    number: int
+    sentence: str
+    conversation_id: int
+    rows: DeletedRows
+    at: float
+    drafts: tuple[tuple[int, str], ...] = ()
+
+
+class UndoableDeletions:
+    """Deletes, and keeps the last deletion for `UNDO_SECONDS`; any thread may call."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep nothing yet; `clock` gives seconds."""
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._count = 0
+        self._last: Deletion | None = None
+
+    @property
+    def last(self) -> Deletion | None:
+        """The deletion that can be taken back; an older one is let go of."""
+        with self._lock:
+            if self._last is not None and self._clock() - self._last.at > UNDO_SECONDS:
+                self._last = None
+            return self._last
+
+    def delete_chats(self, ids: Sequence[int], drafts: Sequence[tuple[int, str]] = ()) -> None:
+        """Delete conversations; `drafts` are kept with them."""
+        rows = delete_chats(self._store, ids)
+        said = "The chat is deleted." if len(ids) == 1 else f"{len(ids)} chats are deleted."
+        self._keep(said, ids[0], rows, drafts)
+
+    def delete_message(self, message_id: int, conversation_id: int) -> None:
+        """Delete a message and all that follows it."""
+        rows = delete_branch(self._store, message_id)
+        count = len(rows.tables["messages"])
+        said = "The message is deleted." if count == 1 else f"{count} messages are deleted."
+        self._keep(said, conversation_id, rows, ())
+
+    def undo(self, number: int) -> Deletion:
+        """Put back what deletion `number` took.
+
+        Raises:
+            StoreError: it is too late for that.
+        """
+        last = self.last
+        if last is None or last.number != number:
+            raise StoreError("It is too late to undo this: it has been deleted for good.")
+        restore_rows(self._store, last.rows)
+        with self._lock:
+            self._last = None
+        return last
+
+    def _keep(
+        self, said: str, conversation_id: int, rows: DeletedRows, drafts: Sequence[tuple[int, str]]
+    ) -> None:
+        with self._lock:
+            self._count += 1
+            self._last = Deletion(
+                self._count, said, conversation_id, rows, self._clock(), tuple(drafts)
+            )
