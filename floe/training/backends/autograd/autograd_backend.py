@@ -259,7 +259,7 @@ class AutogradBackend:
 
     def _views_of(self, flat: Tensor) -> list[Tensor]:
         """Cut a flat vector into the shapes of all copies."""
-        parts = torch.split(flat, [copy.numel() for copy, _ in self._copies])  # type: ignore[no-untyped-call]
+        parts = torch.split(flat, [copy.numel() for copy, _ in self._copies])
         return [part.view(copy.shape) for part, (copy, _) in zip(parts, self._copies, strict=True)]
 
 
