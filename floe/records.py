@@ -239,7 +239,10 @@ class Message:
         return self.id > 0
 
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+BackendKind = Literal["cpu", "autograd"]
+"""How a training step is computed: by hand-written passes, or by transformers, peft and torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +252,9 @@ class TrainPlan:
     `modules` are projections as peft names them (`q_proj`); `layers` of the upper end get
     adapters (the backward pass stops below them); `batch_tokens` is the tokens of one optimiser
     step, `sequence_length` the longest row; `seconds` and `peak_mb` (10^6 bytes, of the whole
-    process) are predictions for `rows_tokens` tokens an epoch.
+    process) are predictions for `rows_tokens` tokens an epoch. `device` is torch's name; `blocks`:
+    the base's weights stay in the file's own blocks; `backend_reason`: why this back end, a
+    sentence.
     """
 
     rank: int
@@ -267,3 +272,7 @@ class TrainPlan:
     seconds: float
     peak_mb: float
     reason: str
+    backend: BackendKind = "cpu"
+    device: str = "cpu"
+    blocks: bool = False
+    backend_reason: str = ""

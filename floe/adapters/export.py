@@ -139,7 +139,7 @@ def read_gguf(path: Path, architecture: Architecture) -> tuple[Factors, float]:
 
 def _read_gguf(path: Path, readable: Path, architecture: Architecture) -> tuple[Factors, float]:
     check_gguf(readable)
-    modules = {name: module for module, name in GGUF_NAMES.items()}
+    modules = {GGUF_NAMES[module]: module for module in architecture.modules}
     try:
         reader = gguf.GGUFReader(str(readable))
         kind, alpha = (

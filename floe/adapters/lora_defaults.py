@@ -9,6 +9,14 @@ from typing import Final
 MODULES: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """All projections of a layer, as peft names them, in the order of their use."""
 
+FUSED_MODULES: Final = {
+    "qkv_proj": frozenset(MODULES[:3]),
+    "o_proj": frozenset(MODULES[3:4]),
+    "gate_up_proj": frozenset(MODULES[4:6]),
+    "down_proj": frozenset(MODULES[6:]),
+}
+"""The projections of models that keep some of them as one matrix, with what each holds."""
+
 PROJECTION_GROUPS: Final = {
     "qkv": MODULES[:3],
     "output": MODULES[3:4],
@@ -25,6 +33,8 @@ GGUF_NAMES: Final = {
     "gate_proj": "ffn_gate",
     "up_proj": "ffn_up",
     "down_proj": "ffn_down",
+    "qkv_proj": "attn_qkv",
+    "gate_up_proj": "ffn_up",
 }
 """The same projections as a GGUF file names them, `blk.N.<name>.weight`."""
 

@@ -3,8 +3,12 @@
 The weight of a projection W becomes W + alpha / rank * B A (Hu et al. 2021, arXiv 2106.09685).
 """
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
+
+_ATTENTION: Final = frozenset({"q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj"})
 
 Factors = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Module name (`model.layers.3.mlp.up_proj`) to A (rank, inputs) and B (outputs, rank)."""
@@ -12,7 +16,7 @@ Factors = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 def module_name(layer: int, module: str) -> str:
     """Return the full name of a projection in transformers."""
-    part = "self_attn" if module in ("q_proj", "k_proj", "v_proj", "o_proj") else "mlp"
+    part = "self_attn" if module in _ATTENTION else "mlp"
     return f"model.layers.{layer}.{part}.{module}"
 
 

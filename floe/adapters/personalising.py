@@ -3,7 +3,8 @@
 from functools import lru_cache
 from pathlib import Path
 
-from floe.adapters.architecture import ARCHITECTURES, read_architecture
+from floe.adapters.architecture import read_architecture
+from floe.adapters.families import FAMILIES, describe_kinds
 from floe.errors import FloeError
 from floe.models.listing import ListedModel
 
@@ -26,11 +27,10 @@ def why_not_architecture(kind: str) -> str:
     """Return the reason why no model of this kind can be personalised; empty: it can."""
     if not kind:
         return "Its kind is known once it is on this device."
-    if kind in ARCHITECTURES:
+    if kind in FAMILIES:
         return ""
     return (
-        f"It is of the kind “{kind}”; models of the kinds {' and '.join(ARCHITECTURES)} can be "
-        "personalised."
+        f"It is of the kind “{kind}”; models of the kinds {describe_kinds()} can be personalised."
     )
 
 

@@ -32,6 +32,7 @@ from floe.store import Store
 from floe.training.data.dataset import Dataset, Selection, build_dataset
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset
 from floe.training.data.tokenisation import Encoder
+from floe.training.planning.backend_choice import ANY_BACKEND, DEVICES, BackendWish
 from floe.training.run_table import TrainingRun
 from floe.training.runs import TrainingRuns
 from floe.training.trial.request import TrialRequest
@@ -49,6 +50,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--with-private", action="store_true", help="private answers, too")
     parser.add_argument("--seconds", type=int, metavar="N", help="longest time; 0: no limit")
     parser.add_argument("--memory-mb", type=int, metavar="N", help="most memory, 10^6 bytes")
+    parser.add_argument(
+        "--backend", choices=("cpu", "autograd"), help="how steps are computed; else chosen"
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, help="where the autograd back end trains; else chosen"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
     settings = settings_from(options)
@@ -64,7 +71,8 @@ def main(arguments: Sequence[str]) -> int:
         data = learning_rows(store, settings, chats, with_private=with_private)
         seconds = kept.deadline_s if options.seconds is None else options.seconds
         memory_mb = kept.memory_mb if options.memory_mb is None else options.memory_mb
-        run = train(store, settings, base, data, memory_mb, seconds)
+        wish = BackendWish(options.backend, options.device)
+        run = train(store, settings, base, data, memory_mb, seconds, wish)
         found = result_value(store, settings, run)
     if options.json:
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
@@ -130,6 +138,7 @@ def train(
     data: Dataset,
     memory_mb: int | None,
     seconds: int | None,
+    wish: BackendWish = ANY_BACKEND,
 ) -> TrainingRun:
     """Plan, train and wait, with a bar on stderr; Ctrl-C stops it in order.
 
@@ -140,7 +149,7 @@ def train(
     with ExitStack() as opened:
         plan_job = PlanJob(store, base)
         opened.callback(plan_job.close)
-        plan_job.request(data, memory_mb, seconds or None)
+        plan_job.request(data, memory_mb, seconds or None, wish)
         while (planned := plan_job.wait(_POLL_SECONDS)) is None or planned.running:
             pass
         if planned.plan is None:
@@ -195,6 +204,8 @@ def result_value(store: Store, settings: Settings, run: TrainingRun) -> dict[str
         "held_out_after": run.metrics.get("held_out_after"),
         "seconds": run.metrics.get("seconds"),
         "rows": run.rows,
+        "backend": run.plan.backend,
+        "device": run.plan.device,
         **_written_values(run),
     }
 

@@ -12,9 +12,11 @@ from floe.jobs.background import BackgroundJob
 from floe.records import TrainPlan
 from floe.store import Store
 from floe.training.data.dataset import Dataset
+from floe.training.planning.backend_choice import ANY_BACKEND, BackendWish
 from floe.training.planning.cost import Workload
-from floe.training.planning.hardware import free_memory_mb, load_or_measure_hardware
-from floe.training.planning.plan import MAX_MEMORY_MB, choose_plan, smaller_plan, workload_of
+from floe.training.planning.hardware import allowed_memory_mb, load_or_measure_hardware
+from floe.training.planning.parity_check import check_parity
+from floe.training.planning.plan import choose_plan, smaller_plan, workload_of
 
 NO_DEADLINE: Final = 1e9
 """Seconds."""
@@ -30,11 +32,12 @@ class PlanRequest:
     fingerprint: str
     memory_mb: int | None
     deadline_s: int | None
+    wish: BackendWish = ANY_BACKEND
 
     @property
     def limit_mb(self) -> float:
         """What the trainer may take, 10^6 bytes."""
-        return float(self.memory_mb) if self.memory_mb else min(MAX_MEMORY_MB, free_memory_mb())
+        return float(self.memory_mb) if self.memory_mb else allowed_memory_mb()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,15 @@ class PlanJob:
         """Show how the plan stands."""
         return self._view
 
-    def request(self, data: Dataset, memory_mb: int | None, deadline_s: int | None) -> None:
+    def request(
+        self,
+        data: Dataset,
+        memory_mb: int | None,
+        deadline_s: int | None,
+        wish: BackendWish = ANY_BACKEND,
+    ) -> None:
         """Make a plan for these rows and limits, unless it is there or in the making."""
-        request = PlanRequest(data.fingerprint, memory_mb, deadline_s)
+        request = PlanRequest(data.fingerprint, memory_mb, deadline_s, wish)
         with self._lock:
             if self._view is not None and self._view.request == request:
                 return
@@ -115,18 +124,24 @@ class PlanJob:
     def _make_view(self, data: Dataset, request: PlanRequest) -> PlanView:
         try:
             data.check()
+            # First what is quickly said: whether this kind of model can be trained at all.
+            architecture = read_architecture(self._base)
             workload, refused = self._count(data)
             plan = choose_plan(
                 load_or_measure_hardware(self._store),
-                read_architecture(self._base),
+                architecture,
                 workload,
                 memory_limit_mb=request.memory_mb,
                 deadline_s=request.deadline_s or NO_DEADLINE,
+                wish=request.wish,
             )
+            check_parity(self._store, self._base, plan)
         except FloeError as error:
             return PlanView(request, None, str(error))
         sentence = f"{plan.reason[:1].upper()}{plan.reason[1:]}."
-        return PlanView(request, plan, f"{sentence}{_describe_refused(refused)}")
+        return PlanView(
+            request, plan, f"{sentence} {plan.backend_reason}{_describe_refused(refused)}"
+        )
 
     def _show(self, made: PlanView) -> None:
         with self._lock:

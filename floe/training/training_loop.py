@@ -18,11 +18,9 @@ from torch import Tensor
 from floe.adapters.lora_factors import Factors
 from floe.records import TrainPlan
 from floe.training.adapter_scale import ScaleChoice, choose_adapter_scale
-from floe.training.backends.cpu.data_parallel import ThreadedDataParallel
-from floe.training.backends.cpu.network import Batch, LoraNetwork
-from floe.training.data.packing import Example, Packed, Shares, pack, replica_count, share
+from floe.training.backends.backend import PreparedRows, TrainingBackend
+from floe.training.data.packing import Example, Shares, pack, share
 from floe.training.interval import AnswerLoss
-from floe.training.memory_limit import PREFIX_CACHE_BYTES
 
 DROPOUT: Final = 0.1
 """Share of the adapter's inner values that is dropped: a guard against learning by heart."""
@@ -74,7 +72,7 @@ class TrainingLoop:
 
     def __init__(
         self,
-        network: LoraNetwork,
+        backend: TrainingBackend,
         train: Sequence[Example],
         held_out: Sequence[Example],
         plan: TrainPlan,
@@ -85,20 +83,19 @@ class TrainingLoop:
 
         `general`: text of no person, by which the finished adapter's strength is chosen.
         """
-        self._network, self._plan, self._seed = network, plan, seed
+        self._backend, self._plan, self._seed = backend, plan, seed
         self._train, self._held_out, self._general = train, held_out, general
-        epochs = _schedule(train, plan, seed)
+        epochs = _schedule(train, plan, seed, backend.replicas)
         self._batches = [batch for epoch in epochs for batch in epoch]
         self._ends = set(np.cumsum([len(epoch) for epoch in epochs]).tolist())
         self.steps = len(self._batches)
         self._optimiser = torch.optim.AdamW(
-            [network.lora.parameters], lr=plan.learning_rate, betas=_BETAS, weight_decay=0.0
+            [backend.parameters], lr=plan.learning_rate, betas=_BETAS, weight_decay=0.0
         )
         self._step = 0
         self._tokens = 0
         self._epochs_without_improvement = 0
-        lora = network.lora
-        self._initial = None if lora.is_zero() else lora.parameters.detach().clone()
+        self._initial = None if backend.is_zero() else backend.parameters.detach().clone()
         self._best: Tensor | None = None
         self._best_step = 0
         self._best_loss: float | None = None
@@ -112,20 +109,16 @@ class TrainingLoop:
         stopped: Callable[[], bool] = lambda: False,
     ) -> LoopResult:
         """Train to the end, or until `stopped` says so between two steps."""
-        replicas = replica_count(self._plan.batch_tokens, self._plan.threads)
-        with ThreadedDataParallel(self._network, self._plan.threads, replicas) as self._parallel:
+        with self._backend.running():
             return self._run(on_step, stopped)
 
     def _run(self, on_step: Callable[[LoopStep], None], stopped: Callable[[], bool]) -> LoopResult:
         began = time.perf_counter() - self._seconds
-        prefix_cache, held_out_cache = (
-            self._prefix_cache(self._train),
-            self._prefix_cache(self._held_out),
-        )
+        rows = self._backend.prepare_rows(self._train)
+        held_out_rows = self._backend.prepare_rows(self._held_out)
         if self._step == 0:
-            self._evaluate_before(held_out_cache)
-        # All at once: left to the first step, the threads would wait for each other.
-        self._parallel.map(self._network.prepare, self._network.backward_matrices())
+            self._evaluate_before(held_out_rows)
+        self._backend.prepare_steps()
         resumed = time.perf_counter()
         done = 0
         complete = True
@@ -133,10 +126,10 @@ class TrainingLoop:
             if stopped():
                 complete = False
                 break
-            loss = self._train_step(prefix_cache)
+            loss = self._train_step(rows)
             held_out = None
             if self._held_out and self._step in self._ends:
-                held_out = self._evaluate(held_out_cache)
+                held_out = self._evaluate(held_out_rows)
             done += 1
             self._seconds = time.perf_counter() - began
             pace = (time.perf_counter() - resumed) / done
@@ -151,7 +144,7 @@ class TrainingLoop:
                 )
             )
         self._seconds = time.perf_counter() - began
-        return self._result(complete, held_out_cache)
+        return self._result(complete, held_out_rows)
 
     def answer_losses(self, examples: Sequence[Example], scale: float) -> list[AnswerLoss]:
         """Loss of each learned passage, with the best parameters at `scale`; 0: the base alone.
@@ -159,7 +152,7 @@ class TrainingLoop:
         An example has a passage for each answer in it.
         """
         with self._parameters_of(self._best):
-            self._network.lora.refresh(scale)
+            self._backend.refresh(scale)
             return [each for one in examples for each in self._passage_losses(one)]
 
     def start_losses(self, examples: Sequence[Example]) -> list[AnswerLoss] | None:
@@ -170,8 +163,7 @@ class TrainingLoop:
             return [each for one in examples for each in self._passage_losses(one)]
 
     def _passage_losses(self, example: Example) -> list[AnswerLoss]:
-        batch = self._network.batch([example], ((0,),))
-        losses = self._network.target_losses(batch, self._network.frozen_prefix(batch)).numpy()
+        losses = self._backend.target_losses(example)
         learned = np.flatnonzero(example.weights > 0)
         cuts = np.flatnonzero(np.diff(learned) > 1) + 1
         return [
@@ -182,7 +174,8 @@ class TrainingLoop:
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on, for `torch.save`."""
         return {
-            "parameters": self._network.lora.parameters.detach(),
+            "parameters": self._backend.parameters.detach(),
+            "backend": self._backend.state(),
             "optimiser": self._optimiser.state_dict(),
             "best": self._best,
             "numbers": {key: getattr(self, name) for key, name in _CHECKPOINT_NUMBERS.items()},
@@ -191,70 +184,66 @@ class TrainingLoop:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from there; the rows, plan and seed must be those of then."""
         with torch.no_grad():
-            self._network.lora.parameters.copy_(state["parameters"])
-        self._network.lora.refresh()
+            self._backend.parameters.copy_(state["parameters"])
+        self._backend.refresh()
+        self._backend.load_state(state.get("backend", {}))
         self._optimiser.load_state_dict(state["optimiser"])
         self._best = state["best"]
         for key, value in state["numbers"].items():
             setattr(self, _CHECKPOINT_NUMBERS[key], value)
 
-    def _train_step(self, prefix_cache: "FrozenPrefixCache") -> float:
-        lora, plan = self._network.lora, self._plan
+    def _train_step(self, rows: PreparedRows) -> float:
+        backend, plan = self._backend, self._plan
         shares = self._batches[self._step]
-        loss = self._parallel.step(
-            self._train,
+        loss = backend.step(
+            rows,
             shares,
-            prefix_cache.states,
             dropout=DROPOUT,
             checkpointing=plan.checkpointing,
             seed=self._seed * 1_000_003 + self._step,
         )
-        lora.clean_gradient()
-        norm = float(lora.gradient.norm())
+        norm = float(backend.gradient.norm())
         if not math.isfinite(norm):
             raise FloatingPointError("the gradient is not finite")
         if norm > _MAX_GRADIENT_NORM:
-            lora.gradient *= _MAX_GRADIENT_NORM / norm
+            backend.gradient.mul_(_MAX_GRADIENT_NORM / norm)
         self._optimiser.param_groups[0]["lr"] = plan.learning_rate * learning_rate_share(
             self._step, self.steps
         )
         self._optimiser.step()
-        lora.refresh()
+        backend.refresh()
         self._step += 1
         self._tokens += sum(len(self._train[i]) for one in shares for bin_ in one for i in bin_)
         return loss
 
-    def _prefix_cache(self, examples: Sequence[Example]) -> "FrozenPrefixCache":
-        return FrozenPrefixCache(self._network, examples, self._plan.batch_tokens, self._parallel)
-
-    def _evaluate_before(self, held_out_cache: "FrozenPrefixCache") -> None:
+    def _evaluate_before(self, held_out_rows: PreparedRows) -> None:
         if not self._held_out:
             return
-        lora = self._network.lora
-        self._start = held_out_cache.loss()
+        backend = self._backend
+        self._start = held_out_rows.loss()
         self._best_loss = self._start
-        self._best = lora.parameters.detach().clone()
-        if lora.is_zero():
+        self._best = backend.parameters.detach().clone()
+        if backend.is_zero():
             self._before = self._start
             return
-        lora.refresh(0.0)
-        self._before = held_out_cache.loss()
-        lora.refresh()
+        backend.refresh(0.0)
+        self._before = held_out_rows.loss()
+        backend.refresh()
 
-    def _evaluate(self, held_out_cache: "FrozenPrefixCache") -> float:
-        loss = held_out_cache.loss()
+    def _evaluate(self, held_out_rows: PreparedRows) -> float:
+        loss = held_out_rows.loss()
         if self._best_loss is None or loss < self._best_loss:
             self._best_loss, self._best_step, self._epochs_without_improvement = loss, self._step, 0
-            self._best = self._network.lora.parameters.detach().clone()
+            self._best = self._backend.parameters.detach().clone()
         else:
             self._epochs_without_improvement += 1
         return loss
 
-    def _result(self, complete: bool, held_out_cache: "FrozenPrefixCache") -> LoopResult:
+    def _result(self, complete: bool, held_out_rows: PreparedRows) -> LoopResult:
         best_step = self._step if self._best is None else self._best_step
         scale_choice = ScaleChoice(held_out=self._best_loss)
         if complete and self._general and best_step:
-            scale_choice = self._choose_scale(held_out_cache)
+            scale_choice = self._choose_scale(held_out_rows)
         factors = {
             name: (a, b * scale_choice.scale) for name, (a, b) in self._best_factors().items()
         }
@@ -271,25 +260,24 @@ class TrainingLoop:
             scale_choice=scale_choice,
         )
 
-    def _choose_scale(self, held_out_cache: "FrozenPrefixCache") -> ScaleChoice:
-        lora = self._network.lora
-        general = self._prefix_cache(self._general)
+    def _choose_scale(self, held_out_rows: PreparedRows) -> ScaleChoice:
+        general = self._backend.prepare_rows(self._general)
 
-        def loss_at(cache: "FrozenPrefixCache") -> Callable[[float], float]:
+        def loss_at(rows: PreparedRows) -> Callable[[float], float]:
             def loss(scale: float) -> float:
-                lora.refresh(scale)
-                return cache.loss()
+                self._backend.refresh(scale)
+                return rows.loss()
 
             return loss
 
         with self._best_parameters():
             return choose_adapter_scale(
-                loss_at(general), loss_at(held_out_cache) if self._held_out else None, self._start
+                loss_at(general), loss_at(held_out_rows) if self._held_out else None, self._start
             )
 
     def _best_factors(self) -> Factors:
         with self._best_parameters():
-            return self._network.lora.factors()
+            return self._backend.factors()
 
     def _best_parameters(self) -> AbstractContextManager[None]:
         """Put the parameters of the best step in place; the present ones come back afterwards."""
@@ -298,18 +286,18 @@ class TrainingLoop:
     @contextmanager
     def _parameters_of(self, kept: Tensor | None) -> Iterator[None]:
         """Put these in place, or leave the present ones; they come back afterwards."""
-        lora = self._network.lora
-        here = lora.parameters.detach().clone()
+        backend = self._backend
+        here = backend.parameters.detach().clone()
         if kept is not None:
             with torch.no_grad():
-                lora.parameters.copy_(kept)
-            lora.refresh()
+                backend.parameters.copy_(kept)
+            backend.refresh()
         try:
             yield
         finally:
             with torch.no_grad():
-                lora.parameters.copy_(here)
-            lora.refresh()
+                backend.parameters.copy_(here)
+            backend.refresh()
 
 
 _CHECKPOINT_NUMBERS: Final = {
@@ -334,14 +322,15 @@ def learning_rate_share(step: int, steps: int) -> float:
     return _FINAL_RATE_SHARE + (1 - _FINAL_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list[Shares]]:
+def _schedule(
+    train: Sequence[Example], plan: TrainPlan, seed: int, replicas: int
+) -> list[list[Shares]]:
     """Lay out the batches of every epoch, each in an order of its own.
 
     Where a batch is shared, its parts stay together in all epochs: threads meet the same lengths
     again, for which the kernels are there. To part them each time was no better for learning.
     """
     lengths = [len(example) for example in train]
-    replicas = replica_count(plan.batch_tokens, plan.threads)
 
     def order(epoch: int, count: int) -> list[int]:
         return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(count)]
@@ -353,37 +342,3 @@ def _schedule(train: Sequence[Example], plan: TrainPlan, seed: int) -> list[list
         ]
     batches = share(lengths, plan.batch_tokens, replicas, order(plan.epochs, len(lengths)))
     return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
-
-
-class FrozenPrefixCache:
-    """States below the adapters: kept for all epochs if they fit, else made for each batch."""
-
-    def __init__(
-        self,
-        network: LoraNetwork,
-        examples: Sequence[Example],
-        batch_tokens: int,
-        parallel: ThreadedDataParallel,
-    ) -> None:
-        self._network, self._examples, self._parallel = network, examples, parallel
-        self._batches = pack([len(example) for example in examples], batch_tokens // parallel.count)
-        architecture = network.base.architecture
-        size = sum(map(len, examples)) * architecture.hidden * network.base.dtype.itemsize
-        self._kept: list[Tensor] | None = None
-        if size <= PREFIX_CACHE_BYTES and network.lora.first_layer > 0:
-            self._kept = network.frozen_prefixes(examples, batch_tokens)
-
-    def states(self, batch: Batch) -> Tensor:
-        """Return the hidden states (n, hidden) that the adapters start from."""
-        if self._kept is None:
-            return self._network.frozen_prefix(batch)
-        return torch.cat([self._kept[i] for i in batch.members])
-
-    def loss(self) -> float:
-        """Nats per token over all examples."""
-        parts = self._parallel.map(self._loss, self._batches)
-        return sum(loss for loss, _ in parts) / sum(targets for _, targets in parts)
-
-    def _loss(self, packed: Packed) -> tuple[float, int]:
-        batch = self._network.batch(self._examples, packed)
-        return self._network.loss(batch, self.states(batch))

@@ -31,7 +31,7 @@ from typing import Any, Final, Literal
 import torch
 
 from floe.adapters.architecture import Architecture
-from floe.adapters.export import rank_of, read_peft, write_gguf, write_peft
+from floe.adapters.export import read_peft, write_gguf, write_peft
 from floe.adapters.lora_factors import Factors
 from floe.adapters.prompt_kinds import region_to_json
 from floe.adapters.router import PromptRegion
@@ -42,9 +42,9 @@ from floe.records import TrainPlan
 from floe.resources import GENERAL
 from floe.store import encryption
 from floe.training.adapter_scale import describe_scale
-from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
-from floe.training.backends.cpu.lora_parameters import Lora
-from floe.training.backends.cpu.network import LoraNetwork
+from floe.training.backends.backend import TrainingBackend
+from floe.training.backends.opening import TrainingBase, build_backend, read_base
+from floe.training.backends.parity import read_reference, require_parity
 from floe.training.data.asked_prompts import region_of_rows
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
@@ -57,6 +57,7 @@ from floe.training.memory_limit import (
     release_freed_memory,
 )
 from floe.training.pairing import find_language_fault, find_pairing_fault
+from floe.training.planning.parity_check import ParityError
 from floe.training.process import RunFolder, TrainingStage
 from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
 from floe.training.trial.request import TrialRequest
@@ -147,7 +148,7 @@ class PairingError(FloeError):
 
 
 def train(
-    base: BaseWeights,
+    base: TrainingBase,
     train_examples: Sequence[Example],
     held_out: Sequence[Example],
     plan: TrainPlan,
@@ -160,7 +161,7 @@ def train(
     """Train in this process.
 
     Args:
-        base: the frozen model, in the plan's precision.
+        base: the frozen model, as `read_base` reads it for this plan.
         train_examples: what to learn.
         held_out: what to measure; the best step on it is kept. None of it: the last step is.
         plan: shape, batches, epochs, learning rate.
@@ -173,12 +174,14 @@ def train(
         RowsError: there is nothing to learn.
         ModelError: `start` is not an adapter for this base.
     """
-    loop, lora = build_training_loop(base, train_examples, held_out, plan, seed=seed, start=start)
-    return build_result(loop.run(on_step, stopped), lora, held_out)
+    loop, backend = build_training_loop(
+        base, train_examples, held_out, plan, seed=seed, start=start
+    )
+    return build_result(loop.run(on_step, stopped), backend, held_out)
 
 
 def build_training_loop(
-    base: BaseWeights,
+    base: TrainingBase,
     train_examples: Sequence[Example],
     held_out: Sequence[Example],
     plan: TrainPlan,
@@ -187,57 +190,29 @@ def build_training_loop(
     start: tuple[Factors, float] | None,
     watch: Callable[[int], None] = lambda _: None,
     general: Sequence[Example] = (),
-) -> tuple[TrainingLoop, Lora]:
+) -> tuple[TrainingLoop, TrainingBackend]:
     """Build the loop that is ready to run; arguments and errors as in `train`.
 
     `general` is as in `TrainingLoop`.
     """
     if not train_examples:
         raise RowsError("There are no answers to learn from. Choose some conversations.")
-    lora = Lora(
-        base.architecture,
-        rank=plan.rank,
-        alpha=plan.alpha,
-        modules=plan.modules,
-        layers=plan.layers,
-        dtype=base.dtype,
-        seed=seed,
-    )
-    if start is not None:
-        factors, alpha = start
-        _check_adapter_shapes(factors, base.architecture)
-        scale = (alpha / rank_of(factors)) / (plan.alpha / plan.rank)
-        lora.load({name: (a, b * scale) for name, (a, b) in factors.items()})
-    network = LoraNetwork(base, lora, watch)
-    return TrainingLoop(network, train_examples, held_out, plan, seed, general), lora
+    backend = build_backend(base, plan, seed=seed, start=start, watch=watch)
+    return TrainingLoop(backend, train_examples, held_out, plan, seed, general), backend
 
 
-def build_result(trained: LoopResult, lora: Lora, held_out: Sequence[Example]) -> WorkerResult:
+def build_result(
+    trained: LoopResult, backend: TrainingBackend, held_out: Sequence[Example]
+) -> WorkerResult:
     """Build the result of a run."""
     return WorkerResult(
         trained=trained,
-        rank=lora.rank,
-        alpha=lora.alpha,
+        rank=backend.rank,
+        alpha=backend.alpha,
         held_out_bytes=sum(example.text_bytes for example in held_out),
         held_out_tokens=sum(int((example.weights > 0).sum()) for example in held_out),
         seconds=trained.seconds,
     )
-
-
-def _check_adapter_shapes(factors: Factors, architecture: Architecture) -> None:
-    for name, (a, b) in factors.items():
-        layer, module = int(name.split(".")[2]), name.rsplit(".", 1)[1]
-        if layer >= architecture.layers or (b.shape[0], a.shape[1]) != architecture.module_shape(
-            module
-        ):
-            raise ModelError(
-                "The adapter to go on from was made for another model. Start from scratch."
-            )
-
-
-def dtype_of(plan: TrainPlan) -> torch.dtype:
-    """Torch's name for the plan's precision."""
-    return torch.bfloat16 if plan.precision == "bfloat16" else torch.float32
 
 
 class WorkerRun:
@@ -273,10 +248,11 @@ class WorkerRun:
             opened.callback(trial.close)
         replayed = [] if trial is None else self._replay(trial)
         train_examples, held_out, general = self._encode(base_path, [*rows, *replayed])
-        base = read_base_weights(base_path, dtype_of(self.plan), self._watch)
+        reference = read_reference(base_path, self.plan.threads)
+        base = read_base(base_path, self.plan, self._watch)
         before = self.settings.get("continue_from")
         start = read_peft(Path(before)) if before else None
-        loop, lora = build_training_loop(
+        loop, backend = build_training_loop(
             base,
             train_examples,
             held_out,
@@ -286,6 +262,7 @@ class WorkerRun:
             watch=self._watch,
             general=general,
         )
+        require_parity(backend, reference, self.plan.backend)
         identity = self._identity(base_path, replayed)
         self._resume(loop, identity)
         if trial is not None:
@@ -304,7 +281,7 @@ class WorkerRun:
             trained = loop.run(report, self._stopped)
         if not trained.complete:
             self._checkpoint(loop, identity)
-        result = build_result(trained, lora, held_out)
+        result = build_result(trained, backend, held_out)
         if not trained.complete:
             return result
         result = replace(result, region=region_of_rows(base_path, rows))
@@ -532,6 +509,7 @@ def _classify_failure(error: BaseException) -> tuple[Code, str]:
         (MemoryLimit, "memory"),
         (RowsError, "rows"),
         (ModelError, "base"),
+        (ParityError, "base"),
     ]
     for kind, code in codes:
         if isinstance(error, kind):

@@ -28,6 +28,7 @@ from floe.federation.app.validation import (
 from floe.federation.group import membership
 from floe.federation.group.membership import BLUR, group_settings
 from floe.store import Store
+from floe.training.planning.hardware import Hardware
 from tests.training.tiny import write_tiny
 
 SHAPES = {"model.layers.0.self_attn.q_proj": (6, 5)}
@@ -187,7 +188,9 @@ def test_what_the_page_offers_is_what_joining_takes(
     class Plan:
         rank, reason, precision = 4, "it is tiny", "float32"
 
-    monkeypatch.setattr(membership, "load_or_measure_hardware", lambda store: None)
+    monkeypatch.setattr(
+        membership, "load_or_measure_hardware", lambda store: Hardware(1, 1.0, 1.0, 1.0, 0.0)
+    )
     monkeypatch.setattr(membership, "choose_plan", lambda *_: Plan)
     base = write_tiny(tmp_path / "tiny.gguf")
     store = Store(tmp_path / "floe.db")

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from floe.records import TrainPlan
 from floe.training.backends.cpu.base_weights import read_base_weights
+from floe.training.backends.cpu.cpu_backend import CpuBackend
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example
@@ -46,3 +48,8 @@ def network_of(folder: Path) -> LoraNetwork:
         }
     )
     return LoraNetwork(base, lora)
+
+
+def backend_of(folder: Path, plan: TrainPlan) -> CpuBackend:
+    """The back end over that network, with the plan's threads."""
+    return CpuBackend(network_of(folder), plan.batch_tokens, plan.threads)

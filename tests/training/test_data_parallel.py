@@ -11,7 +11,7 @@ from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Shares, replica_count, share
 from floe.training.memory_limit import MemoryLimit
 from floe.training.training_loop import LoopStep, TrainingLoop
-from tests.training.random_rows import examples, network_of
+from tests.training.random_rows import backend_of, examples, network_of
 from tests.training.runs_of_tiny import plan
 
 LENGTHS = (5, 40, 9, 3, 70, 20, 7, 31)
@@ -107,12 +107,12 @@ def test_a_batch_is_shared_only_where_each_thread_has_enough_to_do() -> None:
 def test_stopped_and_resumed_with_replicas_is_the_same_as_uninterrupted(tmp_path: Path) -> None:
     two = plan(batch_tokens=512, threads=2)
     some = examples((200, 210, 190, 60, 205, 150, 70))
-    whole = TrainingLoop(network_of(tmp_path), some, (), two, seed=5).run()
+    whole = TrainingLoop(backend_of(tmp_path, two), some, (), two, seed=5).run()
     assert whole.steps > 4
-    half = TrainingLoop(network_of(tmp_path), some, (), two, seed=5)
+    half = TrainingLoop(backend_of(tmp_path, two), some, (), two, seed=5)
     done: list[LoopStep] = []
     half.run(done.append, lambda: len(done) == 3)
-    again = TrainingLoop(network_of(tmp_path), some, (), two, seed=5)
+    again = TrainingLoop(backend_of(tmp_path, two), some, (), two, seed=5)
     again.load_state(half.state())
     rest = again.run()
     for name, (a, b) in whole.factors.items():

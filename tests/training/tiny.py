@@ -25,7 +25,7 @@ def write_tiny(path: Path, kind: str = "llama", seed: int = 0, template: str = T
     writer.add_rope_freq_base(10000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(HIDDEN // HEADS)
-    tokens = [*_byte_letters(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokens = [*byte_letters(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
@@ -64,7 +64,7 @@ def write_tiny(path: Path, kind: str = "llama", seed: int = 0, template: str = T
     return path
 
 
-def _byte_letters() -> list[str]:
+def byte_letters() -> list[str]:
     """GPT-2's spelling of the 256 bytes."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     odd = [byte for byte in range(256) if byte not in plain]

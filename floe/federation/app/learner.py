@@ -20,6 +20,7 @@ from floe.federation.app.update import UpdateFactors
 from floe.llama.threads import choose_threads
 from floe.records import Precision, TrainPlan
 from floe.training.backends.cpu.base_weights import BaseWeights, read_base_weights
+from floe.training.backends.cpu.cpu_backend import CpuBackend
 from floe.training.backends.cpu.lora_parameters import Lora
 from floe.training.backends.cpu.network import LoraNetwork
 from floe.training.data.packing import Example, pack
@@ -97,10 +98,11 @@ class Learner:
                 long.
         """
         torch.set_num_threads(self._threads)
-        network = self._network(start, rank)
+        plan = self._plan(rank)
+        backend = CpuBackend(self._network(start, rank), plan.batch_tokens, plan.threads)
         # Nothing is held out here: the last step counts, and what is held out stays unseen.
         try:
-            result = TrainingLoop(network, examples, (), self._plan(rank), seed).run(
+            result = TrainingLoop(backend, examples, (), plan, seed).run(
                 stopped=lambda: time.monotonic() > deadline
             )
         except FloatingPointError as error:

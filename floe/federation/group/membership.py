@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from floe.adapters.architecture import read_architecture
+from floe.adapters.architecture import read_architecture, require_hand_written
 from floe.adapters.registry import model_sha256
 from floe.errors import FederationError
 from floe.extras import require
@@ -92,7 +92,11 @@ def group_settings(
         StoreError: the database cannot be used.
     """
     workload = Workload.of_tokens(_TOKENS_A_ROUND)
-    plan = choose_plan(load_or_measure_hardware(store), read_architecture(base), workload)
+    architecture = read_architecture(base)
+    require_hand_written(architecture)
+    # A group trains on the processor, and a graphics card's memory would allow another rank.
+    device = replace(load_or_measure_hardware(store), gpu=None, gpu_kind="")
+    plan = choose_plan(device, architecture, workload)
     return GroupSettings(
         address=address.strip(),
         certificate=str(certificate.resolve()),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from floe.adapters.architecture import Architecture
-from floe.adapters.lora_defaults import KEPT_TOKENS, MODULES, PROJECTION_GROUPS
+from floe.adapters.lora_defaults import KEPT_TOKENS, PROJECTION_GROUPS
 from floe.records import TrainPlan
 from floe.training.adapter_scale import CANDIDATE_SCALES
 from floe.training.data.packing import BIN_TOKENS, STRETCH, replica_count
@@ -32,6 +32,17 @@ MEMORY_FACTORS: Final[dict[str, float]] = {
     "process": 1.327, "weights": 0.506, "kept": 1.262, "passing": 8.149, "adapter": 1.472,
     "variety": 0.115,
 }  # fmt: skip
+
+
+AUTOGRAD_TIME_FACTORS: Final[dict[str, float]] = {
+    "start": 4.0, "load": 4.2, "products": 1.9, "factors": 1.5, "attention": 6.0, "values": 0.6,
+    "calls": 0.0, "blocks": 0.9,
+}  # fmt: skip
+AUTOGRAD_MEMORY_FACTORS: Final[dict[str, float]] = {
+    "process": 1.0, "weights": 1.0, "kept": 2.0, "passing": 3.0, "adapter": 1.0, "variety": 1.0,
+}  # fmt: skip
+_AUTOGRAD_PROCESS_MB: Final = 620.0
+"""Of torch, transformers and peft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,8 @@ def predict_seconds(
 ) -> float:
     """From the start of the trainer to its end, every epoch used."""
     work = time_work(device, architecture, plan, workload)
+    if plan.backend == "autograd":
+        return _weighted_sum(work, AUTOGRAD_TIME_FACTORS, {})
     return _weighted_sum(work, TIME_FACTORS, device.time_factors)
 
 
@@ -67,6 +80,8 @@ def predict_peak_mb(
 ) -> float:
     """Predict the peak memory of the trainer's process, 10^6 bytes."""
     work = memory_work(architecture, plan, workload)
+    if plan.backend == "autograd":
+        return _weighted_sum(work, AUTOGRAD_MEMORY_FACTORS, {})
     return _weighted_sum(work, MEMORY_FACTORS, device.memory_factors)
 
 
@@ -89,7 +104,7 @@ def time_work(
         `values`: 10^9 numbers for each core that pass through the rest of a layer; `calls`: 10^3
         layers.
     """
-    peak = device.gflops(plan.precision) * 1e9
+    peak = (device.gflops(plan.precision) if plan.device == "cpu" else device.gpu_gflops) * 1e9
     layers, total = min(plan.layers, architecture.layers), architecture.layers
     weights = _count_layer_parameters(architecture)
     # All scales count, although the choice often ends before the smallest: the dearest case.
@@ -112,7 +127,13 @@ def time_work(
     steps = _count_steps(plan, workload)
     numbers = 4 * architecture.hidden + 2 * queries + 5 * architecture.intermediate
     calls = passes / plan.batch_tokens + steps * layers
-    return {
+    # Each batch reads all blocks anew, once for each pass; the head is read in parts, twice more.
+    batches = steps * (4 if plan.checkpointing else 3) + (
+        evaluated / plan.batch_tokens if plan.blocks else 0
+    )
+    blocks = batches * (weights * total + head) / 1e9 if plan.blocks else 0.0
+    found = {"blocks": blocks} if plan.backend == "autograd" else {}
+    return found | {
         "start": device.load_seconds,
         "load": _count_parameters(architecture) / 1e8,
         "products": 2 * (passes * weights + rows * head) / peak,
@@ -138,8 +159,10 @@ def memory_work(
         `variety`: what the allocator and the kernels' caches keep of batches of ever new lengths,
         which grows slowly.
     """
-    size = 2 if plan.precision == "bfloat16" else 4
+    size = 4 if plan.precision == "float32" else 2
     layers = min(plan.layers, architecture.layers)
+    if plan.backend == "autograd":
+        return _autograd_memory(architecture, plan, workload, size)
     replicas = replica_count(plan.batch_tokens, plan.threads)
     longest = _longest_row(plan, workload)
     stretched = min(STRETCH * plan.batch_tokens, replicas * longest)
@@ -168,6 +191,34 @@ def memory_work(
     }
 
 
+def _autograd_memory(
+    architecture: Architecture, plan: TrainPlan, workload: Workload, size: int
+) -> dict[str, float]:
+    """Kinds of memory, 10^6 bytes; of the graphics card where one trains."""
+    a = architecture
+    layers = min(plan.layers, a.layers)
+    tokens = min(max(plan.batch_tokens, _longest_row(plan, workload)), workload.tokens)
+    inside = 6 * a.hidden + 4 * (a.heads + a.kv_heads) * a.head_size + 4 * a.intermediate
+    if a.kind == "gemma2":
+        inside += 3 * a.heads * tokens  # eager attention keeps its scores
+    kept = tokens * (a.hidden if plan.checkpointing else inside) * layers * size
+    weights = a.file_bytes if plan.blocks else _count_parameters(a) * size
+    return {
+        "process": _AUTOGRAD_PROCESS_MB if plan.device == "cpu" else 0.0,
+        "weights": weights / 1e6,
+        "kept": kept / 1e6,
+        "passing": (tokens * inside * size + LOGITS_BYTES) / 1e6,
+        "adapter": _count_plain_factors(a, plan) * 24 / 1e6,
+        "variety": 100.0,
+    }
+
+
+def _count_plain_factors(architecture: Architecture, plan: TrainPlan) -> int:
+    used = architecture.present_modules(plan.modules)
+    sizes = sum(sum(architecture.module_shape(module)) for module in used)
+    return plan.rank * sizes * min(plan.layers, architecture.layers)
+
+
 def _count_steps(plan: TrainPlan, workload: Workload) -> int:
     return math.ceil(workload.tokens / plan.batch_tokens) * plan.epochs
 
@@ -182,14 +233,16 @@ def _bin_length(plan: TrainPlan, workload: Workload) -> int:
 
 
 def _prefix_is_cached(architecture: Architecture, plan: TrainPlan, workload: Workload) -> bool:
-    size = 2 if plan.precision == "bfloat16" else 4
-    return plan.layers < architecture.layers and (
-        workload.tokens * architecture.hidden * size <= PREFIX_CACHE_BYTES
+    size = 4 if plan.precision == "float32" else 2
+    return (
+        plan.backend == "cpu"
+        and plan.layers < architecture.layers
+        and (workload.tokens * architecture.hidden * size <= PREFIX_CACHE_BYTES)
     )
 
 
 def _count_layer_parameters(architecture: Architecture) -> int:
-    return sum(math.prod(architecture.module_shape(module)) for module in MODULES)
+    return sum(math.prod(architecture.module_shape(module)) for module in architecture.modules)
 
 
 def _count_parameters(architecture: Architecture) -> int:

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from floe.child_environment import child_environment
 from floe.errors import TrainingError
 from floe.extras import require
+from floe.llama.free_memory import free_memory
 from floe.llama.threads import usable_cores
 from floe.records import Precision
 from floe.resources import IMPORT_ROOT
@@ -24,14 +24,18 @@ from floe.store import Store
 
 SETTING: Final = "training_device"
 _PATIENCE_SECONDS: Final = 120.0
+_MARGIN_MB: Final = 1000.0
+_LEAST_SHARE: Final = 0.5
+"""Of free memory that training may take, however little it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """Speeds in 10^9 operations a second, memory in 10^6 bytes.
 
-    `load_seconds`: until torch is there. `gpu`: its name if torch sees one; training itself runs
-    on the processor. `time_factors`, `memory_factors`: the constants of the cost model where it was
+    `load_seconds`: until torch is there. `gpu`: its name if torch sees one, `gpu_kind` torch's
+    name of its kind ("cuda"), `gpu_bfloat16`: whether it computes in that, `gpu_gflops` in half
+    precision. `time_factors`, `memory_factors`: the constants of the cost model where it was
     calibrated here (see `cost.py`). `measured_at`: seconds since the epoch (UTC).
     """
 
@@ -41,6 +45,10 @@ class Hardware:
     load_seconds: float
     measured_at: float
     gpu: str | None = None
+    gpu_kind: str = ""
+    gpu_memory_mb: float = 0.0
+    gpu_bfloat16: bool = False
+    gpu_gflops: float = 0.0
     time_factors: Mapping[str, float] = field(default_factory=dict)
     memory_factors: Mapping[str, float] = field(default_factory=dict)
 
@@ -77,6 +85,8 @@ def load_hardware(store: Store) -> Hardware | None:
     try:
         known = _HARDWARE.validate_python(kept)
     except ValidationError:  # nothing, or another version's
+        return None
+    if known.gpu and not known.gpu_kind:  # of a version that did not use it
         return None
     return known if known.cores == usable_cores() else None
 
@@ -127,5 +137,11 @@ def measure_hardware() -> Hardware:
 
 
 def free_memory_mb() -> float:
-    """Memory that is free now."""
-    return psutil.virtual_memory().available / 1e6
+    """Memory that is free now, to this process and what it starts."""
+    return free_memory().bytes / 1e6
+
+
+def allowed_memory_mb() -> float:
+    """Return what training may take of it: all but a margin for the chat and other programs."""
+    free = free_memory_mb()
+    return max(free - _MARGIN_MB, _LEAST_SHARE * free)

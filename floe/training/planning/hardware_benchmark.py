@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 _BEGAN = time.perf_counter()
 
@@ -17,6 +17,41 @@ from floe.training.backends.cpu.prepacked_linear import PrepackedLinear  # noqa:
 
 _SIZE: Final = 1024
 _SECONDS: Final = 0.4
+
+
+def accelerator() -> dict[str, Any]:
+    """Describe the graphics card that torch can train on, with its speed; nothing without one."""
+    if torch.cuda.is_available():
+        kind, name = "cuda", torch.cuda.get_device_name(0)
+        memory, halves = torch.cuda.mem_get_info(0)[1], torch.cuda.is_bf16_supported()
+    elif torch.backends.mps.is_available():
+        kind, name = "mps", "Apple GPU"
+        memory, halves = torch.mps.recommended_max_memory(), True
+    elif torch.xpu.is_available():
+        kind, name = "xpu", torch.xpu.get_device_name(0)
+        memory, halves = torch.xpu.get_device_properties(0).total_memory, True
+    else:
+        return {}
+    dtype = torch.bfloat16 if halves else torch.float16
+    return {
+        "gpu": name,
+        "gpu_kind": kind,
+        "gpu_memory_mb": memory / 1e6,
+        "gpu_bfloat16": halves,
+        "gpu_gflops": accelerator_gflops(torch.device(kind), dtype),
+    }
+
+
+def accelerator_gflops(device: torch.device, dtype: torch.dtype) -> float:
+    """Return the speed of products of two square matrices there, in 10^9 operations a second."""
+    size = 4 * _SIZE
+    a = torch.randn(size, size, device=device).to(dtype)
+    best = float("inf")
+    for _ in range(5):
+        began = time.perf_counter()
+        torch.mm(a, a)[0, 0].item()  # waits for the device
+        best = min(best, time.perf_counter() - began)
+    return 2 * size**3 / best / 1e9
 
 
 def gflops(dtype: torch.dtype) -> float:
@@ -40,13 +75,12 @@ def gflops(dtype: torch.dtype) -> float:
 def main() -> None:
     """Print what was found."""
     load_seconds = time.perf_counter() - _BEGAN
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
     json.dump(
         {
             "float32_gflops": gflops(torch.float32),
             "bfloat16_gflops": gflops(torch.bfloat16),
             "load_seconds": load_seconds,
-            "gpu": gpu,
+            **accelerator(),
         },
         sys.stdout,
     )

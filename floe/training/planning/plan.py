@@ -15,18 +15,22 @@ from floe.adapters.lora_defaults import DEFAULT_SHAPE, AdapterShape
 from floe.errors import TrainingError
 from floe.records import TrainPlan
 from floe.training.data.tokenisation import Encoder, row_of
+from floe.training.planning.backend_choice import (
+    ANY_BACKEND,
+    BackendChoice,
+    BackendWish,
+    choose_backend,
+)
 from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
 from floe.training.planning.hardware import (
     Hardware,
+    allowed_memory_mb,
     free_memory_mb,
 )
 from floe.training.trial.base_answers import count_replayed
 from floe.units import format_duration, format_gigabytes
 
 DEADLINE_SECONDS: Final = 60.0
-MAX_MEMORY_MB: Final = 2000.0
-"""A personal adapter never needs more; what is free beyond that is left to other programs."""
-_FREE_MEMORY_SHARE: Final = 0.6
 _SAFETY_FACTOR: Final = 1.1
 """Predictions are trusted to so much."""
 LEARNING_RATE: Final = 3e-3
@@ -71,6 +75,7 @@ def choose_plan(
     memory_limit_mb: float | None = None,
     deadline_s: float = DEADLINE_SECONDS,
     max_rank: int | None = None,
+    wish: BackendWish = ANY_BACKEND,
 ) -> TrainPlan:
     """Choose the plan that learns the most within both limits, with its reason.
 
@@ -80,18 +85,24 @@ def choose_plan(
         device: what was measured; `with_cores` makes it a weaker one.
         architecture: of the base model.
         workload: what there is to learn.
-        memory_limit_mb: 10^6 bytes of the whole process; None: a share of what is free now.
+        memory_limit_mb: 10^6 bytes of the whole process, or of the graphics card where that
+            trains; None: what is free now less a margin.
         deadline_s: seconds from the press of the button.
         max_rank: of the adapter; None: the table's own.
+        wish: back end and device that were asked for.
 
     Raises:
-        TrainingError: the memory suffices for no plan.
+        TrainingError: there is no such back end or device for this model, or the memory suffices
+            for no plan.
     """
-    free = free_memory_mb() if memory_limit_mb is None else None
-    limit = min(MAX_MEMORY_MB, free * _FREE_MEMORY_SHARE) if free is not None else memory_limit_mb
-    assert limit is not None
-    limits = Limits(limit, deadline_s, free)
-    priced = list(_price_plans(device, architecture, workload, max_rank))
+    choice = choose_backend(device, architecture, wish)
+    free = free_memory_mb() if choice.memory_mb is None else choice.memory_mb
+    allowed = allowed_memory_mb() if choice.memory_mb is None else choice.memory_mb
+    if memory_limit_mb is not None:
+        limits = Limits(memory_limit_mb, deadline_s)
+    else:
+        limits = Limits(allowed, deadline_s, free)
+    priced = list(_price_plans(device, architecture, workload, max_rank, choice))
     return _pick_plan(priced, limits, device, architecture.layers)
 
 
@@ -103,11 +114,12 @@ def smaller_plan(
     Returns:
         A plan that is predicted to need a good deal less, or None if there is none.
     """
+    choice = BackendChoice(failed.backend, failed.device, failed.precision, failed.backend_reason)
     excess = max(1.0, limit_mb / failed.peak_mb) * _SAFETY_FACTOR
     priced = [
         (learns, plan)
         for learns, plan in _price_plans(
-            device, architecture, Workload.of_tokens(failed.rows_tokens), failed.rank
+            device, architecture, Workload.of_tokens(failed.rows_tokens), failed.rank, choice
         )
         if plan.peak_mb < 0.85 * failed.peak_mb
     ]
@@ -146,26 +158,37 @@ def workload_of(base: Path, lines: Sequence[dict[str, Any]]) -> tuple[Workload, 
 
 
 def _price_plans(
-    device: Hardware, architecture: Architecture, workload: Workload, max_rank: int | None
+    device: Hardware,
+    architecture: Architecture,
+    workload: Workload,
+    max_rank: int | None,
+    choice: BackendChoice,
 ) -> Iterator[tuple[float, TrainPlan]]:
     """Every plan of the table with its price, and how much it is expected to learn."""
     wanted = next(
         (b for b in _BATCH_TOKENS if workload.tokens >= _MIN_STEPS * b), _BATCH_TOKENS[-1]
     )
+    # Weights that are read anew for each batch take more time, so that is for little memory alone.
+    blocks_too = choice.backend == "autograd" and choice.device == "cpu"
     table = product(
-        _ADAPTER_SHAPES, _EPOCH_VALUE.items(), _BATCH_TOKENS, (False, True), (_SEQUENCE_LENGTH, 256)
+        _ADAPTER_SHAPES,
+        _EPOCH_VALUE.items(),
+        _BATCH_TOKENS,
+        (False, True),
+        (_SEQUENCE_LENGTH, 256),
+        (False, True) if blocks_too else (False,),
     )
-    for (shape, size), (epochs, passes), batch, checkpointing, length in table:
+    for (shape, size), (epochs, passes), batch, checkpointing, length, blocks in table:
         rank = min(shape.rank, max_rank or shape.rank)
         plan = TrainPlan(
             rank,
             shape.alpha * rank / shape.rank,
-            shape.modules,
+            architecture.present_modules(shape.modules),
             shape.layers(architecture.layers),
             batch,
             min(length, architecture.context),
             checkpointing,
-            device.precision,
+            choice.precision,
             epochs,
             LEARNING_RATE,
             device.cores,
@@ -173,6 +196,10 @@ def _price_plans(
             0.0,
             0.0,
             "",
+            backend=choice.backend,
+            device=choice.device,
+            blocks=blocks,
+            backend_reason=choice.reason,
         )
         # Other batches than wanted, and rows cut short, teach a little less.
         learns = size * passes * (1.0 if batch == wanted else 0.97)
@@ -223,6 +250,8 @@ def _explain(
     )
     passes = "one pass" if plan.epochs == 1 else f"{plan.epochs} passes"
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
+    if plan.device != "cpu":
+        cores = f"the graphics card ({device.gpu})"
     return (
         f"rank {plan.rank} on {_describe_projections(plan, layers)}, "
         f"{plan.batch_tokens} tokens a batch, {passes}, about {format_duration(plan.seconds)} and "

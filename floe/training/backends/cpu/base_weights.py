@@ -16,7 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from floe.adapters.architecture import Architecture, architecture_of
+from floe.adapters.architecture import (
+    Architecture,
+    architecture_of,
+    require_hand_written,
+)
 from floe.adapters.lora_defaults import GGUF_NAMES, MODULES
 from floe.errors import ModelError
 from floe.llama.gguf_checks import check_model
@@ -77,6 +81,7 @@ def read_base_weights(
     check_model(path)
     reader = ModelHeader(path)
     architecture = architecture_of(reader, path)
+    require_hand_written(architecture)
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     unread = set(tensors)
 

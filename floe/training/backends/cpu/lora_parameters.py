@@ -17,7 +17,8 @@ from torch import Tensor
 
 from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import PROJECTION_GROUPS
-from floe.adapters.lora_factors import Factors, module_name, truncate
+from floe.adapters.lora_factors import Factors, module_name
+from floe.training.backends.factor_views import draw_start, fill_factors
 
 _Place = tuple[int, str, tuple[int, int], tuple[int, int], tuple[slice, slice]]
 """Layer, group, shapes of A and B, and where both lie in the flat vector."""
@@ -135,10 +136,7 @@ class Lora:
             start = end
         self.gradient, self.layers = self._groups()
         self.parameters.grad = self.gradient
-        generator = torch.Generator().manual_seed(seed)
-        for a, _ in self._views.values():
-            # As peft does: uniform, kaiming with a = sqrt(5), which is 1 / sqrt(inputs).
-            a.uniform_(-1 / math.sqrt(a.shape[1]), 1 / math.sqrt(a.shape[1]), generator=generator)
+        draw_start(self._views, seed)
         self.refresh()
 
     def _groups(self) -> tuple[Tensor, dict[int, dict[str, Group]]]:
@@ -192,13 +190,5 @@ class Lora:
         approximation is taken (truncated SVD of the product). Modules without a place here are
         left out, those not given start fresh.
         """
-        for name, (a, b) in self._views.items():
-            if name not in factors:
-                continue
-            from_a, from_b = factors[name]
-            if from_a.shape[0] > self.rank:
-                from_a, from_b = truncate(from_a, from_b, self.rank)
-            rank = from_a.shape[0]
-            a[:rank] = torch.from_numpy(np.ascontiguousarray(from_a))
-            b[:, :rank] = torch.from_numpy(np.ascontiguousarray(from_b))
+        fill_factors(self._views, factors, self.rank)
         self.refresh()

@@ -151,6 +151,23 @@ class LoraNetwork:
     @torch.inference_mode()  # no bookkeeping for autograd, which is not used
     def target_losses(self, batch: Batch, x: Tensor) -> Tensor:
         """Loss of each target in nats, unweighted; `x` as in `loss`."""
+        x = self._upper_layers(batch, x)
+        hidden, _ = self._final(x[batch.positions])
+        losses, _ = self._cross_entropy(hidden, batch, backward=False)
+        return losses
+
+    @torch.inference_mode()  # no bookkeeping for autograd, which is not used
+    def logits(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits (n, vocabulary) after each of `tokens` (n,)."""
+        one = Example(
+            tokens.astype(np.int32), tokens.astype(np.int32), np.ones(len(tokens), np.float32), 0
+        )
+        batch = self.batch([one], ((0,),))
+        hidden, _ = self._final(self._upper_layers(batch, self.frozen_prefix(batch)))
+        found: NDArray[np.float32] = self.base.head.forward(hidden).float().numpy()
+        return found
+
+    def _upper_layers(self, batch: Batch, x: Tensor) -> Tensor:
         for i in range(self.lora.first_layer, self.base.architecture.layers):
             self._watch(self._layer_bytes(batch))
             x, _ = layers.forward(
@@ -160,9 +177,7 @@ class LoraNetwork:
                 x,
                 batch.layout,
             )
-        hidden, _ = self._final(x[batch.positions])
-        losses, _ = self._cross_entropy(hidden, batch, backward=False)
-        return losses
+        return x
 
     @torch.inference_mode()  # no bookkeeping for autograd, which is not used
     def step(

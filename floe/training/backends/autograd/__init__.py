@@ -1,0 +1,1 @@
+"""A training step by transformers, peft and torch's autograd, on any device that torch knows."""
