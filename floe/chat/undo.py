@@ -12,6 +12,7 @@ from typing import Final
 from floe.errors import StoreError
 from floe.store import Store
 from floe.store.deletion import DeletedRows, delete_branch, delete_chats, restore_rows
+from floe.training.fusion_weight import add_request, midnight
 
 UNDO_SECONDS: Final = 60.0
 
@@ -21,6 +22,7 @@ class Deletion:
     """What was deleted: a sentence for the person, and the conversation that it was part of.
 
     `conversation_id`: where to go once it is back. `drafts`: what was begun in deleted chats.
+    `requests`: cloud requests of that day which went with the answers.
     """
 
     number: int
@@ -29,6 +31,8 @@ class Deletion:
     rows: DeletedRows
     at: float
     drafts: tuple[tuple[int, str], ...] = ()
+    day: float = 0.0
+    requests: int = 0
 
 
 class UndoableDeletions:
@@ -52,16 +56,20 @@ class UndoableDeletions:
 
     def delete_chats(self, ids: Sequence[int], drafts: Sequence[tuple[int, str]] = ()) -> None:
         """Delete conversations; `drafts` are kept with them."""
+        day, before = self._requests_today()
         rows = delete_chats(self._store, ids)
+        requests = self._keep_counted(day, before)
         said = "The chat is deleted." if len(ids) == 1 else f"{len(ids)} chats are deleted."
-        self._keep(said, ids[0], rows, drafts)
+        self._keep(said, ids[0], rows, drafts, day, requests)
 
     def delete_message(self, message_id: int, conversation_id: int) -> None:
         """Delete a message and all that follows it."""
+        day, before = self._requests_today()
         rows = delete_branch(self._store, message_id)
+        requests = self._keep_counted(day, before)
         count = len(rows.tables["messages"])
         said = "The message is deleted." if count == 1 else f"{count} messages are deleted."
-        self._keep(said, conversation_id, rows, ())
+        self._keep(said, conversation_id, rows, (), day, requests)
 
     def undo(self, number: int) -> Deletion:
         """Put back what deletion `number` took.
@@ -73,15 +81,41 @@ class UndoableDeletions:
         if last is None or last.number != number:
             raise StoreError("It is too late to undo this: it has been deleted for good.")
         restore_rows(self._store, last.rows)
+        if last.requests and last.day == midnight():
+            add_request(self._store, -last.requests)  # the answers themselves count again
         with self._lock:
             self._last = None
         return last
 
+    def _requests_today(self) -> tuple[float, int]:
+        day = midnight()
+        return day, self._store.cloud_requests_since(day)
+
+    def _keep_counted(self, day: float, before: int) -> int:
+        """Count on what the deleted answers asked: the budget of a day is not won back."""
+        gone = max(0, before - self._store.cloud_requests_since(day))
+        if gone:
+            add_request(self._store, gone)
+        return gone
+
     def _keep(
-        self, said: str, conversation_id: int, rows: DeletedRows, drafts: Sequence[tuple[int, str]]
+        self,
+        said: str,
+        conversation_id: int,
+        rows: DeletedRows,
+        drafts: Sequence[tuple[int, str]],
+        day: float,
+        requests: int,
     ) -> None:
         with self._lock:
             self._count += 1
             self._last = Deletion(
-                self._count, said, conversation_id, rows, self._clock(), tuple(drafts)
+                self._count,
+                said,
+                conversation_id,
+                rows,
+                self._clock(),
+                tuple(drafts),
+                day,
+                requests,
             )

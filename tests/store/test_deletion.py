@@ -11,6 +11,7 @@ from floe.memory.memory import Memory
 from floe.records import AnswerStats
 from floe.store import Store
 from floe.store.deletion import delete_branch, delete_chats, restore_rows
+from floe.training.fusion_weight import midnight, requests_since
 from tests.store.chats import STEP, chat, rows, streaming, texts
 
 EVERYTHING = "SELECT * FROM {} ORDER BY 1, 2"
@@ -167,3 +168,23 @@ def test_the_answers_kept_figures_come_back(store: Store) -> None:
     store.finish_answer(answer.id, content="x", status="complete", stats=stats, notices=("a",))
     restore_rows(store, delete_branch(store, answer.id))
     assert store.message(answer.id).stats == stats
+
+
+def test_what_deleted_answers_asked_stays_in_the_budget_of_the_day(store: Store) -> None:
+    answer = streaming(store)
+    stats = AnswerStats(cloud_requests=3)
+    store.finish_answer(answer.id, content="x", status="complete", stats=stats, notices=())
+    deletions = UndoableDeletions(store)
+
+    def spent() -> int:
+        return store.cloud_requests_since(midnight()) + requests_since(store, midnight())
+
+    assert spent() == 3
+    deletions.delete_message(answer.id, answer.conversation_id)
+    assert spent() == 3
+    last = deletions.last
+    assert last is not None
+    deletions.undo(last.number)
+    assert spent() == 3
+    deletions.delete_chats([answer.conversation_id])
+    assert spent() == 3
