@@ -181,12 +181,8 @@ class Application:
                 shared = self.assistant.cloud.choice.base_url == STAND_IN
                 model = _load_model(settings, shared=shared)
                 try:
-                    # Found out now, not while the first answer is waited for.
-                    logger.info(
-                        "batches: bit-exact to %d, size-invariant from %d",
-                        model.bit_exact_batch_size,
-                        model.batch_invariant_min_size,
-                    )
+                    # Measured now, not while the first answer is waited for.
+                    _ = model.bit_exact_batch_size, model.batch_invariant_min_size
                     model_sha256(self.store, model.path)
                     self._check_idle()
                     self.assistant.use_model(model, settings)
@@ -199,6 +195,15 @@ class Application:
             keep_chosen_model(self.store, name)
         finally:
             self._replacing.release()
+
+    def check_model_stays(self) -> None:
+        """Refuse long work on a model that is about to be replaced.
+
+        Raises:
+            ModelError: another one is being loaded.
+        """
+        if self.model_switch.running:
+            raise ModelError("Another model is being loaded. Wait until it is in use.")
 
     def why_kept(self, path: Path) -> str:
         """Return the reason why a model's file may not be deleted; empty: it may."""
@@ -221,6 +226,7 @@ class Application:
         Raises:
             ModelError: it is in use, lies elsewhere, or cannot be deleted.
         """
+        self.check_model_stays()  # it may be this very file
         folder = self.settings.models_dir.resolve()
         if path.absolute().parent.resolve() != folder or path.suffix != ".gguf":
             raise ModelError(

@@ -28,7 +28,7 @@ from floe.chat.turn_prompts import TurnPrompts
 from floe.chat.turn_routes import TurnRoutes, is_local_only, stays_here, was_kept
 from floe.cloud.link import CloudLink
 from floe.config import Settings
-from floe.errors import PromptError, StoreError
+from floe.errors import ModelError, PromptError, StoreError
 from floe.fusion.decoder import Controls
 from floe.fusion.scoring.scores import Scores
 from floe.fusion.scoring.teacher_forcing import RowAfter
@@ -104,6 +104,7 @@ class Assistant:
         rescue.restore_recovery_files(store)
         self._writer = AnswerWriter(store, ended=self._release_turn)
         self._unstored = itertools.count(1)
+        self._stopping = False
         self._kept_here: dict[bytes, None] = {}
         self._marking = threading.Lock()
         # Held while a prompt is built and its turn gets a place, so that no turn of one model is
@@ -135,7 +136,8 @@ class Assistant:
         self._active_adapters, self._prompts, self._decoder = active, prompts, decoder
 
     def stop(self) -> None:
-        """Stop every answer that is being written."""
+        """Stop every answer that is being written, and all that still come: Floe ends."""
+        self._stopping = True
         for turn in list(self._turns.values()):
             turn.stop()
 
@@ -396,17 +398,29 @@ class Assistant:
         return self._active_adapters.kind_of(question)
 
     def score(
-        self, prompt: Prompt, tokens: Sequence[int], rows: RowAfter, *, shared: bool
+        self,
+        prompt: Prompt,
+        tokens: Sequence[int],
+        rows: RowAfter,
+        *,
+        shared: bool,
+        model: LlamaModel,
     ) -> Scores:
         """Score a given answer as both models read it, see `ActiveAdapters.score`, between turns.
 
+        `model`: the one that the tokens are of.
+
         Raises:
-            ModelError: an adapter does not fit.
+            ModelError: an adapter does not fit, or another model is in use by now.
             PromptError: both together do not fit.
         """
-        return self._worker.submit(
-            self._active_adapters.score, prompt, tokens, rows, shared=shared
-        ).result()
+
+        def score() -> Scores:
+            if self.model is not model:
+                raise ModelError("Another model answers now. Fit the weight again.")
+            return self._active_adapters.score(prompt, tokens, rows, shared=shared)
+
+        return self._worker.submit(score).result()
 
     def _check(self, text: str, conversation_id: int | None) -> None:
         if not text.strip():
@@ -491,6 +505,8 @@ class Assistant:
             on = question is not None and is_local_only(self.store, question)
             if passage.guard is not None and on:
                 passage.guard.close(_SWITCHED)
+            if self._stopping:
+                turn.stop()
             self._worker.submit(self._run, turn, prompt, passage, options, adapters=adapters)
         except BaseException:
             turn.finish("failed")

@@ -119,3 +119,8 @@ class UndoableDeletions:
                 day,
                 requests,
             )
+        # Also where no page asks any more: what is deleted does not stay in memory for long.
+        timer = threading.Timer(UNDO_SECONDS + 1, lambda: self.last)
+        timer.daemon = True
+        timer.start()
+        self._store.checkpoint()  # last, because it may fail: then the deletion can be undone still

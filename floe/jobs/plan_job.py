@@ -27,8 +27,9 @@ _WORKING: Final = "Looking at what this device can do."
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """Rows, by their fingerprint, and limits of a plan to make; None: as the device allows."""
+    """Base, rows by their fingerprint, and limits of a plan; None: as the device allows."""
 
+    base: Path
     fingerprint: str
     memory_mb: int | None
     deadline_s: int | None
@@ -87,8 +88,8 @@ class PlanJob:
         wish: BackendWish = ANY_BACKEND,
     ) -> None:
         """Make a plan for these rows and limits, unless it is there or in the making."""
-        request = PlanRequest(data.fingerprint, memory_mb, deadline_s, wish)
         with self._lock:
+            request = PlanRequest(self._base, data.fingerprint, memory_mb, deadline_s, wish)
             if self._view is not None and self._view.request == request:
                 return
             self._view = PlanView(request, None, _WORKING, running=True)
@@ -125,8 +126,8 @@ class PlanJob:
         try:
             data.check()
             # First what is quickly said: whether this kind of model can be trained at all.
-            architecture = read_architecture(self._base)
-            workload, refused = self._count(data)
+            architecture = read_architecture(request.base)
+            workload, refused = self._count(request.base, data)
             plan = choose_plan(
                 load_or_measure_hardware(self._store),
                 architecture,
@@ -135,7 +136,7 @@ class PlanJob:
                 deadline_s=request.deadline_s or NO_DEADLINE,
                 wish=request.wish,
             )
-            check_parity(self._store, self._base, plan)
+            check_parity(self._store, request.base, plan)
         except FloeError as error:
             return PlanView(request, None, str(error))
         sentence = f"{plan.reason[:1].upper()}{plan.reason[1:]}."
@@ -157,8 +158,7 @@ class PlanJob:
             if self._view is not None and self._view.running:
                 self._view = PlanView(self._view.request, None, problem)
 
-    def _count(self, data: Dataset) -> tuple[Workload, tuple[str, ...]]:
-        base = self._base
+    def _count(self, base: Path, data: Dataset) -> tuple[Workload, tuple[str, ...]]:
         key = f"{base} {data.fingerprint}"
         if self._counted is None or self._counted[0] != key:
             self._counted = key, *workload_of(base, data.lines())

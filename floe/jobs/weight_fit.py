@@ -133,7 +133,7 @@ class WeightFitJob:
             self._settings.rule,
             model,
             answers,
-            partial(self._assistant.score, shared=shared),
+            partial(self._assistant.score, shared=shared, model=model),
             max_requests=left,
             shared_vocabulary=shared,
             kind_of=self._assistant.kind_of,

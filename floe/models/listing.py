@@ -85,7 +85,10 @@ def _from_catalog(entry: CatalogEntry, models_dir: Path) -> ListedModel:
     size = file_size(path)
     problem = ""
     if size and size != entry.size:
-        problem = f"{path.name} has {size:,} bytes instead of {entry.size:,}. Download it again."
+        problem = (
+            f"{path.name} has {size:,} bytes instead of {entry.size:,}. "
+            "Delete it, then download it again."
+        )
     return ListedModel(
         name=entry.id,
         title=entry.title,

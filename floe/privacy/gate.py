@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
-from floe.errors import FloeError
+from floe.errors import FloeError, StoreError
 from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import MEMORY, Examiner, Guard
 from floe.privacy.lexicon import NAME, Found, bare, is_title
@@ -190,7 +190,13 @@ class Gate:
         """Mark an answer that the person reworded, if the one before holds what memory found."""
         if message.edited_from is None:
             return message
-        origin = self._store.message(message.edited_from)
+        try:
+            origin = self._store.message(message.edited_from)
+        except StoreError as error:
+            if error.failure != "deleted":
+                raise
+            # Nobody can say any more what it held.
+            return replace(message, private=(*(message.private or ()), MEMORY))
         if MEMORY not in (origin.private or ()):
             return message
         return replace(message, private=(*(message.private or ()), MEMORY))

@@ -19,10 +19,11 @@ from floe.store.text import segment
 Rows = list[tuple[Any, ...]]
 
 _BELOW: Final = """
-    WITH RECURSIVE below(id) AS (
-        SELECT id FROM messages WHERE id = ?
+    WITH RECURSIVE below(id, chat) AS (
+        SELECT id, conversation_id FROM messages WHERE id = ?
         UNION ALL
-        SELECT c.id FROM messages c JOIN below ON c.parent_id = below.id)
+        SELECT c.id, c.conversation_id FROM messages c
+            JOIN below ON c.conversation_id = below.chat AND c.parent_id = below.id)
     SELECT id FROM below
 """
 
@@ -61,7 +62,11 @@ class DeletedRows:
 
 
 def delete_chats(store: Store, ids: Sequence[int]) -> DeletedRows:
-    """Delete conversations, from the file's bytes too; returns what `restore_rows` needs."""
+    """Delete conversations, from the file's bytes too once the log is written back.
+
+    Returns:
+        What `restore_rows` needs.
+    """
     with store.writing() as db:
         with _doomed(db):
             db.conn.executemany("INSERT INTO doomed_chats VALUES (?)", [(each,) for each in ids])
@@ -72,7 +77,6 @@ def delete_chats(store: Store, ids: Sequence[int]) -> DeletedRows:
             kept = _copy(db, {**_OF_CHATS, **_OF_MESSAGES})
             db.execute("DELETE FROM conversations WHERE id IN (SELECT id FROM doomed_chats)")
         wipe_deleted(db)
-    store.checkpoint()
     return kept
 
 
@@ -96,6 +100,12 @@ def delete_branch(store: Store, message_id: int) -> DeletedRows:
         with _doomed(db):
             db.execute(f"INSERT INTO doomed {_BELOW}", [message_id])
             kept = _copy(db, _OF_MESSAGES)
+            # What was found private in an answer holds for a rewriting of it that stays.
+            db.execute(
+                "UPDATE messages SET private ="
+                " (SELECT o.private FROM messages o WHERE o.id = messages.edited_from)"
+                " WHERE private IS NULL AND edited_from IN (SELECT id FROM doomed)"
+            )
             db.execute("DELETE FROM messages WHERE id IN (SELECT id FROM doomed)")
         there = db.execute("SELECT 1 FROM messages WHERE id = ?", [leaf_id]).fetchone()
         if there is None:
@@ -104,7 +114,6 @@ def delete_branch(store: Store, message_id: int) -> DeletedRows:
                 [_leaf_after(db, conversation_id, parent_id), conversation_id],
             )
         wipe_deleted(db)
-    store.checkpoint()
     return DeletedRows(kept.tables, kept.columns, ((conversation_id, leaf_id),))
 
 

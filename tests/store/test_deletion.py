@@ -51,6 +51,7 @@ def test_deleted_chats_leave_no_word_in_the_file_and_come_back_whole(
     first, second = fill(store)
     before = everything(path)
     gone = delete_chats(store, [first, second])
+    store.checkpoint()
     assert {table: found for table, found in everything(path).items() if found} == {}
     for file in path.parent.glob(f"{path.name}*"):
         assert b"Xylona" not in file.read_bytes()

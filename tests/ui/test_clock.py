@@ -49,7 +49,7 @@ class Instant:
         self.planned: PlanView | None = None
 
     def request(self, data: Dataset, memory_mb: int | None, deadline_s: int | None) -> None:
-        request = PlanRequest(data.fingerprint, memory_mb, deadline_s)
+        request = PlanRequest(Path("model.gguf"), data.fingerprint, memory_mb, deadline_s)
         self.planned = PlanView(request, None, f"A plan for {len(data.used)} answers.")
 
     def view(self) -> PlanView | None:

@@ -86,7 +86,7 @@ _INTRODUCES: Final = regex.compile(
     regex.I,
 )
 _REQUEST: Final = regex.compile(
-    r"[?？:：؟]\s*\Z|\b(?:please|enter|give|tell|provide|need|send|share|type|let me know|bitte|podaj|indiquez|donnez|indique|dime|geef|inserisca|укажите|напишите)\b|请|ください|주세요",
+    r"[?？:：؟][^?？\n]{0,40}\Z|\b(?:please|enter|give|tell|provide|need|send|share|type|let me know|bitte|podaj|indiquez|donnez|indique|dime|geef|inserisca|укажите|напишите)\b|请|ください|주세요",
     regex.I,
 )
 """A question or a request; a statement asks for nothing, whatever its words resemble."""
@@ -307,7 +307,7 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
         places = stretch.words_for(kind)
         if kind == _PASSWORD:
             # What opens a door is no word of the language; "login is" needs no placeholder.
-            places = [at for at in places if _may_open(text[slice(*at)])]
+            places = [at for at in places if _may_open(text[slice(*at)])] or places
         for start, end in _joined(text, places[:_WORDS_SHOWN]):
             # Less than any identifier: where both stand, it is the name that has to be masked.
             yield Sign(start, end, kind, min(_FAINT, stretch.private))

@@ -234,12 +234,13 @@ def _as_said(messages: Sequence[Message]) -> tuple[ChatMessage, ...]:
 def _rewritten(store: Store, conversation_id: int) -> dict[int, Message]:
     """Find the latest rewriting of each answer, by the id of the answer that it replaces.
 
-    What was found private in the original holds for a rewriting that nobody has looked at.
+    What was found private in the original holds for a rewriting that nobody has looked at. A
+    rewriting whose original was deleted stands for itself.
     """
     with store.reading() as db:
         ids = db.execute(
-            "SELECT id FROM messages WHERE conversation_id = ? AND edited_from IS NOT NULL"
-            " ORDER BY id",
+            "SELECT id FROM messages WHERE conversation_id = ?"
+            " AND edited_from IN (SELECT id FROM messages) ORDER BY id",
             [conversation_id],
         ).fetchall()
     rewritten: dict[int, Message] = {}

@@ -164,10 +164,12 @@ class ChatActions:
 
     def keep_draft(self, session: Session, event: gr.EventData) -> None:
         """Remember what is being typed, for the conversation that the page shows."""
-        with suppress(PageError):
+        with suppress(PageError, StoreError):
             asked = read_asked(event, DraftAsked)
             if asked.text != session.sent and len(asked.text) <= LONGEST_DRAFT:
                 session.sent = ""
+                if asked.conversation is not None:
+                    self._store.conversation(asked.conversation)  # it may have been deleted
                 self._drafts.keep(asked.conversation, asked.text)
 
     def follow(self, session: Session) -> Changes:

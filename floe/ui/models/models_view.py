@@ -11,6 +11,7 @@ from floe.llama.free_memory import FreeMemory, free_memory
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import ModelFile, load_catalog
 from floe.models.device_fit import guess_memory_mb, guess_speed, judge_fit
+from floe.models.download import file_size
 from floe.models.listing import ListedModel, describe_file, list_models
 from floe.ui.page_values import (
     HubValue,
@@ -159,9 +160,10 @@ def _download(view: DownloadView) -> ModelDownloadValue:
 
 def _speed(size: int, model: LlamaModel) -> str:
     """Guess from the model in use, which was timed when it was loaded."""
-    if model.step_seconds is None or not size:
+    known = file_size(model.path)  # 0: somebody has deleted it meanwhile
+    if model.step_seconds is None or not size or not known:
         return ""
-    speed = guess_speed(size, model.path.stat().st_size, model.step_seconds)
+    speed = guess_speed(size, known, model.step_seconds)
     return (
         f"about {speed:.2g} tokens a second"
         if speed < 10

@@ -59,6 +59,7 @@ class PersonalActions:
     def __init__(
         self, application: Application, parts: PersonalParts, listing: gr.HTML, save: gr.HTML
     ) -> None:
+        self._application = application
         self._assistant = application.assistant
         self._store = application.store
         self._settings = application.settings
@@ -119,6 +120,7 @@ class PersonalActions:
     @show_errors
     def start_run(self) -> Changes:
         """Train by the plan that is shown."""
+        self._application.check_model_stays()
         data = chosen_dataset(self._store, self._settings.system_prompt)
         data.check()
         planned = self._planned(data)
@@ -145,6 +147,7 @@ class PersonalActions:
     @show_errors
     def resume(self) -> Changes:
         """Go on where it stopped."""
+        self._application.check_model_stays()
         run = self._runs.latest()
         if run is not None:
             self._runs.resume(run.id)
