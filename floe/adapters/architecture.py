@@ -86,8 +86,8 @@ def require_hand_written(architecture: Architecture) -> None:
     """
     if architecture.slow_reason:
         raise ModelError(
-            "The cpu back end, which groups train with, cannot be used: "
-            f"{architecture.slow_reason}. Choose a model of the kind llama or qwen2."
+            f"This model cannot be used for that: {architecture.slow_reason}. Choose a model of the "
+            "kind llama or qwen2."
         )
 
 
@@ -150,7 +150,7 @@ def architecture_of(reader: ModelHeader, path: Path) -> Architecture:
 
 def _slow_reason(kind: str, *, stretched: bool) -> str:
     if not FAMILIES[kind].hand_written:
-        return f"there are no hand-written passes for models of the kind “{kind}”"
+        return f"the quicker way of training does not know models of the kind “{kind}”"
     if stretched:
-        return "the hand-written passes do not know stretched positions"
+        return "the quicker way of training does not know stretched positions"
     return ""

@@ -29,6 +29,7 @@ from floe.models.catalog import resolve_model
 from floe.records import TrainPlan
 from floe.resources import IMPORT_ROOT
 from floe.training.data.tokenisation import Encoder, read_rows
+from floe.training.planning.backend_choice import BackendWish
 from floe.training.planning.flops import TokenCounts, training_flops
 from floe.training.planning.hardware import Hardware, measure_hardware
 from floe.training.planning.plan import choose_plan, workload_of
@@ -46,7 +47,8 @@ def run() -> dict[str, object]:
     _say("measuring this device")
     device = measure_hardware()
     architecture = read_architecture(base)
-    plan = choose_plan(device, architecture, workload_of(base, lines)[0])
+    workload, _ = workload_of(base, lines)
+    plan = choose_plan(device, architecture, workload, wish=BackendWish("cpu"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _say(plan.reason)

@@ -60,11 +60,13 @@ def plan_for(base: Path) -> TrainPlan:
     Raises:
         ModelError: the model is of a kind that cannot be trained.
     """
+    architecture = read_architecture(base)
     return TrainPlan(
         rank=DEFAULT_SHAPE.rank,
         alpha=DEFAULT_SHAPE.alpha,
-        modules=DEFAULT_SHAPE.modules,
-        layers=DEFAULT_SHAPE.layers(read_architecture(base).layers),
+        modules=architecture.present_modules(DEFAULT_SHAPE.modules),
+        layers=DEFAULT_SHAPE.layers(architecture.layers),
+        backend="autograd" if architecture.slow_reason else "cpu",
         batch_tokens=_BATCH_TOKENS,
         sequence_length=_SEQUENCE_LENGTH,
         checkpointing=False,

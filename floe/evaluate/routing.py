@@ -73,6 +73,8 @@ def run_routing(
     files = {path.stem: _told(read_chats(path), system) for path in (tests or _TESTS)}
     sets = {"own": answers_of(held_out)}
     sets |= {stem: answers_of(chats)[:limit] for stem, chats in files.items()}
+    if not all(sets.values()):
+        raise DataError("Each file needs answers to measure, and --train at least two chats.")
     with Encoder(base) as encoder:
         sampling = sampling_defaults(settings, encoder.metadata).sampling
     request = TrialRequest(sampling, settings.system_prompt, settings.data_dir / BASE_ANSWERS)

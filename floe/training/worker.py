@@ -225,7 +225,9 @@ class WorkerRun:
         plan["modules"] = tuple(plan["modules"])
         self.plan = TrainPlan(**plan)
         limit = self.settings.get("memory_limit_mb")
-        self._watch = MemoryWatch(None if limit is None else float(limit))
+        # On a graphics card the limit is the card's, of which torch itself tells the end.
+        watched = limit is not None and self.plan.device == "cpu"
+        self._watch = MemoryWatch(float(limit) if watched else None)
         self._saved_at = time.monotonic()
 
     @property

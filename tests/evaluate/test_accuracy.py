@@ -93,6 +93,12 @@ def test_program_is_found_in_an_answer() -> None:
         "open('../said', 'w')",
         f"open({__file__!r}).read()",
         "import os; os.environ['HOME']",
+        "import sqlite3; sqlite3.connect('../said')",
+        "import _xxsubinterpreters",
+        "open('own', 'w').close(); import os; os.rename('own', '../said')",
+        "import os, json; os.open(os.path.dirname(json.__file__), os.O_RDONLY)",
+        "import sys; sys.modules['ctypes._endian'].Structure",
+        "import sys; sys.modules['__main__'].ctypes",
     ],
 )
 def test_program_that_reaches_out_does_not_pass(program: str) -> None:

@@ -114,7 +114,10 @@ class _Contest:
         return bool(self._adapters)
 
     def learn(self, train: Path, folder: Path) -> None:
-        """Train the personal adapter, and fit the automatic weight on what it has not seen."""
+        """Train the personal adapter, and fit the automatic weight on what it has not seen.
+
+        It acts on every question, with one weight for all; the chat routes both by kind.
+        """
         learnt, held_out = hold_out(read_chats(train))
         _say(f"an adapter learns from {len(learnt)} chats")
         trained = learn(self._local.path, learnt, held_out, folder)

@@ -23,9 +23,16 @@ _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _FORBIDDEN = (
     *("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork"),
     *("os.kill", "pty.", "ctypes.", "os.link", "os.symlink", "os.chmod", "os.chown", "os.chdir"),
+    *("sqlite3.", "cpython.PyInterpreterState_New"),
     *("resource.", "signal.", "syslog.", "mmap.", "urllib.", "http.", "ftplib.", "smtplib."),
 )
-_FORBIDDEN_MODULES = frozenset({"ctypes", "_ctypes", "_posixsubprocess", "_socket", "_testcapi"})
+_FORBIDDEN_MODULES = frozenset(
+    {
+        *("ctypes", "_ctypes", "_posixsubprocess", "_socket", "_testcapi", "_sqlite3", "_gdbm"),
+        *("_dbm", "readline", "_posixshmem", "_xxsubinterpreters", "_interpreters"),
+    }
+)
+_TWO_PATHS = frozenset({"os.rename", "shutil.copyfile", "shutil.move"})
 _PATHS = frozenset(
     {
         *("open", "os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rmdir", "os.rename"),
@@ -56,14 +63,15 @@ def leave_network() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NET)
     # So that the program would have to import it, which the hook sees.
-    for name in ("ctypes", "_ctypes"):
-        sys.modules.pop(name, None)
+    for name in [each for each in sys.modules if each.split(".")[0] in ("ctypes", "_ctypes")]:
+        del sys.modules[name]
+    del globals()["ctypes"]
 
 
 def forbid(folder: str) -> None:
     """Install the audit hook; files are open in `folder`, and to read in Python's library."""
     library = tuple(os.path.realpath(path) for path in sys.path if path)
-    end = os._exit
+    end, is_folder = os._exit, os.path.isdir
 
     def inside(path: Any, *, writing: bool) -> bool:
         if isinstance(path, int):
@@ -82,7 +90,11 @@ def forbid(folder: str) -> None:
             flags = arguments[2] if event == "open" else os.O_RDWR
             listing = event in ("os.listdir", "os.scandir")
             writing = not listing and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-            if not inside(arguments[0] or ".", writing=writing):
+            ends = arguments[:2] if event in _TWO_PATHS else (arguments[0] or ".",)
+            if not all(inside(each, writing=writing) for each in ends):
+                end(1)
+            # A folder that is open could stand for the folder that a name is looked up in.
+            if event == "open" and not isinstance(ends[0], int) and is_folder(ends[0]):
                 end(1)
 
     sys.addaudithook(hook)
@@ -99,6 +111,7 @@ def main() -> None:
     os.dup2(nowhere, 2)
     leave_network()
     limit_resources()
+    del sys.orig_argv[-1]
     forbid(os.path.realpath(os.getcwd()))  # noqa: PTH109 - pathlib is not loaded in here
     try:
         exec(compile(program, "answer.py", "exec"), {"__name__": "answer"})  # noqa: S102

@@ -63,21 +63,18 @@ def choose_backend(
         )
     if device != "cpu":
         precision: Precision = "bfloat16" if hardware.gpu_bfloat16 else "float16"
-        reason = f"The autograd back end trains on the graphics card ({hardware.gpu})."
+        reason = f"It trains on the graphics card ({hardware.gpu})."
         memory = hardware.gpu_memory_mb * _GPU_MEMORY_SHARE
         return BackendChoice("autograd", device, precision, reason, memory)
     if wish.backend == "autograd":
-        reason = "The autograd back end trains on the processor, as you asked."
+        reason = "It trains on the processor in the general way, as you asked."
         return BackendChoice("autograd", "cpu", hardware.precision, reason)
     if architecture.slow_reason:
         reason = (
-            f"The autograd back end trains on the processor, because {architecture.slow_reason}."
+            f"It trains on the processor in the general way, because {architecture.slow_reason}."
         )
         return BackendChoice("autograd", "cpu", hardware.precision, reason)
-    reason = (
-        "The cpu back end trains: its passes are written by hand for this kind of model, and are "
-        "faster on a processor."
-    )
+    reason = "It trains on the processor, in the quicker way that this kind of model allows."
     return BackendChoice("cpu", "cpu", hardware.precision, reason)
 
 

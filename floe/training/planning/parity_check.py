@@ -39,9 +39,9 @@ def judge_parity(kl: float, backend: str) -> None:
     """
     if not kl <= MAX_KL:
         raise ParityError(
-            f"This model cannot be personalised: the {backend} back end computes it otherwise than "
-            f"llama.cpp, which answers (their predictions differ by {kl:.2g} nats a token, and at "
-            f"most {MAX_KL} is allowed). Choose another model."
+            "This model cannot be personalised: training would compute it otherwise than the "
+            f"program that answers (back end {backend}: {kl:.2g} nats a token apart, at most "
+            f"{MAX_KL} allowed). Choose another model."
         )
 
 

@@ -166,10 +166,11 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     const more = floe.button("more", `More about “${each.title}”`, () => {
       state.opened = opened ? null : each.id;
       draw();
-      const place = list.querySelector(opened ? ".here .more" : ".actions button");
+      const place = list.querySelector(opened ? `.more[data-id="${each.id}"]` : ".actions button");
       if (place instanceof HTMLElement) place.focus();
     });
     more.classList.add("more");
+    more.dataset.id = String(each.id);
     more.setAttribute("aria-expanded", String(opened));
     const item = floe.el("li", { className: here ? "here" : "" }, title, more);
     if (opened) {

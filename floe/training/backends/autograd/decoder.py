@@ -30,8 +30,6 @@ from floe.training.backends.autograd.decoder_config import (
     stretch_positions,
 )
 
-_SLICE_NUMBERS: Final = 1 << 22
-"""Numbers that are held in float32 at once."""
 _WITHOUT_BLOCKS: Final = ("F32", "F16", "BF16")
 _NORMS: Final = {
     "input_layernorm": "attn_norm",
@@ -201,9 +199,8 @@ class _Filler:
         self._on_tensor(int(found.n_elements) * self._dtype.itemsize)
         matrix = BlockMatrix(found.data, found.tensor_type, (rows, columns), heads)
         out = torch.empty((rows, columns), dtype=self._dtype, device=self._device)
-        step = max(1, _SLICE_NUMBERS // columns)
-        for start in range(0, rows, step):
-            end = min(start + step, rows)
+        for start in range(0, rows, matrix.step):
+            end = min(start + matrix.step, rows)
             out[start:end] = matrix.rows(start, end, torch.float32)
         return out
 
