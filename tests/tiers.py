@@ -43,6 +43,7 @@ SLOW_MODULES: Final = (
     *("floe.training.runs", "floe.training.process", "floe.privacy.detector", "socketserver"),
     # The last because a PDF is read in a process of its own.
     *("floe.bench.soak", "floe.llama.trial_load", "floe.evaluate.answers", "pypdf"),
+    "floe.evaluate.accuracy",
 )
 """Modules whose use makes a test slow, with all below them."""
 

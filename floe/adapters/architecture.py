@@ -86,8 +86,8 @@ def require_hand_written(architecture: Architecture) -> None:
     """
     if architecture.slow_reason:
         raise ModelError(
-            f"This model cannot be used for that: {architecture.slow_reason}. Choose a model of the "
-            "kind llama or qwen2."
+            f"This model cannot be used for that: {architecture.slow_reason}. Choose a model "
+            "of the kind llama or qwen2."
         )
 
 

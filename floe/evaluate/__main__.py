@@ -40,25 +40,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-Result = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]
+Measurement = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]
 """What was measured, and how it is shown to a person."""
 
 # Imports are late because each of these needs what the others do not: plots, torch, a model.
 
 
-def _measure_quality(options: argparse.Namespace) -> Result:
+def _measure_quality(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.writers import run_quality  # noqa: PLC0415
 
     return run_quality(options), quality_table
 
 
-def _measure_answers(options: argparse.Namespace) -> Result:
+def _measure_answers(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.answers import describe_answers, run_answers  # noqa: PLC0415
 
     return run_answers(options.train[0], options.questions), describe_answers
 
 
-def _measure_routing(options: argparse.Namespace) -> Result:
+def _measure_routing(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.routing import describe_routing, run_routing  # noqa: PLC0415
 
     found = run_routing(
@@ -71,7 +71,7 @@ def _measure_routing(options: argparse.Namespace) -> Result:
     return found, describe_routing
 
 
-def _measure_accuracy(options: argparse.Namespace) -> Result:
+def _measure_accuracy(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.accuracy.accuracy import (  # noqa: PLC0415
         AccuracyOptions,
         accuracy_table,
@@ -90,31 +90,31 @@ def _measure_accuracy(options: argparse.Namespace) -> Result:
     return run_accuracy(wanted), accuracy_table
 
 
-def _measure_memory(options: argparse.Namespace) -> Result:
+def _measure_memory(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.memory import run_memory  # noqa: PLC0415
 
     return run_memory(options.train[0], sample=options.samples), memory_table
 
 
-def _measure_latency(_options: argparse.Namespace) -> Result:
+def _measure_latency(_options: argparse.Namespace) -> Measurement:
     from floe.evaluate.latency import run_latency  # noqa: PLC0415
 
     return run_latency(), lambda result: json.dumps(result, indent=1)
 
 
-def _write_report(options: argparse.Namespace) -> Result:
+def _write_report(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.report import run_report  # noqa: PLC0415
 
     return run_report(options.folder or Path("docs")), lambda result: str(result["table"])
 
 
-def _write_voices(options: argparse.Namespace) -> Result:
+def _write_voices(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.public_voices import run_voices  # noqa: PLC0415
 
     return run_voices(options.folder), lambda result: "\n".join(result["files"])
 
 
-_RUNS: Final[dict[str, Callable[[argparse.Namespace], Result]]] = {
+_RUNS: Final[dict[str, Callable[[argparse.Namespace], Measurement]]] = {
     "quality": _measure_quality,
     "answers": _measure_answers,
     "routing": _measure_routing,
