@@ -48,6 +48,7 @@ def test_an_unknown_command_is_a_usage_that_does_not_fit(
 EVERY = [*COMMANDS, "group host", "group join", "group flwr"]
 
 
+@pytest.mark.slow  # some of them import what they start, such as Flower
 @pytest.mark.parametrize("name", EVERY)
 def test_every_command_shows_its_help_with_an_example(
     name: str, capsys: pytest.CaptureFixture[str]
