@@ -124,6 +124,7 @@ def test_a_list_that_is_drawn_anew_leaves_alone_what_has_not_changed(page: Page,
     assert lines == ["4 true", typed, "1 false"]
 
 
+@pytest.mark.timeout(600)
 def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     with app.store() as store:
         others = [each.id for each in store.conversations(1000)]
@@ -136,7 +137,8 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     expect(chats.filter(has_text="taking the boat out")).to_be_visible()
     expect(person.in_list("taking the boat out")).to_be_visible()
     with app.store() as store:
-        store.set_setting("personalise", {"except_chats": others, "with_private": True})
+        kept = {"except_chats": others, "with_private": True, "memory_mb": 2000}
+        store.set_setting("personalise", kept)
     page.reload()
     train = page.get_by_role("button", name="Train", exact=True)
     expect(train).to_be_enabled()
