@@ -112,7 +112,6 @@ def lay_out(
                 "rewrite",
                 "forget",
                 "remove",
-                "draft",
                 server=[tokens, text, window, memory],
                 elem_id="chat",
             )

@@ -152,7 +152,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.thread.draft(actions.keep_draft, session, None, **latest)
+    parts.prompt.input(actions.keep_draft, begun, None, **latest)
     parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
     parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)

@@ -68,7 +68,6 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "rewrite": events.TextAsked,
             "forget": events.ItemAsked,
             "remove": events.ItemAsked,
-            "draft": events.DraftAsked,
         },
         {
             "memory": (RowId, list[values.MemoryUseValue]),

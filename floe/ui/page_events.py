@@ -58,13 +58,6 @@ class MarkAsked(ItemsAsked):
     on: bool
 
 
-class DraftAsked(_Asked):
-    """A message that is being typed, in the conversation that the page shows."""
-
-    conversation: RowId | None
-    text: LongText
-
-
 class PlaceAsked(ItemAsked):
     """A conversation is to be shown, perhaps the place of a message in it."""
 

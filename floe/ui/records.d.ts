@@ -136,12 +136,6 @@ interface RatingAsked {
   rating: -1 | 0 | 1;
 }
 
-/** A message that is being typed, in the conversation that the page shows. */
-interface DraftAsked {
-  conversation: number | null;
-  text: string;
-}
-
 /** A passage that was read for an answer; `at` in seconds since 1970. */
 interface MemoryUseValue {
   id: number;
@@ -200,7 +194,6 @@ interface ThreadRows {
   flash: boolean;
   calm: boolean;
   model: string;
-  draft: [string, string] | null;
 }
 
 /** The row of an answer that is being written, and its figures, for that `generation`. */
@@ -701,7 +694,6 @@ interface DrawnParts {
       rewrite: TextAsked;
       forget: ItemAsked;
       remove: ItemAsked;
-      draft: DraftAsked;
     },
     {
       memory(asked: number): Promise<MemoryUseValue[] | undefined>;

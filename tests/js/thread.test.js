@@ -271,23 +271,3 @@ test("an example goes into the box, to be changed or sent", () => {
   assert.equal(typed, 1);
   assert.equal(window.document.activeElement, box);
 });
-
-test("what is typed while another chat is on its way joins what was begun in it", () => {
-  part.send(view(60, 100));
-  const box = floe.el("textarea", { value: "begun here, and there" });
-  const prompt = floe.el("div", { id: "prompt" }, box);
-  window.document.body.append(prompt);
-  part.send(view(60, 100, { conversation: 2, draft: ["begun here", "begun before"] }));
-  assert.equal(box.value, "begun before, and there");
-  const [event, told] = part.triggered.at(-1);
-  assert.deepEqual(
-    [event, { ...told }],
-    ["draft", { conversation: 2, text: "begun before, and there" }],
-  );
-  box.value = "written anew";
-  part.send(view(60, 100, { conversation: 3, draft: ["begun before", "a third"] }));
-  assert.equal(box.value, "a third");
-  part.send(view(60, 100, { conversation: 4, draft: null }));
-  assert.equal(box.value, "a third");
-  prompt.remove();
-});

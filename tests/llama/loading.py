@@ -15,6 +15,7 @@ from llama_cpp import llama_cpp as lib
 
 from floe.errors import FloeError
 from floe.llama import runtime
+from floe.llama.load_options import LoadPlan
 
 SECONDS = 30
 
@@ -64,6 +65,9 @@ def main() -> None:
         del given[at : at + 2]
     for name in ("check_model", "check_adapter"):
         setattr(runtime, name, lambda *paths: None)
+    # What is planned by the header is planned by nothing here.
+    plan = LoadPlan(256, 0, None, "f16", ())
+    setattr(runtime, "plan_load", lambda *arguments: plan)  # noqa: B010 (mypy: another type)
     lib.llama_backend_init()
     for name in given:
         print(json.dumps({"path": name, "outcome": outcome(Path(name), base)}), flush=True)

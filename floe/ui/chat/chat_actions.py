@@ -23,6 +23,7 @@ from floe.chat.undo import UndoableDeletions
 from floe.chats.one_chat import chat_file
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
+from floe.store.text import clean
 from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.advanced import advanced_value
@@ -34,7 +35,6 @@ from floe.ui.layout import Parts
 from floe.ui.page_events import (
     ChatFileAsked,
     ConsentAsked,
-    DraftAsked,
     ItemAsked,
     ItemsAsked,
     MarkAsked,
@@ -157,20 +157,17 @@ class ChatActions:
         text = read_text(text)
         self._drafts.keep(before, text)
         shown = self._show(session, conversation_id, message_id, flash=True)
-        if conversation_id != before:
-            # The page puts it into the box: it alone knows what has been typed meanwhile.
-            shown[self.parts.thread]["draft"] = (text, self._drafts.text(conversation_id))
+        draft = self._drafts.text(conversation_id)
+        # Nothing is set where nothing changes: what has been typed meanwhile stays.
+        if conversation_id != before and draft != text:
+            shown[self.parts.prompt] = draft
         return shown
 
-    def keep_draft(self, session: Session, event: gr.EventData) -> None:
-        """Remember what is being typed, for the conversation that the page shows."""
-        with suppress(PageError, StoreError):
-            asked = read_asked(event, DraftAsked)
-            if asked.text != session.sent and len(asked.text) <= LONGEST_DRAFT:
-                session.sent = ""
-                if asked.conversation is not None:
-                    self._store.conversation(asked.conversation)  # it may have been deleted
-                self._drafts.keep(asked.conversation, asked.text)
+    def keep_draft(self, session: Session, text: str) -> None:
+        """Remember what is being typed, for the conversation in view."""
+        if isinstance(text, str) and text != session.sent and len(text) <= LONGEST_DRAFT:
+            session.sent = ""
+            self._drafts.keep(session.conversation, clean(text))
 
     def follow(self, session: Session) -> Changes:
         """Show what another page, or an import, has changed of what this one shows."""

@@ -117,8 +117,6 @@ floe.thread = (part) => {
   let entries = [];
   let asking = false;
   let focused = -1;
-  /** @type {ThreadRows | null} */
-  let drafted = null;
 
   const surroundings = floe.surroundings({
     trigger,
@@ -263,8 +261,6 @@ floe.thread = (part) => {
     else scroll.keep();
     focused = value.generation;
     floe.nameChat(value.conversation);
-    if (value.draft && value !== drafted) putDraft(...value.draft);
-    drafted = value;
     reach();
   };
 
@@ -272,27 +268,6 @@ floe.thread = (part) => {
     const found = floe.find("#prompt textarea");
     return found instanceof HTMLTextAreaElement ? found : null;
   };
-
-  /**
-   * Put what was begun in the chat that is shown now into the box. What was typed at its end since
-   * the chat was asked for was meant for this one; `before` stood there then.
-   *
-   * @type {(before: string, draft: string) => void}
-   */
-  const putDraft = (before, draft) => {
-    const area = box();
-    if (!area) return;
-    const meanwhile = area.value.startsWith(before) ? area.value.slice(before.length) : "";
-    floe.typeText(area, draft + meanwhile);
-  };
-
-  // Which chat is shown at each key is known here alone: Python is at the next one sooner.
-  document.addEventListener("input", (event) => {
-    const area = box();
-    if (area && event.target === area && floe.chat !== undefined) {
-      trigger("draft", { conversation: floe.chat, text: area.value });
-    }
-  });
 
   const focus = (/** @type {ThreadRows} */ value) => {
     const entry = entries.find((each) => each.id === value.focus);

@@ -52,9 +52,7 @@ class ThreadRows(TypedDict):
     With the same leaf, row n is always the same message. `generation` tells frames of a running
     answer that belong to this view from those that do not any more; `focus` is the message to
     scroll to, `model` the one on this device, for an empty conversation. `calm`: something else
-    than this page has changed the conversation, so who reads further up is left there. `draft`:
-    what stood in the box when the conversation was asked for, and what was begun in this one; None:
-    the box stays as it is.
+    than this page has changed the conversation, so who reads further up is left there.
     """
 
     conversation: int | None
@@ -67,7 +65,6 @@ class ThreadRows(TypedDict):
     flash: bool
     calm: bool
     model: str
-    draft: tuple[str, str] | None
 
 
 class Frame(TypedDict):
@@ -111,7 +108,6 @@ def thread_rows(
         flash=flash,
         calm=False,
         model="",
-        draft=None,
     )
 
 
