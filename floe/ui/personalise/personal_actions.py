@@ -106,7 +106,8 @@ class PersonalActions:
             return {**self._added(), self.parts.notice: problem}
         if self._is_busy():
             return self._progress()
-        return {**self._learning(), **self._shown_adapters()}
+        # A sentence that has just been shown stays until the person does something.
+        return {**self._learning(), **self._shown_adapters(), self.parts.notice: gr.skip()}
 
     # A run
 
