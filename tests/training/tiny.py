@@ -25,25 +25,14 @@ def write_tiny(path: Path, kind: str = "llama", seed: int = 0, template: str = T
     writer.add_rope_freq_base(10000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(HIDDEN // HEADS)
-    tokens = [*byte_letters(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.NORMAL] * 256 + [gguf.TokenType.CONTROL] * 3)
-    # llama.cpp wants some; this one joins two control characters that no text has.
-    writer.add_token_merges([f"{tokens[0]} {tokens[1]}"])
-    writer.add_bos_token_id(257)
-    writer.add_eos_token_id(258)
-    writer.add_add_bos_token(False)
-    writer.add_chat_template(template)
+    add_vocabulary(writer, template)
 
     def add(name: str, *shape: int, scale: float = 0.15) -> None:
         values = random.normal(scale=scale, size=shape).astype(np.float32)
         writer.add_tensor(name, values + 1 if "norm" in name else values)
 
     keys = HIDDEN // HEADS * KV_HEADS
-    add("token_embd.weight", len(tokens), HIDDEN, scale=0.5)
+    add("token_embd.weight", 259, HIDDEN, scale=0.5)
     add("output_norm.weight", HIDDEN)
     for i in range(LAYERS):
         at = f"blk.{i}"
@@ -62,6 +51,22 @@ def write_tiny(path: Path, kind: str = "llama", seed: int = 0, template: str = T
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def add_vocabulary(writer: gguf.GGUFWriter, template: str = TEMPLATE) -> None:
+    """Name a token for each byte and three marks, as GPT-2 spells them."""
+    tokens = [*byte_letters(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * 256 + [gguf.TokenType.CONTROL] * 3)
+    # llama.cpp wants some; this one joins two control characters that no text has.
+    writer.add_token_merges([f"{tokens[0]} {tokens[1]}"])
+    writer.add_bos_token_id(257)
+    writer.add_eos_token_id(258)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(template)
 
 
 def byte_letters() -> list[str]:

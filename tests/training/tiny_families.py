@@ -10,7 +10,7 @@ from typing import Any
 import gguf
 import numpy as np
 
-from tests.training.tiny import TEMPLATE, byte_letters
+from tests.training.tiny import add_vocabulary
 
 HIDDEN, HEADS, KV_HEADS, INTERMEDIATE = 64, 4, 2, 96
 LAYERS = {"gemma3": 6, "smollm3": 4, "gemma2": 2}
@@ -30,7 +30,7 @@ class FamilyWriter:
 
     def write(self) -> Path:
         self._header()
-        self._vocabulary()
+        add_vocabulary(self.writer)
         self._tensors()
         self.finish()
         return self.path
@@ -75,20 +75,6 @@ class FamilyWriter:
             writer.add_embedding_scale(3.0)
             writer.add_residual_scale(0.4)
             writer.add_logit_scale(2.0)
-
-    def _vocabulary(self) -> None:
-        writer = self.writer
-        tokens = [*byte_letters(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-        writer.add_vocab_size(len(tokens))
-        writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre("smollm")
-        writer.add_token_list(tokens)
-        writer.add_token_types([gguf.TokenType.NORMAL] * 256 + [gguf.TokenType.CONTROL] * 3)
-        writer.add_token_merges([f"{tokens[0]} {tokens[1]}"])
-        writer.add_bos_token_id(257)
-        writer.add_eos_token_id(258)
-        writer.add_add_bos_token(False)
-        writer.add_chat_template(TEMPLATE)
 
     def add(self, name: str, *shape: int, scale: float = 0.12) -> None:
         values = self._random.normal(scale=scale, size=shape).astype(np.float32)
