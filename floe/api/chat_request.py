@@ -47,7 +47,7 @@ nothing, and what is said of all others."""
 
 
 class FloeOptions(BaseModel):
-    """What only this endpoint knows, given as `floe` in the request.
+    """Parameters that only this endpoint knows, given as `floe` in the request.
 
     `weight`: local weight in [0, 1]; None: the automatic one. `mode`: who may answer; None: as the
     model's id says. `adapters`: whether what was learnt acts. `personal`: whether the local model
@@ -96,7 +96,7 @@ class _SentMessage(BaseModel):
 
 
 class CompletionRequest(ChatParameters):
-    """What `/v1/chat/completions` takes. Parameters that change nothing here are let pass."""
+    """Body of `/v1/chat/completions`. Parameters that change nothing here are let pass."""
 
     messages: list[_SentMessage] = Field(min_length=1)
     top_logprobs: int = Field(0, ge=0)

@@ -21,7 +21,7 @@ _MOST_TEXTS: Final = 2048
 
 
 class EmbeddingRequest(BaseModel):
-    """What `/v1/embeddings` takes."""
+    """Body of a request to `/v1/embeddings`."""
 
     model: str
     input: str | list[str] = Field(min_length=1)
@@ -41,7 +41,7 @@ class EmbeddingRequest(BaseModel):
 
     @property
     def texts(self) -> list[str]:
-        """What is to be embedded."""
+        """Texts that are to be embedded."""
         return [self.input] if isinstance(self.input, str) else self.input
 
 

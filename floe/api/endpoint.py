@@ -69,7 +69,7 @@ _FAILURE: Final = "server_error"
 
 @dataclass(frozen=True, slots=True)
 class _Addition:
-    """What one token adds to an answer; `row` is its entry of the log-probabilities."""
+    """Addition of one token to an answer; `row` is its entry of the log-probabilities."""
 
     text: str
     row: dict[str, Any] | None = None

@@ -19,7 +19,7 @@ UNDO_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What was deleted: a sentence for the person, and the conversation that it was part of.
+    """Deletion that can be taken back: a sentence for the person, and its conversation.
 
     `conversation_id`: where to go once it is back. `drafts`: what was begun in deleted chats.
     `requests`: cloud requests of that day which went with the answers.

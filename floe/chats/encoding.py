@@ -44,7 +44,7 @@ class TextEncoding:
 
     @property
     def errors(self) -> str:
-        """How to decode: what is no character stays to be seen, as half a surrogate or U+FFFD."""
+        """Error handler that lets what is no character be seen, as half a surrogate or U+FFFD."""
         return "replace" if self.name.startswith(("utf-16", "utf-32")) else "surrogateescape"
 
 

@@ -88,7 +88,7 @@ class LeftOut:
 
 @dataclass(slots=True)
 class ImportNotes:
-    """What a person is told of an import beside its chats.
+    """Notes on an import that a person is told beside its chats.
 
     `parts` counts what was left out of chats that were taken over; `decided`: sentences on what
     the file itself does not say (its encoding, who of two people is the user).
@@ -100,7 +100,7 @@ class ImportNotes:
 
 @dataclass(frozen=True, slots=True)
 class ChatFormat:
-    """How one program writes its chats.
+    """File format in which one program writes its chats.
 
     Attributes:
         id: what `floe import --json` calls it.

@@ -162,7 +162,7 @@ class ChatSource:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What came of an import. `conversations`: ids of the chats; `format`: most of them had it.
+    """Report of an import. `conversations`: ids of the chats; `format`: most of them had it.
 
     `sentence`: for a person; `parts`: what was left out within chats, counted.
     """

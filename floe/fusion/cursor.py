@@ -10,7 +10,7 @@ from floe.records import Candidate, CloudToken
 
 
 class Spelling(Protocol):
-    """How the local tokenizer writes byte strings; see `floe.fusion.index.TokenIndex`."""
+    """Spelling of byte strings by the local tokenizer; see `floe.fusion.index.TokenIndex`."""
 
     @property
     def spell_pieces(self) -> Callable[[bytes], tuple[bytes, ...]]:

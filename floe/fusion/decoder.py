@@ -276,7 +276,7 @@ class Decoder:
         return self._picker.local(row, self._sampling, ahead=before)
 
     def _evaluate(self, step: TokenStep, proposals: list[int]) -> tuple[int, LogitArray]:
-        """How many proposals are checked along with this token, and the logits after each."""
+        """Evaluate a token with as many proposals as pay: their number, the logits after each."""
         local = self._local
         fused = step.source == "fused"
         if fused and self._even > 1:

@@ -84,7 +84,7 @@ class DraftLength:
 
 
 class DraftAcceptance:
-    """How often a local model and a cloud have parted in the answers before.
+    """Record of how often a local model and a cloud have parted in the answers before.
 
     Decides between two kinds of batches for a whole answer, where a model has two that round
     differently: all digits of an answer are then of one kind, whenever its rows arrive.

@@ -154,7 +154,7 @@ class TokenIndex:
 
 
 class TokenizingModel(Protocol):
-    """What an index is made of."""
+    """Model whose vocabulary an index is made of."""
 
     @property
     def pieces(self) -> Sequence[bytes]:

@@ -40,7 +40,7 @@ class Shift(NamedTuple):
 
 
 class Penalties:
-    """What one answer repeats so far."""
+    """Repetition penalties of one answer, by what it repeats so far."""
 
     def __init__(self, sampling: Sampling, pieces: tuple[bytes, ...]) -> None:
         """Begin an answer; `pieces` are the bytes of each token by id."""

@@ -27,7 +27,7 @@ class LocalModel(Protocol):
 
     @property
     def context_size(self) -> int:
-        """How many tokens the cache holds."""
+        """Number of tokens that the cache holds."""
         ...
 
     @property
@@ -102,7 +102,7 @@ class CloudStream(Protocol):
 
     @property
     def error(self) -> CloudError | None:
-        """Why the stream broke off; None while it runs or after a proper end."""
+        """Error that broke the stream off; None while it runs or after a proper end."""
         ...
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ class ChatImportJob:
 
     @property
     def sentence(self) -> str:
-        """How far it is, for a person; empty if nothing goes on."""
+        """Progress, for a person; empty if nothing goes on."""
         if not self.running:
             return ""
         return f"Reading {self._name}: {self._done:.0%}."

@@ -33,7 +33,7 @@ class HubSearchJob:
 
     @property
     def sentence(self) -> str:
-        """How it stands, for a person; empty if nothing was asked."""
+        """State of the search, for a person; empty if nothing was asked."""
         if self._job.running:
             return f"Asking the hub about {self.query}."
         if self._job.problem:

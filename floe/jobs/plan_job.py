@@ -37,7 +37,7 @@ class PlanRequest:
 
     @property
     def limit_mb(self) -> float:
-        """What the trainer may take, 10^6 bytes."""
+        """Memory that the trainer may take, 10^6 bytes."""
         return float(self.memory_mb) if self.memory_mb else allowed_memory_mb()
 
 

@@ -30,7 +30,7 @@ class GraphicsDevice:
 
 @dataclass(frozen=True, slots=True)
 class LlamaBuild:
-    """What the build says of itself. `offload`: it has code for some graphics processor."""
+    """Features of the installed build. `offload`: it has code for some graphics processor."""
 
     version: str
     offload: bool

@@ -28,7 +28,7 @@ _CARD_MARGIN: Final = 500e6
 
 @dataclass(frozen=True, slots=True)
 class LlamaOptions:
-    """What the person set. `gpu_layers` None, "auto" and a context of 0 leave the choice here."""
+    """Options of the person. `gpu_layers` None, "auto", a context of 0: the choice is left here."""
 
     context: int = 0
     gpu_layers: int | None = None
@@ -46,7 +46,7 @@ class ChosenOption(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """How a model is to be loaded.
+    """Parameters with which a model is to be loaded.
 
     `gpu_layers` counts from the last layer on. `flash_attention` None: llama.cpp decides.
     """

@@ -24,7 +24,7 @@ _CATCH_UP_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class MemoryState:
-    """How memory is set up, and what it holds."""
+    """State of memory: how it is set up, and what it holds."""
 
     on: bool
     folder: Path | None

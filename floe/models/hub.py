@@ -42,7 +42,7 @@ class HubRepository:
 
 @dataclass(frozen=True, slots=True)
 class HubListing:
-    """What a repository offers. `left_out`: sentences on files that cannot be fetched here."""
+    """Files of a repository. `left_out`: sentences on files that cannot be fetched here."""
 
     repo: str
     licence: str

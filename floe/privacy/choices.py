@@ -57,7 +57,7 @@ _SHORTEST_WORD: Final = 2
 
 
 def policy(store: Store) -> Policy:
-    """How private prompts are treated; "local only" until the person says otherwise."""
+    """Treatment of private prompts; "local only" until the person says otherwise."""
     return "pseudonyms" if store.setting(_POLICY, "") == "pseudonyms" else "local only"
 
 

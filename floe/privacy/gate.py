@@ -70,7 +70,7 @@ _WISH: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a turn may do.
+    """Rights of a turn: what it may send.
 
     `messages` are what the cloud may see, the question last; empty for a local route. `guard`
     (None: local) stands before every stream that is opened.

@@ -42,7 +42,7 @@ MEMORY: Final = "your earlier words"
 
 
 class Examiner(Protocol):
-    """What the gate needs of a detector."""
+    """Part of a detector that the gate needs."""
 
     @property
     def state(self) -> str:
@@ -51,7 +51,7 @@ class Examiner(Protocol):
 
     @property
     def sentence(self) -> str:
-        """Why they cannot."""
+        """Reason why they cannot."""
         ...
 
     def examine(

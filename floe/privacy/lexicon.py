@@ -96,7 +96,7 @@ class Lexicon:
             self._add_pattern(street.strip(), kind)
 
     def find(self, text: str) -> list[Found]:
-        """Where known values stand; sorted, without overlap."""
+        """Find known values; sorted, without overlap."""
         found = []
         plain = unaccented(text)
         for word in _WORD.finditer(plain):

@@ -92,7 +92,7 @@ class SentLog:
             return [Sent(*row) for row in rows]
 
     def count(self, words: str = "") -> tuple[int, int]:
-        """How many there are, and their bytes."""
+        """Count them, and their bytes."""
         with self._store.reading() as db:
             where, values = _where(words)
             row = db.execute(

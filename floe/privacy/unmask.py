@@ -25,7 +25,7 @@ _SHORTEST_BEGINNING: Final = 3
 
 
 class _Place(NamedTuple):
-    """Where a placeholder stands in the held bytes; `value` None: it may, more is needed."""
+    """Place of a placeholder in the held bytes; `value` None: it may, more is needed."""
 
     start: int
     end: int
@@ -221,7 +221,7 @@ class UnmaskedStream:
 
 
 def _match(text: bytes, start: int, placeholder: bytes) -> int | None:
-    """Where `placeholder` ends if it stands at `start`, in any case.
+    """Match `placeholder` at `start`, in any case: the place where it ends.
 
     Markdown's backslash may stand before the underscore, a blank or a hyphen in place of it. One
     more than the length of the text if it breaks off there, None if it is not there.

@@ -87,7 +87,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Leniency:
-    """What the person has taught the check.
+    """Lessons that the person has taught the check.
 
     shift: added to what a text must reach to be kept, in logits; below 0: it is kept sooner.
     harmless: words, in small letters, for which the classifier alone no longer keeps a text.

@@ -59,7 +59,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStage:
-    """What a trainer does beside its steps: `done` of `count`."""
+    """Stage of a trainer beside its steps: `done` of `count`."""
 
     sentence: str
     done: int

@@ -105,7 +105,7 @@ class WorkerResult:
 
     @property
     def strength(self) -> float:
-        """How strong the adapter was left, as a share of what was trained."""
+        """Strength that the adapter was left with, as a share of what was trained."""
         share = 1.0 if self.outcome is None else self.outcome.share
         return self.trained.scale_choice.scale * share
 
@@ -125,7 +125,7 @@ class WorkerResult:
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
-    """What came of the trial.
+    """Outcome of the trial.
 
     `share` of the strength that the loop left is what the adapter acts with; `held_out_after` is
     the loss at it; `change` that against the better of base and start, with its interval; `trial`

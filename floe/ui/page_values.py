@@ -27,7 +27,7 @@ class FigureValue(TypedDict):
 
 
 class ChipValue(TypedDict):
-    """What was decided about a question; `spans`: start, end and kind of what decided it.
+    """Decision about a question; `spans`: start, end and kind of what decided it.
 
     `unsure`: it stays here only perhaps rightly, and the person is asked.
     """
@@ -116,7 +116,7 @@ class UndoValue(TypedDict):
 
 
 class ConsentValue(TypedDict):
-    """What chats may be used for in general; None: not answered yet."""
+    """Uses that are allowed for chats in general; None: not answered yet."""
 
     train: bool | None
     federate: bool | None
@@ -134,7 +134,7 @@ class AboutValue(TypedDict):
 
 
 class CloudValue(TypedDict):
-    """How the cloud is doing."""
+    """State of the cloud."""
 
     sentence: str
     usable: bool
@@ -148,7 +148,7 @@ class AutoWeightValue(TypedDict):
 
 
 class HintValue(TypedDict):
-    """What is known of an endpoint; `link` is the page where a key is got, or empty."""
+    """Facts on a known endpoint; `link` is the page where a key is got, or empty."""
 
     note: str
     link: str
@@ -269,7 +269,7 @@ class ImportValue(TypedDict):
 
 
 class LearningValue(TypedDict):
-    """What is learnt from; `examples` are names of made-up persons."""
+    """Chats that are learnt from; `examples` are names of made-up persons."""
 
     consent: bool | None
     sentence: str
@@ -401,7 +401,7 @@ class SimulationValue(TypedDict):
 
 
 class PositionValue(TypedDict):
-    """Where a device stands on the map of a round; `group` is the number of its cluster."""
+    """Position of a device on the map of a round; `group` is the number of its cluster."""
 
     x: float
     y: float

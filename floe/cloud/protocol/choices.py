@@ -28,7 +28,7 @@ _NO_REASONS: Final = frozenset({"", "null", "None"})
 
 
 class ChoiceDelta(NamedTuple):
-    """What one choice adds to the answer.
+    """Addition of one choice to the answer.
 
     Attributes:
         text: of the answer.

@@ -39,7 +39,7 @@ class _StreamOptions(BaseModel):
 
 
 class ChatParameters(BaseModel):
-    """What every chat completion may ask for besides its messages."""
+    """Parameters that every chat completion may have besides its messages."""
 
     model: str
     stream: bool = False

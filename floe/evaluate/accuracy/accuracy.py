@@ -46,7 +46,7 @@ _MOST_ASIDE: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class AccuracyOptions:
-    """What is measured: see `floe evaluate --help`."""
+    """Options of a measurement: see `floe evaluate --help`."""
 
     sets: Sequence[SetName]
     cloud_gguf: Path

@@ -25,7 +25,7 @@ RowAfter = Callable[[bytes], CloudToken | None]
 
 
 class AlignedPosition:
-    """Where the row in force begins, as the text grows.
+    """Position at which the row in force begins, as the text grows.
 
     Attributes:
         row: candidates for the cloud token that begins at the boundary; None: no more rows.

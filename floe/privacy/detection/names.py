@@ -199,7 +199,7 @@ def _may_begin(token: _Token, *, shouted: bool) -> bool:
 
 
 def _next(text: str, tokens: Sequence[_Token], last: int) -> int:
-    """How many tokens further the run goes on; 0: it ends here."""
+    """Count the tokens by which the run goes on; 0: it ends here."""
     for step in (1, 2, 3):
         if last + step >= len(tokens):
             return 0

@@ -16,7 +16,7 @@ _GPU_MEMORY_SHARE: Final = 0.85
 
 @dataclass(frozen=True, slots=True)
 class BackendWish:
-    """What the person asked for; None: whatever is best."""
+    """Back end and device that the person asked for; None: whatever is best."""
 
     backend: BackendKind | None = None
     device: str | None = None

@@ -12,7 +12,7 @@ BASE_ANSWERS: Final = "base_answers"
 
 @dataclass(frozen=True, slots=True)
 class TrialRequest:
-    """What a trainer needs to know of the chat.
+    """Request for a trial: facts on the chat that a trainer needs.
 
     `sampling`: the defaults of the page. `system`: the system prompt without what the person says
     of themselves (None: none); answers under it are kept in `cache`, a folder (None: nowhere).
