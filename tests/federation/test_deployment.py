@@ -22,7 +22,13 @@ from floe.errors import FederationError
 from floe.federation import flower_environment
 from floe.federation.app.recipe import Recipe
 from floe.federation.group.history import Federation, History
-from floe.federation.group.host import admit_command, prepare, run_command, superlink_command
+from floe.federation.group.host import (
+    admit_command,
+    prepare,
+    run_command,
+    run_outcome,
+    superlink_command,
+)
 from floe.federation.group.membership import (
     GroupSettings,
     Membership,
@@ -194,6 +200,16 @@ def members(tmp_path: Path, base: Path, group: Group) -> Iterator[list[Member]]:
     yield made
     for member in made:
         member.membership.close()
+
+
+def test_a_run_that_fails_on_the_host_is_told_from_one_that_completed(group: Group) -> None:
+    until(lambda: "startup complete" in group.superlink.said())
+    command = run_command(ROOT, {"rounds": 1, "noise-multiplier": 1.0, "clip-norm": 0.0})
+    run = Process(command, group.home, group.home / "run.log")
+    assert run.wait(120) == 0, run.said()
+    assert "Noise needs a clip-norm" in run.said()
+    environment = flower_environment(group.home) | {"PYTHONPATH": str(ROOT)}
+    assert run_outcome(environment).startswith("finished:failed")
 
 
 @pytest.mark.timeout(900)

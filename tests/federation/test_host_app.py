@@ -42,3 +42,20 @@ def test_the_app_is_built_where_there_is_no_project_file_above_the_package(
     } <= set(bundle.namelist())
     command = host.run_command(app, {"rounds": 1})
     assert command[command.index("run") + 1] == str(app)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--noise-multiplier", "-1", "--clip-norm", "1"], "noise-multiplier is -1.0"),
+        (["--noise-multiplier", "nan"], "noise-multiplier is nan"),
+        (["--noise-multiplier", "1"], "Noise needs a clip-norm above 0"),
+        (["--rounds", "0"], "rounds is 0; it must be from 1"),
+    ],
+)
+def test_a_run_that_means_nothing_is_refused_before_it_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], sentence: str
+) -> None:
+    host.prepare(tmp_path / "flower", "127.0.0.1", 1)
+    assert host.main(["--data-dir", str(tmp_path), "run", *flags]) == 1
+    assert sentence in capsys.readouterr().err

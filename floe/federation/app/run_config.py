@@ -39,13 +39,12 @@ def read_run_config(config: Mapping[str, Any], base: Path) -> RunConfig:
     """Read the host's settings from a run's configuration and the base model's file.
 
     Raises:
-        FederationError: noise is asked for without a clip norm.
+        FederationError: a number is out of its range, or noise is asked for without a clip norm.
         ModelError: the base model cannot be read.
     """
     recipe = Recipe.read(config)
+    check_ranges(config)
     multiplier, limit = float(config["noise-multiplier"]), float(config["clip-norm"])
-    if multiplier > 0 and limit <= 0:
-        raise FederationError("Noise needs a clip-norm above 0: it is measured in units of it.")
     noise = Noise(multiplier, limit if limit > 0 else Noise().clip, float(config["delta"]))
     architecture = read_architecture(base)
     return RunConfig(
@@ -62,6 +61,23 @@ def read_run_config(config: Mapping[str, Any], base: Path) -> RunConfig:
     )
 
 
+def check_ranges(config: Mapping[str, Any]) -> None:
+    """Check the numbers of a run's configuration; what is not in it is not looked at.
+
+    A noise below 0 would otherwise be no noise, without a word.
+
+    Raises:
+        FederationError: a number is out of its range, or noise is asked for without a clip norm.
+    """
+    for name, (least, most) in _RANGES.items():
+        if name in config and not least <= float(config[name]) <= most:
+            raise FederationError(
+                f"{name} is {config[name]}; it must be from {least:g} to {most:g}."
+            )
+    if float(config.get("noise-multiplier", 0)) > 0 and not float(config.get("clip-norm", 0)) > 0:
+        raise FederationError("Noise needs a clip-norm above 0: it is measured in units of it.")
+
+
 def base_hash(path: Path) -> str:
     """Return the hash that tells one base model from another."""
     stamp = (path.resolve(), path.stat().st_size, path.stat().st_mtime_ns)
@@ -69,5 +85,17 @@ def base_hash(path: Path) -> str:
         _HASHES[stamp] = sha256_of(path, ignore_progress)
     return _HASHES[stamp]
 
+
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "rounds": (1, 10_000),
+    "min-devices": (1, 100_000),
+    "patience": (0, 1e6),
+    "round-timeout": (0, 1e6),
+    "clusters": (0, 1_000),
+    "noise-multiplier": (0, 1e6),
+    "clip-norm": (0, 1e6),
+    "delta": (0, 1),
+}
+"""Least and most of each number; not a number at all is out of every range."""
 
 _HASHES: Final[dict[tuple[Path, int, int], str]] = {}

@@ -30,6 +30,7 @@ from floe.command_flags import add_folder_flags, use_folders
 from floe.config import Settings
 from floe.errors import FederationError, FloeError
 from floe.federation import flower_environment
+from floe.federation.app.run_config import check_ranges
 from floe.resources import CATALOG, FLOWER_APP, IMPORT_ROOT, PACKAGE, TASK_CHATS
 
 PORT: Final = 8000
@@ -138,6 +139,30 @@ def run_command(app: Path, config: Mapping[str, str | int | float]) -> list[str]
     return [*_FLWR, "run", str(app), GROUP, "--stream", "--run-config", words]
 
 
+def run_outcome(environment: Mapping[str, str]) -> str:
+    """Ask the SuperLink how its last run ended: empty if it completed, or its status in words.
+
+    `flwr run --stream` ends well as soon as the log does, even if the ServerApp failed.
+    """
+    asked = subprocess.run(
+        [*_FLWR, "list", GROUP, "--limit", "1", "--format", "json"],
+        cwd=IMPORT_ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        (run,) = json.loads(asked.stdout)["runs"]
+        status = str(run["status"])
+        details = str(run["status-details"]).strip()
+    except (ValueError, KeyError, TypeError):
+        return "unknown, because the server did not say"
+    if status == "finished:completed":
+        return ""
+    return f"{status} ({details})" if details else status
+
+
 def run_flower(arguments: Sequence[str]) -> int:
     """Run `flwr` in the caller's folder, with the host's secret; returns its exit status."""
     parser = argparse.ArgumentParser(
@@ -210,9 +235,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         if not command:
             return 0
-        return subprocess.run(
-            command, cwd=IMPORT_ROOT, env=flower_environment(data_dir), check=False
-        ).returncode
+        environment = flower_environment(data_dir)
+        status = subprocess.run(command, cwd=IMPORT_ROOT, env=environment, check=False).returncode
+        if status == 0 and flags.command == "run" and (outcome := run_outcome(environment)):
+            sys.stderr.write(
+                f"The run did not complete; its status is {outcome}. The log above says why.\n"
+            )
+            return 1
+        return status
 
 
 def _command(flags: argparse.Namespace, folder: Path, app: Path) -> list[str]:
@@ -228,15 +258,14 @@ def _command(flags: argparse.Namespace, folder: Path, app: Path) -> list[str]:
         return superlink_command(folder, flags.listen, flags.port)
     if flags.command == "admit":
         return admit_command(flags.key)
-    return run_command(
-        write_app_folder(app),
-        {
-            "rounds": flags.rounds,
-            "min-devices": flags.min_devices,
-            "noise-multiplier": flags.noise_multiplier,
-            "clip-norm": flags.clip_norm,
-        },
-    )
+    config = {
+        "rounds": flags.rounds,
+        "min-devices": flags.min_devices,
+        "noise-multiplier": flags.noise_multiplier,
+        "clip-norm": flags.clip_norm,
+    }
+    check_ranges(config)
+    return run_command(write_app_folder(app), config)
 
 
 def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
