@@ -167,7 +167,7 @@ class Soak:
     def run(self, turns: int, trainings: int) -> dict[str, Any]:
         """All turns; figures of before and after."""
         samples: list[Footprint] = []
-        due = {round(turns * (place + 1) / (trainings + 1)) for place in range(trainings)}
+        due = _training_turns(turns, trainings)
         training: int | None = None
         for number in range(1, turns + 1):
             if number in due:
@@ -379,7 +379,7 @@ class Soak:
         process = self._process
         children = process.children(recursive=True)
         return Footprint(
-            memory=process.memory_full_info().uss / 1e6,
+            memory=_memory(process),
             stand_in=sum(_memory(child) for child in children),
             threads=_threads(),
             handles=process.num_fds(),
@@ -446,8 +446,26 @@ def _names(footprints: list[Footprint]) -> set[str]:
     return {name for each in footprints for name in each.threads}
 
 
+def _training_turns(turns: int, trainings: int) -> set[int]:
+    """Return the turns with which a training begins.
+
+    The first one is part of the warm-up, as it is with it that the first adapter is learnt, and
+    the tables that place a prompt beside it are read.
+    """
+    last = 0.6
+    step = (last - _WARM_UP / 2) / max(1, trainings - 1)
+    return {max(1, round(turns * (_WARM_UP / 2 + place * step))) for place in range(trainings)}
+
+
 def _memory(process: psutil.Process) -> float:
+    """Return the memory that is the process's own: that of the model's file, mapped, is not.
+
+    Whether another process has mapped the same file must not change the figure.
+    """
     try:
+        if psutil.LINUX:
+            info = process.memory_info()
+            return float(info.rss - info.shared) / 1e6
         return float(process.memory_full_info().uss) / 1e6
     except psutil.Error:
         return 0.0

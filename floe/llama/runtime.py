@@ -25,6 +25,7 @@ from floe.llama.free_memory import free_memory
 from floe.llama.gguf_checks import check_adapter, check_model
 from floe.llama.gguf_file import choose_repacking
 from floe.llama.load_options import ChosenOption, LlamaOptions, LoadPlan, plan_load
+from floe.llama.malloc_limits import limit_malloc
 from floe.llama.metadata import read_metadata
 from floe.llama.native_log import forward_log
 from floe.llama.threads import choose_threads
@@ -123,6 +124,7 @@ class LlamaModel:
             *self._plan.shown,
         )
         self.step_seconds: float | None = None
+        limit_malloc()
         forward_log()
         lib.llama_backend_init()
         parameters = lib.llama_model_default_params()
