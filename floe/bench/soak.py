@@ -93,7 +93,8 @@ class Tally:
     trainings: int = 0
     adapters_learnt: int = 0
     modes: Counter[str] = field(default_factory=Counter)
-    shown: dict[int, tuple[str, str]] = field(default_factory=dict)
+    shown: dict[int, tuple[int, str, str]] = field(default_factory=dict)
+    """By message: its conversation, the text and the status that were shown."""
 
 
 _FOR_THE_PROCESS: Final = Counter({"template-watchdog": 1})
@@ -286,14 +287,15 @@ class Soak:
             if ended:
                 break
         self.tally.tokens += tokens
-        self.tally.shown[turn.message_id] = turn.view().text, status
+        self.tally.shown[turn.message_id] = turn.conversation_id, turn.view().text, status
 
     def _delete_oldest(self) -> None:
         """Delete the oldest chats, because a person tidies up now and then."""
         if len(self._chats) > _KEPT_CHATS:
             doomed = self._chats.pop(0)
-            for message in self._assistant.store.open_conversation(doomed):
-                self.tally.shown.pop(message.id, None)
+            # All answers of it, also those beside the branch in view.
+            shown = self.tally.shown
+            self.tally.shown = {each: shown[each] for each in shown if shown[each][0] != doomed}
             self._assistant.store.delete_conversation(doomed)
             self.tally.deleted += 1
 
@@ -397,7 +399,7 @@ def _check_database(path: Path, tally: Tally) -> dict[str, Any]:
                 "SELECT count(*) FROM messages WHERE status = 'streaming'"
             ).fetchone()
         lost = 0
-        for message_id, (text, status) in tally.shown.items():
+        for message_id, (_, text, status) in tally.shown.items():
             message = store.message(message_id)
             written = b"".join(step.text_bytes for step in store.token_steps(message_id))
             whole = written.decode("utf-8", "ignore").startswith(message.content.rstrip("\ufffd"))
