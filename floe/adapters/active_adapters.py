@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from floe.adapters.prompt_kinds import PromptKinds, region_from_json
+from floe.adapters.prompt_kinds import PromptKinds, taught_from_json
 from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
 from floe.errors import ModelError, TrainingError
@@ -79,7 +79,7 @@ class ActiveAdapters:
         """
         try:
             base = model_sha256(self._store, self._model.path)
-            known = [region_from_json(a.metrics.get("region")) for a in self._personal(base)]
+            known = [taught_from_json(a.metrics.get("taught")) for a in self._personal(base)]
             return self._kinds().choose(prompt, next(filter(None, known), None)).kind
         except (ModelError, TrainingError):
             return "general"
@@ -89,10 +89,10 @@ class ActiveAdapters:
 
     def _belongs(self, adapter: LearntAdapter, prompt: str) -> tuple[bool, str]:
         """Return whether an adapter acts on a prompt, and why; an older one acts on all."""
-        region = region_from_json(adapter.metrics.get("region"))
-        if region is None:
+        taught = taught_from_json(adapter.metrics.get("taught"))
+        if taught is None:
             return True, ""
-        choice = self._kinds().choose(prompt, region)
+        choice = self._kinds().choose(prompt, taught)
         return choice.kind == "own", choice.reason
 
     def _route(self, prompt: str, base: str) -> tuple[str, tuple[tuple[int, float], ...]]:

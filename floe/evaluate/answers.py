@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from floe.adapters.prompt_kinds import region_from_json
+from floe.adapters.prompt_kinds import taught_from_json
 from floe.chats.jsonl import read_chats
 from floe.config import Settings
 from floe.evaluate.learning import hold_out, learn
@@ -61,14 +61,12 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
             before = writer.write(prompts)
             after = list(before)
             if trained.adapter is not None and trained.adapter.exists():
-                region, kinds = (
-                    region_from_json(trained.result.get("region")),
-                    writer.prompt_kinds(),
-                )
+                taught = taught_from_json(trained.result.get("taught"))
+                kinds = writer.prompt_kinds()
                 acts = [
                     i
                     for i, each in enumerate(prompts)
-                    if region is None or kinds.choose(each[-1].content, region).kind == "own"
+                    if taught is None or kinds.choose(each[-1].content, taught).kind == "own"
                 ]
                 print(f"{len(acts)} of them with it, the rest is not for it", file=sys.stderr)
                 written = writer.write([prompts[i] for i in acts], trained.adapter)

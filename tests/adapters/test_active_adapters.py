@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from floe.adapters.active_adapters import ActiveAdapters
-from floe.adapters.prompt_kinds import PromptKinds, region_to_json
+from floe.adapters.prompt_kinds import PromptKinds, taught_to_json
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256
 from floe.adapters.router import PromptSpace
 from floe.bench.decode import write_random_adapter
@@ -104,12 +104,12 @@ def test_an_answer_is_scored_with_what_would_answer_its_question(
 @pytest.fixture
 def taught(adapters: Adapters, smollm: LlamaModel, tmp_path: Path) -> ActiveAdapters:
     """The personal adapter alone, with the place of the questions that it learnt from."""
-    region = PromptKinds(PromptSpace(smollm.path, smollm.tokenize)).region_of(COOKING)
-    assert region is not None
+    learnt = PromptKinds(PromptSpace(smollm.path, smollm.tokenize)).taught_by(COOKING)
+    assert learnt is not None
     store = Store(tmp_path / "floe.db")
     with store.writing() as db:
         db.execute("UPDATE adapters SET in_use = 0 WHERE kind = 'expert'")
-        metrics = json.dumps({"region": region_to_json(region)})
+        metrics = json.dumps({"taught": taught_to_json(learnt)})
         db.execute("UPDATE adapters SET metrics = ? WHERE kind = 'personal'", [metrics])
     return ActiveAdapters(smollm, store, adapters)
 
