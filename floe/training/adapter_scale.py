@@ -32,8 +32,11 @@ class ScaleChoice:
 
 
 def describe_scale(scale: float) -> str:
-    """Describe the scale as the end of a sentence; nothing for an adapter at full strength."""
-    return f", at {scale:.0%} of its strength to spare other text" if scale < 1 else ""
+    """Describe the scale as the end of a sentence; nothing for an adapter at full strength.
+
+    Without a number: the one that the person sees and moves is the strength of what was left.
+    """
+    return ", made gentler to spare other text" if scale < 1 else ""
 
 
 def choose_adapter_scale(

@@ -57,13 +57,13 @@ def live(adapters: Adapters, smollm: LlamaModel, tmp_path: Path) -> ActiveAdapte
 
 def test_a_prompt_in_an_experts_reach_is_answered_by_it(live: ActiveAdapters) -> None:
     words = live.activate_for("How do I cook an egg?")
-    assert words.startswith("cooking at 1; close to cooking")
+    assert words.startswith("cooking at 100%; close to cooking")
     live.set_active([])
 
 
 def test_any_other_prompt_is_answered_by_what_this_device_has_learnt(live: ActiveAdapters) -> None:
     words = live.activate_for("Why did the Roman Empire fall?")
-    assert words.startswith("mine at 1; unlike all experts")
+    assert words.startswith("mine at 100%; unlike all experts")
     live.set_active([])
 
 
@@ -118,7 +118,7 @@ def test_what_this_device_learnt_acts_where_it_belongs_and_says_why(
     taught: ActiveAdapters,
 ) -> None:
     assert taught.activate_for("How do I fry an egg?").startswith(
-        "mine at 1; close to what you taught"
+        "mine at 100%; close to what you taught"
     )
     assert taught.kind_of("How do I fry an egg?") == "own"
     words = taught.activate_for("What is 17 times 23?")
