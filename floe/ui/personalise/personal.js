@@ -363,6 +363,8 @@ floe.run = (part) => {
     chart,
     result,
   );
+  /** @type {SampleValue | null} */
+  let last = null;
   const question = floe.el("input", { maxLength: 2000, placeholder: "How do I …?" });
   question.setAttribute("aria-label", "A question of your own");
   const both = floe.press("Ask both", null);
@@ -371,7 +373,8 @@ floe.run = (part) => {
   form.onsubmit = (event) => {
     event.preventDefault();
     if (!question.value.trim()) return question.focus();
-    both.disabled = true;
+    if (question.value.trim() !== last?.question)
+      asked.replaceChildren(floe.el("p", { className: "faint" }, "Both are answering."));
     trigger("compare", { question: question.value });
   };
   const asked = floe.el("div", { className: "result" });
@@ -453,7 +456,8 @@ floe.run = (part) => {
     trial.replaceChildren(trialHead, ...value.trial.map(trialLine));
     result.replaceChildren(...value.samples.map(sample));
     own.hidden = !value.can_ask;
-    both.disabled = false;
-    asked.replaceChildren(...(value.asked ? [sample(value.asked)] : []));
+    if (JSON.stringify(value.asked) === JSON.stringify(last)) return;
+    last = value.asked;
+    asked.replaceChildren(...(last ? [sample(last)] : []));
   });
 };

@@ -12,7 +12,7 @@ from floe.adapters.registry import LearntAdapter, model_sha256
 from floe.application import Application
 from floe.chat.preferences import Preferences
 from floe.chats.jsonl import export_chats, import_chats
-from floe.errors import DataError, PageError, TrainingError
+from floe.errors import DataError, FloeError, PageError, TrainingError
 from floe.jobs.plan_job import PlanView
 from floe.privacy.consent import consent
 from floe.records import ChatMessage, Sampling
@@ -182,14 +182,20 @@ class PersonalActions:
             ChatMessage("system", self._settings.system_prompt),
             ChatMessage("user", question),
         ]
-        acts = self._assistant.kind_of(question) == "own"
-        self._asked = {
+        asked: SampleValue = {
             "question": question,
             "own": "",
-            "before": self._assistant.answer(prompt, []),
-            "after": self._assistant.answer(prompt, [(adapter.gguf, adapter.scale)]),
-            "note": _ACTS if acts else _LEFT,
+            "before": "",
+            "after": "",
+            "note": "",
         }
+        try:
+            asked["before"] = self._assistant.answer(prompt, [])
+            asked["after"] = self._assistant.answer(prompt, [(adapter.gguf, adapter.scale)])
+            asked["note"] = _ACTS if self._assistant.kind_of(question) == "own" else _LEFT
+        except FloeError as error:
+            asked["note"] = str(error)
+        self._asked = asked
         return {**self._progress(), self.parts.notice: ""}
 
     # The automatic weight
