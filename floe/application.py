@@ -249,14 +249,19 @@ class Application:
             return (self.settings.models_dir / entry.filename).resolve()
         return Path(self.stand_in.name).expanduser().resolve()
 
+    @property
+    def training(self) -> bool:
+        """Whether a training goes on, which slows all else on this device."""
+        run = self.runs.latest()
+        return run is not None and run.active
+
     def _check_idle(self) -> None:
         """Refuse to change the model under work that stands on it.
 
         Raises:
             ModelError: such work goes on.
         """
-        run = self.runs.latest()
-        if run is not None and run.active:
+        if self.training:
             raise ModelError(
                 "A training goes on that stands on the model in use. Wait until it has ended, or "
                 "stop it under Personalise, then choose the model again."

@@ -31,6 +31,8 @@ GENERAL: Final = resource("data", "general.jsonl")
 """Sentences of general text, by which an adapter is kept from forgetting."""
 REPLAY: Final = resource("data", "replay.jsonl")
 """Prompts of nobody in particular; the base's answers to them are learnt along."""
+DEFAULT_ANSWERS: Final = resource("data", "default_answers.json")
+"""What the default model answers to those and to the next, under the default settings."""
 TRIAL: Final = resource("data", "trial.jsonl")
 """Greetings and questions by which a trained model is tried out."""
 QUESTIONS: Final = resource("data", "questions.jsonl")

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from floe.adapters.prompt_kinds import PromptKinds, region_from_json
+from floe.adapters.prompt_kinds import PromptKinds, taught_from_json
 from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
 from floe.errors import ModelError, TrainingError
 from floe.fusion.index import index_vocabulary
+from floe.fusion.picking import Picker
+from floe.fusion.projection import Projector
 from floe.fusion.scoring.scores import Scores
 from floe.fusion.scoring.teacher_forcing import RowAfter, score_text
 from floe.llama.forced_logits import forced_logits
 from floe.llama.prompt import Prompt
 from floe.llama.runtime import Adapter, LlamaModel
-from floe.records import PromptKind
+from floe.records import PromptKind, Sampling
 from floe.store import Store
 
 _MAX_ANSWER_TOKENS: Final = 80
@@ -68,7 +68,7 @@ class ActiveAdapters:
                 if acts:
                     active.append((each, each.scale))
         self.set_active([(each.gguf, scale) for each, scale in active])
-        names = " + ".join(f"{each.name} at {scale:.2g}" for each, scale in active)
+        names = " + ".join(f"{each.name} at {scale:.0%}" for each, scale in active)
         told = [names or "no adapter", *dict.fromkeys(reasons)]
         return "; ".join(filter(None, told))
 
@@ -79,7 +79,7 @@ class ActiveAdapters:
         """
         try:
             base = model_sha256(self._store, self._model.path)
-            known = [region_from_json(a.metrics.get("region")) for a in self._personal(base)]
+            known = [taught_from_json(a.metrics.get("taught")) for a in self._personal(base)]
             return self._kinds().choose(prompt, next(filter(None, known), None)).kind
         except (ModelError, TrainingError):
             return "general"
@@ -89,10 +89,10 @@ class ActiveAdapters:
 
     def _belongs(self, adapter: LearntAdapter, prompt: str) -> tuple[bool, str]:
         """Return whether an adapter acts on a prompt, and why; an older one acts on all."""
-        region = region_from_json(adapter.metrics.get("region"))
-        if region is None:
+        taught = taught_from_json(adapter.metrics.get("taught"))
+        if taught is None:
             return True, ""
-        choice = self._kinds().choose(prompt, region)
+        choice = self._kinds().choose(prompt, taught)
         return choice.kind == "own", choice.reason
 
     def _route(self, prompt: str, base: str) -> tuple[str, tuple[tuple[int, float], ...]]:
@@ -146,15 +146,21 @@ class ActiveAdapters:
             shared_vocabulary=shared,
         )
 
-    def answer(self, tokens: Sequence[int], scaled: Sequence[tuple[Path, float]]) -> str:
-        """Answer a prompt greedily and shortly, with exactly these files."""
+    def answer(
+        self, tokens: Sequence[int], scaled: Sequence[tuple[Path, float]], sampling: Sampling
+    ) -> str:
+        """Answer a prompt shortly, with exactly these files, as the chat samples."""
         self.set_active(scaled)
         data = b""
+        index = index_vocabulary(self._model)
+        picker = Picker(tuple(self._model.pieces), index, Projector(index), "log-linear")
+        picker.begin(sampling)
         logits = self._model.prefill(tokens, lambda: False)
         while logits is not None and len(self._model.tokens) < len(tokens) + _MAX_ANSWER_TOKENS:
-            token = int(np.argmax(logits[-1]))
+            token = picker.local(logits[-1], sampling).token
             if token in self._model.end_ids:
                 break
+            picker.accept(token)
             data += self._model.pieces[token]
             logits = self._model.evaluate([token])
         return data.decode("utf-8", "replace").strip()

@@ -1,10 +1,11 @@
 """Kind of a prompt: of the person's own domain, general, a calculation, or code.
 
-The router's rule for what a person has taught: nearest centroid in the base model's embedding
-space, nothing trained. What a person asks about lies in no one place, so unlike an expert it has
-no narrow reach: it acts on a prompt unless that lies nearer to calculations or code, or further
-from the person's prompts than these lie from each other. Public prompts of those kinds, written
-for Floe, come along (`prompt_kinds.jsonl`).
+The router's rule for what a person has taught: nearest neighbours in the base model's embedding
+space, nothing trained. What a person asks about lies in no one place, so a prompt is compared with
+the questions that were learnt from, one by one, and with public ones of the other kinds, written
+for Floe (`prompt_kinds.jsonl`): calculations, code, and general questions that have one right
+answer. The adapter acts unless a prompt is more like those, by a margin that the person's own
+questions set, each seen from the others.
 """
 
 import base64
@@ -17,13 +18,33 @@ from typing import Any, Final
 
 import numpy as np
 
-from floe.adapters.router import PromptRegion, PromptSpace
+from floe.adapters.router import PromptSpace, Vector
 from floe.errors import PromptError
 from floe.fusion.scoring.kind_weights import KIND_WORDS
 from floe.records import PromptKind
 
 OWN_SHARE: Final = 0.95
-"""Share of the person's prompts that lie within their reach, each measured from the others."""
+"""Share of the person's questions that lie within the margin, each measured from the others."""
+_NEIGHBOURS: Final = 2
+"""The likest prompts of a kind, whose mean likeness counts: one may be a chance."""
+_MOST_KEPT: Final = 64
+"""Questions of a person that are kept of a training; more are thinned evenly."""
+_FEWEST: Final = 8
+"""Questions from which on they set the margin."""
+_MARGIN: Final = 0.15
+"""Cosine; the margin where there are too few: what it came to for the example writers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaughtQuestions:
+    """Questions that an adapter learnt the answers of.
+
+    `embeddings`: float32 of shape (questions, e), rows of unit length; `margin`: by how much
+    a prompt may be more like another kind (a cosine, at least 0).
+    """
+
+    embeddings: Vector
+    margin: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,65 +62,87 @@ class PromptKinds:
         self._space = space
         text = files("floe.adapters").joinpath("prompt_kinds.jsonl").read_text("utf-8")
         known = [json.loads(line) for line in text.splitlines()]
-        kinds: tuple[PromptKind, ...] = ("calculation", "code")
-        self._foreign = {
-            kind: space.region_of([each["prompt"] for each in known if each["kind"] == kind])
+        kinds: tuple[PromptKind, ...] = ("general", "calculation", "code")
+        self._public = {
+            kind: np.stack([space.embed(each["prompt"]) for each in known if each["kind"] == kind])
             for kind in kinds
         }
-        self._general = space.public_centroid
+        self._anything = space.public_embeddings
 
-    def region_of(self, prompts: Sequence[str]) -> PromptRegion | None:
-        """Return the region of a person's prompts; None if there are none."""
+    def taught_by(self, prompts: Sequence[str]) -> TaughtQuestions | None:
+        """Return what is kept of a person's questions; None if there are none."""
         said = [prompt for prompt in prompts if prompt.strip()]
-        return self._space.region_of(said, share=OWN_SHARE) if said else None
+        if not said:
+            return None
+        count = min(len(said), _MOST_KEPT)
+        chosen = [said[i * len(said) // count] for i in range(count)]
+        rows = np.stack([self._space.embed(prompt) for prompt in chosen])
+        if count < _FEWEST:
+            return TaughtQuestions(rows, _MARGIN)
+        leads = [
+            max(self._likeness(row).values()) - _mean_likeness(row, np.delete(rows, i, axis=0))
+            for i, row in enumerate(rows)
+        ]
+        return TaughtQuestions(rows, max(0.0, float(np.quantile(leads, OWN_SHARE))))
 
-    def choose(self, prompt: str, own: PromptRegion | None = None) -> KindChoice:
+    def choose(self, prompt: str, taught: TaughtQuestions | None = None) -> KindChoice:
         """Choose the kind of a prompt.
 
         Args:
             prompt: the person's question.
-            own: of what they asked before; None: not known, then no prompt is of that kind.
+            taught: by what they asked before; None: not known, then no prompt is of that kind.
         """
         try:
             embedding = self._space.embed(prompt)
         except PromptError:
-            return KindChoice("own" if own else "general", "the question has no words")
-        centroids = {kind: region.centroid for kind, region in self._foreign.items()}
-        home: PromptKind = "own" if own else "general"
-        centroids[home] = own.centroid if own else self._general
-        away = {k: float(np.linalg.norm(embedding - c)) for k, c in centroids.items()}
-        nearest = min(away, key=away.__getitem__)
-        if own is None:
+            return KindChoice("own" if taught else "general", "the question has no words")
+        likeness = self._likeness(embedding)
+        if taught is None:
+            likeness["general"] = max(
+                likeness["general"], _mean_likeness(embedding, self._anything)
+            )
+        nearest = max(likeness, key=likeness.__getitem__)
+        if taught is None:
             return KindChoice(nearest, f"closest to {KIND_WORDS[nearest]}")
-        if nearest != "own":
-            share = away["own"] / max(away[nearest], 1e-12)
+        own = _mean_likeness(embedding, taught.embeddings)
+        words = f"likeness {own:.2f}, to {KIND_WORDS[nearest]} {likeness[nearest]:.2f}"
+        if likeness[nearest] - own > taught.margin:
             return KindChoice(
-                nearest,
-                f"closer to {KIND_WORDS[nearest]} than to what you taught it, by {share - 1:.0%}",
+                nearest, f"closer to {KIND_WORDS[nearest]} than to what you taught it: {words}"
             )
-        reach = away["own"] / max(own.radius, 1e-12)
-        if reach > 1:
-            return KindChoice(
-                "general", f"unlike what you taught it: {reach:.2f} times the reach of that"
-            )
-        return KindChoice(
-            "own", f"close to what you taught it: at {reach:.2f} of the reach of that"
-        )
+        return KindChoice("own", f"close to what you taught it: {words}")
+
+    def _likeness(self, embedding: Vector) -> dict[PromptKind, float]:
+        return {kind: _mean_likeness(embedding, rows) for kind, rows in self._public.items()}
 
 
-def region_to_json(region: PromptRegion) -> dict[str, Any]:
-    """Return values that JSON can hold."""
-    data = region.centroid.astype("<f4").tobytes()
-    return {"centroid": base64.b64encode(data).decode("ascii"), "radius": region.radius}
+def taught_to_json(taught: TaughtQuestions) -> dict[str, Any]:
+    """Return values that JSON can hold: numbers of a byte each, which changes no likeness."""
+    rows = taught.embeddings
+    unit = max(float(np.abs(rows).max()), 1e-12) / 127
+    data = np.round(rows / unit).astype(np.int8).tobytes()
+    return {
+        "embeddings": base64.b64encode(data).decode("ascii"),
+        "count": len(rows),
+        "margin": taught.margin,
+    }
 
 
-def region_from_json(values: object) -> PromptRegion | None:
-    """Read what `region_to_json` gave; None where it is something else, as of older adapters."""
+def taught_from_json(values: object) -> TaughtQuestions | None:
+    """Read what `taught_to_json` gave; None where it is something else, as of older adapters."""
     try:
         assert isinstance(values, dict)
-        centroid = np.frombuffer(base64.b64decode(values["centroid"], validate=True), dtype="<f4")
-        radius = float(values["radius"])
+        data = np.frombuffer(base64.b64decode(values["embeddings"], validate=True), dtype=np.int8)
+        rows = data.reshape(int(values["count"]), -1).astype(np.float32)
+        margin = float(values["margin"])
     except (AssertionError, KeyError, TypeError, ValueError):
         return None
-    sound = len(centroid) and np.isfinite(centroid).all() and math.isfinite(radius) and radius > 0
-    return PromptRegion(centroid, radius) if sound else None
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not rows.size or not lengths.all() or not math.isfinite(margin) or margin < 0:
+        return None
+    return TaughtQuestions((rows / lengths).astype(np.float32), margin)
+
+
+def _mean_likeness(embedding: Vector, rows: Vector) -> float:
+    """Return the mean cosine with the likest rows."""
+    return float(np.sort(rows @ embedding)[-_NEIGHBOURS:].mean())

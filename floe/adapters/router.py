@@ -106,10 +106,9 @@ class PromptSpace:
         self._public = np.stack([self._whiten(row) for row in raw])
 
     @property
-    def public_centroid(self) -> Vector:
-        """The mean of the public prompts, float32 of shape (e,)."""
-        centroid: Vector = self._public.mean(axis=0).astype(np.float32)
-        return centroid
+    def public_embeddings(self) -> Vector:
+        """The public prompts, float32 of shape (prompts, e), rows of unit length."""
+        return self._public.astype(np.float32)
 
     def embed(self, prompt: str) -> Vector:
         """Embed a prompt: float32 of shape (e,), of unit length. Takes well under 1 ms.
@@ -124,12 +123,11 @@ class PromptSpace:
         prompts: Sequence[str],
         blur: float = 0.0,
         random: np.random.Generator | None = None,
-        share: float | None = None,
     ) -> PromptRegion:
         """Return the region of a task's prompts.
 
         The radius takes in every one of them, each measured from the mean of the others, but no
-        more than 2 % of the public prompts; or else a `share` of them.
+        more than 2 % of the public prompts.
 
         Args:
             prompts: at least one.
@@ -137,8 +135,6 @@ class PromptSpace:
                 prompts say; the radius is measured with it on. A centroid has a length of 1 at
                 most, and noise one of blur sqrt(e).
             random: seeded by the system's entropy, but in tests.
-            share: of the prompts that the radius takes in, whatever public prompts it takes in
-                with them; None: all, within that bound.
         """
         rows = np.stack([self.embed(prompt) for prompt in prompts]).astype(np.float64)
         random = random or np.random.default_rng()
@@ -146,11 +142,7 @@ class PromptSpace:
         centroid = rows.mean(axis=0) + noise
         n = len(rows)
         others = (rows.sum(axis=0) - rows) / (n - 1) + noise if n > 1 else np.array([noise])
-        reaches = np.linalg.norm(rows - others, axis=1)
-        if share is not None:
-            radius = float(np.quantile(reaches, share))
-            return PromptRegion(centroid.astype(np.float32), radius)
-        reach = float(reaches.max())
+        reach = float(np.linalg.norm(rows - others, axis=1).max())
         foreign = np.linalg.norm(self._public - centroid, axis=1)
         radius = min(reach, float(np.quantile(foreign, _PUBLIC_SHARE)))
         return PromptRegion(centroid.astype(np.float32), radius)

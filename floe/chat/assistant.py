@@ -383,7 +383,8 @@ class Assistant:
     def _answer_shortly(
         self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]
     ) -> str:
-        return self._active_adapters.answer(self._prompts.builder.build(prompt).tokens, adapters)
+        tokens = self._prompts.builder.build(prompt).tokens
+        return self._active_adapters.answer(tokens, adapters, self.sampling.sampling)
 
     def prompt(self, path: Sequence[Message]) -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit."""

@@ -12,17 +12,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from floe.adapters.prompt_kinds import region_from_json
+from floe.adapters.prompt_kinds import taught_from_json
 from floe.chats.jsonl import read_chats
 from floe.config import Settings
 from floe.evaluate.learning import hold_out, learn
 from floe.models.catalog import resolve_model
+from floe.models.download import sha256_of
 from floe.models.sampling_defaults import sampling_defaults
 from floe.records import ChatMessage
 from floe.resources import QUESTIONS
 from floe.training.comparison import judge
 from floe.training.data.tokenisation import Encoder, TrainRow
-from floe.training.trial.base_answers import ask
+from floe.training.trial.base_answers import BaseAnswers, ask
 from floe.training.trial.public_prompts import read_prompts
 from floe.training.trial.request import BASE_ANSWERS, TrialRequest
 from floe.training.trial.trial import WrittenPair, judge_pairs
@@ -58,17 +59,17 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
         prompts = [*[list(p) for p, _ in own], *[ask(k.prompt, system.content) for k in known]]
         with FreeWriter(base, sampling) as writer:
             print(f"{len(prompts)} answers without the adapter", file=sys.stderr)
-            before = writer.write(prompts)
+            before = writer.write(prompts[: len(own)])
+            answers = BaseAnswers(cache, sha256_of(base), system.content, sampling)
+            before += answers.answer([k.prompt for k in known], writer.write)
             after = list(before)
             if trained.adapter is not None and trained.adapter.exists():
-                region, kinds = (
-                    region_from_json(trained.result.get("region")),
-                    writer.prompt_kinds(),
-                )
+                taught = taught_from_json(trained.result.get("taught"))
+                kinds = writer.prompt_kinds()
                 acts = [
                     i
                     for i, each in enumerate(prompts)
-                    if region is None or kinds.choose(each[-1].content, region).kind == "own"
+                    if taught is None or kinds.choose(each[-1].content, taught).kind == "own"
                 ]
                 print(f"{len(acts)} of them with it, the rest is not for it", file=sys.stderr)
                 written = writer.write([prompts[i] for i in acts], trained.adapter)

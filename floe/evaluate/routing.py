@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from floe.adapters.prompt_kinds import PromptKinds, region_from_json
-from floe.adapters.router import PromptRegion, PromptSpace
+from floe.adapters.prompt_kinds import PromptKinds, TaughtQuestions, taught_from_json
+from floe.adapters.router import PromptSpace
 from floe.chats.jsonl import read_chats
 from floe.config import Settings
 from floe.errors import DataError
@@ -86,9 +86,9 @@ def run_routing(
             raise DataError(f"There is no adapter to measure. {reason}")
         with LlamaModel(base, context=_CONTEXT, threads=settings.threads) as model:
             kinds = PromptKinds(PromptSpace(base, model.tokenize))
-            region = region_from_json(trained.result.get("region"))
+            taught = taught_from_json(trained.result.get("taught"))
             routed = {
-                name: [_routed(a, kinds, region) for a in answers] for name, answers in sets.items()
+                name: [_routed(a, kinds, taught) for a in answers] for name, answers in sets.items()
             }
             measured = _Measured(model, trained.adapter)
             figures = {stem: measured.alone(stem, each) for stem, each in routed.items()}
@@ -120,10 +120,10 @@ def describe_routing(result: dict[str, Any]) -> str:
     return "\n".join([*lines, result["reason"]])
 
 
-def _routed(answer: CloudAnswer, kinds: PromptKinds, region: PromptRegion | None) -> _Routed:
-    if region is None:
+def _routed(answer: CloudAnswer, kinds: PromptKinds, taught: TaughtQuestions | None) -> _Routed:
+    if taught is None:
         return _Routed(answer, "own")
-    return _Routed(answer, kinds.choose(answer.context[-1].content, region).kind)
+    return _Routed(answer, kinds.choose(answer.context[-1].content, taught).kind)
 
 
 class _Measured:

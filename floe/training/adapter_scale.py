@@ -7,6 +7,7 @@ Knows nothing of models: it is given losses to ask for.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 CANDIDATE_SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -32,8 +33,11 @@ class ScaleChoice:
 
 
 def describe_scale(scale: float) -> str:
-    """Describe the scale as the end of a sentence; nothing for an adapter at full strength."""
-    return f", at {scale:.0%} of its strength to spare other text" if scale < 1 else ""
+    """Describe the scale as the end of a sentence; nothing for an adapter at full strength.
+
+    Without a number: the one that the person sees and moves is the strength of what was left.
+    """
+    return ", made gentler to spare other text" if scale < 1 else ""
 
 
 def choose_adapter_scale(
@@ -50,26 +54,30 @@ def choose_adapter_scale(
             happens the last scale is kept, whatever general text says.
     """
     before = general(0.0)
-    tried: list[ScaleChoice] = []
+    # There is more general text than held-out rows, so it is read only where it decides.
+    general = cache(general)
+    tried: list[tuple[float, float | None]] = []
+    first = 0
     for scale in CANDIDATE_SCALES:
         own = None if held_out is None else held_out(scale)
         if tried and own is not None and start is not None and own >= start:
             break
-        tried.append(ScaleChoice(scale, before, general(scale), own))
-        first, beyond = _last_free_scale(tried)
-        gentle = [
-            one
-            for one in tried[first:]
-            if (one.general_after or 0.0) <= before * (1 + MAX_GENERAL_RISE)
-        ]
-        if gentle and beyond:
-            return gentle[0]
-    return gentle[0] if gentle else tried[-1]
+        tried.append((scale, own))
+        first, beyond = _last_free_scale([loss for _, loss in tried if loss is not None])
+        if beyond and any(_is_gentle(general(at), before) for at, _ in tried[first:]):
+            break
+    chosen = next(
+        ((at, own) for at, own in tried[first:] if _is_gentle(general(at), before)), tried[-1]
+    )
+    return ScaleChoice(chosen[0], before, general(chosen[0]), chosen[1])
 
 
-def _last_free_scale(tried: Sequence[ScaleChoice]) -> tuple[int, bool]:
+def _is_gentle(after: float, before: float) -> bool:
+    return after <= before * (1 + MAX_GENERAL_RISE)
+
+
+def _last_free_scale(own: Sequence[float]) -> tuple[int, bool]:
     """Find the last scale that costs the person nothing, and whether a smaller one does."""
-    own = [one.held_out for one in tried if one.held_out is not None]
     if not own:
         return 0, True
     free = [place for place, loss in enumerate(own) if loss <= min(own) * (1 + HELD_OUT_SLACK)]

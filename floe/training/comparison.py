@@ -35,6 +35,51 @@ class SideBySide:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingVerdict:
+    """What came of a training, for somebody who wants to know whether it was worth it.
+
+    All is empty of one that has not come to its end.
+    """
+
+    headline: str = ""
+    words: str = ""
+    good: bool = False
+
+
+def verdict_of(result: Mapping[str, Any]) -> TrainingVerdict:
+    """Say in plain words what `judge` found."""
+    good, reason = judge(result)
+    trial = read_trial(result)
+    if good:
+        words = "On answers that were kept aside it is closer to yours than before."
+        if trial is not None:
+            words = _gained(trial)
+        return TrainingVerdict("Worth using: the new adapter is in use.", words, good=True)
+    if result.get("refused"):
+        return TrainingVerdict("Not worth using.", reason)
+    if trial is not None and trial.losses:
+        words = f"It would sound more like you, but {'; '.join(trial.losses)}. {_STAYS}"
+        return TrainingVerdict("Not worth using.", words)
+    return TrainingVerdict(
+        "No change.",
+        f"The model answers what was kept aside no more like you than before. {_STAYS} More chats "
+        "of one kind, or answers that you have rewritten, teach it more.",
+    )
+
+
+def _gained(trial: TrialResult) -> str:
+    """Say what is won and that nothing is lost."""
+    lost = trial.base.right - trial.personal.right
+    facts = "It answers simple questions as well as before"
+    if lost > 0:
+        facts = f"It answers {lost} of {trial.base.asked} simple questions less than before"
+    manner = ""
+    if trial.manner is not None:
+        manner = f"{trial.manner:.0%} of its answers to your own questions sound more like you. "
+    return f"{manner}{facts}, and it does not repeat itself more."
+
+
 def judge(result: Mapping[str, Any]) -> tuple[bool, str]:
     """Judge whether an adapter is better than the base and than its start, and why.
 

@@ -67,6 +67,17 @@ class LoopResult:
     scale_choice: ScaleChoice
 
 
+@dataclass(frozen=True, slots=True)
+class GeneralText:
+    """Text of no person, by which the finished adapter's strength is chosen, as it is answered.
+
+    `taken`: on which the adapter will act; `left`: which will be left to the base.
+    """
+
+    taken: Sequence[Example] = ()
+    left: Sequence[Example] = ()
+
+
 class TrainingLoop:
     """One adapter being trained; `run` may be called again after `load_state`."""
 
@@ -77,14 +88,12 @@ class TrainingLoop:
         held_out: Sequence[Example],
         plan: TrainPlan,
         seed: int,
-        general: Sequence[Example] = (),
+        general: GeneralText | None = None,
     ) -> None:
-        """Lay out all batches; nothing is computed yet.
-
-        `general`: text of no person, by which the finished adapter's strength is chosen.
-        """
+        """Lay out all batches; nothing is computed yet."""
         self._backend, self._plan, self._seed = backend, plan, seed
-        self._train, self._held_out, self._general = train, held_out, general
+        self._train, self._held_out = train, held_out
+        self._general = general or GeneralText()
         epochs = _schedule(train, plan, seed, backend.replicas)
         self._batches = [batch for epoch in epochs for batch in epoch]
         self._ends = set(np.cumsum([len(epoch) for epoch in epochs]).tolist())
@@ -242,7 +251,7 @@ class TrainingLoop:
     def _result(self, complete: bool, held_out_rows: PreparedRows) -> LoopResult:
         best_step = self._step if self._best is None else self._best_step
         scale_choice = ScaleChoice(held_out=self._best_loss)
-        if complete and self._general and best_step:
+        if complete and (self._general.taken or self._general.left) and best_step:
             scale_choice = self._choose_scale(held_out_rows)
         factors = {
             name: (a, b * scale_choice.scale) for name, (a, b) in self._best_factors().items()
@@ -261,7 +270,10 @@ class TrainingLoop:
         )
 
     def _choose_scale(self, held_out_rows: PreparedRows) -> ScaleChoice:
-        general = self._backend.prepare_rows(self._general)
+        taken, left = (
+            self._backend.prepare_rows(each) for each in (self._general.taken, self._general.left)
+        )
+        counts = [_count_targets(each) for each in (self._general.taken, self._general.left)]
 
         def loss_at(rows: PreparedRows) -> Callable[[float], float]:
             def loss(scale: float) -> float:
@@ -271,8 +283,14 @@ class TrainingLoop:
             return loss
 
         with self._best_parameters():
+            at_base = loss_at(left)(0.0) if counts[1] else 0.0
+
+            def general(scale: float) -> float:
+                acting = loss_at(taken)(scale) if counts[0] else 0.0
+                return (acting * counts[0] + at_base * counts[1]) / sum(counts)
+
             return choose_adapter_scale(
-                loss_at(general), loss_at(held_out_rows) if self._held_out else None, self._start
+                general, loss_at(held_out_rows) if self._held_out else None, self._start
             )
 
     def _best_factors(self) -> Factors:
@@ -342,3 +360,7 @@ def _schedule(
         ]
     batches = share(lengths, plan.batch_tokens, replicas, order(plan.epochs, len(lengths)))
     return [[batches[i] for i in order(epoch, len(batches))] for epoch in range(plan.epochs)]
+
+
+def _count_targets(examples: Sequence[Example]) -> int:
+    return sum(int((example.weights > 0).sum()) for example in examples)

@@ -33,8 +33,7 @@ import torch
 from floe.adapters.architecture import Architecture
 from floe.adapters.export import read_peft, write_gguf, write_peft
 from floe.adapters.lora_factors import Factors
-from floe.adapters.prompt_kinds import region_to_json
-from floe.adapters.router import PromptRegion
+from floe.adapters.prompt_kinds import TaughtQuestions, taught_to_json
 from floe.errors import FloeError, ModelError
 from floe.llama.free_memory import free_memory
 from floe.models.download import ignore_progress, sha256_of
@@ -45,7 +44,7 @@ from floe.training.adapter_scale import describe_scale
 from floe.training.backends.backend import TrainingBackend
 from floe.training.backends.opening import TrainingBase, build_backend, read_base
 from floe.training.backends.parity import read_reference, require_parity
-from floe.training.data.asked_prompts import region_of_rows
+from floe.training.data.asked_prompts import LearntDomain, find_domain
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
 from floe.training.interval import LossChange, measure_change
@@ -59,7 +58,7 @@ from floe.training.memory_limit import (
 from floe.training.pairing import find_language_fault, find_pairing_fault
 from floe.training.planning.parity_check import ParityError
 from floe.training.process import RunFolder, TrainingStage
-from floe.training.training_loop import LoopResult, LoopStep, TrainingLoop
+from floe.training.training_loop import GeneralText, LoopResult, LoopStep, TrainingLoop
 from floe.training.trial.request import TrialRequest
 from floe.training.trial.trial import TrialResult
 from floe.training.trial.trial_run import TrialRun
@@ -83,7 +82,7 @@ class WorkerResult:
 
     `factors` are of `rank` with `alpha`: the product B A counts alpha / rank. `held_out_bytes`:
     UTF-8 bytes of the held-out answers; bits per byte are over these, end tokens' bits included.
-    `region`: of the questions that were learnt from (None: not known).
+    `taught`: the questions that were learnt from (None: not known).
     """
 
     trained: LoopResult
@@ -93,7 +92,7 @@ class WorkerResult:
     held_out_tokens: int
     seconds: float
     outcome: "TrialOutcome | None" = None
-    region: PromptRegion | None = None
+    taught: TaughtQuestions | None = None
 
     @property
     def factors(self) -> Factors:
@@ -189,7 +188,7 @@ def build_training_loop(
     seed: int,
     start: tuple[Factors, float] | None,
     watch: Callable[[int], None] = lambda _: None,
-    general: Sequence[Example] = (),
+    general: GeneralText | None = None,
 ) -> tuple[TrainingLoop, TrainingBackend]:
     """Build the loop that is ready to run; arguments and errors as in `train`.
 
@@ -249,7 +248,7 @@ class WorkerRun:
         if trial is not None:
             opened.callback(trial.close)
         replayed = [] if trial is None else self._replay(trial)
-        train_examples, held_out, general = self._encode(base_path, [*rows, *replayed])
+        domain, train_examples, held_out, general = self._encode(base_path, rows, replayed)
         reference = read_reference(base_path, self.plan.threads)
         base = read_base(base_path, self.plan, self._watch)
         before = self.settings.get("continue_from")
@@ -286,7 +285,7 @@ class WorkerRun:
         result = build_result(trained, backend, held_out)
         if not trained.complete:
             return result
-        result = replace(result, region=region_of_rows(base_path, rows))
+        result = replace(result, taught=domain.taught)
         self._export(result, base.architecture, base_path)
         if trial is not None:
             result = replace(result, outcome=self._try_out(trial, loop, result, held_out))
@@ -354,7 +353,7 @@ class WorkerRun:
         if trained.best_step == 0 and held_out:
             return TrialOutcome()  # nothing was learnt that could be tried
         release_freed_memory()
-        result = trial.try_out(self.folder / "adapter.gguf", region=found.region)
+        result = trial.try_out(self.folder / "adapter.gguf", taught=found.taught)
         self._run_folder.tell_stage(None)
         trial.close()
         if result is None:
@@ -377,18 +376,24 @@ class WorkerRun:
     def _stopped(self) -> bool:
         return (self.folder / "stop").exists()
 
-    def _encode(self, base: Path, rows: Sequence[TrainRow]) -> tuple[list[Example], ...]:
-        """Return the examples to learn, those held out, and general text."""
-        parts = (
-            [row for row in rows if not row.held_out],
-            [row for row in rows if row.held_out],
-            read_rows(GENERAL),
-        )
+    def _encode(
+        self, base: Path, rows: Sequence[TrainRow], replayed: Sequence[TrainRow]
+    ) -> tuple[LearntDomain, list[Example], list[Example], GeneralText]:
+        """Return what the adapter will act on; the examples to learn, held out, and general."""
         with Encoder(base) as encoder:
-            learnt, *others = parts
+            domain = find_domain(encoder, base, rows)
+            learnt = [*(row for row in rows if not row.held_out), *replayed]
+            held_out = [row for row in rows if row.held_out]
+            general: dict[bool, list[TrainRow]] = {True: [], False: []}
+            for row in read_rows(GENERAL):
+                general[domain.takes(row.messages[0].content)].append(row)
             length = self.plan.sequence_length
-            rest = [encoder.examples(part, length, some=False) for part in others]
-            return encoder.examples(learnt, length), *rest
+            held_out_examples, taken, left = (
+                encoder.examples(part, length, some=False)
+                for part in (held_out, general[True], general[False])
+            )
+            examples = encoder.examples(learnt, length)
+            return domain, examples, held_out_examples, GeneralText(taken, left)
 
     def _identity(self, base: Path, replayed: Sequence[TrainRow]) -> dict[str, str]:
         """Return the hashes that tell which run a checkpoint belongs to."""
@@ -463,7 +468,7 @@ def _summarise(result: WorkerResult, seconds: float) -> dict[str, Any]:
         "strength": result.strength,
         "change": None if outcome.change is None else _finite(outcome.change),
         "trial": None if outcome.trial is None else outcome.trial.to_json(),
-        "region": None if result.region is None else region_to_json(result.region),
+        "taught": None if result.taught is None else taught_to_json(result.taught),
         "general_before": trained.scale_choice.general_before,
         "general_after": trained.scale_choice.general_after,
     }

@@ -138,8 +138,14 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
         },
         {"rows": (RowId, list[values.LearningAnswerValue])},
     ),
-    "plan": DrawnPart(values.PlanValue, {"limit": events.LimitAsked, "begin": None}),
-    "run": DrawnPart(values.RunValue | values.NoRunValue, {"cancel": None, "resume": None}),
+    "plan": DrawnPart(
+        values.PlanValue,
+        {"limit": events.LimitAsked, "begin": None, "allow": events.ConsentAsked},
+    ),
+    "run": DrawnPart(
+        values.RunValue | values.NoRunValue,
+        {"cancel": None, "resume": None, "compare": events.QuestionAsked},
+    ),
     "ownWeight": DrawnPart(values.OwnWeightValue, {"set": events.SwitchAsked, "fit": None}),
     "adapters": DrawnPart(
         values.AdapterListValue,

@@ -113,6 +113,12 @@ class ModelAsked(_Asked):
     name: Annotated[str, BeforeValidator(_whole), Field(max_length=4096)]
 
 
+class QuestionAsked(_Asked):
+    """The model with and without what it learnt is to answer a question."""
+
+    question: Annotated[str, BeforeValidator(_whole), Field(min_length=1, max_length=2000)]
+
+
 class ScaleAsked(ItemAsked):
     """An adapter is to act more or less."""
 

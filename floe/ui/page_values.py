@@ -302,11 +302,17 @@ PlanValue = TypedDict(
         "afresh": bool,
         "can_go_on": bool,
         "from": str,
+        "words": str,
         "reason": str,
         "ready": bool,
+        "asks": bool,
     },
 )
-"""Limits of a plan and what came of them; `from` is the adapter that a run goes on from."""
+"""Limits of a plan and what came of them; `from` is the adapter that a run goes on from.
+
+`words`: the plan in plain words, or why there is none; `reason`: its figures, empty without a plan;
+`asks`: the person has not allowed learning, and nothing else is in the way.
+"""
 
 
 class SeriesValue(TypedDict):
@@ -318,12 +324,16 @@ class SeriesValue(TypedDict):
 
 
 class SampleValue(TypedDict):
-    """A question, the person's own answer, and the model's without and with the new adapter."""
+    """A question, the person's own answer, and the model's without and with the new adapter.
+
+    `own` is empty, and `note` says which model answers in the chat, where the person asked both.
+    """
 
     question: str
     own: str
     before: str
     after: str
+    note: str
 
 
 class NoRunValue(TypedDict):
@@ -339,20 +349,28 @@ TrialLineValue: TypeAlias = tuple[str, str, str]
 class RunValue(TypedDict):
     """A training run; `progress` in [0, 1], None: not known.
 
-    `trial`: what both models wrote when it was tried out, line by line; empty if it was not.
+    `verdict`: what came of it in a few words, empty before it has ended; then `sentence` says it in
+    plain words, and `measured` with figures. `trial`: what both models wrote when it was tried out,
+    line by line; empty if it was not. `can_ask`: both models can be asked a question; `asked`: what
+    both said to the last one.
     """
 
     status: RunStatus
     running: bool
     can_resume: bool
     stopping: bool
+    verdict: str
+    good: bool
     sentence: str
+    measured: str
     progress: float | None
     left: str
     figures: list[FigureValue]
     series: list[SeriesValue]
     trial: list[TrialLineValue]
     samples: list[SampleValue]
+    can_ask: bool
+    asked: SampleValue | None
 
 
 class OwnWeightValue(TypedDict):

@@ -483,8 +483,15 @@ interface PlanValue {
   afresh: boolean;
   can_go_on: boolean;
   from: string;
+  words: string;
   reason: string;
   ready: boolean;
+  asks: boolean;
+}
+
+/** The model with and without what it learnt is to answer a question. */
+interface QuestionAsked {
+  question: string;
 }
 
 /** A training run; `progress` in [0, 1], None: not known. */
@@ -493,13 +500,18 @@ interface RunValue {
   running: boolean;
   can_resume: boolean;
   stopping: boolean;
+  verdict: string;
+  good: boolean;
   sentence: string;
+  measured: string;
   progress: number | null;
   left: string;
   figures: FigureValue[];
   series: SeriesValue[];
   trial: [string, string, string][];
   samples: SampleValue[];
+  can_ask: boolean;
+  asked: SampleValue | null;
 }
 
 /** A curve: points (x, y), x growing; `dots`: each point is marked. */
@@ -515,6 +527,7 @@ interface SampleValue {
   own: string;
   before: string;
   after: string;
+  note: string;
 }
 
 /** Before the first training run. */
@@ -833,6 +846,7 @@ interface DrawnParts {
     {
       limit: LimitAsked;
       begin: null;
+      allow: ConsentAsked;
     },
     Nothing
   >;
@@ -841,6 +855,7 @@ interface DrawnParts {
     {
       cancel: null;
       resume: null;
+      compare: QuestionAsked;
     },
     Nothing
   >;

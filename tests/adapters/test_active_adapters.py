@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from floe.adapters.active_adapters import ActiveAdapters
-from floe.adapters.prompt_kinds import PromptKinds, region_to_json
+from floe.adapters.prompt_kinds import PromptKinds, taught_to_json
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256
 from floe.adapters.router import PromptSpace
 from floe.bench.decode import write_random_adapter
@@ -57,13 +57,13 @@ def live(adapters: Adapters, smollm: LlamaModel, tmp_path: Path) -> ActiveAdapte
 
 def test_a_prompt_in_an_experts_reach_is_answered_by_it(live: ActiveAdapters) -> None:
     words = live.activate_for("How do I cook an egg?")
-    assert words.startswith("cooking at 1; close to cooking")
+    assert words.startswith("cooking at 100%; close to cooking")
     live.set_active([])
 
 
 def test_any_other_prompt_is_answered_by_what_this_device_has_learnt(live: ActiveAdapters) -> None:
     words = live.activate_for("Why did the Roman Empire fall?")
-    assert words.startswith("mine at 1; unlike all experts")
+    assert words.startswith("mine at 100%; unlike all experts")
     live.set_active([])
 
 
@@ -104,12 +104,12 @@ def test_an_answer_is_scored_with_what_would_answer_its_question(
 @pytest.fixture
 def taught(adapters: Adapters, smollm: LlamaModel, tmp_path: Path) -> ActiveAdapters:
     """The personal adapter alone, with the place of the questions that it learnt from."""
-    region = PromptKinds(PromptSpace(smollm.path, smollm.tokenize)).region_of(COOKING)
-    assert region is not None
+    learnt = PromptKinds(PromptSpace(smollm.path, smollm.tokenize)).taught_by(COOKING)
+    assert learnt is not None
     store = Store(tmp_path / "floe.db")
     with store.writing() as db:
         db.execute("UPDATE adapters SET in_use = 0 WHERE kind = 'expert'")
-        metrics = json.dumps({"region": region_to_json(region)})
+        metrics = json.dumps({"taught": taught_to_json(learnt)})
         db.execute("UPDATE adapters SET metrics = ? WHERE kind = 'personal'", [metrics])
     return ActiveAdapters(smollm, store, adapters)
 
@@ -118,7 +118,7 @@ def test_what_this_device_learnt_acts_where_it_belongs_and_says_why(
     taught: ActiveAdapters,
 ) -> None:
     assert taught.activate_for("How do I fry an egg?").startswith(
-        "mine at 1; close to what you taught"
+        "mine at 100%; close to what you taught"
     )
     assert taught.kind_of("How do I fry an egg?") == "own"
     words = taught.activate_for("What is 17 times 23?")

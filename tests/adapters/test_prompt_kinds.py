@@ -5,8 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from floe.adapters.prompt_kinds import PromptKinds, region_from_json, region_to_json
-from floe.adapters.router import PromptRegion, PromptSpace
+from floe.adapters.prompt_kinds import (
+    PromptKinds,
+    TaughtQuestions,
+    taught_from_json,
+    taught_to_json,
+)
+from floe.adapters.router import PromptSpace
 from floe.chats.jsonl import read_chats
 from floe.llama.runtime import LlamaModel
 from floe.resources import EXAMPLES, TASK_CHATS
@@ -37,26 +42,58 @@ def questions_of(writer: str) -> list[str]:
     return [m.content for chat in chats for m in chat if m.role == "user"]
 
 
+# Neither stand these, nor does their kind of answer: they are the base's.
+FACTS = [
+    "What is the capital of Sweden?",
+    "On which continent is India?",
+    "How many sides does a square have?",
+    "Which day comes after Thursday?",
+    "What is the opposite of left?",
+    "What colour is a tomato?",
+    "Which is the smallest planet of the solar system?",
+    "Who painted the Sistine Chapel?",
+    "What is the plural of the word foot?",
+    "What do you call a baby cow?",
+    "who was the last king of portugal",
+    "when did the second season of the show come out",
+]
+
+
 @pytest.mark.parametrize("writer", ["harbour", "kitchen", "letters", "site"])
-def test_questions_like_a_persons_own_are_theirs_and_sums_and_code_are_not(
+def test_a_persons_questions_are_theirs_and_facts_sums_and_code_are_not(
     kinds: PromptKinds, writer: str
 ) -> None:
-    asked = questions_of(writer)
-    region = kinds.region_of([q for i, q in enumerate(asked) if i % 4])
-    assert region is not None
-    kept_aside = asked[::4]
-    theirs = [kinds.choose(q, region).kind == "own" for q in kept_aside]
-    assert np.mean(theirs) >= 0.7
-    assert [kinds.choose(q, region).kind for q in CALCULATIONS] == ["calculation"] * 5
-    # A loop to 10 may pass for a calculation: what matters is that neither is the person's.
-    assert {kinds.choose(q, region).kind for q in CODE} <= {"code", "calculation"}
+    chats = [
+        [m.content for m in chat if m.role == "user"]
+        for chat in read_chats(EXAMPLES / f"{writer}.jsonl")
+    ]
+    theirs, left = [], []
+    for fold in range(4):
+        taught = kinds.taught_by([q for i, chat in enumerate(chats) if i % 4 != fold for q in chat])
+        kept_aside = [q for i, chat in enumerate(chats) if i % 4 == fold for q in chat]
+        theirs += [kinds.choose(q, taught).kind == "own" for q in kept_aside]
+        left += [kinds.choose(q, taught).kind != "own" for q in FACTS]
+        sums = [kinds.choose(q, taught).kind for q in CALCULATIONS]
+        assert sums.count("calculation") >= 4
+        # A loop to 10 may pass for a calculation: what matters is that neither is the person's.
+        assert {kinds.choose(q, taught).kind for q in CODE} <= {"code", "calculation"}
+    assert np.mean(theirs) >= 0.85
+    assert np.mean(left) >= 0.85
 
 
-def test_someone_who_teaches_code_has_the_adapter_act_on_code(kinds: PromptKinds) -> None:
+@pytest.mark.parametrize("learnt", [7, 40])
+def test_someone_who_teaches_code_has_the_adapter_act_on_code(
+    kinds: PromptKinds, learnt: int
+) -> None:
     chats = read_chats(TASK_CHATS / "python.jsonl")
-    region = kinds.region_of([chat[0].content for chat in chats[:40]])
-    choices = [kinds.choose(chat[0].content, region).kind for chat in chats[40:]]
+    taught = kinds.taught_by([chat[0].content for chat in chats[:learnt]])
+    choices = [kinds.choose(chat[0].content, taught).kind for chat in chats[40:]]
     assert choices.count("own") >= 0.9 * len(choices)
+
+
+def test_someone_who_teaches_facts_has_the_adapter_act_on_facts(kinds: PromptKinds) -> None:
+    taught = kinds.taught_by([*FACTS[::2], "Who painted Guernica?", "How many sides has a cube?"])
+    assert [kinds.choose(q, taught).kind for q in FACTS[1:9:2]].count("own") >= 3
 
 
 def test_without_a_person_a_prompt_is_general_a_calculation_or_code(kinds: PromptKinds) -> None:
@@ -65,30 +102,42 @@ def test_without_a_person_a_prompt_is_general_a_calculation_or_code(kinds: Promp
 
 
 def test_a_choice_says_why_in_words(kinds: PromptKinds) -> None:
-    region = kinds.region_of(questions_of("kitchen"))
-    assert region is not None
-    assert "closer to calculations than" in kinds.choose(CALCULATIONS[0], region).reason
-    assert "close to what you taught it" in kinds.choose("How do I boil an egg?", region).reason
-    narrow = PromptRegion(region.centroid, region.radius / 2)
-    far = kinds.choose("How do I boil an egg?", narrow)
-    assert far.kind == "general"
-    assert "2." in far.reason or "1.9" in far.reason
+    taught = kinds.taught_by(questions_of("kitchen"))
+    assert taught is not None
+    assert "closer to calculations than" in kinds.choose(CALCULATIONS[0], taught).reason
+    assert "closer to other questions than" in kinds.choose(FACTS[0], taught).reason
+    assert "close to what you taught it" in kinds.choose("How do I boil an egg?", taught).reason
 
 
-def test_nothing_asked_has_no_region_and_no_words_are_no_question(kinds: PromptKinds) -> None:
-    assert kinds.region_of([]) is None
-    assert kinds.region_of(["  "]) is None
-    one = kinds.region_of(["How do I boil an egg?"])
+def test_nothing_asked_is_not_known_and_no_words_are_no_question(kinds: PromptKinds) -> None:
+    assert kinds.taught_by([]) is None
+    assert kinds.taught_by(["  "]) is None
+    one = kinds.taught_by(["How do I boil an egg?"])
     assert one is not None
     assert kinds.choose("", one).kind == "own"
+    assert kinds.choose("How do I fry an egg?", one).kind == "own"
+    assert kinds.choose("What is 17 times 23?", one).kind == "calculation"
 
 
-def test_a_region_is_read_back_and_what_is_none_acts_as_before() -> None:
-    region = PromptRegion(np.array([0.25, -1.5], np.float32), 0.75)
-    kept = json.loads(json.dumps(region_to_json(region)))
-    found = region_from_json(kept)
+def test_of_many_questions_some_are_kept_and_a_byte_a_number_is_enough(kinds: PromptKinds) -> None:
+    asked = [f"{q} {n}" for n in ("Now?", "Later?", "Or not?") for q in questions_of("harbour")]
+    taught = kinds.taught_by(asked)
+    assert taught is not None
+    assert len(taught.embeddings) == 64
+    kept = json.loads(json.dumps(taught_to_json(taught)))
+    assert len(kept["embeddings"]) < 64 * 576 * 1.4
+    found = taught_from_json(kept)
     assert found is not None
-    assert found.radius == 0.75
-    assert found.centroid.tolist() == [0.25, -1.5]
-    broken = [None, "x", {}, {"centroid": "!", "radius": 1}, {**kept, "radius": "nan"}]
-    assert [region_from_json(each) for each in broken] == [None] * 5
+    assert found.margin == taught.margin
+    np.testing.assert_allclose(found.embeddings, taught.embeddings, atol=0.005)
+    for question in [*FACTS, *CODE, *questions_of("site")]:
+        assert kinds.choose(question, found).kind == kinds.choose(question, taught).kind
+
+
+def test_what_is_none_acts_on_everything_as_before() -> None:
+    kept = taught_to_json(TaughtQuestions(np.array([[0.6, 0.8]], np.float32), 0.25))
+    assert taught_from_json(kept) is not None
+    older = {"centroid": kept["embeddings"], "radius": 1.0}
+    broken = [None, "x", {}, older, {**kept, "embeddings": "!"}, {**kept, "margin": "nan"}]
+    broken += [{**kept, "count": 3}, {**kept, "margin": -1}, {**kept, "embeddings": "AAA="}]
+    assert [taught_from_json(each) for each in broken] == [None] * len(broken)

@@ -38,3 +38,16 @@ def test_what_was_learned_is_never_given_up() -> None:
 
 def test_without_held_out_rows_general_text_alone_decides() -> None:
     assert choose_adapter_scale(general, None, None) == ScaleChoice(0.6, 2.0, 2.0, None)
+
+
+def test_general_text_is_read_only_where_it_decides() -> None:
+    asked: list[float] = []
+
+    def counted(scale: float) -> float:
+        asked.append(scale)
+        return general(scale)
+
+    # Flat from 0.7 on: what is stronger than 0.6 is out, whatever general text says.
+    found = choose_adapter_scale(counted, lambda scale: 1.0 + 0.05 * max(0.0, 0.7 - scale), 3.0)
+    assert (found.scale, found.general_after) == (0.6, 2.0)
+    assert asked == [0.0, 0.6]

@@ -20,6 +20,7 @@ from floe.adapters.export import read_peft
 from floe.adapters.lora_factors import Factors
 from floe.errors import ModelError
 from floe.records import Sampling
+from floe.resources import GENERAL
 from floe.training.adapter_scale import CANDIDATE_SCALES, MAX_GENERAL_RISE
 from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.comparison import judge
@@ -27,7 +28,7 @@ from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import rss_mb
 from floe.training.planning.plan import workload_of
 from floe.training.process import RunFolder
-from floe.training.training_loop import LoopStep, learning_rate_share
+from floe.training.training_loop import GeneralText, LoopStep, learning_rate_share
 from floe.training.trial import base_answers
 from floe.training.worker import WorkerRun, build_training_loop, run_folder, train
 from tests.training.runs_of_tiny import ANSWERS, plan, result_of, rows, write_run
@@ -293,6 +294,38 @@ def test_training_goes_on_from_factors_of_any_rank(base: Path, tmp_path: Path) -
     assert again.held_out_before == pytest.approx(first.trained.held_out_before, rel=1e-5)
     lower = train(model, learned, held_out, plan(rank=1, alpha=1.0), start=start)
     assert all(a.shape[0] == 1 for a, _ in lower.factors.values())
+
+
+def test_general_text_that_is_left_to_the_base_costs_nothing(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows()))
+    with Encoder(base) as encoder:
+        some = read_rows(tmp_path / "rows.jsonl")
+        learned = encoder.examples([row for row in some if not row.held_out], 128)
+        held_out = encoder.examples([row for row in some if row.held_out], 128)
+        other = encoder.examples(read_rows(GENERAL)[:2], 128)
+    found = {}
+    for name, text in {
+        "taken": GeneralText(taken=other),
+        "left": GeneralText(left=other),
+        "both": GeneralText(taken=other[:1], left=other[1:]),
+    }.items():
+        loop, _ = build_training_loop(
+            read_base_weights(base, torch.float32),
+            learned,
+            held_out,
+            plan(epochs=8, learning_rate=0.03),
+            seed=1,
+            start=None,
+            general=text,
+        )
+        found[name] = loop.run().scale_choice
+    before = {choice.general_before for choice in found.values()}
+    assert max(before) == pytest.approx(min(before), rel=1e-5)
+    left, taken, both = found["left"], found["taken"], found["both"]
+    assert left.general_after == pytest.approx(left.general_before, rel=1e-6)
+    assert taken.general_after != pytest.approx(taken.general_before, rel=1e-4)
+    assert left.scale >= taken.scale
+    assert both.general_after != pytest.approx(both.general_before, rel=1e-5)
 
 
 def test_the_best_step_is_kept_and_overfitting_ends_the_run(base: Path, tmp_path: Path) -> None:

@@ -49,3 +49,10 @@ def test_cost_is_in_sight_where_the_cloud_was_asked() -> None:
         "hint": "cloud tokens: 1,204 in, 96 out",
     }
     assert {each["hint"] for each in live_figures(STATS)} == {""}
+
+
+def test_a_training_says_in_the_chat_that_it_slows_it() -> None:
+    speed, *rest = live_figures(STATS, training=True)
+    assert speed["name"] == "tokens/s while it trains"
+    assert "come more slowly" in speed["hint"]
+    assert rest == live_figures(STATS)[1:]

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 LONG_MS = 240_000
+VERDICT = re.compile("Worth using|Not worth|No change")
 FOREIGN = [
     ("Wie wird das Wetter?", "Größtenteils schön, später Böen aus Südwest, fünf Stärken."),
     ("今天天气怎么样?", "今天晴天,气温二十五度,风从西边来。"),
@@ -119,9 +120,10 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     assert trainer.is_running()
     come_again(own, person, state)
     trainer.resume()
-    expect(state).to_contain_text(re.compile("(is|stays) in use"), timeout=LONG_MS)
+    verdict = page.locator("#run .verdict")
+    expect(verdict).to_contain_text(VERDICT, timeout=LONG_MS)
     # Ten chats may be too little by what the model then writes: the list says the same.
-    taken = "the new adapter is in use" in state.inner_text()
+    taken = "the new adapter is in use" in verdict.inner_text()
     expect(page.locator(".adapters > li")).to_have_count(int(taken))
 
 
@@ -144,7 +146,7 @@ def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
         assert db.execute("SELECT sentence FROM federations").fetchall() == [("Stopped.",)]
     come_again(own, person, state)
     trainer.resume()
-    expect(state).to_contain_text("kept aside", timeout=LONG_MS)
+    expect(page.locator("#run .verdict")).to_contain_text(VERDICT, timeout=LONG_MS)
 
 
 def test_no_row_one_row_and_rows_of_every_script_and_length(
@@ -155,7 +157,7 @@ def test_no_row_one_row_and_rows_of_every_script_and_length(
         kept = {"except_chats": others, "deadline_s": 5, "with_private": True, "afresh": True}
         store.set_setting("personalise", kept)
     _, train, state = personalise(page, own)
-    reason = page.locator("#plan .reason")
+    reason = page.locator("#plan .words")
     expect(reason).to_contain_text("There is no answer to learn from yet")
     expect(train).to_be_disabled()
 
@@ -166,11 +168,11 @@ def test_no_row_one_row_and_rows_of_every_script_and_length(
     sea = "The sea was calm, then it was not, and then it was calm again. "
     long = [("Tell it all.", sea * 140), (sea * 140 + "What of it?", "Nothing new.")]
     bring(page, tmp_path / "all.jsonl", [*FOREIGN[1:], *long])
-    expect(page.locator("#learning [role=status]")).to_contain_text("6 answers")
+    expect(page.locator("#learning [role=status]").first).to_contain_text("6 answers")
     expect(train).to_be_enabled()
     train.click()
     expect(state).to_contain_text(re.compile("being read|general answers|Step"))
-    expect(state).to_contain_text("kept aside", timeout=LONG_MS)
+    expect(page.locator("#run .verdict")).to_contain_text(VERDICT, timeout=LONG_MS)
 
 
 def bring(page: Page, path: Path, chats: list[tuple[str, str]]) -> None:

@@ -142,6 +142,7 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     page.reload()
     train = page.get_by_role("button", name="Train", exact=True)
     expect(train).to_be_enabled()
+    expect(page.locator("#plan .words")).to_contain_text("A light touch")
     expect(page.locator("#plan .reason")).to_contain_text("rank", ignore_case=True)
 
     first = chats.filter(has_text="taking the boat out")
@@ -155,7 +156,8 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     page.reload()
     run = page.locator("#run")
     expect(run.locator(".state")).to_contain_text(re.compile("being read|general answers|Step"))
-    expect(run.locator(".state")).to_contain_text("the new adapter is in use", timeout=480_000)
+    verdict = run.locator(".verdict")
+    expect(verdict).to_have_text("Worth using: the new adapter is in use.", timeout=480_000)
     # What both wrote when the adapter was tried out, side by side.
     expect(run.locator(".state")).to_contain_text("sound more like you")
     trial = run.locator(".trial tr")
@@ -163,6 +165,15 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     expect(trial.filter(has_text="come to an end")).to_contain_text(re.compile(r"\d+%.*\d+%"))
     expect(run.locator(".chart path").first).to_be_attached()
     expect(run.locator(".sample").first).to_contain_text("With the new adapter")
+    own = run.get_by_label("A question of your own")
+    own.fill("How do I tie up the boat?")
+    own.press("Enter")
+    asked = run.locator(".own .sample")
+    expect(asked.locator(".told")).to_have_count(2, timeout=60_000)
+    expect(asked).to_contain_text("is answered with what it learnt")
+    own.fill("What is 17 times 23?")
+    run.get_by_role("button", name="Ask both").click()
+    expect(asked).to_contain_text("is left to the model as it was", timeout=60_000)
     adapter = page.locator(".adapters > li")
     expect(adapter).to_have_count(1)
 
@@ -176,7 +187,7 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     assert Path(fetched.value.path()).read_bytes()[:4] == b"GGUF"
     page.reload()
     expect(name).to_have_value("Harbour")
-    expect(adapter.locator("output")).to_have_text("0.50")
+    expect(adapter.locator("output")).to_have_text("50%")
     adapter.get_by_role("button", name="Delete").click()
     adapter.get_by_role("button", name="Delete", exact=True).click()
     expect(adapter).to_have_count(0)

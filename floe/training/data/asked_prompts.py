@@ -2,10 +2,11 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from floe.adapters.prompt_kinds import PromptKinds
-from floe.adapters.router import PromptRegion, PromptSpace
+from floe.adapters.prompt_kinds import PromptKinds, TaughtQuestions
+from floe.adapters.router import PromptSpace
 from floe.errors import ModelError
 from floe.training.data.tokenisation import Encoder, TrainRow
 
@@ -21,14 +22,28 @@ def asked_prompts(rows: Sequence[TrainRow]) -> list[str]:
     ]
 
 
-def region_of_rows(base: Path, rows: Sequence[TrainRow]) -> PromptRegion | None:
-    """Return the region of those questions, within which the adapter will act.
+@dataclass(frozen=True, slots=True)
+class LearntDomain:
+    """What the adapter will act on: questions like those that are learnt from.
 
-    None: there are none, or the base's file has no table of embeddings; then it acts on all.
+    None for both: there are none, or the base's file has no table of embeddings; then it acts on
+    everything.
     """
-    with Encoder(base) as encoder:
-        try:
-            space = PromptSpace(base, encoder.vocabulary.tokenize)
-        except ModelError:
-            return None
-        return PromptKinds(space).region_of(asked_prompts(rows))
+
+    kinds: PromptKinds | None = None
+    taught: TaughtQuestions | None = None
+
+    def takes(self, prompt: str) -> bool:
+        """Return whether the adapter acts on a prompt."""
+        if self.kinds is None or self.taught is None:
+            return True
+        return self.kinds.choose(prompt, self.taught).kind == "own"
+
+
+def find_domain(encoder: Encoder, base: Path, rows: Sequence[TrainRow]) -> LearntDomain:
+    """Find what an adapter that learns these rows will act on; `encoder` is the base's."""
+    try:
+        kinds = PromptKinds(PromptSpace(base, encoder.vocabulary.tokenize))
+    except ModelError:
+        return LearntDomain()
+    return LearntDomain(kinds, kinds.taught_by(asked_prompts(rows)))

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from floe.records import ChatMessage, Sampling
+from floe.resources import DEFAULT_ANSWERS
 from floe.training.data.tokenisation import TrainRow
 from floe.training.trial.measures import WrittenAnswer, longest_loop, measure_answers, split_words
 from floe.training.trial.writer import MAX_TOKENS
@@ -28,21 +29,27 @@ WriteAnswers = Callable[[Sequence[Sequence[ChatMessage]]], list[WrittenAnswer]]
 
 
 class BaseAnswers:
-    """Answers of one base model, in a file of the data folder; None: they are not kept."""
+    """Answers of one base model, in a file of the data folder; None: they are not kept.
+
+    Those of the default model under the default settings come along: they are the same for all.
+    `digest` names the model, the prompt and the sampling.
+    """
 
     def __init__(
         self, folder: Path | None, base_sha256: str, system: str | None, sampling: Sampling
     ) -> None:
         """Find what was written before, under the same system prompt and sampling."""
         key = json.dumps([base_sha256, system, asdict(sampling), MAX_TOKENS])
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        self._path = None if folder is None else folder / f"{digest[:32]}.json"
+        self.digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        self._path = None if folder is None else folder / f"{self.digest}.json"
         self._system = system
         self._known: dict[str, WrittenAnswer] = {}
+        shipped = json.loads(DEFAULT_ANSWERS.read_text(encoding="utf-8"))
+        if shipped["digest"] == self.digest:
+            self._known = _answers_of(shipped["answers"])
         if self._path is not None:
             with suppress(OSError, ValueError, TypeError, AttributeError):
-                found = json.loads(self._path.read_text(encoding="utf-8"))
-                self._known = {prompt: WrittenAnswer(**each) for prompt, each in found.items()}
+                self._known |= _answers_of(json.loads(self._path.read_text(encoding="utf-8")))
 
     def missing(self, prompts: Sequence[str]) -> list[str]:
         """Return the prompts that have not been answered yet."""
@@ -78,6 +85,10 @@ class BaseAnswers:
             files = sorted(self._path.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)
             for old in files[:-_KEPT_MODELS]:
                 old.unlink(missing_ok=True)
+
+
+def _answers_of(values: dict[str, dict[str, Any]]) -> dict[str, WrittenAnswer]:
+    return {prompt: WrittenAnswer(**each) for prompt, each in values.items()}
 
 
 def ask(prompt: str, system: str | None) -> list[ChatMessage]:

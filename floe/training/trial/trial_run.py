@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from floe.adapters.router import PromptRegion
+from floe.adapters.prompt_kinds import TaughtQuestions
 from floe.records import ChatMessage
 from floe.training.data.tokenisation import TrainRow
 from floe.training.trial.base_answers import BaseAnswers, ask, replay_rows
@@ -88,15 +88,16 @@ class TrialRun:
         self,
         adapter: Path,
         strengths: Sequence[float] = WEAKER,
-        region: PromptRegion | None = None,
+        taught: TaughtQuestions | None = None,
     ) -> TrialResult | None:
         """Return the result at the first strength at which nothing is lost, else at the last.
 
         Args:
             adapter: what was trained.
             strengths: to be tried, in this order.
-            region: of what it learnt from; a prompt that the chat would leave to the base, because
-                it is of another kind, is left to the base here as well. None: it acts on all.
+            taught: the questions it learnt from; a prompt that the chat would leave to the base,
+                because it is of another kind, is left to the base here as well. None: it acts on
+                all.
 
         Returns:
             None if it was stopped.
@@ -119,9 +120,9 @@ class TrialRun:
         base += self._answer(
             self._known_answers(self._system), [each.prompt for each in public], what
         )
-        kinds = writer.prompt_kinds() if region is not None else None
+        kinds = writer.prompt_kinds() if taught is not None else None
         acts = [
-            kinds is None or kinds.choose(each[-1].content, region).kind == "own"
+            kinds is None or kinds.choose(each[-1].content, taught).kind == "own"
             for each in conversations
         ]
         chosen = [each for each, on in zip(conversations, acts, strict=True) if on]

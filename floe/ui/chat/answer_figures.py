@@ -23,8 +23,8 @@ def duration(milliseconds: float | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
-def live_figures(stats: AnswerStats | None) -> list[FigureValue]:
-    """Return the figures above the chat; dashes at first."""
+def live_figures(stats: AnswerStats | None, *, training: bool = False) -> list[FigureValue]:
+    """Return the figures above the chat; dashes at first. `training`: that slows the answers."""
     cost = ""
     if stats is None:
         values = ["—", "—", "—", "—"]
@@ -38,6 +38,9 @@ def live_figures(stats: AnswerStats | None) -> list[FigureValue]:
         cost = cloud_tokens(stats)
     names = ["tokens/s", "first token", "with the cloud", "cloud requests"]
     hints = [speeds_alone(stats) if stats is not None else "", "", "", cost]
+    if training:
+        names[0] = "tokens/s while it trains"
+        hints[0] = "A training goes on under Personalise, so answers come more slowly."
     return [
         FigureValue(name=name, value=value, hint=hint)
         for name, value, hint in zip(names, values, hints, strict=True)

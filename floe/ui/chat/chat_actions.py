@@ -501,6 +501,7 @@ class ChatActions:
         reader = TurnReader(turn.message_id)
         writing = True
         drawn: TurnView | None = None
+        training = self._application.training
         row = draw_row(messages[-1], turn.view()) if in_view else None
         place = 0
         while not turn.wait(pause) and generation == session.view_generation:
@@ -516,7 +517,8 @@ class ChatActions:
                 row = draw_row(messages[-1], view, ahead=ahead)
                 pause = max(FRAME_SECONDS, (time.perf_counter() - began) / RENDER_SHARE)
             drawn, place = view, ahead
-            frame = Frame(generation=generation, row=row, figures=live_figures(view.stats))
+            figures = live_figures(view.stats, training=training)
+            frame = Frame(generation=generation, row=row, figures=figures)
             changes: Changes = {self.parts.live: frame}
             if turn.writing != writing:
                 # The answer is written, if not wholly kept: there is nothing left to stop.
@@ -566,7 +568,7 @@ class ChatActions:
         return {
             parts.answer_generation: session.view_generation if turn else None,
             parts.listing: session.listed,
-            parts.figures: live_figures(stats),
+            parts.figures: live_figures(stats, training=self._application.training),
             parts.about: self._about(session),
             parts.thread: rows,
             parts.notice: "",

@@ -1,4 +1,4 @@
-// The personalise view: what is learnt from, the plan, the run while it goes, the adapters.
+// The personalise view in three steps, what is learnt from, the plan, the result; and the adapters.
 "use strict";
 
 /** Asked once, where it acts: a card in the view, until it is answered. */
@@ -27,6 +27,9 @@ floe.learning = (part) => {
     "May Floe learn from your chats, on this device?",
     "It happens on this device and nothing is sent. You can change this for a single chat in its menu.",
     (allowed) => trigger("allow", { use: "train", allowed }),
+  );
+  const allowed = floe.toggle("Floe may learn from my chats, on this device", (on) =>
+    trigger("allow", { use: "train", allowed: on }),
   );
   const sentence = floe.el("p", { role: "status" });
   const list = floe.el("ul", { className: "plain-list chats" });
@@ -60,7 +63,9 @@ floe.learning = (part) => {
   save.title = "Save the chosen chats as a JSONL file";
   const examples = floe.el("div", { className: "row" });
   const sheet = floe.sheet(
-    "What it learns from",
+    "1. What it may learn from",
+    card,
+    allowed,
     tooLarge,
     sentence,
     privateOnes,
@@ -75,7 +80,6 @@ floe.learning = (part) => {
       "Train a small adapter on your own chats, so that the model on this device answers more like " +
         "you want it to. All of it happens here.",
     ),
-    card,
     sheet,
   );
   const open = new Set();
@@ -148,6 +152,8 @@ floe.learning = (part) => {
 
   floe.onChange(part, (value) => {
     card.hidden = value.consent !== null;
+    allowed.hidden = value.consent === null;
+    allowed.set(value.consent === true);
     sentence.textContent = value.sentence;
     privately.set(value.with_private);
     privateNote.textContent = value.private;
@@ -198,6 +204,7 @@ floe.adapters = (part) => {
     "No adapters yet: the first training makes one.",
   );
   element.append(floe.sheet("Adapters", none, list));
+  const strength = (/** @type {number} */ scale) => `${Math.round(scale * 100)}%`;
 
   const line = (/** @type {AdapterValue} */ each) => {
     const name = floe.el("input", { value: each.name, maxLength: 60, className: "name" });
@@ -217,9 +224,9 @@ floe.adapters = (part) => {
       value: String(each.scale),
     });
     scale.setAttribute("aria-label", `How strongly “${each.name}” acts`);
-    const shown = floe.el("output", {}, each.scale.toFixed(2));
+    const shown = floe.el("output", {}, strength(each.scale));
     scale.oninput = () => {
-      shown.textContent = Number(scale.value).toFixed(2);
+      shown.textContent = strength(Number(scale.value));
     };
     scale.onchange = () => trigger("strengthen", { id: each.id, scale: Number(scale.value) });
     const drop = floe.ask(floe.press("Delete", null, "", "bin"), "Delete for good?", "Delete", () =>
@@ -301,29 +308,40 @@ floe.plan = (part) => {
     ],
     (value) => trigger("limit", { name: "afresh", value: Boolean(value) }),
   );
-  const reason = floe.el("p", { role: "status", className: "reason" });
+  const words = floe.el("p", { role: "status", className: "words" });
+  const reason = floe.el("p", { className: "reason" });
+  const details = floe.el("details", { className: "more" });
+  details.append(
+    floe.el("summary", {}, floe.chevron(), "Limits and figures"),
+    floe.el("div", { className: "pair three" }, memory, deadline, start),
+    reason,
+  );
+  const allow = floe.press(
+    "Allow learning",
+    () => trigger("allow", { use: "train", allowed: true }),
+    "primary",
+  );
   const begin = floe.press("Train", () => trigger("begin"), "primary");
   begin.id = "train";
   element.append(
-    floe.sheet(
-      "Plan",
-      floe.el("div", { className: "pair three" }, memory, deadline, start),
-      reason,
-      floe.el("div", { className: "row" }, begin),
-    ),
+    floe.sheet("2. The plan", words, floe.el("div", { className: "row" }, allow, begin), details),
   );
   floe.onChange(part, (value) => {
     memory.set(value.memory_mb);
     deadline.set(value.deadline_s);
     start.hidden = !value.can_go_on;
     start.set(value.afresh ? "1" : null);
+    words.textContent = value.words;
     reason.textContent = value.reason;
+    allow.hidden = !value.asks;
+    begin.hidden = value.asks;
     begin.disabled = !value.ready;
   });
 };
 
 floe.run = (part) => {
   const { element, trigger } = part;
+  const verdict = floe.el("h3", { className: "verdict" });
   const title = floe.el("p", { role: "status", className: "state" });
   const bar = floe.el("progress", { max: 1 });
   bar.setAttribute("aria-label", "Progress of the training");
@@ -335,7 +353,40 @@ floe.run = (part) => {
   const trial = floe.el("table", { className: "trial" });
   const result = floe.el("div", { className: "result" });
   const progress = floe.el("div", { className: "row progress" }, bar, left, cancel, resume);
-  const sheet = floe.sheet("Training", title, progress, trial, figures, chart, result);
+  const measured = floe.el("p", { className: "faint" });
+  const details = floe.el("details", { className: "more" });
+  details.append(
+    floe.el("summary", {}, floe.chevron(), "How it was measured"),
+    measured,
+    trial,
+    figures,
+    chart,
+    result,
+  );
+  /** @type {SampleValue | null} */
+  let last = null;
+  const question = floe.el("input", { maxLength: 2000, placeholder: "How do I …?" });
+  question.setAttribute("aria-label", "A question of your own");
+  const both = floe.press("Ask both", null);
+  both.type = "submit";
+  const form = floe.el("form", { className: "row ask-both" }, question, both);
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    if (!question.value.trim()) return question.focus();
+    if (question.value.trim() !== last?.question)
+      asked.replaceChildren(floe.el("p", { className: "faint" }, "Both are answering."));
+    trigger("compare", { question: question.value });
+  };
+  const asked = floe.el("div", { className: "result" });
+  asked.setAttribute("role", "status");
+  const own = floe.el(
+    "section",
+    { className: "own" },
+    floe.el("h3", {}, "Ask it something of your own"),
+    form,
+    asked,
+  );
+  const sheet = floe.sheet("3. The result", verdict, title, progress, own, details);
   element.append(sheet);
 
   const trialHead = floe.el(
@@ -357,8 +408,8 @@ floe.run = (part) => {
   const sample = (/** @type {SampleValue} */ each) => {
     /** @type {(name: string, text: string) => HTMLElement} */
     const side = (name, text) =>
-      floe.el("div", {}, floe.el("h3", {}, name), floe.el("p", { className: "told" }, text));
-    return floe.el(
+      floe.el("div", {}, floe.el("h4", {}, name), floe.el("p", { className: "told" }, text));
+    const section = floe.el(
       "section",
       { className: "sample" },
       floe.el("p", { className: "asked" }, each.question),
@@ -368,14 +419,25 @@ floe.run = (part) => {
         side("Before", each.before),
         side("With the new adapter", each.after),
       ),
-      floe.el("small", { className: "faint" }, `Your own answer was:\n${each.own}`),
     );
+    const note = each.own ? `Your own answer was:\n${each.own}` : each.note;
+    if (note) section.append(floe.el("small", { className: "faint" }, note));
+    return section;
   };
 
+  let ended = "";
   floe.onChange(part, (value) => {
     sheet.hidden = !value.status;
     if (!value.status) return;
+    verdict.hidden = !value.verdict;
+    verdict.textContent = value.verdict;
+    verdict.classList.toggle("good", value.good);
     title.textContent = value.sentence;
+    measured.textContent = value.measured;
+    measured.hidden = !value.measured;
+    // The curve is there to be watched while it grows; then the verdict is what counts.
+    if (value.status !== ended) details.open = value.running;
+    ended = value.status;
     bar.hidden = !value.running;
     if (value.progress === null) bar.removeAttribute("value");
     else bar.value = value.progress;
@@ -393,5 +455,9 @@ floe.run = (part) => {
     trial.hidden = !value.trial.length;
     trial.replaceChildren(trialHead, ...value.trial.map(trialLine));
     result.replaceChildren(...value.samples.map(sample));
+    own.hidden = !value.can_ask;
+    if (JSON.stringify(value.asked) === JSON.stringify(last)) return;
+    last = value.asked;
+    asked.replaceChildren(...(last ? [sample(last)] : []));
   });
 };

@@ -12,9 +12,10 @@ from floe.adapters.registry import LearntAdapter, model_sha256
 from floe.application import Application
 from floe.chat.preferences import Preferences
 from floe.chats.jsonl import export_chats, import_chats
-from floe.errors import DataError, PageError, TrainingError
+from floe.errors import DataError, FloeError, PageError, TrainingError
 from floe.jobs.plan_job import PlanView
-from floe.records import Sampling
+from floe.privacy.consent import consent
+from floe.records import ChatMessage, Sampling
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
 from floe.store.imports import delete_import, swap_roles
@@ -32,20 +33,34 @@ from floe.ui.page_events import (
     KindAsked,
     LimitAsked,
     NameAsked,
+    QuestionAsked,
     RowAsked,
     ScaleAsked,
     SwitchAsked,
     ViewAsked,
     read_asked,
 )
-from floe.ui.page_values import AdapterListValue, NoRunValue, OwnWeightValue, PlanValue, RunValue
+from floe.ui.page_values import (
+    AdapterListValue,
+    NoRunValue,
+    OwnWeightValue,
+    PlanValue,
+    RunValue,
+    SampleValue,
+)
 from floe.ui.personalise.learning_view import learning_value
 from floe.ui.personalise.personal_panel import PersonalParts
+from floe.ui.personalise.plan_words import describe_plan
 from floe.ui.personalise.training_view import NOTHING, adapter_row, run_value
 from floe.ui.privacy.privacy_actions import keep_consent
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
+_ASKS: Final = "Floe learns from your chats only if you allow it. It happens on this device alone."
+_ACTS: Final = "In the chat, this question is answered with what it learnt."
+_LEFT: Final = (
+    "In the chat, this question is left to the model as it was: it is unlike what you taught it."
+)
 _COMPARE_SECONDS: Final = 180
 """Time that answers side by side may take; then they are not waited for any more."""
 
@@ -71,6 +86,7 @@ class PersonalActions:
         self._weight_fit = application.weight_fit
         self._runs = application.runs
         self._redraw_due = False  # something has moved since everything was drawn
+        self._asked: SampleValue | None = None
         self._listing = listing
         self._save = save
         self.parts = parts
@@ -135,6 +151,7 @@ class PersonalActions:
             continue_from=None if self._kept.afresh else self._in_use(),
             trial=TrialRequest(self._sampling(), self._settings.system_prompt),
         )
+        self._asked = None
         return {**self._progress(), self.parts.notice: ""}
 
     @show_errors
@@ -152,6 +169,33 @@ class PersonalActions:
         run = self._runs.latest()
         if run is not None:
             self._runs.resume(run.id)
+        return {**self._progress(), self.parts.notice: ""}
+
+    @show_errors
+    def compare(self, event: gr.EventData) -> Changes:
+        """Answer a question of the person's own without and with what was learnt."""
+        question = read_asked(event, QuestionAsked).question.strip()
+        adapter = self._in_use()
+        if not question or adapter is None:
+            raise PageError
+        prompt = [
+            ChatMessage("system", self._settings.system_prompt),
+            ChatMessage("user", question),
+        ]
+        asked: SampleValue = {
+            "question": question,
+            "own": "",
+            "before": "",
+            "after": "",
+            "note": "",
+        }
+        try:
+            asked["before"] = self._assistant.answer(prompt, [])
+            asked["after"] = self._assistant.answer(prompt, [(adapter.gguf, adapter.scale)])
+            asked["note"] = _ACTS if self._assistant.kind_of(question) == "own" else _LEFT
+        except FloeError as error:
+            asked["note"] = str(error)
+        self._asked = asked
         return {**self._progress(), self.parts.notice: ""}
 
     # The automatic weight
@@ -334,7 +378,13 @@ class PersonalActions:
         run = self._runs.latest()
         shown: RunValue | NoRunValue = NOTHING
         if run is not None:
-            shown = run_value(run, self._runs.steps(run.id), self._runs.comparison(run.id))
+            shown = run_value(
+                run,
+                self._runs.steps(run.id),
+                self._runs.comparison(run.id),
+                can_ask=run.status == "complete" and self._in_use() is not None,
+                asked=self._asked,
+            )
         return {
             self.parts.plan: self._plan(),
             self.parts.run: shown,
@@ -345,16 +395,20 @@ class PersonalActions:
     def _plan(self) -> PlanValue:
         kept, in_use, planned = self._kept, self._in_use(), self._plan_job.view()
         scan_sentence = self._chat_import.sentence or self._scan.sentence
+        plan = planned.plan if planned and not scan_sentence else None
+        reason = scan_sentence or (planned.sentence if planned else "")
+        asks = plan is None and consent(self._store).train is not True
+        words = reason if plan is None else describe_plan(plan)
         return {
             "memory_mb": kept.memory_mb,
             "deadline_s": kept.deadline_s,
             "afresh": kept.afresh,
             "can_go_on": in_use is not None,
             "from": in_use.name if in_use else "",
-            "reason": scan_sentence or (planned.sentence if planned else ""),
-            "ready": bool(
-                planned and planned.plan and not scan_sentence and not self._is_training()
-            ),
+            "words": _ASKS if asks else words,
+            "reason": reason if plan is not None else "",
+            "ready": plan is not None and not self._is_training(),
+            "asks": asks,
         }
 
     def _weight(self) -> OwnWeightValue:

@@ -53,8 +53,8 @@ def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
             server=[rows],
         )
         notice = js_component("notice", elem_id="personal-notice", elem_classes="notice")
-        plan = js_component("plan", "limit", "begin")
-        run = js_component("run", "cancel", "resume")
+        plan = js_component("plan", "limit", "begin", "allow")
+        run = js_component("run", "cancel", "resume", "compare")
         weight = js_component("ownWeight", "set", "fit")
         adapters = js_component("adapters", "rename", "switch", "strengthen", "export", "delete")
     return PersonalParts(

@@ -5,11 +5,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from floe.adapters.registry import LARGEST_SCALE, LearntAdapter
-from floe.training.comparison import SideBySide, read_trial
+from floe.training.comparison import SideBySide, TrainingVerdict, read_trial, verdict_of
 from floe.training.process import TrainingStage, TrainingStep
 from floe.training.run_table import TrainingRun
 from floe.training.trial.trial import TrialResult
-from floe.ui.page_values import AdapterValue, FigureValue, NoRunValue, RunValue, TrialLineValue
+from floe.ui.page_values import (
+    AdapterValue,
+    FigureValue,
+    NoRunValue,
+    RunValue,
+    SampleValue,
+    TrialLineValue,
+)
 from floe.units import format_bytes, format_duration, format_gigabytes
 
 NOTHING: Final = NoRunValue(status="")
@@ -20,17 +27,26 @@ _POINTS: Final = 300
 
 
 def run_value(
-    run: TrainingRun, steps: Sequence[TrainingStep], compared: Sequence[SideBySide]
+    run: TrainingRun,
+    steps: Sequence[TrainingStep],
+    compared: Sequence[SideBySide],
+    *,
+    can_ask: bool = False,
+    asked: SampleValue | None = None,
 ) -> RunValue:
-    """Return what `floe.run` draws."""
+    """Return what `floe.run` draws; `asked`: what was said to a question of the person's own."""
     newest = steps[-1] if steps else None
     stage = run.folder.stage() if run.active else None
+    verdict = verdict_of(run.metrics) if run.status == "complete" else TrainingVerdict()
     return {
         "status": run.status,
         "running": run.active,
         "can_resume": run.can_resume,
         "stopping": run.active and run.folder.stopping,
-        "sentence": _state(run, newest, stage),
+        "verdict": verdict.headline,
+        "good": verdict.good,
+        "sentence": verdict.words or _state(run, newest, stage),
+        "measured": run.sentence if verdict.headline else "",
         "progress": _progress(newest, stage),
         "left": "" if stage is not None else _left(run, newest),
         "figures": _figures(run),
@@ -53,9 +69,12 @@ def run_value(
                 "own": each.own,
                 "before": each.before,
                 "after": each.after,
+                "note": "",
             }
             for each in compared
         ],
+        "can_ask": can_ask,
+        "asked": asked,
     }
 
 
@@ -153,6 +172,8 @@ def _figures(run: TrainingRun) -> list[FigureValue]:
     ):
         if found.get(key) is not None:
             figures[name] = f"{found[key]:.3f}"
+    if found.get("strength") is not None:
+        figures["kept of what was learnt"] = f"{found['strength']:.0%}"
     if found.get("seconds"):
         figures["time"] = format_duration(found["seconds"])
     if found.get("peak_rss_mb"):

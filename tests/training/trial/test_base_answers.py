@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from floe.config import Settings
 from floe.errors import DataError
+from floe.models.catalog import load_catalog
+from floe.models.sampling_defaults import sampling_defaults
 from floe.records import ChatMessage, Role, Sampling
 from floe.resources import GENERAL, QUESTIONS, REPLAY, TRIAL
 from floe.training.data.tokenisation import TrainRow, read_rows
@@ -46,6 +49,22 @@ def test_a_damaged_file_is_written_anew(tmp_path: Path) -> None:
     for content in ("{", "[]", '{"one": {"word": 1}}'):
         path.write_text(content)
         assert answers(tmp_path).missing(["one"]) == ["one"]
+
+
+def test_the_answers_that_come_along_are_those_of_the_default_settings(tmp_path: Path) -> None:
+    settings = Settings.load(data_dir=tmp_path)
+    entry = load_catalog().find(settings.model)
+    assert entry is not None
+    sampling = sampling_defaults(settings, {}).sampling
+    known = BaseAnswers(None, entry.sha256, settings.system_prompt, sampling)
+    wanted = [*replay_prompts(["en"]), *read_prompts(TRIAL)]
+    assert known.missing([each.prompt for each in wanted]) == []
+    hand = Hand()
+    (answer,) = known.answer([wanted[0].prompt], hand)
+    assert answer.text
+    assert not hand.asked
+    other = BaseAnswers(None, entry.sha256, "Be brief.", sampling)
+    assert len(other.missing([each.prompt for each in wanted])) == len(wanted)
 
 
 def test_what_was_stopped_half_way_is_not_kept(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_good_adapter_is_taken_and_the_figures_are_said() -> None:
     taken, sentence = judge(outcome())
     assert taken
     assert sentence.endswith(
-        "at 80% of its strength to spare other text. Tried out: 18 of 24 answers came to an end "
+        "made gentler to spare other text. Tried out: 18 of 24 answers came to an end "
         "(before: 18), 10 of 12 simple questions were answered right (before: 10), 88% of those "
         "to your own questions sound more like you."
     )

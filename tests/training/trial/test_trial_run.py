@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from floe.adapters.prompt_kinds import KindChoice
-from floe.adapters.router import PromptRegion
+from floe.adapters.prompt_kinds import KindChoice, TaughtQuestions
 from floe.records import ChatMessage, Sampling
 from floe.training.data.asked_prompts import asked_prompts
 from floe.training.data.tokenisation import TrainRow
@@ -17,7 +16,7 @@ from floe.training.trial.measures import WrittenAnswer
 from floe.training.trial.request import TrialRequest
 from floe.training.trial.trial_run import TrialRun
 
-REGION = PromptRegion(np.ones(2, np.float32), 1.0)
+TAUGHT = TaughtQuestions(np.ones((1, 2), np.float32), 0.1)
 
 
 class ScriptedWriter:
@@ -29,7 +28,7 @@ class ScriptedWriter:
     def prompt_kinds(self) -> "ScriptedWriter":
         return self
 
-    def choose(self, prompt: str, _region: object) -> KindChoice:
+    def choose(self, prompt: str, _taught: object) -> KindChoice:
         return KindChoice("own" if "boat" in prompt else "general", "")
 
     def prompt_fits(self, _messages: object) -> bool:
@@ -56,9 +55,9 @@ def row(question: str, answer: str, *, held_out: bool = False) -> TrainRow:
     return TrainRow(said, held_out=held_out)
 
 
-@pytest.mark.parametrize("region", [REGION, None])
+@pytest.mark.parametrize("taught", [TAUGHT, None])
 def test_the_base_answers_what_the_adapter_is_not_for(
-    monkeypatch: pytest.MonkeyPatch, region: PromptRegion | None
+    monkeypatch: pytest.MonkeyPatch, taught: TaughtQuestions | None
 ) -> None:
     writer = ScriptedWriter()
     monkeypatch.setattr(trial_run, "FreeWriter", lambda *_a, **_o: writer)
@@ -68,9 +67,9 @@ def test_the_base_answers_what_the_adapter_is_not_for(
         row("Who was Napoleon?", "aye, a sailor.", held_out=True),
     ]
     trial = TrialRun(TrialRequest(Sampling()), Path("base.gguf"), "0", rows)
-    result = trial.try_out(Path("adapter.gguf"), (1.0,), region)
+    result = trial.try_out(Path("adapter.gguf"), (1.0,), taught)
     assert result is not None
-    if region is None:
+    if taught is None:
         assert len(writer.asked) == result.personal.answers
         assert result.manner == 1.0
     else:
