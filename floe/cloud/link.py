@@ -18,7 +18,7 @@ from floe.cloud.credentials.choice import EndpointChoice, first_choice, keep_cho
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.credentials.presets import preset_by_id
 from floe.cloud.endpoint import Endpoint
-from floe.cloud.probe.probe import check_endpoint, probe
+from floe.cloud.probe.probe import check_endpoint, probe, prove_continuation
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.stand_in.process import StandIn
@@ -34,6 +34,8 @@ from floe.units import format_time_ago
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 15.0
+_PROOF_SECONDS: Final = 30.0
+"""Longest wait of what nobody watches for an endpoint to prove that it continues answers."""
 _LONG_TOKEN: Final = 6
 """Bytes; tokens of prose have fewer, so that an answer is not cut short by this count."""
 _FEWEST_TOKENS: Final = 16
@@ -97,6 +99,7 @@ class CloudLink:
         self._client: CloudClient | None = None
         self._stand_in: StandIn | None = None
         self._thread: threading.Thread | None = None
+        self._proof: threading.Thread | None = None
         self._closed = False
         self._tried_at = float("-inf")
         self._state = _OFF if self._choice.base_url == OFF else _NOT_YET
@@ -255,7 +258,10 @@ class CloudLink:
         """One request; what is wrong with it is told by its stream.
 
         Where answers cannot be continued there is no request: the cloud would begin a new turn.
+        Where nobody knows yet whether they can, that is found out first, with a text of our own.
         """
+        if partial and purpose != "answer":  # nobody is waiting for it
+            self._prove(wait=True)
         with self._lock:
             client = self._client
             if client is None:
@@ -263,6 +269,14 @@ class CloudLink:
             if partial and client.profile.continuation is Continuation.NONE:
                 sentence = f"{client.host} cannot continue an answer; this device finishes alone."
                 return Unavailable(CloudError(sentence))
+            if partial and client.profile.unproven:
+                self._prove()
+                return Unavailable(
+                    CloudError(
+                        f"Whether {client.host} continues an answer is being found out; this "
+                        "device goes on alone for a moment."
+                    )
+                )
             return client.open(
                 messages,
                 partial,
@@ -279,9 +293,38 @@ class CloudLink:
             self._closed = True
         if self._stand_in is not None:
             self._stand_in.stop()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in filter(None, [self._thread, self._proof]):
+            thread.join()
         self._disconnect()
+
+    def _prove(self, *, wait: bool = False) -> None:
+        """Find out, in a thread, whether the endpoint in use continues answers, unless known."""
+        client, proof = self._client, self._proof
+        if client is None or not client.profile.unproven:
+            return
+        if proof is None or not proof.is_alive():
+            proof = self._proof = threading.Thread(
+                target=self._take_proof, args=[client], name="cloud continuation", daemon=True
+            )
+            proof.start()
+        if wait:
+            proof.join(_PROOF_SECONDS)
+
+    def _take_proof(self, client: CloudClient) -> None:
+        def gone() -> bool:
+            return self._closed or self._client is not client
+
+        try:
+            proven = prove_continuation(client, cancelled=gone)
+        except CloudError:
+            return  # it was closed meanwhile, or cannot be reached: the next answer tries again
+        except Exception:
+            logger.exception("finding out about continuation failed")
+            return
+        with self._lock:
+            # A whole test may have said more meanwhile.
+            if proven is not None and client.profile.unproven:
+                client.profile = proven
 
     def _disconnect(self) -> None:
         with self._lock:
