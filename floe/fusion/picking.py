@@ -147,7 +147,7 @@ class Picker:
         # Greedy picks that punish nothing have no use for it, nor logits to read it off.
         factor = float(logits[top]) - math.log(float(mass[top])) if keeps else 0.0
         projection = self._projector.project(
-            row, pending, mass, spelled=spelled, successor=successor
+            row, pending, mass, spelled=spelled, successor=successor, peak=float(mass[top])
         )
         if callable(draft):
             draft = draft()
