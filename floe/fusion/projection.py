@@ -311,7 +311,9 @@ class Projector:
                 longer, shared = [int(ids[best])], [float(weights[best])]
             else:
                 longer, shared = ids.tolist(), weights.tolist()
-            pairs = [(i, weight) for i, weight in zip(longer, shared, strict=True) if i not in named]
+            pairs = [
+                (i, weight) for i, weight in zip(longer, shared, strict=True) if i not in named
+            ]
             total = sum([weight for _, weight in pairs])
             if total <= 0:
                 continue
