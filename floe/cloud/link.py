@@ -24,7 +24,7 @@ from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.stand_in.process import StandIn
 from floe.cloud.stream import Stream, Unavailable
 from floe.config import OFF, STAND_IN, Settings
-from floe.errors import CloudError, FloeError
+from floe.errors import CloudError, FloeError, StoreError
 from floe.models.catalog import resolve_model
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, Sampling
@@ -97,6 +97,7 @@ class CloudLink:
         self._found: dict[tuple[str, str], tuple[EndpointProfile, float]] = {}
         self._lock = threading.Lock()
         self._client: CloudClient | None = None
+        self._client_url = ""
         self._stand_in: StandIn | None = None
         self._thread: threading.Thread | None = None
         self._proof: threading.Thread | None = None
@@ -261,7 +262,10 @@ class CloudLink:
         Where nobody knows yet whether they can, that is found out first, with a text of our own.
         """
         if partial and purpose != "answer":  # nobody is waiting for it
-            self._prove(wait=True)
+            with self._lock:
+                proof = self._prove()
+            if proof is not None:
+                proof.join(_PROOF_SECONDS)
         with self._lock:
             client = self._client
             if client is None:
@@ -297,20 +301,26 @@ class CloudLink:
             thread.join()
         self._disconnect()
 
-    def _prove(self, *, wait: bool = False) -> None:
-        """Find out, in a thread, whether the endpoint in use continues answers, unless known."""
-        client, proof = self._client, self._proof
-        if client is None or not client.profile.unproven:
-            return
-        if proof is None or not proof.is_alive():
-            proof = self._proof = threading.Thread(
-                target=self._take_proof, args=[client], name="cloud continuation", daemon=True
-            )
-            proof.start()
-        if wait:
-            proof.join(_PROOF_SECONDS)
+    def _prove(self) -> threading.Thread | None:
+        """Find out whether the endpoint in use continues answers; the lock is held.
 
-    def _take_proof(self, client: CloudClient) -> None:
+        Returns:
+            The thread that does; None: it is known.
+        """
+        client = self._client
+        if client is None or not client.profile.unproven:
+            return None
+        if self._proof is None or not self._proof.is_alive():
+            self._proof = threading.Thread(
+                target=self._take_proof,
+                args=[client, self._client_url],
+                name="cloud continuation",
+                daemon=True,
+            )
+            self._proof.start()
+        return self._proof
+
+    def _take_proof(self, client: CloudClient, base_url: str) -> None:
         def gone() -> bool:
             return self._closed or self._client is not client
 
@@ -323,8 +333,13 @@ class CloudLink:
             return
         with self._lock:
             # A whole test may have said more meanwhile.
-            if proven is not None and client.profile.unproven:
-                client.profile = proven
+            if proven is None or not client.profile.unproven:
+                return
+            client.profile = proven
+        try:
+            self._save_profile(base_url, proven)
+        except StoreError:
+            logger.exception("what was found out about continuation is not kept")
 
     def _disconnect(self) -> None:
         with self._lock:
@@ -382,12 +397,13 @@ class CloudLink:
         except CloudError:
             client.close()
             raise
-        self._profile, self._tested_at = self._load_profile(choice.base_url, client.model)
-        client.profile = self._profile or replace(
-            preset_by_id(choice.preset).assumed, model=client.model
-        )
+        known, tested_at = self._load_profile(choice.base_url, client.model)
+        client.profile = known or replace(preset_by_id(choice.preset).assumed, model=client.model)
+        # Of an endpoint that has only shown whether it continues answers little is known.
+        tested = known is not None and known.complete
+        self._profile, self._tested_at = (known, tested_at) if tested else (None, None)
         with self._lock:
-            self._client = client
+            self._client, self._client_url = client, choice.base_url
             self._tried_at = float("-inf")
         if choice.base_url == STAND_IN:
             words = f"The stand-in cloud on this device takes part: {client.model}."

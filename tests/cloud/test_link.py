@@ -231,6 +231,14 @@ def test_untested_address_goes_on_once_it_has_shown_that_it_can(make: Make, cont
         assert wait_for_proof(link) == "None"
         assert count(link, "one, two").startswith(", three")
         assert link.least_tolerance == 0
+        assert link.profile is None
+        link.close()
+        again = make()
+        again.connect()
+        assert again.wait(20).usable
+        assert "not been tested yet" in again.state.sentence
+        # It is known after a restart, too.
+        assert again.open(QUESTION, "one, two", Sampling(max_tokens=60)).error is None
 
 
 def test_top_p_is_sent_for_the_cloud_alone(make: Make) -> None:
