@@ -18,13 +18,13 @@ from floe.cloud.credentials.choice import EndpointChoice, first_choice, keep_cho
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.credentials.presets import preset_by_id
 from floe.cloud.endpoint import Endpoint
-from floe.cloud.probe.probe import check_endpoint, probe
+from floe.cloud.probe.probe import check_endpoint, probe, prove_continuation
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.stand_in.process import StandIn
 from floe.cloud.stream import Stream, Unavailable
 from floe.config import OFF, STAND_IN, Settings
-from floe.errors import CloudError, FloeError
+from floe.errors import CloudError, FloeError, StoreError
 from floe.models.catalog import resolve_model
 from floe.privacy.sent import Purpose, SentLog
 from floe.records import ChatMessage, Sampling
@@ -34,6 +34,8 @@ from floe.units import format_time_ago
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 15.0
+_PROOF_SECONDS: Final = 30.0
+"""Longest wait of what nobody watches for an endpoint to prove that it continues answers."""
 _LONG_TOKEN: Final = 6
 """Bytes; tokens of prose have fewer, so that an answer is not cut short by this count."""
 _FEWEST_TOKENS: Final = 16
@@ -95,8 +97,10 @@ class CloudLink:
         self._found: dict[tuple[str, str], tuple[EndpointProfile, float]] = {}
         self._lock = threading.Lock()
         self._client: CloudClient | None = None
+        self._client_url = ""
         self._stand_in: StandIn | None = None
         self._thread: threading.Thread | None = None
+        self._proof: threading.Thread | None = None
         self._closed = False
         self._tried_at = float("-inf")
         self._state = _OFF if self._choice.base_url == OFF else _NOT_YET
@@ -255,7 +259,13 @@ class CloudLink:
         """One request; what is wrong with it is told by its stream.
 
         Where answers cannot be continued there is no request: the cloud would begin a new turn.
+        Where nobody knows yet whether they can, that is found out first, with a text of our own.
         """
+        if partial and purpose != "answer":  # nobody is waiting for it
+            with self._lock:
+                proof = self._prove()
+            if proof is not None:
+                proof.join(_PROOF_SECONDS)
         with self._lock:
             client = self._client
             if client is None:
@@ -263,6 +273,14 @@ class CloudLink:
             if partial and client.profile.continuation is Continuation.NONE:
                 sentence = f"{client.host} cannot continue an answer; this device finishes alone."
                 return Unavailable(CloudError(sentence))
+            if partial and client.profile.unproven:
+                self._prove()
+                return Unavailable(
+                    CloudError(
+                        f"Whether {client.host} continues an answer is being found out; this "
+                        "device goes on alone for a moment."
+                    )
+                )
             return client.open(
                 messages,
                 partial,
@@ -279,9 +297,49 @@ class CloudLink:
             self._closed = True
         if self._stand_in is not None:
             self._stand_in.stop()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in filter(None, [self._thread, self._proof]):
+            thread.join()
         self._disconnect()
+
+    def _prove(self) -> threading.Thread | None:
+        """Find out whether the endpoint in use continues answers; the lock is held.
+
+        Returns:
+            The thread that does; None: it is known.
+        """
+        client = self._client
+        if client is None or not client.profile.unproven:
+            return None
+        if self._proof is None or not self._proof.is_alive():
+            self._proof = threading.Thread(
+                target=self._take_proof,
+                args=[client, self._client_url],
+                name="cloud continuation",
+                daemon=True,
+            )
+            self._proof.start()
+        return self._proof
+
+    def _take_proof(self, client: CloudClient, base_url: str) -> None:
+        def gone() -> bool:
+            return self._closed or self._client is not client
+
+        try:
+            proven = prove_continuation(client, cancelled=gone)
+        except CloudError:
+            return  # it was closed meanwhile, or cannot be reached: the next answer tries again
+        except Exception:
+            logger.exception("finding out about continuation failed")
+            return
+        with self._lock:
+            # A whole test may have said more meanwhile.
+            if proven is None or not client.profile.unproven:
+                return
+            client.profile = proven
+        try:
+            self._save_profile(base_url, proven)
+        except StoreError:
+            logger.exception("what was found out about continuation is not kept")
 
     def _disconnect(self) -> None:
         with self._lock:
@@ -339,12 +397,13 @@ class CloudLink:
         except CloudError:
             client.close()
             raise
-        self._profile, self._tested_at = self._load_profile(choice.base_url, client.model)
-        client.profile = self._profile or replace(
-            preset_by_id(choice.preset).assumed, model=client.model
-        )
+        known, tested_at = self._load_profile(choice.base_url, client.model)
+        client.profile = known or replace(preset_by_id(choice.preset).assumed, model=client.model)
+        # Of an endpoint that has only shown whether it continues answers little is known.
+        tested = known is not None and known.complete
+        self._profile, self._tested_at = (known, tested_at) if tested else (None, None)
         with self._lock:
-            self._client = client
+            self._client, self._client_url = client, choice.base_url
             self._tried_at = float("-inf")
         if choice.base_url == STAND_IN:
             words = f"The stand-in cloud on this device takes part: {client.model}."

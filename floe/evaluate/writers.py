@@ -12,8 +12,11 @@ from typing import Any, Final
 from floe.chats.jsonl import read_chats
 from floe.cloud.client import CloudClient
 from floe.cloud.credentials.keys import Keys
-from floe.cloud.probe.probe import check_endpoint
+from floe.cloud.probe.probe import check_endpoint, probe
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.protocol.continuation import Continuation
 from floe.config import Settings
+from floe.errors import CloudError
 from floe.evaluate.learning import Chat, TrainedWriter, hold_out, learn
 from floe.evaluate.quality import EvaluationSet, measure, summary
 from floe.evaluate.reading import Cloud, CloudAnswer, GgufCloud, LiveCloud, answers_of
@@ -64,12 +67,30 @@ def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
             client = CloudClient(options.live, options.cloud_model, key)
             stack.callback(client.close)
             check_endpoint(client)
+            client.profile = _continuing(client)
             yield LiveCloud(client, options.max_requests)
         else:
             model = stack.enter_context(
                 LlamaModel(options.cloud_gguf, context=_CONTEXT, threads=settings.threads)
             )
             yield GgufCloud(model)
+
+
+def _continuing(client: CloudClient) -> EndpointProfile:
+    """Test an endpoint: rows along a given text are those of answers that it continues.
+
+    Raises:
+        CloudError: it does not, or could not be tested.
+    """
+    profile = probe(client)
+    if not profile.complete:
+        raise CloudError(" ".join(profile.findings[-1:]) or f"{client.host} could not be tested.")
+    if profile.continuation is Continuation.NONE:
+        raise CloudError(
+            f"{client.host} cannot continue an answer, so what it makes of a given text cannot be "
+            "measured. Choose another model or endpoint."
+        )
+    return profile
 
 
 def measure_writers(

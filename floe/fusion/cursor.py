@@ -227,26 +227,37 @@ def heal(left: StreamBreak, row: CloudToken, spelling: Spelling | None) -> Cloud
     Returns:
         `row` with the candidates of both; its own token stays.
     """
+    size = len(left.left)
+    longer = [
+        candidate
+        for candidate in left.row.candidates
+        if len(candidate.text_bytes) > size
+        and candidate.text_bytes.startswith(left.left)
+        and not candidate.end
+        and (
+            spelling is None
+            or _can_follow(
+                candidate.text_bytes, left.spelled, spelling, restored=candidate.restored
+            )
+        )
+    ]
+    kept, excluded = _consistent(left, row, spelling)
+    if not longer and not excluded:
+        return row  # nearly always
     going_on: dict[bytes, float] = {}
+    for candidate in longer:
+        rest = candidate.text_bytes[size:]
+        going_on[rest] = going_on.get(rest, 0.0) + math.exp(min(candidate.logprob, 0.0))
     ended = listed = 0.0
     for candidate in left.row.candidates:
         mass = math.exp(min(candidate.logprob, 0.0))
         listed += mass
-        text = candidate.text_bytes
-        if candidate.end or not text.startswith(left.left):
-            continue
-        if text == left.left:
+        if candidate.text_bytes == left.left and not candidate.end:
             ended += mass
-        elif spelling is None or _can_follow(
-            text, left.spelled, spelling, restored=candidate.restored
-        ):
-            rest = text[len(left.left) :]
-            going_on[rest] = going_on.get(rest, 0.0) + mass
     if not ended:
         ended = max(1.0 - listed, 0.0)  # not among the candidates: at most what they left
-    kept, excluded = _consistent(left, row, spelling)
     total = ended * (1 - excluded) + sum(going_on.values())
-    if total <= 0 or (not going_on and not excluded):
+    if total <= 0:
         return row
     candidates = [
         Candidate(text, math.log(mass / total), begun=True)

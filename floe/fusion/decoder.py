@@ -43,8 +43,8 @@ class Controls:
     Attributes:
         weight: local weight in [0, 1]; at 1 the cloud is not asked at all.
         deadline: longest wait for the cloud, seconds per token.
-        tolerance: a greedy answer takes the cloud's own token if its fused probability is within
-            this of the best: fewer requests, at the price of some faithfulness. 0: never.
+        tolerance: an answer takes the cloud's own token if its fused probability is within this
+            of the best: fewer requests, at the price of some faithfulness. 0: never.
         stopped: end after the token in hand.
     """
 

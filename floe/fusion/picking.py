@@ -137,7 +137,8 @@ class Picker:
             sampling: temperature 0 takes the most probable token.
             draft: the local token that begins what the cloud itself chose, where known; called,
                 if it can be, once the projection has waited for what it needs.
-            tolerance: a greedy pick is the draft if its probability is within this of the best.
+            tolerance: the draft is picked if its probability is within this of the best; sampled
+                text is then nearer to the cloud's than the fused distribution says.
             spelled: see `Projector.project`.
             successor: see `Projector.project`.
         """
@@ -147,17 +148,18 @@ class Picker:
         # Greedy picks that punish nothing have no use for it, nor logits to read it off.
         factor = float(logits[top]) - math.log(float(mass[top])) if keeps else 0.0
         projection = self._projector.project(
-            row, pending, mass, spelled=spelled, successor=successor
+            row, pending, mass, spelled=spelled, successor=successor, peak=float(mass[top])
         )
         if callable(draft):
             draft = draft()
         pooled = pool(mass, projection, weight, self._rule)
         best = _best(pooled)
         own = best[0]
-        shift = self._shift_pooled(pooled, factor) if self._penalties is not None else None
+        shift = self._shift_pooled(pooled, factor, weight) if self._penalties is not None else None
         if sampling.temperature > 0:
             target = self._target(logits, pooled, sampling, shift)
-            own = _entry(self._accept_or_draw(target, logits, pooled, sampling, draft), pooled)
+            token = self._accept_or_draw(target, logits, pooled, sampling, draft, tolerance)
+            own = _entry(token, pooled)
         elif shift is not None:
             own = self._greedy_penalised(pooled, shift, draft, tolerance)
         elif tolerance > 0 and draft is not None and draft != own.token:
@@ -181,8 +183,12 @@ class Picker:
         with penalties.after(ahead) if ahead else nullcontext():
             return penalties.shift(lambda ids: logits[ids].astype(np.float64))
 
-    def _shift_pooled(self, pooled: Pooled, factor: float) -> Shift | None:
-        """Return the penalties on the pooled distribution.
+    def _shift_pooled(self, pooled: Pooled, factor: float, weight: float) -> Shift | None:
+        """Return the penalties on the pooled distribution: the local model's, at its weight.
+
+        It is the small model that repeats itself. Where it counts for little, penalties at full
+        strength only forbid the cloud what numbers and code repeat rightly; the cloud alone has
+        none.
 
         The repetition penalty goes by the sign of a logit, and a distribution alone has none that
         mean anything. Its logits are ln r at the level of the local model's (the logarithm of the
@@ -191,6 +197,7 @@ class Picker:
         Args:
             pooled: the distribution.
             factor: logarithm of what the local masses were divided by.
+            weight: of the local model.
         """
         assert self._penalties is not None
         level = factor - math.log(pooled.rest_local)
@@ -199,7 +206,8 @@ class Picker:
             with np.errstate(divide="ignore"):
                 return np.log(self._fused_of(pooled, ids)) + level
 
-        return self._penalties.shift(logits_of)
+        shift = self._penalties.shift(logits_of) if weight > 0 else None
+        return Shift(shift.ids, shift.by * weight) if shift is not None else None
 
     def _places_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return where some tokens stand in `pooled.ids`; -1: nowhere."""
@@ -277,9 +285,12 @@ class Picker:
         pooled: Pooled,
         sampling: Sampling,
         draft: int | None,
+        tolerance: float,
     ) -> int:
         if draft is None:
             return _draw(target, self._random)
+        if tolerance > 0 and target[draft] > 0 and target.max() - target[draft] <= tolerance:
+            return draft
         inverse = 1.0 / sampling.temperature
         proposal = pooled.cloud**inverse
         normaliser = float(proposal.sum())

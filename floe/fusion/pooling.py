@@ -99,7 +99,7 @@ def pool(
         rule: how.
     """
     ids = projection.ids
-    p = mass[ids].astype(np.float64)
+    p = mass.take(ids).astype(np.float64)
     # The named tokens are taken out before the others are added up, not subtracted afterwards:
     # what a peaked distribution leaves over is too small for a difference of float32 sums.
     mass[ids] = 0.0

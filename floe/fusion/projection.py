@@ -92,6 +92,7 @@ class Projector:
         *,
         spelled: Spelled | None = None,
         successor: Successor | None = None,
+        peak: float | None = None,
     ) -> Projection:
         """Turn the cloud's distribution into one over local tokens.
 
@@ -105,6 +106,7 @@ class Projector:
             local: float32 of shape (vocabulary,), proportional to the local probabilities.
             spelled: the local tokens that make up `pending`; None: they do not begin with it.
             successor: see `Successor`; None: no lookahead, and nothing is shared.
+            peak: the largest of `local`, where it is known.
 
         Returns:
             A projection whose mass and tail sum to 1.
@@ -118,8 +120,8 @@ class Projector:
             goes_on = not row.end and own.startswith(pending) and len(own) > len(pending)
             token = self._next_token(own, pending, spelled, row.restored) if goes_on else None
             self._share(masses, self._begun(row, pending, spelled), token, local)
-            if goes_on:
-                total += self._look_ahead(row, pending, spelled, token, local, successor, masses)
+            if goes_on and self._may_change(own[len(pending) :], token, local, peak):
+                total += self._look_ahead(row, pending, spelled, token, successor, masses)
         if total <= _NOTHING:
             return Projection(np.empty(0, np.intp), np.empty(0, np.float64), 1.0)
         ids = np.fromiter(masses, np.intp, len(masses))
@@ -216,7 +218,6 @@ class Projector:
         pending: bytes,
         spelled: Spelled | None,
         token: int | None,
-        local: NDArray[np.float32],
         successor: Successor,
         masses: dict[int, float],
     ) -> float:
@@ -230,9 +231,7 @@ class Projector:
         """
         own = row.text_bytes
         own_mass = _mass_of(row, own)
-        if own_mass <= 0 or not self._may_change(own[len(pending) :], token, local):
-            return 0.0
-        following = successor()
+        following = successor() if own_mass > 0 else None
         if following is None:
             return 0.0
         joining = self._index.joining_bytes(own)
@@ -254,14 +253,20 @@ class Projector:
                 grown += moved
         return grown
 
-    def _may_change(self, rest: bytes, token: int | None, local: NDArray[np.float32]) -> bool:
+    def _may_change(
+        self, rest: bytes, token: int | None, local: NDArray[np.float32], peak: float | None
+    ) -> bool:
         """Tell whether what follows `rest` can change its first token, and it matters."""
         if token is None:
             return True
         if len(self._index.pieces[token]) < len(rest):
             return False
         rivals = self._index.rivals(rest)
-        return bool(len(rivals) and local[rivals].sum() > LOOKAHEAD_SHARE * local.max())
+        if not len(rivals):
+            return False
+        if peak is None:
+            peak = float(local.max())
+        return float(np.add.reduce(local.take(rivals))) > LOOKAHEAD_SHARE * peak
 
     def _begun(self, row: CloudToken, pending: bytes, spelled: Spelled | None) -> dict[int, float]:
         """Mass of candidates that are the rest of a token, by local token."""
@@ -291,24 +296,32 @@ class Projector:
             own: the token of the stream's own, whose next distribution is known.
             local: as of `project`.
         """
-        likely = [(t, m) for t, m in masses.items() if m > _LEAST_SHARED and t != own]
+        extensions = self._index.extensions
         named = set(masses)
-        for token, mass in likely:
-            ids = self._index.extensions(token)
+        for token, mass in [*masses.items()]:
+            if mass <= _LEAST_SHARED or token == own:
+                continue
+            ids = extensions(token)
             if not 0 < len(ids) < _MOST_EXTENSIONS:
                 continue
             rest = min(begun.get(token, 0.0) / mass, 1.0) if begun else 0.0
+            weights = local.take(ids)
             if len(ids) > _FEW_EXTENSIONS and not rest:
-                ids = ids[local[ids].argmax()][None]
-            weights = {i: float(local[i]) for i in ids.tolist() if i not in named}
-            total = sum(weights.values())
+                best = int(weights.argmax())
+                longer, shared = [int(ids[best])], [float(weights[best])]
+            else:
+                longer, shared = ids.tolist(), weights.tolist()
+            pairs = [
+                (i, weight) for i, weight in zip(longer, shared, strict=True) if i not in named
+            ]
+            total = sum([weight for _, weight in pairs])
             if total <= 0:
                 continue
             prior = LONGER_PRIOR + rest * (BEGUN_PRIOR - LONGER_PRIOR)
             moved = prior * total / (prior * total + (1 - prior) * float(local[token]))
             moved = mass * (moved if rest else min(moved, MOST_SHARED))
-            for longer, weight in weights.items():
-                masses[longer] = masses.get(longer, 0.0) + moved * weight / total
+            for i, weight in pairs:
+                masses[i] = masses.get(i, 0.0) + moved * weight / total
             masses[token] -= moved
 
 

@@ -106,7 +106,7 @@ def test_what_is_asked_for_is_what_is_left(tmp_path: Path) -> None:
     link = CloudLink(Settings.load(cloud="off", data_dir=tmp_path))
     with ScriptedServer(models, ANSWER) as server:
         try:
-            link.configure(server.url, "m")
+            link.configure(server.url, "m", preset="llama-server")
             link.wait(20)
             for partial in ("", "x" * 60, "x" * 6000):
                 stream = link.open(QUESTION, partial, Sampling(max_tokens=100))

@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from floe.fusion.scoring.automatic_weight import FEWEST_TOKENS, best_weight, fit_weight
+from floe.fusion.scoring.automatic_weight import (
+    FEWEST_TOKENS,
+    LEANING,
+    best_weight,
+    fit_weight,
+    written_weight,
+)
 from floe.fusion.scoring.scores import Scores, ScoreSheet
 from floe.records import PoolingRule
 
@@ -30,9 +36,7 @@ def drawn(truth: float, rule: PoolingRule, tokens: int = 3000, seed: int = 0) ->
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("truth", [0.0, 0.3, 0.7, 1.0])
 def test_the_weight_that_wrote_the_text_is_found(truth: float, rule: PoolingRule) -> None:
-    auto = fit_weight(drawn(truth, rule), rule, answers=40)
-    assert auto.weight == pytest.approx(truth, abs=0.06)
-    assert auto.tokens == 3000
+    assert best_weight(drawn(truth, rule), rule) == pytest.approx(truth, abs=0.06)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -41,6 +45,19 @@ def test_no_weight_of_a_grid_is_better(rule: PoolingRule) -> None:
     weight = best_weight(scores, rule, prior_tokens=0)
     least = min(scores.bits_per_byte(w, rule) for w in np.linspace(0, 1, 101))
     assert scores.bits_per_byte(weight, rule) <= least + 1e-6
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("truth", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_device_that_is_the_worse_half_is_given_less_than_along_the_text(
+    truth: float, rule: PoolingRule
+) -> None:
+    scores = drawn(truth, rule)
+    here, cloud = (scores.bits_per_byte(weight, rule) for weight in (1.0, 0.0))
+    least = best_weight(scores, rule)
+    expected = least * min(cloud / here, 1.0) ** LEANING
+    assert written_weight(scores, rule) == pytest.approx(max(expected, 0.02), abs=1e-3)
+    assert (written_weight(scores, rule) < least) == (cloud < here)
 
 
 def test_a_cloud_that_only_harms_is_not_asked() -> None:

@@ -4,6 +4,7 @@ import ctypes
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,8 +246,9 @@ def fused_by_hand(
     logits = np.log(r) + level
     for token, count in penalised.items():
         repeat = sampling.repeat_penalty
-        logits[token] *= repeat if logits[token] <= 0 else 1 / repeat
-        logits[token] -= count * sampling.frequency_penalty + sampling.presence_penalty
+        by = logits[token] * ((repeat if logits[token] <= 0 else 1 / repeat) - 1)
+        by -= count * sampling.frequency_penalty + sampling.presence_penalty
+        logits[token] += weight * by
     heated = logits / (sampling.temperature or 1.0)
     target = np.exp(heated - heated.max())
     made: np.ndarray = target / target.sum()
@@ -254,11 +256,11 @@ def fused_by_hand(
 
 
 @pytest.mark.parametrize("rule", ["linear", "log-linear"])
-@pytest.mark.parametrize("weight", [0.0, 0.4, 0.8])
+@pytest.mark.parametrize("weight", [0.4, 0.8])
 def test_a_greedy_fused_pick_is_the_best_of_the_penalised_distribution(
     rule: PoolingRule, weight: float
 ) -> None:
-    sampling = Sampling(repeat_penalty=1.4, frequency_penalty=0.7, presence_penalty=0.3)
+    sampling = Sampling(repeat_penalty=2.0, frequency_penalty=1.4, presence_penalty=0.6)
     picked = set()
     for said in ([A], [A, B], [A, B, B, C], [A, A, A, B, C, D, NEWLINE]):
         sampler = picker(sampling, rule=rule)
@@ -271,6 +273,13 @@ def test_a_greedy_fused_pick_is_the_best_of_the_penalised_distribution(
     assert len(picked) > 1, "the penalties decide"
 
 
+def test_nothing_is_punished_where_the_local_model_has_no_weight() -> None:
+    sampler = picker(Sampling(repeat_penalty=2.0, presence_penalty=5.0))
+    for _ in range(3):
+        sampler.accept(A)
+    assert sampler.fused(LOGITS.copy(), row(CLOUD_P), b"", 0.0, Sampling(), None).token == A
+
+
 def test_a_cloud_that_names_no_token_of_ours_leaves_the_penalised_local_one() -> None:
     sampling = Sampling(presence_penalty=5.0)
     sampler = picker(sampling)
@@ -281,7 +290,7 @@ def test_a_cloud_that_names_no_token_of_ours_leaves_the_penalised_local_one() ->
 
 
 def test_the_draft_is_taken_within_the_tolerance_of_the_penalised_distribution() -> None:
-    sampling = Sampling(presence_penalty=1.0)
+    sampling = Sampling(presence_penalty=2.0)
     target = fused_by_hand(0.5, "log-linear", {A: 1}, sampling)
     gap = float(target[B] - target[A])
     assert gap > 0
@@ -315,8 +324,8 @@ def test_speculative_samples_follow_the_penalised_distribution(
     r = 0.4 * p + 0.6 * cloud if rule == "linear" else p**0.4 * cloud**0.6
     logits = np.log(r / r.sum()) + level
     for token, count in {A: 2, C: 1}.items():
-        logits[token] *= 1.5 if logits[token] <= 0 else 1 / 1.5
-        logits[token] -= count * 0.4 + 0.2
+        by = logits[token] * ((1.5 if logits[token] <= 0 else 1 / 1.5) - 1)
+        logits[token] += 0.4 * (by - count * 0.4 - 0.2)
     expected = np.exp(logits / temperature)
     expected /= expected.sum()
     sampler = picker(sampling, rule=rule)
@@ -364,7 +373,10 @@ def test_penalties_see_the_same_text_whenever_rows_arrive(
     fused, _ = decode(
         FakeLocal(WORDS, never_ends), cloud, weight=0.5, deadline=1.0, sampling=sampling
     )
-    # Both models say the same, so that fused and alone the distribution is one.
+    # Both models say the same, so that fused and alone the distribution is one; of the penalties
+    # half remain where the local model has half of the weight.
+    if round_trip < 1:
+        sampling = replace(sampling, frequency_penalty=0.15, dry_multiplier=0.25)
     alone, _ = decode(FakeLocal(WORDS, never_ends), None, weight=1.0, sampling=sampling)
     assert text_of(fused) == text_of(alone)
     assert text_of(fused) != greedy_alone(FakeLocal(WORDS, never_ends), 30)
@@ -377,7 +389,7 @@ def test_sampled_text_follows_the_penalised_distribution_of_each_position(
     local_p = {b"a": 0.6, b"b": 0.3, b"": 0.1}
     cloud_p = {b"a": 0.2, b"b": 0.5, b"": 0.3}
     r = {k: local_p[k] ** weight * cloud_p[k] ** (1 - weight) for k in local_p}
-    lower = math.exp(-1.0)
+    lower = math.exp(-1.0 * weight)
 
     def after(word: bytes) -> dict[bytes, float]:
         punished = {k: p * lower if k == word else p for k, p in r.items()}

@@ -102,6 +102,28 @@ def test_speculative_samples_follow_the_fused_distribution(
     assert accepted / draws > 0.95 * np.minimum(r, heated).sum()
 
 
+def test_a_sampled_draft_is_taken_within_the_tolerance_of_the_best() -> None:
+    logits = np.log(np.array([1e-6, 0.7, 0.1, 1e-6, 1e-6, 1e-6, 0.2], np.float32))
+    cloud = row({b"b": 0.6, b"a": 0.3, b"c": 0.1})
+    sampling = Sampling(temperature=1.0)
+    b, c = PIECES.index(b"b"), PIECES.index(b"c")
+
+    def taken(draft: int, tolerance: float, **more: float) -> int:
+        asked = Sampling(temperature=1.0, **more) if more else sampling
+        picks = (
+            picker(seed=seed).fused(logits.copy(), cloud, b"", 0.5, asked, draft, tolerance).token
+            for seed in range(40)
+        )
+        return sum(token == draft for token in picks)
+
+    # r is proportional to sqrt(pq): a 0.53, b 0.28, c 0.16, so b is 0.25 below the best.
+    assert taken(b, 0.0) < 40
+    assert taken(b, 0.2) < 40
+    assert taken(b, 0.3) == 40
+    assert taken(c, 0.4) == 40
+    assert taken(c, 0.4, top_p=0.7) == 0  # it was cut off
+
+
 def test_a_draft_outside_the_candidates_leaves_the_result_exact() -> None:
     # The cloud names only "a" and "b"; the rest (0.3) it draws from tokens it does not show.
     random = np.random.default_rng(5)

@@ -4,7 +4,7 @@ These are starting guesses from the services' own documentation (2026): they sav
 request or two and a person some typing. What the probe finds overrules them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from floe.cloud.probe.profile import EndpointProfile
@@ -28,6 +28,8 @@ class Preset:
         continuation: what the probe tries first.
         logprobs: whether log-probabilities are to be expected.
         note: one sentence on what to expect.
+        continues_surely: every model there continues an answer in that way, or none does; else it
+            is found out before the first answer is continued.
     """
 
     id: str
@@ -40,14 +42,15 @@ class Preset:
     continuation: Continuation
     logprobs: bool
     note: str
+    continues_surely: bool = True
 
     @property
     def assumed(self) -> EndpointProfile:
         """The profile that requests go by until the endpoint has been tested."""
-        profile = EndpointProfile(continuation=self.continuation)
-        if self.logprobs:
-            return profile
-        return EndpointProfile(continuation=self.continuation, logprobs="refused", top_logprobs=0)
+        profile = EndpointProfile(
+            continuation=self.continuation, unproven=not self.continues_surely
+        )
+        return profile if self.logprobs else replace(profile, logprobs="refused", top_logprobs=0)
 
 
 PRESETS: Final = (
@@ -89,6 +92,7 @@ PRESETS: Final = (
         logprobs=True,
         note="Passes requests on to many hosts: what works differs by model and by host, so test "
         "the model that you choose.",
+        continues_surely=False,
     ),
     Preset(
         id="deepseek",
@@ -113,6 +117,7 @@ PRESETS: Final = (
         continuation=Continuation.PREFILL,
         logprobs=True,
         note="Log-probabilities come in a dialect of its own, often of the chosen token alone.",
+        continues_surely=False,
     ),
     Preset(
         id="fireworks",
@@ -125,6 +130,7 @@ PRESETS: Final = (
         continuation=Continuation.PREFILL,
         logprobs=True,
         note="Usually gives 5 candidates; raw completions are there for every model.",
+        continues_surely=False,
     ),
     Preset(
         id="mistral",
@@ -213,6 +219,7 @@ PRESETS: Final = (
         logprobs=True,
         note="Gives log-probabilities since version 0.12.11; whether an answer is continued "
         "depends on the model's template.",
+        continues_surely=False,
     ),
     Preset(
         id="lm-studio",
@@ -226,6 +233,7 @@ PRESETS: Final = (
         logprobs=True,
         note="Start its server in the developer tab; its list of chat parameters does not name "
         "log-probabilities, so test it.",
+        continues_surely=False,
     ),
     Preset(
         id="custom",
@@ -238,6 +246,7 @@ PRESETS: Final = (
         continuation=Continuation.PREFILL,
         logprobs=True,
         note="Any server that speaks the OpenAI protocol; its address usually ends in /v1.",
+        continues_surely=False,
     ),
 )
 

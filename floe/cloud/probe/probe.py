@@ -43,6 +43,8 @@ _THINKING_SECONDS: Final = 50.0
 _THINKING_TOKENS: Final = 2048
 """For a model that thinks before it answers."""
 _CHECK_SECONDS: Final = 15.0
+_PROOF_SECONDS: Final = 30.0
+"""Longest time to find out about continuation alone."""
 
 # Letters of two bytes, signs of three and four: what servers spell in different ways.
 _SPELLING: Final = "Repeat exactly, and write nothing else: Grüße 你好 😀"
@@ -98,6 +100,36 @@ def probe(
     """
     hint = hint or EndpointProfile()
     return _Probe(client, hint, progress, cancelled, seconds, loading_seconds).run()
+
+
+def prove_continuation(
+    client: CloudClient, *, cancelled: Callable[[], bool] = lambda: False
+) -> EndpointProfile | None:
+    """Find out whether an endpoint continues an answer, without the rest of the test.
+
+    Args:
+        client: has been answered before; its profile says what to try first.
+        cancelled: looked at many times a second; true ends it.
+
+    Returns:
+        The client's profile with what was seen; None: something else stood in the way.
+    """
+    tried = _Probe(client, client.profile, lambda _: None, cancelled, _PROOF_SECONDS, 0.0)
+    tried.profile = client.profile
+    try:
+        tried.continue_by_the_way()
+    except _ProbeAborted:
+        return None
+    found = tried.profile
+    # What requests have learnt meanwhile about parameters stays.
+    return replace(
+        client.profile,
+        continuation=found.continuation,
+        repeats_partial=found.repeats_partial,
+        template=found.template,
+        end_text=found.end_text,
+        unproven=False,
+    )
 
 
 def check_endpoint(client: CloudClient) -> None:
@@ -158,6 +190,11 @@ class _Probe:
         except _ProbeAborted as ended:
             self._record_finding(str(ended))
         return self.profile
+
+    def continue_by_the_way(self) -> None:
+        """Do that part of the test alone; `profile` is one that the endpoint has accepted."""
+        self._answered = True
+        self._probe_continuation()
 
     def _record_facts(self, *sentences: str, **facts: Any) -> None:
         self.profile = replace(self.profile, **facts, findings=(*self.profile.findings, *sentences))

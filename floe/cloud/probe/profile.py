@@ -62,6 +62,8 @@ class EndpointProfile:
         bytes_join: they join up to the text.
         repeats_partial: the first piece of a continuation repeats the beginning.
         continuation: the switch that was seen to work.
+        unproven: whether that switch works is not known yet: a server that knows none begins a
+            new turn in the middle of an answer.
         template, end_text: for raw completions; see `render`.
         before_temperature: log-probabilities are those before temperature; None: not known.
         round_trip_ms: from a request to the first piece of its answer.
@@ -83,6 +85,7 @@ class EndpointProfile:
     bytes_join: bool = False
     repeats_partial: bool = False
     continuation: Continuation = Continuation.PREFILL
+    unproven: bool = False
     template: str = ""
     end_text: str = ""
     before_temperature: bool | None = None

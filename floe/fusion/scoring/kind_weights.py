@@ -9,7 +9,11 @@ told apart.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from floe.fusion.scoring.automatic_weight import DEFAULT_WEIGHT, FEWEST_TOKENS, best_weight
+from floe.fusion.scoring.automatic_weight import (
+    DEFAULT_WEIGHT,
+    FEWEST_TOKENS,
+    written_weight,
+)
 from floe.fusion.scoring.scores import Scores, join
 from floe.records import PROMPT_KINDS, PoolingRule, PromptKind
 
@@ -40,16 +44,16 @@ def fit_kind_weights(
     everything = join(by_kind.values())
     one = DEFAULT_WEIGHT
     if len(everything) >= FEWEST_TOKENS:
-        one = best_weight(everything, rule)
+        one = written_weight(everything, rule)
     other = join(scores for kind, scores in by_kind.items() if kind != "own")
     elsewhere = DEFAULT_WEIGHT if len(by_kind["own"]) else one
     if len(other) >= FEWEST_TOKENS:
-        elsewhere = best_weight(other, rule)
+        elsewhere = written_weight(other, rule)
     weights: dict[PromptKind, float] = {}
     for kind, scores in by_kind.items():
         alike = one if kind == "own" else elsewhere
         enough = len(scores) >= FEWEST_TOKENS
-        weights[kind] = best_weight(scores, rule, alike) if enough else alike
+        weights[kind] = written_weight(scores, rule, alike) if enough else alike
     return weights
 
 

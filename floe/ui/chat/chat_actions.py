@@ -433,7 +433,9 @@ class ChatActions:
     def refresh_weight(self, session: Session) -> Changes:
         """Show the automatic weight and its reason; a new fit moves the slider and what runs."""
         kept = Preferences.load(self._store)
-        shown: Changes = {self.parts.auto: auto_value(self._store, self._rule)}
+        turn = self._running(session.conversation)
+        weighed = turn.stats.weighed if turn is not None else ""
+        shown: Changes = {self.parts.auto: auto_value(self._store, self._rule, weighed)}
         fitted = kept_weight(self._store, self._rule).weight
         if kept.auto and round(fitted, 2) != kept.weight:
             Preferences.update(self._store, weight=round(fitted, 2))
