@@ -203,6 +203,38 @@ interface Frame {
   figures: FigureValue[];
 }
 
+/** All answers to a question; `waiting` are headings of those that have not been begun. */
+interface ComparisonValue {
+  question: number;
+  blocks: string[];
+  answers: ComparedAnswer[];
+  waiting: string[];
+  running: boolean;
+  problem: string;
+}
+
+/** A column: an answer, its heading and its figures; `empty`: there is nothing to go on with. */
+interface ComparedAnswer {
+  title: string;
+  row: ThreadRow;
+  figures: FigureValue[];
+  empty: boolean;
+}
+
+/** A message has been begun in a chat (None: a new one); the page counts them in `number`. */
+interface DraftAsked {
+  chat: number | null;
+  text: string;
+  number: number;
+}
+
+/** A question is to be answered side by side: by who answers, weight or adapter. */
+interface ComparedAsked {
+  by: "mode" | "weight" | "adapter";
+  weights: number[];
+  text: string;
+}
+
 /** Whether the weight is set automatically, and why it stands where it does. */
 interface AutoWeightValue {
   on: boolean;
@@ -386,6 +418,11 @@ interface SentClearedValue {
   cleared: [number, number];
 }
 
+/** A backup is to take the place of the data. */
+interface BackupAsked {
+  name: string;
+}
+
 /** Everything is to be encrypted at rest. */
 interface EncryptionAsked {
   kind: "keyring" | "passphrase";
@@ -393,11 +430,10 @@ interface EncryptionAsked {
   again?: string;
 }
 
-/** Backups and encryption; `latest` in seconds since 1970, `closing`: the app will restart. */
+/** Where the data are, backups and encryption; `closing`: the app will restart. */
 interface OwnDataValue {
-  backups: number;
-  bytes: number;
-  latest: number | null;
+  folder: string;
+  backups: BackupValue[];
   problem: string;
   encryption: "keyring" | "passphrase" | "off";
   missing: string;
@@ -406,6 +442,33 @@ interface OwnDataValue {
   question: string;
   sentence: string;
   closing: boolean;
+}
+
+/** A backup; `at` in seconds since 1970, `size` in bytes. */
+interface BackupValue {
+  name: string;
+  at: number;
+  kind: string;
+  size: number;
+}
+
+/** The endpoint for other programs; an empty `address`: it is off. */
+interface ApiValue {
+  address: string;
+}
+
+/** Versions: of Floe, Python, llama.cpp in a sentence; packages as [name, version, licence]. */
+interface LicencesValue {
+  version: string;
+  python: string;
+  build: string;
+  packages: [string, string, string][];
+}
+
+/** Whether the first steps are shown, and how the cloud is doing. */
+interface FirstRunValue {
+  show: boolean;
+  cloud: string;
 }
 
 /** One of several is to be on or off. */
@@ -694,6 +757,7 @@ interface DrawnParts {
       rewrite: TextAsked;
       forget: ItemAsked;
       remove: ItemAsked;
+      compare: ItemAsked;
     },
     {
       memory(asked: number): Promise<MemoryUseValue[] | undefined>;
@@ -705,6 +769,28 @@ interface DrawnParts {
   live: Part<
     Frame,
     Nothing,
+    Nothing
+  >;
+  comparison: Part<
+    ComparisonValue,
+    {
+      choose: ItemAsked;
+      close: null;
+    },
+    Nothing
+  >;
+  drafts: Part<
+    null,
+    {
+      keep: DraftAsked;
+    },
+    Nothing
+  >;
+  compare: Part<
+    null,
+    {
+      ask: ComparedAsked;
+    },
     Nothing
   >;
   auto: Part<
@@ -804,10 +890,40 @@ interface DrawnParts {
     OwnDataValue,
     {
       backup: null;
+      restore: BackupAsked;
       drop: null;
       encrypt: EncryptionAsked;
       decrypt: null;
       erase: null;
+    },
+    Nothing
+  >;
+  look: Part<
+    null,
+    {
+      again: null;
+    },
+    Nothing
+  >;
+  api: Part<
+    ApiValue,
+    {
+      switch: SwitchAsked;
+      renew: null;
+    },
+    {
+      key(asked: string): Promise<string | undefined>;
+    }
+  >;
+  licences: Part<
+    LicencesValue,
+    Nothing,
+    Nothing
+  >;
+  firstRun: Part<
+    FirstRunValue,
+    {
+      done: null;
     },
     Nothing
   >;

@@ -1,6 +1,7 @@
 """What makes a chat page one to stay in: tabs, addresses, drafts, and answers that go on."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ def add_chat(app: App, title: str, question: str, answer: str | None) -> int:
         if answer is not None:
             store.add_message(chat, asked.id, "assistant", answer)
         return chat
+
+
+def expect_draft(app: App, chat: int, text: str | None) -> None:
+    """Wait until the store has that draft; it is brought there every two seconds."""
+    for _ in range(600):
+        with app.store() as store:
+            if store.setting("drafts", {}).get(str(chat)) == text:
+                return
+        time.sleep(0.1)
+    raise AssertionError(store.setting("drafts", {}))
 
 
 def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) -> None:
@@ -54,6 +65,22 @@ def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) 
     expect(header).to_be_visible()
     expect(header).to_have_text("Summits")
 
+    # What is typed in the very moment in which another chat opens stays with the one it is of.
+    rivers_row = person.in_list("Waterways").locator(".title")
+    person.prompt.fill("begun about hills")
+    expect_draft(app, hills, "begun about hills")
+    page.route("**/queue/join*", lambda route: page.wait_for_timeout(600) or route.continue_())
+    rivers_row.click(no_wait_after=True)
+    person.prompt.press_sequentially(", and more")
+    page.unroute_all(behavior="wait")
+    expect(header).to_have_text("Waterways")
+    expect(person.prompt).to_have_value("begun about rivers")
+    expect_draft(app, hills, "begun about hills, and more")
+    person.in_list("Summits").locator(".title").click()
+    expect(person.prompt).to_have_value("begun about hills, and more")
+    person.prompt.fill("")
+    expect_draft(app, hills, None)
+
     page.get_by_label("More about this chat").click()
     with page.expect_download() as fetched:
         page.get_by_role("button", name="Save as Markdown").click()
@@ -83,7 +110,7 @@ def test_what_broke_off_goes_on_and_what_waits_says_so(page: Page, app: App) -> 
     add_chat(app, "Left alone", "Name three colours.", None)
     person = Person(page, app, length=8, mode="local")
     page.click(".new-chat")
-    examples = page.get_by_role("list", name="Examples").get_by_role("button")
+    examples = page.get_by_role("list", name="Examples").locator(".example")
     expect(examples).to_have_count(4)
     examples.last.click()
     expect(person.prompt).to_have_value(re.compile("^My sister Anna"))
