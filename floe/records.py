@@ -189,7 +189,8 @@ class Conversation:
     `local_only`: nothing of it may leave the device. `train`, `federate`: whether it may be used
     for that; None: as the person's general consent says. `source`: the program it was imported
     from, or empty; `untouched`: it has not been used since. `pinned`: it stands before the others
-    in the list; `archived`: it stands in a list of its own.
+    in the list; `archived`: it stands in a list of its own; `folder`: the one that the person put
+    it into, or empty.
     """
 
     id: int
@@ -204,6 +205,7 @@ class Conversation:
     untouched: bool = False
     pinned: bool = False
     archived: bool = False
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def lay_out(
         with gr.Column(elem_id="drawer", min_width=0):
             views = js_component("views", "go")
             listing = js_component(
-                "conversations", "new", "open", "rename", "delete", "mark", server=[search]
+                "conversations", "new", "open", "rename", "delete", "mark", "move", server=[search]
             )
             save = js_component("save")
         with gr.Column(elem_id="main", min_width=0):

@@ -18,6 +18,7 @@ from floe.training.data.learning_choices import chosen_dataset
 from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.compare_actions import CompareActions
 from floe.ui.chat.conversations import find
+from floe.ui.chat.listing_actions import ListingActions
 from floe.ui.chat.session import Session
 from floe.ui.chat.thread import ThreadWindow, thread_page
 from floe.ui.chat.tokens import token_page
@@ -82,6 +83,9 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         )
         session, chat = gr.State(Session()), ChatActions(application, parts)
         loaded = _wire(page, parts, session, chat)
+        listing, listed = ListingActions(assistant, parts), [parts.listing, parts.notice]
+        parts.listing.mark(listing.mark, session, listed, **_EACH)
+        parts.listing.move(listing.move, session, listed, **_EACH)
         _wire_comparison(loaded, parts, session, CompareActions(application, parts, chat))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
@@ -138,7 +142,6 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.listing.new(actions.new, begun, turned, **_SILENT)
     parts.listing.open(actions.open, begun, turned, **_SILENT)
     parts.listing.delete(actions.delete, begun, [*turned, parts.undo], **_SILENT)
-    parts.listing.mark(actions.mark, session, [parts.listing, parts.notice], **_EACH)
     parts.undo.undo(actions.undo, begun, [*turned, parts.undo], **_SILENT)
     parts.thread.remove(actions.remove, session, [*shown, parts.undo], **_SILENT)
     parts.listing.rename(

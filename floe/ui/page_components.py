@@ -42,6 +42,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "rename": events.TitleAsked,
             "delete": events.ItemsAsked,
             "mark": events.MarkAsked,
+            "move": events.MoveAsked,
         },
         {"search": (events.ShortText, list[values.SearchHitValue])},
     ),

@@ -58,6 +58,12 @@ class MarkAsked(ItemsAsked):
     on: bool
 
 
+class MoveAsked(ItemsAsked):
+    """Conversations are to be put into a folder; empty: into none."""
+
+    folder: Annotated[str, BeforeValidator(_whole), Field(max_length=60)]
+
+
 class PlaceAsked(ItemAsked):
     """A conversation is to be shown, perhaps the place of a message in it."""
 

@@ -90,6 +90,7 @@ class ConversationValue(TypedDict):
     running: bool
     pinned: bool
     archived: bool
+    folder: str
 
 
 class ConversationListValue(TypedDict):

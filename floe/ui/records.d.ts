@@ -44,6 +44,12 @@ interface MarkAsked {
   on: boolean;
 }
 
+/** Conversations are to be put into a folder; empty: into none. */
+interface MoveAsked {
+  ids: number[];
+  folder: string;
+}
+
 /** A chat where searched words occur: in these messages, the best first, or the title alone. */
 interface SearchHitValue {
   id: number;
@@ -66,6 +72,7 @@ interface ConversationValue {
   running: boolean;
   pinned: boolean;
   archived: boolean;
+  folder: string;
 }
 
 /** Something is to be done with a conversation, a message or an adapter. */
@@ -713,6 +720,7 @@ interface DrawnParts {
       rename: TitleAsked;
       delete: ItemsAsked;
       mark: MarkAsked;
+      move: MoveAsked;
     },
     {
       search(asked: string): Promise<SearchHitValue[] | undefined>;

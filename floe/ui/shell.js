@@ -45,6 +45,7 @@ floe.icons = {
   pin: "M9 4h6l-1 6 3 3H7l3-3zM12 13v7",
   archive: "M4 5h16v4H4zM5 9v10h14V9M10 13h4",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  folder: "M3 6h7l2 2h9v11H3z",
   columns: "M4 5h6v14H4zM14 5h6v14h-6z",
   gear:
     "M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM12 3v3M12 18v3M3 12h3M18 12h3" +

@@ -181,6 +181,34 @@ def test_chats_are_put_in_order_and_what_is_deleted_comes_back(page: Page, app: 
     person.act_on(person.in_list("Mosses"), "Bring")
     expect(page.get_by_role("button", name="Archive (1)")).to_have_count(0)
 
+    # A folder comes with the first chat in it, and goes with the last.
+    person.act_on(person.in_list("Mosses"), "into a folder")
+    page.get_by_label("Folder", exact=True).fill("Plants of the shade")
+    page.keyboard.press("Enter")
+    folder = page.get_by_role("button", name="Plants of the shade (1)")
+    expect(folder).to_have_attribute("aria-expanded", "true")
+    folder.press("Enter")
+    expect(person.in_list("Mosses")).to_have_count(0)
+    page.reload()
+    expect(folder).to_have_attribute("aria-expanded", "false")
+    folder.press("Enter")
+    expect(person.in_list("Mosses")).to_have_count(1)
+
+    # Several of those that were found, all at once.
+    page.get_by_label("Search all chats").fill("lichen")
+    page.get_by_role("button", name="Select chats").click()
+    person.in_list("Lichens").get_by_role("checkbox").press("Space")
+    page.get_by_role("group", name="Selected chats").get_by_role("button", name="Folder").click()
+    page.get_by_label("Folder", exact=True).fill("Plants of the shade")
+    page.get_by_role("button", name="Move", exact=True).press("Enter")
+    expect(page.locator("#conversations .hit")).to_have_count(1)
+    page.get_by_label("Search all chats").fill("")
+    expect(page.get_by_role("button", name="Plants of the shade (2)")).to_be_visible()
+    for name in ("Lichens", "Mosses"):
+        person.act_on(person.in_list(name), "into a folder")
+        page.get_by_role("button", name="No folder").click()
+    expect(page.locator("#conversations .folder")).to_have_count(0)
+
     # One row a chat; each press goes on to its next place.
     page.get_by_label("Search all chats").fill("quibblewort")
     found = page.locator("#conversations .hit")
@@ -202,6 +230,12 @@ def test_chats_are_put_in_order_and_what_is_deleted_comes_back(page: Page, app: 
     rows.nth(1).get_by_label("Delete this message and what follows").click()
     expect(rows).to_have_count(1)
     expect(offer).to_contain_text("3 messages are deleted.")
+    page.set_viewport_size({"width": 390, "height": 800})
+    bar, dock = offer.bounding_box(), page.locator("#dock").bounding_box()
+    assert bar
+    assert dock
+    assert bar["y"] + bar["height"] <= dock["y"]
+    page.set_viewport_size({"width": 1280, "height": 800})
     offer.get_by_role("button", name="Undo").click()
     expect(rows).to_have_count(4)
     expect(offer).to_have_count(0)

@@ -37,7 +37,6 @@ from floe.ui.page_events import (
     DraftAsked,
     ItemAsked,
     ItemsAsked,
-    MarkAsked,
     PlaceAsked,
     RatingAsked,
     SamplingAsked,
@@ -243,14 +242,6 @@ class ChatActions:
         last = self._deletions.last
         session.undo = last.number if last else 0
         return UndoValue(number=session.undo, sentence=last.sentence if last else "")
-
-    @show_errors
-    def mark(self, session: Session, event: gr.EventData) -> Changes:
-        """Pin conversations or put them into the archive, or take that back."""
-        asked = read_asked(event, MarkAsked)
-        self._store.mark_conversations(asked.ids, **{asked.mark: asked.on})
-        session.listed = conversation_list(self._assistant, session.conversation)
-        return {self.parts.listing: session.listed, self.parts.notice: ""}
 
     @show_errors
     def keep_here(self, session: Session, event: gr.EventData) -> Changes:
