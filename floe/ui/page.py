@@ -263,7 +263,7 @@ def _wire_own_data(parts: Parts, actions: DataActions) -> None:
 
 def _wire_settings(page: gr.Blocks, parts: Parts, actions: SettingsActions) -> None:
     room = parts.settings
-    shown = [room.api, room.licences, room.notice]
+    shown = [room.past_figures, room.api, room.licences, room.notice]
     parts.views.go(actions.on_view_opened, None, shown, **_EACH)
     room.api.switch(actions.switch, None, shown, **_EACH)
     room.api.renew(actions.renew, None, shown, **_EACH)

@@ -136,6 +136,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
         {"switch": events.SwitchAsked, "renew": None},
         {"key": (events.ShortText, str)},
     ),
+    "pastFigures": DrawnPart(values.PastFiguresValue),
     "licences": DrawnPart(values.LicencesValue),
     "firstRun": DrawnPart(values.FirstRunValue, {"done": None}),
     "learning": DrawnPart(

@@ -348,6 +348,22 @@ class SeriesValue(TypedDict):
     dots: bool
 
 
+class PlotValue(TypedDict):
+    """A figure of past answers: its name, its unit, a curve for each way of answering."""
+
+    name: str
+    unit: str
+    series: list[SeriesValue]
+
+
+class PastFiguresValue(TypedDict):
+    """The newest answers in figures; `requests` as [endpoint, model, requests, bytes]."""
+
+    answers: int
+    plots: list[PlotValue]
+    requests: list[tuple[str, str, int, int]]
+
+
 class SampleValue(TypedDict):
     """A question, the person's own answer, and the model's without and with the new adapter."""
 

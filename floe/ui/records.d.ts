@@ -464,6 +464,27 @@ interface ApiValue {
   address: string;
 }
 
+/** The newest answers in figures; `requests` as [endpoint, model, requests, bytes]. */
+interface PastFiguresValue {
+  answers: number;
+  plots: PlotValue[];
+  requests: [string, string, number, number][];
+}
+
+/** A figure of past answers: its name, its unit, a curve for each way of answering. */
+interface PlotValue {
+  name: string;
+  unit: string;
+  series: SeriesValue[];
+}
+
+/** A curve: points (x, y), x growing; `dots`: each point is marked. */
+interface SeriesValue {
+  name: string;
+  points: number[][];
+  dots: boolean;
+}
+
 /** Versions: of Floe, Python, llama.cpp in a sentence; packages as [name, version, licence]. */
 interface LicencesValue {
   version: string;
@@ -570,13 +591,6 @@ interface RunValue {
   series: SeriesValue[];
   trial: [string, string, string][];
   samples: SampleValue[];
-}
-
-/** A curve: points (x, y), x growing; `dots`: each point is marked. */
-interface SeriesValue {
-  name: string;
-  points: number[][];
-  dots: boolean;
 }
 
 /** A question, the person's own answer, and the model's without and with the new adapter. */
@@ -922,6 +936,11 @@ interface DrawnParts {
     {
       key(asked: string): Promise<string | undefined>;
     }
+  >;
+  pastFigures: Part<
+    PastFiguresValue,
+    Nothing,
+    Nothing
   >;
   licences: Part<
     LicencesValue,

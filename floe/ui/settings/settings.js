@@ -64,6 +64,62 @@ floe.look = ({ element, trigger }) => {
   );
 };
 
+/** Speed, share and cost of past answers, one plot at a time; who was asked how often. */
+floe.pastFigures = (part) => {
+  const place = floe.el("div");
+  const about = floe.el("p");
+  const rows = floe.el("tbody");
+  const head = floe.el(
+    "tr",
+    {},
+    ...["Asked", "Model", "Requests", "Size"].map((each) => floe.el("th", { scope: "col" }, each)),
+  );
+  const table = floe.el("table", {}, floe.el("thead", {}, head), rows);
+  const sheet = floe.sheet("Figures over time", about, place, table);
+  part.element.append(sheet);
+  /** @type {Map<string, ReturnType<typeof floe.chart>>} */
+  const charts = new Map();
+  /** @type {string | null} */
+  let chosen = null;
+  floe.onChange(part, (value) => {
+    about.textContent = value.answers
+      ? `The newest ${value.answers} answers, the oldest first.`
+      : "There are no answers yet.";
+    const show = () => {
+      const plot = value.plots.find(({ name }) => name === chosen) ?? value.plots[0];
+      const chart = charts.get(plot.name) ?? floe.chart("answer", plot.unit);
+      charts.set(plot.name, chart);
+      holder.replaceChildren(chart);
+      chart.update(plot.series);
+      choice.set(plot.name);
+    };
+    const choice = floe.select(
+      "Figure",
+      value.plots.map(({ name }) => [name, name]),
+      (name) => {
+        chosen = name;
+        show();
+      },
+    );
+    const holder = floe.el("div");
+    place.replaceChildren(choice, holder);
+    place.hidden = !value.answers;
+    if (value.answers) show();
+    table.hidden = !value.requests.length;
+    rows.replaceChildren(
+      ...value.requests.map(([endpoint, model, count, size]) =>
+        floe.el(
+          "tr",
+          {},
+          ...[endpoint, model, String(count), floe.bytes(size)].map((cell) =>
+            floe.el("td", {}, cell),
+          ),
+        ),
+      ),
+    );
+  });
+};
+
 /** The endpoint for other programs; its key comes only when a person asks for it. */
 floe.api = (part) => {
   const { element, server, trigger } = part;

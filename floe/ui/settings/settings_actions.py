@@ -8,6 +8,7 @@ from floe.application import Application
 from floe.ui.page_events import SwitchAsked, ViewAsked, read_asked
 from floe.ui.page_values import ApiValue, FirstRunValue
 from floe.ui.settings.licences import licences_value
+from floe.ui.settings.past_figures_view import past_figures
 from floe.ui.settings.settings_panel import SettingsParts
 from floe.ui.show_errors import Changes, show_errors
 
@@ -21,6 +22,7 @@ class SettingsActions:
     def __init__(self, application: Application, parts: SettingsParts, first_run: gr.HTML) -> None:
         self._store = application.store
         self._cloud = application.assistant.cloud
+        self._sent = application.assistant.sent
         self._switch = application.api_switch
         self._first_run = first_run
         self.parts = parts
@@ -36,6 +38,7 @@ class SettingsActions:
         if read_asked(event, ViewAsked).view != "settings":
             return {self.parts.notice: ""}
         return {
+            self.parts.past_figures: past_figures(self._store, self._sent),
             self.parts.api: self._api(),
             self.parts.licences: licences_value(),
             self.parts.notice: self._switch.problem,

@@ -19,6 +19,7 @@ class SettingsParts:
     notice: gr.HTML
     look: gr.HTML
     own_data: gr.HTML
+    past_figures: gr.HTML
     api: gr.HTML
     licences: gr.HTML
 
@@ -33,9 +34,10 @@ def lay_out_settings(key: Callable[[str], str]) -> SettingsParts:
     with gr.Column(elem_id="settings", elem_classes="room", min_width=0):
         look = js_component("look", "again")
         notice = js_component("notice", elem_id="settings-notice", elem_classes="notice")
+        past_figures = js_component("pastFigures")
         api = js_component("api", "switch", "renew", server=[key])
         own_data = js_component(
             "ownData", "backup", "restore", "drop", "encrypt", "decrypt", "erase"
         )
         licences = js_component("licences")
-    return SettingsParts(notice, look, own_data, api, licences)
+    return SettingsParts(notice, look, own_data, past_figures, api, licences)
