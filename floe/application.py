@@ -21,7 +21,7 @@ from floe.errors import FloeError, ModelError
 from floe.federation.group.membership import Membership, Simulation
 from floe.jobs.api_switch import ApiSwitch
 from floe.jobs.chat_import import ChatImportJob
-from floe.jobs.comparison import ComparisonJob
+from floe.jobs.comparison_job import ComparisonJob
 from floe.jobs.endpoint_test import EndpointTest
 from floe.jobs.hub_search import HubSearchJob
 from floe.jobs.join_job import JoinJob

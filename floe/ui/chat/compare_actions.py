@@ -10,7 +10,7 @@ from floe.adapters.registry import model_sha256
 from floe.application import Application
 from floe.chat.turn import TurnOptions
 from floe.errors import FloeError, PageError
-from floe.jobs.comparison import columns_by_adapter, columns_by_mode, columns_by_weight
+from floe.jobs.comparison_job import columns_by_adapter, columns_by_mode, columns_by_weight
 from floe.records import Mode
 from floe.ui.chat.chat_actions import FRAME_SECONDS, RENDER_SHARE, ChatActions
 from floe.ui.chat.comparison import ComparisonValue, compare_answers

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, TypedDict
 
 from floe.chat.turn import TurnView
-from floe.jobs.comparison import BOTH, CLOUD, DEVICE
+from floe.jobs.comparison_job import BOTH, CLOUD, DEVICE
 from floe.records import Message, Mode
 from floe.ui.chat.answer_figures import live_figures
 from floe.ui.chat.markdown import render_message

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from floe.jobs.comparison import BOTH, CLOUD, DEVICE
+from floe.jobs.comparison_job import BOTH, CLOUD, DEVICE
 from floe.privacy.sent import SentLog
 from floe.records import AnswerStats, Mode
 from floe.store import Store

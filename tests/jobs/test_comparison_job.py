@@ -11,7 +11,7 @@ from floe.chat.turn import Turn, TurnOptions
 from floe.chat.turn_routes import BESIDE_OTHERS, TurnRoutes, may_not_answer, stays_here, was_kept
 from floe.errors import PromptError
 from floe.fusion.decoder import Controls
-from floe.jobs.comparison import (
+from floe.jobs.comparison_job import (
     ComparisonJob,
     columns_by_adapter,
     columns_by_mode,
