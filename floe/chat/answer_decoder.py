@@ -127,7 +127,8 @@ class AnswerDecoder:
             # While it waited for its place: nobody wants it any more, so nothing is sent for it.
             return "stopped"
         if may_not_answer(options, passage.route):
-            turn.notice(f"The cloud was not asked: {passage.route.reason}")
+            if stays_here(options, passage.route):  # any other reason has been told
+                turn.notice(f"The cloud was not asked: {passage.route.reason}")
             return "complete"
         self._activate_adapters(turn, prompt.question, options.adapter if adapters else 0)
         self._follow_kind(turn, prompt.question, options)

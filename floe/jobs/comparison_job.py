@@ -15,10 +15,16 @@ from floe.chat.assistant import Assistant
 from floe.chat.turn import Turn, TurnOptions
 from floe.errors import PromptError
 from floe.jobs.background import BackgroundJob
+from floe.records import Mode
 
 DEVICE: Final = "This device"
 BOTH: Final = "Both together"
 CLOUD: Final = "The cloud"
+_BY_MODE: Final[tuple[tuple[str, Mode], ...]] = (
+    (DEVICE, "local"),
+    (BOTH, "fused"),
+    (CLOUD, "cloud"),
+)
 _WAITING: Final = "Other answers are still being written side by side. Wait for them, or stop them."
 _LOOK_SECONDS: Final = 0.2
 _MOST_ADAPTERS: Final = 2
@@ -26,10 +32,7 @@ _MOST_ADAPTERS: Final = 2
 
 def columns_by_mode(options: TurnOptions) -> list[TurnOptions]:
     """Return what asks this device, both and the cloud, with all else as it is set."""
-    return [
-        replace(options, column=title, mode=mode, strict=True)
-        for title, mode in ((DEVICE, "local"), (BOTH, "fused"), (CLOUD, "cloud"))
-    ]
+    return [replace(options, column=title, mode=mode, strict=True) for title, mode in _BY_MODE]
 
 
 def columns_by_weight(options: TurnOptions, weights: Sequence[float]) -> list[TurnOptions]:
@@ -109,14 +112,17 @@ class ComparisonJob:
         """The question that is answered; None: none is."""
         return self._question if self._job.running else None
 
-    @property
-    def problem(self) -> str:
-        """The sentence that says why the last answers did not all come; empty if they did."""
-        return "" if self._job.running else self._job.problem
+    def problem(self, question: int) -> str:
+        """Say why the answers to a question did not all come; empty if they did."""
+        return "" if self._job.running or question != self._question else self._job.problem
 
     def waiting(self, question: int) -> list[str]:
         """Return the headings of the answers to a question that have not been begun."""
         return list(self._waiting) if self.question == question else []
+
+    def cancel(self) -> None:
+        """Begin no further answer; the one in hand is stopped by its own turn."""
+        self._job.cancel()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Sleep until all are written, at most `seconds`; whether they are."""
@@ -127,7 +133,7 @@ class ComparisonJob:
         self._job.close()
 
     def _ask_others(self, turn: Turn, columns: Sequence[TurnOptions]) -> None:
-        written = [(columns[0], turn.message_id)]
+        written = [turn.message_id]
         for column in [*columns[1:], None]:
             while not turn.wait(_LOOK_SECONDS) and not self._job.cancelled.is_set():
                 pass
@@ -136,10 +142,9 @@ class ComparisonJob:
                 break
             # Before it is no more among those that wait: so that it is never missing in the page.
             turn = self._assistant.regenerate(turn.message_id, column)
-            written.append((column, turn.message_id))
+            written.append(turn.message_id)
             self._waiting = self._waiting[1:]
-        if not self._job.cancelled.is_set():
-            self._leave_in_view(turn, [answer for _, answer in written])
+        self._leave_in_view(turn, written)
 
     def _leave_in_view(self, last: Turn, answers: Sequence[int]) -> None:
         """Let the chat go on with an answer that says something, unless it has gone on already."""

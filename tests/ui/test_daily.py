@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.ui.conftest import App
 from tests.ui.person import Person
@@ -21,6 +21,12 @@ def add_chat(app: App, title: str, question: str, answer: str | None) -> int:
         if answer is not None:
             store.add_message(chat, asked.id, "assistant", answer)
         return chat
+
+
+def answer_late(route: Route) -> None:
+    """Let the app hear of it after a while."""
+    route.request.frame.page.wait_for_timeout(600)
+    route.continue_()
 
 
 def expect_draft(app: App, chat: int, text: str | None) -> None:
@@ -69,7 +75,7 @@ def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) 
     rivers_row = person.in_list("Waterways").locator(".title")
     person.prompt.fill("begun about hills")
     expect_draft(app, hills, "begun about hills")
-    page.route("**/queue/join*", lambda route: page.wait_for_timeout(600) or route.continue_())
+    page.route("**/queue/join*", answer_late)
     rivers_row.click(no_wait_after=True)
     person.prompt.press_sequentially(", and more")
     page.unroute_all(behavior="wait")

@@ -100,7 +100,10 @@ class CompareActions:
             self._job.wait(5)
 
     def stream(self, session: Session, generation: float | None) -> Iterator[Changes]:
-        """Send the answers as they are written, until all are or the page shows something else."""
+        """Send the answers as they are written, until all are or the page shows something else.
+
+        What is written stands in the last frame: one that comes right before another can be lost.
+        """
         question, parts = session.comparing, self.parts
         pause, drawn = FRAME_SECONDS, None
         while generation is not None and question is not None and question == session.comparing:
@@ -118,7 +121,7 @@ class CompareActions:
                 }
                 yield {parts.comparison: value, **buttons}
             if not value["running"]:
-                break
+                return
             time.sleep(pause)
         yield {parts.comparison: gr.skip()}
 
@@ -134,6 +137,6 @@ class CompareActions:
             answers,
             turn.view() if turn else None,
             waiting=[each for each in waiting if each not in begun],
-            problem=self._job.problem,
+            problem=self._job.problem(question_id),
             ahead=self._assistant.ahead_of(turn) if turn else 0,
         )

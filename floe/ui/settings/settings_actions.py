@@ -61,7 +61,9 @@ class SettingsActions:
 
     def show_first_run(self) -> Changes:
         """Show the first steps to who has not seen them."""
-        seen = bool(self._store.setting(_FIRST_STEPS, False))
+        seen = self._store.setting(_FIRST_STEPS, None)
+        if seen is None:  # who has chats has found the way without them
+            seen = bool(self._store.conversations(limit=1))
         value = FirstRunValue(show=not seen, cloud=self._cloud.state.sentence)
         return {self._first_run: value}
 
