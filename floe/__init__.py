@@ -1,3 +1,3 @@
 """Floe: a small language model on this device, fused token by token with one in the cloud."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

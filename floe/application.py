@@ -19,7 +19,9 @@ from floe.cloud.link import CloudLink
 from floe.config import STAND_IN, Settings
 from floe.errors import FloeError, ModelError
 from floe.federation.group.membership import Membership, Simulation
+from floe.jobs.api_switch import ApiSwitch
 from floe.jobs.chat_import import ChatImportJob
+from floe.jobs.comparison_job import ComparisonJob
 from floe.jobs.endpoint_test import EndpointTest
 from floe.jobs.hub_search import HubSearchJob
 from floe.jobs.join_job import JoinJob
@@ -62,6 +64,8 @@ class Application:
         memory_job: the reading of what is new for memory.
         plan_job: the plan of the next training.
         weight_fit: the fit of the automatic weight.
+        api_switch: whether other programs are answered while the page is open.
+        comparison: answers that are being written side by side.
         model_download: a model that is being fetched.
         model_switch: the change to another model.
         hub_search: a question to a model hub.
@@ -91,6 +95,8 @@ class Application:
         self.memory_job = MemoryJob(assistant.memory)
         self.plan_job = PlanJob(assistant.store, assistant.model.path)
         self.weight_fit = WeightFitJob(assistant, settings)
+        self.comparison = ComparisonJob(assistant)
+        self.api_switch = ApiSwitch(assistant.store)
         self.runs = TrainingRuns(
             assistant.store,
             assistant.adapters,
@@ -299,6 +305,8 @@ class Application:
             ending.callback(self.hub_search.close)
             ending.callback(self.model_download.close)
             ending.callback(self.model_switch.close)
+            ending.callback(self.comparison.close)
+            ending.callback(self.api_switch.close)
             # The rest may wait for an answer, so answers end first.
             ending.callback(self.assistant.stop)
 

@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     data_dir: Path = (CHECKOUT or _DIRS.user_data_path) / "data"
     models_dir: Path = (CHECKOUT or _DIRS.user_data_path) / "models"
     port: int = Field(7860, ge=0, le=65535, description="0 picks a free one")
+    api_port: int = Field(
+        7861, ge=0, le=65535, description="of the API that the settings of the page switch on"
+    )
     browser: bool = Field(True, description="open the page once it is there")
     passphrase_file: Path | None = Field(
         None, description="its first line opens an encrypted data folder where nobody can type"

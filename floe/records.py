@@ -151,7 +151,8 @@ class AnswerStats:
     passages of the person's earlier words that the local model read. `local_alone`, `cloud_alone`:
     tokens a second that this device writes in single steps, and those of the cloud's own streams,
     as both were in this answer; 0: not seen. `weighed`: the weight that the kind of question was
-    given, in words; empty where it was not the automatic one.
+    given, in words; empty where it was not the automatic one. `column`: the heading that it had
+    where several answers were asked for side by side; empty for any other.
     """
 
     tokens: int = 0
@@ -168,6 +169,7 @@ class AnswerStats:
     local_alone: float = 0.0
     cloud_alone: float = 0.0
     weighed: str = ""
+    column: str = ""
 
     @property
     def tokens_per_second(self) -> float:
@@ -187,7 +189,8 @@ class Conversation:
     `local_only`: nothing of it may leave the device. `train`, `federate`: whether it may be used
     for that; None: as the person's general consent says. `source`: the program it was imported
     from, or empty; `untouched`: it has not been used since. `pinned`: it stands before the others
-    in the list; `archived`: it stands in a list of its own.
+    in the list; `archived`: it stands in a list of its own; `folder`: the one that the person put
+    it into, or empty.
     """
 
     id: int
@@ -202,6 +205,7 @@ class Conversation:
     untouched: bool = False
     pinned: bool = False
     archived: bool = False
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,12 @@ class ActiveAdapters:
         told = [names or "no adapter", *dict.fromkeys(reasons)]
         return "; ".join(filter(None, told))
 
+    def activate(self, adapter_id: int) -> str:
+        """Let this adapter act alone, whatever the prompt; return what acts, in words."""
+        each = self._adapters.get(adapter_id)
+        self.set_active([(each.gguf, each.scale)])
+        return f"{each.name} at {each.scale:.2g}"
+
     def kind_of(self, prompt: str) -> PromptKind:
         """Return the kind of a prompt, seen from what this device has learnt and uses.
 

@@ -51,6 +51,15 @@ def load_key(folder: Path, given: str | None = None) -> str:
     return key
 
 
+def renew_key(folder: Path) -> str:
+    """Make another key for this data folder; the one before opens nothing any more.
+
+    Raises:
+        FloeError: the folder cannot be written.
+    """
+    return load_key(folder, f"floe-{secrets.token_urlsafe(32)}")
+
+
 class ApiServer:
     """The endpoint, served from a thread of its own until it is closed.
 
@@ -58,8 +67,10 @@ class ApiServer:
         address: base URL for clients.
     """
 
-    def __init__(self, application: Application, key: str, port: int) -> None:
-        """Listen at once; 0 picks a free port.
+    def __init__(
+        self, application: Application, key: str, port: int, *, flag: str = "--port"
+    ) -> None:
+        """Listen at once; 0 picks a free port, `flag` is what chooses one.
 
         Raises:
             FloeError: the port is taken.
@@ -68,7 +79,7 @@ class ApiServer:
             self._listener = socket.create_server((LOOPBACK, port))
         except (OSError, OverflowError) as error:
             raise FloeError(
-                f"Port {port} cannot be had. Choose another with --port, or 0 for a free one."
+                f"Port {port} cannot be had. Choose another with {flag}, or 0 for a free one."
             ) from error
         KNOWN_SECRETS.add(key)
         self.port: int = self._listener.getsockname()[1]

@@ -14,7 +14,7 @@ from typing import Final
 from floe.adapters.active_adapters import ActiveAdapters
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.chat.turn_prompts import TurnPrompts
-from floe.chat.turn_routes import requests_left_today, stays_here
+from floe.chat.turn_routes import may_not_answer, requests_left_today, stays_here
 from floe.cloud.answer import CloudRequests
 from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.link import CloudLink
@@ -97,6 +97,7 @@ class AnswerDecoder:
     ) -> None:
         """Answer, in the worker thread, and never leave a turn without an end."""
         status: Status = "failed"
+        turn.count(column=options.column)
         try:
             status = self._answer(turn, prompt, passage, options, adapters=adapters)
         except FloeError as error:
@@ -125,14 +126,11 @@ class AnswerDecoder:
         if turn.controls.stopped:
             # While it waited for its place: nobody wants it any more, so nothing is sent for it.
             return "stopped"
-        try:
-            if adapters:
-                turn.count(adapters=self._active_adapters.activate_for(prompt.question))
-            else:
-                self._active_adapters.set_active([])
-        except FloeError as error:
-            self._active_adapters.set_active([])
-            turn.notice(f"{error} This answer does without what was learnt.")
+        if may_not_answer(options, passage.route):
+            if stays_here(options, passage.route):  # any other reason has been told
+                turn.notice(f"The cloud was not asked: {passage.route.reason}")
+            return "complete"
+        self._activate_adapters(turn, prompt.question, options.adapter if adapters else 0)
         self._follow_kind(turn, prompt.question, options)
         turn.count(
             prompt_tokens=len(prompt.tokens),
@@ -150,12 +148,27 @@ class AnswerDecoder:
             status, text = self._cloud_alone(turn, passage, options)
             if status is not None:
                 return status
+            if options.strict:
+                return "failed"
             prompt = self._prompts.builder.build(prompt.kept, text)
             written = turn.stats.tokens - turn.resumed
             sampling = replace(options.sampling, max_tokens=options.sampling.max_tokens - written)
             alone = Passage(passage.route)
             return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
         return self._decode(turn, prompt, passage, options)
+
+    def _activate_adapters(self, turn: Turn, question: str, adapter: int | None) -> None:
+        """Let this adapter act (0: none; None: those in use, as they are routed)."""
+        try:
+            if adapter is None:
+                turn.count(adapters=self._active_adapters.activate_for(question))
+            elif adapter:
+                turn.count(adapters=self._active_adapters.activate(adapter))
+            else:
+                self._active_adapters.set_active([])
+        except FloeError as error:
+            self._active_adapters.set_active([])
+            turn.notice(f"{error} This answer does without what was learnt.")
 
     def _follow_kind(self, turn: Turn, question: str, options: TurnOptions) -> None:
         """Give the turn the automatic weight for its kind, unless the slider has been moved.
@@ -242,7 +255,7 @@ class AnswerDecoder:
         if relay.ending != "broken":
             return relay.ending, ""
         reason = str(stream.error) if stream.error else "The cloud fell silent."
-        turn.notice(f"{reason} This device went on alone.")
+        turn.notice(reason if options.strict else f"{reason} This device went on alone.")
         return None, turn.text
 
     def _requests(self, turn: Turn, passage: Passage, options: TurnOptions) -> CloudRequests:

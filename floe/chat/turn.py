@@ -38,6 +38,11 @@ class TurnOptions:
         max_requests: budget of cloud requests for this answer.
         daily_requests: budget for all answers of a day (UTC); None: no such limit.
         auto: `weight` is the automatic one, and follows the kind of question.
+        column: heading of an answer that is asked for beside others; empty: it stands alone.
+        strict: who may not answer as `mode` says leaves the answer empty, with the reason; nobody
+            else answers instead. What this device answers so is not kept from the cloud later,
+            because another of these answers asks the cloud the same.
+        adapter: the one adapter that acts; 0: none does; None: those in use, as they are routed.
     """
 
     mode: Mode = "fused"
@@ -48,6 +53,9 @@ class TurnOptions:
     max_requests: int = DEFAULT_MAX_REQUESTS
     daily_requests: int | None = None
     auto: bool = False
+    column: str = ""
+    strict: bool = False
+    adapter: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Decide where a turn may be answered: this device alone, both models, or the cloud."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from floe.chat.turn import TurnOptions
 from floe.cloud.link import CloudLink
@@ -10,6 +11,9 @@ from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
 from floe.records import Message, Route
 from floe.store import Store
 from floe.training.fusion_weight import midnight, requests_since
+
+BESIDE_OTHERS: Final = "this device, beside other answers"
+"""Reason of a local answer to a question that the cloud is asked as well."""
 
 
 class TurnRoutes:
@@ -37,6 +41,8 @@ class TurnRoutes:
         local_only = is_local_only(self._store, path[-1])
         route = self._gate.closed(options.mode, local_only=local_only, path=path)
         if route is not None:
+            if options.strict and route.reason == CHOSEN and not local_only:
+                route = Route("local", BESIDE_OTHERS)
             return Passage(route)
         state = self._cloud.state
         if state.kind == "off":
@@ -86,6 +92,11 @@ def is_local_only(store: Store, message: Message) -> bool:
 def stays_here(options: TurnOptions, route: Route) -> bool:
     """Return whether the local route is a choice of person or gate, not for want of a cloud."""
     return route.kind == "local" and (options.mode == "local" or route.reason.startswith(KEPT))
+
+
+def may_not_answer(options: TurnOptions, route: Route) -> bool:
+    """Return whether an answer stays empty: who is asked for may not answer, and nobody else is."""
+    return options.strict and route.kind != options.mode
 
 
 def was_kept(route: Route) -> bool:

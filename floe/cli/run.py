@@ -67,6 +67,17 @@ def run_sessions(settings: Settings, lock: DataLock) -> None:
         prepare_data(settings)
 
 
+def connect_api(application: Application) -> None:
+    """Let the settings of the page switch the endpoint for other programs."""
+    from floe.api.server import ApiServer, load_key, renew_key  # noqa: PLC0415
+
+    settings = application.settings
+    application.api_switch.connect(
+        lambda key: ApiServer(application, key, settings.api_port, flag="--api-port"),
+        lambda new: (renew_key if new else load_key)(settings.data_dir),
+    )
+
+
 def serve_page(application: Application, lock: DataLock, maintenance: Maintenance) -> int:
     """Open the page and keep it open; returns its port.
 
@@ -79,6 +90,7 @@ def serve_page(application: Application, lock: DataLock, maintenance: Maintenanc
         from floe.ui.page import build_page  # noqa: PLC0415
         from floe.ui.serving.page_server import PageServer  # noqa: PLC0415
 
+        connect_api(application)
         page = build_page(application, maintenance)
         # Tabs are cut off last: what was written until then is in the page.
         opened.callback(application.assistant.stop)

@@ -29,7 +29,7 @@ from floe.errors import EncryptionError, FloeError
 from floe.store import backup, encryption
 from floe.store.data_lock import LOCK, exclusive_access, open_page
 from floe.store.encryption import EncryptionKind
-from floe.store.restore import finish_restore, restore_backup
+from floe.store.restore import finish_restore, restore_backup, restore_within_lock
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,10 @@ class Maintenance:
     def ask_to_decrypt(self) -> None:
         """Turn that off."""
         self.ask(lambda: encryption_switch.turn_off(self._data_dir))
+
+    def ask_to_restore(self, file: Path) -> None:
+        """Put a backup in the place of the data."""
+        self.ask(lambda: restore_within_lock(self._data_dir, file).sentence)
 
     def wait(self) -> None:
         """Wait until something is asked for."""

@@ -101,6 +101,15 @@ class SentLog:
             ).fetchone()
         return int(row[0]), int(row[1])
 
+    def totals(self) -> list[tuple[str, str, int, int]]:
+        """Return [endpoint, model, requests, bytes], the most often asked first."""
+        with self._store.reading() as db:
+            rows: list[tuple[str, str, int, int]] = db.execute(
+                "SELECT endpoint, model, count(*), sum(size) FROM sent"
+                " GROUP BY endpoint, model ORDER BY count(*) DESC, endpoint, model"
+            ).fetchall()
+        return rows
+
     def export(self, path: Path, words: str = "") -> int:
         """Write them to a JSONL file, newest first, one object a line; returns how many.
 

@@ -63,18 +63,23 @@ def restore_backup(data_dir: Path, file: Path, passphrase: str | None = None) ->
     if not file.is_file():
         raise StoreError(f"There is no file {file}. Give the path of a backup.")
     with exclusive_access(data_dir, f"restore {file.name} again"):
-        finish_restore(data_dir)
-        refuse_children(data_dir)
-        staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=data_dir))
-        try:
-            with translate_disk_errors(data_dir):
-                made = unpack_archive(file, staged)
-                _make_current(staged, data_dir, passphrase)
-                return _put_in_place(data_dir, staged, made)
-        except BaseException:
-            if not (data_dir / JOURNAL).exists():  # else the next start finishes it
-                shutil.rmtree(staged, ignore_errors=True)
-            raise
+        return restore_within_lock(data_dir, file, passphrase)
+
+
+def restore_within_lock(data_dir: Path, file: Path, passphrase: str | None = None) -> Restored:
+    """Do as `restore_backup` for who has the lock of the folder, and has closed its files."""
+    finish_restore(data_dir)
+    refuse_children(data_dir)
+    staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=data_dir))
+    try:
+        with translate_disk_errors(data_dir):
+            made = unpack_archive(file, staged)
+            _make_current(staged, data_dir, passphrase)
+            return _put_in_place(data_dir, staged, made)
+    except BaseException:
+        if not (data_dir / JOURNAL).exists():  # else the next start finishes it
+            shutil.rmtree(staged, ignore_errors=True)
+        raise
 
 
 def finish_restore(data_dir: Path) -> None:

@@ -23,9 +23,10 @@ def message_of(row: tuple[Any, ...]) -> Message:
 
 def conversation_of(row: tuple[Any, ...]) -> Conversation:
     """Read a row of the store's conversation query."""
-    local_only, train, federate, source, untouched, pinned, archived = row[5:]
+    local_only, train, federate, source, untouched, pinned, archived, folder = row[5:]
     values = [*row[:5], bool(local_only), _maybe(train), _maybe(federate), source]
-    return Conversation(*values, *map(bool, (untouched, pinned, archived)))
+    values += [*map(bool, (untouched, pinned, archived)), folder]
+    return Conversation(*values)
 
 
 def _maybe(value: int | None) -> bool | None:

@@ -343,6 +343,12 @@ def _conversation_list(db: Database) -> None:
     """)
 
 
+@MIGRATIONS(name="0009_folders")
+def _folders(db: Database) -> None:
+    """Keep the folder of a conversation; there are those that have one in them."""
+    db.execute("ALTER TABLE conversations ADD COLUMN folder TEXT NOT NULL DEFAULT ''")
+
+
 def connect(path: Path) -> Database:
     """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(

@@ -27,7 +27,7 @@ _SNIPPET_TOKENS = 24
 _CONVERSATION = (
     "SELECT c.id, c.title, c.created_at, c.updated_at, c.leaf_id, c.local_only, c.train,"
     " c.federate, coalesce(i.source, ''), coalesce(c.updated_at <= i.imported_at, 0) AS untouched,"
-    " c.pinned, c.archived"
+    " c.pinned, c.archived, c.folder"
     " FROM conversations c LEFT JOIN imports i ON i.id = c.import_id"
 )
 
@@ -174,6 +174,14 @@ class Store(DatabaseFile):
                 "UPDATE conversations SET pinned = coalesce(?, pinned),"
                 " archived = coalesce(?, archived) WHERE id = ?",
                 [(pinned, archived, each) for each in ids],
+            )
+
+    def move_conversations(self, ids: Sequence[int], folder: str) -> None:
+        """Put conversations into a folder of that name; empty: into none."""
+        with self.writing() as db:
+            name = one_line(clean(folder))
+            db.conn.executemany(
+                "UPDATE conversations SET folder = ? WHERE id = ?", [(name, each) for each in ids]
             )
 
     def delete_conversation(self, conversation_id: int) -> None:

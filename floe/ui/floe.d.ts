@@ -106,6 +106,7 @@ interface Floe extends DrawnByName {
   systemDark: MediaQueryList;
   applyTheme(): void;
   switchTheme(): void;
+  chooseTheme(theme: string): void;
   startTheme(): void;
   narrow: MediaQueryList;
   fitWidth(): void;
@@ -151,6 +152,7 @@ interface Floe extends DrawnByName {
 
   // shortcuts.js
   shortcuts: [string, string][];
+  shortcutList(): HTMLElement;
   showShortcuts(): void;
 
   // views.js
@@ -246,6 +248,12 @@ interface Floe extends DrawnByName {
   followEnd(log: HTMLElement, moved: () => void): FollowedEnd;
   showFrame?(frame: Frame): void;
 
+  // chat/drafts.js
+  tellDraft?(): void;
+
+  // chat/comparison.js
+  askSideBySide?(text: string): void;
+
   // memory/memory.js
   memoryChip(
     count: number,
@@ -263,7 +271,7 @@ interface Floe extends DrawnByName {
   dashes: string[];
   chart(xName: string, yName: string): Updated<SeriesValue[]>;
 
-  // privacy/data.js
+  // settings/data.js
   waitForReopening(): void;
 
   // personalise/personal.js
@@ -277,4 +285,6 @@ interface Floe extends DrawnByName {
 interface DocumentEventMap {
   /** Another view is shown; `detail` is its name. */
   "floe:view": CustomEvent<string>;
+  /** Light or dark has been chosen. */
+  "floe:theme": Event;
 }

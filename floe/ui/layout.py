@@ -14,6 +14,7 @@ from floe.ui.js_component import js_component
 from floe.ui.models.models_panel import ModelsParts, lay_out_model_chip, lay_out_models
 from floe.ui.personalise.personal_panel import PersonalParts, lay_out_personal
 from floe.ui.privacy.privacy_panel import PrivacyParts, lay_out_privacy
+from floe.ui.settings.settings_panel import SettingsParts, lay_out_first_run, lay_out_settings
 
 MODES: Final = [("Local only", "local"), ("Fused", "fused"), ("Cloud only", "cloud")]
 _POLL_SECONDS: Final = 2.0
@@ -24,12 +25,14 @@ _POLL_SECONDS: Final = 2.0
 class Parts:
     """Every component that an event reads or writes.
 
-    `answer_generation` changes when there is a running answer to show. The HTML parts take JSON:
+    `answer_generation` changes when there is a running answer to show, `comparison_generation` when
+    there are several, side by side. The HTML parts take JSON:
     `thread` takes `Rows`, `live` the `Frame`s of a running answer, `save` the address of a file for
     the browser.
     """
 
     answer_generation: gr.State
+    comparison_generation: gr.State
     views: gr.HTML
     save: gr.HTML
     listing: gr.HTML
@@ -39,12 +42,15 @@ class Parts:
     about: gr.HTML
     thread: gr.HTML
     live: gr.HTML
+    comparison: gr.HTML
     notice: gr.HTML
     weight: gr.Slider
     auto: gr.HTML
     mode: gr.Radio
     advanced: gr.HTML
     prompt: gr.Textbox
+    compare: gr.HTML
+    drafts: gr.HTML
     send: gr.Button
     stop: gr.Button
     clock: gr.Timer
@@ -54,6 +60,8 @@ class Parts:
     federate: FederateParts
     model_chip: gr.HTML
     models: ModelsParts
+    first_run: gr.HTML
+    settings: SettingsParts
 
     @property
     def controls(self) -> list[gr.Slider | gr.Radio]:
@@ -70,6 +78,7 @@ def lay_out(
     sent_log: SentLog,
     rows: Callable[[int], Any],
     memory: Callable[[int], Any],
+    key: Callable[[str], str],
 ) -> Parts:
     """Build everything inside the current `gr.Blocks`.
 
@@ -82,24 +91,25 @@ def lay_out(
         sent_log: what was sent.
         rows: gives the browser the answers of a conversation to learn from.
         memory: gives it the earlier words that were read for an answer.
+        key: gives it that of the API, for a person who wants to see it.
     """
     defaults = Preferences()
-    answer_generation = gr.State(None)
+    answer_generation, comparison_generation = gr.State(None), gr.State(None)
     with gr.Row(elem_id="frame"):
         with gr.Column(elem_id="drawer", min_width=0):
             views = js_component("views", "go")
             listing = js_component(
-                "conversations", "new", "open", "rename", "delete", "mark", server=[search]
+                "conversations", "new", "open", "rename", "delete", "mark", "move", server=[search]
             )
             save = js_component("save")
         with gr.Column(elem_id="main", min_width=0):
-            undo = js_component("undo", "undo")
             with gr.Row(elem_id="top"):
                 cloud = js_component("cloud")
                 model_chip = lay_out_model_chip()
                 figures = js_component("figures")
             panel = lay_out_cloud(deadline_ms)
             about = js_component("about", "keep", "allow", "export")
+            first_run = lay_out_first_run()
             thread = js_component(
                 "thread",
                 "edit",
@@ -112,10 +122,14 @@ def lay_out(
                 "rewrite",
                 "forget",
                 "remove",
+                "compare",
                 server=[tokens, text, window, memory],
                 elem_id="chat",
             )
             live = js_component("live")
+            drafts = js_component("drafts", "keep")
+            comparison = js_component("comparison", "choose", "close")
+            undo = js_component("undo", "undo")
             with gr.Column(elem_id="dock", min_width=0):
                 notice = js_component("notice")
                 with gr.Row(elem_id="controls"):
@@ -146,6 +160,7 @@ def lay_out(
                         max_lines=8,
                         autofocus=True,
                     )
+                    compare = js_component("compare", "ask")
                     send = gr.Button("Send", variant="primary", elem_id="send", min_width=0)
                     stop = gr.Button(
                         "Stop", variant="stop", elem_id="stop", min_width=0, visible=False
@@ -154,8 +169,10 @@ def lay_out(
             personal = lay_out_personal(rows)
             federate = lay_out_federate()
             models = lay_out_models()
+            settings = lay_out_settings(key)
     return Parts(
         answer_generation,
+        comparison_generation,
         views,
         save,
         listing,
@@ -165,12 +182,15 @@ def lay_out(
         about,
         thread,
         live,
+        comparison,
         notice,
         weight,
         auto,
         mode,
         advanced,
         prompt,
+        compare,
+        drafts,
         send,
         stop,
         gr.Timer(_POLL_SECONDS),
@@ -180,4 +200,6 @@ def lay_out(
         federate,
         model_chip,
         models,
+        first_run,
+        settings,
     )

@@ -15,8 +15,11 @@ from floe.application import Application
 from floe.data_folder.maintenance import Maintenance
 from floe.kept_records import RowId
 from floe.training.data.learning_choices import chosen_dataset
-from floe.ui.chat.chat_actions import ChatActions, Session
+from floe.ui.chat.chat_actions import ChatActions
+from floe.ui.chat.compare_actions import CompareActions
 from floe.ui.chat.conversations import find
+from floe.ui.chat.listing_actions import ListingActions
+from floe.ui.chat.session import Session
 from floe.ui.chat.thread import ThreadWindow, thread_page
 from floe.ui.chat.tokens import token_page
 from floe.ui.cloud.cloud_actions import CloudActions
@@ -29,8 +32,9 @@ from floe.ui.page_events import ShortText, ThreadAsked, TokensAsked, answer_page
 from floe.ui.page_values import LearningAnswerValue, MemoryUseValue, SearchHitValue, TokenPage
 from floe.ui.personalise.learning_view import rows_of
 from floe.ui.personalise.personal_actions import PersonalActions
-from floe.ui.privacy.data_actions import DataActions
 from floe.ui.privacy.privacy_actions import PrivacyActions
+from floe.ui.settings.data_actions import DataActions
+from floe.ui.settings.settings_actions import SettingsActions
 
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
@@ -68,18 +72,28 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     def memory(message_id: int) -> list[MemoryUseValue]:
         return memory_uses(assistant.memory.uses_of(message_id))
 
+    @answer_page(ShortText, "")
+    def key(_: str) -> str:
+        return application.api_switch.key
+
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         parts = lay_out(
-            search, tokens, text, window, settings.deadline_ms, assistant.sent, rows, memory
+            search, tokens, text, window, settings.deadline_ms, assistant.sent, rows, memory, key
         )
-        _wire(page, parts, ChatActions(application, parts))
+        session, chat = gr.State(Session()), ChatActions(application, parts)
+        loaded = _wire(page, parts, session, chat)
+        listing, listed = ListingActions(assistant, parts), [parts.listing, parts.notice]
+        parts.listing.mark(listing.mark, session, listed, **_EACH)
+        parts.listing.move(listing.move, session, listed, **_EACH)
+        _wire_comparison(loaded, parts, session, CompareActions(application, parts, chat))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
         _wire_memory(parts, MemoryActions(application, parts.privacy))
-        own_data = DataActions(settings, parts.privacy, maintenance, application.backups)
+        own_data = DataActions(settings, parts.settings, maintenance, application.backups)
         _wire_own_data(parts, own_data)
+        _wire_settings(page, parts, SettingsActions(application, parts.settings, parts.first_run))
         personal = PersonalActions(application, parts.personal, parts.listing, parts.save)
         _wire_personal(parts, personal)
         federate = FederateActions(application, parts.federate)
@@ -90,19 +104,25 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     return page
 
 
-def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
-    session = gr.State(Session())
-    shown = [
+def _shown(parts: Parts) -> list[Any]:
+    """Give the parts that change with the conversation in view."""
+    return [
         parts.answer_generation,
         parts.listing,
         parts.figures,
         parts.about,
         parts.thread,
         parts.live,
+        parts.comparison,
         parts.notice,
         parts.send,
         parts.stop,
     ]
+
+
+def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions) -> Any:
+    """Connect the chat; returns what happens once it is filled."""
+    shown = _shown(parts)
     parts.answer_generation.change(
         actions.stream_answer,
         [session, parts.answer_generation],
@@ -111,7 +131,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
         trigger_mode="multiple",
         **_SILENT,
     )
-    page.load(
+    loaded = page.load(
         actions.load,
         [session, parts.views],
         [*shown, parts.prompt, *parts.controls, parts.advanced, parts.cloud, parts.auto],
@@ -122,7 +142,6 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.listing.new(actions.new, begun, turned, **_SILENT)
     parts.listing.open(actions.open, begun, turned, **_SILENT)
     parts.listing.delete(actions.delete, begun, [*turned, parts.undo], **_SILENT)
-    parts.listing.mark(actions.mark, session, [parts.listing, parts.notice], **_EACH)
     parts.undo.undo(actions.undo, begun, [*turned, parts.undo], **_SILENT)
     parts.thread.remove(actions.remove, session, [*shown, parts.undo], **_SILENT)
     parts.listing.rename(
@@ -152,7 +171,7 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.prompt.input(actions.keep_draft, begun, None, **latest)
+    parts.drafts.keep(actions.keep_draft, session, None, **_EACH)
     parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
     parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)
@@ -161,6 +180,26 @@ def _wire(page: gr.Blocks, parts: Parts, actions: ChatActions) -> None:
     parts.advanced.set(actions.set_sampling, None, [parts.advanced, parts.notice], **_EACH)
     parts.advanced.reset(actions.reset_sampling, None, [parts.advanced, parts.notice], **_EACH)
     parts.clock.tick(actions.refresh_cloud, None, parts.cloud, **_AT_ONCE)
+    return loaded
+
+
+def _wire_comparison(loaded: Any, parts: Parts, session: gr.State, actions: CompareActions) -> None:
+    opened = [parts.comparison, parts.comparison_generation]
+    shown = [*_shown(parts), parts.comparison_generation]
+    parts.compare.ask(actions.ask, [session, *parts.controls], [*shown, parts.prompt], **_SILENT)
+    loaded.then(actions.reopen, session, opened, **_SILENT)
+    parts.thread.compare(actions.open, session, [*opened, parts.notice], **_SILENT)
+    parts.comparison.choose(actions.choose, session, shown, **_SILENT)
+    parts.comparison.close(actions.close, session, shown, **_SILENT)
+    parts.stop.click(actions.stop, session, None, **_AT_ONCE)
+    parts.comparison_generation.change(
+        actions.stream,
+        [session, parts.comparison_generation],
+        [parts.comparison, parts.send, parts.stop],
+        concurrency_limit=None,
+        trigger_mode="multiple",
+        **_SILENT,
+    )
 
 
 def _wire_panel(page: gr.Blocks, parts: CloudParts, actions: CloudActions) -> None:
@@ -211,14 +250,27 @@ def _wire_memory(parts: Parts, actions: MemoryActions) -> None:
 
 
 def _wire_own_data(parts: Parts, actions: DataActions) -> None:
-    room = parts.privacy
+    room = parts.settings
     shown = [room.own_data, room.notice]
     parts.views.go(actions.on_view_opened, None, shown, **_EACH)
     room.own_data.backup(actions.backup, None, shown, **_EACH)
+    room.own_data.restore(actions.restore, None, shown, **_EACH)
     room.own_data.drop(actions.drop, None, shown, **_EACH)
     room.own_data.encrypt(actions.encrypt, None, shown, **_EACH)
     room.own_data.decrypt(actions.decrypt, None, shown, **_EACH)
     room.own_data.erase(actions.erase, None, shown, **_EACH)
+
+
+def _wire_settings(page: gr.Blocks, parts: Parts, actions: SettingsActions) -> None:
+    room = parts.settings
+    shown = [room.past_figures, room.api, room.licences, room.notice]
+    parts.views.go(actions.on_view_opened, None, shown, **_EACH)
+    room.api.switch(actions.switch, None, shown, **_EACH)
+    room.api.renew(actions.renew, None, shown, **_EACH)
+    first_steps = [parts.first_run, room.notice]
+    page.load(actions.show_first_run, None, parts.first_run, **_AT_ONCE)
+    parts.first_run.done(actions.finish_first_run, None, first_steps, **_EACH)
+    room.look.again(actions.show_first_run_again, None, first_steps, **_EACH)
 
 
 def _wire_personal(parts: Parts, actions: PersonalActions) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from floe.kept_records import RowId
 from floe.ui import page_events as events
 from floe.ui import page_values as values
+from floe.ui.chat.comparison import ComparisonValue
 from floe.ui.chat.thread import Frame, ThreadRows, ThreadWindow
 
 
@@ -41,6 +42,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "rename": events.TitleAsked,
             "delete": events.ItemsAsked,
             "mark": events.MarkAsked,
+            "move": events.MoveAsked,
         },
         {"search": (events.ShortText, list[values.SearchHitValue])},
     ),
@@ -68,6 +70,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "rewrite": events.TextAsked,
             "forget": events.ItemAsked,
             "remove": events.ItemAsked,
+            "compare": events.ItemAsked,
         },
         {
             "memory": (RowId, list[values.MemoryUseValue]),
@@ -77,6 +80,9 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
         },
     ),
     "live": DrawnPart(Frame),
+    "comparison": DrawnPart(ComparisonValue, {"choose": events.ItemAsked, "close": None}),
+    "drafts": DrawnPart(events={"keep": events.DraftAsked}),
+    "compare": DrawnPart(events={"ask": events.ComparedAsked}),
     "auto": DrawnPart(values.AutoWeightValue, {"set": events.SwitchAsked}),
     "advanced": DrawnPart(values.AdvancedValue, {"set": events.SamplingAsked, "reset": None}),
     "panelHead": DrawnPart(),
@@ -117,12 +123,22 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
         values.OwnDataValue,
         {
             "backup": None,
+            "restore": events.BackupAsked,
             "drop": None,
             "encrypt": events.EncryptionAsked,
             "decrypt": None,
             "erase": None,
         },
     ),
+    "look": DrawnPart(events={"again": None}),
+    "api": DrawnPart(
+        values.ApiValue,
+        {"switch": events.SwitchAsked, "renew": None},
+        {"key": (events.ShortText, str)},
+    ),
+    "pastFigures": DrawnPart(values.PastFiguresValue),
+    "licences": DrawnPart(values.LicencesValue),
+    "firstRun": DrawnPart(values.FirstRunValue, {"done": None}),
     "learning": DrawnPart(
         values.LearningValue,
         {

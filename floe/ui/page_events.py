@@ -58,6 +58,12 @@ class MarkAsked(ItemsAsked):
     on: bool
 
 
+class MoveAsked(ItemsAsked):
+    """Conversations are to be put into a folder; empty: into none."""
+
+    folder: Annotated[str, BeforeValidator(_whole), Field(max_length=60)]
+
+
 class PlaceAsked(ItemAsked):
     """A conversation is to be shown, perhaps the place of a message in it."""
 
@@ -86,6 +92,25 @@ class NameAsked(ItemAsked):
 class TextAsked(ItemAsked):
     """A message is to be worded anew."""
 
+    text: LongText
+
+
+class DraftAsked(_Asked):
+    """A message has been begun in a chat (None: a new one); the page counts them in `number`."""
+
+    chat: RowId | None
+    text: LongText
+    number: Annotated[int, Field(ge=1, le=1 << 53)]
+
+
+class ComparedAsked(_Asked):
+    """A question is to be answered side by side: by who answers, weight or adapter."""
+
+    by: Literal["mode", "weight", "adapter"]
+    weights: Annotated[
+        list[Annotated[float, Field(strict=False, ge=0, le=1, allow_inf_nan=False)]],
+        Field(min_length=2, max_length=2),
+    ]
     text: LongText
 
 
@@ -208,6 +233,12 @@ class EncryptionAsked(_Asked):
     kind: Literal["keyring", "passphrase"]
     passphrase: Annotated[str, Field(max_length=10_000)] = ""
     again: Annotated[str, Field(max_length=10_000)] = ""
+
+
+class BackupAsked(_Asked):
+    """A backup is to take the place of the data."""
+
+    name: ShortText
 
 
 class GroupAsked(_Asked):

@@ -90,6 +90,7 @@ class ConversationValue(TypedDict):
     running: bool
     pinned: bool
     archived: bool
+    folder: str
 
 
 class ConversationListValue(TypedDict):
@@ -234,12 +235,42 @@ class SentPage(TypedDict):
     rows: list[SentRequestValue]
 
 
-class OwnDataValue(TypedDict):
-    """Backups and encryption; `latest` in seconds since 1970, `closing`: the app will restart."""
+class ApiValue(TypedDict):
+    """The endpoint for other programs; an empty `address`: it is off."""
 
-    backups: int
-    bytes: int
-    latest: float | None
+    address: str
+
+
+class LicencesValue(TypedDict):
+    """Versions: of Floe, Python, llama.cpp in a sentence; packages as [name, version, licence]."""
+
+    version: str
+    python: str
+    build: str
+    packages: list[tuple[str, str, str]]
+
+
+class FirstRunValue(TypedDict):
+    """Whether the first steps are shown, and how the cloud is doing."""
+
+    show: bool
+    cloud: str
+
+
+class BackupValue(TypedDict):
+    """A backup; `at` in seconds since 1970, `size` in bytes."""
+
+    name: str
+    at: float
+    kind: str
+    size: int
+
+
+class OwnDataValue(TypedDict):
+    """Where the data are, backups and encryption; `closing`: the app will restart."""
+
+    folder: str
+    backups: list[BackupValue]
     problem: str
     encryption: EncryptionKind | Literal["off"]
     missing: str
@@ -321,6 +352,22 @@ class SeriesValue(TypedDict):
     name: str
     points: list[list[float]]
     dots: bool
+
+
+class PlotValue(TypedDict):
+    """A figure of past answers: its name, its unit, a curve for each way of answering."""
+
+    name: str
+    unit: str
+    series: list[SeriesValue]
+
+
+class PastFiguresValue(TypedDict):
+    """The newest answers in figures; `requests` as [endpoint, model, requests, bytes]."""
+
+    answers: int
+    plots: list[PlotValue]
+    requests: list[tuple[str, str, int, int]]
 
 
 class SampleValue(TypedDict):

@@ -44,6 +44,12 @@ interface MarkAsked {
   on: boolean;
 }
 
+/** Conversations are to be put into a folder; empty: into none. */
+interface MoveAsked {
+  ids: number[];
+  folder: string;
+}
+
 /** A chat where searched words occur: in these messages, the best first, or the title alone. */
 interface SearchHitValue {
   id: number;
@@ -66,6 +72,7 @@ interface ConversationValue {
   running: boolean;
   pinned: boolean;
   archived: boolean;
+  folder: string;
 }
 
 /** Something is to be done with a conversation, a message or an adapter. */
@@ -201,6 +208,38 @@ interface Frame {
   generation: number;
   row: ThreadRow;
   figures: FigureValue[];
+}
+
+/** All answers to a question; `waiting` are headings of those that have not been begun. */
+interface ComparisonValue {
+  question: number;
+  blocks: string[];
+  answers: ComparedAnswer[];
+  waiting: string[];
+  running: boolean;
+  problem: string;
+}
+
+/** A column: an answer, its heading and its figures; `empty`: there is nothing to go on with. */
+interface ComparedAnswer {
+  title: string;
+  row: ThreadRow;
+  figures: FigureValue[];
+  empty: boolean;
+}
+
+/** A message has been begun in a chat (None: a new one); the page counts them in `number`. */
+interface DraftAsked {
+  chat: number | null;
+  text: string;
+  number: number;
+}
+
+/** A question is to be answered side by side: by who answers, weight or adapter. */
+interface ComparedAsked {
+  by: "mode" | "weight" | "adapter";
+  weights: number[];
+  text: string;
 }
 
 /** Whether the weight is set automatically, and why it stands where it does. */
@@ -386,6 +425,11 @@ interface SentClearedValue {
   cleared: [number, number];
 }
 
+/** A backup is to take the place of the data. */
+interface BackupAsked {
+  name: string;
+}
+
 /** Everything is to be encrypted at rest. */
 interface EncryptionAsked {
   kind: "keyring" | "passphrase";
@@ -393,11 +437,10 @@ interface EncryptionAsked {
   again?: string;
 }
 
-/** Backups and encryption; `latest` in seconds since 1970, `closing`: the app will restart. */
+/** Where the data are, backups and encryption; `closing`: the app will restart. */
 interface OwnDataValue {
-  backups: number;
-  bytes: number;
-  latest: number | null;
+  folder: string;
+  backups: BackupValue[];
   problem: string;
   encryption: "keyring" | "passphrase" | "off";
   missing: string;
@@ -406,6 +449,54 @@ interface OwnDataValue {
   question: string;
   sentence: string;
   closing: boolean;
+}
+
+/** A backup; `at` in seconds since 1970, `size` in bytes. */
+interface BackupValue {
+  name: string;
+  at: number;
+  kind: string;
+  size: number;
+}
+
+/** The endpoint for other programs; an empty `address`: it is off. */
+interface ApiValue {
+  address: string;
+}
+
+/** The newest answers in figures; `requests` as [endpoint, model, requests, bytes]. */
+interface PastFiguresValue {
+  answers: number;
+  plots: PlotValue[];
+  requests: [string, string, number, number][];
+}
+
+/** A figure of past answers: its name, its unit, a curve for each way of answering. */
+interface PlotValue {
+  name: string;
+  unit: string;
+  series: SeriesValue[];
+}
+
+/** A curve: points (x, y), x growing; `dots`: each point is marked. */
+interface SeriesValue {
+  name: string;
+  points: number[][];
+  dots: boolean;
+}
+
+/** Versions: of Floe, Python, llama.cpp in a sentence; packages as [name, version, licence]. */
+interface LicencesValue {
+  version: string;
+  python: string;
+  build: string;
+  packages: [string, string, string][];
+}
+
+/** Whether the first steps are shown, and how the cloud is doing. */
+interface FirstRunValue {
+  show: boolean;
+  cloud: string;
 }
 
 /** One of several is to be on or off. */
@@ -512,13 +603,6 @@ interface RunValue {
   samples: SampleValue[];
   can_ask: boolean;
   asked: SampleValue | null;
-}
-
-/** A curve: points (x, y), x growing; `dots`: each point is marked. */
-interface SeriesValue {
-  name: string;
-  points: number[][];
-  dots: boolean;
 }
 
 /** A question, the person's own answer, and the model's without and with the new adapter. */
@@ -663,6 +747,7 @@ interface DrawnParts {
       rename: TitleAsked;
       delete: ItemsAsked;
       mark: MarkAsked;
+      move: MoveAsked;
     },
     {
       search(asked: string): Promise<SearchHitValue[] | undefined>;
@@ -707,6 +792,7 @@ interface DrawnParts {
       rewrite: TextAsked;
       forget: ItemAsked;
       remove: ItemAsked;
+      compare: ItemAsked;
     },
     {
       memory(asked: number): Promise<MemoryUseValue[] | undefined>;
@@ -718,6 +804,28 @@ interface DrawnParts {
   live: Part<
     Frame,
     Nothing,
+    Nothing
+  >;
+  comparison: Part<
+    ComparisonValue,
+    {
+      choose: ItemAsked;
+      close: null;
+    },
+    Nothing
+  >;
+  drafts: Part<
+    null,
+    {
+      keep: DraftAsked;
+    },
+    Nothing
+  >;
+  compare: Part<
+    null,
+    {
+      ask: ComparedAsked;
+    },
     Nothing
   >;
   auto: Part<
@@ -817,10 +925,45 @@ interface DrawnParts {
     OwnDataValue,
     {
       backup: null;
+      restore: BackupAsked;
       drop: null;
       encrypt: EncryptionAsked;
       decrypt: null;
       erase: null;
+    },
+    Nothing
+  >;
+  look: Part<
+    null,
+    {
+      again: null;
+    },
+    Nothing
+  >;
+  api: Part<
+    ApiValue,
+    {
+      switch: SwitchAsked;
+      renew: null;
+    },
+    {
+      key(asked: string): Promise<string | undefined>;
+    }
+  >;
+  pastFigures: Part<
+    PastFiguresValue,
+    Nothing,
+    Nothing
+  >;
+  licences: Part<
+    LicencesValue,
+    Nothing,
+    Nothing
+  >;
+  firstRun: Part<
+    FirstRunValue,
+    {
+      done: null;
     },
     Nothing
   >;

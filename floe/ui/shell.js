@@ -45,6 +45,11 @@ floe.icons = {
   pin: "M9 4h6l-1 6 3 3H7l3-3zM12 13v7",
   archive: "M4 5h16v4H4zM5 9v10h14V9M10 13h4",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  folder: "M3 6h7l2 2h9v11H3z",
+  columns: "M4 5h6v14H4zM14 5h6v14h-6z",
+  gear:
+    "M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM12 3v3M12 18v3M3 12h3M18 12h3" +
+    "M5.6 5.6l2.2 2.2M16.2 16.2l2.2 2.2M5.6 18.4l2.2-2.2M16.2 7.8l2.2-2.2",
   again: "M20 11a8 8 0 1 0-2 6M20 4v7h-7",
   onward: "M4 5l8 7-8 7zM13 5l8 7-8 7z",
   left: "M14 6l-6 6 6 6",
@@ -103,10 +108,15 @@ floe.applyTheme = () => {
   document.body.classList.toggle("dark", chosen ? chosen === "dark" : floe.systemDark.matches);
 };
 
+floe.chooseTheme = (theme) => {
+  floe.remember("theme", theme === "system" ? null : theme);
+  floe.applyTheme();
+  document.dispatchEvent(new Event("floe:theme"));
+};
+
 floe.switchTheme = () => {
   const dark = !document.body.classList.contains("dark");
-  floe.remember("theme", dark === floe.systemDark.matches ? null : dark ? "dark" : "light");
-  floe.applyTheme();
+  floe.chooseTheme(dark === floe.systemDark.matches ? "system" : dark ? "dark" : "light");
 };
 
 // The conversation list: beside the chat where there is room, over it where there is none.

@@ -13,19 +13,22 @@ floe.shortcuts = [
   ["?", "Show this list"],
 ];
 
+floe.shortcutList = () =>
+  floe.el(
+    "dl",
+    { className: "shortcut-list" },
+    ...floe.shortcuts.map(([keys, text]) =>
+      floe.el("div", {}, floe.el("dt", {}, floe.el("kbd", {}, keys)), floe.el("dd", {}, text)),
+    ),
+  );
+
 {
   const close = floe.press("Close", () => list.close());
   const list = floe.el(
     "dialog",
     { id: "shortcuts", "aria-label": "Keyboard" },
     floe.el("h2", {}, "Keyboard"),
-    floe.el(
-      "dl",
-      {},
-      ...floe.shortcuts.map(([keys, text]) =>
-        floe.el("div", {}, floe.el("dt", {}, floe.el("kbd", {}, keys)), floe.el("dd", {}, text)),
-      ),
-    ),
+    floe.shortcutList(),
     close,
   );
 

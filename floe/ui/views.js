@@ -7,6 +7,7 @@ floe.viewNames = [
   ["privacy", "shield", "Privacy"],
   ["federate", "nodes", "Federate"],
   ["models", "chip", "Models"],
+  ["settings", "gear", "Settings"],
 ];
 
 /** Show a view. Whatever runs goes on: views are only hidden. Kept for this tab, over reloads. */

@@ -280,3 +280,12 @@ def test_what_has_been_deleted_in_another_tab_is_a_plain_sentence(store: Store) 
     ):
         with pytest.raises(StoreError, match=r"has been deleted\. Choose another"):
             call()
+
+
+def test_a_folder_is_there_while_something_is_in_it(store: Store) -> None:
+    first, second = store.create_conversation("One"), store.create_conversation("Two")
+    store.move_conversations([first.id, second.id], "  Letters\n to  Anna ")
+    assert {each.folder for each in store.conversations()} == {"Letters to Anna"}
+    store.move_conversations([first.id], "")
+    assert store.conversation(first.id).folder == ""
+    assert store.conversation(second.id).folder == "Letters to Anna"

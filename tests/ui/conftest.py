@@ -33,6 +33,7 @@ class App:
         self.data_dir = data_dir
         with self.store() as store:
             store.set_setting("page", preferences)
+            store.set_setting("first_steps", True)
         self.url = ""
         self.port = 0
         self._process: subprocess.Popen[str] | None = None

@@ -1,10 +1,11 @@
 """What makes a chat page one to stay in: tabs, addresses, drafts, and answers that go on."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.ui.conftest import App
 from tests.ui.person import Person
@@ -20,6 +21,22 @@ def add_chat(app: App, title: str, question: str, answer: str | None) -> int:
         if answer is not None:
             store.add_message(chat, asked.id, "assistant", answer)
         return chat
+
+
+def answer_late(route: Route) -> None:
+    """Let the app hear of it after a while."""
+    route.request.frame.page.wait_for_timeout(600)
+    route.continue_()
+
+
+def expect_draft(app: App, chat: int, text: str | None) -> None:
+    """Wait until the store has that draft; it is brought there every two seconds."""
+    for _ in range(600):
+        with app.store() as store:
+            if store.setting("drafts", {}).get(str(chat)) == text:
+                return
+        time.sleep(0.1)
+    raise AssertionError(store.setting("drafts", {}))
 
 
 def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) -> None:
@@ -54,6 +71,22 @@ def test_each_tab_has_its_chat_its_address_and_its_drafts(page: Page, app: App) 
     expect(header).to_be_visible()
     expect(header).to_have_text("Summits")
 
+    # What is typed in the very moment in which another chat opens stays with the one it is of.
+    rivers_row = person.in_list("Waterways").locator(".title")
+    person.prompt.fill("begun about hills")
+    expect_draft(app, hills, "begun about hills")
+    page.route("**/queue/join*", answer_late)
+    rivers_row.click(no_wait_after=True)
+    person.prompt.press_sequentially(", and more")
+    page.unroute_all(behavior="wait")
+    expect(header).to_have_text("Waterways")
+    expect(person.prompt).to_have_value("begun about rivers")
+    expect_draft(app, hills, "begun about hills, and more")
+    person.in_list("Summits").locator(".title").click()
+    expect(person.prompt).to_have_value("begun about hills, and more")
+    person.prompt.fill("")
+    expect_draft(app, hills, None)
+
     page.get_by_label("More about this chat").click()
     with page.expect_download() as fetched:
         page.get_by_role("button", name="Save as Markdown").click()
@@ -83,7 +116,7 @@ def test_what_broke_off_goes_on_and_what_waits_says_so(page: Page, app: App) -> 
     add_chat(app, "Left alone", "Name three colours.", None)
     person = Person(page, app, length=8, mode="local")
     page.click(".new-chat")
-    examples = page.get_by_role("list", name="Examples").get_by_role("button")
+    examples = page.get_by_role("list", name="Examples").locator(".example")
     expect(examples).to_have_count(4)
     examples.last.click()
     expect(person.prompt).to_have_value(re.compile("^My sister Anna"))
@@ -154,6 +187,34 @@ def test_chats_are_put_in_order_and_what_is_deleted_comes_back(page: Page, app: 
     person.act_on(person.in_list("Mosses"), "Bring")
     expect(page.get_by_role("button", name="Archive (1)")).to_have_count(0)
 
+    # A folder comes with the first chat in it, and goes with the last.
+    person.act_on(person.in_list("Mosses"), "into a folder")
+    page.get_by_label("Folder", exact=True).fill("Plants of the shade")
+    page.keyboard.press("Enter")
+    folder = page.get_by_role("button", name="Plants of the shade (1)")
+    expect(folder).to_have_attribute("aria-expanded", "true")
+    folder.press("Enter")
+    expect(person.in_list("Mosses")).to_have_count(0)
+    page.reload()
+    expect(folder).to_have_attribute("aria-expanded", "false")
+    folder.press("Enter")
+    expect(person.in_list("Mosses")).to_have_count(1)
+
+    # Several of those that were found, all at once.
+    page.get_by_label("Search all chats").fill("lichen")
+    page.get_by_role("button", name="Select chats").click()
+    person.in_list("Lichens").get_by_role("checkbox").press("Space")
+    page.get_by_role("group", name="Selected chats").get_by_role("button", name="Folder").click()
+    page.get_by_label("Folder", exact=True).fill("Plants of the shade")
+    page.get_by_role("button", name="Move", exact=True).press("Enter")
+    expect(page.locator("#conversations .hit")).to_have_count(1)
+    page.get_by_label("Search all chats").fill("")
+    expect(page.get_by_role("button", name="Plants of the shade (2)")).to_be_visible()
+    for name in ("Lichens", "Mosses"):
+        person.act_on(person.in_list(name), "into a folder")
+        page.get_by_role("button", name="No folder").click()
+    expect(page.locator("#conversations .folder")).to_have_count(0)
+
     # One row a chat; each press goes on to its next place.
     page.get_by_label("Search all chats").fill("quibblewort")
     found = page.locator("#conversations .hit")
@@ -175,6 +236,12 @@ def test_chats_are_put_in_order_and_what_is_deleted_comes_back(page: Page, app: 
     rows.nth(1).get_by_label("Delete this message and what follows").click()
     expect(rows).to_have_count(1)
     expect(offer).to_contain_text("3 messages are deleted.")
+    page.set_viewport_size({"width": 390, "height": 800})
+    bar, dock = offer.bounding_box(), page.locator("#dock").bounding_box()
+    assert bar
+    assert dock
+    assert bar["y"] + bar["height"] <= dock["y"]
+    page.set_viewport_size({"width": 1280, "height": 800})
     offer.get_by_role("button", name="Undo").click()
     expect(rows).to_have_count(4)
     expect(offer).to_have_count(0)

@@ -12,7 +12,8 @@ from floe.errors import StoreError
 from floe.fusion.decoder import Controls
 from floe.records import Route, TokenStep
 from floe.store import Store
-from floe.ui.chat.chat_actions import ChatActions, Session
+from floe.ui.chat.chat_actions import ChatActions
+from floe.ui.chat.session import Session
 from floe.ui.page_events import read_address
 
 STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
@@ -23,6 +24,7 @@ PARTS = (
     "about",
     "thread",
     "live",
+    "comparison",
     "notice",
     "send",
     "stop",
@@ -74,7 +76,7 @@ def test_a_frame_says_what_it_belongs_to_and_none_follows_what_was_opened(tmp_pa
     room.write()
     frames = room.actions.stream_answer(room.session, 1)
     assert next(frames)["live"]["generation"] == 1
-    opened = room.actions._show(room.session, room.other)
+    opened = room.actions.show(room.session, room.other)
     assert opened["thread"]["generation"] == 2
     room.write()
     assert [list(changes) for changes in frames] == [["figures"]]  # changes nothing
@@ -114,7 +116,7 @@ def test_a_disk_that_is_full_keeps_nobody_from_reading(
         raise StoreError("The disk is full.", "full")
 
     monkeypatch.setattr(room.store, "set_setting", no_room)
-    shown = room.actions._show(room.session, room.other)
+    shown = room.actions.show(room.session, room.other)
     assert "another chat" in "".join(shown["thread"]["rows"][0]["blocks"])
     assert room.session.conversation == room.other
 
@@ -139,7 +141,7 @@ def test_what_another_page_changed_is_followed_and_nothing_else(tmp_path: Path) 
     room.turn.mark_saved(portion)
     here, there = room.session, Session()
     for session in (here, there):
-        room.actions._show(session, room.other)
+        room.actions.show(session, room.other)
     assert list(room.actions.follow(here)) == ["figures"]  # changes nothing
     last = room.store.open_conversation(room.other)[-1]
     room.store.add_message(room.other, last.id, "assistant", "an answer from there")
@@ -185,3 +187,30 @@ def test_an_address_names_a_chat_or_none() -> None:
         None,
     ):
         assert read_address(other) is None
+
+
+def told(**data: Any) -> Any:
+    return SimpleNamespace(**data)
+
+
+def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    here, there = room.session.conversation, room.other
+    drafts = room.actions._drafts
+    drafts.keep(there, "of there")
+    # The page shows `there` already when what was typed here comes, in the wrong order.
+    room.session.conversation = there
+    room.actions.keep_draft(room.session, told(chat=here, text="whole", number=2))
+    room.actions.keep_draft(room.session, told(chat=here, text="who", number=1))
+    assert (drafts.text(here), drafts.text(there)) == ("whole", "of there")
+    # The beginning of what has been sent, told late, is none any more; another one is.
+    room.session.sent = "whole sentence"
+    drafts.keep(here, "")
+    room.actions.keep_draft(room.session, told(chat=here, text="whole sen", number=3))
+    assert drafts.text(here) == ""
+    room.actions.keep_draft(room.session, told(chat=here, text="another", number=4))
+    assert drafts.text(here) == "another"
+    # Nor is anything kept of a chat that is gone.
+    room.store.delete_conversation(there)
+    room.actions.keep_draft(room.session, told(chat=there, text="late", number=5))
+    assert drafts.text(there) == "of there"

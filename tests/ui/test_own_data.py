@@ -83,7 +83,7 @@ def test_one_that_was_killed_is_no_obstacle(own: App) -> None:
 def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> None:
     person = Person(page, own, length=8, mode="local")
     answered(person, f"My word is {SECRET}.")
-    person.go("Privacy")
+    person.go("Settings")
     data = page.locator("#ownData")
     data.get_by_role("button", name="Back up now").click()
     expect(data).to_contain_text(re.compile(r"The backup is /.*manual\.zip"))
@@ -96,7 +96,7 @@ def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> 
     data.get_by_label("Once more").fill("something else")
     data.get_by_role("button", name="Encrypt everything").click()
     data.get_by_role("button", name="Encrypt", exact=True).click()
-    expect(page.locator("#privacy-notice")).to_contain_text("differ")
+    expect(page.locator("#settings-notice")).to_contain_text("differ")
     data.get_by_label("Passphrase", exact=True).fill(PASSPHRASE)
     data.get_by_label("Once more").fill(PASSPHRASE)
     data.get_by_role("button", name="Encrypt everything").click()
@@ -114,7 +114,7 @@ def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> 
         assert store.search(SECRET)
 
     # In clear again.
-    person.go("Privacy")
+    person.go("Settings")
     data.get_by_role("button", name="Stop encrypting").click()
     data.get_by_role("button", name="Decrypt").click()
     expect(data).to_contain_text("Off. The files in the data folder are not encrypted")

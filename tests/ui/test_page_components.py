@@ -40,10 +40,14 @@ def memory(message_id: int) -> list[Any]:
     return []
 
 
+def key(_: str) -> str:
+    return ""
+
+
 def drawn_parts() -> list[tuple[str, list[str], list[str]]]:
     """Name, events and functions of all drawn parts of the page, as it is laid out."""
     with gr.Blocks(analytics_enabled=False) as page:
-        lay_out(search, tokens, text, window, 300.0, cast(SentLog, None), rows, memory)
+        lay_out(search, tokens, text, window, 300.0, cast(SentLog, None), rows, memory, key)
     found = []
     for block in page.blocks.values():
         on_load = _ON_LOAD.fullmatch(getattr(block, "js_on_load", None) or "")

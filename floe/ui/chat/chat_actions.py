@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,21 +22,21 @@ from floe.chat.undo import UndoableDeletions
 from floe.chats.one_chat import chat_file
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
-from floe.store.text import clean
 from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.advanced import advanced_value
 from floe.ui.chat.answer_figures import live_figures
 from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.conversations import conversation_list
+from floe.ui.chat.session import Session
 from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
 from floe.ui.layout import Parts
 from floe.ui.page_events import (
     ChatFileAsked,
     ConsentAsked,
+    DraftAsked,
     ItemAsked,
     ItemsAsked,
-    MarkAsked,
     PlaceAsked,
     RatingAsked,
     SamplingAsked,
@@ -48,7 +47,7 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
-from floe.ui.page_values import AboutValue, CloudValue, ConversationListValue, UndoValue
+from floe.ui.page_values import AboutValue, CloudValue, UndoValue
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
@@ -63,27 +62,6 @@ FRAME_SECONDS: Final = 1 / 12
 RENDER_SHARE: Final = 0.1
 """Largest share of the time that rendering a running answer may take: a long one is drawn less
 often, so that decoding has the rest."""
-
-
-@dataclass(slots=True)
-class Session:
-    """One open page: the conversation in view (None: a new one), and the number of that view.
-
-    `keep_here`: the new conversation is not to leave this device, once there is one. `sent` is the
-    last message that was sent from here, `seen` what this page was last shown, `undo` the number
-    of the deletion that it offers to take back.
-
-    Gradio keeps one for each page and gives all handlers the same object, so that a running
-    `stream_answer` sees that the person has turned to something else.
-    """
-
-    conversation: int | None = None
-    keep_here: bool = False
-    view_generation: int = 0
-    sent: str = ""
-    seen: object = None
-    listed: ConversationListValue | None = None
-    undo: int = 0
 
 
 class ChatActions:
@@ -156,18 +134,28 @@ class ChatActions:
         before = session.conversation
         text = read_text(text)
         self._drafts.keep(before, text)
-        shown = self._show(session, conversation_id, message_id, flash=True)
+        shown = self.show(session, conversation_id, message_id, flash=True)
         draft = self._drafts.text(conversation_id)
         # Nothing is set where nothing changes: what has been typed meanwhile stays.
         if conversation_id != before and draft != text:
             shown[self.parts.prompt] = draft
         return shown
 
-    def keep_draft(self, session: Session, text: str) -> None:
-        """Remember what is being typed, for the conversation in view."""
-        if isinstance(text, str) and text != session.sent and len(text) <= LONGEST_DRAFT:
+    def keep_draft(self, session: Session, event: gr.EventData) -> None:
+        """Remember what is being typed, for the conversation in which it was."""
+        with suppress(PageError, StoreError):
+            asked = read_asked(event, DraftAsked)
+            if asked.number <= session.draft:
+                return  # overtaken by a later one
+            session.draft = asked.number
+            # What was told late of a message that has been sent meanwhile is no draft any more.
+            late = asked.text and session.sent.startswith(asked.text)
+            if late or len(asked.text) > LONGEST_DRAFT:
+                return
+            if asked.chat is not None:
+                self._store.conversation(asked.chat)  # of one that is gone nothing is kept
             session.sent = ""
-            self._drafts.keep(session.conversation, clean(text))
+            self._drafts.keep(asked.chat, asked.text)
 
     def follow(self, session: Session) -> Changes:
         """Show what another page, or an import, has changed of what this one shows."""
@@ -179,14 +167,14 @@ class ChatActions:
         unchanged: Changes = {self.parts.figures: gr.skip()}
         try:
             if self._state(session.conversation) != session.seen:
-                shown = self._show(session, session.conversation, calm=True)
+                shown = self.show(session, session.conversation, calm=True)
                 del shown[self.parts.notice]
                 return shown
             listed = conversation_list(self._assistant, session.conversation)
         except StoreError as error:
             if error.failure != "deleted":
                 return unchanged
-            shown = self._show(session, None, calm=True)
+            shown = self.show(session, None, calm=True)
             return {**shown, self.parts.notice: "This chat has been deleted in another window."}
         if listed == session.listed:
             return unchanged
@@ -238,7 +226,7 @@ class ChatActions:
         if self._assistant.running(doomed.conversation_id) is not None:
             raise PromptError("An answer is still being written here. Stop it, or wait for it.")
         self._deletions.delete_message(doomed.id, doomed.conversation_id)
-        shown = self._show(session, session.conversation)
+        shown = self.show(session, session.conversation)
         return {**shown, self.parts.undo: self._undo_value(session)}
 
     @show_errors
@@ -254,14 +242,6 @@ class ChatActions:
         last = self._deletions.last
         session.undo = last.number if last else 0
         return UndoValue(number=session.undo, sentence=last.sentence if last else "")
-
-    @show_errors
-    def mark(self, session: Session, event: gr.EventData) -> Changes:
-        """Pin conversations or put them into the archive, or take that back."""
-        asked = read_asked(event, MarkAsked)
-        self._store.mark_conversations(asked.ids, **{asked.mark: asked.on})
-        session.listed = conversation_list(self._assistant, session.conversation)
-        return {self.parts.listing: session.listed, self.parts.notice: ""}
 
     @show_errors
     def keep_here(self, session: Session, event: gr.EventData) -> Changes:
@@ -300,13 +280,18 @@ class ChatActions:
         weight: float,
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
-        options = self._options(mode, weight)
-        turn = self._ask(session, read_text(text), options)
+        options = self.options(mode, weight)
+        turn = self.ask(session, read_text(text), options)
+        self.forget_draft(session, text)
+        return {**self.show(session, turn.conversation_id), self.parts.prompt: ""}
+
+    def forget_draft(self, session: Session, text: str) -> None:
+        """Keep what was begun here no more: it has been sent."""
         self._drafts.keep(session.conversation, "")
         session.sent = text
-        return {**self._show(session, turn.conversation_id), self.parts.prompt: ""}
 
-    def _ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
+    def ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
+        """Ask in the conversation in view or a new one; nothing is drawn yet."""
         if session.conversation is not None or not session.keep_here:
             return self._assistant.ask(session.conversation, text, options)
         # The chat is marked before anything is asked, so that not a word of it leaves.
@@ -327,10 +312,10 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Ask an earlier question in other words: a new branch."""
-        options = self._options(mode, weight)
+        options = self.options(mode, weight)
         asked = read_asked(event, TextAsked)
         turn = self._assistant.edit(asked.id, asked.text, options)
-        return self._show(session, turn.conversation_id)
+        return self.show(session, turn.conversation_id)
 
     @show_errors
     def regenerate(
@@ -341,9 +326,9 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Answer the same question again, or one without an answer: a new branch."""
-        options = self._options(mode, weight)
+        options = self.options(mode, weight)
         turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
-        return self._show(session, turn.conversation_id)
+        return self.show(session, turn.conversation_id)
 
     @show_errors
     def release(
@@ -354,9 +339,9 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Ask the cloud, too: a message that stayed here perhaps rightly is not private."""
-        options = self._options(mode, weight)
+        options = self.options(mode, weight)
         turn = self._assistant.ask_cloud_too(read_asked(event, ItemAsked).id, options)
-        return self._show(session, turn.conversation_id)
+        return self.show(session, turn.conversation_id)
 
     @show_errors
     def confirm(self, session: Session, event: gr.EventData) -> Changes:
@@ -374,9 +359,9 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Continue an answer that broke off: a new branch that begins with the same text."""
-        options = self._options(mode, weight)
+        options = self.options(mode, weight)
         turn = self._assistant.continue_answer(read_asked(event, ItemAsked).id, options)
-        return self._show(session, turn.conversation_id)
+        return self.show(session, turn.conversation_id)
 
     @show_errors
     def branch(self, session: Session, event: gr.EventData) -> Changes:
@@ -385,7 +370,7 @@ class ChatActions:
             raise PageError
         asked = read_asked(event, ItemAsked)
         self._store.select_branch(session.conversation, asked.id)
-        return self._show(session, session.conversation, asked.id)
+        return self.show(session, session.conversation, asked.id)
 
     @show_errors
     def rate(self, session: Session, event: gr.EventData) -> Changes:
@@ -404,9 +389,9 @@ class ChatActions:
             raise PromptError("An answer cannot be empty: write it, or press Cancel.")
         self._store.rewrite_answer(asked.id, text)
         self._weight_fit.start_if_due()
-        return self._show(session, session.conversation)
+        return self.show(session, session.conversation)
 
-    def _options(self, mode: Mode, weight: float) -> TurnOptions:
+    def options(self, mode: Mode, weight: float) -> TurnOptions:
         """Return the controls as they stand in this page, the rest as it was last set in any."""
         kept = Preferences.load(self._store, mode=mode, weight=weight)
         return kept.options(self._assistant.sampling.sampling)
@@ -492,7 +477,7 @@ class ChatActions:
                 logger.exception("streaming an answer failed")
                 raise
         if generation == session.view_generation:
-            yield self._show_if_there(session, session.conversation)
+            yield self._show_if_there(session, session.conversation, calm=True)
         else:
             yield {self.parts.figures: gr.skip()}
 
@@ -531,14 +516,16 @@ class ChatActions:
 
     # What is in view
 
-    def _show_if_there(self, session: Session, conversation_id: int | None) -> Changes:
-        """Show as `_show`; a new conversation where the old one has been deleted."""
+    def _show_if_there(
+        self, session: Session, conversation_id: int | None, *, calm: bool = False
+    ) -> Changes:
+        """Show as `show`; a new conversation where the old one has been deleted."""
         try:
-            return self._show(session, conversation_id)
+            return self.show(session, conversation_id, calm=calm)
         except StoreError:
-            return self._show(session, None)
+            return self.show(session, None)
 
-    def _show(
+    def show(
         self,
         session: Session,
         conversation_id: int | None,
@@ -547,6 +534,7 @@ class ChatActions:
         flash: bool = False,
         calm: bool = False,
     ) -> Changes:
+        """Draw a conversation; `calm`: without a word of the person, so what lies over it stays."""
         session.seen = self._state(conversation_id)
         messages = self._messages(conversation_id)
         session.view_generation += 1
@@ -567,7 +555,10 @@ class ChatActions:
             with suppress(StoreError):  # a disk that is full must not keep anybody from reading
                 Preferences.update(self._store, conversation=conversation_id)
         parts = self.parts
+        if not calm:
+            session.comparing = None
         return {
+            parts.comparison: gr.skip() if calm else None,
             parts.answer_generation: session.view_generation if turn else None,
             parts.listing: session.listed,
             parts.figures: live_figures(stats, training=self._application.training),

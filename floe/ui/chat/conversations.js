@@ -7,6 +7,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
    *
    * @type {{
    *   renaming: number | null,
+   *   moving: number[] | null,
    *   opened: number | null,
    *   selected: Set<number> | null,
    *   archive: boolean,
@@ -17,6 +18,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
    */
   const state = {
     renaming: null,
+    moving: null,
     opened: null,
     selected: null,
     archive: false,
@@ -44,7 +46,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     "Select chats",
     () => {
       state.selected = state.selected ? null : new Set();
-      state.opened = null;
+      state.opened = state.moving = null;
       draw();
     },
     "keys",
@@ -60,16 +62,16 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   };
 
   let asked = 0;
-  const find = async () => {
+  const find = async (fresh = true) => {
     state.query = search.value.trim();
     const number = ++asked;
     const hits = state.query ? await server.search(state.query) : null;
     if (number !== asked) return; // an older answer must not replace a newer one
     state.hits = hits ?? null;
-    state.places.clear();
+    if (fresh) state.places.clear();
     draw();
   };
-  search.oninput = find;
+  search.oninput = () => find();
   search.onkeydown = (event) => {
     if (event.key !== "Escape" || !search.value) return;
     event.stopPropagation();
@@ -102,6 +104,55 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     input.onblur = () => done(true);
     requestAnimationFrame(() => input.select());
     return floe.el("li", { className: "renaming" }, input);
+  };
+
+  /** The folders that there are, by name. */
+  const folders = () => {
+    const names = (props.value?.rows ?? []).map(({ folder }) => folder).filter(Boolean);
+    return [...new Set(names)].sort((one, other) => one.localeCompare(other));
+  };
+
+  /** Where chats are to be put: a folder that is there, or a new one. */
+  const folderField = (/** @type {number[]} */ ids) => {
+    const options = floe.el("datalist", { id: "folders" });
+    options.append(...folders().map((value) => floe.el("option", { value })));
+    const input = floe.el("input", {
+      maxLength: 60,
+      placeholder: "Name of a folder",
+      autocomplete: "off",
+    });
+    input.setAttribute("list", options.id);
+    input.setAttribute("aria-label", "Folder");
+    const rows = props.value?.rows ?? [];
+    input.value = rows.find(({ id }) => id === ids[0])?.folder ?? "";
+    const done = (/** @type {string | null} */ folder) => {
+      state.moving = null;
+      if (folder !== null) {
+        trigger("move", { ids, folder });
+        state.selected = null;
+      }
+      draw();
+      const place = list.querySelector(`.more[data-id="${ids[0]}"]`);
+      if (place instanceof HTMLElement) place.focus();
+    };
+    input.onkeydown = (event) => {
+      if (event.key === "Enter" && !event.isComposing) done(input.value.trim());
+      if (event.key === "Escape") {
+        event.stopPropagation();
+        done(null);
+      }
+    };
+    requestAnimationFrame(() => input.select());
+    const out = floe.press("No folder", () => done(""));
+    return floe.el(
+      "div",
+      { className: "moving", role: "group", "aria-label": "Move to a folder" },
+      input,
+      options,
+      floe.press("Move", () => done(input.value.trim()), "primary"),
+      ...(input.value ? [out] : []),
+      floe.press("Cancel", () => done(null)),
+    );
   };
 
   /** @type {(icon: string, text: string, name: string, act: () => void) => HTMLElement} */
@@ -137,12 +188,16 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
         each.archived ? `Bring ${title} back from the archive` : `Archive ${title}`,
         () => mark("archived"),
       ),
+      action("folder", "Folder", `Put ${title} into a folder`, () => {
+        state.moving = [each.id];
+        draw();
+      }),
       action("bin", "Delete", `Delete ${title}`, () => trigger("delete", { ids: [each.id] })),
     );
   };
 
   /** A row while several are chosen. */
-  const choiceRow = (/** @type {ConversationValue} */ each) => {
+  const choiceRow = (/** @type {Pick<ConversationValue, "id" | "title">} */ each) => {
     const box = floe.el("input", { type: "checkbox", checked: state.selected?.has(each.id) });
     box.onchange = () => {
       if (box.checked) state.selected?.add(each.id);
@@ -155,6 +210,9 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
 
   const row = (/** @type {ConversationValue} */ each) => {
     if (state.renaming === each.id) return renameRow(each);
+    if (!state.selected && state.moving?.[0] === each.id) {
+      return floe.el("li", {}, folderField(state.moving));
+    }
     if (state.selected) return choiceRow(each);
     const title = floe.el("button", { type: "button", className: "title", title: each.title });
     title.append(each.title);
@@ -208,6 +266,20 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     /** @type {(name: MarkAsked["mark"]) => boolean} */
     const all = (name) => rows.length > 0 && rows.every((each) => each[name]);
     const [pinned, archived] = [all("pinned"), all("archived")];
+    if (state.selected && state.moving) {
+      chosen.replaceChildren(folderField(state.moving));
+      return;
+    }
+    const move = floe.press(
+      "Folder",
+      () => {
+        state.moving = ids;
+        drawChosen();
+      },
+      "",
+      "folder",
+    );
+    move.disabled = !ids.length;
     chosen.replaceChildren(
       floe.el("span", { role: "status" }, `${ids.length} selected`),
       press(pinned ? "Unpin" : "Pin", "pin", () =>
@@ -216,6 +288,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
       press(archived ? "Bring back" : "Archive", "archive", () =>
         trigger("mark", { ids, mark: "archived", on: !archived }),
       ),
+      move,
       press("Delete", "bin", () => trigger("delete", { ids })),
     );
   };
@@ -229,6 +302,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   };
 
   const hit = (/** @type {SearchHitValue} */ each) => {
+    if (state.selected) return choiceRow(each);
     const found = floe.el("button", { type: "button", className: "title hit" });
     found.append(floe.el("b", {}, ...marked(each.title)));
     const count = each.messages.length;
@@ -251,6 +325,24 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     return floe.el("li", {}, found);
   };
 
+  /** A folder, which opens and closes, and stays so. @type {(name: string, rows: ConversationValue[]) => HTMLElement[]} */
+  const folder = (name, rows) => {
+    const closed = `folder.${name}`;
+    const open = floe.recall(closed) === null;
+    const toggle = floe.el("button", { type: "button", className: "folder" }, floe.chevron());
+    toggle.append(floe.icon("folder"), `${name} (${rows.length})`);
+    toggle.setAttribute("aria-expanded", String(open));
+    toggle.onclick = () => {
+      floe.remember(closed, open ? "closed" : null);
+      draw();
+      const again = [...list.querySelectorAll(".folder")].find(
+        (each) => each.textContent === toggle.textContent,
+      );
+      if (again instanceof HTMLElement) again.focus();
+    };
+    return open ? [toggle, floe.el("ul", {}, ...rows.map(row))] : [toggle];
+  };
+
   const draw = () => {
     drawChosen();
     if (state.hits) {
@@ -259,14 +351,15 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
       return;
     }
     const all = props.value?.rows ?? [];
-    if (state.selected) {
+    if (state.selected && !state.hits) {
       for (const id of state.selected) {
         if (!all.some((each) => each.id === id)) state.selected.delete(id);
       }
     }
     /** @type {{ when: string, rows: ConversationValue[] }[]} */
     const groups = [];
-    for (const each of all.filter(({ archived }) => !archived)) {
+    const shown = all.filter(({ archived }) => !archived);
+    for (const each of shown.filter(({ folder, pinned }) => pinned || !folder)) {
       const last = groups.at(-1);
       if (last?.when === each.when) last.rows.push(each);
       else groups.push({ when: each.when, rows: [each] });
@@ -276,6 +369,12 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
       floe.el("h2", {}, group.when),
       floe.el("ul", {}, ...group.rows.map(row)),
     ]);
+    const kept = folders().flatMap((name) => {
+      const rows = shown.filter(({ folder, pinned }) => folder === name && !pinned);
+      return rows.length ? folder(name, rows) : [];
+    });
+    // Below what is pinned, above what stands by its day.
+    drawn.splice(groups[0]?.when === "Pinned" ? 2 : 0, 0, ...kept);
     const archived = all.filter((each) => each.archived);
     if (archived.length) {
       const toggle = floe.el("button", { type: "button", className: "archive" }, floe.chevron());
@@ -294,7 +393,8 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     list.replaceChildren(...drawn);
   };
 
-  watch("value", draw);
+  // What was found is found anew, because the list has changed: a chat may be gone.
+  watch("value", () => (state.hits && !state.selected ? find(false) : draw()));
   draw();
 };
 

@@ -23,6 +23,7 @@ def conversation_list(assistant: Assistant, open_id: int | None) -> Conversation
                 "running": assistant.running(each.id) is not None,
                 "pinned": each.pinned,
                 "archived": each.archived,
+                "folder": each.folder,
             }
             for each in assistant.store.conversations(limit=500)
         ],

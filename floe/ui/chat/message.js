@@ -208,6 +208,10 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
   const bar = (row, last) => {
     const tools = floe.el("div", { className: "tools" });
     if (row.siblings.length > 1) tools.append(switcher(row));
+    if (row.siblings.length > 1 && row.role === "assistant") {
+      const name = "All versions side by side";
+      tools.append(floe.button("columns", name, () => trigger("compare", { id: row.id })));
+    }
     tools.append(floe.copyButton("Copy", () => server.text(row.id)));
     if (row.role === "user") {
       tools.append(floe.button("pencil", "Edit", () => startEdit(row.id)));

@@ -181,14 +181,21 @@ floe.thread = (part) => {
 
   /** Put an example into the box, to be changed or sent. */
   const example = (/** @type {[string, string]} */ [name, text]) => {
-    const button = floe.el("button", { type: "button" }, floe.el("b", {}, name), text);
+    const button = floe.el(
+      "button",
+      { type: "button", className: "example" },
+      floe.el("b", {}, name),
+      text,
+    );
     button.onclick = () => {
       const area = box();
       if (!area) return;
       floe.typeText(area, text);
       area.focus();
     };
-    return floe.el("li", {}, button);
+    const beside = floe.press("Side by side", () => floe.askSideBySide?.(text), "", "columns");
+    beside.setAttribute("aria-label", `Side by side: ${text}`);
+    return floe.el("li", {}, button, beside);
   };
 
   const welcome = () => {
@@ -203,6 +210,13 @@ floe.thread = (part) => {
         " on this device and the cloud write the answer together, token by token.",
       ),
       floe.el("p", {}, "Move the slider while it writes: the next words follow it."),
+      floe.el(
+        "p",
+        {},
+        "Or press ",
+        floe.el("b", {}, "Side by side"),
+        ": this device, both and the cloud each answer the same question.",
+      ),
       floe.el("ul", { "aria-label": "Examples" }, ...floe.examples.map(example)),
     );
     list.replaceChildren(sheet);
@@ -256,10 +270,14 @@ floe.thread = (part) => {
     surroundings.keepEditing((id) => entries.some((entry) => entry.id === id));
     drawEntries();
     if (!view.total) welcome();
-    if (value.focus !== null && focused !== value.generation) focus(value);
+    if (!view.total) {
+      scroll.stay();
+      log.scrollTop = 0;
+    } else if (value.focus !== null && focused !== value.generation) focus(value);
     else if (other || (grown && !value.calm)) scroll.toEnd();
     else scroll.keep();
     focused = value.generation;
+    floe.tellDraft?.();
     floe.nameChat(value.conversation);
     reach();
   };

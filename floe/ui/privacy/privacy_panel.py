@@ -27,7 +27,6 @@ class PrivacyParts:
     memory: gr.HTML
     consent: gr.HTML
     log: gr.HTML
-    own_data: gr.HTML
 
 
 def lay_out_privacy(log: SentLog) -> PrivacyParts:
@@ -47,8 +46,7 @@ def lay_out_privacy(log: SentLog) -> PrivacyParts:
         notice = js_component("notice", elem_id="privacy-notice", elem_classes="notice")
         consent = js_component("consent", "allow")
         sent_log = js_component("sentLog", "clear", "export", server=[sent, body])
-        own_data = js_component("ownData", "backup", "drop", "encrypt", "decrypt", "erase")
-    return PrivacyParts(notice, rules, memory, consent, sent_log, own_data)
+    return PrivacyParts(notice, rules, memory, consent, sent_log)
 
 
 def sent_page(log: SentLog, words: str, before: int) -> SentPage:

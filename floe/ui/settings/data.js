@@ -20,7 +20,25 @@ floe.waitForReopening = () => {
 floe.ownData = (part) => {
   const { element, trigger } = part;
   const said = floe.el("p", { role: "status" });
+  const folder = floe.el("code");
   const backups = floe.el("p");
+  const list = floe.el("ul", { className: "plain-list backups", "aria-label": "Backups" });
+  /** @type {Record<string, string>} */
+  const kinds = { daily: "made by itself", migration: "from before an update", manual: "by you" };
+  const drawBackups = floe.lines(list, (/** @type {BackupValue} */ each) =>
+    floe.el(
+      "li",
+      {},
+      floe.el("b", {}, floe.moment(each.at)),
+      floe.el("span", {}, `${kinds[each.kind] ?? each.kind} · ${floe.bytes(each.size)}`),
+      floe.ask(
+        floe.press("Restore"),
+        "Put it in the place of all chats and adapters? Those of now are kept in the data folder.",
+        "Restore it",
+        () => trigger("restore", { name: each.name }),
+      ),
+    ),
+  );
   const drop = floe.ask(
     floe.press("Delete backups", null, "", "bin"),
     "Delete all backups for good?",
@@ -80,9 +98,18 @@ floe.ownData = (part) => {
     floe.el("div", { className: "row" }, ...children);
   element.append(
     floe.sheet(
+      "Data folder",
+      floe.el("p", {}, "Chats, adapters, backups and the log lie here, and nowhere else:"),
+      row(
+        folder,
+        floe.copyButton("Copy the path", () => folder.textContent ?? ""),
+      ),
+    ),
+    floe.sheet(
       "Backups",
       said,
       backups,
+      list,
       row(
         floe.press("Back up now", () => trigger("backup"), "", "save"),
         drop,
@@ -93,9 +120,12 @@ floe.ownData = (part) => {
   );
   floe.onChange(part, (value) => {
     said.textContent = value.sentence;
-    const latest = value.latest ? `the newest of ${floe.moment(value.latest)}` : "";
-    const kept = value.backups
-      ? `${value.backups === 1 ? "1 backup" : `${value.backups} backups`}, ${latest}, ${floe.bytes(value.bytes)}.`
+    folder.textContent = value.folder;
+    drawBackups(value.backups);
+    const bytes = value.backups.reduce((sum, { size }) => sum + size, 0);
+    const count = value.backups.length;
+    const kept = count
+      ? `${count === 1 ? "1 backup" : `${count} backups`}, ${floe.bytes(bytes)}.`
       : "There is no backup yet; one is made once a day.";
     backups.textContent =
       `${kept} A chat that you delete stays in the backups from before it: three daily ones, for a ` +

@@ -8,24 +8,24 @@ import gradio as gr
 from floe.config import Settings
 from floe.data_folder import encryption_switch, erasure
 from floe.data_folder.maintenance import Maintenance
-from floe.errors import EncryptionError
+from floe.errors import EncryptionError, StoreError
 from floe.store import backup, data_lock, encryption
 from floe.store.backup import BackupSchedule
-from floe.ui.page_events import EncryptionAsked, ViewAsked, read_asked
+from floe.ui.page_events import BackupAsked, EncryptionAsked, ViewAsked, read_asked
 from floe.ui.page_values import OwnDataValue
-from floe.ui.privacy.privacy_panel import PrivacyParts
+from floe.ui.settings.settings_panel import SettingsParts
 from floe.ui.show_errors import Changes, show_errors
 
 _CLOSING = "Floe closes its files for this and comes back by itself."
 
 
 class DataActions:
-    """All handlers of the sheet “All your data”."""
+    """All handlers of the sheets with all data."""
 
     def __init__(
         self,
         settings: Settings,
-        parts: PrivacyParts,
+        parts: SettingsParts,
         maintenance: Maintenance,
         backups: BackupSchedule,
     ) -> None:
@@ -42,7 +42,7 @@ class DataActions:
     @show_errors
     def on_view_opened(self, event: gr.EventData) -> Changes:
         """Refresh if the view that was opened is this one."""
-        if read_asked(event, ViewAsked).view != "privacy":
+        if read_asked(event, ViewAsked).view != "settings":
             return {self.parts.own_data: gr.skip()}  # no value at all is an error of gradio
         return {self.parts.own_data: self._value()}
 
@@ -51,6 +51,17 @@ class DataActions:
         """Make a backup now."""
         made = backup.create_backup(self._data_dir)
         return self._shown(f"The backup is {made.resolve()}")
+
+    @show_errors
+    def restore(self, event: gr.EventData) -> Changes:
+        """Ask for a backup to take the place of the data."""
+        name = read_asked(event, BackupAsked).name
+        found = next((b for b in backup.list_backups(self._data_dir) if b.path.name == name), None)
+        if found is None:
+            raise StoreError("This backup has been deleted meanwhile. Choose another one.")
+        data_lock.refuse_training(self._data_dir)
+        self._maintenance.ask_to_restore(found.path)
+        return self._closing()
 
     @show_errors
     def drop(self) -> Changes:
@@ -93,9 +104,10 @@ class DataActions:
         kept = backup.list_backups(self._data_dir)
         header = encryption.read_header(self._data_dir)
         return {
-            "backups": len(kept),
-            "bytes": sum(each.size for each in kept),
-            "latest": kept[0].made_at if kept else None,
+            "folder": str(self._data_dir.resolve()),
+            "backups": [
+                {"name": b.path.name, "at": b.made_at, "kind": b.kind, "size": b.size} for b in kept
+            ],
             "problem": self._backups.problem,
             "encryption": header.kind if header else "off",
             "missing": "" if encryption.sqlcipher else encryption.NO_SQLCIPHER,

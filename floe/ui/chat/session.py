@@ -1,0 +1,29 @@
+"""What is known of one open page."""
+
+from dataclasses import dataclass
+
+from floe.ui.page_values import ConversationListValue
+
+
+@dataclass(slots=True)
+class Session:
+    """One open page: the conversation in view (None: a new one), and the number of that view.
+
+    `keep_here`: the new conversation is not to leave this device, once there is one. `sent` is the
+    last message that was sent from here, `seen` what this page was last shown, `undo` the number
+    of the deletion that it offers to take back. `comparing` is the question whose answers are
+    shown side by side; None: the chat is shown. `draft` is the number of the last draft that came.
+
+    Gradio keeps one for each page and gives all handlers the same object, so that a running
+    `stream_answer` sees that the person has turned to something else.
+    """
+
+    conversation: int | None = None
+    keep_here: bool = False
+    view_generation: int = 0
+    sent: str = ""
+    seen: object = None
+    listed: ConversationListValue | None = None
+    undo: int = 0
+    comparing: int | None = None
+    draft: int = 0

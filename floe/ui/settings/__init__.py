@@ -1,0 +1,1 @@
+"""The settings view: all that holds for the whole of Floe, and the first steps."""
