@@ -3,10 +3,10 @@
 from floe.bench import soak
 
 
-def test_forty_turns_leave_nothing_behind_and_lose_nothing() -> None:
-    figures = soak.run(turns=40, trainings=0)
-    assert figures["turns"] == 40
-    assert figures["answers_checked"] == 40
+def test_thirty_turns_leave_nothing_behind_and_lose_nothing() -> None:
+    figures = soak.run(turns=30, trainings=0)
+    assert figures["turns"] == 30
+    assert figures["answers_checked"] == 30
     assert figures["answers_lost"] == 0
     assert figures["streaming_left"] == 0
     assert figures["integrity"] == "ok"
