@@ -1,5 +1,5 @@
 # make run        set up, fetch what is missing, open the page
-# make test       set up and run all tests
+# make test       set up and run all tests; make test WORKERS=3 where there is memory for it
 # make test-fast  the tests that need no model, training, server, process or browser
 # make coverage   the tests, and which lines they ran; make coverage ARGS='-m "not slow"'
 # make lint       style, types and the direction of imports; the page's scripts likewise (node 20)
@@ -20,20 +20,24 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 run: setup
 	$(BIN)/floe run $(ARGS)
 
-# Two at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier, and
-# sums of numpy's on one thread, leave the cores to the other half.
+# Several at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier,
+# and sums of numpy's on one thread, leave the cores to the others. Long files first: see LONG in
+# tests/conftest.py.
+WORKERS ?= 2
+TOGETHER := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 test: setup models $(JS)/.ready
-	$(SHARING) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
 test-fast: setup $(JS)/.ready
-	$(SHARING) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) -m "not slow" $(ARGS)
 
 # All tests as in `make test`, or some with ARGS; then which lines of floe/ none of them ran.
 coverage: setup models $(JS)/.ready
-	$(BIN)/coverage erase
-	$(SHARING) $(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/python -m coverage erase
+	$(SHARING) $(BIN)/python -m coverage run -m pytest $(TOGETHER) $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 lint: setup $(JS)/.ready
 	$(BIN)/ruff check .

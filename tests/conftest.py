@@ -7,27 +7,47 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from floe.cloud.credentials.presets import PRESETS
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
+from floe.training.trial.request import BASE_ANSWERS
 from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 
 MODELS = Path(__file__).parents[1] / "models"
-# Over a minute each. Begun last, one of them would leave the other half of the machine idle.
+# The longest files, longest first: begun last, one would leave the other half of the machine idle.
+# The first of them mostly waits, the next ones compute.
 LONG = (
+    "federation/test_deployment.py",
     "ui/test_training.py",
     "ui/test_views.py",
-    "federation/test_deployment.py",
     "cli/test_command.py",
-    "faults/test_cloud.py",
-    "ui/test_browser.py",
-    "ui/test_hostile.py",
-    "bench/test_soak.py",
     "training/test_survival.py",
+    "ui/test_browser.py",
+    "bench/test_soak.py",
+    "faults/test_cloud.py",
+    "federation/test_strangers.py",
+    "ui/test_own_data.py",
+    "evaluate/test_reading.py",
+    "ui/test_cloud_panel.py",
+    "ui/test_daily.py",
+    "ui/test_hostile.py",
+    "faults/test_processes.py",
+    "privacy/test_nothing_leaves.py",
+    "training/test_worker.py",
+    "ui/test_attacks.py",
+    "ui/test_models.py",
     "llama/test_runtime.py",
+    "data_folder/test_encryption.py",
+    "llama/test_gguf_checks.py",
+    "ui/test_full_disk.py",
+    "training/test_runs.py",
+    "adapters/test_export.py",
+    "training/test_pairing.py",
+    "llama/test_prompt.py",
 )
 
 
@@ -124,6 +144,24 @@ def smollm_path() -> Path:
 @pytest.fixture(scope="session")
 def qwen_path() -> Path:
     return resolve_model("qwen2.5-coder-0.5b-instruct", MODELS)
+
+
+@pytest.fixture(scope="session")
+def base_answers(smollm_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the model answers to public prompts, in a folder as the first training leaves it.
+
+    Written by the product once for all workers: half the time of a small training. A data folder
+    that gets a copy is one that was trained in before.
+    """
+    from tests.training.trained_before import write_base_answers
+
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    folder = shared / BASE_ANSWERS
+    with FileLock(shared / f"{BASE_ANSWERS}.lock"):
+        if not folder.exists():
+            write_base_answers(smollm_path, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from floe.adapters.lora_defaults import DEFAULT_SHAPE
 from floe.adapters.lora_factors import Factors, module_name
 from floe.config import Settings
 from floe.fusion.decoder import Controls, Decoder
+from floe.llama.gguf_header import read_gguf_header
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
@@ -159,9 +160,9 @@ def write_random_adapter(model: LlamaModel, path: Path, rank: int) -> None:
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", float(rank))
-    for tensor in gguf.GGUFReader(str(model.path)).tensors:
+    for tensor in read_gguf_header(model.path).tensors.values():
         if len(tensor.shape) == 2 and tensor.name.startswith("blk."):
-            inputs, outputs = (int(n) for n in tensor.shape)
+            inputs, outputs = tensor.shape
             for suffix, shape in (("lora_a", (rank, inputs)), ("lora_b", (outputs, rank))):
                 values = random.normal(scale=0.01, size=shape).astype(np.float32)
                 writer.add_tensor(f"{tensor.name}.{suffix}", values)

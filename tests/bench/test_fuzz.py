@@ -22,7 +22,7 @@ from floe.records import CloudToken
 from tests.llama.gguf_edits import Edited, F
 from tests.training.tiny import write_tiny
 
-CASES = 20_000
+CASES = 4_000
 
 
 @pytest.mark.parametrize("target", fuzz_targets(), ids=lambda target: target.name)

@@ -516,12 +516,16 @@ def test_a_key_that_a_server_repeats_is_kept_nowhere(
     make: Make, tmp_path: Path, form: str, log: Path
 ) -> None:
     text = ENCODED[form]
+    plays = list(hostile_plays(text).items())
+    if form != "clear":
+        # What is masked does not depend on where it came from: each place meets two of the forms.
+        plays = plays[list(ENCODED).index(form) % 3 :: 3]
     with FaultServer() as server:
         models = [{"id": "m"}, {"id": text, "meta": {"vocabulary": "v"}}]
         server.models = say(json.dumps({"data": models}).encode(), kind="application/json")
         assistant = make(server.url, cloud_key=SecretStr(KEY))
         shown: list[str] = []
-        for name, play in hostile_plays(text).items():
+        for name, play in plays:
             server.fault = play
             modes: tuple[Mode, ...] = ("fused", "cloud")
             for mode in modes:
@@ -543,7 +547,7 @@ def test_a_key_that_a_server_repeats_is_kept_nowhere(
         server.models = hostile_plays(text)["status 500"]
         shown += [make(server.url, cloud_key=SecretStr(KEY)).cloud.state.sentence]
         assert any(KEY.encode() in request for request in server.requests), "the key was used"
-        assert assistant.sent.count()[0] > 20
+        assert assistant.sent.count()[0] > len(plays)
     told = "\n".join(shown)
     for secret in forbidden():
         assert secret.decode() not in told, [

@@ -1,6 +1,6 @@
 """Processes that are killed at any moment: nothing that was shown as kept is missing.
 
-A handful of kills each; KILLS in the environment asks for more (50 in a release).
+A few kills each; KILLS in the environment asks for more (50 in a release).
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.store.chats import rows
 from tests.training.test_survival import Device, adopted, ended, held, usual
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("KILLS", "8"))
+KILLS = int(os.environ.get("KILLS", "4"))
 Until = Callable[..., None]
 
 WRITER = """

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -238,10 +239,11 @@ def _deep(name: str) -> Callable[[Edited], object]:
 
 def write_hostile(folder: Path, kind: str = "llama") -> dict[str, Path]:
     """All of them, by what is wrong with them."""
-    source = write_tiny(folder / "good.gguf", kind)
+    # Read once, because the reader takes longer than all that is done with the file.
+    good = Edited(write_tiny(folder / "good.gguf", kind))
     found = {}
     for i, (name, change) in enumerate(hostile_models(kind)):
-        model = Edited(source)
+        model = deepcopy(good)
         change(model)
         found[name] = model.write(folder / f"{i:03}.gguf")
     return found

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,10 @@ def test_no_model_that_passes_ends_the_process(tmp_path: Path, kind: str) -> Non
 def test_no_adapter_that_passes_ends_the_process(tmp_path: Path) -> None:
     base = write_tiny(tmp_path / "base.gguf")
     good = write_adapter(tmp_path / "good.gguf", base)
+    whole = Edited(good)
     files = []
     for i, (_, change) in enumerate(hostile_adapters()):
-        adapter = Edited(good)
+        adapter = deepcopy(whole)
         change(adapter)
         files.append(adapter.write(tmp_path / f"{i:03}.gguf"))
     found = outcomes([*files, good], "--adapters", str(base))

@@ -69,7 +69,8 @@ def test_a_base_that_hardly_knows_a_language_is_not_asked_to_be_sure() -> None:
 def test_shuffled_answers_are_told_from_those_that_belong(smollm: LlamaModel) -> None:
     reader = LocalReader(smollm)
     chats = read_chats(EXAMPLES / "kitchen.jsonl")[:10]
-    own = [(chat[0].content, chat[1].content) for chat in chats]
+    # The beginnings tell enough.
+    own = [(chat[0].content, chat[1].content[:160]) for chat in chats]
     answers = [a for _, a in own]
     random.Random(0).shuffle(answers)
     shuffled = [(q, a) for (q, _), a in zip(own, answers, strict=True)]

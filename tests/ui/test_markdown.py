@@ -29,7 +29,7 @@ from floe.ui.chat.markdown import MAX_DEPTH, MAX_INLINE, MAX_PARSED, render_bloc
 from tests.tiers import examples
 from tests.ui.hostile import HAND_MADE, random_messages
 
-MESSAGES: Final = int(os.environ.get("FLOE_HOSTILE_MESSAGES", "3000"))
+MESSAGES: Final = int(os.environ.get("FLOE_HOSTILE_MESSAGES", "1000"))
 """Random messages that are tried; all hand-made ones are."""
 
 VOID = {"br", "hr"}

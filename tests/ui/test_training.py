@@ -19,14 +19,15 @@ from playwright.sync_api import Locator, Page, expect
 from floe.chats.jsonl import import_chats
 from floe.privacy.consent import Consent, give_consent
 from floe.training.process import RunFolder
+from tests.training.trained_before import SMALLEST_PLAN, set_trained_before
 from tests.ui.conftest import App
 from tests.ui.person import Person
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
-LONG_MS = 240_000
-VERDICT = re.compile("Worth using|Not worth|No change")
+LONG_MS = 480_000
+STOPPED = "You stopped the training. It can go on from where it was."
 FOREIGN = [
     ("Wie wird das Wetter?", "Größtenteils schön, später Böen aus Südwest, fünf Stärken."),
     ("今天天气怎么样?", "今天晴天,气温二十五度,风从西边来。"),
@@ -36,15 +37,14 @@ FOREIGN = [
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """An app that these tests may end, with ten chats to learn from in some twenty steps."""
+def own(tmp_path_factory: pytest.TempPathFactory, base_answers: Path) -> Iterator[App]:
+    """An app that these tests may end, with ten chats to learn from in a few steps."""
     own = App(tmp_path_factory.mktemp("own"))
     with own.store() as store:
+        set_trained_before(store, own.data_dir, base_answers)
         give_consent(store, Consent(train=True))
         chats = import_chats(store, EXAMPLES / "harbour.jsonl")
-        # Limits that make the plan small, whatever this machine has.
-        kept = {"except_chats": chats[10:], "deadline_s": 30, "memory_mb": 2000}
-        kept |= {"with_private": True, "afresh": True}
+        kept = {"except_chats": chats[10:], **SMALLEST_PLAN, "with_private": True, "afresh": True}
         store.set_setting("personalise", kept)
     own.start()
     yield own
@@ -111,7 +111,7 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(state).to_contain_text("It stops after the current step.")
     trainer.resume()
-    expect(state).to_have_text("You stopped the training. It can go on from where it was.")
+    expect(state).to_have_text(STOPPED, timeout=LONG_MS)
 
     page.get_by_role("button", name="Resume", exact=True).click()
     expect(state).to_contain_text(re.compile("being read|general answers|Step"))
@@ -120,11 +120,9 @@ def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own
     assert trainer.is_running()
     come_again(own, person, state)
     trainer.resume()
-    verdict = page.locator("#run .verdict")
-    expect(verdict).to_contain_text(VERDICT, timeout=LONG_MS)
-    # Ten chats may be too little by what the model then writes: the list says the same.
-    taken = "the new adapter is in use" in verdict.inner_text()
-    expect(page.locator(".adapters > li")).to_have_count(int(taken))
+    # So few steps teach too little.
+    expect(page.locator("#run .verdict")).to_have_text("No change.", timeout=LONG_MS)
+    expect(page.locator(".adapters > li")).to_have_count(0)
 
 
 def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
@@ -145,8 +143,10 @@ def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
     with sqlite3.connect(own.data_dir / "floe.db") as db:
         assert db.execute("SELECT sentence FROM federations").fetchall() == [("Stopped.",)]
     come_again(own, person, state)
+    # It could go on to its end, as in the test above.
+    page.get_by_role("button", name="Cancel", exact=True).click()
     trainer.resume()
-    expect(page.locator("#run .verdict")).to_contain_text(VERDICT, timeout=LONG_MS)
+    expect(state).to_have_text(STOPPED, timeout=LONG_MS)
 
 
 def test_no_row_one_row_and_rows_of_every_script_and_length(
@@ -154,7 +154,7 @@ def test_no_row_one_row_and_rows_of_every_script_and_length(
 ) -> None:
     with own.store() as store:
         others = [each.id for each in store.conversations(1000)]
-        kept = {"except_chats": others, "deadline_s": 5, "with_private": True, "afresh": True}
+        kept = {"except_chats": others, **SMALLEST_PLAN, "with_private": True, "afresh": True}
         store.set_setting("personalise", kept)
     _, train, state = personalise(page, own)
     reason = page.locator("#plan .words")
@@ -166,7 +166,7 @@ def test_no_row_one_row_and_rows_of_every_script_and_length(
     expect(train).to_be_disabled()
 
     sea = "The sea was calm, then it was not, and then it was calm again. "
-    long = [("Tell it all.", sea * 140), (sea * 140 + "What of it?", "Nothing new.")]
+    long = [("Tell it all.", sea * 80), (sea * 80 + "What of it?", "Nothing new.")]
     bring(page, tmp_path / "all.jsonl", [*FOREIGN[1:], *long])
     expect(page.locator("#learning [role=status]").first).to_contain_text("6 answers")
     expect(train).to_be_enabled()

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
 from floe.federation.group.history import History
+from tests.training.trained_before import SMALL_PLAN, set_trained_before
 from tests.ui.conftest import App
 from tests.ui.person import Person
 
@@ -124,9 +125,10 @@ def test_a_list_that_is_drawn_anew_leaves_alone_what_has_not_changed(page: Page,
     assert lines == ["4 true", typed, "1 false"]
 
 
-@pytest.mark.timeout(600)
-def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
+@pytest.mark.timeout(900)
+def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App, base_answers: Path) -> None:
     with app.store() as store:
+        set_trained_before(store, app.data_dir, base_answers)
         others = [each.id for each in store.conversations(1000)]
         store.set_setting("personalise", {"except_chats": others})
     person = Person(page, app, length=8)
@@ -137,7 +139,8 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     expect(chats.filter(has_text="taking the boat out")).to_be_visible()
     expect(person.in_list("taking the boat out")).to_be_visible()
     with app.store() as store:
-        kept = {"except_chats": others, "with_private": True, "memory_mb": 2000}
+        brought = sorted(each.id for each in store.conversations(1000) if each.id not in others)
+        kept = {"except_chats": [*others, *brought[10:]], "with_private": True, **SMALL_PLAN}
         store.set_setting("personalise", kept)
     page.reload()
     train = page.get_by_role("button", name="Train", exact=True)
