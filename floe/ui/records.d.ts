@@ -542,10 +542,10 @@ interface ScaleAsked {
   scale: number;
 }
 
-/** An adapter is to be handed over. */
+/** An adapter is to be handed over, by itself or within its model ("merged"). */
 interface KindAsked {
   id: number;
-  kind: "peft" | "gguf";
+  kind: "peft" | "gguf" | "merged";
 }
 
 /** All adapters. */
