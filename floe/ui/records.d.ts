@@ -530,6 +530,11 @@ interface OwnWeightValue {
   reason: string;
 }
 
+/** An adapter that others made is to be brought in from a path on this device. */
+interface AdapterPathAsked {
+  path: string;
+}
+
 /** An adapter is to be renamed. */
 interface NameAsked {
   id: number;
@@ -855,6 +860,7 @@ interface DrawnParts {
   adapters: Part<
     AdapterListValue,
     {
+      add: AdapterPathAsked;
       rename: NameAsked;
       switch: ItemSwitchAsked;
       strengthen: ScaleAsked;

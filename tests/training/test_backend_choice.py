@@ -65,6 +65,19 @@ def test_little_memory_keeps_the_weights_in_their_blocks() -> None:
     assert little.peak_mb <= 4500
 
 
+def test_blocks_are_taken_where_the_quicker_way_needs_too_much_memory() -> None:
+    large = dataclasses.replace(THREE_B, kind="llama", slow_reason="")
+    plenty = choose_plan(DEVICE, large, WORK, memory_limit_mb=40_000, deadline_s=1e9)
+    little = choose_plan(DEVICE, large, WORK, memory_limit_mb=4500, deadline_s=1e9)
+    assert plenty.backend == "cpu"
+    assert (little.backend, little.device, little.blocks) == ("autograd", "cpu", True)
+    assert "the quicker way needs" in little.backend_reason
+    with pytest.raises(TrainingError, match="needs at least"):
+        choose_plan(
+            DEVICE, large, WORK, memory_limit_mb=4500, deadline_s=1e9, wish=BackendWish("cpu")
+        )
+
+
 def test_a_back_end_that_is_off_is_refused() -> None:
     judge_parity(0.019, "autograd")
     for kl in (0.021, float("nan")):

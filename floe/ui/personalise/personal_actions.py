@@ -258,7 +258,7 @@ class PersonalActions:
 
     @show_errors
     def bring_in(self, event: gr.EventData) -> Changes:
-        """Take in an adapter that others made, for the model in use; it is switched off at first."""
+        """Take in an adapter that others made for the model in use; it is off at first."""
         brought = bring_in_adapter(
             self._store,
             self._adapters,
