@@ -138,7 +138,8 @@ def _read_peft(folder: Path, name: str, architecture: Architecture) -> ForeignAd
     try:
         if (folder / _TENSORS).stat().st_size > _MOST_TENSOR_BYTES:
             raise ValueError(f"{_TENSORS} is far too large")
-        tensors = dict(deserialize((folder / _TENSORS).read_bytes()))
+        content = (folder / _TENSORS).read_bytes()
+        tensors = dict(deserialize(content))  # type: ignore[no-untyped-call]
         halves: dict[str, dict[str, NDArray[np.float32]]] = {}
         for key, tensor in tensors.items():
             layer, place, module, half = _parse_peft_name(key, name)

@@ -117,7 +117,8 @@ def smaller_plan(
     """Choose a plan in place of one that outgrew the limit, allowing for its excess.
 
     Returns:
-        A plan that is predicted to need a good deal less, or None if there is none.
+        A plan that is predicted to need a good deal less, by the other back end if this one has
+        none, or None if there is none at all.
     """
     choice = BackendChoice(failed.backend, failed.device, failed.precision, failed.backend_reason)
     excess = max(1.0, limit_mb / failed.peak_mb) * _SAFETY_FACTOR
@@ -128,8 +129,18 @@ def smaller_plan(
         )
         if plan.peak_mb < 0.85 * failed.peak_mb
     ]
+    limits = Limits(limit_mb / excess, failed.seconds * 1.5)
+    if not _fitting(priced, limits):
+        # What autograd needs says nothing of by how much the other back end was mistaken.
+        limits = Limits(limit_mb, failed.seconds * 1.5)
+        frugal = frugal_choice(device, choice, ANY_BACKEND, failed.peak_mb * _SAFETY_FACTOR)
+        workload = Workload.of_tokens(failed.rows_tokens)
+        priced = (
+            list(_price_plans(device, architecture, workload, failed.rank, frugal))
+            if frugal
+            else []
+        )
     try:
-        limits = Limits(limit_mb / excess, failed.seconds * 1.5)
         return _pick_plan(priced, limits, device, architecture.layers)
     except TrainingError:
         return None
