@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from sqlite_utils import Database
 
+from floe.adapters.model_card import CONFIG, name_base, peft_extras
 from floe.errors import TrainingError
 from floe.models.download import ignore_progress, sha256_of
 from floe.records import TrainPlan
@@ -203,7 +204,7 @@ class Adapters:
             part.write_bytes(encryption.read_bytes(adapter.gguf))
 
     def export_peft(self, adapter_id: int, path: Path) -> None:
-        """Write a zip of the folder that `PeftModel.from_pretrained` loads.
+        """Write a zip of the folder that `PeftModel.from_pretrained` loads, with a model card.
 
         Raises:
             TrainingError: its files have gone, or `path` cannot be written.
@@ -213,7 +214,11 @@ class Adapters:
         with _whole_file(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(each for each in adapter.peft.rglob("*") if each.is_file()):
                 name = file.relative_to(adapter.peft).as_posix()
-                archive.writestr(name, encryption.read_bytes(file), zipfile.ZIP_DEFLATED)
+                content = encryption.read_bytes(file)
+                content = name_base(adapter, content) if name == CONFIG else content
+                archive.writestr(name, content, zipfile.ZIP_DEFLATED)
+            for name, text in peft_extras(adapter).items():
+                archive.writestr(name, text, zipfile.ZIP_DEFLATED)
 
     def delete(self, adapter_id: int) -> None:
         """Remove its files, then its row: a crash in between leaves nothing that was learnt.

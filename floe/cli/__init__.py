@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("floe.cli.serve", "answer other programs, over the OpenAI protocol"),
     "train": ("floe.cli.train_adapter", "train a personal adapter, as the button in the page does"),
     "import": ("floe.cli.import_chats", "add the chats of a file"),
+    "adapters": ("floe.cli.adapters", "list adapters, bring one in, switch, export, merge"),
     "models": ("floe.cli.models", "list the models Floe knows, search a hub, fetch or verify"),
     "group": ("floe.cli.group", "host a group that shares adapters, not chats"),
     "simulate": (

@@ -94,6 +94,7 @@ class LlamaModel:
         threads: int = 0,
         threads_reason: str = "",
         options: LlamaOptions | None = None,
+        repack: bool | None = None,
     ) -> None:
         """Load `path`.
 
@@ -103,6 +104,8 @@ class LlamaModel:
             threads: 0 chooses for this device.
             threads_reason: why so many, where the caller has chosen.
             options: the context in it is taken in place of `context`; None: what suits.
+            repack: whether weights are laid out anew, which may take as much memory again as
+                the file; None: where it is worth it.
 
         Raises:
             ModelError: the file is missing, broken, of an unknown kind, or too large, or the
@@ -129,7 +132,9 @@ class LlamaModel:
         lib.llama_backend_init()
         parameters = lib.llama_model_default_params()
         parameters.n_gpu_layers = self._plan.gpu_layers
-        parameters.use_extra_bufts, reason = choose_repacking(path)
+        parameters.use_extra_bufts, reason = (
+            choose_repacking(path) if repack is None else (repack, "as it was asked for")
+        )
         logger.info("weights laid out anew: %s, %s", parameters.use_extra_bufts, reason)
         self._model = lib.llama_model_load_from_file(str(path).encode(), parameters)
         if not self._model:

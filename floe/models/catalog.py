@@ -91,7 +91,10 @@ class ModelFile(_Record):
 
 
 class CatalogEntry(ModelFile):
-    """One model. `memory_mb`: what it needs at 4,096 tokens, in 10^6 bytes."""
+    """One model. `memory_mb`: what it needs at 4,096 tokens, in 10^6 bytes.
+
+    `base_repo`: the hub's repository of the weights that the file was made from.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     title: str
@@ -100,6 +103,7 @@ class CatalogEntry(ModelFile):
     memory_mb: int = Field(gt=0, le=10_000_000)
     architecture: str
     parameters: str
+    base_repo: str = Field(default="", pattern=r"^([\w.-]+/[\w.-]+)?$")
     sampling: RecommendedSampling | None = None
 
 

@@ -58,6 +58,7 @@ from floe.training.memory_limit import (
 from floe.training.pairing import find_language_fault, find_pairing_fault
 from floe.training.planning.parity_check import ParityError
 from floe.training.process import RunFolder, TrainingStage
+from floe.training.provenance import describe_provenance
 from floe.training.training_loop import GeneralText, LoopResult, LoopStep, TrainingLoop
 from floe.training.trial.request import TrialRequest
 from floe.training.trial.trial import TrialResult
@@ -233,6 +234,11 @@ class WorkerRun:
     def seed(self) -> int:
         """Seed of everything random in this run."""
         return int(self.settings.get("seed", 0))
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what it is learnt from, in numbers, and what under."""
+        rows = read_rows(self.folder / "rows.jsonl")
+        return describe_provenance(Path(self.settings["base"]), rows)
 
     def work(self, on_step: Callable[[LoopStep], None] = lambda _: None) -> WorkerResult:
         """Train, from the checkpoint if there is one; `on_step` is told after the files are."""
@@ -540,6 +546,7 @@ def run_folder(folder: Path) -> int:
         torch.set_num_threads(run.plan.threads)
         result = run.work()
         summary = _summarise(result, time.perf_counter() - began)
+        summary["provenance"] = run.provenance()
     except StoppedError:
         sentence = "Stopped before the first step; it can go on from there."
         summary = {"status": "cancelled", "code": "", "sentence": sentence}

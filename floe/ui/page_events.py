@@ -151,9 +151,15 @@ class ScaleAsked(ItemAsked):
 
 
 class KindAsked(ItemAsked):
-    """An adapter is to be handed over."""
+    """An adapter is to be handed over, by itself or within its model ("merged")."""
 
-    kind: Literal["peft", "gguf"]
+    kind: Literal["peft", "gguf", "merged"]
+
+
+class AdapterPathAsked(_Asked):
+    """An adapter that others made is to be brought in from a path on this device."""
+
+    path: Annotated[str, BeforeValidator(_whole), Field(max_length=4096)]
 
 
 class ChatFileAsked(_Asked):

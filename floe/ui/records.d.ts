@@ -627,6 +627,11 @@ interface OwnWeightValue {
   reason: string;
 }
 
+/** An adapter that others made is to be brought in from a path on this device. */
+interface AdapterPathAsked {
+  path: string;
+}
+
 /** An adapter is to be renamed. */
 interface NameAsked {
   id: number;
@@ -639,10 +644,10 @@ interface ScaleAsked {
   scale: number;
 }
 
-/** An adapter is to be handed over. */
+/** An adapter is to be handed over, by itself or within its model ("merged"). */
 interface KindAsked {
   id: number;
-  kind: "peft" | "gguf";
+  kind: "peft" | "gguf" | "merged";
 }
 
 /** All adapters. */
@@ -1013,6 +1018,7 @@ interface DrawnParts {
   adapters: Part<
     AdapterListValue,
     {
+      add: AdapterPathAsked;
       rename: NameAsked;
       switch: ItemSwitchAsked;
       strengthen: ScaleAsked;

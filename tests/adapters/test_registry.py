@@ -14,6 +14,7 @@ from gguf import GGUFWriter
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256, plan_of
 from floe.errors import TrainingError
 from floe.llama.runtime import LlamaModel
+from floe.models.model_origin import ModelOrigin
 from floe.records import TrainPlan
 from floe.store import Store
 
@@ -153,10 +154,42 @@ def test_export_gives_what_peft_and_llama_cpp_read(
     adapters.export_peft(kept.id, tmp_path / "mine.zip")
     assert (tmp_path / "mine.gguf").read_bytes() == kept.gguf.read_bytes()
     with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
-        assert set(archive.namelist()) == {"adapter_config.json", "adapter_model.safetensors"}
+        assert set(archive.namelist()) == {
+            "adapter_config.json", "adapter_model.safetensors", "README.md",
+        }  # fmt: skip
         assert json.loads(archive.read("adapter_config.json")) == {"r": 4}
     with pytest.raises(TrainingError, match="cannot be written"):
         adapters.export_gguf(kept.id, tmp_path / "nowhere" / "mine.gguf")
+
+
+def test_an_export_says_what_it_was_made_from_and_under(
+    adapters: Adapters, new: NewAdapter, tmp_path: Path
+) -> None:
+    origin = ModelOrigin("a.gguf", BASE, "A", "owner/base", "", "else/a-GGUF", "f" * 40, "MIT")
+    provenance = {
+        "origin": origin.to_json(), "rows": 14, "answers": 31, "rows_held_out": 5,
+        "characters": 9000, "system_prompt": "Be kind.", "system_prompts": 1,
+        "chat_template": "{{ messages }}", "template_sha256": "t" * 64,
+    }  # fmt: skip
+    metrics = {"held_out_before": 2.5, "held_out_after": 2.0, "provenance": provenance}
+    kept = adapters.add(replace(new, metrics=metrics))
+    adapters.export_peft(kept.id, tmp_path / "mine.zip")
+    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+        config = json.loads(archive.read("adapter_config.json"))
+        card = archive.read("README.md").decode()
+        assert archive.read("chat_template.jinja") == b"{{ messages }}"
+        assert archive.read("system_prompt.txt") == b"Be kind."
+    assert (config["base_model_name_or_path"], config["revision"]) == ("owner/base", None)
+    for said in (
+        'base_model: "owner/base"',
+        "owner/base (revision: not known)",
+        f"`a.gguf` of else/a-GGUF at revision {'f' * 40}, sha256 `{BASE}`",
+        "Rank 8, alpha 16, on q_proj, v_proj of the upper 15 layers",
+        "14 chats with 31 answers",
+        "| Answers kept aside, nats a token | 2.500 | 2.000 |",
+        "d" * 64,
+    ):
+        assert said in card, said
 
 
 def test_a_new_personal_adapter_takes_the_place_of_the_old_but_not_of_experts(

@@ -10,7 +10,7 @@ from floe.training.planning.backend_choice import BackendWish, choose_backend
 from floe.training.planning.cost import Workload
 from floe.training.planning.hardware import Hardware
 from floe.training.planning.parity_check import ParityError, judge_parity
-from floe.training.planning.plan import choose_plan
+from floe.training.planning.plan import choose_plan, smaller_plan
 
 DEVICE = Hardware(2, 180.0, 750.0, 1.3, 0.0)
 CARD = dataclasses.replace(
@@ -63,6 +63,30 @@ def test_little_memory_keeps_the_weights_in_their_blocks() -> None:
     assert not plenty.blocks
     assert little.blocks
     assert little.peak_mb <= 4500
+
+
+def test_blocks_are_taken_where_the_quicker_way_needs_too_much_memory() -> None:
+    large = dataclasses.replace(THREE_B, kind="llama", slow_reason="")
+    plenty = choose_plan(DEVICE, large, WORK, memory_limit_mb=40_000, deadline_s=1e9)
+    little = choose_plan(DEVICE, large, WORK, memory_limit_mb=4500, deadline_s=1e9)
+    assert plenty.backend == "cpu"
+    assert (little.backend, little.device, little.blocks) == ("autograd", "cpu", True)
+    assert "the quicker way needs" in little.backend_reason
+    with pytest.raises(TrainingError, match="needs at least"):
+        choose_plan(
+            DEVICE, large, WORK, memory_limit_mb=4500, deadline_s=1e9, wish=BackendWish("cpu")
+        )
+
+
+def test_a_plan_that_outgrew_the_memory_gives_way_to_blocks() -> None:
+    large = dataclasses.replace(THREE_B, kind="llama", slow_reason="")
+    failed = choose_plan(DEVICE, large, WORK, memory_limit_mb=40_000, deadline_s=1e9)
+    found = smaller_plan(DEVICE, large, failed, 4500)
+    assert found is not None
+    assert (found.backend, found.blocks) == ("autograd", True)
+    assert found.peak_mb <= 4500
+    again = smaller_plan(DEVICE, large, found, 0.5 * found.peak_mb)
+    assert again is None
 
 
 def test_a_back_end_that_is_off_is_refused() -> None:

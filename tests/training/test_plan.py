@@ -245,5 +245,5 @@ def test_a_weak_device_completes_its_plan_within_its_memory(smollm_path: Path) -
         rows=2,
         sentences=4,
     )
-    _, peak, _ = measure_run(smollm_path, run, 1)
+    peak = measure_run(smollm_path, run, 1).peak_mb
     assert peak <= 1500

@@ -58,6 +58,10 @@ def test_a_run_lowers_the_held_out_loss_and_leaves_an_adapter(tmp_path: Path, ba
     assert result["status"] == "complete"
     assert result["held_out_after"] < result["held_out_before"]
     assert result["bits_per_byte_after"] < result["bits_per_byte_before"]
+    known = result["provenance"]
+    assert known["origin"]["file"] == base.name
+    assert known["chat_template"] == TEMPLATE
+    assert known["rows"] + known["rows_held_out"] == len(read_rows(folder / "rows.jsonl"))
     assert result["held_out_bytes"] == len("mind the third step" + "the harbour is calm again")
     assert (folder / "adapter.gguf").exists()
     factors, alpha = read_peft(folder / "adapter")

@@ -172,7 +172,9 @@ def test_no_row_one_row_and_rows_of_every_script_and_length(
     expect(train).to_be_enabled()
     train.click()
     expect(state).to_contain_text(re.compile("being read|general answers|Step"))
-    expect(page.locator("#run .verdict")).to_contain_text(VERDICT, timeout=LONG_MS)
+    expect(page.locator("#run .verdict")).to_have_text(
+        re.compile("^(Not worth using|No change)"), timeout=LONG_MS
+    )
 
 
 def bring(page: Page, path: Path, chats: list[tuple[str, str]]) -> None:

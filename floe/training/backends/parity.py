@@ -37,7 +37,8 @@ def read_reference(path: Path, threads: int = 1) -> tuple[list[int], NDArray[np.
     Raises:
         ModelError: llama.cpp cannot load `path`.
     """
-    with LlamaModel(path, context=_CONTEXT, threads=threads) as model:
+    # Weights laid out anew would take the memory of the file a second time, for one short text.
+    with LlamaModel(path, context=_CONTEXT, threads=threads, repack=False) as model:
         tokens = model.vocabulary.tokenize_prompt(_TEXT, parse_special=False, add_bos=True)
         tokens = tokens[:MAX_OUTPUTS]
         return tokens, model.evaluate(tokens, len(tokens)).copy()

@@ -7,6 +7,7 @@ from floe.adapters.architecture import Architecture
 from floe.errors import TrainingError
 from floe.records import BackendKind, Precision
 from floe.training.planning.hardware import Hardware
+from floe.units import format_gigabytes
 
 DEVICES: Final = ("cpu", "cuda", "mps", "xpu")
 """Torch's names of the devices that can be asked for."""
@@ -76,6 +77,31 @@ def choose_backend(
         return BackendChoice("autograd", "cpu", hardware.precision, reason)
     reason = "It trains on the processor, in the quicker way that this kind of model allows."
     return BackendChoice("cpu", "cpu", hardware.precision, reason)
+
+
+def frugal_choice(
+    hardware: Hardware, choice: BackendChoice, wish: BackendWish, least_mb: float
+) -> BackendChoice | None:
+    """Choose what does with less memory than `choice`, for which there is too little.
+
+    The hand-written passes need their weights dense; autograd leaves them in the file's blocks.
+
+    Args:
+        hardware: what was measured.
+        choice: no plan of it fits.
+        wish: what was asked for; None of the kind leaves it free.
+        least_mb: what the smallest plan of `choice` needs, 10^6 bytes.
+
+    Returns:
+        Another choice, or None if there is none.
+    """
+    if choice.backend != "cpu" or wish.backend is not None:
+        return None
+    reason = (
+        "It trains on the processor in the general way, because the quicker way needs "
+        f"{format_gigabytes(least_mb)} of memory."
+    )
+    return BackendChoice("autograd", "cpu", hardware.precision, reason)
 
 
 def _best_device(hardware: Hardware, wish: BackendWish) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import psutil
 
 from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import DEFAULT_SHAPE, MODULES
 from floe.errors import TrainingError
-from floe.records import Precision, TrainPlan
+from floe.records import BackendKind, Precision, TrainPlan
 from floe.resources import IMPORT_ROOT
 from floe.training.data.tokenisation import Encoder, read_rows
 from floe.training.planning.cost import Workload, memory_work, time_work
@@ -45,6 +46,8 @@ class CalibrationRun:
     epochs: int = 1
     rows: int = 12
     sentences: int = 10
+    backend: BackendKind = "cpu"
+    blocks: bool = False
 
     def plan(self, threads: int) -> TrainPlan:
         """Return the plan as the trainer reads it."""
@@ -64,6 +67,8 @@ class CalibrationRun:
             0.0,
             0.0,
             "a trial",
+            backend=self.backend,
+            blocks=self.blocks,
         )
 
     @property
@@ -74,6 +79,8 @@ class CalibrationRun:
             f"{self.batch_tokens} tokens a batch, rows up to {self.sequence_length}, "
             f"{'checkpointing, ' if self.checkpointing else ''}{self.precision}, "
             f"{self.epochs} x {self.rows} rows of {self.sentences} sentences"
+            f"{', autograd' if self.backend == 'autograd' else ''}"
+            f"{', weights in blocks' if self.blocks else ''}"
         )
 
 
@@ -112,11 +119,30 @@ CHECK_RUNS: Final = (
 """Runs that the fitted model is checked on."""
 
 
-def measure_run(base: Path, run: CalibrationRun, threads: int) -> tuple[float, float, Workload]:
-    """Run the trainer once.
+AUTOGRAD_CHECK_RUNS: Final = (
+    CalibrationRun(backend="autograd", epochs=2, rows=6, batch_tokens=256),
+    CalibrationRun(backend="autograd", blocks=True, checkpointing=True, rows=6),
+    CalibrationRun(backend="autograd", layers=10, rank=16, batch_tokens=1024, rows=8),
+)
+"""Runs that the autograd back end's constants are checked on."""
 
-    Returns:
-        Seconds from its start to its end, its peak memory in 10^6 bytes, and what it learnt from.
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """What a run of the trainer took.
+
+    `seconds` from its start to its end, `cpu_seconds` of all its threads, `peak_mb` (10^6 bytes)
+    at most, and the `workload` that it learnt from.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    workload: Workload
+
+
+def measure_run(base: Path, run: CalibrationRun, threads: int) -> MeasuredRun:
+    """Run the trainer once.
 
     Raises:
         TrainingError: it did not finish.
@@ -125,7 +151,7 @@ def measure_run(base: Path, run: CalibrationRun, threads: int) -> tuple[float, f
         folder = RunFolder(Path(name))
         folder.rows.write_text("".join(_make_rows(run)), encoding="utf-8")
         folder.request(base.resolve(), run.plan(threads), 0, None, 1e6)
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), children_cpu_seconds()
         subprocess.run(
             [sys.executable, "-m", "floe.training.worker", "--folder", name],
             cwd=IMPORT_ROOT,
@@ -134,11 +160,18 @@ def measure_run(base: Path, run: CalibrationRun, threads: int) -> tuple[float, f
             timeout=_PATIENCE_SECONDS,
             check=False,
         )
-        took = time.perf_counter() - began
+        took, cpu = time.perf_counter() - began, children_cpu_seconds() - cpu_began
         result = folder.result() or {"status": "failed", "sentence": "The trainer ended early."}
         if result["status"] != "complete":
             raise TrainingError(f"A trial run failed: {result['sentence']}")
-        return took, float(result["peak_rss_mb"]), _count_workload(base, folder, run)
+        workload = _count_workload(base, folder, run)
+        return MeasuredRun(took, cpu, float(result["peak_rss_mb"]), workload)
+
+
+def children_cpu_seconds() -> float:
+    """Return the CPU time of all processes that were started here and have ended."""
+    times = psutil.Process().cpu_times()
+    return float(times.children_user + times.children_system)
 
 
 def _make_rows(run: CalibrationRun) -> list[str]:
@@ -181,12 +214,12 @@ def calibrate_hardware(device: Hardware, base: Path, architecture: Architecture)
     time_rows, memory_rows, times, peaks = [], [], [], []
     for place, run in enumerate(CALIBRATION_RUNS, 1):
         print(f"trial {place} of {len(CALIBRATION_RUNS)}: {run.name}", file=sys.stderr)
-        took, peak, workload = measure_run(base, run, device.cores)
+        found = measure_run(base, run, device.cores)
         plan = run.plan(device.cores)
-        time_rows.append(time_work(device, architecture, plan, workload))
-        memory_rows.append(memory_work(architecture, plan, workload))
-        times.append(took)
-        peaks.append(peak)
+        time_rows.append(time_work(device, architecture, plan, found.workload))
+        memory_rows.append(memory_work(architecture, plan, found.workload))
+        times.append(found.seconds)
+        peaks.append(found.peak_mb)
     return replace(
         device,
         time_factors=fit_constants(time_rows, times),

@@ -20,6 +20,7 @@ from floe.training.planning.backend_choice import (
     BackendChoice,
     BackendWish,
     choose_backend,
+    frugal_choice,
 )
 from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
 from floe.training.planning.hardware import (
@@ -103,6 +104,10 @@ def choose_plan(
     else:
         limits = Limits(allowed, deadline_s, free)
     priced = list(_price_plans(device, architecture, workload, max_rank, choice))
+    if not _fitting(priced, limits):
+        frugal = frugal_choice(device, choice, wish, _least_memory(priced))
+        if frugal is not None:
+            priced = list(_price_plans(device, architecture, workload, max_rank, frugal))
     return _pick_plan(priced, limits, device, architecture.layers)
 
 
@@ -112,7 +117,8 @@ def smaller_plan(
     """Choose a plan in place of one that outgrew the limit, allowing for its excess.
 
     Returns:
-        A plan that is predicted to need a good deal less, or None if there is none.
+        A plan that is predicted to need a good deal less, by the other back end if this one has
+        none, or None if there is none at all.
     """
     choice = BackendChoice(failed.backend, failed.device, failed.precision, failed.backend_reason)
     excess = max(1.0, limit_mb / failed.peak_mb) * _SAFETY_FACTOR
@@ -123,8 +129,18 @@ def smaller_plan(
         )
         if plan.peak_mb < 0.85 * failed.peak_mb
     ]
+    limits = Limits(limit_mb / excess, failed.seconds * 1.5)
+    if not _fitting(priced, limits):
+        # What autograd needs says nothing of by how much the other back end was mistaken.
+        limits = Limits(limit_mb, failed.seconds * 1.5)
+        frugal = frugal_choice(device, choice, ANY_BACKEND, failed.peak_mb * _SAFETY_FACTOR)
+        workload = Workload.of_tokens(failed.rows_tokens)
+        priced = (
+            list(_price_plans(device, architecture, workload, failed.rank, frugal))
+            if frugal
+            else []
+        )
     try:
-        limits = Limits(limit_mb / excess, failed.seconds * 1.5)
         return _pick_plan(priced, limits, device, architecture.layers)
     except TrainingError:
         return None
@@ -218,11 +234,10 @@ def _pick_plan(
     priced: Sequence[tuple[float, TrainPlan]], limits: Limits, device: Hardware, layers: int
 ) -> TrainPlan:
     """Pick the plan that learns the most; `layers`: how many the base has, for the reason."""
-    fitting = [(q, plan) for q, plan in priced if plan.peak_mb * _SAFETY_FACTOR <= limits.memory_mb]
+    fitting = _fitting(priced, limits)
     if not fitting:
-        least = min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
         raise TrainingError(
-            f"Training needs at least {format_gigabytes(least)} of memory, and "
+            f"Training needs at least {format_gigabytes(_least_memory(priced))} of memory, and "
             f"{format_gigabytes(limits.memory_mb)} may be used. Close other programs, "
             "allow more, or choose a smaller model."
         )
@@ -232,6 +247,17 @@ def _pick_plan(
     else:
         _, plan = min(fitting, key=lambda pair: pair[1].seconds)
     return replace(plan, reason=_explain(plan, limits, device, layers, in_time=bool(in_time)))
+
+
+def _fitting(
+    priced: Sequence[tuple[float, TrainPlan]], limits: Limits
+) -> list[tuple[float, TrainPlan]]:
+    return [(q, plan) for q, plan in priced if plan.peak_mb * _SAFETY_FACTOR <= limits.memory_mb]
+
+
+def _least_memory(priced: Sequence[tuple[float, TrainPlan]]) -> float:
+    """Return what has to be free for the smallest plan, 10^6 bytes."""
+    return min((plan.peak_mb for _, plan in priced), default=0.0) * _SAFETY_FACTOR
 
 
 def _explain(
