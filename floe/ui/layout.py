@@ -44,6 +44,8 @@ class Parts:
     auto: gr.HTML
     mode: gr.Radio
     advanced: gr.HTML
+    attach: gr.HTML
+    context: gr.HTML
     prompt: gr.Textbox
     send: gr.Button
     stop: gr.Button
@@ -136,6 +138,7 @@ def lay_out(
                     )
                     advanced = js_component("advanced", "set", "reset")
                 with gr.Row(elem_id="composer"):
+                    attach = js_component("attach", "read", "drop")
                     prompt = gr.Textbox(
                         elem_id="prompt",
                         label="Message",
@@ -146,6 +149,7 @@ def lay_out(
                         max_lines=8,
                         autofocus=True,
                     )
+                    context = js_component("context")
                     send = gr.Button("Send", variant="primary", elem_id="send", min_width=0)
                     stop = gr.Button(
                         "Stop", variant="stop", elem_id="stop", min_width=0, visible=False
@@ -170,6 +174,8 @@ def lay_out(
         auto,
         mode,
         advanced,
+        attach,
+        context,
         prompt,
         send,
         stop,

@@ -77,6 +77,10 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
         },
     ),
     "live": DrawnPart(Frame),
+    "attach": DrawnPart(
+        values.WaitingFilesValue, {"read": events.FileAsked, "drop": events.ItemAsked}
+    ),
+    "context": DrawnPart(values.ContextValue),
     "auto": DrawnPart(values.AutoWeightValue, {"set": events.SwitchAsked}),
     "advanced": DrawnPart(values.AdvancedValue, {"set": events.SamplingAsked, "reset": None}),
     "panelHead": DrawnPart(),

@@ -161,6 +161,7 @@ interface ThreadRow {
   id: number;
   role: string;
   blocks: string[];
+  attachments: AttachmentValue[];
   siblings: number[];
   live: boolean;
   unfinished: boolean;
@@ -172,6 +173,14 @@ interface ThreadRow {
   route: string;
   reason: string;
   summary: string;
+}
+
+/** A file in a message: characters `start` to `end`; `note`: its size, and where it is read. */
+interface AttachmentValue {
+  name: string;
+  start: number;
+  end: number;
+  note: string;
 }
 
 /** What was decided about a question; `spans`: start, end and kind of what decided it. */
@@ -201,6 +210,35 @@ interface Frame {
   generation: number;
   row: ThreadRow;
   figures: FigureValue[];
+  context: ContextValue;
+}
+
+/** How much of what the model reads at once the chat takes; `used` None: nobody has counted. */
+interface ContextValue {
+  used: number | null;
+  size: number;
+  cut: boolean;
+  sentence: string;
+}
+
+/** A file that the person picked; `data` are its bytes in base64. */
+interface FileAsked {
+  name: string;
+  data: string;
+}
+
+/** The files that go with the next message; `problem`: why the last one does not. */
+interface WaitingFilesValue {
+  serial: number;
+  files: WaitingFileValue[];
+  problem: string;
+}
+
+/** A file that waits to be sent. */
+interface WaitingFileValue {
+  id: number;
+  name: string;
+  note: string;
 }
 
 /** Whether the weight is set automatically, and why it stands where it does. */
@@ -418,12 +456,6 @@ interface ItemSwitchAsked {
 interface RowAsked {
   message: number;
   out: boolean;
-}
-
-/** A file that the person picked; `data` are its bytes in base64. */
-interface FileAsked {
-  name: string;
-  data: string;
 }
 
 /** The chats of a made-up person. */
@@ -704,6 +736,19 @@ interface DrawnParts {
   >;
   live: Part<
     Frame,
+    Nothing,
+    Nothing
+  >;
+  attach: Part<
+    WaitingFilesValue,
+    {
+      read: FileAsked;
+      drop: ItemAsked;
+    },
+    Nothing
+  >;
+  context: Part<
+    ContextValue,
     Nothing,
     Nothing
   >;

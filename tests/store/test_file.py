@@ -60,6 +60,7 @@ def test_migrations_are_applied_once_and_reopening_changes_nothing(path: Path) -
         ("floe", "0006_imports"),
         ("floe", "0007_memory"),
         ("floe", "0008_conversation_list"),
+        ("floe", "0010_composer"),
     ]
 
 
@@ -160,7 +161,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
 def test_a_database_of_a_newer_floe_is_left_alone(path: Path) -> None:
     with Store(path) as store:
         chat(store, "from the future")
-    change(path, "INSERT INTO _sqlite_migrations VALUES (9, 'floe', '0999_later', '2099')")
+    change(path, "INSERT INTO _sqlite_migrations VALUES (99, 'floe', '0999_later', '2099')")
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"newer version of Floe\. Update Floe"):
         Store(path)

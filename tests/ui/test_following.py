@@ -24,6 +24,9 @@ PARTS = (
     "thread",
     "live",
     "notice",
+    "attach",
+    "context",
+    "advanced",
     "send",
     "stop",
     "undo",
@@ -45,6 +48,8 @@ class Room:
         turns = {question.conversation_id: self.turn}
         assistant: Any = SimpleNamespace(
             store=self.store,
+            model=SimpleNamespace(context_size=4096),
+            fit_files=lambda _files: [],
             ahead_of=lambda _turn: self.ahead,
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
         )
