@@ -183,6 +183,19 @@ class AnswerStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in a message: characters `start` to `end` of its content, heading included.
+
+    `left_out`: characters of the file after those, for which the model had no room.
+    """
+
+    name: str
+    start: int
+    end: int
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A row of the conversation list. Times are seconds since the epoch (UTC).
 
@@ -217,8 +230,8 @@ class Message:
     of creation, this one included. `rating`: -1 disliked, 1 liked. `edited_from`: the answer
     that the person rewrote into this one. `private`: kinds found in the text; None: nobody
     has looked. `learn`: False: the file that it was imported from says that it is never to be
-    learnt. Ids below 0 are those of a conversation that a program brought along and that is not
-    kept.
+    learnt. `attachments` stand at the end of the content, after the person's own words. Ids below
+    0 are those of a conversation that a program brought along and that is not kept.
     """
 
     id: int
@@ -236,6 +249,12 @@ class Message:
     private: tuple[str, ...] | None = None
     siblings: tuple[int, ...] = field(default=())
     learn: bool = True
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The content without what was attached."""
+        return self.content[: self.attachments[0].start] if self.attachments else self.content
 
     @property
     def stored(self) -> bool:

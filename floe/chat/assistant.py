@@ -22,6 +22,7 @@ from floe.adapters.registry import Adapters
 from floe.chat import rescue
 from floe.chat.answer_decoder import AnswerDecoder, weight_with_memory
 from floe.chat.answer_writer import AnswerWriter
+from floe.chat.attachments import AttachedFile, reword
 from floe.chat.privacy_lessons import PrivacyLessons
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.chat.turn_prompts import TurnPrompts
@@ -45,6 +46,7 @@ from floe.privacy.sent import SentLog
 from floe.records import (
     UNFINISHED,
     AnswerStats,
+    Attachment,
     ChatMessage,
     Message,
     PromptKind,
@@ -193,27 +195,46 @@ class Assistant:
         """True if any answer is being written."""
         return any(turn.writing for turn in list(self._turns.values()))
 
-    def ask(self, conversation_id: int | None, text: str, options: TurnOptions) -> Turn:
+    def ask(
+        self,
+        conversation_id: int | None,
+        text: str,
+        options: TurnOptions,
+        files: Sequence[AttachedFile] = (),
+    ) -> Turn:
         """Add the user's message to the end of a conversation (None: a new one) and answer it.
+
+        `files` become part of the message, as far as the model has room for them.
 
         Raises:
             PromptError: the message is empty, or an answer is still being written here.
             StoreError: the question cannot be kept; nothing has been asked.
         """
+        if files and not text.strip():
+            raise PromptError("Type what you want to know about the file, then send both.")
         self._check(text, conversation_id)
-        return self._start(self._add_question(conversation_id, text.strip()), options)
+        with self._model_lock:
+            content, attachments = self._prompts.attach(text.strip(), files)
+        return self._start(self._add_question(conversation_id, content, attachments), options)
 
-    def _add_question(self, conversation_id: int | None, text: str) -> Message:
+    def _add_question(
+        self, conversation_id: int | None, text: str, attachments: Sequence[Attachment] = ()
+    ) -> Message:
         """Keep the user's message at the end of a conversation."""
         if conversation_id is None:
-            return self.store.add_message(None, None, "user", text)
+            return self.store.add_message(None, None, "user", text, attachments=attachments)
         leaf = self.store.conversation(conversation_id).leaf_id
         if leaf is not None:
             last = self.store.message(leaf)
             if last.role == "user" and last.content == text:
                 # This question is asked again: the disk kept it and then refused its answer.
                 return last
-        return self.store.add_message(conversation_id, leaf, "user", text)
+        return self.store.add_message(conversation_id, leaf, "user", text, attachments=attachments)
+
+    def fit_files(self, files: Sequence[AttachedFile]) -> Sequence[Attachment]:
+        """Cut files as for a message of hardly any words."""
+        with self._model_lock:
+            return self._prompts.attach("?", files)[1]
 
     def edit(self, message_id: int, text: str, options: TurnOptions) -> Turn:
         """Ask again in other words: a sibling of the user's message, answered; both stay.
@@ -223,7 +244,10 @@ class Assistant:
         """
         old = self.store.message(message_id)
         self._check(text, old.conversation_id)
-        question = self.store.add_message(old.conversation_id, old.parent_id, "user", text.strip())
+        content, attachments = reword(old, text.strip())
+        question = self.store.add_message(
+            old.conversation_id, old.parent_id, "user", content, attachments=attachments
+        )
         return self._start(question, options)
 
     def regenerate(self, message_id: int, options: TurnOptions) -> Turn:

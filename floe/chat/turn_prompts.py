@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from floe.chat.attachments import AttachedFile, attach_files
 from floe.chat.turn import TurnOptions
 from floe.errors import PromptError
 from floe.llama.prompt import Prompt, PromptBuilder
@@ -11,7 +12,7 @@ from floe.memory.memory import Memory
 from floe.memory.passages import MemoryPassage
 from floe.memory.prompt_text import fitting_passages, question_with_memory
 from floe.privacy import choices
-from floe.records import ChatMessage, Message
+from floe.records import Attachment, ChatMessage, Message
 from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices
 
@@ -50,6 +51,24 @@ class TurnPrompts:
                 'Ask for the rest in a new message, such as "Go on from there".'
             ) from None
 
+    def attach(self, words: str, files: Sequence[AttachedFile]) -> tuple[str, Sequence[Attachment]]:
+        """Put files after a person's words, cut so that the next questions about them fit, too.
+
+        Raises:
+            PromptError: the words alone do not fit.
+        """
+        if not files:
+            return words, ()
+        size = self._model.context_size
+        told = self.system_message(self.system_prompt)
+        used = len(self.builder.build([told, ChatMessage("user", words)]).tokens)
+        room = min(size * 5 // 8, size - size // 4 - used)
+        return attach_files(words, files, room, self.count)
+
+    def count(self, text: str) -> int:
+        """Count the tokens of a text."""
+        return len(self._model.tokenize(text.encode()))
+
     def system_message(self, told: str, *, personal: bool = True) -> ChatMessage:
         """Build the system prompt, and what the cloud is not told: who it talks to."""
         if not personal:
@@ -82,7 +101,7 @@ class TurnPrompts:
         fitting = fitting_passages(
             found,
             size - size // 4 - len(prompt.tokens),
-            lambda text: len(self._model.tokenize(text.encode())),
+            self.count,
         )
         if not fitting:
             return prompt, ()

@@ -5,6 +5,7 @@ of its own with little memory and little time, because a file from elsewhere may
 both; it prints the text, so that no copy of it lies anywhere but in the database.
 
     python -m floe.memory.files FILE.pdf
+    python -m floe.memory.files - < FILE.pdf
 """
 
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +37,8 @@ _PDF_SECONDS: Final = 60
 _PDF_MEMORY: Final = 1_500_000_000
 """Bytes of address space."""
 _REFUSED: Final = 3
+_PDF_HEAD: Final = 1024
+"""Bytes in which a PDF's mark stands, as readers of PDF have it."""
 _LONGEST_NAME: Final = 80
 
 
@@ -123,6 +127,10 @@ def _read_plain(path: Path, name: str) -> str:
             data = file.read(MAX_TEXT_BYTES)
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror}.") from error
+    return _decode(data, name)
+
+
+def _decode(data: bytes, name: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     if b"\0" in data:
@@ -130,13 +138,38 @@ def _read_plain(path: Path, name: str) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def _read_pdf(path: Path, name: str) -> str:
+def read_bytes(name: str, data: bytes) -> str:
+    """Return what a file says whose bytes somebody hands over, at most `MAX_CHARACTERS` of it.
+
+    Args:
+        name: what it is called, for sentences alone: nothing is opened by it.
+        data: all of it; a PDF is told by its beginning, anything else must be text.
+
+    Raises:
+        DataError: it is too large, damaged, or has no text.
+    """
+    pdf = data[:_PDF_HEAD].lstrip().startswith(b"%PDF-")
+    most = MAX_PDF_BYTES if pdf else MAX_TEXT_BYTES
+    if len(data) > most:
+        raise DataError(
+            f"{name} has {format_bytes(len(data))}; at most {format_bytes(most)} are read of "
+            f"{'a PDF' if pdf else 'a text'}. Attach a part of it."
+        )
+    text = _read_pdf(None, name, data) if pdf else _decode(data, name)
+    if not text.strip():
+        said = "It may be a scan: pictures of pages." if pdf else "It is empty."
+        raise DataError(f"{name} has no text. {said}")
+    return clean(text)[:MAX_CHARACTERS]
+
+
+def _read_pdf(path: Path | None, name: str, data: bytes | None = None) -> str:
+    """Read the file at `path`, or `data`, in a process of its own."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "floe.memory.files", str(path)],
+            [sys.executable, "-m", "floe.memory.files", "-" if path is None else str(path)],
             env=child_environment(),
             cwd=IMPORT_ROOT,
-            stdin=subprocess.DEVNULL,
+            input=data or b"",
             capture_output=True,
             timeout=_PDF_SECONDS,
             check=False,
@@ -150,13 +183,16 @@ def _read_pdf(path: Path, name: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def print_pdf_text(path: Path) -> int:
-    """Print the text of a PDF; the limits hold for this process from here on."""
+def print_pdf_text(path: Path | None) -> int:
+    """Print the text of a PDF; the limits hold for this process from here on.
+
+    `path` None: the PDF is piped in.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (_PDF_MEMORY, _PDF_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (_PDF_SECONDS, _PDF_SECONDS))
     from pypdf import PdfReader  # noqa: PLC0415 (in this process alone)
 
-    reader = PdfReader(path)
+    reader = PdfReader(path or BytesIO(sys.stdin.buffer.read()))
     if reader.is_encrypted and not reader.decrypt(""):
         return _REFUSED
     left = MAX_CHARACTERS
@@ -174,4 +210,4 @@ def _shown(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(print_pdf_text(Path(sys.argv[1])))
+    sys.exit(print_pdf_text(None if sys.argv[1] == "-" else Path(sys.argv[1])))

@@ -33,7 +33,9 @@ _MOST_OF_A_MESSAGE: Final = 40
 """Passages of one message; more is a pasted document."""
 
 _UNREAD: Final = """
-    SELECT m.id, m.content, m.created_at, m.role, p.content
+    SELECT m.id, substr(m.content, 1, coalesce(
+               (SELECT min(start) FROM attachments a WHERE a.message_id = m.id), length(m.content)
+           )), m.created_at, m.role, p.content
     FROM messages m
     LEFT JOIN messages p ON p.id = m.parent_id AND p.role = 'assistant'
     LEFT JOIN memory_sources s ON s.message_id = m.id

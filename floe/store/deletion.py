@@ -30,6 +30,7 @@ _BELOW: Final = """
 _OF_MESSAGES: Final = {
     "messages": "id IN (SELECT id FROM doomed)",
     "tokens": "message_id IN (SELECT id FROM doomed)",
+    "attachments": "message_id IN (SELECT id FROM doomed)",
     "memory_sources": "message_id IN (SELECT id FROM doomed)",
     "memory_passages": (
         "source_id IN (SELECT s.id FROM memory_sources s JOIN doomed ON s.message_id = doomed.id)"
@@ -44,9 +45,10 @@ _OF_MESSAGES: Final = {
 _OF_CHATS: Final = {
     "conversations": "id IN (SELECT id FROM doomed_chats)",
     "pseudonyms": "conversation_id IN (SELECT id FROM doomed_chats)",
+    "chat_settings": "conversation_id IN (SELECT id FROM doomed_chats)",
 }
 
-_ORDER: Final = ("conversations", *_OF_MESSAGES, "pseudonyms")
+_ORDER: Final = ("conversations", *_OF_MESSAGES, "pseudonyms", "chat_settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ def _insert(db: Database, table: str, deleted: DeletedRows) -> None:
     if table == "memory_uses":
         rows = [row for row in rows if _uses_what_is_there(db, dict(zip(names, row, strict=True)))]
     places = ", ".join("?" * len(names))
-    db.conn.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})", rows)  # noqa: S608
+    columns = ", ".join(f'"{name}"' for name in names)
+    db.conn.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", rows)  # noqa: S608
     index = {
         "conversations": ("title_search", "title"),
         "messages": ("message_search", "content"),

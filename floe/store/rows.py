@@ -3,12 +3,20 @@
 import json
 from typing import Any
 
-from floe.records import Alternative, AnswerStats, Conversation, Message, Route, TokenStep
+from floe.records import (
+    Alternative,
+    AnswerStats,
+    Attachment,
+    Conversation,
+    Message,
+    Route,
+    TokenStep,
+)
 
 
 def message_of(row: tuple[Any, ...]) -> Message:
     """Read a row of the store's message query."""
-    route, stats, notices, rating, edited_from, private, learn, siblings = row[7:]
+    route, stats, notices, rating, edited_from, private, learn, files, siblings = row[7:]
     if route is not None:
         kind, reason, spans, *unsure = json.loads(route)
         found = tuple((start, end, name) for start, end, name in spans)
@@ -17,7 +25,8 @@ def message_of(row: tuple[Any, ...]) -> Message:
         stats = AnswerStats(**json.loads(stats))
     looked = tuple(json.loads(private)) if private is not None else None
     values = [*row[:7], route, stats, tuple(json.loads(notices)), rating, edited_from, looked]
-    values += [tuple(json.loads(siblings)), bool(learn)]
+    attached = tuple(Attachment(*each) for each in json.loads(files))
+    values += [tuple(json.loads(siblings)), bool(learn), attached]
     return Message(*values)
 
 

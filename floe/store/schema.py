@@ -349,6 +349,32 @@ def _folders(db: Database) -> None:
     db.execute("ALTER TABLE conversations ADD COLUMN folder TEXT NOT NULL DEFAULT ''")
 
 
+@MIGRATIONS(name="0010_composer")
+def _composer(db: Database) -> None:
+    """Keep which files stand in a message, and what was set for one conversation alone.
+
+    - `attachments`: the file's text is part of the message's content, from character `start` to
+      `end`; `left_out`: characters of the file after those.
+    - `chat_settings.system_prompt`: NULL: as in general; `sampling`: chosen settings, JSON by name.
+    """
+    db.executescript("""
+        CREATE TABLE attachments (
+            message_id INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            start INTEGER NOT NULL,
+            "end" INTEGER NOT NULL,
+            left_out INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (message_id, position)
+        ) STRICT;
+        CREATE TABLE chat_settings (
+            conversation_id INTEGER PRIMARY KEY REFERENCES conversations(id) ON DELETE CASCADE,
+            system_prompt TEXT,
+            sampling TEXT NOT NULL DEFAULT '{}'
+        ) STRICT;
+    """)
+
+
 def connect(path: Path) -> Database:
     """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(

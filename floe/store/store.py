@@ -13,7 +13,16 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from floe.errors import StoreError
-from floe.records import AnswerStats, Conversation, Message, Role, Route, Status, TokenStep
+from floe.records import (
+    AnswerStats,
+    Attachment,
+    Conversation,
+    Message,
+    Role,
+    Route,
+    Status,
+    TokenStep,
+)
 from floe.store import schema
 from floe.store.connection import DatabaseFile
 from floe.store.rows import conversation_of, message_of, route_json, token_row, token_step_of
@@ -34,6 +43,8 @@ _CONVERSATION = (
 _MESSAGES = """
     SELECT m.id, m.conversation_id, m.parent_id, m.role, m.content, m.created_at, m.status,
            m.route, m.stats, m.notices, m.rating, m.edited_from, m.private, m.learn,
+           (SELECT json_group_array(json_array(name, start, "end", left_out)) FROM (
+                SELECT * FROM attachments a WHERE a.message_id = m.id ORDER BY a.position)),
            (SELECT json_group_array(id) FROM (
                 SELECT s.id FROM messages s
                 WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
@@ -226,6 +237,7 @@ class Store(DatabaseFile):
         *,
         status: Status = "complete",
         route: Route | None = None,
+        attachments: Sequence[Attachment] = (),
     ) -> Message:
         """Add a child of `parent_id` (None: a first message), which comes into view.
 
@@ -254,6 +266,13 @@ class Store(DatabaseFile):
             if role == "user" and not title:
                 _set_title(db, conversation_id, title_of(content))
             assert message_id is not None
+            db.conn.executemany(
+                "INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (message_id, place, clean(each.name), each.start, each.end, each.left_out)
+                    for place, each in enumerate(attachments)
+                ],
+            )
             _index(db, message_id)
             return message_of(db.execute(_MESSAGE, [message_id]).fetchone())
 

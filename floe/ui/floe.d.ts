@@ -163,6 +163,16 @@ interface Floe extends DrawnByName {
   // chat/figures.js
   showFigures(figures: FigureValue[] | null): void;
 
+  // chat/attach.js
+  /** Bytes of a file; more is refused before it is read. */
+  mostAttached: number;
+  readFile(file: File): Promise<string>;
+  attachmentChips(
+    attachments: AttachmentValue[],
+    fetchText: () => Promise<string | undefined>,
+  ): HTMLElement;
+  showContext?(value: ContextValue): void;
+
   // chat/advanced.js
   /** Name, label, least, most, step, and a line of explanation. */
   samplingFields: [SamplingNumber, string, number, number, number, string][];

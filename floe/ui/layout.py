@@ -48,6 +48,8 @@ class Parts:
     auto: gr.HTML
     mode: gr.Radio
     advanced: gr.HTML
+    attach: gr.HTML
+    context: gr.HTML
     prompt: gr.Textbox
     compare: gr.HTML
     drafts: gr.HTML
@@ -150,6 +152,7 @@ def lay_out(
                     )
                     advanced = js_component("advanced", "set", "reset")
                 with gr.Row(elem_id="composer"):
+                    attach = js_component("attach", "read", "drop")
                     prompt = gr.Textbox(
                         elem_id="prompt",
                         label="Message",
@@ -161,6 +164,7 @@ def lay_out(
                         autofocus=True,
                     )
                     compare = js_component("compare", "ask")
+                    context = js_component("context")
                     send = gr.Button("Send", variant="primary", elem_id="send", min_width=0)
                     stop = gr.Button(
                         "Stop", variant="stop", elem_id="stop", min_width=0, visible=False
@@ -188,6 +192,8 @@ def lay_out(
         auto,
         mode,
         advanced,
+        attach,
+        context,
         prompt,
         compare,
         drafts,

@@ -115,6 +115,8 @@ def _shown(parts: Parts) -> list[Any]:
         parts.live,
         parts.comparison,
         parts.notice,
+        parts.attach,
+        parts.context,
         parts.send,
         parts.stop,
     ]
@@ -168,6 +170,8 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
     parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
     parts.thread.branch(actions.branch, session, shown, **_SILENT)
+    parts.attach.read(actions.attach.read, session, parts.attach, **_EACH)
+    parts.attach.drop(actions.attach.drop, session, parts.attach, **_EACH)
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}

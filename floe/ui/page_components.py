@@ -83,6 +83,10 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "comparison": DrawnPart(ComparisonValue, {"choose": events.ItemAsked, "close": None}),
     "drafts": DrawnPart(events={"keep": events.DraftAsked}),
     "compare": DrawnPart(events={"ask": events.ComparedAsked}),
+    "attach": DrawnPart(
+        values.WaitingFilesValue, {"read": events.FileAsked, "drop": events.ItemAsked}
+    ),
+    "context": DrawnPart(values.ContextValue),
     "auto": DrawnPart(values.AutoWeightValue, {"set": events.SwitchAsked}),
     "advanced": DrawnPart(values.AdvancedValue, {"set": events.SamplingAsked, "reset": None}),
     "panelHead": DrawnPart(),

@@ -38,6 +38,43 @@ class ChipValue(TypedDict):
     unsure: bool
 
 
+class AttachmentValue(TypedDict):
+    """A file in a message: characters `start` to `end`; `note`: its size, and where it is read."""
+
+    name: str
+    start: int
+    end: int
+    note: str
+
+
+class WaitingFileValue(TypedDict):
+    """A file that waits to be sent."""
+
+    id: int
+    name: str
+    note: str
+
+
+class WaitingFilesValue(TypedDict):
+    """The files that go with the next message; `problem`: why the last one does not.
+
+    `serial` counts what has been handled, so that the page reads one file after the other.
+    """
+
+    serial: int
+    files: list[WaitingFileValue]
+    problem: str
+
+
+class ContextValue(TypedDict):
+    """How much of what the model reads at once the chat takes; `used` None: nobody has counted."""
+
+    used: int | None
+    size: int
+    cut: bool
+    sentence: str
+
+
 AlternativeValue: TypeAlias = tuple[str, float | None, float | None, float | None]
 """(text, p_local, p_cloud, p_fused)."""
 TokenValue: TypeAlias = tuple[

@@ -86,7 +86,7 @@ interface UndoValue {
   sentence: string;
 }
 
-/** How the cloud is doing. */
+/** State of the cloud. */
 interface CloudValue {
   sentence: string;
   usable: boolean;
@@ -125,7 +125,7 @@ interface AboutValue {
   general: ConsentValue;
 }
 
-/** What chats may be used for in general; None: not answered yet. */
+/** Uses that are allowed for chats in general; None: not answered yet. */
 interface ConsentValue {
   train: boolean | null;
   federate: boolean | null;
@@ -168,6 +168,7 @@ interface ThreadRow {
   id: number;
   role: string;
   blocks: string[];
+  attachments: AttachmentValue[];
   siblings: number[];
   live: boolean;
   unfinished: boolean;
@@ -181,7 +182,15 @@ interface ThreadRow {
   summary: string;
 }
 
-/** What was decided about a question; `spans`: start, end and kind of what decided it. */
+/** A file in a message: characters `start` to `end`; `note`: its size, and where it is read. */
+interface AttachmentValue {
+  name: string;
+  start: number;
+  end: number;
+  note: string;
+}
+
+/** Decision about a question; `spans`: start, end and kind of what decided it. */
 interface ChipValue {
   kept: boolean;
   reason: string;
@@ -208,6 +217,15 @@ interface Frame {
   generation: number;
   row: ThreadRow;
   figures: FigureValue[];
+  context: ContextValue;
+}
+
+/** How much of what the model reads at once the chat takes; `used` None: nobody has counted. */
+interface ContextValue {
+  used: number | null;
+  size: number;
+  cut: boolean;
+  sentence: string;
 }
 
 /** All answers to a question; `waiting` are headings of those that have not been begun. */
@@ -242,6 +260,26 @@ interface ComparedAsked {
   text: string;
 }
 
+/** A file that the person picked; `data` are its bytes in base64. */
+interface FileAsked {
+  name: string;
+  data: string;
+}
+
+/** The files that go with the next message; `problem`: why the last one does not. */
+interface WaitingFilesValue {
+  serial: number;
+  files: WaitingFileValue[];
+  problem: string;
+}
+
+/** A file that waits to be sent. */
+interface WaitingFileValue {
+  id: number;
+  name: string;
+  note: string;
+}
+
 /** Whether the weight is set automatically, and why it stands where it does. */
 interface AutoWeightValue {
   on: boolean;
@@ -269,7 +307,7 @@ interface AdvancedValue {
   reason: string;
 }
 
-/** What is known of an endpoint; `link` is the page where a key is got, or empty. */
+/** Facts on a known endpoint; `link` is the page where a key is got, or empty. */
 interface HintValue {
   note: string;
   link: string;
@@ -511,12 +549,6 @@ interface RowAsked {
   out: boolean;
 }
 
-/** A file that the person picked; `data` are its bytes in base64. */
-interface FileAsked {
-  name: string;
-  data: string;
-}
-
 /** The chats of a made-up person. */
 interface ExampleAsked {
   name: string;
@@ -534,7 +566,7 @@ interface LearningAnswerValue {
   rewritten: boolean;
 }
 
-/** What is learnt from; `examples` are names of made-up persons. */
+/** Chats that are learnt from; `examples` are names of made-up persons. */
 interface LearningValue {
   consent: boolean | null;
   sentence: string;
@@ -697,7 +729,7 @@ interface RoundsValue {
   rounds: string[][];
 }
 
-/** Where a device stands on the map of a round; `group` is the number of its cluster. */
+/** Position of a device on the map of a round; `group` is the number of its cluster. */
 interface PositionValue {
   x: number;
   y: number;
@@ -831,6 +863,19 @@ interface DrawnParts {
     {
       ask: ComparedAsked;
     },
+    Nothing
+  >;
+  attach: Part<
+    WaitingFilesValue,
+    {
+      read: FileAsked;
+      drop: ItemAsked;
+    },
+    Nothing
+  >;
+  context: Part<
+    ContextValue,
+    Nothing,
     Nothing
   >;
   auto: Part<

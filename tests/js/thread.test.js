@@ -14,6 +14,7 @@ const row = (id, changes = {}) => ({
   id,
   role: id % 2 ? "user" : "assistant",
   blocks: [`<p>message ${id}</p>`],
+  attachments: [],
   siblings: [id],
   live: false,
   unfinished: false,

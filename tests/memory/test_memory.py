@@ -12,6 +12,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 from floe.data_folder.encryption_switch import turn_on
 from floe.errors import DataError
 from floe.memory import files
+from floe.memory.files import read_bytes
 from floe.memory.memory import Memory
 from floe.memory.passages import PASSAGE_CHARACTERS, own_statements, split_passages
 from floe.memory.prompt_text import fitting_passages, question_with_memory
@@ -291,6 +292,19 @@ def test_files_that_cannot_be_read_say_why_and_stop_nothing(
     for folder, sentence in (("gone", "whole path"), (str(tmp_path / "gone"), "no folder")):
         with pytest.raises(DataError, match=sentence):
             memory.set_folder(folder)
+
+
+def test_a_file_that_is_handed_over_is_told_by_its_bytes(tmp_path: Path) -> None:
+    made = pdf(tmp_path / "a.pdf", "My dentist is Dr. Pelletier.").read_bytes()
+    assert "Pelletier" in read_bytes("letter.txt", made)
+    assert read_bytes("plan.pdf", b"no PDF at all") == "no PDF at all"
+    for data, sentence in (
+        (b"%PDF-1.7\n1 0 obj\n<< garbage", "is damaged"),
+        (pdf(tmp_path / "b.pdf", "secret", password="x").read_bytes(), "is encrypted"),
+        (pdf(tmp_path / "c.pdf", "").read_bytes(), "It may be a scan"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            read_bytes("x.pdf", data)
 
 
 def test_an_unchanged_file_is_not_read_again(

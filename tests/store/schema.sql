@@ -1,5 +1,7 @@
 CREATE TABLE adapters ( id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('personal', 'expert')), created_at REAL NOT NULL, folder TEXT NOT NULL, base_sha256 TEXT NOT NULL, rank INTEGER NOT NULL, scale REAL NOT NULL DEFAULT 1, in_use INTEGER NOT NULL DEFAULT 0, run_id INTEGER REFERENCES training_runs(id) ON DELETE SET NULL, plan TEXT, data_sha256 TEXT, metrics TEXT ) STRICT;
 CREATE INDEX adapters_run ON adapters(run_id);
+CREATE TABLE attachments ( message_id INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE, position INTEGER NOT NULL, name TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, left_out INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (message_id, position) ) STRICT;
+CREATE TABLE chat_settings ( conversation_id INTEGER PRIMARY KEY REFERENCES conversations(id) ON DELETE CASCADE, system_prompt TEXT, sampling TEXT NOT NULL DEFAULT '{}' ) STRICT;
 CREATE TABLE conversations ( id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL, leaf_id INTEGER REFERENCES messages(id) ON DELETE SET NULL , local_only INTEGER NOT NULL DEFAULT 0, train INTEGER, federate INTEGER, import_id INTEGER REFERENCES imports(id) ON DELETE CASCADE, pinned INTEGER NOT NULL DEFAULT 0, archived INTEGER NOT NULL DEFAULT 0, folder TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TRIGGER conversations_deleted AFTER DELETE ON conversations BEGIN DELETE FROM title_search WHERE rowid = old.id; END;
 CREATE INDEX conversations_import ON conversations(import_id);

@@ -16,7 +16,7 @@ from tests.store.chats import STEP, chat, rows, streaming, texts
 
 EVERYTHING = "SELECT * FROM {} ORDER BY 1, 2"
 TABLES = (
-    *("conversations", "messages", "tokens", "pseudonyms"),
+    *("conversations", "messages", "tokens", "attachments", "pseudonyms", "chat_settings"),
     *("memory_sources", "memory_passages", "memory_uses"),
     *("message_search_content", "title_search_content", "memory_search_content"),
 )
@@ -38,6 +38,11 @@ def fill(store: Store) -> tuple[int, int]:
     with store.writing() as db:
         (passage,) = db.execute("SELECT min(id) FROM memory_passages").fetchone()
         db.execute("INSERT INTO memory_uses VALUES (?, ?)", [second[1].id, passage])
+        db.execute("INSERT INTO attachments VALUES (?, 0, 'Xylona.txt', 5, 9, 0)", [second[0].id])
+        db.execute(
+            "INSERT INTO chat_settings VALUES (?, 'Talk to Xylona.', '{}')",
+            [first.conversation_id],
+        )
         db.execute(
             "INSERT INTO pseudonyms VALUES (?, 'Person 1', 'name', 'Xylona')",
             [first.conversation_id],

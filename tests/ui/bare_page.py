@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, Route
 
 from floe.chat.turn import TurnView
 from floe.records import Message
+from floe.ui.chat.answer_figures import context_value
 from floe.ui.chat.thread import draw_rows, thread_rows
 from floe.ui.serving.access import content_policy
 from floe.ui.serving.page_server import _HERE, _SCRIPTS, _STYLES
@@ -71,6 +72,7 @@ class BarePage:
         """Send a frame of the running answer, the last message."""
         row = draw_rows(self.messages, len(self.messages) - 1, len(self.messages), view)[0]
         frame = {"generation": generation or self._generation, "row": row, "figures": []}
+        frame["context"] = context_value(None, 2048)
         self.page.evaluate("value => floe.showFrame(value)", frame)
 
     @property

@@ -26,6 +26,9 @@ PARTS = (
     "live",
     "comparison",
     "notice",
+    "attach",
+    "context",
+    "advanced",
     "send",
     "stop",
     "undo",
@@ -47,6 +50,8 @@ class Room:
         turns = {question.conversation_id: self.turn}
         assistant: Any = SimpleNamespace(
             store=self.store,
+            model=SimpleNamespace(context_size=4096),
+            fit_files=lambda _files: [],
             ahead_of=lambda _turn: self.ahead,
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
         )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from floe.records import AnswerStats, Status
-from floe.ui.page_values import FigureValue
+from floe.ui.page_values import ContextValue, FigureValue
 
 ENDED: Final[dict[Status, str]] = {
     "streaming": "",
@@ -14,6 +14,7 @@ ENDED: Final[dict[Status, str]] = {
     "failed": "This answer could not be finished.",
 }
 """How an answer ended, where that needs saying."""
+_NEARLY_FULL: Final = 0.8
 
 
 def duration(milliseconds: float | None) -> str:
@@ -45,6 +46,24 @@ def live_figures(stats: AnswerStats | None, *, training: bool = False) -> list[F
         FigureValue(name=name, value=value, hint=hint)
         for name, value, hint in zip(names, values, hints, strict=True)
     ]
+
+
+def context_value(stats: AnswerStats | None, size: int) -> ContextValue:
+    """Say how much of the model's window of `size` tokens a chat takes, as its last answer saw it.
+
+    Nobody has counted in a chat that was imported or has no answer yet.
+    """
+    if stats is None or not stats.prompt_tokens:
+        sentence = f"This model reads {size:,} tokens at once; nothing is counted here yet."
+        return ContextValue(used=None, size=size, cut=False, sentence=sentence)
+    used = min(stats.prompt_tokens + stats.tokens, size)
+    sentence = f"The chat takes {used:,} of the {size:,} tokens that this model reads at once."
+    if dropped := stats.dropped_messages:
+        oldest = "The oldest message is" if dropped == 1 else f"The oldest {dropped} messages are"
+        sentence += f" {oldest} left out: the model does not see them any more."
+    elif used > _NEARLY_FULL * size:
+        sentence += " Soon the oldest messages will be left out."
+    return ContextValue(used=used, size=size, cut=dropped > 0, sentence=sentence)
 
 
 def cloud_tokens(stats: AnswerStats) -> str:

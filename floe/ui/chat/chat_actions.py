@@ -7,7 +7,7 @@ becomes a sentence above the controls; what they typed stays.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 import gradio as gr
 
 from floe.application import Application
+from floe.chat.attachments import AttachedFile
 from floe.chat.drafts import Drafts
 from floe.chat.preferences import SAMPLING_NAMES, Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
@@ -25,7 +26,8 @@ from floe.records import Message, Mode
 from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.advanced import advanced_value
-from floe.ui.chat.answer_figures import live_figures
+from floe.ui.chat.answer_figures import context_value, live_figures
+from floe.ui.chat.attach_actions import AttachActions
 from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.conversations import conversation_list
 from floe.ui.chat.session import Session
@@ -76,6 +78,8 @@ class ChatActions:
         self._drafts = Drafts(self._store)
         self._deletions = UndoableDeletions(self._store)
         self._ratings: Counter[int] = Counter()
+        self.attach = AttachActions(self._assistant, parts.attach)
+        self._files = self.attach.waiting
         self.parts = parts
 
     @property
@@ -216,6 +220,7 @@ class ChatActions:
         shown = self._turn_to(session, text, None if in_view else session.conversation)
         for each in doomed:
             self._drafts.keep(each, "")
+            self._files.clear(each, self._files.of(each))
         self._drafts.save()
         return {**shown, self.parts.undo: self._undo_value(session)}
 
@@ -291,14 +296,26 @@ class ChatActions:
         session.sent = text
 
     def ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
-        """Ask in the conversation in view or a new one; nothing is drawn yet."""
+        """Ask with the files that wait here, in the conversation in view or a new one.
+
+        Nothing is drawn yet.
+        """
+        begun = session.conversation
+        files = self._files.of(begun)
+        turn = self._ask(session, text, options, files)
+        self._files.clear(begun, files)
+        return turn
+
+    def _ask(
+        self, session: Session, text: str, options: TurnOptions, files: Sequence[AttachedFile]
+    ) -> Turn:
         if session.conversation is not None or not session.keep_here:
-            return self._assistant.ask(session.conversation, text, options)
+            return self._assistant.ask(session.conversation, text, options, files)
         # The chat is marked before anything is asked, so that not a word of it leaves.
         fresh = self._store.create_conversation().id
         try:
             self._assistant.set_local_only(fresh, True)
-            return self._assistant.ask(fresh, text, options)
+            return self._assistant.ask(fresh, text, options, files)
         except FloeError:
             self._store.delete_conversation(fresh)
             raise
@@ -504,8 +521,12 @@ class ChatActions:
                 row = draw_row(messages[-1], view, ahead=ahead)
                 pause = max(FRAME_SECONDS, (time.perf_counter() - began) / RENDER_SHARE)
             drawn, place = view, ahead
-            figures = live_figures(view.stats, training=training)
-            frame = Frame(generation=generation, row=row, figures=figures)
+            frame = Frame(
+                generation=generation,
+                row=row,
+                figures=live_figures(view.stats, training=training),
+                context=context_value(view.stats, self._assistant.model.context_size),
+            )
             changes: Changes = {self.parts.live: frame}
             if turn.writing != writing:
                 # The answer is written, if not wholly kept: there is nothing left to stop.
@@ -565,6 +586,8 @@ class ChatActions:
             parts.about: self._about(session),
             parts.thread: rows,
             parts.notice: "",
+            parts.attach: self.attach.value(conversation_id),
+            parts.context: context_value(stats, self._assistant.model.context_size),
             parts.send: gr.update(visible=turn is None or not turn.writing),
             parts.stop: gr.update(visible=turn is not None and turn.writing),
         }

@@ -174,8 +174,11 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
       trigger("remove", { id: row.id }),
     );
 
-  const startEdit = async (/** @type {number} */ id) => {
-    editing = { id, text: (await server.text(id)) ?? "" };
+  const startEdit = async (/** @type {ThreadRow} */ { id, attachments }) => {
+    const whole = (await server.text(id)) ?? "";
+    // What was attached stays with the message; its words alone are written anew.
+    const own = attachments.length ? Array.from(whole).slice(0, attachments[0].start) : [whole];
+    editing = { id, text: own.join("") };
     redraw(id);
   };
 
@@ -214,7 +217,7 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
     }
     tools.append(floe.copyButton("Copy", () => server.text(row.id)));
     if (row.role === "user") {
-      tools.append(floe.button("pencil", "Edit", () => startEdit(row.id)));
+      tools.append(floe.button("pencil", "Edit", () => startEdit(row)));
       tools.append(remove(row));
       if (last)
         tools.append(withText("again", "Answer", () => trigger("regenerate", { id: row.id })));
@@ -227,7 +230,7 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
       tools.append(
         floe.button("again", "Answer again", () => trigger("regenerate", { id: row.id })),
       );
-      tools.append(floe.button("pencil", "Rewrite in your own words", () => startEdit(row.id)));
+      tools.append(floe.button("pencil", "Rewrite in your own words", () => startEdit(row)));
       tools.append(rate(row, "like", "A good answer", 1), rate(row, "dislike", "A bad answer", -1));
       tools.append(remove(row));
     }
@@ -268,6 +271,9 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
       JSON.stringify([row, last, isOpen(row, last), editing?.id === row.id]),
     build: (row, last, conversation) => {
       const foot = floe.el("div", { className: "around" });
+      if (row.attachments.length) {
+        foot.append(floe.attachmentChips(row.attachments, () => server.text(row.id)));
+      }
       if (row.chip) {
         const answer = (/** @type {"release" | "confirm"} */ name) => trigger(name, { id: row.id });
         foot.append(floe.decisionChip(row.chip, () => server.text(row.id), answer));

@@ -370,9 +370,10 @@ floe.thread = (part) => {
   };
 
   /** One frame of a running answer; of another view than this one it is too late for it. */
-  floe.showFrame = ({ generation, row, figures }) => {
+  floe.showFrame = ({ generation, row, figures, context }) => {
     if (generation !== view.generation) return;
     floe.showFigures?.(figures);
+    floe.showContext?.(context);
     const entry = entries.at(-1);
     if (!entry || entry.id !== row.id) return; // its end is not loaded
     drawEntry(entry, row, true);

@@ -12,11 +12,11 @@ from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnView
 from floe.errors import StoreError
 from floe.privacy.gate import CHOSEN, KEPT
-from floe.records import UNFINISHED, Message, Mode, Route, Status
+from floe.records import UNFINISHED, Attachment, Message, Mode, Route, Status
 from floe.ui.chat.answer_figures import ENDED, summary
 from floe.ui.chat.markdown import render_blocks, render_message
 from floe.ui.chat.thoughts import fold_thought
-from floe.ui.page_values import ChipValue, FigureValue
+from floe.ui.page_values import AttachmentValue, ChipValue, ContextValue, FigureValue
 
 WINDOW: Final = 40
 """Messages that the page gets at once."""
@@ -33,6 +33,7 @@ class ThreadRow(TypedDict):
     id: int
     role: str
     blocks: list[str]
+    attachments: list[AttachmentValue]
     siblings: list[int]
     live: bool
     unfinished: bool
@@ -68,11 +69,15 @@ class ThreadRows(TypedDict):
 
 
 class Frame(TypedDict):
-    """The row of an answer that is being written, and its figures, for that `generation`."""
+    """The row of an answer that is being written, and its figures, for that `generation`.
+
+    `context`: how much the chat takes of what the model reads.
+    """
 
     generation: int
     row: ThreadRow
     figures: list[FigureValue]
+    context: ContextValue
 
 
 class ThreadWindow(TypedDict):
@@ -151,7 +156,7 @@ def draw_rows(
 
 
 def _draw_words(message: Message, live: TurnView | None) -> list[str]:
-    text, render = (live.text, render_blocks) if live else (message.content, render_message)
+    text, render = (live.text, render_blocks) if live else (message.words, render_message)
     return list(render(text)) if message.role == "user" else fold_thought(text, render)
 
 
@@ -181,6 +186,7 @@ def draw_row(
         id=message.id,
         role=message.role,
         blocks=_draw_words(message, live),
+        attachments=attached(message, decided),
         siblings=list(message.siblings),
         live=status == "streaming",
         unfinished=not asked and status in UNFINISHED,
@@ -193,6 +199,42 @@ def draw_row(
         reason=route.reason if route else "",
         summary="" if status == "streaming" else summary(stats),
     )
+
+
+def attached(message: Message, route: Route | None) -> list[AttachmentValue]:
+    """List the files of a message, with how much of each was read, and by whom."""
+    where = ""
+    if route is not None:
+        where = "read on this device alone" if route.kind == "local" else "sent to the cloud too"
+        if "pseudonyms" in route.reason and route.kind != "local":
+            where += ", with placeholders"
+    return [
+        AttachmentValue(
+            name=each.name,
+            start=each.start,
+            end=each.end,
+            note=" · ".join(filter(None, [amount_read(message, each), where])),
+        )
+        for each in message.attachments
+    ]
+
+
+def amount_read(message: Message, file: Attachment) -> str:
+    """Say how many words of a file stand in the message, and whether the rest was left out."""
+    text = message.content[file.start : file.end].strip().partition("\n")[2]
+    words = len(text.split())
+    return words_read(words, len(text), file.left_out)
+
+
+def words_read(words: int, characters: int, left_out: int) -> str:
+    """Say how much of a file the model has room for."""
+    said = "1 word" if words == 1 else f"{words:,} words"
+    if not left_out:
+        return said
+    if not words:
+        return "left out: the model has no room for it"
+    share = characters / (characters + left_out)
+    return f"the first {said}, {share:.0%} of it: the model has no room for more"
 
 
 def waiting(ahead: int) -> str:

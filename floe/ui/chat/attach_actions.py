@@ -1,0 +1,92 @@
+"""Handlers of the paperclip: files that the browser has read, and those that wait to be sent.
+
+The bytes come in the event itself, as those of an imported file do; no upload of gradio's is open.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import gradio as gr
+
+from floe.chat.assistant import Assistant
+from floe.chat.attachments import MOST_BYTES, AttachedFile, WaitingFiles
+from floe.errors import FloeError, PageError
+from floe.records import Attachment
+from floe.ui.chat.thread import words_read
+from floe.ui.page_events import FileAsked, ItemAsked, read_asked
+from floe.ui.page_values import WaitingFilesValue, WaitingFileValue
+
+
+class InView(Protocol):
+    """An open page, as far as it matters here."""
+
+    conversation: int | None
+
+
+class AttachActions:
+    """Handlers; `part` shows what waits.
+
+    Attributes:
+        waiting: the files that go with the next message of each conversation.
+    """
+
+    def __init__(self, assistant: Assistant, part: gr.HTML) -> None:
+        self.waiting = WaitingFiles()
+        self._assistant = assistant
+        self._part = part
+        self._handled = 0
+
+    def read(self, session: InView, event: gr.EventData) -> dict[Any, Any]:
+        """Read a file that is to go with the next message; what it says waits in memory."""
+        problem = ""
+        try:
+            asked = read_asked(event, FileAsked)
+            self.waiting.read(session.conversation, asked.name, _decode(asked.data))
+        except FloeError as error:
+            problem = str(error)
+        return {self._part: self.value(session.conversation, problem)}
+
+    def drop(self, session: InView, event: gr.EventData) -> dict[Any, Any]:
+        """Take back a file that was attached."""
+        problem = ""
+        try:
+            self.waiting.drop(session.conversation, read_asked(event, ItemAsked).id)
+        except FloeError as error:
+            problem = str(error)
+        return {self._part: self.value(session.conversation, problem)}
+
+    def value(self, conversation_id: int | None, problem: str = "") -> WaitingFilesValue:
+        """Return the files that wait in a conversation, and how much of each will be read."""
+        self._handled += 1
+        waiting = self.waiting.of(conversation_id)
+        placed = self._assistant.fit_files(waiting)
+        return WaitingFilesValue(
+            serial=self._handled, files=_waiting_values(waiting, placed), problem=problem
+        )
+
+
+def _waiting_values(
+    files: Sequence[AttachedFile], placed: Sequence[Attachment]
+) -> list[WaitingFileValue]:
+    values = []
+    for file, place in zip(files, placed, strict=True):
+        kept = len(file.text) - place.left_out
+        note = words_read(len(file.text[:kept].split()), kept, place.left_out)
+        values.append(WaitingFileValue(id=file.number, name=file.name, note=note))
+    return values
+
+
+def _decode(data: str) -> bytes:
+    """Return the bytes of base64.
+
+    Raises:
+        PageError: it is none, or more than the page lets anybody attach.
+    """
+    if len(data) > 4 * MOST_BYTES // 3 + 4:
+        raise PageError
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise PageError from None

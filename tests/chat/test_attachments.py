@@ -1,0 +1,90 @@
+"""Files in a message: what is read of them, where it stands, and what is left out."""
+
+from pathlib import Path
+
+import pytest
+
+from floe.chat.attachments import (
+    MOST_FILES,
+    AttachedFile,
+    WaitingFiles,
+    attach_files,
+    cut_to_tokens,
+    reword,
+)
+from floe.errors import DataError
+from floe.memory.memory import Memory
+from floe.store import Store
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def test_files_stand_after_the_words_each_within_its_share() -> None:
+    short = AttachedFile(1, "a.txt", "one two three")
+    long = AttachedFile(2, "b.py", "word " * 300)
+    content, placed = attach_files("Compare them.", [long, short], 82, words)
+    assert content.startswith("Compare them.\n\n[b.py]\nword word")
+    first, second = placed
+    assert content[: first.start] == "Compare them."
+    count = content[first.start : first.end].count("word")
+    assert 35 < count <= 40
+    assert first.left_out == len(long.text) - 5 * count + 1
+    assert content[second.start : second.end] == "\n\n[a.txt]\none two three"
+    assert second.left_out == 0
+    assert second.end == len(content)
+    # What one file does not need is left for those after it.
+    assert attach_files("", [short, long], 82, words)[1][1].left_out < first.left_out
+    assert attach_files("", [long], 4, words)[1][0].left_out == len(long.text)
+
+
+def test_a_cut_never_has_more_tokens_than_there_is_room_for() -> None:
+    for text in ("x" * 5000, "ab cd\n" * 900, "é " * 3000):
+        cut, used = cut_to_tokens(text, 100, lambda part: len(part.encode()) // 3)
+        assert text.startswith(cut)
+        assert 60 < used <= 100
+
+
+def test_files_wait_where_they_were_attached_and_nothing_is_opened_by_a_name() -> None:
+    waiting = WaitingFiles()
+    waiting.read(None, "../../etc/passwd", b"root is not here")
+    waiting.read(7, "note\u202egpj.md\n", "Grüße".encode())
+    assert [each.text for each in waiting.of(None)] == ["root is not here"]
+    assert [each.name for each in waiting.of(7)] == ["notegpj.md"]
+    for name, data, said in (
+        ("x.png", b"\x89PNG\0\0", "is no text file"),
+        ("empty.txt", b"  \n", "has no text. It is empty"),
+        ("large.txt", b"a" * 2_000_001, "at most 2 MB are read of a text"),
+    ):
+        with pytest.raises(DataError, match=said):
+            waiting.read(7, name, data)
+    sent = waiting.of(7)
+    waiting.read(7, "later.txt", b"later")
+    waiting.clear(7, sent)
+    assert [each.name for each in waiting.of(7)] == ["later.txt"]
+    waiting.drop(7, waiting.of(7)[0].number)
+    assert waiting.of(7) == ()
+    for number in range(MOST_FILES):
+        waiting.read(9, f"{number}.txt", b"text")
+    with pytest.raises(DataError, match="at most 8 files"):
+        waiting.read(9, "one more.txt", b"text")
+
+
+def test_a_message_keeps_its_files_when_it_is_reworded_and_memory_reads_its_words_alone(
+    tmp_path: Path,
+) -> None:
+    file = AttachedFile(1, "cv.txt", "I was born in Quorzheim, and my dog is called Zafrin.")
+    with Store(tmp_path / "floe.db") as store:
+        content, placed = attach_files("My cat is called Mollux. 🐈", [file], 100, words)
+        kept = store.add_message(None, None, "user", content, attachments=placed)
+        assert store.message(kept.id).attachments == tuple(placed)
+        assert store.message(kept.id).words == "My cat is called Mollux. 🐈"
+        other, moved = reword(kept, "Shorter.")
+        assert other == "Shorter.\n\n[cv.txt]\n" + file.text
+        assert other[moved[0].start : moved[0].end] == content[placed[0].start : placed[0].end]
+        # A file may be about anybody: "my dog" in it is not the person's dog.
+        memory = Memory(store, on=True, folder=None)
+        found = [each.text for each in memory.recall("What are my dog and my cat called?", None)]
+        assert found
+        assert all("Zafrin" not in text for text in found)
