@@ -120,7 +120,8 @@ def read_rows(path: Path) -> list[Row]:
     """All lines of a labelled file. Raises DataError."""
     adapter = TypeAdapter(Row)
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Not `splitlines`: a string in JSON may hold a line separator of Unicode as it stands.
+        lines = path.read_text("utf-8-sig").split("\n")
         rows = [adapter.validate_json(line) for line in lines if line.strip()]
     except (OSError, UnicodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error

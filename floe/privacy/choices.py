@@ -20,7 +20,7 @@ Treatment = Literal["keep", "pseudonym", "allow"]
 """What happens to a kind: the message stays here, a placeholder stands for it, it may be sent."""
 
 GROUPS: Final[Mapping[str, frozenset[str]]] = {
-    "names": frozenset({"name"}),
+    "names": frozenset({"name", "organisation"}),
     "contact": frozenset(
         {"phone", "e-mail", "handle", "address", "postcode", "IP address", "birth date"}
     ),

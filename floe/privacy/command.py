@@ -8,11 +8,11 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from floe.errors import DataError, FloeError
 from floe.privacy import choices
@@ -23,19 +23,48 @@ from floe.privacy.verdict import Verdict
 from floe.records import ChatMessage, Message
 from floe.store import Store
 
+_Role = Literal["system", "user", "assistant"]
+_AS_ROLE: Final[Mapping[str, _Role]] = {
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("assistant", "model", "gpt", "bot"), "assistant"),
+}
+"""Whoever else speaks (a tool, a human) is examined as a person is."""
+
+
+class _Part(BaseModel):
+    text: str | None = None
+
 
 class _Said(BaseModel):
-    role: Literal["system", "user", "assistant"]
-    content: str
+    role: str
+    content: str | list[_Part | str] | None = None
+
+    def as_message(self) -> ChatMessage:
+        """Return it as plain text by one of three roles; a picture has no text."""
+        parts = self.content if isinstance(self.content, list) else [self.content]
+        texts = [part.text if isinstance(part, _Part) else part for part in parts]
+        role = _AS_ROLE.get(self.role.lower(), "user")
+        return ChatMessage(role, _sound("\n".join(text for text in texts if text)))
 
 
 class _Row(BaseModel):
     text: str | None = None
-    messages: list[_Said] = []
+    messages: list[_Said] | None = None
 
-    def said(self) -> list[_Said]:
+    def said(self) -> list[ChatMessage]:
         """Return the conversation, the message to judge last."""
-        return self.messages if self.text is None else [_Said(role="user", content=self.text)]
+        if self.text is not None:
+            return [ChatMessage("user", _sound(self.text))]
+        said = [each.as_message() for each in self.messages or ()]
+        if said and all(each.role == "system" for each in said):
+            # Nobody has asked anything yet: the instructions are what would leave.
+            return [ChatMessage("user", "\n".join(each.content for each in said))]
+        return said
+
+
+def _sound(text: str) -> str:
+    """Return a text without halves of characters, which JSON can escape and nobody can store."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class Judge:
@@ -119,21 +148,22 @@ def read_lines(path: Path) -> list[list[ChatMessage]]:
     """Read the conversations of a file. Raises DataError."""
     rows = []
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Not `splitlines`: a string in JSON may hold a line separator of Unicode as it stands.
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            said = _Row.model_validate_json(line).said()
-        except ValidationError as error:
+            said = _Row.model_validate(json.loads(line)).said()
+        except ValueError as error:  # of json and of pydantic
             raise DataError(
                 f"Line {number} of {path} is neither a text nor messages with role and content."
             ) from error
         if not said:
             raise DataError(f"Line {number} of {path} holds no message.")
-        rows.append([ChatMessage(each.role, each.content) for each in said])
+        rows.append(said)
     return rows
 
 

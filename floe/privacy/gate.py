@@ -18,7 +18,7 @@ from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import MEMORY, Examiner, Guard
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
-from floe.privacy.verdict import UNREAD, UNREAD_LANGUAGE, Verdict
+from floe.privacy.verdict import ORGANISATION, UNREAD, UNREAD_LANGUAGE, Verdict
 from floe.records import ChatMessage, Message, Mode, Route
 from floe.store import Store
 
@@ -165,15 +165,16 @@ class Gate:
         """
         question = path[-1]
         former = "\n".join(message.content for message in path[:-1]).casefold()
-        names = [bare(question.content, Found(*span)) for span in route.spans if span[2] == NAME]
-        values = {question.content[name.start : name.end] for name in names}
+        soft = [Found(*span) for span in route.spans if span[2] in (NAME, ORGANISATION)]
+        names = [bare(question.content, found) for found in soft]
+        values = {(name.kind, question.content[name.start : name.end]) for name in names}
         with self._store.writing() as db:
-            for value in values:
+            for kind, value in values:
                 if value.casefold() not in former:
                     db.execute(
                         "DELETE FROM pseudonyms"
                         " WHERE conversation_id = ? AND kind = ? AND value = ?",
-                        [question.conversation_id, NAME, value],
+                        [question.conversation_id, kind, value],
                     )
 
     def remember(self, message_id: int, text: str, guard: Guard) -> None:
@@ -496,7 +497,7 @@ def _values(verdict: Verdict) -> list[Found]:
 
 def _is_hard(kind: str) -> bool:
     """Whether a find is an identifier or a secret, which no press of a button makes harmless."""
-    return kind not in MATTERS and kind not in (NAME, *_WHOLE)
+    return kind not in MATTERS and kind not in (NAME, ORGANISATION, *_WHOLE)
 
 
 def _usual(policy: Policy) -> Treatment:

@@ -43,6 +43,23 @@ ALSO_WORDS: Final = frozenset(
 """Names that are words, too: found as they are written, not in small letters."""
 
 
+_ENDINGS: Final = ("s", "es", "n", "en")
+"""Of plurals and genitives."""
+_FAMILY: Final = re.compile(r"\b(?:the|die|den|der|les|los|las|i|os|de)\s\Z", re.IGNORECASE)
+"""Before the plural of a surname."""
+_ADDRESSED: Final = re.compile(
+    r"\b(?:tell|told|ask|asked|text|call|email|mail|message|write|thank|thanks|invite|remind|dear|hi|hey|hello"
+    r"|(?:my|our|his|her)\s\w+)\s\Z",
+    re.IGNORECASE,
+)
+"""After this comes a person, though the word is written in small letters."""
+_NAMED_HERE: Final = re.compile(
+    r"(?:\A|[.!?,;:\n]\s*|\b(?:to|for|from|with|and|or|is|miss|love|hate|meet|met)\s)\Z",
+    re.IGNORECASE,
+)
+"""The same where the person has written the name itself in small letters."""
+
+
 class Found(NamedTuple):
     """Characters start to end (half open) of a text, and what they are."""
 
@@ -52,11 +69,20 @@ class Found(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """Compiled only when its first word is met: there may be thousands."""
+    """Compiled only when its first word is met: there may be thousands.
+
+    before: what has to stand before it, one of these; empty: anything.
+    """
 
     pattern: str
     flags: re.RegexFlag
     kind: str
+    before: tuple[re.Pattern[str], ...] = ()
+
+    def fits(self, text: str, start: int) -> bool:
+        """Return whether what stands before a place lets it be this value."""
+        lead = text[max(0, start - 24) : start]
+        return not self.before or any(each.search(lead) for each in self.before)
 
 
 class Lexicon:
@@ -103,7 +129,11 @@ class Lexicon:
             for entry in self._entries(word.group().casefold()):
                 pattern = re.compile(entry.pattern, entry.flags)
                 match = pattern.match(plain, word.start())
-                if match and not is_month(plain, *match.span()):
+                if (
+                    match
+                    and entry.fits(plain, match.start())
+                    and not is_month(plain, *match.span())
+                ):
                     found.append(Found(match.start(), match.end(), entry.kind))
         found += self._inside_words(plain)
         if self._numbers:
@@ -117,7 +147,7 @@ class Lexicon:
     def _entries(self, word: str) -> list[_Entry]:
         """Find what may begin with this word, or with it less a plural's or genitive's ending."""
         entries = list(self._by_first_word.get(word, ()))
-        for ending in ("s", "es", "n", "en"):
+        for ending in _ENDINGS:
             if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
                 entries += self._by_first_word.get(word.removesuffix(ending), ())
         return entries
@@ -156,14 +186,44 @@ class Lexicon:
         assert first is not None
         words = value[first.start() :].split()
         body = r"\s+".join(re.escape(word) for word in words)
-        if len(words) == 1 and (len(value) <= _SHORTEST_PART or value.casefold() in ALSO_WORDS):
+        first_word = first.group().casefold()
+        if len(words) == 1 and kind == NAME and _is_also_word(value):
+            small = (_ADDRESSED, _NAMED_HERE) if value[0].islower() else (_ADDRESSED,)
+            if not value[0].islower():
+                self._add_entry(
+                    first_word, _Entry(rf"(?<!\w)(?:{body}|{body.upper()})(?!\w)", re.NOFLAG, kind)
+                )
+                self._add_entry(
+                    first_word, _Entry(rf"(?<!\w){body}s(?!\w)", re.NOFLAG, kind, (_FAMILY,))
+                )
+            entry = _Entry(rf"(?<!\w){body}(?!\w)", re.IGNORECASE, kind, small)
+        elif len(words) == 1 and len(value) <= _SHORTEST_PART:
             entry = _Entry(rf"(?<!\w)(?:{body}|{body.upper()})(?!\w)", re.NOFLAG, kind)
         else:
-            ending = "(?:e?s|e?n)?" if kind == NAME and len(value) >= _SHORTEST_STEM else ""
-            entry = _Entry(rf"(?<!\w){body}{ending}(?!\w)", re.IGNORECASE, kind)
-        entries = self._by_first_word.setdefault(first.group().casefold(), [])
+            ended = ""
+            if kind == NAME and len(value) >= _SHORTEST_STEM:
+                # With an ending and in small letters it may be a word: Pierre, "pierres".
+                words_of_it = "|".join(
+                    ending for ending in _ENDINGS if _is_also_word(value + ending)
+                )
+                small = rf"(?!{body.lower()}(?:{words_of_it})(?!\w))" if words_of_it else ""
+                ended = rf"(?-i:{small}){body}(?:e?s|e?n)|"
+            entry = _Entry(rf"(?<!\w)(?:{ended}{body})(?!\w)", re.IGNORECASE, kind)
+        self._add_entry(first_word, entry)
+
+    def _add_entry(self, first_word: str, entry: _Entry) -> None:
+        entries = self._by_first_word.setdefault(first_word, [])
         if entry not in entries:
             entries.append(entry)
+
+
+def _is_also_word(name: str) -> bool:
+    """Return whether a name is a common word of some language, too."""
+    if name.casefold() in ALSO_WORDS:
+        return True
+    from floe.privacy.detection.names import lexicon  # noqa: PLC0415 (slow, and leans on this)
+
+    return name.casefold() in lexicon().ordinary
 
 
 def unaccented(text: str) -> str:

@@ -25,6 +25,7 @@ IMPORTANCE = (
     "postcode",
     "IP address",
     "birth date",
+    "organisation",
     "health",
     "belief",
     "politics",
@@ -41,6 +42,9 @@ IMPORTANCE = (
 
 _RANK = {kind: rank for rank, kind in enumerate(IMPORTANCE)}
 
+
+ORGANISATION = "organisation"
+"""The kind of a firm, a school or a place in a text that is private by something else."""
 
 UNREAD = "in a script that the check reads badly"
 """The kind of a text in a script that nothing was trained on."""

@@ -8,6 +8,7 @@ import re
 
 import regex
 
+from floe.privacy.detection.names import lexicon
 from floe.privacy.detection.rules import Rule, RuleSet, compiled
 from floe.privacy.detection.vocabulary import listed
 
@@ -69,6 +70,9 @@ _ENDING_SHORT = (
     r" | bakken | brink | k[öo]z | t[ée]r | [úu]t | u\. | park | markt | berg | feld | rain"
     r" | ova | sk[áa] | sk[ée]ho | n[áa] )"
 )
+_HOUSES = frozenset(
+    ["house", "court", "hall", "mill", "cottage", "farm", "villa", "tower", "lodge", "mansion"]
+)
 _NOT_STREETS = listed("not_streets") | listed("numbered")
 
 
@@ -76,6 +80,16 @@ def _named_like_a_street(match: regex.Match[str]) -> bool:
     """Neither a date nor something else that carries a number."""
     found = re.findall(r"[^\W\d_]+", match["x"].lower())
     return not _NOT_STREETS.intersection(found)
+
+
+def _named_like_a_place(match: regex.Match[str]) -> bool:
+    """Like a street, and not by words of the sentence alone: "After 8", "Output 1"."""
+    words = re.findall(r"[^\W\d_]+", match["x"])
+    known = lexicon().ordinary
+    strange = any(word[0].isupper() and word.lower() not in known for word in words)
+    return _named_like_a_street(match) and (
+        strange or not _HOUSES.isdisjoint(word.lower() for word in words)
+    )
 
 
 _ENGLISH = compiled(
@@ -94,7 +108,8 @@ _ENGLISH_NAMED = compiled(
 )
 _FIRST_THE_WORD = compiled(
     rf"""
-    (?<! \w ) (?P<x> {_STREET_BEFORE} \s+ (?-i: {_NAMES} | (?:\p{{L}}+\s){{0,2}}\p{{L}}+ ) ,? \s*
+    (?<! \w ) (?P<x> {_STREET_BEFORE} \s+ (?! (?: in | on | at | to | from | for | is | was | and | or
+      | by | with | of | your | my | an ) \b ) (?-i: {_NAMES} | (?:\p{{L}}+\s){{0,2}}\p{{L}}+ ) ,? \s*
     (?: n[°ºo]\.? | nr\.? | \# | num\.? )? \s* \d{{1,5}} (?: \s?[a-z] | [-/]\d+ )? ) \b
     """
 )
@@ -124,6 +139,9 @@ def _ends_like_a_street(match: regex.Match[str]) -> bool:
         return False
     if _ENDS.search(word):
         return True
+    ending = _ENDS_SHORT.search(word)
+    if word.lower() in lexicon().ordinary and ending and ending.start() > 0 and word.isascii():
+        return False  # "Output 1", "After 8": words of the sentence
     before = match.string[: match.start("x")]
     return bool(_ENDS_SHORT.search(word)) and (
         match["x"][0].isupper() or not word.isascii() or bool(_NUMBER_LAST.search(before))
@@ -212,7 +230,7 @@ def _after_a_number(match: regex.Match[str]) -> bool:
     """Return whether a town with its postcode ends something that has a number already."""
     before = match.string[max(0, match.start("x") - 80) : match.start("x")]
     year = re.search(r"\b(?:1[5-9]|20)\d\d\Z", match["x"])
-    return bool(re.search(r"\d", before)) and not year and _named_like_a_street(match)
+    return bool(re.search(r"\d", before)) and not year and _named_like_a_place(match)
 
 
 _UK_AREAS = (
@@ -280,9 +298,9 @@ ADDRESSES = RuleSet(
         Rule("address", _BETWEEN_NUMBERS, 0.75, _named_like_a_street),
         Rule("address", _TWO_NUMBERS, 0.75, _named_like_a_street),
         Rule("address", _BOX, 0.9),
-        Rule("address", _AT, 0.75, _named_like_a_street),
-        Rule("address", _WHOLE_LINE, 0.75, _named_like_a_street),
-        Rule("address", _NAME_THEN_NUMBER, 0.75, _named_like_a_street),
+        Rule("address", _AT, 0.75, _named_like_a_place),
+        Rule("address", _WHOLE_LINE, 0.75, _named_like_a_place),
+        Rule("address", _NAME_THEN_NUMBER, 0.75, _named_like_a_place),
         Rule("address", _NUMBER_THEN_NAME, 0.75, _named_like_a_street),
         Rule("address", _CITY_LINE, 0.75, _after_a_number),
         *(

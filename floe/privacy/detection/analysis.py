@@ -14,6 +14,7 @@ import regex
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.contact import CONTACT
+from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.features import WINDOW
 from floe.privacy.detection.identifiers import (
     find_identifiers,
@@ -21,13 +22,22 @@ from floe.privacy.detection.identifiers import (
     is_counting,
     is_reserved_phone,
 )
-from floe.privacy.detection.names import Name, find_names, is_public, lexicon
+from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.numbers import NUMBERS
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
-from floe.privacy.detection.vocabulary import listed
+from floe.privacy.detection.statements import (
+    asks,
+    introduced,
+    is_written_to,
+    lists_people,
+    names_somebody,
+    professed,
+    treated,
+)
+from floe.privacy.detection.surroundings import find_surroundings, is_german
 from floe.privacy.verdict import (
     UNREAD,
     UNREAD_LANGUAGE,
@@ -47,14 +57,11 @@ _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
 _NAME: Final = "name"
 _PASSWORD: Final = "password"  # noqa: S105 (a kind)
+_MATTERS: Final = frozenset(KINDS) - {"-", _NAME, _PASSWORD}
 _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
 _FEW: Final = 3
-_SHORT: Final = 400
-_BRIEF: Final = 120
-_ASKS: Final = listed("asks")
-_WORD: Final = regex.compile(r"[\w']+")
 _ASKS_THE_WORLD: Final = regex.compile(
     r"\W*(?:(?:who|which \w+) (?:sings|sang|sung|said|wrote|plays|played|is|was|were|did|won|founded|invented|directed|voices)"
     r"|(?:in|on|at|for|from|to|by|with|of) (?:which|what) \w+"
@@ -79,43 +86,30 @@ _KNOWN: Final = 0.45
 """Share of words on lists (English and fourteen languages) below which a language is unknown: of
 harmless English prompts none had less than 0.6, of Finnish, Hungarian, Czech, Vietnamese,
 Romanian sentences few more than 0.43."""
-_INTRODUCES: Final = regex.compile(
-    r"(?<![\"'\w])(?:my (?:full |first |last |real )?name(?: is|'s)|call me|ich hei(?:ß|ss)e|mein name ist|je m'appelle|mon nom est"
-    r"|me llamo|mi nombre es|mi chiamo|me chamo|meu nome é|ik heet|mijn naam is|nazywam się|mam na imię|jag heter|меня зовут|мене звати|benim adım)"
-    r"\s(?P<x>\p{L}{3,}(?:[ ](?!but|and|und|et|y|e|en|i|och|и|ve)\p{L}{3,})?)(?=\s*(?:[.,!;]|\Z|\s(?:but|and|und|et|y|e|en|i|och|и|ve)\b))",
+_ASKS_NAMES: Final = regex.compile(
+    r"\A\W*(?:(?:and|full|first|last|the)\s)*(?:names?|who)\b(?!.*\b(?:hero|story|character|file|function|book|band|city|film|dog|cat|robot|villain|variable)\b)",
     regex.I,
 )
+"""A question for persons that no list of questions has."""
 _REQUEST: Final = regex.compile(
     r"[?？:：؟][^?？\n]{0,40}\Z|\b(?:please|enter|give|tell|provide|need|send|share|type|let me know|bitte|podaj|indiquez|donnez|indique|dime|geef|inserisca|укажите|напишите)\b|请|ください|주세요",
     regex.I,
 )
 """A question or a request; a statement asks for nothing, whatever its words resemble."""
-_OF_MINE: Final = regex.compile(
-    r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
-)
-_RECIPIENT: Final = regex.compile(
-    r"\b(?:write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
-    r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
-    regex.I,
-)
 _QUIZ: Final = 0.12
 """Probability below which a statement that leads up to a question is taken from a quiz."""
-_SEVERAL: Final = 2
-_SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
-_QUESTION_WORDS: Final = listed("question_words")
-_TASKS: Final = listed("tasks")
-_KIN: Final = listed("kin")
-_ROLE_WORDS: Final = listed("role_words")
-_TELLS_OF_WORKS: Final = regex.compile(
-    r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
-    r"|function|code|json|how many|how much|film|movie|series|episode|chapter|question|passage|context)\b",
-    regex.I,
-)
 _LAST_SENTENCE: Final = regex.compile(
     r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
 )
+_REST: Final = (
+    r"(?:[ ][\p{L}']+){0,3}(?:,? (?:thanks|thank you|please|sorry|danke|merci|gracias))?\W*\Z"
+)
 _DECLINES: Final = regex.compile(
-    r"\s*(?:no|yes|nope|yeah|ok|sure|none|nothing|skip|later|idk|i don'?t know|not sure|rather not|n/?a|never mind|nein|ja|non|oui|sí|si|não|sim|nee|tak|nie|нет|да|hayır|evet|لا|نعم|不|是|没有|いいえ|はい|아니요|네)\b.{0,20}\Z",
+    rf"\W*(?:no|nope|none|nothing|skip|later|idk|i don'?t know|not sure|rather not|i'?d rather not|n/?a|never mind|nein|non|não|nee|nie|нет|hayır|لا|不|没有|いいえ|아니요)(?!\w){_REST}",
+    regex.I,
+)
+_AGREES: Final = regex.compile(
+    rf"\W*(?:yes|yeah|yep|ok|okay|sure|ja|oui|sí|si|sim|tak|да|evet|نعم|是|はい|네)(?!\w){_REST}",
     regex.I,
 )
 _TOLL_FREE: Final = regex.compile(
@@ -170,11 +164,13 @@ class Analysis:
         """
         plain = normalise(text)
         names = find_names(plain.text)
-        signs = [*self._own(plain), *hard_signs(plain.text), *_introduced(plain.text)]
+        signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
+        signs += professed(plain.text)
         stretches = classify(plain.text, names)
         asked = [*_asked(plain.text, names, before)]
         likely = score = max([stretch.private for stretch in stretches], default=0.0)
-        harmless = not asked and _answers_harmless_question(plain.text, before)
+        declined = bool(before) and _DECLINES.match(plain.text) is not None
+        harmless = not asked and (declined or _answers_harmless_question(plain.text, before))
         if harmless:
             score = 0.0
         soft = [
@@ -196,17 +192,21 @@ class Analysis:
             for name in names
             if plain.text[name.start : name.end].lower() not in self.leniency.harmless
         ]
-        told = not harmless and _names_somebody(plain.text, unknown)
-        if told and _asks(plain.text):
+        told = not harmless and names_somebody(plain.text, unknown)
+        if told and asks(plain.text):
             told = likely >= _QUIZ
-        told = told or _is_written_to(plain.text, unknown)
+        told = told or is_written_to(plain.text, unknown) or lists_people(plain.text, unknown)
         unread = _unread(plain.text)
         enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else UNSURE
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
+        if private and any(sign.kind in _MATTERS or sign.kind == _NAME for sign in found):
+            found += treated(plain.text)
         if private:
             found += _names_beside(names, found)
+            if any(sign.kind not in _MATTERS for sign in found):
+                found += find_surroundings(plain.text, found)
         if private and unread and not found:
             found = [Sign(0, len(plain.text), unread, UNSURE)]
         if private and not found:
@@ -257,10 +257,18 @@ def hard_signs(text: str) -> list[Sign]:
             digits = regex.sub(r"\D", "", value)
             if is_reserved_phone(digits) or _TOLL_FREE.fullmatch(digits):
                 continue
-        if sign.kind == "birth date" and _BORN_OF_NOBODY.search(text[: sign.start]):
+        if sign.kind == "birth date" and _is_born_in_public(text, sign.start):
             continue
         found.append(_with_town(text, sign) if sign.kind == "address" else sign)
     return found
+
+
+def _is_born_in_public(text: str, start: int) -> bool:
+    """Return whether a birth date is asked for of anybody, or stands beside a public person."""
+    if _BORN_OF_NOBODY.search(text[:start]):
+        return True
+    before = text[max(0, start - 120) : start]
+    return any(name.form == "public" for name in find_names(before))
 
 
 def _with_town(text: str, sign: Sign) -> Sign:
@@ -270,9 +278,10 @@ def _with_town(text: str, sign: Sign) -> Sign:
 
 
 def _is_invented(text: str, sign: Sign) -> bool:
-    """Whether a phone number counts up, as those that a model makes up do."""
-    digits = regex.sub(r"\D", "", text[sign.start : sign.end])
-    return sign.kind == "phone" and is_counting(digits)
+    """Whether a phone number counts up, as those that a model makes up do, or a manual has it."""
+    value = text[sign.start : sign.end]
+    counting = sign.kind == "phone" and is_counting(regex.sub(r"\D", "", value))
+    return counting or is_example(value)
 
 
 def _all_signs(text: str) -> Iterator[Sign]:
@@ -301,7 +310,11 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
             # Beside a name that is one, a strange word with a capital is rather a noun.
             inside = [n for n in inside if n.form != "unknown"] or inside
             for name in inside:
-                yield Sign(name.start, name.end, kind, min(_NAMED, stretch.private))
+                # A German noun that no list has is rather no name; alone it still decides.
+                noun = name.form == "unknown" and is_german(text)
+                yield Sign(
+                    name.start, name.end, kind, min(_FAINT if noun else _NAMED, stretch.private)
+                )
             if inside:
                 continue
         places = stretch.words_for(kind)
@@ -352,64 +365,6 @@ def _shifted(probability: float, shift: float) -> float:
     return odds / (1.0 + odds)
 
 
-def _names_somebody(text: str, names: Sequence[Name]) -> bool:
-    """Whether a short text that sets no task tells of a person: by a full name, or by several.
-
-    Questions and tasks name persons of whom all may speak; whoever only tells of somebody may
-    know them. In a brief statement one name is enough.
-    """
-    if len(text) > _SHORT or _TELLS_OF_WORKS.search(text) or _sets_task(text):
-        return False
-    told = [name for name in names if _is_told(text, name)]
-    forms = {name.form for name in told}
-    if "full" in forms or "given" not in forms:
-        return "full" in forms
-    asked = _asks(text)
-    plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
-    people = {text[name.start : name.end].lower() for name in told}
-    return not asked and (plain or len(people) >= _SEVERAL)
-
-
-def _asks(text: str) -> bool:
-    """Return whether a text ends with a question mark."""
-    return text.rstrip().endswith(("?", "？"))
-
-
-def _introduced(text: str) -> Iterator[Sign]:
-    """Yield the name by which somebody introduces themselves or theirs, though no list has it."""
-    for found in _OF_MINE.finditer(text, timeout=1.0):
-        if found["kin"].lower() in _KIN:
-            yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
-    if _TELLS_OF_WORKS.search(text) or _sets_task(text):
-        return
-    known = lexicon().ordinary
-    for found in _INTRODUCES.finditer(text, timeout=1.0):
-        first = found["x"].split(maxsplit=1)[0].lower()
-        if first not in known and not is_public(found["x"]):
-            yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
-
-
-def _is_written_to(text: str, names: Sequence[Name]) -> bool:
-    """Whether a letter goes to somebody by a full name, or by a title and a name in small letters."""
-    full = [(name.start, name.end) for name in names if name.form == "full"]
-    for found in _RECIPIENT.finditer(text, timeout=1.0):
-        start, end = found.span("name")
-        if any(a < end and start < b for a, b in full):
-            return not _TELLS_OF_WORKS.search(text)
-        strange = found["name"].split()[0].lower() not in lexicon().ordinary
-        if found["title"] and strange and not is_public(found["name"]):
-            return not _TELLS_OF_WORKS.search(text)
-    return False
-
-
-def _is_told(text: str, name: Name) -> bool:
-    """Whether what may be a name stands in a sentence that is no question."""
-    if name.form in ("small", "public"):
-        return False
-    end = _SENTENCE_END.search(text, name.end)
-    return end is None or end[0] not in "?？"
-
-
 def _unread(text: str) -> str:
     """Return the kind of a text that the classifier cannot read; empty if it can.
 
@@ -426,20 +381,6 @@ def _unread(text: str) -> str:
     known = lexicon()
     read = sum(w in known.ordinary or w in known.given or w in known.family for w in words)
     return UNREAD_LANGUAGE if read < _KNOWN * len(words) else ""
-
-
-def _sets_task(text: str) -> bool:
-    """Whether a text opens with a question or with what is to be done."""
-    words = _WORD.findall(text.lower())
-    if not words or words[0] in _TASKS:
-        return True
-    if words[0] not in _ASKS:
-        return False
-    if words[0] not in _QUESTION_WORDS:
-        return words[0] != "you" or len(words) < 2 or words[1] in _ROLE_WORDS
-    # "When they sang, we left." opens like a question and is none.
-    end = _SENTENCE_END.search(text)
-    return end is None or end[0] not in ".!。！"
 
 
 def _last(before: Sequence[ChatMessage], role: str) -> str:
@@ -459,9 +400,13 @@ def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> I
     for sign in hard_signs(f"{question} {text}"):
         if sign.start >= lead:
             yield Sign(sign.start - lead, sign.end - lead, sign.kind, sign.score)
-    if _DECLINES.match(text) or _asks(text):
+    if _DECLINES.match(text) or asks(text):
         return
     kind = asked_kind(question) if _REQUEST.search(question) else "-"
+    if kind == "-" and _ASKS_NAMES.match(question) and any(n.form == "given" for n in names):
+        kind = _NAME
+    if _AGREES.match(text) and kind not in _MATTERS:
+        return  # "Yes" is an answer only where the question has said it all.
     if kind != "-" and _answers(kind, text, names):
         yield Sign(0, len(text.rstrip()), kind, 0.8)
 

@@ -249,6 +249,11 @@ _CONTEXTS: Final = (
         after=6,
     ),
 )
+_WALLET: Final = _Context(
+    "account number",
+    compiled(r"\b (?: wallet | ethereum | eth | btc | bitcoin | crypto | coins? | mine | my ) \b"),
+    compiled(r"(?<! \w ) (?P<x> 0x [0-9a-f]{40} | bc1 [0-9a-z]{25,60} ) (?! \w )"),
+)
 _AMOUNT: Final = compiled(
     r"[ ]? (?: dollars? | euros? | pounds? | people | years? | months? | weeks? | days? | hours? | min(?:ute)?s? | km | miles? | percent | usd | eur"
     r" | gbp | users? | items? | records? | rows? | words? | characters? | pages? | points? | times | digits? | bits? | bytes? | kb | mb | gb | am | pm )\b"
@@ -264,7 +269,7 @@ _BUILD_WORD: Final = compiled(
 
 
 def _contextual(text: str) -> Iterator[Sign]:
-    for context in _CONTEXTS:
+    for context in (*_CONTEXTS, _WALLET):
         for word in context.words.finditer(text, timeout=1.0):
             behind = context.value.search(text, word.end(), word.end() + context.before + 12)
             if (
@@ -331,7 +336,7 @@ _NOBODYS_DOMAIN: Final = regex.compile(
     regex.I,
 )
 _NOBODYS_MAILBOX: Final = regex.compile(
-    r"(?:(?:info|support|help|contact|sales|admin|webmaster|postmaster|noreply|no-reply|donotreply|hello|office|press|jobs|hr"
+    r"(?:(?:info|support|help|contact|sales|alerts?|updates|notifications?|orders|bookings|reservations|media|news|admin|webmaster|postmaster|noreply|no-reply|donotreply|hello|office|press|jobs|hr"
     r"|careers|billing|service|kontakt|git|root|abuse|security|privacy|team|feedback|newsletter|service|customer\w*|enquiries"
     r"|user(?:name)?\d*|name|email|mail|test\w*|foo|bar|baz|someone|somebody|nobody|you|your[._-]?(?:name|email)|me|abc|xyz|x+"
     r"|first(?:name)?[._-]?last(?:name)?|(?:john|jane|joe)(?:[._-]?(?:doe|smith))?|alice)(?:\+.*)?)",

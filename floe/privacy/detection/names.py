@@ -41,12 +41,19 @@ _WRITES_TO: Final = regex.compile(
 """After this comes whom it goes to, whatever lists say: towns are not written to."""
 _ORGANISED: Final = listed("organised")
 _SAINTS: Final = listed("saints")
+_EPONYMS: Final = listed("eponyms")
+_ILLNESS: Final = regex.compile(
+    r"(?:'s)?[ -](?:disease|syndrome|palsy|lymphoma|sarcoma|dementia|krankheit)\b"
+)
 _SHORTEST_PLURAL: Final = 5
 _OF_KIN: Final = regex.compile(
     r"\b(?:my|our|his|her|their|your|mein\w*|unser\w*|mon|ma|mi|mio|mia|meu|minha|mijn|min)\s(?:\p{Ll}+\s)?(?P<kin>\p{Ll}+)\s\Z",
     regex.I,
 )
 _MINE: Final = regex.compile(r",? (?:my|our) (?P<kin>\p{Ll}+)")
+_ACTS: Final = regex.compile(
+    r"\s(?:is|was|has|had|did|\p{L}{2,}(?:s|ed))\b|\s?[,.!?;:]|\Z", regex.I
+)
 _TOLD: Final = regex.compile(
     r"\b(?:tell|ask|call|text|email|invite|dear|hi|mr|mrs|ms|dr)\.? \Z", regex.I
 )
@@ -152,6 +159,10 @@ def _tokens(text: str) -> Iterator[_Token]:
         if word.endswith(("'s", "'S")):
             word, end = word[:-2], end - 2
         small = word.lower()
+        if small in _EPONYMS and (end < match.end() or _ILLNESS.match(text, end)):
+            # Whoever has Parkinson's is not called Parkinson.
+            yield _Token(start, end, word, small, word[0].isupper(), False, False, True, True)
+            continue
         parts = small.split("-")
         yield _Token(
             start,
@@ -289,6 +300,11 @@ def _is_of_kin(text: str, start: int) -> bool:
     return kin is not None and kin["kin"].lower() in _KIN
 
 
+def _is_kin_called(text: str, token: _Token) -> bool:
+    """Return whether a word can only be the name of "my friend" before it: "my bf will says"."""
+    return _is_of_kin(text, token.start) and _ACTS.match(text, token.end) is not None
+
+
 def _is_written_to(text: str, token: _Token) -> bool:
     """Return whether a word with a capital is whom something is to be written to."""
     if token.word.isupper() or (token.ordinary and not token.given):
@@ -339,9 +355,12 @@ def _is_opener(token: _Token, following: _Token) -> bool:
 
 def _small(text: str, tokens: Sequence[_Token]) -> Iterator[Name]:
     """Given names without a capital, where they are no word, and what follows them."""
+    shouted = text.isupper()
     for place, token in enumerate(tokens):
         known_word = token.ordinary or token.entity or token.small in ALSO_WORDS
-        if token.tall or known_word or len(token.word) < 3:
+        if (token.tall and not shouted) or len(token.word) < 3:
+            continue
+        if known_word and not (token.given and _is_kin_called(text, token)):
             continue
         if not token.given and not (token.family and _TOLD.search(text[: token.start][-10:])):
             continue

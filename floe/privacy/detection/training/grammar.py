@@ -155,7 +155,7 @@ class Generator:
         self._russian_family = sorted(
             word for word in known.family if re.fullmatch(r"[а-яё]{4,14}", word)
         )
-        self._famous = sorted(public_names())
+        self._famous = sorted(name.rstrip("*") for name in public_names())
         self._made: Mapping[str, Callable[[str], str]] = {
             "given": self._a_given,
             "full": self._a_full,
@@ -186,7 +186,7 @@ class Generator:
                 else self._dice.choice(self.slots[name])
             )
             text = text[: found.start()] + value + text[found.end() :]
-        return " ".join(text.split(" ")).strip()
+        return re.sub(" {2,}", " ", text).replace("\\n", "\n").strip()
 
     def styled(self, text: str, *, english: bool) -> str:
         """Return the same as another person would type it."""

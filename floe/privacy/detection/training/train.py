@@ -1,7 +1,7 @@
 """Train the classifier: `python -m floe.privacy.detection.training.train [--check]`.
 
-Reads the grammars in `data/privacy` (own writing) and harmless prompts of public sets with an MIT
-or BSD licence (`data/privacy/public.json.gz`, a list of [source, text]); nothing else. Writes
+Reads the grammars in `data/privacy` (own writing) and harmless prompts of public sets with an open
+licence (`data/privacy/public.json.gz`, a list of [source, text]); nothing else. Writes
 `weights.npz`, with a digest of all that it was made from. Never reads what is used to measure.
 
 `--check` trains anew, writes nothing, and fails if the shipped weights are others.
@@ -44,17 +44,19 @@ _ALIKE: Final = 0.999
 _SEED: Final = 20
 _PRIVATE: Final = (
     *("private_en.txt", "private_terse_en.txt", "private_names_en.txt", "idctx_en.txt"),
-    "private_multi.txt",
+    *("private_documents_en.txt", "private_casual_en.txt", "private_multi.txt"),
 )
 _HARMLESS: Final = (
     "harmless_en.txt",
     "harmless_daily_en.txt",
     "harmless_names_en.txt",
     "harmless_trivia_en.txt",
+    "harmless_tasks_en.txt",
+    "harmless_news_en.txt",
     "harmless_multi.txt",
 )
 _REPEATS: Final = 16
-_MOST_PUBLIC: Final = 14_000
+_MOST_PUBLIC: Final = 24_000
 """Stretches of public prompts."""
 _STRENGTH: Final = 2.5
 """Inverse of the weight of the L2 penalty."""
@@ -97,6 +99,21 @@ def _mixed(
     for text, kind in dice.sample(list(found), len(found) // 6):
         mixed.append((_PART + text, kind))
     return mixed
+
+
+def _stretches(text: str, kind: str) -> list[Labelled]:
+    """Return the stretches in which a text is read; of a private one those that name somebody."""
+    plain = normalise(text.lstrip(_PART)).text
+    cuts = windows(plain)
+    if len(cuts) == 1:
+        return [(text, kind)]
+    names = find_names(plain)
+    return [
+        (_PART + plain[start:end], kind)
+        for start, end in cuts
+        if kind == "-"
+        or any(start <= each.start < end and each.form in ("full", "given") for each in names)
+    ]
 
 
 def matrix(items: Sequence[str]) -> csr_matrix[Any]:
@@ -240,6 +257,7 @@ def main() -> int:
 
 def train() -> dict[str, NDArray[Any]]:
     """Return the weights of the three models, and the digest of what they were made from."""
+    digest = inputs_digest()  # before the texts are read: they may change while this runs
     dice = random.Random(_SEED)  # noqa: S311 (texts, no secrets)
     items = texts(dice, repeats=_REPEATS)
     public: list[str] = []
@@ -251,7 +269,7 @@ def train() -> dict[str, NDArray[Any]]:
     dice.shuffle(public)
     public = public[:_MOST_PUBLIC]
     items += [(text, "-") for text in public]
-    items = sorted(set(items))
+    items = sorted({part for item in items for part in _stretches(*item)})
     dice.shuffle(items)
     print(len(items), Counter(kind for _, kind in items), file=sys.stderr)
     weights = {f"private_{name}": value for name, value in fit(items, KINDS, _STRENGTH).items()}
@@ -259,7 +277,7 @@ def train() -> dict[str, NDArray[Any]]:
     lean = leaning(dice, short, [text for text in public if not text.startswith(_PART)])
     weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
     weights |= {f"asking_{name}": value for name, value in fit(asking(dice), ASKED, 30.0).items()}
-    weights["inputs"] = np.array(inputs_digest())
+    weights["inputs"] = np.array(digest)
     return weights
 
 

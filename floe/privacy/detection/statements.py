@@ -1,0 +1,187 @@
+"""Who a text tells of: itself, a person by name, a table of people; and whether it sets a task.
+
+Knows words and names, neither the classifier nor what follows.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import regex
+
+from floe.privacy.detection.names import Name, is_public, lexicon
+from floe.privacy.detection.rules import Sign
+from floe.privacy.detection.vocabulary import listed
+
+_NAME: Final = "name"
+_NAMED: Final = 0.6
+_FAINT: Final = 0.3
+_SURE_MATTER: Final = 0.65
+"""More than a name: "Krebs" is no surname in "ich habe Krebs"."""
+_SHORT: Final = 400
+_BRIEF: Final = 120
+_ASKS: Final = listed("asks")
+_WORD: Final = regex.compile(r"[\w']+")
+_INTRODUCES: Final = regex.compile(
+    r"(?<![\"'\w])(?:my (?:full |first |last |real )?name(?: is|'s)|call me|ich hei(?:ß|ss)e|mein name ist|je m'appelle|mon nom est"
+    r"|me llamo|mi nombre es|mi chiamo|me chamo|meu nome é|ik heet|mijn naam is|nazywam się|mam na imię|jag heter|меня зовут|мене звати|benim adım)"
+    r"\s(?P<x>\p{L}{3,}(?:[ ](?!but|and|und|et|y|e|en|i|och|и|ve)\p{L}{3,})?)(?=\s*(?:[.,!;]|\Z|\s(?:but|and|und|et|y|e|en|i|och|и|ve)\b))",
+    regex.I,
+)
+_SPEAKS_HERE: Final = regex.compile(
+    r"(?:\A|[.!?,\n]\s*|\b(?:and|but|because)\s)(?:this is|here is|it's|i am|i'm|im|hier ist|hier spricht|ich bin|je suis|c'est|soy|sono|sou|ik ben)"
+    r"\s(?:(?:mr|mrs|ms|miss|dr|prof|herr|frau)\b\.?\s)?\Z",
+    regex.I,
+)
+"""After this a full name is the speaker's own."""
+_PROFESSES: Final = regex.compile(
+    r"(?:\A|[.!?;\n,]\s*|\b(?:and|but|because|that)\s)(?:i am|i'm|im|ich bin)\s(?:an?\s|eine?\s)?(?:\p{L}+(?:ing|ed|sed|out|ict)\s)?"
+    r"(?P<x>catholic|protestant|muslim|jew|jewish|hindu|buddhist|mormon|sikh|atheist|jehovah's witness"
+    r"|katholisch|evangelisch|muslimin?|jude|jüdin|atheistin?)\b",
+    regex.I,
+)
+_TREATS: Final = regex.compile(
+    r"\b(?:my|mein\w*|mon|ma|mi|mio|meu|mijn)\s(?P<x>(?:doctor|gp|therapist|psychiatrist|oncologist|midwife|surgeon|test results"
+    r"|(?:haus|zahn|frauen|kinder)?(?:arzt|ärztin)|psychiater\w*|therapeut\w*|médecin|psy|médico|dottore|huisarts)|(?:krebs|diabetes)\b)"
+    r"|\bich\shabe\s(?P<x>krebs|diabetes|hiv|aids|rheuma)\b",
+    regex.I,
+)
+_OF_MINE: Final = regex.compile(
+    r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
+)
+_RECIPIENT: Final = regex.compile(
+    r"\b(?:write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
+    r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
+    regex.I,
+)
+_SEVERAL: Final = 2
+_NAME_COLUMN: Final = regex.compile(
+    r"^(?=[^\n]*\b(?:names?|(?P<part>(?:first|last|sur|family|given)[ _]?(?:name)?)|employee|student|customer|patient"
+    r"|client|member|guest|tenant|nombre|nom|naam|имя)\b)[^\n,;\t|]{1,30}(?P<mark>[,;\t|])[^\n]*\n",
+    regex.I | regex.M,
+)
+_SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
+_QUESTION_WORDS: Final = listed("question_words")
+_TASKS: Final = listed("tasks")
+_KIN: Final = listed("kin")
+_ROLE_WORDS: Final = listed("role_words")
+_TELLS_OF_WORKS: Final = regex.compile(
+    r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
+    r"|function|code|json|how many|how much|film|movie|series|episode|chapter|question|passage|context)\b",
+    regex.I,
+)
+_QUIZ_GAP: Final = regex.compile(
+    r"\b(?:this|these|which|what)\s(?:[\w'-]+\s){0,3}?(?:man|woman|person|people|president|politician|city|country|state|island"
+    r"|ocean|river|street|band|group|duo|song|album|hit|movie|film|show|sitcom|series|book|novel|play|poem|actor|actress"
+    r"|singer|rapper|artist|musician|composer|painter|writer|author|poet|athlete|player|team|club|sport|tournament|event|year|war"
+    r"|battle|award|role|character|company|brand|instrument|object|thing|food|drink|animal|disease|emperor|king|queen|pope"
+    r"|language|element|planet|nickname|title|job|talent|school|university)s?\b",
+    regex.I,
+)
+"""Where a quiz leaves out what has to be guessed: "was born in this European city"."""
+
+
+def names_somebody(text: str, names: Sequence[Name]) -> bool:
+    """Whether a short text that sets no task tells of a person: by a full name, or by several.
+
+    Questions and tasks name persons of whom all may speak; whoever only tells of somebody may
+    know them. In a brief statement one name is enough.
+    """
+    if len(text) > _SHORT or _sets_task(text):
+        return False
+    if _TELLS_OF_WORKS.search(text) or _QUIZ_GAP.search(text):
+        return False
+    told = [name for name in names if _is_told(text, name)]
+    forms = {name.form for name in told}
+    if "full" in forms or "given" not in forms:
+        return "full" in forms
+    asked = asks(text)
+    plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
+    people = {text[name.start : name.end].lower() for name in told}
+    return not asked and (plain or len(people) >= _SEVERAL)
+
+
+def lists_people(text: str, names: Sequence[Name]) -> bool:
+    """Return whether a table has a column for names, and full names or both their parts in it."""
+    header = _NAME_COLUMN.search(text)
+    if header is None:
+        return False
+    mark = header["mark"]
+    rows = 0
+    start = header.end()
+    for line in text[start:].splitlines(keepends=True):
+        if mark not in line:
+            break
+        inside = [n for n in names if start <= n.start < start + len(line) and n.form != "public"]
+        parts = sum(n.form in ("given", "ambiguous", "unknown") for n in inside)
+        rows += any(n.form == "full" for n in inside) or (parts > 1 and bool(header["part"]))
+        start += len(line)
+    return rows >= _SEVERAL
+
+
+def asks(text: str) -> bool:
+    """Return whether a text ends with a question mark."""
+    return text.rstrip().endswith(("?", "？"))
+
+
+def introduced(text: str, names: Sequence[Name]) -> Iterator[Sign]:
+    """Yield the name by which somebody introduces themselves or theirs, though no list has it."""
+    for found in _OF_MINE.finditer(text, timeout=1.0):
+        if found["kin"].lower() in _KIN:
+            yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
+    if _TELLS_OF_WORKS.search(text) or _sets_task(text):
+        return
+    for name in names:
+        if name.form == "full" and _SPEAKS_HERE.search(text[max(0, name.start - 30) : name.start]):
+            yield Sign(name.start, name.end, _NAME, _NAMED)
+    known = lexicon().ordinary
+    for found in _INTRODUCES.finditer(text, timeout=1.0):
+        first = found["x"].split(maxsplit=1)[0].lower()
+        if first not in known and not is_public(found["x"]):
+            yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
+
+
+def professed(text: str) -> Iterator[Sign]:
+    """Yield the faith that somebody says is theirs."""
+    for found in _PROFESSES.finditer(text, timeout=1.0):
+        yield Sign(found.start("x"), found.end("x"), "belief", _FAINT)
+
+
+def treated(text: str) -> Iterator[Sign]:
+    """Yield who treats the person, and with what: in a private text, a matter of health."""
+    for found in _TREATS.finditer(text, timeout=1.0):
+        yield Sign(found.start("x"), found.end("x"), "health", _SURE_MATTER)
+
+
+def is_written_to(text: str, names: Sequence[Name]) -> bool:
+    """Whether a letter goes to somebody by a full name, or by a title and a name in small letters."""
+    full = [(name.start, name.end) for name in names if name.form == "full"]
+    for found in _RECIPIENT.finditer(text, timeout=1.0):
+        start, end = found.span("name")
+        if any(a < end and start < b for a, b in full):
+            return not _TELLS_OF_WORKS.search(text)
+        strange = found["name"].split()[0].lower() not in lexicon().ordinary
+        if found["title"] and strange and not is_public(found["name"]):
+            return not _TELLS_OF_WORKS.search(text)
+    return False
+
+
+def _is_told(text: str, name: Name) -> bool:
+    """Whether what may be a name stands in a sentence that is no question."""
+    if name.form in ("small", "public"):
+        return False
+    end = _SENTENCE_END.search(text, name.end)
+    return end is None or end[0] not in "?？"
+
+
+def _sets_task(text: str) -> bool:
+    """Whether a text opens with a question or with what is to be done."""
+    words = _WORD.findall(text.lower())
+    if not words or words[0] in _TASKS:
+        return True
+    if words[0] not in _ASKS:
+        return False
+    if words[0] not in _QUESTION_WORDS:
+        return words[0] != "you" or len(words) < 2 or words[1] in _ROLE_WORDS
+    # "When they sang, we left." opens like a question and is none.
+    end = _SENTENCE_END.search(text)
+    return end is None or end[0] not in ".!。！"
