@@ -17,7 +17,7 @@ from floe.chats.jsonl import read_chats
 from floe.config import Settings
 from floe.evaluate.learning import hold_out, learn
 from floe.models.catalog import resolve_model
-from floe.models.download import sha256_of
+from floe.models.download import ignore_progress, sha256_of
 from floe.models.sampling_defaults import sampling_defaults
 from floe.records import ChatMessage
 from floe.resources import QUESTIONS
@@ -60,7 +60,7 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
         with FreeWriter(base, sampling) as writer:
             print(f"{len(prompts)} answers without the adapter", file=sys.stderr)
             before = writer.write(prompts[: len(own)])
-            answers = BaseAnswers(cache, sha256_of(base), system.content, sampling)
+            answers = BaseAnswers(cache, sha256_of(base, ignore_progress), system.content, sampling)
             before += answers.answer([k.prompt for k in known], writer.write)
             after = list(before)
             if trained.adapter is not None and trained.adapter.exists():

@@ -145,7 +145,7 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App, base_answ
     page.reload()
     train = page.get_by_role("button", name="Train", exact=True)
     expect(train).to_be_enabled()
-    expect(page.locator("#plan .words")).to_contain_text("A light touch")
+    expect(page.locator("#plan .words")).to_contain_text("light touch")
     expect(page.locator("#plan .reason")).to_contain_text("rank", ignore_case=True)
 
     first = chats.filter(has_text="taking the boat out")
