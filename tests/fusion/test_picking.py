@@ -105,11 +105,10 @@ def test_speculative_samples_follow_the_fused_distribution(
 def test_a_sampled_draft_is_taken_within_the_tolerance_of_the_best() -> None:
     logits = np.log(np.array([1e-6, 0.7, 0.1, 1e-6, 1e-6, 1e-6, 0.2], np.float32))
     cloud = row({b"b": 0.6, b"a": 0.3, b"c": 0.1})
-    sampling = Sampling(temperature=1.0)
     b, c = PIECES.index(b"b"), PIECES.index(b"c")
 
-    def taken(draft: int, tolerance: float, **more: float) -> int:
-        asked = Sampling(temperature=1.0, **more) if more else sampling
+    def taken(draft: int, tolerance: float, top_p: float = 1.0) -> int:
+        asked = Sampling(temperature=1.0, top_p=top_p)
         picks = (
             picker(seed=seed).fused(logits.copy(), cloud, b"", 0.5, asked, draft, tolerance).token
             for seed in range(40)

@@ -19,6 +19,7 @@ from floe.chat.assistant import Assistant
 from floe.chat.preferences import Preferences
 from floe.chat.turn_routes import requests_left_today
 from floe.cloud.link import CloudLink
+from floe.cloud.probe.profile import EndpointProfile
 from floe.config import Settings
 from floe.fusion.scoring.automatic_weight import DEFAULT_WEIGHT
 from floe.jobs.weight_fit import WeightFitJob
@@ -94,6 +95,8 @@ class House:
         texts = [text for pair in (*PLAIN, *PRIVATE) for text in pair]
         self.settings = Settings.load(cloud=address, data_dir=folder, system_prompt="")
         self.store = Store(self.settings.database)
+        # It has shown that it continues answers.
+        self.store.save_endpoint(address, "big", EndpointProfile(model="big").to_json())
         link = CloudLink(self.settings, self.store)
         link.connect()
         link.wait(20)
