@@ -89,13 +89,14 @@ class Audit:
         self.page.keyboard.press("Escape")
 
 
+@pytest.mark.timeout(900)
 def test_no_view_has_a_serious_finding(page: Page, app: App) -> None:
     assert AXE.is_file(), "run `make lint` once: npm fetches axe-core"
     chat = seed(app)
     Person(page, app, length=8, mode="local")
     base = page.url.split("#", maxsplit=1)[0]
     audit = Audit(page)
-    for size, theme in itertools.product((1280, 390), ("light", "dark")):
+    for theme, size in itertools.product(("light", "dark"), (1280, 390)):
         audit.case = f"{size} {theme}"
         # The dark page differs in its colours alone.
         audit.rules = COLOURS if theme == "dark" else {}
@@ -110,23 +111,30 @@ def test_no_view_has_a_serious_finding(page: Page, app: App) -> None:
             page.wait_for_timeout(300)
             audit.look(view)
         page.evaluate("() => floe.setView('chat')")
-        audit.look_at_open("cloud panel", "#open-cloud")
-        audit.look_at_open("advanced", "#advanced summary")
-        audit.look_at_open("ways to compare", "#compare summary")
-        audit.look_at_open("more about the chat", "#about summary")
-        page.evaluate("() => floe.showShortcuts()")
-        audit.look("keys")
-        page.keyboard.press("Escape")
         page.locator("#chat .bot-row").get_by_label("All versions side by side").press("Enter")
         expect(page.locator("#comparison article")).to_have_count(2)
         audit.look("side by side")
         page.keyboard.press("Escape")
-        page.evaluate("() => floe.setDrawer(true)")
-        page.get_by_role("button", name="Select chats").press("Enter")
-        audit.look("conversations")
-        page.get_by_role("button", name="Done", exact=True).press("Enter")
-        page.evaluate("() => floe.openChat(null)")
-        expect(page.locator(".welcome")).to_be_visible()
-        page.evaluate("() => document.documentElement.classList.add('first-run')")
-        audit.look("first steps")
+        if theme == "light":
+            look_at_what_opens(audit)
     assert audit.problems == []
+
+
+def look_at_what_opens(audit: Audit) -> None:
+    """Go through what stands over the chat, and the empty chat of a new person."""
+    page = audit.page
+    audit.look_at_open("cloud panel", "#open-cloud")
+    audit.look_at_open("advanced", "#advanced summary")
+    audit.look_at_open("ways to compare", "#compare summary")
+    audit.look_at_open("more about the chat", "#about summary")
+    page.evaluate("() => floe.showShortcuts()")
+    audit.look("keys")
+    page.keyboard.press("Escape")
+    page.evaluate("() => floe.setDrawer(true)")
+    page.get_by_role("button", name="Select chats").press("Enter")
+    audit.look("conversations")
+    page.get_by_role("button", name="Done", exact=True).press("Enter")
+    page.evaluate("() => floe.openChat(null)")
+    expect(page.locator(".welcome")).to_be_visible()
+    page.evaluate("() => document.documentElement.classList.add('first-run')")
+    audit.look("first steps")

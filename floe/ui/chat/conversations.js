@@ -136,7 +136,10 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
       if (place instanceof HTMLElement) place.focus();
     };
     input.onkeydown = (event) => {
-      if (event.key === "Enter" && !event.isComposing) done(input.value.trim());
+      if (event.key === "Enter" && !event.isComposing) {
+        event.preventDefault(); // else it would press the button that gets the focus
+        done(input.value.trim());
+      }
       if (event.key === "Escape") {
         event.stopPropagation();
         done(null);

@@ -9,6 +9,7 @@ floe.scatter = () => {
     viewBox: `0 0 ${SIZE.width} ${SIZE.height}`,
     width: SIZE.width,
     height: SIZE.height,
+    "aria-label": "Devices and their clusters: none yet",
   });
   const node = floe.el("figure", { className: "chart scatter" }, svg);
   /** @type {((x: number, y: number) => SVGElement)[]} */

@@ -30,7 +30,8 @@ floe.dashes = ["", "6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 2 1 2", "3 6"];
 floe.chart = (xName, yName) => {
   const HEIGHT = 230;
   const EDGE = { left: 46, right: 12, top: 10, bottom: 34 };
-  const svg = floe.svg("svg", { role: "img", height: HEIGHT });
+  const none = `${yName} by ${xName}: no figures yet`;
+  const svg = floe.svg("svg", { role: "img", height: HEIGHT, "aria-label": none });
   const legend = floe.el("div", { className: "chart-legend" });
   const reading = floe.el("p", { className: "chart-reading" });
   const node = floe.el("figure", { className: "chart" }, legend, svg, reading);
@@ -118,6 +119,7 @@ floe.chart = (xName, yName) => {
     svg.setAttribute("width", String(width));
     node.classList.toggle("waiting", !drawn.length);
     if (!drawn.length) {
+      svg.setAttribute("aria-label", none);
       svg.replaceChildren(
         floe.svg(
           "text",

@@ -44,7 +44,8 @@ def _package(name: str) -> tuple[str, str] | None:
 
 def _licence(found: metadata.PackageMetadata) -> str:
     """Return a licence's short name: the expression, the field, or that of the classifiers."""
-    (expression, *_) = found.get_all("License-Expression") or found.get_all("License") or [""]
+    names = found.get_all("License-Expression") or found.get_all("License") or [""]
+    expression = str(names[0])
     if expression and len(expression) <= _LONGEST and "\n" not in expression:
         return expression
     classifiers = found.get_all("Classifier") or []
