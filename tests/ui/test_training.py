@@ -51,7 +51,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, base_answers: Path) -> Iterato
     own.end(signal.SIGKILL)
 
 
-def until(condition: Callable[[], object], seconds: float = 120) -> None:
+def until(condition: Callable[[], object], seconds: float = LONG_MS / 1000) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
