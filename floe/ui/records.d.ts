@@ -860,7 +860,7 @@ interface DrawnParts {
   adapters: Part<
     AdapterListValue,
     {
-      add: AdapterPathAsked;
+      bring: AdapterPathAsked;
       rename: NameAsked;
       switch: ItemSwitchAsked;
       strengthen: ScaleAsked;
