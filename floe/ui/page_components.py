@@ -170,7 +170,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "adapters": DrawnPart(
         values.AdapterListValue,
         {
-            "add": events.AdapterPathAsked,
+            "bring": events.AdapterPathAsked,
             "rename": events.NameAsked,
             "switch": events.ItemSwitchAsked,
             "strengthen": events.ScaleAsked,

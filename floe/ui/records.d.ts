@@ -1063,7 +1063,7 @@ interface DrawnParts {
   adapters: Part<
     AdapterListValue,
     {
-      add: AdapterPathAsked;
+      bring: AdapterPathAsked;
       rename: NameAsked;
       switch: ItemSwitchAsked;
       strengthen: ScaleAsked;

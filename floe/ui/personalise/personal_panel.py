@@ -57,7 +57,7 @@ def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
         run = js_component("run", "cancel", "resume", "compare")
         weight = js_component("ownWeight", "set", "fit")
         adapters = js_component(
-            "adapters", "add", "rename", "switch", "strengthen", "export", "delete"
+            "adapters", "bring", "rename", "switch", "strengthen", "export", "delete"
         )
     return PersonalParts(
         notice, learning, plan, run, weight, adapters, gr.Timer(_POLL_SECONDS, active=False)
