@@ -1,0 +1,30 @@
+"""What is known of one open page while it is open."""
+
+from dataclasses import dataclass, field
+
+from floe.chat.chat_settings import ChatSettings
+from floe.ui.page_values import AdvancedValue, ConversationListValue
+
+
+@dataclass(slots=True)
+class Session:
+    """One open page: the conversation in view (None: a new one), and the number of that view.
+
+    `keep_here`: the new conversation is not to leave this device, once there is one. `sent` is the
+    last message that was sent from here, `seen` what this page was last shown, `undo` the number
+    of the deletion that it offers to take back. `settings`: those of a conversation that is not
+    there yet; `drawer`: what the drawer "Advanced" was last shown.
+
+    Gradio keeps one for each page and gives all handlers the same object, so that a running
+    `stream_answer` sees that the person has turned to something else.
+    """
+
+    conversation: int | None = None
+    keep_here: bool = False
+    view_generation: int = 0
+    sent: str = ""
+    seen: object = None
+    listed: ConversationListValue | None = None
+    undo: int = 0
+    settings: ChatSettings = field(default_factory=ChatSettings)
+    drawer: AdvancedValue | None = None
