@@ -5,13 +5,11 @@ looks: a page that was reloaded finds it again by its conversation. Questions ar
 order in which they came, whoever asks: the page, the command line, a program.
 """
 
-import codecs
-import hashlib
 import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +21,8 @@ from floe.chat import rescue
 from floe.chat.answer_decoder import AnswerDecoder, weight_with_memory
 from floe.chat.answer_writer import AnswerWriter
 from floe.chat.attachments import AttachedFile, reword
+from floe.chat.continuation import stats_until, whole_characters, with_alternative
+from floe.chat.kept_questions import KeptQuestions
 from floe.chat.privacy_lessons import PrivacyLessons
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.chat.turn_prompts import TurnPrompts
@@ -45,7 +45,6 @@ from floe.privacy.guard import MEMORY, Guard
 from floe.privacy.sent import SentLog
 from floe.records import (
     UNFINISHED,
-    AnswerStats,
     Attachment,
     ChatMessage,
     Message,
@@ -62,8 +61,6 @@ _KEEPING_SECONDS: Final = 1.0
 """A question waits so long for the answer before it to be kept."""
 _STOPPING_SECONDS: Final = 5.0
 """An answer that is to be written anew is given so long for the token in hand."""
-_MOST_KEPT_HERE: Final = 10_000
-"""Questions of programs that are remembered as asked of this device alone."""
 
 
 class Assistant:
@@ -107,8 +104,7 @@ class Assistant:
         self._writer = AnswerWriter(store, ended=self._release_turn)
         self._unstored = itertools.count(1)
         self._stopping = False
-        self._kept_here: dict[bytes, None] = {}
-        self._marking = threading.Lock()
+        self._kept_questions = KeptQuestions()
         # Held while a prompt is built and its turn gets a place, so that no turn of one model is
         # decoded by another, and while the model is replaced.
         self._model_lock = threading.RLock()
@@ -214,7 +210,7 @@ class Assistant:
             raise PromptError("Type what you want to know about the file, then send both.")
         self._check(text, conversation_id)
         with self._model_lock:
-            content, attachments = self._prompts.attach(text.strip(), files)
+            content, attachments = self._prompts.attach(text.strip(), files, conversation_id)
         return self._start(self._add_question(conversation_id, content, attachments), options)
 
     def _add_question(
@@ -279,6 +275,37 @@ class Assistant:
         self._check(question.content, question.conversation_id)
         return self._start(question, options, begun=answer)
 
+    def take_alternative(
+        self, message_id: int, place: int, number: int, options: TurnOptions
+    ) -> Turn:
+        """Go on from another token than the one that was picked: a sibling; both answers stay.
+
+        What was to stay on this device when the answer began stays here now, too. An answer that
+        is still being written is stopped first.
+
+        Args:
+            message_id: the answer.
+            place: position of the token.
+            number: which of its `ranked_alternatives`.
+            options: as for `ask`.
+
+        Raises:
+            PromptError: there is no such token, or another answer is being written here.
+        """
+        self._stop_answers(self.store.message(message_id).conversation_id, {message_id})
+        answer = self.store.message(message_id)
+        question = self._question_of(answer)
+        self._check(question.content, question.conversation_id)
+        steps = with_alternative(self.store.token_steps(message_id), place, number, self.tokenize)
+        return self._start(question, options, begun=answer, steps=steps)
+
+    def _stop_answers(self, conversation_id: int, ids: Collection[int]) -> None:
+        """End the answer that is being written, if it is one of these, and wait for it."""
+        running = self.running(conversation_id)
+        if running is not None and running.message_id in ids:
+            running.stop()
+            running.wait(_STOPPING_SECONDS)
+
     def _question_of(self, answer: Message) -> Message:
         if answer.parent_id is None:
             raise PromptError("There is no question before this message to answer again.")
@@ -337,7 +364,7 @@ class Assistant:
         path = []
         for place, message in enumerate(messages, 1):
             route = None
-            if message.role == "user" and self._stayed_here(message, options):
+            if message.role == "user" and self._kept_questions.stays(message, options):
                 route = Route("local", CHOSEN)
             # An answer of ours that a program brings back, with words that memory had found.
             marked = message.role == "assistant" and self.memory.is_marked(message.content)
@@ -349,16 +376,6 @@ class Assistant:
                 )
             )
         return path
-
-    def _stayed_here(self, message: ChatMessage, options: TurnOptions) -> bool:
-        """Return whether a program's question is, or was earlier, for this device alone."""
-        mark = hashlib.sha256(message.content.encode()).digest()
-        with self._marking:
-            if options.mode == "local":
-                self._kept_here[mark] = None
-                if len(self._kept_here) > _MOST_KEPT_HERE:
-                    del self._kept_here[next(iter(self._kept_here))]
-            return mark in self._kept_here
 
     def set_local_only(self, conversation_id: int, on: bool) -> None:
         """Keep all of a conversation on this device, at once: an answer in the making, too."""
@@ -387,10 +404,7 @@ class Assistant:
                 "Only this device may answer as things are set. Let the cloud take part in this "
                 "chat, then press again."
             )
-        running = self.running(question.conversation_id)
-        if running is not None and running.message_id in {answer.id for answer in answers}:
-            running.stop()
-            running.wait(_STOPPING_SECONDS)
+        self._stop_answers(question.conversation_id, {answer.id for answer in answers})
         self._check(question.content, question.conversation_id)
         self.lessons.release(question, answers)
         return self._start(question, options)
@@ -417,10 +431,7 @@ class Assistant:
 
     def kind_of(self, question: str) -> PromptKind:
         """Tell the kind of a question, between two turns."""
-        return self._worker.submit(self._kind_of, question).result()
-
-    def _kind_of(self, question: str) -> PromptKind:
-        return self._active_adapters.kind_of(question)
+        return self._worker.submit(lambda: self._active_adapters.kind_of(question)).result()
 
     def score(
         self,
@@ -460,18 +471,31 @@ class Assistant:
             raise PromptError(f"{running.view().unkept} Your message stays here until then.")
         # Refused here, before anything is stored: the text stays in the box, to be shortened.
         with self._model_lock:
-            system = self._prompts.system_message(self._prompts.system_prompt)
+            system = self._prompts.system_message(self._prompts.told(conversation_id))
             self._prompts.builder.build([system, ChatMessage("user", text.strip())])
 
     def _start(
-        self, question: Message, options: TurnOptions, *, begun: Message | None = None
+        self,
+        question: Message,
+        options: TurnOptions,
+        *,
+        begun: Message | None = None,
+        steps: Sequence[TokenStep] | None = None,
     ) -> Turn:
+        """Answer; `begun`: go on from an answer, or (`steps`) from other tokens of its kind."""
         with self._model_lock:
-            return self._start_turn(question, options, begun)
+            return self._start_turn(question, options, begun, steps)
 
-    def _start_turn(self, question: Message, options: TurnOptions, begun: Message | None) -> Turn:
+    def _start_turn(
+        self,
+        question: Message,
+        options: TurnOptions,
+        begun: Message | None,
+        steps: Sequence[TokenStep] | None,
+    ) -> Turn:
         path = self.store.path_to(question.id)
-        steps = _whole_characters(self.store.token_steps(begun.id)) if begun else []
+        if steps is None:
+            steps = whole_characters(self.store.token_steps(begun.id)) if begun else ()
         text = b"".join(step.text_bytes for step in steps).decode()
         prompts = self._prompts
         prompt = prompts.build_rest(path, text) if text else prompts.build(path)
@@ -481,7 +505,7 @@ class Assistant:
         elif begun is not None and MEMORY in (begun.private or ()):
             passage = Passage(Route("local", f"{KEPT}: the answer holds {MEMORY}"))
         else:
-            told = prompts.system_prompt
+            told = prompts.told(question.conversation_id)
             passage = self._routes.choose(options, path, prompt.dropped, told, found)
         answer = self._add_placeholder(question, passage.route)
         turn = Turn(
@@ -496,7 +520,7 @@ class Assistant:
             with suppress(StoreError):  # an answer without its chip is better than none
                 self.memory.keep_uses(answer.id, found)
         if begun is not None:
-            turn.resume(steps, begun.stats or AnswerStats())
+            turn.resume(steps, stats_until(begun.stats, steps))
         self._writer.open(turn)
         self._begin(turn, prompt, passage, options, question=question)
         return turn
@@ -575,14 +599,3 @@ class Assistant:
         """Release a turn of which no writer says that it is over."""
         if isinstance(turn, UnstoredTurn):
             self._release_turn(turn)
-
-
-def _whole_characters(steps: Sequence[TokenStep]) -> Sequence[TokenStep]:
-    """Return the tokens up to the last that completes a character, without the end-of-text one."""
-    utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-    whole = 0
-    for place, step in enumerate(steps, 1):
-        utf8.decode(step.text_bytes)
-        if step.text_bytes and not utf8.getstate()[0]:
-            whole = place
-    return steps[:whole]

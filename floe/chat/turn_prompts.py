@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from floe.chat.attachments import AttachedFile, attach_files
+from floe.chat.chat_settings import load_chat_settings
+from floe.chat.prompt_presets import fill_variables
 from floe.chat.turn import TurnOptions
 from floe.errors import PromptError
 from floe.llama.prompt import Prompt, PromptBuilder
@@ -38,8 +41,16 @@ class TurnPrompts:
         `partial` is the beginning of the answer, if it is to be continued.
         """
         history = [ChatMessage(message.role, message.content) for message in path]
-        system = self.system_message(self.system_prompt)
-        return self.builder.build([system, *history], partial)
+        asked = path[-1]
+        told = self.told(asked.conversation_id if asked.stored else None)
+        return self.builder.build([self.system_message(told), *history], partial)
+
+    def told(self, conversation_id: int | None) -> str:
+        """Return the system prompt of a conversation: its own, else the one of the settings."""
+        if conversation_id is None:
+            return self.system_prompt
+        own = load_chat_settings(self._store, conversation_id).system_prompt
+        return self.system_prompt if own is None else fill_variables(own, datetime.now())
 
     def build_rest(self, path: Sequence[Message], partial: str) -> Prompt:
         """Build what the local model reads to go on after the beginning of an answer."""
@@ -51,7 +62,9 @@ class TurnPrompts:
                 'Ask for the rest in a new message, such as "Go on from there".'
             ) from None
 
-    def attach(self, words: str, files: Sequence[AttachedFile]) -> tuple[str, Sequence[Attachment]]:
+    def attach(
+        self, words: str, files: Sequence[AttachedFile], conversation_id: int | None = None
+    ) -> tuple[str, Sequence[Attachment]]:
         """Put files after a person's words, cut so that the next questions about them fit, too.
 
         Raises:
@@ -60,7 +73,7 @@ class TurnPrompts:
         if not files:
             return words, ()
         size = self._model.context_size
-        told = self.system_message(self.system_prompt)
+        told = self.system_message(self.told(conversation_id))
         used = len(self.builder.build([told, ChatMessage("user", words)]).tokens)
         room = min(size * 5 // 8, size - size // 4 - used)
         return attach_files(words, files, room, self.count)

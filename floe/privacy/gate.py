@@ -319,7 +319,8 @@ class _Look:
             self._known,
             self._policy,
             sent=sent,
-            kept=[*kept, *withheld],
+            # What the cloud was not told of the system prompt is not to come out in the answer.
+            kept=[*kept, *withheld, *([] if shown == system else [system])],
             memory=[*memory, *self._of_memory(path)],
         )
         reason = _reason(mode, listed, len(withheld), released=released)

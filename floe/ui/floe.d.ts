@@ -60,7 +60,11 @@ interface ProseTokens {
   blocks: ColouredBlock[];
   at: number;
   on: boolean;
+  take?: TakeToken;
 }
+
+/** Go on from an alternative, by its number, of a token. */
+type TakeToken = (token: number, alternative: number) => void;
 
 interface FollowedEnd {
   /** Show the end once more if it is followed. */
@@ -176,6 +180,9 @@ interface Floe extends DrawnByName {
   // chat/advanced.js
   /** Name, label, least, most, step, and a line of explanation. */
   samplingFields: [SamplingNumber, string, number, number, number, string][];
+  selection: string;
+  fillVariables(text: string): string;
+  promptSheet(trigger: DrawnParts["advanced"]["trigger"]): Updated<AdvancedValue>;
 
   // cloud/cloud.js
   setCloud(open: boolean): void;
@@ -192,14 +199,24 @@ interface Floe extends DrawnByName {
   paint(node: HTMLElement, source: TokenSource, local?: number | null, cloud?: number | null): void;
   legend(): HTMLElement;
   card: HTMLElement;
-  showCard(place: DOMRect, row: TokenValue): void;
+  /** With `take` the card stays, and its tokens can be chosen; the focus goes back to `from`. */
+  showCard(
+    place: DOMRect,
+    row: TokenValue,
+    take?: (alternative: number) => void,
+    from?: HTMLElement | null,
+  ): void;
   hideCard(): void;
+  /** Close it even if it stays; `back`: the focus goes to where it came from. */
+  closeCard(back?: boolean): void;
+  enterCard(): void;
   rows: Map<number, TokenValue[]>;
   tokenPanel(
     conversation: number | null,
     message: number,
     fetchRows: DrawnParts["thread"]["server"]["tokens"],
     came: () => void,
+    take: TakeToken,
   ): HTMLElement;
 
   // chat/prose_tokens.js
@@ -214,7 +231,7 @@ interface Floe extends DrawnByName {
     owners: number[],
     from: number,
   ): { owner: Int32Array; to: number };
-  colourText(text: MessageText, rows: TokenValue[] | null): void;
+  colourText(text: MessageText, rows: TokenValue[] | null, take?: TakeToken): void;
 
   // chat/links.js
   linkCard: HTMLElement;

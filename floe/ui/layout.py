@@ -117,6 +117,7 @@ def lay_out(
                 "edit",
                 "regenerate",
                 "resume",
+                "take",
                 "branch",
                 "release",
                 "confirm",
@@ -150,7 +151,7 @@ def lay_out(
                     mode = gr.Radio(
                         MODES, value=defaults.mode, label="Who answers", elem_id="mode", min_width=0
                     )
-                    advanced = js_component("advanced", "set", "reset")
+                    advanced = js_component("advanced", "set", "reset", "tell", "save", "drop")
                 with gr.Row(elem_id="composer"):
                     attach = js_component("attach", "read", "drop")
                     prompt = gr.Textbox(

@@ -98,7 +98,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         _wire_personal(parts, personal)
         federate = FederateActions(application, parts.federate)
         _wire_federate(parts, federate)
-        models = ModelsActions(application, parts.models, parts.model_chip, parts.advanced)
+        models = ModelsActions(application, parts.models, parts.model_chip)
         _wire_models(page, parts, models)
         parts.clock.tick(panel.refresh, None, parts.panel.in_use, **_AT_ONCE)
     return page
@@ -117,6 +117,7 @@ def _shown(parts: Parts) -> list[Any]:
         parts.notice,
         parts.attach,
         parts.context,
+        parts.advanced,
         parts.send,
         parts.stop,
     ]
@@ -136,7 +137,7 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     loaded = page.load(
         actions.load,
         [session, parts.views],
-        [*shown, parts.prompt, *parts.controls, parts.advanced, parts.cloud, parts.auto],
+        [*shown, parts.prompt, *parts.controls, parts.cloud, parts.auto],
         js="(session) => [session, location.hash]",
         **_SILENT,
     )
@@ -167,6 +168,7 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.thread.release(actions.release, [session, *parts.controls], shown, **_SILENT)
     parts.thread.confirm(actions.confirm, session, [parts.thread, parts.notice], **_EACH)
     parts.thread.resume(actions.go_on, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.take(actions.take, [session, *parts.controls], shown, **_SILENT)
     parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
     parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
     parts.thread.branch(actions.branch, session, shown, **_SILENT)
@@ -181,8 +183,13 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)
     parts.clock.tick(actions.refresh_weight, session, weighing, **_AT_ONCE)
     parts.mode.input(actions.keep, parts.controls, None, **latest)
-    parts.advanced.set(actions.set_sampling, None, [parts.advanced, parts.notice], **_EACH)
-    parts.advanced.reset(actions.reset_sampling, None, [parts.advanced, parts.notice], **_EACH)
+    drawer = [parts.advanced, parts.notice]
+    parts.advanced.set(actions.advanced.set, session, drawer, **_EACH)
+    parts.advanced.reset(actions.advanced.reset, session, drawer, **_EACH)
+    parts.advanced.tell(actions.advanced.tell, session, drawer, **_EACH)
+    parts.advanced.save(actions.advanced.save, session, drawer, **_EACH)
+    parts.advanced.drop(actions.advanced.drop, session, drawer, **_EACH)
+    parts.clock.tick(actions.advanced.refresh, session, parts.advanced, **_AT_ONCE)
     parts.clock.tick(actions.refresh_cloud, None, parts.cloud, **_AT_ONCE)
     return loaded
 
@@ -322,7 +329,7 @@ def _wire_federate(parts: Parts, actions: FederateActions) -> None:
 
 def _wire_models(page: gr.Blocks, parts: Parts, actions: ModelsActions) -> None:
     room = parts.models
-    shown = [*room.all, parts.model_chip, parts.advanced]
+    shown = [*room.all, parts.model_chip]
     page.load(actions.chip, None, parts.model_chip, **_AT_ONCE)
     parts.clock.tick(actions.chip, None, parts.model_chip, **_AT_ONCE)
     parts.views.go(actions.on_view_opened, None, shown, **_EACH)

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 import gradio as gr
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from floe.chat.continuation import SHOWN_ALTERNATIVES
 from floe.chat.preferences import SamplingName
+from floe.chat.prompt_presets import LONGEST_PROMPT
 from floe.chats.one_chat import ChatFileKind
 from floe.errors import FloeError, PageError, PromptError
 from floe.kept_records import RowId
@@ -76,11 +78,35 @@ class TitleAsked(ItemAsked):
     title: LongText
 
 
-class SamplingAsked(_Asked):
-    """A setting of sampling is to be another; None: as it is for the model."""
+class ScopeAsked(_Asked):
+    """Settings of all chats, or of the one in view, are meant."""
+
+    scope: Literal["all", "chat"] = "all"
+
+
+class SamplingAsked(ScopeAsked):
+    """A setting of sampling is to be another; None: as one level above has it."""
 
     name: SamplingName
     value: float | list[ShortText] | None
+
+
+class SystemPromptAsked(_Asked):
+    """The models are to be told this before the chat in view; empty: as in general."""
+
+    text: Annotated[str, BeforeValidator(_whole), Field(max_length=LONGEST_PROMPT)]
+
+
+class PresetNameAsked(_Asked):
+    """Something is to be done with a preset."""
+
+    name: ShortText
+
+
+class PresetAsked(PresetNameAsked):
+    """A text is to be kept under a name."""
+
+    text: Annotated[str, BeforeValidator(_whole), Field(max_length=LONGEST_PROMPT)]
 
 
 class NameAsked(ItemAsked):
@@ -112,6 +138,13 @@ class ComparedAsked(_Asked):
         Field(min_length=2, max_length=2),
     ]
     text: LongText
+
+
+class AlternativeAsked(ItemAsked):
+    """An answer is to go on from another token than the one that was picked."""
+
+    token: Annotated[int, Field(ge=0, le=1_000_000)]
+    alternative: Annotated[int, Field(ge=0, lt=SHOWN_ALTERNATIVES)]
 
 
 class RatingAsked(ItemAsked):

@@ -99,11 +99,8 @@ class TokenPage(TypedDict):
     live: bool
 
 
-class AdvancedValue(TypedDict):
-    """Settings of sampling that hold now; `chosen`: names of those that the person set.
-
-    `reason`: why the others are as they are.
-    """
+class SamplingValue(TypedDict):
+    """Settings of sampling that hold now; `chosen`: names of those that the person set."""
 
     temperature: float
     max_tokens: int
@@ -115,6 +112,27 @@ class AdvancedValue(TypedDict):
     seed: int | None
     stop: list[str]
     chosen: list[str]
+
+
+class PresetValue(TypedDict):
+    """A text under a name; `own`: the person has written it."""
+
+    name: str
+    text: str
+    own: bool
+
+
+class AdvancedValue(TypedDict):
+    """What holds in all chats and in the one in view; `reason`: why what nobody chose is so.
+
+    `system`: what the models are told in this chat before it begins, empty: `general_system`.
+    """
+
+    general: SamplingValue
+    chat: SamplingValue
+    system: str
+    general_system: str
+    presets: list[PresetValue]
     reason: str
 
 

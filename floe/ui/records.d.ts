@@ -137,6 +137,13 @@ interface TextAsked {
   text: string;
 }
 
+/** An answer is to go on from another token than the one that was picked. */
+interface AlternativeAsked {
+  id: number;
+  token: number;
+  alternative: number;
+}
+
 /** An answer is liked, disliked or neither. */
 interface RatingAsked {
   id: number;
@@ -286,14 +293,46 @@ interface AutoWeightValue {
   reason: string;
 }
 
-/** A setting of sampling is to be another; None: as it is for the model. */
+/** A setting of sampling is to be another; None: as one level above has it. */
 interface SamplingAsked {
+  scope?: "all" | "chat";
   name: "temperature" | "max_tokens" | "top_p" | "top_k" | "min_p" | "repeat_penalty" | "dry_multiplier" | "seed" | "stop";
   value: number | string[] | null;
 }
 
-/** Settings of sampling that hold now; `chosen`: names of those that the person set. */
+/** Settings of all chats, or of the one in view, are meant. */
+interface ScopeAsked {
+  scope?: "all" | "chat";
+}
+
+/** The models are to be told this before the chat in view; empty: as in general. */
+interface SystemPromptAsked {
+  text: string;
+}
+
+/** A text is to be kept under a name. */
+interface PresetAsked {
+  name: string;
+  text: string;
+}
+
+/** Something is to be done with a preset. */
+interface PresetNameAsked {
+  name: string;
+}
+
+/** What holds in all chats and in the one in view; `reason`: why what nobody chose is so. */
 interface AdvancedValue {
+  general: SamplingValue;
+  chat: SamplingValue;
+  system: string;
+  general_system: string;
+  presets: PresetValue[];
+  reason: string;
+}
+
+/** Settings of sampling that hold now; `chosen`: names of those that the person set. */
+interface SamplingValue {
   temperature: number;
   max_tokens: number;
   top_p: number;
@@ -304,7 +343,13 @@ interface AdvancedValue {
   seed: number | null;
   stop: string[];
   chosen: string[];
-  reason: string;
+}
+
+/** A text under a name; `own`: the person has written it. */
+interface PresetValue {
+  name: string;
+  text: string;
+  own: boolean;
 }
 
 /** Facts on a known endpoint; `link` is the page where a key is got, or empty. */
@@ -822,6 +867,7 @@ interface DrawnParts {
       edit: TextAsked;
       regenerate: ItemAsked;
       resume: ItemAsked;
+      take: AlternativeAsked;
       branch: ItemAsked;
       release: ItemAsked;
       confirm: ItemAsked;
@@ -889,7 +935,10 @@ interface DrawnParts {
     AdvancedValue,
     {
       set: SamplingAsked;
-      reset: null;
+      reset: ScopeAsked;
+      tell: SystemPromptAsked;
+      save: PresetAsked;
+      drop: PresetNameAsked;
     },
     Nothing
   >;

@@ -9,6 +9,7 @@ floe.shortcuts = [
   ["Ctrl + Shift + O", "New chat"],
   ["Page up, Home, ↑", "Read further up while an answer is written"],
   ["← →", "Go from token to token in a coloured answer"],
+  ["Enter", "At a token: choose another one, and go on from there"],
   ["Escape", "Close what is open, cancel what is being edited"],
   ["?", "Show this list"],
 ];

@@ -139,8 +139,12 @@ def test_the_persons_own_words_count_in_messages_that_were_examined_before(chat:
 
 
 def test_a_private_system_prompt_is_left_out(chat: Chat) -> None:
-    passage = chat.ask(PLAIN, system="You work for Anna Weber.")
+    system = "You work for Anna Weber in the old mill by the river."
+    passage = chat.ask(PLAIN, system=system)
     assert shown(passage) == [("user", PLAIN)]
+    # Nor do its words leave by way of the answer, which the local model writes having read them.
+    guard, _, _ = guard_of(chat, system=system)
+    assert guard.outgoing("You are in the old mill by the river, ") is None
 
 
 @pytest.mark.parametrize("state", ["not loaded", "loading", "failed"])
@@ -283,10 +287,14 @@ def test_messages_that_nobody_has_looked_at_are_examined_on_demand(chat: Chat) -
 
 
 def guard_of(
-    chat: Chat, policy: Policy = "local only", question: str = PLAIN, kept: tuple[str, ...] = ()
+    chat: Chat,
+    policy: Policy = "local only",
+    question: str = PLAIN,
+    kept: tuple[str, ...] = (),
+    system: str = SYSTEM,
 ) -> tuple[Guard, list[str], FakeCloud]:
     """The guard of a turn, around a cloud that goes on with "x y z"."""
-    passage = chat.ask(question, policy, kept=kept)
+    passage = chat.ask(question, policy, kept=kept, system=system)
     assert passage.guard is not None
     cloud = FakeCloud(peaked([b" x", b" y", b" z"], "guard"), FakeClock(), length=3)
     said: list[str] = []

@@ -10,7 +10,8 @@ from floe.chat.turn import Turn
 from floe.config import Settings
 from floe.errors import StoreError
 from floe.fusion.decoder import Controls
-from floe.records import Route, TokenStep
+from floe.models.sampling_defaults import SamplingDefaults
+from floe.records import Route, Sampling, TokenStep
 from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.session import Session
@@ -52,6 +53,7 @@ class Room:
             store=self.store,
             model=SimpleNamespace(context_size=4096),
             fit_files=lambda _files: [],
+            sampling=SamplingDefaults(Sampling(), ""),
             ahead_of=lambda _turn: self.ahead,
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
         )

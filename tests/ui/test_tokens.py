@@ -4,9 +4,10 @@ from typing import Any, cast
 import pytest
 
 from floe.chat.assistant import Assistant
+from floe.chat.continuation import SHOWN_ALTERNATIVES
 from floe.errors import StoreError
 from floe.records import Alternative, Source, TokenStep
-from floe.ui.chat.tokens import ALTERNATIVES, END, hex_bytes, token_page, token_rows, token_text
+from floe.ui.chat.tokens import END, hex_bytes, token_page, token_rows, token_text
 
 
 def step(text_bytes: bytes, source: Source = "fused", **changes: Any) -> TokenStep:
@@ -66,7 +67,7 @@ def test_rows_asked_for_later_are_the_same_rows(have: int) -> None:
 def test_only_the_most_probable_alternatives_are_sent() -> None:
     many = tuple(Alternative(b"%d" % i, None, None, i / 100) for i in range(20))
     (row,) = token_rows([step(b"x", alternatives=many)])
-    assert [text for text, *_ in row[9]] == [str(i) for i in range(19, 19 - ALTERNATIVES, -1)]
+    assert [text for text, *_ in row[9]] == [str(i) for i in range(19, 19 - SHOWN_ALTERNATIVES, -1)]
 
 
 def test_the_end_of_the_text_and_broken_bytes_can_be_seen() -> None:

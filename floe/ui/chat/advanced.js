@@ -40,8 +40,143 @@ floe.samplingFields = [
   ],
 ];
 
+/** What was marked in a chat last: fills in `{{selection}}` of a preset. */
+floe.selection = "";
+
+document.addEventListener("selectionchange", () => {
+  const marked = document.getSelection();
+  const text = marked?.toString().trim();
+  const log = floe.find("#chat .log");
+  if (text && marked?.anchorNode && log?.contains(marked.anchorNode)) {
+    floe.selection = text.slice(0, 8000);
+  }
+});
+
+/** Fill in the variables of a text that goes into the message box. */
+floe.fillVariables = (text) => {
+  const now = new Date();
+  const say = (/** @type {Intl.DateTimeFormatOptions} */ how) => now.toLocaleString("en-GB", how);
+  /** @type {Record<string, string>} */
+  const values = {
+    date: say({ day: "numeric", month: "long", year: "numeric" }),
+    time: say({ hour: "2-digit", minute: "2-digit" }),
+    weekday: say({ weekday: "long" }),
+  };
+  return text.replace(/\{\{\s*(date|time|weekday)\s*\}\}/g, (_, name) => values[name]);
+};
+
+/** The system prompt of the chat in view, and texts that are kept by name. */
+floe.promptSheet = (trigger) => {
+  const system = floe.whenTyped(
+    floe.el("textarea", { rows: 3, dir: "auto", maxLength: 20000 }),
+    (text) => trigger("tell", { text }),
+  );
+  const state = floe.el("p", { role: "status" });
+  const select = floe.el("select", {});
+  const name = floe.el("input", { type: "text", maxLength: 60, placeholder: "A name" });
+  /** @type {PresetValue[]} */
+  let presets = [];
+  const chosen = () => presets.find((each) => each.name === select.value);
+
+  const filled = () => {
+    const text = chosen()?.text ?? "";
+    const marked = /\{\{\s*selection\s*\}\}/g;
+    state.textContent =
+      marked.test(text) && !floe.selection
+        ? "Mark some text in the chat first, then press again."
+        : "";
+    return state.textContent ? "" : text.replace(marked, () => floe.selection);
+  };
+  const tell = floe.press("Use as system prompt", () => {
+    const text = filled();
+    if (!text) return;
+    system.value = text;
+    trigger("tell", { text });
+  });
+  const write = floe.press("Put into the message", () => {
+    const text = floe.fillVariables(filled());
+    const box = floe.find("#prompt textarea");
+    if (!text || !(box instanceof HTMLTextAreaElement)) return;
+    floe.typeText(box, box.value ? `${box.value}\n\n${text}` : text);
+    const drawer = box.closest("#dock")?.querySelector("#advanced details");
+    if (drawer instanceof HTMLDetailsElement) drawer.open = false;
+    box.focus();
+  });
+  const drop = floe.press(
+    "Delete preset",
+    () => trigger("drop", { name: select.value }),
+    "",
+    "bin",
+  );
+  const save = floe.press("Save as preset", () => {
+    trigger("save", { name: name.value, text: system.value });
+    name.value = "";
+  });
+  name.onkeydown = (event) => {
+    if (event.key === "Enter") save.click();
+  };
+  const show = () => {
+    drop.hidden = !chosen()?.own;
+    tell.disabled = write.disabled = !chosen();
+    select.title = chosen()?.text ?? "";
+    state.textContent = chosen()?.text ?? "";
+  };
+  select.onchange = show;
+  name.setAttribute("aria-label", "Name of the preset");
+  const node = floe.el(
+    "div",
+    { className: "prompt-sheet" },
+    floe.field(
+      "System prompt of this chat",
+      system,
+      "{{date}}, {{time}} and {{weekday}} are filled in with each question. If something in it is " +
+        "private, the cloud is not told.",
+    ),
+    floe.el("div", { className: "row" }, name, save),
+    floe.field(
+      "Presets",
+      select,
+      "{{selection}} becomes the text that you last marked in the chat.",
+    ),
+    floe.el("div", { className: "row" }, tell, write, drop),
+    state,
+  );
+  /** @type {(value: AdvancedValue) => void} */
+  const update = (value) => {
+    system.put(value.system);
+    system.placeholder = `As in general: ${value.general_system}`;
+    const same = JSON.stringify(value.presets) === JSON.stringify(presets);
+    presets = value.presets;
+    if (same) return;
+    const before = select.value;
+    const none = floe.el("option", { value: "" }, "Choose one");
+    const option = (/** @type {PresetValue} */ each) =>
+      floe.el("option", { value: each.name }, each.name);
+    select.replaceChildren(none, ...presets.map(option));
+    select.value = presets.some((each) => each.name === before) ? before : "";
+    show();
+  };
+  return Object.assign(node, { update });
+};
+
 floe.advanced = (part) => {
   const { element, trigger } = part;
+  /** @type {"all" | "chat"} */
+  let scope = floe.recall("advanced") === "chat" ? "chat" : "all";
+  const scopes = floe.choice(
+    "These settings are for",
+    [
+      ["all", "All chats"],
+      ["chat", "This chat"],
+    ],
+    (chosen) => {
+      scope = chosen;
+      floe.remember("advanced", chosen === "chat" ? "chat" : null);
+      if (part.props.value) draw(part.props.value);
+    },
+  );
+  scopes.set(scope);
+  const prompts = floe.promptSheet(trigger);
   const numbers = floe.samplingFields.map(([name, label, min, max, step, note]) => {
     const input = floe.el("input", {
       type: "number",
@@ -56,17 +191,17 @@ floe.advanced = (part) => {
       const kept = typed === null ? null : Math.min(Math.max(typed, min), max);
       const value = kept !== null && step === 1 ? Math.round(kept) : kept;
       input.value = value === null ? "" : String(value);
-      trigger("set", { name, value });
+      trigger("set", { name, value, scope });
     };
     return { name, input, field: floe.field(label, input, note) };
   });
   const stops = floe.whenTyped(floe.el("textarea", { rows: 2, dir: "auto" }), (text) => {
     const lines = text.split("\n").filter((line) => line !== "");
-    trigger("set", { name: "stop", value: lines.length ? lines : null });
+    trigger("set", { name: "stop", value: lines.length ? lines : null, scope });
   });
   const reason = floe.el("p", { role: "status" });
   const reset = floe.press("As recommended", () => {
-    trigger("reset");
+    trigger("reset", { scope });
     opener.focus();
   });
   const note = floe.el(
@@ -79,6 +214,8 @@ floe.advanced = (part) => {
   const sheet = floe.el(
     "div",
     { role: "group" },
+    scopes,
+    prompts,
     ...numbers.map(({ field }) => field),
     floe.field("Stop before", stops, "One text a line. The answer ends before the first of them."),
     note,
@@ -89,7 +226,11 @@ floe.advanced = (part) => {
   const drawer = floe.el("details", { className: "menu" }, opener, sheet);
   floe.closeOutside(drawer);
   element.append(drawer);
-  floe.onChange(part, (value) => {
+  const draw = (/** @type {AdvancedValue} */ all) => {
+    const here = scope === "chat";
+    const value = here ? all.chat : all.general;
+    prompts.hidden = !here;
+    prompts.update(all);
     for (const { name, input } of numbers) {
       const now = value[name];
       if (document.activeElement !== input) input.value = now === null ? "" : String(now);
@@ -99,10 +240,17 @@ floe.advanced = (part) => {
       .filter(({ name }) => value.chosen.includes(name))
       .map(({ field }) => field.firstElementChild?.textContent ?? "");
     if (value.chosen.includes("stop")) own.push("Stop before");
-    reason.textContent = own.length
-      ? `Set by you: ${own.join(", ")}. For the others: ${value.reason}`
-      : value.reason;
-    reset.hidden = own.length === 0;
-    opener.title = own.length ? `Set by you: ${own.join(", ")}` : "How tokens are picked";
-  });
+    const set = own.length ? `Set by you: ${own.join(", ")}. For the others: ` : "";
+    reason.textContent = here
+      ? own.length
+        ? `Set for this chat: ${own.join(", ")}. The others are as in all chats.`
+        : "All as in general."
+      : `${set}${all.reason}`;
+    reset.textContent = here ? "All as in general" : "As recommended";
+    reset.hidden = own.length === 0 && !(here && all.system);
+    const special = all.system !== "" || all.chat.chosen.length > 0;
+    opener.classList.toggle("special", special);
+    opener.title = special ? "This chat has settings of its own" : "How tokens are picked";
+  };
+  floe.onChange(part, draw);
 };

@@ -1,14 +1,135 @@
-"""The drawer "Advanced": how tokens are picked, and where the settings come from."""
+"""The drawer "Advanced": how tokens are picked, in all chats or this one, and what it is told."""
 
-from floe.chat.preferences import Preferences
-from floe.models.sampling_defaults import SamplingDefaults
-from floe.ui.page_values import AdvancedValue
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import gradio as gr
+
+from floe.application import Application
+from floe.chat.chat_settings import ChatSettings, load_chat_settings, save_chat_settings
+from floe.chat.preferences import SAMPLING_NAMES, Preferences
+from floe.chat.prompt_presets import delete_preset, presets, save_preset
+from floe.records import Sampling
+from floe.ui.page_events import (
+    PresetAsked,
+    PresetNameAsked,
+    SamplingAsked,
+    ScopeAsked,
+    SystemPromptAsked,
+    read_asked,
+)
+from floe.ui.page_values import AdvancedValue, PresetValue, SamplingValue
+from floe.ui.show_errors import Changes, show_errors
 
 
-def advanced_value(kept: Preferences, defaults: SamplingDefaults) -> AdvancedValue:
-    """Return the settings that hold now, which of them the person chose, and why the others."""
-    sampling = kept.options(defaults.sampling).sampling
-    return AdvancedValue(
+class ChatInView(Protocol):
+    """An open page: its conversation, and what was set for one that is not there yet.
+
+    `drawer`: what it was last shown.
+    """
+
+    conversation: int | None
+    settings: ChatSettings
+    drawer: AdvancedValue | None
+
+
+class AdvancedActions:
+    """Handlers of the drawer; `part` shows it, `notice` says what does not work."""
+
+    def __init__(self, application: Application, part: gr.HTML, notice: gr.HTML) -> None:
+        self.notice = notice
+        self._application = application
+        self._assistant = application.assistant
+        self._store = application.store
+        self._part = part
+
+    @show_errors
+    def set(self, session: ChatInView, event: gr.EventData) -> Changes:
+        """Keep a setting of sampling for the answers to come; None: as one level above has it."""
+        asked = read_asked(event, SamplingAsked)
+        if asked.scope == "chat":
+            self._keep(session, self._settings(session).with_sampling(asked.name, asked.value))
+        else:
+            Preferences.update(self._store, **{asked.name: asked.value})
+        return self._shown(session)
+
+    @show_errors
+    def reset(self, session: ChatInView, event: gr.EventData) -> Changes:
+        """Leave all as it is in general: for this chat, or for the model."""
+        if read_asked(event, ScopeAsked).scope == "chat":
+            self._keep(session, ChatSettings())
+        else:
+            Preferences.update(self._store, **dict.fromkeys(SAMPLING_NAMES))
+        return self._shown(session)
+
+    @show_errors
+    def tell(self, session: ChatInView, event: gr.EventData) -> Changes:
+        """Keep what the models are told in this chat before it begins; empty: as in general."""
+        asked = read_asked(event, SystemPromptAsked)
+        self._keep(session, self._settings(session).with_system_prompt(asked.text))
+        return self._shown(session)
+
+    @show_errors
+    def save(self, session: ChatInView, event: gr.EventData) -> Changes:
+        """Keep a text as a preset."""
+        asked = read_asked(event, PresetAsked)
+        save_preset(self._store, asked.name, asked.text)
+        return self._shown(session)
+
+    @show_errors
+    def drop(self, session: ChatInView, event: gr.EventData) -> Changes:
+        """Let a preset go."""
+        delete_preset(self._store, read_asked(event, PresetNameAsked).name)
+        return self._shown(session)
+
+    def sampling(self, session: ChatInView, kept: Preferences) -> Sampling:
+        """Return how tokens are picked in the chat in view."""
+        general = replace(self._assistant.sampling.sampling, **kept.sampling)
+        return self._settings(session).sampling.over(general)
+
+    def value(self, session: ChatInView) -> AdvancedValue:
+        """Return the settings that hold now, which of them the person chose, and why the others."""
+        kept = Preferences.load(self._store)
+        settings = self._settings(session)
+        session.drawer = AdvancedValue(
+            general=_sampling_value(
+                replace(self._assistant.sampling.sampling, **kept.sampling), kept.sampling
+            ),
+            chat=_sampling_value(self.sampling(session, kept), settings.sampling.chosen),
+            system=settings.system_prompt or "",
+            general_system=self._application.settings.system_prompt,
+            presets=[
+                PresetValue(name=each.name, text=each.text, own=each.own)
+                for each in presets(self._store)
+            ],
+            reason=self._assistant.sampling.reason,
+        )
+        return session.drawer
+
+    def refresh(self, session: ChatInView) -> Changes:
+        """Show what has changed since: another model, or another page's choice."""
+        before = session.drawer
+        value = self.value(session)
+        return {self._part: gr.skip() if value == before else value}
+
+    def _shown(self, session: ChatInView) -> Changes:
+        return {self._part: self.value(session), self.notice: ""}
+
+    def _settings(self, session: ChatInView) -> ChatSettings:
+        if session.conversation is None:
+            return session.settings
+        return load_chat_settings(self._store, session.conversation)
+
+    def _keep(self, session: ChatInView, settings: ChatSettings) -> None:
+        if session.conversation is None:
+            session.settings = settings
+        else:
+            save_chat_settings(self._store, session.conversation, settings)
+
+
+def _sampling_value(sampling: Sampling, chosen: Iterable[Any]) -> SamplingValue:
+    return SamplingValue(
         temperature=sampling.temperature,
         max_tokens=sampling.max_tokens,
         top_p=sampling.top_p,
@@ -18,6 +139,5 @@ def advanced_value(kept: Preferences, defaults: SamplingDefaults) -> AdvancedVal
         dry_multiplier=sampling.dry_multiplier,
         seed=sampling.seed,
         stop=list(sampling.stop),
-        chosen=list(kept.sampling),
-        reason=defaults.reason,
+        chosen=list(chosen),
     )

@@ -61,7 +61,8 @@ class AttachActions:
         """Return the files that wait in a conversation, and how much of each will be read."""
         self._handled += 1
         waiting = self.waiting.of(conversation_id)
-        placed = self._assistant.fit_files(waiting)
+        # Not asked for nothing: the model's lock is held while it is replaced or a gate looks.
+        placed = self._assistant.fit_files(waiting) if waiting else ()
         return WaitingFilesValue(
             serial=self._handled, files=_waiting_values(waiting, placed), problem=problem
         )

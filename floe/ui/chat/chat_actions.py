@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +17,9 @@ import gradio as gr
 
 from floe.application import Application
 from floe.chat.attachments import AttachedFile
+from floe.chat.chat_settings import ChatSettings, save_chat_settings
 from floe.chat.drafts import Drafts
-from floe.chat.preferences import SAMPLING_NAMES, Preferences
+from floe.chat.preferences import Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
 from floe.chat.undo import UndoableDeletions
 from floe.chats.one_chat import chat_file
@@ -25,7 +27,7 @@ from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
 from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
-from floe.ui.chat.advanced import advanced_value
+from floe.ui.chat.advanced import AdvancedActions
 from floe.ui.chat.answer_figures import context_value, live_figures
 from floe.ui.chat.attach_actions import AttachActions
 from floe.ui.chat.auto_weight import auto_value
@@ -34,6 +36,7 @@ from floe.ui.chat.session import Session
 from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
 from floe.ui.layout import Parts
 from floe.ui.page_events import (
+    AlternativeAsked,
     ChatFileAsked,
     ConsentAsked,
     DraftAsked,
@@ -41,7 +44,6 @@ from floe.ui.page_events import (
     ItemsAsked,
     PlaceAsked,
     RatingAsked,
-    SamplingAsked,
     SwitchAsked,
     TextAsked,
     TitleAsked,
@@ -79,6 +81,7 @@ class ChatActions:
         self._deletions = UndoableDeletions(self._store)
         self._ratings: Counter[int] = Counter()
         self.attach = AttachActions(self._assistant, parts.attach)
+        self.advanced = AdvancedActions(application, parts.advanced, parts.notice)
         self._files = self.attach.waiting
         self.parts = parts
 
@@ -103,7 +106,6 @@ class ChatActions:
             **shown,
             self.parts.prompt: self._drafts.text(session.conversation),
             **dict(zip(self.parts.controls, controls, strict=True)),
-            self.parts.advanced: advanced_value(kept, self._assistant.sampling),
             **self.refresh_cloud(),
             **self.refresh_weight(session),
         }
@@ -112,6 +114,7 @@ class ChatActions:
     def new(self, session: Session, text: str) -> Changes:
         """Show an empty conversation; it is kept once something has been asked."""
         session.keep_here = False
+        session.settings = ChatSettings()
         return self._turn_to(session, text, None)
 
     @show_errors
@@ -285,7 +288,7 @@ class ChatActions:
         weight: float,
     ) -> Changes:
         """Ask, in the conversation in view or a new one."""
-        options = self.options(mode, weight)
+        options = self.options(session, mode, weight)
         turn = self.ask(session, read_text(text), options)
         self.forget_draft(session, text)
         return {**self.show(session, turn.conversation_id), self.parts.prompt: ""}
@@ -309,16 +312,20 @@ class ChatActions:
     def _ask(
         self, session: Session, text: str, options: TurnOptions, files: Sequence[AttachedFile]
     ) -> Turn:
-        if session.conversation is not None or not session.keep_here:
+        usual = not session.keep_here and session.settings.empty
+        if session.conversation is not None or usual:
             return self._assistant.ask(session.conversation, text, options, files)
         # The chat is marked before anything is asked, so that not a word of it leaves.
         fresh = self._store.create_conversation().id
         try:
-            self._assistant.set_local_only(fresh, True)
-            return self._assistant.ask(fresh, text, options, files)
+            self._assistant.set_local_only(fresh, session.keep_here)
+            save_chat_settings(self._store, fresh, session.settings)
+            turn = self._assistant.ask(fresh, text, options, files)
         except FloeError:
             self._store.delete_conversation(fresh)
             raise
+        session.settings = ChatSettings()  # they are the chat's own now
+        return turn
 
     @show_errors
     def edit(
@@ -329,7 +336,7 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Ask an earlier question in other words: a new branch."""
-        options = self.options(mode, weight)
+        options = self.options(session, mode, weight)
         asked = read_asked(event, TextAsked)
         turn = self._assistant.edit(asked.id, asked.text, options)
         return self.show(session, turn.conversation_id)
@@ -343,7 +350,7 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Answer the same question again, or one without an answer: a new branch."""
-        options = self.options(mode, weight)
+        options = self.options(session, mode, weight)
         turn = self._assistant.regenerate(read_asked(event, ItemAsked).id, options)
         return self.show(session, turn.conversation_id)
 
@@ -356,7 +363,7 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Ask the cloud, too: a message that stayed here perhaps rightly is not private."""
-        options = self.options(mode, weight)
+        options = self.options(session, mode, weight)
         turn = self._assistant.ask_cloud_too(read_asked(event, ItemAsked).id, options)
         return self.show(session, turn.conversation_id)
 
@@ -376,8 +383,16 @@ class ChatActions:
         event: gr.EventData,
     ) -> Changes:
         """Continue an answer that broke off: a new branch that begins with the same text."""
-        options = self.options(mode, weight)
+        options = self.options(session, mode, weight)
         turn = self._assistant.continue_answer(read_asked(event, ItemAsked).id, options)
+        return self.show(session, turn.conversation_id)
+
+    @show_errors
+    def take(self, session: Session, mode: Mode, weight: float, event: gr.EventData) -> Changes:
+        """Go on from another token than the one that was picked: a new branch."""
+        options = self.options(session, mode, weight)
+        asked = read_asked(event, AlternativeAsked)
+        turn = self._assistant.take_alternative(asked.id, asked.token, asked.alternative, options)
         return self.show(session, turn.conversation_id)
 
     @show_errors
@@ -408,10 +423,10 @@ class ChatActions:
         self._weight_fit.start_if_due()
         return self.show(session, session.conversation)
 
-    def options(self, mode: Mode, weight: float) -> TurnOptions:
+    def options(self, session: Session, mode: Mode, weight: float) -> TurnOptions:
         """Return the controls as they stand in this page, the rest as it was last set in any."""
         kept = Preferences.load(self._store, mode=mode, weight=weight)
-        return kept.options(self._assistant.sampling.sampling)
+        return replace(kept.options(), sampling=self.advanced.sampling(session, kept))
 
     def stop(self, session: Session) -> None:
         """End the answer in view after the token in hand."""
@@ -454,21 +469,6 @@ class ChatActions:
         """Keep the controls for the next start; what cannot be one is left as it was."""
         with suppress(PageError):
             Preferences.update(self._store, mode=mode, weight=weight)
-
-    @show_errors
-    def set_sampling(self, event: gr.EventData) -> Changes:
-        """Keep a setting of sampling for the answers to come; None: as for the model."""
-        asked = read_asked(event, SamplingAsked)
-        kept = Preferences.update(self._store, **{asked.name: asked.value})
-        shown = advanced_value(kept, self._assistant.sampling)
-        return {self.parts.advanced: shown, self.parts.notice: ""}
-
-    @show_errors
-    def reset_sampling(self) -> Changes:
-        """Leave all settings of sampling as they are for the model."""
-        kept = Preferences.update(self._store, **dict.fromkeys(SAMPLING_NAMES))
-        shown = advanced_value(kept, self._assistant.sampling)
-        return {self.parts.advanced: shown, self.parts.notice: ""}
 
     def refresh_cloud(self) -> Changes:
         """Show how the cloud is doing; it takes no part before the privacy check is ready."""
@@ -587,6 +587,7 @@ class ChatActions:
             parts.thread: rows,
             parts.notice: "",
             parts.attach: self.attach.value(conversation_id),
+            parts.advanced: self.advanced.value(session),
             parts.context: context_value(stats, self._assistant.model.context_size),
             parts.send: gr.update(visible=turn is None or not turn.writing),
             parts.stop: gr.update(visible=turn is not None and turn.writing),

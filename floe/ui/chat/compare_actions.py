@@ -39,7 +39,7 @@ class CompareActions:
     def ask(self, session: Session, mode: Mode, weight: float, event: gr.EventData) -> Changes:
         """Ask a question in two or three ways, in the conversation in view or a new one."""
         asked = read_asked(event, ComparedAsked)
-        options = self._chat.options(mode, weight)
+        options = self._chat.options(session, mode, weight)
         text = read_text(asked.text)
         columns = self._columns(asked, options)
         turn = self._job.begin(columns, lambda first: self._chat.ask(session, text, first))

@@ -288,7 +288,9 @@ floe.surroundings = ({ trigger, server, redraw, tokensCame }) => {
       }
       if (row.role === "assistant" && isOpen(row, last)) {
         const came = () => tokensCame(row.id);
-        foot.append(floe.tokenPanel(conversation, row.id, server.tokens, came));
+        /** @type {(token: number, alternative: number) => void} */
+        const take = (token, alternative) => trigger("take", { id: row.id, token, alternative });
+        foot.append(floe.tokenPanel(conversation, row.id, server.tokens, came, take));
       }
       foot.append(bar(row, last));
       return foot;

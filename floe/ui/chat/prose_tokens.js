@@ -185,7 +185,7 @@ floe.alignText = (drawn, spelled, owners, from) => {
   };
 
   document.addEventListener("pointerdown", (event) => {
-    if (floe.colours && !floe.closest(event, ".message-text, .tokens")) hide();
+    if (floe.colours && !floe.closest(event, ".message-text, .tokens, #token-card")) hide();
   });
 
   /** @type {(text: MessageText, prose: ProseTokens) => void} */
@@ -195,12 +195,29 @@ floe.alignText = (drawn, spelled, owners, from) => {
       show(prose, pieceAt(prose, event.clientX, event.clientY));
     };
     text.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(event));
-    text.addEventListener("click", point);
+    /** @type {(piece: TokenPiece | undefined) => void} */
+    const pin = (piece) => {
+      const { take } = prose;
+      if (!piece || !take) return;
+      const { token } = piece;
+      const place = rangeOf(piece).getBoundingClientRect();
+      floe.showCard(place, prose.rows[token], (other) => take(token, other), text);
+    };
+    text.addEventListener("click", (event) => {
+      point(event);
+      if (!prose.on || floe.closest(event, "a[data-href], button")) return;
+      pin(pieceAt(prose, event.clientX, event.clientY));
+    });
     text.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
     text.addEventListener("focusout", hide);
     text.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (event.key === "Escape") hide();
+      if (prose.on && event.key === "Enter" && event.target === text && prose.at >= 0) {
+        event.preventDefault();
+        pin(prose.blocks.flatMap((block) => block.pieces).find((each) => each.token === prose.at));
+        floe.enterCard();
+      }
       if (!prose.on || !step || event.target !== text) return;
       event.preventDefault();
       const pieces = prose.blocks.flatMap((block) => block.pieces);
@@ -219,7 +236,7 @@ floe.alignText = (drawn, spelled, owners, from) => {
    * Colour the text of a message by its tokens as far as they are known; `null`: no longer. What
    * stands in blocks that have not changed stays as it is.
    */
-  floe.colourText = (text, rows) => {
+  floe.colourText = (text, rows, take) => {
     if (!floe.colours || (!rows && !text.prose)) return;
     if (!text.prose) {
       text.prose = { rows: [], spelled: "", owners: [], counted: 0, blocks: [], at: -1, on: false };
@@ -233,7 +250,11 @@ floe.alignText = (drawn, spelled, owners, from) => {
       else text.removeAttribute("tabindex");
       if (rows) text.setAttribute("role", "group");
       else text.removeAttribute("role");
-      if (rows) text.setAttribute("aria-label", "Answer; left and right go from token to token");
+      if (rows)
+        text.setAttribute(
+          "aria-label",
+          "Answer; left and right go from token to token, Enter shows what else could stand there",
+        );
       else text.removeAttribute("aria-label");
     }
     if (!rows) {
@@ -242,6 +263,7 @@ floe.alignText = (drawn, spelled, owners, from) => {
       return;
     }
     prose.rows = rows;
+    prose.take = take;
     for (; prose.counted < rows.length; prose.counted += 1) {
       for (const unit of floe.spelling(rows[prose.counted]).replace(/\s+/g, "").split("")) {
         prose.spelled += unit;

@@ -1,8 +1,9 @@
-"""What is known of one open page."""
+"""What is known of one open page while it is open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from floe.ui.page_values import ConversationListValue
+from floe.chat.chat_settings import ChatSettings
+from floe.ui.page_values import AdvancedValue, ConversationListValue
 
 
 @dataclass(slots=True)
@@ -13,6 +14,8 @@ class Session:
     last message that was sent from here, `seen` what this page was last shown, `undo` the number
     of the deletion that it offers to take back. `comparing` is the question whose answers are
     shown side by side; None: the chat is shown. `draft` is the number of the last draft that came.
+    `settings`: those of a conversation that is not there yet; `drawer`: what the drawer
+    "Advanced" was last shown.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `stream_answer` sees that the person has turned to something else.
@@ -27,3 +30,5 @@ class Session:
     undo: int = 0
     comparing: int | None = None
     draft: int = 0
+    settings: ChatSettings = field(default_factory=ChatSettings)
+    drawer: AdvancedValue | None = None

@@ -138,7 +138,10 @@ floe.thread = (part) => {
   /** @type {(entry: Entry, last: boolean) => void} */
   const colour = (entry, last) => {
     const shown = surroundings.showsTokens(entry.data, last);
-    floe.colourText(entry.text, shown ? (floe.rows.get(entry.id) ?? []) : null);
+    const rows = shown ? (floe.rows.get(entry.id) ?? []) : null;
+    floe.colourText(entry.text, rows, (token, alternative) =>
+      trigger("take", { id: entry.id, token, alternative }),
+    );
   };
 
   /** @type {(row: ThreadRow) => Entry} */
@@ -265,6 +268,7 @@ floe.thread = (part) => {
     const value = props.value;
     if (!value) return;
     const other = value.conversation !== view.conversation;
+    if (other) floe.closeCard();
     const grown = !other && value.leaf !== view.leaf && value.focus === null;
     merge(value);
     surroundings.keepEditing((id) => entries.some((entry) => entry.id === id));

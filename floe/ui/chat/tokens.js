@@ -55,66 +55,119 @@ floe.card = floe.el("div", { id: "token-card", role: "tooltip", hidden: true });
 
 floe.card.setAttribute("aria-live", "polite");
 
-floe.showCard = (place, row) => {
-  const [text, , bytes, source, weight, local, cloud, fused, at, alternatives] = row;
-  const head = floe.el(
-    "header",
-    {},
-    floe.el("b", {}, floe.visible(text)),
-    bytes ? floe.el("code", {}, bytes) : "",
-    floe.el("span", {}, floe.sources[source]),
-  );
-  const rows = alternatives.slice();
-  const name = bytes || text;
-  if (!rows.some(([other]) => other === name)) rows.unshift([name, local, cloud, fused]);
-  /** @type {(p: number | null, kind: string) => HTMLElement} */
-  const cell = (p, kind) => {
-    const node = floe.el("td", { className: kind }, floe.percent(p));
-    node.style.setProperty("--p", String(p ?? 0));
-    return node;
-  };
-  const body = rows.map(([other, ...p]) =>
-    floe.el(
-      "tr",
-      { className: other === name ? "chosen" : "" },
-      floe.el("th", { scope: "row" }, floe.visible(other)),
-      cell(p[0], "local"),
-      cell(p[1], "cloud"),
-      cell(p[2], "fused"),
-    ),
-  );
-  const titles = ["token", "device", "cloud", "fused"].map((title) =>
-    floe.el("th", { scope: "col" }, title),
-  );
-  const table = floe.el(
-    "table",
-    {},
-    floe.el("thead", {}, floe.el("tr", {}, ...titles)),
-    floe.el("tbody", {}, ...body),
-  );
-  const foot = floe.el(
-    "footer",
-    {},
-    `weight of this device ${weight.toFixed(2)} · after ${(at / 1000).toFixed(2)} s`,
-  );
-  floe.card.replaceChildren(head, table, foot);
-  document.body.append(floe.card);
-  floe.card.hidden = false;
-  const { offsetWidth: width, offsetHeight: height } = floe.card;
-  const left = Math.max(8, Math.min(place.left, innerWidth - width - 8));
-  const above = place.top - height - 8;
-  floe.card.style.left = `${left}px`;
-  floe.card.style.top = `${above >= 8 ? above : Math.min(place.bottom + 8, innerHeight - height - 8)}px`;
-};
+{
+  /** Tokens after which nothing can go on: the end, and pieces of a character. */
+  const SPECIAL = /[\u2039\ufffd]/;
 
-floe.hideCard = () => {
-  floe.card.hidden = true;
-};
+  /** @type {{ from: HTMLElement | null } | null} The card stays, and its tokens can be chosen. */
+  let pinned = null;
+
+  floe.showCard = (place, row, take, from = null) => {
+    if (pinned && !take) return;
+    pinned = take ? { from } : null;
+    const [text, , bytes, source, weight, local, cloud, fused, at, alternatives] = row;
+    const head = floe.el(
+      "header",
+      {},
+      floe.el("b", {}, floe.visible(text)),
+      bytes ? floe.el("code", {}, bytes) : "",
+      floe.el("span", {}, floe.sources[source]),
+    );
+    /** @type {[string, number | null, number | null, number | null, number][]} */
+    const rows = alternatives.map((each, number) => [...each, number]);
+    const name = bytes || text;
+    if (!rows.some(([other]) => other === name)) rows.unshift([name, local, cloud, fused, -1]);
+    /** @type {(p: number | null, kind: string) => HTMLElement} */
+    const cell = (p, kind) => {
+      const node = floe.el("td", { className: kind }, floe.percent(p));
+      node.style.setProperty("--p", String(p ?? 0));
+      return node;
+    };
+    const choose = (/** @type {string} */ other, /** @type {number} */ number) => {
+      if (!take || other === name || SPECIAL.test(other)) return floe.visible(other);
+      const button = floe.el("button", { type: "button" }, floe.visible(other));
+      button.title = "Go on from this token";
+      button.setAttribute("aria-label", `Go on from ${floe.visible(other)}`);
+      button.onclick = () => {
+        floe.closeCard();
+        take(number);
+      };
+      return button;
+    };
+    const body = rows.map(([other, p_local, p_cloud, p_fused, number]) =>
+      floe.el(
+        "tr",
+        { className: other === name ? "chosen" : "" },
+        floe.el("th", { scope: "row" }, choose(other, number)),
+        cell(p_local, "local"),
+        cell(p_cloud, "cloud"),
+        cell(p_fused, "fused"),
+      ),
+    );
+    const titles = ["token", "device", "cloud", "fused"].map((title) =>
+      floe.el("th", { scope: "col" }, title),
+    );
+    const table = floe.el(
+      "table",
+      {},
+      floe.el("thead", {}, floe.el("tr", {}, ...titles)),
+      floe.el("tbody", {}, ...body),
+    );
+    const foot = floe.el(
+      "footer",
+      {},
+      `weight of this device ${weight.toFixed(2)} · after ${(at / 1000).toFixed(2)} s`,
+    );
+    const some = take && body.some((line) => line.querySelector("button"));
+    const hint = floe.el(
+      "p",
+      {},
+      "Press a token to go on from there: a new version beside this one.",
+    );
+    floe.card.replaceChildren(head, table, foot, ...(some ? [hint] : []));
+    floe.card.classList.toggle("pinned", Boolean(take));
+    floe.card.setAttribute("role", take ? "dialog" : "tooltip");
+    floe.card.setAttribute("aria-label", "What could have stood here");
+    document.body.append(floe.card);
+    floe.card.hidden = false;
+    const { offsetWidth: width, offsetHeight: height } = floe.card;
+    const left = Math.max(8, Math.min(place.left, innerWidth - width - 8));
+    const above = place.top - height - 8;
+    floe.card.style.left = `${left}px`;
+    floe.card.style.top = `${above >= 8 ? above : Math.min(place.bottom + 8, innerHeight - height - 8)}px`;
+  };
+
+  floe.hideCard = () => {
+    if (!pinned) floe.card.hidden = true;
+  };
+
+  floe.closeCard = (back = false) => {
+    if (back && floe.card.contains(document.activeElement)) pinned?.from?.focus();
+    pinned = null;
+    floe.card.hidden = true;
+  };
+}
+
+/** Let the keyboard choose in a card that stays. */
+floe.enterCard = () => floe.find("button", floe.card)?.focus();
+
+floe.card.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const buttons = [...floe.card.querySelectorAll("button")];
+  const at = buttons.findIndex((each) => each.matches(":focus"));
+  buttons[Math.max(0, Math.min(at + step, buttons.length - 1))]?.focus();
+});
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") floe.hideCard();
+  if (event.key === "Escape") floe.closeCard(true);
 });
-document.addEventListener("scroll", floe.hideCard, true);
+document.addEventListener("pointerdown", (event) => {
+  if (!floe.closest(event, "#token-card, .message-text, .tokens")) floe.closeCard();
+});
+document.addEventListener("scroll", () => floe.hideCard(), true);
+document.addEventListener("floe:view", () => floe.closeCard());
 
 /** Rows known so far, by message: an answer is fetched once, however often it is shown. */
 floe.rows = new Map();
@@ -123,7 +176,7 @@ floe.rows = new Map();
  * The legend of one answer's colours, and its tokens one by one, folded away; it asks for rows
  * until the answer is complete or it is taken away, and tells of them by `came`.
  */
-floe.tokenPanel = (conversation, message, fetchRows, came) => {
+floe.tokenPanel = (conversation, message, fetchRows, came, take) => {
   const text = floe.el("div", {
     className: "tokens",
     role: "group",
@@ -178,7 +231,14 @@ floe.tokenPanel = (conversation, message, fetchRows, came) => {
   };
   text.addEventListener("pointerover", show);
   text.addEventListener("focusin", show);
-  text.addEventListener("click", show);
+  const pin = (/** @type {Event} */ event) => {
+    const node = at(event);
+    const number = Number(node?.dataset.number);
+    const row = node && known[number];
+    if (!row || !(node instanceof HTMLElement)) return;
+    floe.showCard(node.getBoundingClientRect(), row, (other) => take(number, other), node);
+  };
+  text.addEventListener("click", pin);
   text.addEventListener("pointerleave", (event) => {
     if (event.pointerType === "mouse") floe.hideCard();
   });
@@ -186,6 +246,11 @@ floe.tokenPanel = (conversation, message, fetchRows, came) => {
   text.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const node = at(event);
+    if (node && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault();
+      pin(event);
+      floe.enterCard();
+    }
     if (!step || !node) return;
     event.preventDefault();
     const next = nodes[Number(node.dataset.number) + step];

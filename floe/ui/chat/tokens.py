@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from floe.chat.assistant import Assistant
+from floe.chat.continuation import ranked_alternatives
 from floe.errors import StoreError
 from floe.records import Alternative, TokenStep
 from floe.ui.page_values import AlternativeValue, TokenPage, TokenValue
-
-ALTERNATIVES: Final = 8
-"""Alternatives shown for a token, the most probable first."""
 
 END: Final = "\u2039end\u203a"
 """Drawn for an end-of-text token, whose bytes are empty."""
@@ -93,7 +91,6 @@ def token_page(assistant: Assistant, request: Sequence[int]) -> TokenPage:
 
 
 def _alternatives(alternatives: Sequence[Alternative]) -> list[AlternativeValue]:
-    best = sorted(alternatives, key=lambda each: each.p_fused, reverse=True)[:ALTERNATIVES]
     return [
         (
             token_text(each.text_bytes),
@@ -101,7 +98,7 @@ def _alternatives(alternatives: Sequence[Alternative]) -> list[AlternativeValue]
             _rounded(each.p_cloud),
             _rounded(each.p_fused),
         )
-        for each in best
+        for each in ranked_alternatives(alternatives)
     ]
 
 

@@ -5,10 +5,8 @@ from pathlib import Path
 import gradio as gr
 
 from floe.application import Application
-from floe.chat.preferences import Preferences
 from floe.errors import FetchError, ModelError
 from floe.models.catalog import load_catalog
-from floe.ui.chat.advanced import advanced_value
 from floe.ui.models.models_panel import ModelsParts
 from floe.ui.models.models_view import chip_value, models_value
 from floe.ui.page_events import ModelAsked, ViewAsked, read_asked
@@ -18,12 +16,9 @@ from floe.ui.show_errors import Changes, show_errors
 class ModelsActions:
     """All handlers; `parts`, the chip and the settings of sampling are what they change."""
 
-    def __init__(
-        self, application: Application, parts: ModelsParts, chip: gr.HTML, advanced: gr.HTML
-    ) -> None:
+    def __init__(self, application: Application, parts: ModelsParts, chip: gr.HTML) -> None:
         self._application = application
         self._chip = chip
-        self._advanced = advanced
         self.parts = parts
 
     @property
@@ -106,11 +101,9 @@ class ModelsActions:
         busy = (
             download.running or application.model_switch.running or application.hub_search.running
         )
-        kept = Preferences.load(application.store)
         return {
             self.parts.models: models_value(application),
             self.parts.notice: "",
             self.parts.clock: gr.Timer(active=busy),
             self._chip: chip_value(application),
-            self._advanced: advanced_value(kept, application.assistant.sampling),
         }

@@ -1,0 +1,158 @@
+"""The message box and what stands around it: files, a chat's own settings, another token."""
+
+import re
+
+import pytest
+from playwright.sync_api import FilePayload, Page, expect
+
+from floe.chat.chat_settings import load_chat_settings
+from tests.ui.conftest import App
+from tests.ui.person import Person
+
+pytestmark = pytest.mark.browser
+
+ME = b"# Me\n\nMy name is Xaver Ziegler and my phone number is +49 170 5551234."
+PASTE = """node => {
+    const data = new DataTransfer();
+    data.items.add(new File(["The meeting is in the green room."], "room.txt"));
+    const event = { clipboardData: data, bubbles: true, cancelable: true };
+    node.dispatchEvent(new ClipboardEvent("paste", event));
+}"""
+
+
+def test_files_go_with_a_message_as_far_as_they_may(page: Page, app: App) -> None:
+    person = Person(page, app, length=8)
+    page.click(".new-chat")
+    waiting = page.get_by_role("list", name="Attached files")
+    files = [
+        ("me.md", ME),
+        ("long.py", b"print('a line that comes again')\n" * 20_000),
+        ("picture.txt", b"\x89PNG\0\0"),
+    ]
+    page.locator("#attach input").set_input_files(
+        [FilePayload(name=name, mimeType="text/plain", buffer=data) for name, data in files]
+    )
+    expect(page.locator(".attach-state")).to_have_text(
+        "picture.txt is no text file, whatever its name says."
+    )
+    expect(waiting.get_by_role("listitem")).to_have_count(2)
+    expect(waiting).to_contain_text("the model has no room for more")
+    person.come()  # nothing that was shown is lost by a reload
+    expect(waiting.get_by_role("listitem")).to_have_count(2)
+    page.get_by_label("Take away long.py").click()
+    expect(waiting.get_by_role("listitem")).to_have_count(1)
+    person.prompt.evaluate(PASTE)
+    expect(waiting.get_by_role("listitem")).to_have_count(2)
+
+    person.send("What do these two say?")
+    person.wait_for_the_end()
+    expect(waiting).to_be_hidden()
+    asked = page.locator("#chat .user-row").last
+    expect(asked.locator(".message-text")).to_have_text("What do these two say?")
+    files_sent = asked.locator(".attachments .chip")
+    expect(files_sent).to_have_text(
+        [
+            re.compile(r"^me\.md.*words · read on this device alone"),
+            re.compile(r"^room\.txt.*7 words · read on this device alone"),
+        ]
+    )
+    files_sent.first.click()
+    expect(asked.get_by_label("Text of me.md")).to_contain_text("+49 170 5551234")
+    with app.store() as store, store.reading() as db:
+        bodies = [body for (body,) in db.execute("SELECT body FROM sent")]
+    assert not any("5551234" in body or "green room" in body for body in bodies)
+
+    asked.get_by_label("Edit").click()
+    editor = page.get_by_label("Edit your message")
+    expect(editor).to_have_value("What do these two say?")
+    editor.fill("Say it again.")
+    editor.press("Enter")
+    person.wait_for_the_end()
+    expect(asked.locator(".message-text")).to_have_text("Say it again.")
+    expect(files_sent).to_have_count(2)
+    page.locator("#context button").click()
+    expect(page.locator("#context-sentence")).to_have_text(
+        re.compile(r"The chat takes \d+ of the [\d,]+ tokens that this model reads at once\.")
+    )
+
+
+def test_a_chat_has_settings_of_its_own_and_texts_are_kept_by_name(page: Page, app: App) -> None:
+    person = Person(page, app, length=30, mode="local")
+    page.click(".new-chat")
+    drawer = page.locator("#advanced")
+    opener = drawer.locator("summary")
+    opener.click()
+    drawer.get_by_label("This chat", exact=True).check()
+    drawer.get_by_label("System prompt of this chat").fill("You are a sailor. It is {{weekday}}.")
+    drawer.get_by_label("Name of the preset").fill("Sailor")
+    drawer.get_by_role("button", name="Save as preset").click()
+    expect(drawer.get_by_label("Presets")).to_contain_text("Sailor")
+    drawer.get_by_label("Longest answer").fill("5")
+    drawer.get_by_label("Longest answer").press("Tab")
+    expect(drawer).to_contain_text("Set for this chat: Longest answer.")
+    page.keyboard.press("Escape")
+    person.ask("What do you see from up there?")
+    expect(person.answer).to_contain_text("Cut off at the length you chose.")
+    with app.store() as store:
+        chat = store.conversations()[0].id
+        kept = load_chat_settings(store, chat)
+        assert kept.system_prompt == "You are a sailor. It is {{weekday}}."
+        assert kept.sampling.chosen == {"max_tokens": 5}
+
+    page.click(".new-chat")
+    expect(opener).not_to_have_class(re.compile("special"))
+    opener.click()
+    expect(drawer.get_by_label("Longest answer")).to_have_value("30")
+    drawer.get_by_label("Presets").select_option("Sailor")
+    drawer.get_by_role("button", name="Put into the message").click()
+    expect(person.prompt).to_have_value(re.compile(r"^You are a sailor\. It is [A-Z]\w+day\.$"))
+    person.prompt.fill("")
+    person.in_list("What do you see").locator(".title").click()
+    expect(opener).to_have_class(re.compile("special"))
+    opener.click()
+    expect(drawer.get_by_label("Longest answer")).to_have_value("5")
+    drawer.get_by_role("button", name="Delete preset").click()
+    expect(drawer.get_by_label("Presets")).not_to_contain_text("Sailor")
+    drawer.get_by_role("button", name="All as in general").click()
+    expect(drawer.get_by_label("Longest answer")).to_have_value("30")
+    expect(drawer.get_by_label("System prompt of this chat")).to_have_value("")
+    drawer.get_by_label("All chats", exact=True).check()
+    page.keyboard.press("Escape")
+
+
+def test_another_token_is_chosen_by_keys_and_the_answer_goes_on_from_it(
+    page: Page, app: App
+) -> None:
+    person = Person(page, app, length=8, mode="local")
+    page.click(".new-chat")
+    person.ask("Name a colour and say why you like it.")
+    expect(person.answer.locator(".floe-token").nth(4)).to_be_attached()
+    with app.store() as store:
+        first = store.open_conversation(store.conversations()[0].id)[-1]
+        steps = store.token_steps(first.id)
+    text = person.answer.locator(".message-text")
+    text.focus()
+    for _ in range(3):
+        text.press("ArrowRight")
+    card = page.get_by_role("dialog", name="What could have stood here")
+    expect(card).to_have_count(0)
+    text.press("Enter")
+    taken = card.get_by_role("button").first
+    expect(taken).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(text).to_be_focused()
+    text.press("Enter")
+    expect(taken).to_be_focused()
+    other = (taken.text_content() or "").replace("·", " ").replace("↵", "\n")
+    page.keyboard.press("Enter")
+    expect(person.answer.locator(".switcher")).to_have_text("2/2")
+    person.wait_for_the_end()
+    with app.store() as store:
+        second = store.open_conversation(first.conversation_id)[-1]
+        again = store.token_steps(second.id)
+    assert second.parent_id == first.parent_id
+    assert again[:2] == steps[:2]
+    assert again[2].text_bytes == other.encode() != steps[2].text_bytes
+    assert len(again) > 3
+    person.answer.get_by_label("Earlier version").click()
+    expect(person.answer.locator(".switcher")).to_have_text("1/2")
