@@ -242,7 +242,6 @@ def _wire_personal(parts: Parts, actions: PersonalActions) -> None:
     room.weight.fit(actions.fit_weight, None, room.all, **_EACH)
     room.clock.tick(actions.poll, None, [*room.all, parts.listing], **_AT_ONCE)
     adapters = room.adapters
-    adapters.bring(actions.bring_in, None, room.all, **_EACH)
     adapters.rename(actions.rename, None, room.all, **_EACH)
     adapters.switch(actions.switch, None, room.all, **_EACH)
     adapters.strengthen(actions.scale, None, room.all, **_EACH)

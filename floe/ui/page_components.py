@@ -144,7 +144,6 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "adapters": DrawnPart(
         values.AdapterListValue,
         {
-            "bring": events.AdapterPathAsked,
             "rename": events.NameAsked,
             "switch": events.ItemSwitchAsked,
             "strengthen": events.ScaleAsked,

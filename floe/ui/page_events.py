@@ -120,15 +120,9 @@ class ScaleAsked(ItemAsked):
 
 
 class KindAsked(ItemAsked):
-    """An adapter is to be handed over, by itself or within its model ("merged")."""
+    """An adapter is to be handed over."""
 
-    kind: Literal["peft", "gguf", "merged"]
-
-
-class AdapterPathAsked(_Asked):
-    """An adapter that others made is to be brought in from a path on this device."""
-
-    path: Annotated[str, BeforeValidator(_whole), Field(max_length=4096)]
+    kind: Literal["peft", "gguf"]
 
 
 class ChatFileAsked(_Asked):

@@ -530,11 +530,6 @@ interface OwnWeightValue {
   reason: string;
 }
 
-/** An adapter that others made is to be brought in from a path on this device. */
-interface AdapterPathAsked {
-  path: string;
-}
-
 /** An adapter is to be renamed. */
 interface NameAsked {
   id: number;
@@ -547,10 +542,10 @@ interface ScaleAsked {
   scale: number;
 }
 
-/** An adapter is to be handed over, by itself or within its model ("merged"). */
+/** An adapter is to be handed over. */
 interface KindAsked {
   id: number;
-  kind: "peft" | "gguf" | "merged";
+  kind: "peft" | "gguf";
 }
 
 /** All adapters. */
@@ -860,7 +855,6 @@ interface DrawnParts {
   adapters: Part<
     AdapterListValue,
     {
-      bring: AdapterPathAsked;
       rename: NameAsked;
       switch: ItemSwitchAsked;
       strengthen: ScaleAsked;

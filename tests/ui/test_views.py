@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from floe.adapters.architecture import read_architecture
-from floe.adapters.export import write_peft
 from floe.federation.app.round_report import ClientLine, ClusterLine, RoundReport
 from floe.federation.group.history import History
-from tests.adapters.test_export import random_factors
 from tests.ui.conftest import App
 from tests.ui.person import Person
 
@@ -292,28 +289,3 @@ def test_no_view_scrolls_sideways(page: Page, app: App, view: str, width: int) -
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert room.evaluate("node => node.scrollWidth <= node.clientWidth")
-
-
-def test_an_adapter_made_elsewhere_is_brought_in_and_leaves_within_its_model(
-    page: Page, app: App, smollm_path: Path, tmp_path: Path
-) -> None:
-    theirs = tmp_path / "theirs"
-    write_peft(theirs, random_factors(smollm_path, range(2)), alpha=6.0, base_name="else/other")
-    Person(page, app).go("Personalise")
-    # The view has been drawn: what it draws then would take the place of a notice.
-    expect(page.locator("#plan .reason")).not_to_have_text("")
-    path = page.get_by_label("Made elsewhere")
-    path.fill(str(theirs))
-    path.press("Enter")
-    adapter = page.locator(".adapters > li")
-    expect(adapter).to_have_count(1)
-    expect(adapter).to_contain_text("made elsewhere")
-    expect(page.locator("#personal-notice")).to_contain_text("it was made for else/other")
-    expect(adapter.get_by_label("In use")).not_to_be_checked()
-    with page.expect_download() as download:
-        adapter.get_by_role("button", name="Whole model").click()
-    assert read_architecture(Path(download.value.path())).layers == 30
-    path.fill(str(tmp_path / "nowhere"))
-    page.get_by_role("button", name="Bring in an adapter").click()
-    expect(page.locator("#personal-notice")).to_contain_text("There is nothing at")
-    expect(adapter).to_have_count(1)

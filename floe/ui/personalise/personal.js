@@ -197,31 +197,7 @@ floe.adapters = (part) => {
     { className: "empty" },
     "No adapters yet: the first training makes one.",
   );
-  const path = floe.el("input", {
-    type: "text",
-    placeholder: "/home/me/adapter",
-    spellcheck: false,
-  });
-  const add = floe.press("Bring in an adapter", () => {
-    if (path.value.trim()) trigger("bring", { path: path.value.trim() });
-  });
-  path.onkeydown = (event) => {
-    if (event.key === "Enter") add.click();
-  };
-  element.append(
-    floe.sheet(
-      "Adapters",
-      none,
-      list,
-      floe.field(
-        "Made elsewhere",
-        path,
-        "A folder that peft saved, a zip of one, or a GGUF adapter, on this device and for the " +
-          "model in use. A copy is kept.",
-      ),
-      floe.el("div", { className: "row" }, add),
-    ),
-  );
+  element.append(floe.sheet("Adapters", none, list));
 
   const line = (/** @type {AdapterValue} */ each) => {
     const name = floe.el("input", { value: each.name, maxLength: 60, className: "name" });
@@ -252,17 +228,9 @@ floe.adapters = (part) => {
     const save = (/** @type {KindAsked["kind"]} */ kind) =>
       floe.press(kind.toUpperCase(), () => trigger("export", { id: each.id, kind }), "", "save");
     const [peft, gguf] = [save("peft"), save("gguf")];
-    const merged = floe.press(
-      "Whole model",
-      () => trigger("export", { id: each.id, kind: "merged" }),
-      "",
-      "save",
-    );
-    merged.disabled = !each.fits;
-    merged.title = "Save the model with this adapter in it, as one GGUF";
     peft.title = "Save as a zip that peft loads";
     gguf.title = "Save as a GGUF adapter that llama.cpp loads";
-    const buttons = floe.el("div", { className: "row" }, peft, gguf, merged, drop);
+    const buttons = floe.el("div", { className: "row" }, peft, gguf, drop);
     return floe.el(
       "li",
       { className: each.in_use ? "" : "off" },

@@ -8,8 +8,6 @@ from typing import Final
 
 import gradio as gr
 
-from floe.adapters.bringing_in import bring_in_adapter
-from floe.adapters.merged_model import write_merged_model
 from floe.adapters.registry import LearntAdapter, model_sha256
 from floe.application import Application
 from floe.chat.preferences import Preferences
@@ -27,7 +25,6 @@ from floe.training.run_table import TrainingRun
 from floe.training.trial.request import TrialRequest
 from floe.ui.chat.conversations import conversation_list
 from floe.ui.page_events import (
-    AdapterPathAsked,
     ExampleAsked,
     FileAsked,
     ItemAsked,
@@ -257,17 +254,6 @@ class PersonalActions:
     # Adapters
 
     @show_errors
-    def bring_in(self, event: gr.EventData) -> Changes:
-        """Take in an adapter that others made for the model in use; it is off at first."""
-        brought = bring_in_adapter(
-            self._store,
-            self._adapters,
-            self._assistant.model.path,
-            Path(read_asked(event, AdapterPathAsked).path),
-        )
-        return {**self._shown_adapters(), self.parts.notice: brought.sentence}
-
-    @show_errors
     def rename(self, event: gr.EventData) -> Changes:
         """Give an adapter another name."""
         asked = read_asked(event, NameAsked)
@@ -296,14 +282,9 @@ class PersonalActions:
 
     @show_errors
     def export_adapter(self, event: gr.EventData) -> Changes:
-        """Hand over an adapter as a zip for peft, as a GGUF for llama.cpp, or within its model."""
+        """Hand over an adapter as a zip for peft, or as a GGUF for llama.cpp."""
         asked = read_asked(event, KindAsked)
         adapter = self._adapters.get(asked.id)
-        if asked.kind == "merged" and adapter.base_sha256 != self._base():
-            raise TrainingError(
-                f"“{adapter.name}” was made for another base model. Use that model to export both "
-                "in one file."
-            )
         suffix = "zip" if asked.kind == "peft" else "gguf"
         with tempfile.NamedTemporaryFile(
             dir=temporary_parent(self._store.path.parent),
@@ -313,18 +294,12 @@ class PersonalActions:
         ) as file:
             path = Path(file.name)
         try:
-            if asked.kind == "merged":
-                base = self._assistant.model.path
-                write_merged_model(path, base, adapter.gguf, adapter.scale, adapter.name)
-            elif suffix == "zip":
-                self._adapters.export_peft(adapter.id, path)
-            else:
-                self._adapters.export_gguf(adapter.id, path)
+            write = self._adapters.export_peft if suffix == "zip" else self._adapters.export_gguf
+            write(adapter.id, path)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         name = "".join(each if each.isalnum() else "-" for each in adapter.name)
-        name += "-model" if asked.kind == "merged" else ""
         return {self._save: offer(f"{name}.{suffix}", path), self.parts.notice: ""}
 
     def _sampling(self) -> Sampling:

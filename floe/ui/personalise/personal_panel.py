@@ -56,9 +56,7 @@ def lay_out_personal(rows: Callable[[int], Any]) -> PersonalParts:
         plan = js_component("plan", "limit", "begin")
         run = js_component("run", "cancel", "resume")
         weight = js_component("ownWeight", "set", "fit")
-        adapters = js_component(
-            "adapters", "bring", "rename", "switch", "strengthen", "export", "delete"
-        )
+        adapters = js_component("adapters", "rename", "switch", "strengthen", "export", "delete")
     return PersonalParts(
         notice, learning, plan, run, weight, adapters, gr.Timer(_POLL_SECONDS, active=False)
     )

@@ -70,7 +70,6 @@ def adapter_row(adapter: LearntAdapter, base_sha256: str) -> AdapterValue:
     """Return what `floe.adapters` draws of one."""
     fits = adapter.base_sha256 == base_sha256
     facts = ["an expert of a group"] if adapter.kind == "expert" else []
-    facts += ["made elsewhere"] if "brought_in" in adapter.metrics else []
     facts += [
         time.strftime("%d %b %Y", time.localtime(adapter.created_at)),
         f"rank {adapter.rank}",
