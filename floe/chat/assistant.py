@@ -416,13 +416,12 @@ class Assistant:
             ModelError: an adapter does not fit.
             PromptError: the prompt does not fit.
         """
-        return self._worker.submit(self._answer_shortly, prompt, adapters).result()
 
-    def _answer_shortly(
-        self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]
-    ) -> str:
-        tokens = self._prompts.builder.build(prompt).tokens
-        return self._active_adapters.answer(tokens, adapters, self.sampling.sampling)
+        def answer() -> str:
+            tokens = self._prompts.builder.build(prompt).tokens
+            return self._active_adapters.answer(tokens, adapters, self.sampling.sampling)
+
+        return self._worker.submit(answer).result()
 
     def prompt(self, path: Sequence[Message]) -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit."""

@@ -178,10 +178,10 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
     parts.drafts.keep(actions.keep_draft, session, None, **_EACH)
-    parts.weight.input(actions.set_weight, [session, parts.weight], parts.auto, **latest)
+    parts.weight.input(actions.weight.set, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
-    parts.auto.set(actions.set_auto, session, [*weighing, parts.notice], **_EACH)
-    parts.clock.tick(actions.refresh_weight, session, weighing, **_AT_ONCE)
+    parts.auto.set(actions.weight.set_auto, session, [*weighing, parts.notice], **_EACH)
+    parts.clock.tick(actions.weight.refresh, session, weighing, **_AT_ONCE)
     parts.mode.input(actions.keep, parts.controls, None, **latest)
     drawer = [parts.advanced, parts.notice]
     parts.advanced.set(actions.advanced.set, session, drawer, **_EACH)

@@ -13,6 +13,7 @@ from floe.ui import page_events as events
 from floe.ui import page_values as values
 from floe.ui.chat.comparison import ComparisonValue
 from floe.ui.chat.thread import Frame, ThreadRows, ThreadWindow
+from floe.ui.models.models_values import ModelChipValue, ModelsValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,9 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "where": DrawnPart(str),
     "trial": DrawnPart(values.EndpointTestValue),
     "inUse": DrawnPart(values.CloudInUseValue),
-    "modelChip": DrawnPart(values.ModelChipValue),
+    "modelChip": DrawnPart(ModelChipValue),
     "models": DrawnPart(
-        values.ModelsValue,
+        ModelsValue,
         {
             "use": events.ModelAsked,
             "fetch": events.ModelAsked,

@@ -25,15 +25,14 @@ from floe.chat.undo import UndoableDeletions
 from floe.chats.one_chat import chat_file
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
-from floe.training.fusion_weight import kept_weight
 from floe.ui.chat.about import about_value, set_chat_consent
 from floe.ui.chat.advanced import AdvancedActions
 from floe.ui.chat.answer_figures import context_value, live_figures
 from floe.ui.chat.attach_actions import AttachActions
-from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.conversations import conversation_list
 from floe.ui.chat.session import Session
 from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
+from floe.ui.chat.weight_actions import WeightActions
 from floe.ui.layout import Parts
 from floe.ui.page_events import (
     AlternativeAsked,
@@ -82,6 +81,7 @@ class ChatActions:
         self._ratings: Counter[int] = Counter()
         self.attach = AttachActions(self._assistant, parts.attach)
         self.advanced = AdvancedActions(application, parts.advanced, parts.notice)
+        self.weight = WeightActions(application, parts)
         self._files = self.attach.waiting
         self.parts = parts
 
@@ -107,7 +107,7 @@ class ChatActions:
             self.parts.prompt: self._drafts.text(session.conversation),
             **dict(zip(self.parts.controls, controls, strict=True)),
             **self.refresh_cloud(),
-            **self.refresh_weight(session),
+            **self.weight.refresh(session),
         }
 
     @show_errors
@@ -433,37 +433,6 @@ class ChatActions:
         turn = self._running(session.conversation)
         if turn is not None:
             turn.stop()
-
-    def set_weight(self, session: Session, weight: float) -> Changes:
-        """Steer the answer in view, and keep the place of the slider: the person's own from now."""
-        with suppress(PageError):
-            kept = Preferences.update(self._store, weight=weight, auto=False)
-            self._steer(session, kept.weight)
-        return {self.parts.auto: auto_value(self._store, self._rule)}
-
-    @show_errors
-    def set_auto(self, session: Session, event: gr.EventData) -> Changes:
-        """Let the weight follow what the person rewrote, or leave it where it is."""
-        Preferences.update(self._store, auto=read_asked(event, SwitchAsked).on)
-        return {**self.refresh_weight(session), self.parts.notice: ""}
-
-    def refresh_weight(self, session: Session) -> Changes:
-        """Show the automatic weight and its reason; a new fit moves the slider and what runs."""
-        kept = Preferences.load(self._store)
-        turn = self._running(session.conversation)
-        weighed = turn.stats.weighed if turn is not None else ""
-        shown: Changes = {self.parts.auto: auto_value(self._store, self._rule, weighed)}
-        fitted = kept_weight(self._store, self._rule).weight
-        if kept.auto and round(fitted, 2) != kept.weight:
-            Preferences.update(self._store, weight=round(fitted, 2))
-            self._steer(session, round(fitted, 2))
-            shown[self.parts.weight] = round(fitted, 2)
-        return shown
-
-    def _steer(self, session: Session, weight: float) -> None:
-        turn = self._running(session.conversation)
-        if turn is not None:
-            turn.set_weight(weight)
 
     def keep(self, mode: Mode, weight: float) -> None:
         """Keep the controls for the next start; what cannot be one is left as it was."""

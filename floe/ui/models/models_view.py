@@ -13,7 +13,7 @@ from floe.models.catalog import ModelFile, load_catalog
 from floe.models.device_fit import guess_memory_mb, guess_speed, judge_fit
 from floe.models.download import file_size
 from floe.models.listing import ListedModel, describe_file, list_models
-from floe.ui.page_values import (
+from floe.ui.models.models_values import (
     HubValue,
     ModelChipValue,
     ModelDownloadValue,
