@@ -19,6 +19,7 @@ from floe.application import Application
 from floe.chat.assistant import Assistant
 from floe.chat.turn import Turn
 from floe.cloud.link import CloudLink
+from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, Settings
 from floe.fusion.follower import FollowPolicy
 from floe.llama.runtime import LlamaModel
@@ -121,6 +122,8 @@ def serve(
                 **{"cloud": OFF, "data_dir": tmp_path, "deadline_ms": 20_000.0, **values}
             )
             store = Store(settings.database)
+            # It has shown that it continues answers.
+            store.save_endpoint(settings.cloud, "big", EndpointProfile(model="big").to_json())
             link = CloudLink(settings, store)
             link.connect()
             loaded = (

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnOptions, TurnView
 from floe.cloud.link import CloudLink
+from floe.cloud.probe.profile import EndpointProfile
 from floe.config import Settings
 from floe.llama.runtime import LlamaModel
 from floe.records import Mode, Sampling
@@ -65,6 +66,8 @@ def make(tmp_path: Path, model: LlamaModel) -> Iterator[Make]:
     def assistant(url: str, **values: Any) -> Assistant:
         settings = Settings.load(cloud=url, data_dir=tmp_path, deadline_ms=2000.0, **values)
         store = Store(settings.database)
+        # It has shown that it continues answers, before it met its fault.
+        store.save_endpoint(url, "m", EndpointProfile(model="m").to_json())
         link = CloudLink(settings, store)
         link.connect()
         made.append(Assistant(settings, store, model, link, detector))

@@ -22,6 +22,7 @@ from floe.chat.answer_decoder import MEMORY_WEIGHT
 from floe.chat.assistant import Assistant
 from floe.chat.turn import Turn, TurnOptions, TurnView
 from floe.cloud.link import CloudLink
+from floe.cloud.probe.profile import EndpointProfile
 from floe.config import Settings
 from floe.fusion.follower import FollowPolicy
 from floe.privacy import choices
@@ -120,6 +121,8 @@ def assistant(
     )
     settings = Settings.load(cloud=cloud.server.url, data_dir=tmp_path, deadline_ms=20_000.0)
     store = Store(settings.database)
+    # It has shown that it continues answers.
+    store.save_endpoint(cloud.server.url, "big", EndpointProfile(model="big").to_json())
     link = CloudLink(settings, store)
     link.connect()
     assert link.wait(20).usable
