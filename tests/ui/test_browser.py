@@ -322,6 +322,8 @@ def test_advanced_settings_are_set_by_keyboard_and_hold(page: Page, app: App) ->
     temperature = page.get_by_label("Temperature")
     expect(temperature).to_have_value("0")
     page.keyboard.press("Tab")
+    expect(sheet.get_by_label("All chats", exact=True)).to_be_focused()
+    page.keyboard.press("Tab")
     expect(temperature).to_be_focused()
     page.keyboard.type("99")
     page.keyboard.press("Tab")

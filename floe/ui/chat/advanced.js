@@ -71,7 +71,7 @@ floe.promptSheet = (trigger) => {
     floe.el("textarea", { rows: 3, dir: "auto", maxLength: 20000 }),
     (text) => trigger("tell", { text }),
   );
-  const state = floe.el("p", { role: "status" });
+  const state = floe.el("div", { role: "status" });
   const select = floe.el("select", {});
   const name = floe.el("input", { type: "text", maxLength: 60, placeholder: "A name" });
   /** @type {PresetValue[]} */
