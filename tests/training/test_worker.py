@@ -323,7 +323,7 @@ def test_general_text_that_is_left_to_the_base_costs_nothing(base: Path, tmp_pat
             general=text,
         )
         found[name] = loop.run().scale_choice
-    before = {choice.general_before for choice in found.values()}
+    before = [choice.general_before or 0.0 for choice in found.values()]
     assert max(before) == pytest.approx(min(before), rel=1e-5)
     left, taken, both = found["left"], found["taken"], found["both"]
     assert left.general_after == pytest.approx(left.general_before, rel=1e-6)
