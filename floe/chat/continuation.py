@@ -65,12 +65,21 @@ def with_alternative(
         p_fused=taken.p_fused,
     )
     begun = [*steps[:place], step]
-    if len(whole_characters(begun)) < len(begun):
+    if not taken.text_bytes or not _is_text(begun):
         raise PromptError(
-            "This token is the end of the answer or a piece of a character, so nothing can go on "
-            "after it. Choose another one."
+            "This token is the end of the answer or stands at a piece of a character, so nothing "
+            "can go on after it. Choose another one."
         )
     return begun
+
+
+def _is_text(steps: Sequence[TokenStep]) -> bool:
+    """Whether the bytes are whole characters, those before a token that was replaced, too."""
+    try:
+        b"".join(step.text_bytes for step in steps).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def stats_until(stats: AnswerStats | None, steps: Sequence[TokenStep]) -> AnswerStats:

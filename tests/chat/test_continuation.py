@@ -51,6 +51,9 @@ def test_nothing_goes_on_after_the_end_or_half_a_character(number: int) -> None:
         with_alternative(STEPS, 1, number, tokenize)
     half = [replace(STEP, text_bytes=b"ok"), replace(STEP, text_bytes=b"\xf0\x9f")]
     assert whole_characters(half) == half[:1]
+    # Nor may a word follow the first half of a character that the answer had here.
+    with pytest.raises(PromptError, match="piece of a character"):
+        with_alternative([*half, STEP], 2, 0, tokenize)
 
 
 def test_the_clock_goes_on_from_the_token_that_was_taken() -> None:
