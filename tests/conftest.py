@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from filelock import FileLock
 from hypothesis import settings
 
 from floe.cloud.credentials.presets import PRESETS
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
-from floe.training.trial.request import BASE_ANSWERS
 from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -144,24 +142,6 @@ def smollm_path() -> Path:
 @pytest.fixture(scope="session")
 def qwen_path() -> Path:
     return resolve_model("qwen2.5-coder-0.5b-instruct", MODELS)
-
-
-@pytest.fixture(scope="session")
-def base_answers(smollm_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the model answers to public prompts, in a folder as the first training leaves it.
-
-    Written by the product once for all workers: half the time of a small training. A data folder
-    that gets a copy is one that was trained in before.
-    """
-    from tests.training.trained_before import write_base_answers
-
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
-    folder = shared / BASE_ANSWERS
-    with FileLock(shared / f"{BASE_ANSWERS}.lock"):
-        if not folder.exists():
-            write_base_answers(smollm_path, folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

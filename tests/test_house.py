@@ -67,6 +67,16 @@ def test_a_package_carries_every_file_that_comes_with_the_program() -> None:
     assert {name: f"floe/resources/{name}" for name in files} == carried
 
 
+def test_what_comes_with_the_program_is_not_among_what_git_leaves_out() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"data/*", "models/*"} < {*ignored}
+    for name in project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]:
+        if name.startswith(("data/", "models/")):
+            assert (ROOT / name).exists(), name
+            assert {f"!{name}", f"!{name}/"} & {*ignored}, name
+
+
 def test_every_word_of_the_glossary_has_a_source() -> None:
     lines = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
     rows = [[each.strip() for each in line.strip("|").split("|")] for line in lines if "|" in line]

@@ -29,7 +29,7 @@ SLOW_IMPORTS: Final = frozenset(
 SLOW_FIXTURES: Final = frozenset(
     (
         *("smollm", "smollm_path", "qwen", "qwen_path", "detector", "app", "browser", "page"),
-        *("own", "wheels", "base_answers"),
+        *("own", "wheels"),
     )
 )
 """Fixtures that bring a model, a detector, a server, a browser or work for pip."""

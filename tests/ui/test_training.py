@@ -37,11 +37,11 @@ FOREIGN = [
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory, base_answers: Path) -> Iterator[App]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """An app that these tests may end, with ten chats to learn from in a few steps."""
     own = App(tmp_path_factory.mktemp("own"))
     with own.store() as store:
-        set_trained_before(store, own.data_dir, base_answers)
+        set_trained_before(store)
         give_consent(store, Consent(train=True))
         chats = import_chats(store, EXAMPLES / "harbour.jsonl")
         kept = {"except_chats": chats[10:], **SMALLEST_PLAN, "with_private": True, "afresh": True}

@@ -129,9 +129,9 @@ def test_a_list_that_is_drawn_anew_leaves_alone_what_has_not_changed(page: Page,
 
 
 @pytest.mark.timeout(900)
-def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App, base_answers: Path) -> None:
+def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     with app.store() as store:
-        set_trained_before(store, app.data_dir, base_answers)
+        set_trained_before(store)
         others = [each.id for each in store.conversations(1000)]
         store.set_setting("personalise", {"except_chats": others})
     person = Person(page, app, length=8)
