@@ -235,6 +235,12 @@ class FileAsked(_Asked):
     data: Annotated[str, Field(max_length=_MAX_FILE_TEXT)]
 
 
+class AttachAsked(FileAsked):
+    """A file is to go with the next message of a chat; None: of the one in view."""
+
+    chat: RowId | None = None
+
+
 class ExampleAsked(_Asked):
     """The chats of a made-up person."""
 

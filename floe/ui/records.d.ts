@@ -267,10 +267,11 @@ interface ComparedAsked {
   text: string;
 }
 
-/** A file that the person picked; `data` are its bytes in base64. */
-interface FileAsked {
+/** A file is to go with the next message of a chat; None: of the one in view. */
+interface AttachAsked {
   name: string;
   data: string;
+  chat?: number | null;
 }
 
 /** The files that go with the next message; `problem`: why the last one does not. */
@@ -594,6 +595,12 @@ interface RowAsked {
   out: boolean;
 }
 
+/** A file that the person picked; `data` are its bytes in base64. */
+interface FileAsked {
+  name: string;
+  data: string;
+}
+
 /** The chats of a made-up person. */
 interface ExampleAsked {
   name: string;
@@ -914,7 +921,7 @@ interface DrawnParts {
   attach: Part<
     WaitingFilesValue,
     {
-      read: FileAsked;
+      read: AttachAsked;
       drop: ItemAsked;
     },
     Nothing

@@ -1,17 +1,18 @@
 """A running answer as the page follows it: in order, and never over what was opened since."""
 
+import base64
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from floe.chat.turn import Turn
+from floe.chat.turn import Turn, TurnOptions
 from floe.config import Settings
 from floe.errors import StoreError
 from floe.fusion.decoder import Controls
 from floe.models.sampling_defaults import SamplingDefaults
-from floe.records import Route, Sampling, TokenStep
+from floe.records import Attachment, Route, Sampling, TokenStep
 from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.session import Session
@@ -42,6 +43,7 @@ class Room:
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder / "floe.db")
         self.ahead = 0
+        self.sent: list[str] = []
         question = self.store.add_message(None, None, "user", "why?")
         answer = self.store.add_message(
             question.conversation_id, question.id, "assistant", "", status="streaming"
@@ -52,7 +54,8 @@ class Room:
         assistant: Any = SimpleNamespace(
             store=self.store,
             model=SimpleNamespace(context_size=4096),
-            fit_files=lambda _files: [],
+            fit_files=lambda files: [Attachment(each.name, 0, 0) for each in files],
+            ask=self._ask,
             sampling=SamplingDefaults(Sampling(), ""),
             ahead_of=lambda _turn: self.ahead,
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
@@ -63,11 +66,16 @@ class Room:
             store=self.store,
             settings=Settings.load(data_dir=folder),
             weight_fit=None,
+            training=False,
         )
         self.actions = ChatActions(application, parts)
         self.session = Session()
         self.session.view_generation = 1
         self.session.conversation = question.conversation_id
+
+    def _ask(self, _chat: int | None, _text: str, _options: Any, files: Any) -> Turn:
+        self.sent = [each.name for each in files]
+        return self.turn
 
     def write(self, status: Any = None) -> None:
         self.turn.add(STEP)
@@ -221,3 +229,27 @@ def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> No
     room.store.delete_conversation(there)
     room.actions.keep_draft(room.session, told(chat=there, text="late", number=5))
     assert drafts.text(there) == "of there"
+
+
+def test_a_file_goes_with_what_is_asked_where_it_is_shown(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    attach, waiting = room.actions.attach, room.actions.attach.waiting
+    here, there = Session(), Session()  # two windows, with a new chat each
+    for session in (here, there):
+        room.actions.show(session, None)
+    data = base64.b64encode(b"Private.").decode()
+    attach.read(here, told(name="mine.txt", data=data, chat=None))
+    assert attach.shown(there) == []
+    room.actions.ask(there, "Hello", TurnOptions())
+    assert room.sent == []  # nobody has seen it there
+    followed = room.actions.follow(there)
+    assert [each["name"] for each in followed["attach"]["files"]] == ["mine.txt"]
+    room.actions.ask(there, "Hello", TurnOptions())
+    assert room.sent == ["mine.txt"]
+    assert room.actions.follow(here)["attach"]["files"] == []
+    assert list(room.actions.follow(here)) == ["figures"]
+    # Another chat was opened while the browser read a file.
+    here.conversation = room.other
+    attach.read(here, told(name="late.txt", data=data, chat=room.turn.conversation_id))
+    assert [each.name for each in waiting.of(room.turn.conversation_id)] == ["late.txt"]
+    assert waiting.of(room.other) == ()

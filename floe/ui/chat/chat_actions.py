@@ -184,7 +184,7 @@ class ChatActions:
             shown = self.show(session, None, calm=True)
             return {**shown, self.parts.notice: "This chat has been deleted in another window."}
         if listed == session.listed:
-            return unchanged
+            return {**unchanged, **self.attach.follow(session)}
         session.listed = listed
         return {self.parts.listing: listed}
 
@@ -299,12 +299,12 @@ class ChatActions:
         session.sent = text
 
     def ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
-        """Ask with the files that wait here, in the conversation in view or a new one.
+        """Ask with the files that are shown here, in the conversation in view or a new one.
 
         Nothing is drawn yet.
         """
         begun = session.conversation
-        files = self._files.of(begun)
+        files = self.attach.shown(session)
         turn = self._ask(session, text, options, files)
         self._files.clear(begun, files)
         return turn
@@ -555,7 +555,7 @@ class ChatActions:
             parts.about: self._about(session),
             parts.thread: rows,
             parts.notice: "",
-            parts.attach: self.attach.value(conversation_id),
+            parts.attach: self.attach.value(session),
             parts.advanced: self.advanced.value(session),
             parts.context: context_value(stats, self._assistant.model.context_size),
             parts.send: gr.update(visible=turn is None or not turn.writing),
