@@ -130,7 +130,10 @@ class DraftAsked(_Asked):
 
 
 class ComparedAsked(_Asked):
-    """A question is to be answered side by side: by who answers, weight or adapter."""
+    """A question is to be answered side by side: by who answers, weight or adapter.
+
+    `typed`: it stands in the box; else it is an example, and what was begun in the box stays.
+    """
 
     by: Literal["mode", "weight", "adapter"]
     weights: Annotated[
@@ -138,6 +141,7 @@ class ComparedAsked(_Asked):
         Field(min_length=2, max_length=2),
     ]
     text: LongText
+    typed: bool
 
 
 class AlternativeAsked(ItemAsked):

@@ -265,6 +265,7 @@ interface ComparedAsked {
   by: "mode" | "weight" | "adapter";
   weights: number[];
   text: string;
+  typed: boolean;
 }
 
 /** A file is to go with the next message of a chat; None: of the one in view. */

@@ -11,10 +11,13 @@ from floe.chat.turn import Turn, TurnOptions
 from floe.config import Settings
 from floe.errors import StoreError
 from floe.fusion.decoder import Controls
+from floe.jobs.comparison_job import ComparisonJob
 from floe.models.sampling_defaults import SamplingDefaults
 from floe.records import Attachment, Route, Sampling, TokenStep
 from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions
+from floe.ui.chat.compare_actions import CompareActions
+from floe.ui.chat.comparison import compare_answers
 from floe.ui.chat.session import Session
 from floe.ui.page_events import read_address
 
@@ -34,6 +37,8 @@ PARTS = (
     "send",
     "stop",
     "undo",
+    "prompt",
+    "comparison_generation",
 )
 
 
@@ -69,6 +74,8 @@ class Room:
             training=False,
         )
         self.actions = ChatActions(application, parts)
+        application.comparison = ComparisonJob(assistant)
+        self.comparing = CompareActions(application, parts, self.actions)
         self.session = Session()
         self.session.view_generation = 1
         self.session.conversation = question.conversation_id
@@ -167,8 +174,10 @@ def test_what_another_page_changed_is_followed_and_nothing_else(tmp_path: Path) 
     assert list(room.actions.follow(here)) == ["figures"]
     room.store.rename_conversation(room.turn.conversation_id, "Another name")
     assert list(room.actions.follow(here)) == ["listing"]
+    there.comparing = last.id
     room.store.delete_conversation(room.other)
     gone = room.actions.follow(there)
+    assert gone["comparison"] is there.comparing is None
     assert gone["thread"]["total"] == 0
     assert "deleted in another window" in gone["notice"]
     assert there.conversation is None
@@ -253,3 +262,40 @@ def test_a_file_goes_with_what_is_asked_where_it_is_shown(tmp_path: Path) -> Non
     attach.read(here, told(name="late.txt", data=data, chat=room.turn.conversation_id))
     assert [each.name for each in waiting.of(room.turn.conversation_id)] == ["late.txt"]
     assert waiting.of(room.other) == ()
+
+
+def test_an_example_that_is_compared_takes_nothing_from_the_box(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page, drafts = Session(), room.actions._drafts
+    room.actions.show(page, None)
+    room.actions.keep_draft(page, told(chat=None, text="begun", number=1))
+    data = base64.b64encode(b"Private.").decode()
+    room.actions.attach.read(page, told(name="mine.txt", data=data, chat=None))
+    asked = {"by": "mode", "weights": [0.2, 0.8], "text": "Why is the sky blue?"}
+    shown = room.comparing.ask(page, "fused", 0.5, told(**asked, typed=False))
+    assert shown["comparison"]["running"]
+    assert (room.sent, drafts.text(None)) == ([], "begun")
+    room.comparing.stop(page)
+    room.actions.show(page, None)
+    room.comparing.ask(page, "fused", 0.5, told(**asked, typed=True))
+    assert (room.sent, drafts.text(None)) == (["mine.txt"], "")
+    room.comparing.stop(page)
+
+
+def test_no_frame_of_answers_side_by_side_stays_over_another_chat(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    answer = room.store.message(room.turn.message_id)
+    assert answer.parent_id is not None
+    room.session.comparing = answer.parent_id
+    frames = room.comparing.stream(room.session, 1.0)
+    assert next(frames)["comparison"]["question"] == answer.parent_id
+    room.actions.show(room.session, room.other)
+    assert list(frames) == [{"comparison": None}]
+
+
+def test_a_question_side_by_side_is_drawn_without_its_files(tmp_path: Path) -> None:
+    with Store(tmp_path / "files.db") as store:
+        asked = store.add_message(
+            None, None, "user", "Why?\n\n[a.txt]\nsecret", attachments=[Attachment("a.txt", 4, 20)]
+        )
+        assert "secret" not in "".join(compare_answers(asked, [], None)["blocks"])

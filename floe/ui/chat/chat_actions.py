@@ -181,7 +181,8 @@ class ChatActions:
         except StoreError as error:
             if error.failure != "deleted":
                 return unchanged
-            shown = self.show(session, None, calm=True)
+            session.comparing = None
+            shown = {**self.show(session, None, calm=True), self.parts.comparison: None}
             return {**shown, self.parts.notice: "This chat has been deleted in another window."}
         if listed == session.listed:
             return {**unchanged, **self.attach.follow(session)}
@@ -298,13 +299,15 @@ class ChatActions:
         self._drafts.keep(session.conversation, "")
         session.sent = text
 
-    def ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
+    def ask(
+        self, session: Session, text: str, options: TurnOptions, *, with_files: bool = True
+    ) -> Turn:
         """Ask with the files that are shown here, in the conversation in view or a new one.
 
         Nothing is drawn yet.
         """
         begun = session.conversation
-        files = self.attach.shown(session)
+        files = self.attach.shown(session) if with_files else ()
         turn = self._ask(session, text, options, files)
         self._files.clear(begun, files)
         return turn
