@@ -92,8 +92,9 @@ class SamplingAsked(ScopeAsked):
 
 
 class SystemPromptAsked(_Asked):
-    """The models are to be told this before the chat in view; empty: as in general."""
+    """The models are to be told this before a chat (None: a new one); empty: as in general."""
 
+    chat: RowId | None
     text: Annotated[str, BeforeValidator(_whole), Field(max_length=LONGEST_PROMPT)]
 
 

@@ -307,8 +307,9 @@ interface ScopeAsked {
   scope?: "all" | "chat";
 }
 
-/** The models are to be told this before the chat in view; empty: as in general. */
+/** The models are to be told this before a chat (None: a new one); empty: as in general. */
 interface SystemPromptAsked {
+  chat: number | null;
   text: string;
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from floe.chat.chat_settings import load_chat_settings
 from floe.chat.turn import Turn, TurnOptions
 from floe.config import Settings
 from floe.errors import StoreError
@@ -299,3 +300,16 @@ def test_a_question_side_by_side_is_drawn_without_its_files(tmp_path: Path) -> N
             None, None, "user", "Why?\n\n[a.txt]\nsecret", attachments=[Attachment("a.txt", 4, 20)]
         )
         assert "secret" not in "".join(compare_answers(asked, [], None)["blocks"])
+
+
+def test_a_system_prompt_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page, there = Session(), room.turn.conversation_id
+    room.actions.show(page, room.other)  # opened before the other one's box was told
+    shown = room.actions.advanced.tell(page, told(chat=there, text="Be brief."))
+    assert load_chat_settings(room.store, there).system_prompt == "Be brief."
+    assert load_chat_settings(room.store, room.other).empty
+    assert shown["advanced"]["system"] == ""
+    room.actions.show(page, None)
+    shown = room.actions.advanced.tell(page, told(chat=None, text="Be kind."))
+    assert shown["advanced"]["system"] == page.settings.system_prompt == "Be kind."
