@@ -14,6 +14,7 @@ from floe.errors import StoreError
 from floe.fusion.decoder import Controls
 from floe.jobs.comparison_job import ComparisonJob
 from floe.models.sampling_defaults import SamplingDefaults
+from floe.privacy.choices import set_local_only
 from floe.records import Attachment, Route, Sampling, TokenStep
 from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions
@@ -50,6 +51,7 @@ class Room:
         self.store = Store(folder / "floe.db")
         self.ahead = 0
         self.sent: list[str] = []
+        self.asked: int | None = None
         question = self.store.add_message(None, None, "user", "why?")
         answer = self.store.add_message(
             question.conversation_id, question.id, "assistant", "", status="streaming"
@@ -62,6 +64,7 @@ class Room:
             model=SimpleNamespace(context_size=4096),
             fit_files=lambda files: [Attachment(each.name, 0, 0) for each in files],
             ask=self._ask,
+            set_local_only=lambda chat, on: set_local_only(self.store, chat, on),
             sampling=SamplingDefaults(Sampling(), ""),
             ahead_of=lambda _turn: self.ahead,
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
@@ -81,7 +84,8 @@ class Room:
         self.session.view_generation = 1
         self.session.conversation = question.conversation_id
 
-    def _ask(self, _chat: int | None, _text: str, _options: Any, files: Any) -> Turn:
+    def _ask(self, chat: int | None, _text: str, _options: Any, files: Any) -> Turn:
+        self.asked = chat
         self.sent = [each.name for each in files]
         return self.turn
 
@@ -313,3 +317,25 @@ def test_a_system_prompt_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Pat
     room.actions.show(page, None)
     shown = room.actions.advanced.tell(page, told(chat=None, text="Be kind."))
     assert shown["advanced"]["system"] == page.settings.system_prompt == "Be kind."
+
+
+def test_a_new_chat_that_was_begun_for_this_device_alone_stays_so(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page = Session()
+    room.actions.show(page, None)
+    room.actions.keep_here(page, told(on=True))
+    room.actions.keep_draft(page, told(chat=None, text="My secret", number=1))
+    # In another chat the switch is that chat's.
+    room.actions.open(page, "My secret", told(id=room.other, message=None))
+    room.actions.keep_here(page, told(on=False))
+    shown = room.actions.new(page, "")
+    assert shown["prompt"] == "My secret"
+    assert shown["about"]["local_only"] is True
+    room.actions.ask(page, "My secret", TurnOptions())
+    assert room.asked is not None
+    assert room.store.conversation(room.asked).local_only
+    room.actions.forget_draft(page, "My secret")
+    # The next one begins with nothing, and as all do.
+    assert room.actions.new(page, "")["about"]["local_only"] is False
+    room.actions.keep_here(page, told(on=True))
+    assert room.actions.new(page, "")["about"]["local_only"] is False

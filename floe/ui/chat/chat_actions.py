@@ -112,9 +112,14 @@ class ChatActions:
 
     @show_errors
     def new(self, session: Session, text: str) -> Changes:
-        """Show an empty conversation; it is kept once something has been asked."""
-        session.keep_here = False
-        session.settings = ChatSettings()
+        """Show an empty conversation; it is kept once something has been asked.
+
+        Where a message for it has been begun, it stays as it was set then, local only above all.
+        """
+        begun = text if session.conversation is None else self._drafts.text(None)
+        if not read_text(begun).strip() and not self._files.of(None):
+            session.keep_here = False
+            session.settings = ChatSettings()
         return self._turn_to(session, text, None)
 
     @show_errors
@@ -255,9 +260,11 @@ class ChatActions:
     @show_errors
     def keep_here(self, session: Session, event: gr.EventData) -> Changes:
         """Keep the conversation in view on this device, or let the cloud take part again."""
-        session.keep_here = read_asked(event, SwitchAsked).on
-        if session.conversation is not None:
-            self._assistant.set_local_only(session.conversation, session.keep_here)
+        on = read_asked(event, SwitchAsked).on
+        if session.conversation is None:
+            session.keep_here = on
+        else:
+            self._assistant.set_local_only(session.conversation, on)
         return {self.parts.about: self._about(session), self.parts.notice: ""}
 
     @show_errors
@@ -327,7 +334,7 @@ class ChatActions:
         except FloeError:
             self._store.delete_conversation(fresh)
             raise
-        session.settings = ChatSettings()  # they are the chat's own now
+        session.keep_here, session.settings = False, ChatSettings()  # the chat's own now
         return turn
 
     @show_errors
