@@ -314,7 +314,7 @@ class ChatActions:
         Nothing is drawn yet.
         """
         begun = session.conversation
-        files = self.attach.shown(session) if with_files else ()
+        files: Sequence[AttachedFile] = self.attach.shown(session) if with_files else ()
         turn = self._ask(session, text, options, files)
         self._files.clear(begun, files)
         return turn
