@@ -230,7 +230,7 @@ class Assistant:
     def fit_files(self, files: Sequence[AttachedFile]) -> Sequence[Attachment]:
         """Cut files as for a message of hardly any words."""
         with self._model_lock:
-            return self._prompts.attach("?", files)[1]
+            return self._prompts.place("?", files)[1]
 
     def edit(self, message_id: int, text: str, options: TurnOptions) -> Turn:
         """Ask again in other words: a sibling of the user's message, answered; both stay.
@@ -239,8 +239,8 @@ class Assistant:
             PromptError: as `ask`.
         """
         old = self.store.message(message_id)
-        self._check(text, old.conversation_id)
         content, attachments = reword(old, text.strip())
+        self._check(text.strip() and content, old.conversation_id)
         question = self.store.add_message(
             old.conversation_id, old.parent_id, "user", content, attachments=attachments
         )

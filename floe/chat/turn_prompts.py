@@ -65,6 +65,20 @@ class TurnPrompts:
     def attach(
         self, words: str, files: Sequence[AttachedFile], conversation_id: int | None = None
     ) -> tuple[str, Sequence[Attachment]]:
+        """Do as `place`, and see that all of it fits, before anything is kept.
+
+        Raises:
+            PromptError: it does not, as words and names of files leave no room.
+        """
+        content, placed = self.place(words, files, conversation_id)
+        if placed:
+            told = self.system_message(self.told(conversation_id))
+            self.builder.build([told, ChatMessage("user", content)])
+        return content, placed
+
+    def place(
+        self, words: str, files: Sequence[AttachedFile], conversation_id: int | None = None
+    ) -> tuple[str, Sequence[Attachment]]:
         """Put files after a person's words, cut so that the next questions about them fit, too.
 
         Raises:

@@ -103,6 +103,7 @@ class ApiSwitch:
     def close(self) -> None:
         """Answer nobody any more; it is on again at the next start if it was."""
         with self._lock:
+            self._open = None  # a page that is still open must not open it again
             self._end()
 
     def _end(self) -> None:

@@ -55,11 +55,15 @@ def columns_by_adapter(
 ) -> list[TurnOptions]:
     """Return what asks without what was learnt, and with each of the newest adapters.
 
+    The cloud does not take part alone: what was learnt acts on this device.
+
     Raises:
         PromptError: there is none to compare with.
     """
     if not adapters:
         raise PromptError("Nothing has been learnt yet: train an adapter under Personalise first.")
+    if options.mode == "cloud":
+        options = replace(options, mode="fused")
     newest = sorted(adapters, key=lambda each: (not each.in_use, -each.id))[:_MOST_ADAPTERS]
     return [
         replace(options, column="Without what was learnt", adapter=0),

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from floe.chat.assistant import Assistant
+from floe.chat.chat_settings import load_chat_settings
 from floe.chat.preferences import Preferences
 from floe.chat.turn_routes import requests_left_today
 from floe.cloud.answer import CloudRequests
@@ -214,7 +215,10 @@ class WeightFitJob:
     def _passage(self, path: list[Message], dropped: int) -> Passage | None:
         """Decide what may leave; pseudonyms are no way out, because no answer comes back."""
         gate, store = self._assistant.gate, self._store
-        local_only = store.conversation(path[-1].conversation_id).local_only
+        chat = path[-1].conversation_id
+        local_only = store.conversation(chat).local_only
+        # The local model reads what was set for this chat, and the cloud is told the general one.
+        own_system = load_chat_settings(store, chat).system_prompt or ""
         if gate.closed("fused", local_only=local_only, path=path) is not None:
             return None
         return gate.examine(
@@ -223,7 +227,7 @@ class WeightFitJob:
             self._settings.system_prompt,
             policy="local only",
             own_words=choices.own_words(store),
-            kept=(choices.about_me(store), choices.personal_context(store)),
+            kept=(choices.about_me(store), choices.personal_context(store), own_system),
         )
 
     def _stream_opener(self, requests: CloudRequests, conversation_id: int) -> OpenStream:

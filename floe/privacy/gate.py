@@ -15,7 +15,7 @@ from typing import Final
 
 from floe.errors import FloeError, StoreError
 from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
-from floe.privacy.guard import MEMORY, Examiner, Guard
+from floe.privacy.guard import MEMORY, Examiner, Guard, word_runs
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
 from floe.privacy.verdict import ORGANISATION, UNREAD, UNREAD_LANGUAGE, Verdict
@@ -265,6 +265,7 @@ class _Look:
         self._keep = keep
         self._until = time.monotonic() + _SECONDS
         self._private: dict[int, tuple[str, ...]] = {}
+        self._kept_runs: set[tuple[str, ...]] = set()
 
     def passage(
         self,
@@ -299,13 +300,16 @@ class _Look:
         if text is None:
             reason = f"{KEPT}: pseudonyms cannot hide all of it"
             return Passage(Route("local", reason, shown_spans))
+        shown = self._system(system)
+        # What the cloud is not told of the system prompt is not to come out in an answer either.
+        kept = [*kept, *([] if shown == system else [system])]
+        self._kept_runs = word_runs([*kept, *memory]) - word_runs([question.content])
         turns, withheld = self._earlier(path[:-1])
         if verdict.leans and withheld and self._last_is_withheld(path[:-1]):
             # Not unsure: without the turn before it, the cloud could make nothing of it.
             return Passage(
                 Route("local", f"{KEPT}: it refers to a message that stays on this device")
             )
-        shown = self._system(system)
         messages = (
             *([ChatMessage("system", shown)] if shown else []),
             *chain.from_iterable(turns),
@@ -319,8 +323,7 @@ class _Look:
             self._known,
             self._policy,
             sent=sent,
-            # What the cloud was not told of the system prompt is not to come out in the answer.
-            kept=[*kept, *withheld, *([] if shown == system else [system])],
+            kept=[*kept, *withheld],
             memory=[*memory, *self._of_memory(path)],
         )
         reason = _reason(mode, listed, len(withheld), released=released)
@@ -384,6 +387,8 @@ class _Look:
         """Return a question and its answer as the cloud may see them; None: not at all."""
         if any(m.route is not None and m.route.reason in (CHOSEN, SWITCHED) for m in turn):
             return None
+        if any(m.role == "assistant" and self._repeats_kept(m.content) for m in turn):
+            return None
         messages = []
         for message in turn:
             text = self._shown(message)
@@ -391,6 +396,10 @@ class _Look:
                 return None
             messages.append(ChatMessage(message.role, text))
         return messages
+
+    def _repeats_kept(self, answer: str) -> bool:
+        """Whether an answer repeats a text that is kept here, as the local model has read it."""
+        return not self._kept_runs.isdisjoint(word_runs([answer]))
 
     def _of_memory(self, path: Sequence[Message]) -> list[str]:
         """Earlier answers that hold words which memory had found."""

@@ -98,7 +98,7 @@ class Guard:
         self._pseudonyms = pseudonyms
         self.policy = policy
         self._known_there = "\n".join(sent)
-        self._kept = _runs([*kept, *memory]) - _runs(sent)
+        self._kept = word_runs([*kept, *memory]) - word_runs(sent)
         self._memory = KeptWords(memory, sent)
         self._notify: Callable[[str], None] = lambda _sentence: None
         self._cleared = 0
@@ -197,7 +197,7 @@ class Guard:
 
     def _holds_kept(self, partial: str, start: int) -> bool:
         """Whether it repeats texts that are kept here."""
-        return not self._kept.isdisjoint(_runs([partial[start:]])) or self._memory.found_in(
+        return not self._kept.isdisjoint(word_runs([partial[start:]])) or self._memory.found_in(
             partial, self._known_there
         )
 
@@ -268,8 +268,8 @@ def _stopped(what: str) -> str:
     )
 
 
-def _runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
-    """All runs of `_RUN` words."""
+def word_runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
+    """Return all runs of `_RUN` words, which tell that one text repeats another."""
     found: set[tuple[str, ...]] = set()
     for text in texts:
         words = [word.casefold() for word in _WORDS.findall(text)]

@@ -86,7 +86,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "drafts": DrawnPart(events={"keep": events.DraftAsked}),
     "compare": DrawnPart(events={"ask": events.ComparedAsked}),
     "attach": DrawnPart(
-        values.WaitingFilesValue, {"read": events.FileAsked, "drop": events.ItemAsked}
+        values.WaitingFilesValue, {"read": events.AttachAsked, "drop": events.ItemAsked}
     ),
     "context": DrawnPart(values.ContextValue),
     "auto": DrawnPart(values.AutoWeightValue, {"set": events.SwitchAsked}),

@@ -92,8 +92,9 @@ class SamplingAsked(ScopeAsked):
 
 
 class SystemPromptAsked(_Asked):
-    """The models are to be told this before the chat in view; empty: as in general."""
+    """The models are to be told this before a chat (None: a new one); empty: as in general."""
 
+    chat: RowId | None
     text: Annotated[str, BeforeValidator(_whole), Field(max_length=LONGEST_PROMPT)]
 
 
@@ -130,7 +131,10 @@ class DraftAsked(_Asked):
 
 
 class ComparedAsked(_Asked):
-    """A question is to be answered side by side: by who answers, weight or adapter."""
+    """A question is to be answered side by side: by who answers, weight or adapter.
+
+    `typed`: it stands in the box; else it is an example, and what was begun in the box stays.
+    """
 
     by: Literal["mode", "weight", "adapter"]
     weights: Annotated[
@@ -138,6 +142,7 @@ class ComparedAsked(_Asked):
         Field(min_length=2, max_length=2),
     ]
     text: LongText
+    typed: bool
 
 
 class AlternativeAsked(ItemAsked):
@@ -233,6 +238,12 @@ class FileAsked(_Asked):
 
     name: ShortText
     data: Annotated[str, Field(max_length=_MAX_FILE_TEXT)]
+
+
+class AttachAsked(FileAsked):
+    """A file is to go with the next message of a chat; None: of the one in view."""
+
+    chat: RowId | None = None
 
 
 class ExampleAsked(_Asked):

@@ -265,12 +265,14 @@ interface ComparedAsked {
   by: "mode" | "weight" | "adapter";
   weights: number[];
   text: string;
+  typed: boolean;
 }
 
-/** A file that the person picked; `data` are its bytes in base64. */
-interface FileAsked {
+/** A file is to go with the next message of a chat; None: of the one in view. */
+interface AttachAsked {
   name: string;
   data: string;
+  chat?: number | null;
 }
 
 /** The files that go with the next message; `problem`: why the last one does not. */
@@ -305,8 +307,9 @@ interface ScopeAsked {
   scope?: "all" | "chat";
 }
 
-/** The models are to be told this before the chat in view; empty: as in general. */
+/** The models are to be told this before a chat (None: a new one); empty: as in general. */
 interface SystemPromptAsked {
+  chat: number | null;
   text: string;
 }
 
@@ -592,6 +595,12 @@ interface ItemSwitchAsked {
 interface RowAsked {
   message: number;
   out: boolean;
+}
+
+/** A file that the person picked; `data` are its bytes in base64. */
+interface FileAsked {
+  name: string;
+  data: string;
 }
 
 /** The chats of a made-up person. */
@@ -914,7 +923,7 @@ interface DrawnParts {
   attach: Part<
     WaitingFilesValue,
     {
-      read: FileAsked;
+      read: AttachAsked;
       drop: ItemAsked;
     },
     Nothing

@@ -1,9 +1,12 @@
 """Files in a message: what is read of them, where it stands, and what is left out."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from floe.chat.assistant import Assistant
 from floe.chat.attachments import (
     MOST_FILES,
     AttachedFile,
@@ -12,8 +15,11 @@ from floe.chat.attachments import (
     cut_to_tokens,
     reword,
 )
-from floe.errors import DataError
+from floe.chat.turn import TurnOptions
+from floe.chat.turn_prompts import TurnPrompts
+from floe.errors import DataError, PromptError
 from floe.memory.memory import Memory
+from floe.records import ChatMessage
 from floe.store import Store
 
 
@@ -88,3 +94,41 @@ def test_a_message_keeps_its_files_when_it_is_reworded_and_memory_reads_its_word
         found = [each.text for each in memory.recall("What are my dog and my cat called?", None)]
         assert found
         assert all("Zafrin" not in text for text in found)
+
+
+def refuse_long(text: str, _chat: int | None) -> None:
+    if not text or len(text) > 100:
+        raise PromptError("It does not fit.")
+
+
+@pytest.mark.parametrize("said", ["x" * 60, " "])
+def test_an_edit_that_does_not_fit_beside_its_files_is_refused_before_it_is_kept(
+    tmp_path: Path, said: str
+) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        content, placed = attach_files("Why?", [AttachedFile(1, "a.txt", "w " * 30)], 99, words)
+        asked = store.add_message(None, None, "user", content, attachments=placed)
+        assistant: Any = SimpleNamespace(store=store, _check=refuse_long)
+        with pytest.raises(PromptError, match="does not fit"):
+            Assistant.edit(assistant, asked.id, said, TurnOptions())
+        assert store.open_conversation(asked.conversation_id) == [store.message(asked.id)]
+        assert store.message(asked.id).siblings == (asked.id,)
+
+
+def test_names_of_files_that_leave_no_room_are_refused_before_anything_is_kept() -> None:
+    def build(messages: list[ChatMessage]) -> Any:
+        refuse_long(messages[-1].content, None)
+        return SimpleNamespace(tokens=[0] * 90)
+
+    prompts = TurnPrompts.__new__(TurnPrompts)
+    prompts.system_prompt = ""
+    tools: dict[str, Any] = {
+        "builder": SimpleNamespace(build=build),
+        "_model": SimpleNamespace(context_size=120, tokenize=lambda data: [*data]),
+        "system_message": lambda told: ChatMessage("system", told),
+    }
+    vars(prompts).update(tools)
+    files = [AttachedFile(n, f"{n}{'n' * 40}.txt", "text") for n in range(3)]
+    assert len(prompts.place("?", files)[1]) == 3  # to be shown
+    with pytest.raises(PromptError, match="does not fit"):
+        prompts.attach("?", files)

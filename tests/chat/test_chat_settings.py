@@ -2,6 +2,8 @@
 
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,9 @@ from floe.chat.prompt_presets import (
     presets,
     save_preset,
 )
+from floe.config import Settings
 from floe.errors import PageError, PromptError, StoreError
+from floe.jobs.weight_fit import WeightFitJob
 from floe.records import Sampling
 from floe.store import Store
 
@@ -83,3 +87,22 @@ def test_date_time_and_weekday_are_filled_in_and_nothing_else() -> None:
     assert fill_variables(text, now) == (
         "Thursday, 5 November 2026, 09:04: {{selection}} {{unknown}} {date}"
     )
+
+
+def test_a_fit_of_the_weight_keeps_the_system_prompt_of_a_chat_from_the_cloud(
+    tmp_path: Path,
+) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        asked = store.add_message(None, None, "user", "Who are you?")
+        settings = ChatSettings("You are the gardener of the old mill.")
+        save_chat_settings(store, asked.conversation_id, settings)
+        seen: dict[str, Any] = {}
+        gate = SimpleNamespace(
+            closed=lambda *_, **__: None,
+            examine=lambda _mode, _path, system, **rest: seen.update(rest, system=system),
+        )
+        assistant: Any = SimpleNamespace(store=store, gate=gate)
+        job = WeightFitJob(assistant, Settings.load(data_dir=tmp_path))
+        job._passage([asked], 0)
+        assert settings.system_prompt in seen["kept"]
+        assert settings.system_prompt not in seen["system"]

@@ -60,6 +60,9 @@ def test_it_is_off_until_switched_on_and_on_again_at_the_next_start(store: Store
     first.close()
     assert opened[1].closed
     assert first.address == ""
+    with pytest.raises(FloeError):
+        first.switch(True)  # by a page that has not been closed yet
+    assert len(opened) == 2
 
     second = ApiSwitch(store)
     second.connect(open_endpoint, Keys())

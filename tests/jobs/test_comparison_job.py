@@ -149,6 +149,9 @@ def test_weights_and_adapters_are_compared_with_all_else_as_it_is() -> None:
     by_adapter = columns_by_adapter(options, kept)
     assert [each.adapter for each in by_adapter] == [0, 1, 3]  # the one in use, then the newest
     assert not any(each.strict for each in by_adapter)
+    assert {each.mode for each in by_adapter} == {"fused"}  # the cloud alone has not learnt it
+    alone = columns_by_adapter(TurnOptions("local"), kept)
+    assert {each.mode for each in alone} == {"local"}
 
 
 def test_local_beside_others_is_no_wish_to_keep_it_here_but_a_local_chat_is(

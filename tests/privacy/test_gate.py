@@ -376,6 +376,25 @@ def test_words_of_a_text_that_is_kept_here_are_not_repeated(chat: Chat) -> None:
     assert "words that stay on this device" in said[0]
 
 
+def test_an_earlier_answer_that_repeats_what_is_kept_here_stays_here(chat: Chat) -> None:
+    about = "I keep three goats and a parrot in the old mill."
+    for route in (Route("local", "this device, beside other answers"), Route("fused", "")):
+        chat.say("What do I own?")
+        chat.say("You keep three goats and a parrot.", "assistant", route)
+    passage = chat.ask(PLAIN, kept=(about,))
+    assert shown(passage)[1:] == [("user", PLAIN)]
+    assert passage.route.reason == f"earlier messages {KEPT}: 4"
+    # So does one that repeats a system prompt of which the cloud is not told.
+    told = "You speak as the gardener of Tom, who grows blue tulips on the roof."
+    chat.say("Who are you?")
+    chat.say("The gardener who grows blue tulips on the roof.", "assistant")
+    passage = chat.ask(PLAIN, system=told)
+    assert "tulips" not in str(shown(passage))
+    # What the person asks with now is no secret.
+    asked = "I keep three goats and a parrot. What do they eat?"
+    assert "three goats" in str(shown(chat.ask(asked, kept=(about,)))[1:-1])
+
+
 def test_what_about_me_names_is_private_in_the_question_and_the_answer(chat: Chat) -> None:
     about = ("My name is Anna Weber.",)
     assert chat.ask("What does anna mean?", kept=about).route.reason == f"{KEPT}: name"

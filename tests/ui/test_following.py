@@ -1,19 +1,25 @@
 """A running answer as the page follows it: in order, and never over what was opened since."""
 
+import base64
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from floe.chat.turn import Turn
+from floe.chat.chat_settings import load_chat_settings
+from floe.chat.turn import Turn, TurnOptions
 from floe.config import Settings
 from floe.errors import StoreError
 from floe.fusion.decoder import Controls
+from floe.jobs.comparison_job import ComparisonJob
 from floe.models.sampling_defaults import SamplingDefaults
-from floe.records import Route, Sampling, TokenStep
+from floe.privacy.choices import set_local_only
+from floe.records import Attachment, Route, Sampling, TokenStep
 from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions
+from floe.ui.chat.compare_actions import CompareActions
+from floe.ui.chat.comparison import compare_answers
 from floe.ui.chat.session import Session
 from floe.ui.page_events import read_address
 
@@ -33,6 +39,8 @@ PARTS = (
     "send",
     "stop",
     "undo",
+    "prompt",
+    "comparison_generation",
 )
 
 
@@ -42,6 +50,8 @@ class Room:
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder / "floe.db")
         self.ahead = 0
+        self.sent: list[str] = []
+        self.asked: int | None = None
         question = self.store.add_message(None, None, "user", "why?")
         answer = self.store.add_message(
             question.conversation_id, question.id, "assistant", "", status="streaming"
@@ -52,7 +62,9 @@ class Room:
         assistant: Any = SimpleNamespace(
             store=self.store,
             model=SimpleNamespace(context_size=4096),
-            fit_files=lambda _files: [],
+            fit_files=lambda files: [Attachment(each.name, 0, 0) for each in files],
+            ask=self._ask,
+            set_local_only=lambda chat, on: set_local_only(self.store, chat, on),
             sampling=SamplingDefaults(Sampling(), ""),
             ahead_of=lambda _turn: self.ahead,
             running=lambda id_: turns[id_] if id_ in turns and turns[id_].running else None,
@@ -63,11 +75,19 @@ class Room:
             store=self.store,
             settings=Settings.load(data_dir=folder),
             weight_fit=None,
+            training=False,
         )
         self.actions = ChatActions(application, parts)
+        application.comparison = ComparisonJob(assistant)
+        self.comparing = CompareActions(application, parts, self.actions)
         self.session = Session()
         self.session.view_generation = 1
         self.session.conversation = question.conversation_id
+
+    def _ask(self, chat: int | None, _text: str, _options: Any, files: Any) -> Turn:
+        self.asked = chat
+        self.sent = [each.name for each in files]
+        return self.turn
 
     def write(self, status: Any = None) -> None:
         self.turn.add(STEP)
@@ -159,8 +179,10 @@ def test_what_another_page_changed_is_followed_and_nothing_else(tmp_path: Path) 
     assert list(room.actions.follow(here)) == ["figures"]
     room.store.rename_conversation(room.turn.conversation_id, "Another name")
     assert list(room.actions.follow(here)) == ["listing"]
+    there.comparing = last.id
     room.store.delete_conversation(room.other)
     gone = room.actions.follow(there)
+    assert gone["comparison"] is None
     assert gone["thread"]["total"] == 0
     assert "deleted in another window" in gone["notice"]
     assert there.conversation is None
@@ -221,3 +243,99 @@ def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> No
     room.store.delete_conversation(there)
     room.actions.keep_draft(room.session, told(chat=there, text="late", number=5))
     assert drafts.text(there) == "of there"
+
+
+def test_a_file_goes_with_what_is_asked_where_it_is_shown(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    attach, waiting = room.actions.attach, room.actions.attach.waiting
+    here, there = Session(), Session()  # two windows, with a new chat each
+    for session in (here, there):
+        room.actions.show(session, None)
+    data = base64.b64encode(b"Private.").decode()
+    attach.read(here, told(name="mine.txt", data=data, chat=None))
+    assert attach.shown(there) == []
+    room.actions.ask(there, "Hello", TurnOptions())
+    assert room.sent == []  # nobody has seen it there
+    followed = room.actions.follow(there)
+    assert [each["name"] for each in followed["attach"]["files"]] == ["mine.txt"]
+    room.actions.ask(there, "Hello", TurnOptions())
+    assert room.sent == ["mine.txt"]
+    assert room.actions.follow(here)["attach"]["files"] == []
+    assert list(room.actions.follow(here)) == ["figures"]
+    # Another chat was opened while the browser read a file.
+    here.conversation = room.other
+    attach.read(here, told(name="late.txt", data=data, chat=room.turn.conversation_id))
+    assert [each.name for each in waiting.of(room.turn.conversation_id)] == ["late.txt"]
+    assert waiting.of(room.other) == ()
+
+
+def test_an_example_that_is_compared_takes_nothing_from_the_box(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page, drafts = Session(), room.actions._drafts
+    room.actions.show(page, None)
+    room.actions.keep_draft(page, told(chat=None, text="begun", number=1))
+    data = base64.b64encode(b"Private.").decode()
+    room.actions.attach.read(page, told(name="mine.txt", data=data, chat=None))
+    asked = {"by": "mode", "weights": [0.2, 0.8], "text": "Why is the sky blue?"}
+    shown = room.comparing.ask(page, "fused", 0.5, told(**asked, typed=False))
+    assert shown["comparison"]["running"]
+    assert (room.sent, drafts.text(None)) == ([], "begun")
+    room.comparing.stop(page)
+    room.actions.show(page, None)
+    room.comparing.ask(page, "fused", 0.5, told(**asked, typed=True))
+    assert (room.sent, drafts.text(None)) == (["mine.txt"], "")
+    room.comparing.stop(page)
+
+
+def test_no_frame_of_answers_side_by_side_stays_over_another_chat(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    answer = room.store.message(room.turn.message_id)
+    assert answer.parent_id is not None
+    room.session.comparing = answer.parent_id
+    frames = room.comparing.stream(room.session, 1.0)
+    assert next(frames)["comparison"]["question"] == answer.parent_id
+    room.actions.show(room.session, room.other)
+    assert list(frames) == [{"comparison": None}]
+
+
+def test_a_question_side_by_side_is_drawn_without_its_files(tmp_path: Path) -> None:
+    with Store(tmp_path / "files.db") as store:
+        asked = store.add_message(
+            None, None, "user", "Why?\n\n[a.txt]\nsecret", attachments=[Attachment("a.txt", 4, 20)]
+        )
+        assert "secret" not in "".join(compare_answers(asked, [], None)["blocks"])
+
+
+def test_a_system_prompt_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page, there = Session(), room.turn.conversation_id
+    room.actions.show(page, room.other)  # opened before the other one's box was told
+    shown = room.actions.advanced.tell(page, told(chat=there, text="Be brief."))
+    assert load_chat_settings(room.store, there).system_prompt == "Be brief."
+    assert load_chat_settings(room.store, room.other).empty
+    assert shown["advanced"]["system"] == ""
+    room.actions.show(page, None)
+    shown = room.actions.advanced.tell(page, told(chat=None, text="Be kind."))
+    assert shown["advanced"]["system"] == page.settings.system_prompt == "Be kind."
+
+
+def test_a_new_chat_that_was_begun_for_this_device_alone_stays_so(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page = Session()
+    room.actions.show(page, None)
+    room.actions.keep_here(page, told(on=True))
+    room.actions.keep_draft(page, told(chat=None, text="My secret", number=1))
+    # In another chat the switch is that chat's.
+    room.actions.open(page, "My secret", told(id=room.other, message=None))
+    room.actions.keep_here(page, told(on=False))
+    shown = room.actions.new(page, "")
+    assert shown["prompt"] == "My secret"
+    assert shown["about"]["local_only"] is True
+    room.actions.ask(page, "My secret", TurnOptions())
+    assert room.asked is not None
+    assert room.store.conversation(room.asked).local_only
+    room.actions.forget_draft(page, "My secret")
+    # The next one begins with nothing, and as all do.
+    assert room.actions.new(page, "")["about"]["local_only"] is False
+    room.actions.keep_here(page, told(on=True))
+    assert room.actions.new(page, "")["about"]["local_only"] is False

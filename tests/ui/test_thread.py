@@ -4,9 +4,10 @@ from typing import cast
 
 from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnView
+from floe.chat.turn_routes import BESIDE_OTHERS
 from floe.errors import StoreError
 from floe.privacy.gate import CHOSEN
-from floe.records import AnswerStats, Message, Route
+from floe.records import AnswerStats, Attachment, Message, Route
 from floe.ui.chat.markdown import render_message
 from floe.ui.chat.thread import WINDOW, chip, draw_rows, thread_page, thread_rows
 
@@ -58,6 +59,21 @@ def test_a_question_says_why_it_stayed_here() -> None:
     assert answered["reason"] == kept.reason
     running = TurnView(3, "", (), AnswerStats(), (), "streaming", kept)
     assert thread_rows([QUESTION, replace(ANSWER, route=None)], running)["rows"][0]["chip"]
+
+
+def test_a_file_says_who_read_it_for_the_answer_in_view() -> None:
+    content = "Why?\n\n[a.txt]\none two"
+    asked = replace(QUESTION, content=content, attachments=(Attachment("a.txt", 4, 21),))
+    notes = {
+        "2 words · read on this device alone for this answer": Route("local", BESIDE_OTHERS),
+        "2 words · sent to the cloud too": Route("fused", "nothing private found"),
+        "2 words · sent to the cloud too, with placeholders": Route("cloud", "pseudonyms stand"),
+    }
+    for note, route in notes.items():
+        question, _ = thread_rows([asked, replace(ANSWER, route=route)])["rows"]
+        (file,) = question["attachments"]
+        assert file["note"] == note
+        assert question["blocks"] == ['<p dir="auto">Why?</p>']
 
 
 def test_only_what_the_gate_decided_gets_a_chip() -> None:

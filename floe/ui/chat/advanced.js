@@ -67,10 +67,15 @@ floe.fillVariables = (text) => {
 
 /** The system prompt of the chat in view, and texts that are kept by name. */
 floe.promptSheet = (trigger) => {
+  /** @type {number | null} The chat in which it was typed: another one may be open when it is told. */
+  let chat = null;
   const system = floe.whenTyped(
     floe.el("textarea", { rows: 3, dir: "auto", maxLength: 20000 }),
-    (text) => trigger("tell", { text }),
+    (text) => trigger("tell", { chat, text }),
   );
+  system.addEventListener("input", () => {
+    chat = floe.chat ?? null;
+  });
   const state = floe.el("div", { role: "status" });
   const select = floe.el("select", {});
   const name = floe.el("input", { type: "text", maxLength: 60, placeholder: "A name" });
@@ -91,7 +96,7 @@ floe.promptSheet = (trigger) => {
     const text = filled();
     if (!text) return;
     system.value = text;
-    trigger("tell", { text });
+    trigger("tell", { chat: floe.chat ?? null, text });
   });
   const write = floe.press("Put into the message", () => {
     const text = floe.fillVariables(filled());

@@ -49,7 +49,9 @@ class AdvancedActions:
         """Keep a setting of sampling for the answers to come; None: as one level above has it."""
         asked = read_asked(event, SamplingAsked)
         if asked.scope == "chat":
-            self._keep(session, self._settings(session).with_sampling(asked.name, asked.value))
+            chat = session.conversation
+            chosen = self._settings(session, chat).with_sampling(asked.name, asked.value)
+            self._keep(session, chat, chosen)
         else:
             Preferences.update(self._store, **{asked.name: asked.value})
         return self._shown(session)
@@ -58,16 +60,20 @@ class AdvancedActions:
     def reset(self, session: ChatInView, event: gr.EventData) -> Changes:
         """Leave all as it is in general: for this chat, or for the model."""
         if read_asked(event, ScopeAsked).scope == "chat":
-            self._keep(session, ChatSettings())
+            self._keep(session, session.conversation, ChatSettings())
         else:
             Preferences.update(self._store, **dict.fromkeys(SAMPLING_NAMES))
         return self._shown(session)
 
     @show_errors
     def tell(self, session: ChatInView, event: gr.EventData) -> Changes:
-        """Keep what the models are told in this chat before it begins; empty: as in general."""
+        """Keep what the models are told in a chat before it begins; empty: as in general.
+
+        It is that of the chat in which it was typed, whatever has been opened since.
+        """
         asked = read_asked(event, SystemPromptAsked)
-        self._keep(session, self._settings(session).with_system_prompt(asked.text))
+        settings = self._settings(session, asked.chat).with_system_prompt(asked.text)
+        self._keep(session, asked.chat, settings)
         return self._shown(session)
 
     @show_errors
@@ -86,12 +92,12 @@ class AdvancedActions:
     def sampling(self, session: ChatInView, kept: Preferences) -> Sampling:
         """Return how tokens are picked in the chat in view."""
         general = replace(self._assistant.sampling.sampling, **kept.sampling)
-        return self._settings(session).sampling.over(general)
+        return self._settings(session, session.conversation).sampling.over(general)
 
     def value(self, session: ChatInView) -> AdvancedValue:
         """Return the settings that hold now, which of them the person chose, and why the others."""
         kept = Preferences.load(self._store)
-        settings = self._settings(session)
+        settings = self._settings(session, session.conversation)
         session.drawer = AdvancedValue(
             general=_sampling_value(
                 replace(self._assistant.sampling.sampling, **kept.sampling), kept.sampling
@@ -116,16 +122,14 @@ class AdvancedActions:
     def _shown(self, session: ChatInView) -> Changes:
         return {self._part: self.value(session), self.notice: ""}
 
-    def _settings(self, session: ChatInView) -> ChatSettings:
-        if session.conversation is None:
-            return session.settings
-        return load_chat_settings(self._store, session.conversation)
+    def _settings(self, session: ChatInView, chat: int | None) -> ChatSettings:
+        return session.settings if chat is None else load_chat_settings(self._store, chat)
 
-    def _keep(self, session: ChatInView, settings: ChatSettings) -> None:
-        if session.conversation is None:
+    def _keep(self, session: ChatInView, chat: int | None, settings: ChatSettings) -> None:
+        if chat is None:
             session.settings = settings
         else:
-            save_chat_settings(self._store, session.conversation, settings)
+            save_chat_settings(self._store, chat, settings)
 
 
 def _sampling_value(sampling: Sampling, chosen: Iterable[Any]) -> SamplingValue:

@@ -33,7 +33,7 @@ floe.attach = (part) => {
   });
   element.append(list, state, input, clip);
 
-  /** @type {File[]} Files that are read one after the other. */
+  /** @type {{ file: File, chat: number | null }[]} Read one after the other, for that chat. */
   const queue = [];
   let reading = false;
   let serial = 0;
@@ -45,8 +45,9 @@ floe.attach = (part) => {
   };
 
   const next = async () => {
-    const file = queue.shift();
-    if (!file) return;
+    const first = queue.shift();
+    if (!first) return;
+    const { file, chat } = first;
     if (file.size > floe.mostAttached) {
       const most = floe.bytes(floe.mostAttached);
       say(`${file.name} has ${floe.bytes(file.size)}; at most ${most} can be attached.`, true);
@@ -59,6 +60,7 @@ floe.attach = (part) => {
       trigger("read", {
         name: file.name.slice(-200),
         data: await floe.readFile(file),
+        chat,
       });
     } catch {
       reading = false;
@@ -68,7 +70,8 @@ floe.attach = (part) => {
   };
 
   const take = (/** @type {Iterable<File>} */ files) => {
-    queue.push(...files);
+    const chat = floe.chat ?? null;
+    queue.push(...Array.from(files, (file) => ({ file, chat })));
     if (!reading) next();
   };
 

@@ -15,14 +15,15 @@ from floe.chat.attachments import MOST_BYTES, AttachedFile, WaitingFiles
 from floe.errors import FloeError, PageError
 from floe.records import Attachment
 from floe.ui.chat.thread import words_read
-from floe.ui.page_events import FileAsked, ItemAsked, read_asked
+from floe.ui.page_events import AttachAsked, ItemAsked, read_asked
 from floe.ui.page_values import WaitingFilesValue, WaitingFileValue
 
 
 class InView(Protocol):
-    """An open page, as far as it matters here."""
+    """An open page: its conversation, and the numbers of the files that it was last shown."""
 
     conversation: int | None
+    files: tuple[int, ...]
 
 
 class AttachActions:
@@ -42,11 +43,13 @@ class AttachActions:
         """Read a file that is to go with the next message; what it says waits in memory."""
         problem = ""
         try:
-            asked = read_asked(event, FileAsked)
-            self.waiting.read(session.conversation, asked.name, _decode(asked.data))
+            asked = read_asked(event, AttachAsked)
+            # Another chat may have been opened while the browser read it.
+            chat = session.conversation if asked.chat is None else asked.chat
+            self.waiting.read(chat, asked.name, _decode(asked.data))
         except FloeError as error:
             problem = str(error)
-        return {self._part: self.value(session.conversation, problem)}
+        return {self._part: self.value(session, problem)}
 
     def drop(self, session: InView, event: gr.EventData) -> dict[Any, Any]:
         """Take back a file that was attached."""
@@ -55,12 +58,26 @@ class AttachActions:
             self.waiting.drop(session.conversation, read_asked(event, ItemAsked).id)
         except FloeError as error:
             problem = str(error)
-        return {self._part: self.value(session.conversation, problem)}
+        return {self._part: self.value(session, problem)}
 
-    def value(self, conversation_id: int | None, problem: str = "") -> WaitingFilesValue:
-        """Return the files that wait in a conversation, and how much of each will be read."""
+    def shown(self, session: InView) -> list[AttachedFile]:
+        """Return the files that wait there and that this page shows.
+
+        What another page has attached since is not sent by one that does not show it.
+        """
+        waiting = self.waiting.of(session.conversation)
+        return [each for each in waiting if each.number in session.files]
+
+    def follow(self, session: InView) -> dict[Any, Any]:
+        """Show what another page has attached, taken back or sent since; empty: nothing."""
+        waiting = tuple(each.number for each in self.waiting.of(session.conversation))
+        return {} if waiting == session.files else {self._part: self.value(session)}
+
+    def value(self, session: InView, problem: str = "") -> WaitingFilesValue:
+        """Return the files that wait in the chat in view, and how much of each will be read."""
         self._handled += 1
-        waiting = self.waiting.of(conversation_id)
+        waiting = self.waiting.of(session.conversation)
+        session.files = tuple(each.number for each in waiting)
         # Not asked for nothing: the model's lock is held while it is replaced or a gate looks.
         placed = self._assistant.fit_files(waiting) if waiting else ()
         return WaitingFilesValue(

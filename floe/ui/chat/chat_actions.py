@@ -112,9 +112,14 @@ class ChatActions:
 
     @show_errors
     def new(self, session: Session, text: str) -> Changes:
-        """Show an empty conversation; it is kept once something has been asked."""
-        session.keep_here = False
-        session.settings = ChatSettings()
+        """Show an empty conversation; it is kept once something has been asked.
+
+        Where a message for it has been begun, it stays as it was set then, local only above all.
+        """
+        begun = text if session.conversation is None else self._drafts.text(None)
+        if not read_text(begun).strip() and not self._files.of(None):
+            session.keep_here = False
+            session.settings = ChatSettings()
         return self._turn_to(session, text, None)
 
     @show_errors
@@ -181,10 +186,11 @@ class ChatActions:
         except StoreError as error:
             if error.failure != "deleted":
                 return unchanged
-            shown = self.show(session, None, calm=True)
+            session.comparing = None
+            shown = {**self.show(session, None, calm=True), self.parts.comparison: None}
             return {**shown, self.parts.notice: "This chat has been deleted in another window."}
         if listed == session.listed:
-            return unchanged
+            return {**unchanged, **self.attach.follow(session)}
         session.listed = listed
         return {self.parts.listing: listed}
 
@@ -254,9 +260,11 @@ class ChatActions:
     @show_errors
     def keep_here(self, session: Session, event: gr.EventData) -> Changes:
         """Keep the conversation in view on this device, or let the cloud take part again."""
-        session.keep_here = read_asked(event, SwitchAsked).on
-        if session.conversation is not None:
-            self._assistant.set_local_only(session.conversation, session.keep_here)
+        on = read_asked(event, SwitchAsked).on
+        if session.conversation is None:
+            session.keep_here = on
+        else:
+            self._assistant.set_local_only(session.conversation, on)
         return {self.parts.about: self._about(session), self.parts.notice: ""}
 
     @show_errors
@@ -298,13 +306,15 @@ class ChatActions:
         self._drafts.keep(session.conversation, "")
         session.sent = text
 
-    def ask(self, session: Session, text: str, options: TurnOptions) -> Turn:
-        """Ask with the files that wait here, in the conversation in view or a new one.
+    def ask(
+        self, session: Session, text: str, options: TurnOptions, *, with_files: bool = True
+    ) -> Turn:
+        """Ask with the files that are shown here, in the conversation in view or a new one.
 
         Nothing is drawn yet.
         """
         begun = session.conversation
-        files = self._files.of(begun)
+        files: Sequence[AttachedFile] = self.attach.shown(session) if with_files else ()
         turn = self._ask(session, text, options, files)
         self._files.clear(begun, files)
         return turn
@@ -324,7 +334,7 @@ class ChatActions:
         except FloeError:
             self._store.delete_conversation(fresh)
             raise
-        session.settings = ChatSettings()  # they are the chat's own now
+        session.keep_here, session.settings = False, ChatSettings()  # the chat's own now
         return turn
 
     @show_errors
@@ -555,7 +565,7 @@ class ChatActions:
             parts.about: self._about(session),
             parts.thread: rows,
             parts.notice: "",
-            parts.attach: self.attach.value(conversation_id),
+            parts.attach: self.attach.value(session),
             parts.advanced: self.advanced.value(session),
             parts.context: context_value(stats, self._assistant.model.context_size),
             parts.send: gr.update(visible=turn is None or not turn.writing),

@@ -42,10 +42,15 @@ class CompareActions:
         options = self._chat.options(session, mode, weight)
         text = read_text(asked.text)
         columns = self._columns(asked, options)
-        turn = self._job.begin(columns, lambda first: self._chat.ask(session, text, first))
-        self._chat.forget_draft(session, text)
+        turn = self._job.begin(
+            columns, lambda first: self._chat.ask(session, text, first, with_files=asked.typed)
+        )
+        if asked.typed:
+            self._chat.forget_draft(session, text)
         shown = self._chat.show(session, turn.conversation_id)
-        return {**shown, **self._open(session, self._job.question), self.parts.prompt: ""}
+        # Not asked of the job, which may be done: nobody needs long to say that they may not.
+        question = self._store.message(turn.message_id).parent_id
+        return {**shown, **self._open(session, question), self.parts.prompt: ""}
 
     def _columns(self, asked: ComparedAsked, options: TurnOptions) -> list[TurnOptions]:
         if asked.by == "weight":
@@ -112,6 +117,8 @@ class CompareActions:
                 value = self._value(question)
             except FloeError:
                 break  # deleted meanwhile
+            if question != session.comparing:
+                break
             pause = max(FRAME_SECONDS, (time.perf_counter() - began) / RENDER_SHARE)
             if value != drawn:
                 drawn = value
@@ -123,7 +130,8 @@ class CompareActions:
             if not value["running"]:
                 return
             time.sleep(pause)
-        yield {parts.comparison: gr.skip()}
+        # A frame that was on its way would stand over the chat that was opened meanwhile.
+        yield {parts.comparison: None if session.comparing is None else gr.skip()}
 
     def _value(self, question_id: int) -> ComparisonValue:
         question = self._store.message(question_id)

@@ -13,12 +13,13 @@ floe.compare = ({ element, trigger }) => {
     const found = floe.find("#prompt textarea");
     return found instanceof HTMLTextAreaElement ? found : null;
   };
-  const ask = (/** @type {string} */ text, /** @type {ComparedAsked["by"]} */ by) => {
+  /** @type {(text: string, by: ComparedAsked["by"], typed?: boolean) => void} */
+  const ask = (text, by, typed = true) => {
     if (!text.trim()) return box()?.focus();
-    const typed = weights.map(({ value }) => Math.min(Math.max(Number(value) || 0, 0), 1));
-    trigger("ask", { by, weights: typed, text });
+    const chosen = weights.map(({ value }) => Math.min(Math.max(Number(value) || 0, 0), 1));
+    trigger("ask", { by, weights: chosen, text, typed });
   };
-  floe.askSideBySide = (text) => ask(text, "mode");
+  floe.askSideBySide = (text) => ask(text, "mode", false);
   /** @type {(name: string, by: ComparedAsked["by"], kind?: string) => HTMLElement} */
   const way = (name, by, kind = "") =>
     floe.press(

@@ -59,7 +59,7 @@ def compare_answers(
     ]
     return ComparisonValue(
         question=question.id,
-        blocks=list(render_message(question.content)),
+        blocks=list(render_message(question.words)),
         answers=columns,
         waiting=list(waiting),
         running=bool(waiting) or any(each["row"]["live"] for each in columns),

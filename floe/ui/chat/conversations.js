@@ -112,6 +112,14 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     return [...new Set(names)].sort((one, other) => one.localeCompare(other));
   };
 
+  /** Let go of which folders are closed where there are none: their names are somebody's words. */
+  const forgetFolders = () => {
+    const there = new Set(folders().map((name) => `floe.folder.${name}`));
+    for (const key of Object.keys(localStorage)) {
+      if (key.startsWith("floe.folder.") && !there.has(key)) localStorage.removeItem(key);
+    }
+  };
+
   /** Where chats are to be put: a folder that is there, or a new one. */
   const folderField = (/** @type {number[]} */ ids) => {
     const options = floe.el("datalist", { id: "folders" });
@@ -397,7 +405,11 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   };
 
   // What was found is found anew, because the list has changed: a chat may be gone.
-  watch("value", () => (state.hits && !state.selected ? find(false) : draw()));
+  watch("value", () => {
+    if (props.value) forgetFolders();
+    if (state.hits && !state.selected) find(false);
+    else draw();
+  });
   draw();
 };
 

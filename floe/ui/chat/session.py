@@ -15,7 +15,7 @@ class Session:
     of the deletion that it offers to take back. `comparing` is the question whose answers are
     shown side by side; None: the chat is shown. `draft` is the number of the last draft that came.
     `settings`: those of a conversation that is not there yet; `drawer`: what the drawer
-    "Advanced" was last shown.
+    "Advanced" was last shown; `files`: numbers of the attached files that it was last shown.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `stream_answer` sees that the person has turned to something else.
@@ -32,3 +32,4 @@ class Session:
     draft: int = 0
     settings: ChatSettings = field(default_factory=ChatSettings)
     drawer: AdvancedValue | None = None
+    files: tuple[int, ...] = ()

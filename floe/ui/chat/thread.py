@@ -202,10 +202,14 @@ def draw_row(
 
 
 def attached(message: Message, route: Route | None) -> list[AttachmentValue]:
-    """List the files of a message, with how much of each was read, and by whom."""
+    """List the files of a message, with how much of each was read, and by whom.
+
+    `route`: of the answer in view; another one to the same message may have gone elsewhere.
+    """
     where = ""
     if route is not None:
-        where = "read on this device alone" if route.kind == "local" else "sent to the cloud too"
+        alone = "read on this device alone for this answer"
+        where = alone if route.kind == "local" else "sent to the cloud too"
         if "pseudonyms" in route.reason and route.kind != "local":
             where += ", with placeholders"
     return [

@@ -14,7 +14,7 @@ from floe.ui.show_errors import Changes, show_errors
 
 
 class ModelsActions:
-    """All handlers; `parts`, the chip and the settings of sampling are what they change."""
+    """All handlers; `parts` and the chip are what they change."""
 
     def __init__(self, application: Application, parts: ModelsParts, chip: gr.HTML) -> None:
         self._application = application

@@ -11,8 +11,9 @@ floe.firstRun = (part) => {
     {
       title: "What stays here",
       words: [
-        "Each message is read on this device before anything is sent. Names, health, money and " +
-          "passwords stay here, and a chip under the message says so. “Keep on this device”, " +
+        "Each message is read on this device before anything is sent. What it finds of names, " +
+          "health, money and passwords stays here, and a chip under the message says so. It does " +
+          "not find everything: Privacy shows word for word what was sent. “Keep on this device”, " +
           "above, keeps a whole chat here.",
       ],
       ways: [lead("More under Privacy", () => floe.setView("privacy"))],

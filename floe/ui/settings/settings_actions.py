@@ -5,6 +5,7 @@ from typing import Final
 import gradio as gr
 
 from floe.application import Application
+from floe.errors import FloeError
 from floe.ui.page_events import SwitchAsked, ViewAsked, read_asked
 from floe.ui.page_values import ApiValue, FirstRunValue
 from floe.ui.settings.licences import licences_value
@@ -53,7 +54,10 @@ class SettingsActions:
     @show_errors
     def renew(self) -> Changes:
         """Make another key."""
-        self._switch.renew_key()
+        try:
+            self._switch.renew_key()
+        except FloeError as error:  # it may be off now
+            return {self.parts.api: self._api(), self.parts.notice: str(error)}
         return {self.parts.api: self._api(), self.parts.notice: ""}
 
     def _api(self) -> ApiValue:
