@@ -15,11 +15,13 @@ from floe.chat.attachments import (
     cut_to_tokens,
     reword,
 )
+from floe.chat.privacy_lessons import PrivacyLessons
 from floe.chat.turn import TurnOptions
 from floe.chat.turn_prompts import TurnPrompts
 from floe.errors import DataError, PromptError
 from floe.memory.memory import Memory
-from floe.records import ChatMessage
+from floe.privacy import choices
+from floe.records import ChatMessage, Route
 from floe.store import Store
 
 
@@ -132,3 +134,29 @@ def test_names_of_files_that_leave_no_room_are_refused_before_anything_is_kept()
     assert len(prompts.place("?", files)[1]) == 3  # to be shown
     with pytest.raises(PromptError, match="does not fit"):
         prompts.attach("?", files)
+
+
+def test_that_a_message_is_not_private_teaches_nothing_of_a_file_in_it(tmp_path: Path) -> None:
+    asked: list[tuple[str, tuple[tuple[int, int, str], ...]]] = []
+
+    def telling_words(text: str, spans: tuple[tuple[int, int, str], ...]) -> tuple[str, ...]:
+        asked.append((text, spans))
+        return tuple(text[start:end] for start, end, _ in spans)
+
+    detector: Any = SimpleNamespace(telling_words=telling_words, learn_leniency=lambda _: None)
+    gate: Any = SimpleNamespace(release=lambda *_: None)
+    with Store(tmp_path / "floe.db") as store:
+        content, placed = attach_files(
+            "Ask Rosa.", [AttachedFile(1, "a.txt", "Dear Olga")], 99, words
+        )
+        question = store.add_message(None, None, "user", content, attachments=placed)
+        olga = content.index("Olga")
+        spans = ((4, 8, "name"), (olga, olga + 4, "name"))
+        route = Route("local", "a name", spans, unsure=True)
+        answer = store.add_message(
+            question.conversation_id, question.id, "assistant", "Yes.", route=route
+        )
+        lessons = PrivacyLessons(store, detector, gate, set())
+        lessons.release(store.message(question.id), [store.message(answer.id)])
+        assert asked == [("Ask Rosa.", spans[:1])]
+        assert [lesson.words for lesson in choices.lessons(store)] == [("rosa",)]
