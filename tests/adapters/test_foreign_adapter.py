@@ -23,6 +23,7 @@ from floe.errors import ModelError
 from floe.llama.runtime import LlamaModel
 from floe.store import Store
 from tests.adapters.test_export import mean_kl
+from tests.llama.gguf_edits import Edited, F
 from tests.training.tiny import write_tiny
 from tests.training.tiny_families import write_family
 from tests.training.torch_side import from_gguf, lora
@@ -114,6 +115,21 @@ def test_a_merged_model_answers_as_base_and_adapter(store: Store, tmp_path: Path
     for name, field in fields[0].items():
         if not name.startswith(("GGUF.", "general.name")):
             assert fields[1][name].contents() == field.contents(), name
+
+
+def test_a_merged_model_keeps_fields_that_are_no_text(store: Store, tmp_path: Path) -> None:
+    odd = Edited(write_tiny(tmp_path / "plain.gguf"))
+    odd.set("odd.bytes", F.ARRAY, F.STRING, [b"\xff\xfe", b"b"]).set(
+        "odd.none", F.ARRAY, F.STRING, []
+    )
+    base = odd.write(tmp_path / "base.gguf")
+    made_by_peft(tmp_path / "plain.gguf", tmp_path / "theirs")
+    adapter = bring_in(store, base, tmp_path / "theirs").adapter
+    write_merged_model(tmp_path / "merged.gguf", base, adapter.gguf, 1.0, "Mine")
+    fields = gguf.GGUFReader(str(tmp_path / "merged.gguf")).fields
+    kept = fields["odd.bytes"]
+    assert [kept.parts[place].tobytes() for place in kept.data] == [b"\xff\xfe", b"b"]
+    assert in_llama(tmp_path / "merged.gguf").shape == in_llama(base).shape
 
 
 @pytest.mark.parametrize(
