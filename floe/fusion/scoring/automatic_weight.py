@@ -27,8 +27,8 @@ _PRIOR_NATS: Final = 0.5
 """What a wrong weight costs a token of the prior, per squared distance from the default."""
 LEANING: Final = 3.0
 """How quickly the local weight falls where the cloud alone is better: with this power of the ratio
-of their bits. Of eight programs in twelve that the cloud alone wrote rightly, one that it was told
-at each place what came next would hardly show the difference (docs/method.md)."""
+of their bits. Chosen by hand with two such pairs in view (docs/method.md): along a given text even
+a model that writes hardly a program rightly is not much worse than one that writes most of them."""
 _GOLDEN: Final = (5**0.5 - 1) / 2
 _TOLERANCE: Final = 1e-3
 _NOTHING: Final = 1e-6
