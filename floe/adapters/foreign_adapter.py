@@ -7,11 +7,13 @@ the reason. Knows neither the registry nor the page.
 import json
 import math
 import re
+import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -33,6 +35,8 @@ _PICKLED: Final = "adapter_model.bin"
 _MOST_CONFIG_BYTES: Final = 1_000_000
 _MOST_TENSOR_BYTES: Final = 4_000_000_000
 _MOST_RANK: Final = 1024
+_MOST_INFLATION: Final = 50
+"""Size of a file in a zip over what it takes there: trained numbers hardly get smaller."""
 _PEFT_NAME: Final = re.compile(
     r"(?:base_model\.model\.)?(?:model\.)?(?:language_model\.)?(?:model\.)?"
     r"layers\.(\d+)\.(self_attn|mlp)\.(\w+)\.lora_([AB])(?:\.\w+)?\.weight"
@@ -63,6 +67,7 @@ _QUANTISED: Final = re.compile(
 _BROKEN: Final = (
     ArithmeticError,
     AttributeError,
+    EOFError,
     IndexError,
     KeyError,
     NotImplementedError,
@@ -72,6 +77,7 @@ _BROKEN: Final = (
     TypeError,
     ValueError,
     zipfile.BadZipFile,
+    zlib.error,
 )
 """Errors of reading a file that is no adapter, or a broken one."""
 
@@ -104,9 +110,9 @@ def read_foreign_adapter(path: Path, architecture: Architecture) -> ForeignAdapt
     """
     if not path.exists():
         raise ModelError(f"There is nothing at {path}. Check the path.")
-    if path.suffix == ".gguf":
+    if path.suffix.lower() == ".gguf":
         return _read_gguf(path, architecture)
-    if path.suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         with _unpacked(path) as folder:
             return _read_peft(folder, path.stem, architecture)
     folder = path if path.is_dir() else path.parent
@@ -136,6 +142,8 @@ def _read_peft(folder: Path, name: str, architecture: Architecture) -> ForeignAd
             "is opened, so Floe does not. Save it with peft as safetensors."
         )
     try:
+        if not (folder / _TENSORS).is_file():  # a device or a pipe would never end
+            raise ValueError(f"{_TENSORS} is no file")
         if (folder / _TENSORS).stat().st_size > _MOST_TENSOR_BYTES:
             raise ValueError(f"{_TENSORS} is far too large")
         content = (folder / _TENSORS).read_bytes()
@@ -147,7 +155,7 @@ def _read_peft(folder: Path, name: str, architecture: Architecture) -> ForeignAd
             if f".{place}.{module}" not in full or module not in architecture.modules:
                 raise _other_model(name, key)
             halves.setdefault(full, {})[half] = _to_floats(tensor)
-        scales = {full: _peft_scale(config, full) for full in halves}
+        scales = {full: _peft_scale(config, full, pair) for full, pair in halves.items()}
     except _BROKEN as error:
         raise _unreadable(name) from error
     base_name = config.get("base_model_name_or_path")
@@ -155,14 +163,15 @@ def _read_peft(folder: Path, name: str, architecture: Architecture) -> ForeignAd
 
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        large = (folder / _CONFIG).stat().st_size > _MOST_CONFIG_BYTES
-        config = None if large else json.loads((folder / _CONFIG).read_bytes())
-    except FileNotFoundError as error:
+    file = folder / _CONFIG
+    if not file.is_file():
         raise ModelError(
             f"{name} is no adapter: it has no {_CONFIG}. Choose the folder that peft saved, or a "
             "GGUF file."
-        ) from error
+        )
+    try:
+        large = file.stat().st_size > _MOST_CONFIG_BYTES
+        config = None if large else json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(name) from error
     if not isinstance(config, dict):
@@ -180,17 +189,17 @@ def _refuse_odd_config(config: Mapping[str, Any], name: str) -> None:
     start = str(config.get("init_lora_weights", "")).lower()
     reason = ""
     if kind != "LORA":
-        reason = f"it is of the kind “{kind[:40]}”, not LoRA"
+        reason = f"it is of the kind “{_quote(kind, 40)}”, not LoRA"
     elif config.get("use_dora"):
         reason = "it was made with DoRA, which scales whole columns of its base"
     elif saved := config.get("modules_to_save"):
         words = saved if isinstance(saved, list) else [saved]
-        told = ", ".join(str(each)[:40] for each in words[:5])
+        told = ", ".join(_quote(str(each), 40) for each in words[:5])
         reason = f"it brings whole layers of its own (modules_to_save: {told})"
     elif config.get("bias", "none") != "none":
         reason = "it changes biases, too"
     elif start.startswith(_ODD_STARTS):
-        reason = f"it began from “{start[:40]}”, which changes its base, too"
+        reason = f"it began from “{_quote(start, 40)}”, which changes its base, too"
     else:
         found = (why for key, why in _ODD_SETTINGS.items() if config.get(key))
         reason = next(found, "")
@@ -209,9 +218,10 @@ def _parse_peft_name(key: str, name: str) -> tuple[int, str, str, str]:
     if "lora_magnitude_vector" in key:
         reason = "it was made with DoRA, which scales whole columns of its base"
     elif "lora_" not in key:
-        reason = f"it brings whole layers of its own ({key[:80]})"
+        reason = f"it brings whole layers of its own ({_quote(key, 80)})"
     else:
-        reason = f"it changes {key.partition('.lora_')[0][:80]}, which Floe's adapters do not"
+        changed = _quote(key.partition(".lora_")[0], 80)
+        reason = f"it changes {changed}, which Floe's adapters do not"
     raise ModelError(
         f"{name} cannot be brought in: {reason}. Merge it into its base with peft, and use that "
         "model."
@@ -230,9 +240,17 @@ def _to_floats(tensor: Mapping[str, Any]) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def _peft_scale(config: Mapping[str, Any], full: str) -> float:
-    """Return the factor of one module's product, as peft's `LoraLayer.update_layer` computes it."""
+def _peft_scale(
+    config: Mapping[str, Any], full: str, pair: Mapping[str, NDArray[np.float32]]
+) -> float:
+    """Return the factor of one module's product, as peft's `LoraLayer.update_layer` computes it.
+
+    Raises:
+        ValueError: the configuration is not the one that these factors were saved with.
+    """
     rank = _matched(config.get("rank_pattern"), full, config["r"])
+    if "A" in pair and rank != len(pair["A"]):
+        raise ValueError(f"the rank of {full} is another one than the configuration says")
     alpha = _matched(config.get("alpha_pattern"), full, config["lora_alpha"])
     return float(alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank)
 
@@ -267,6 +285,8 @@ def _read_gguf(path: Path, architecture: Architecture) -> ForeignAdapter:
             f"{path.name} cannot be brought in: it is to act only after certain words (aLoRA)."
         )
     try:
+        if path.stat().st_size > _MOST_TENSOR_BYTES:
+            raise ValueError("it is far too large")
         reader = gguf.GGUFReader(str(path))
         alpha = float(reader.fields["adapter.lora.alpha"].contents())
         modules = {GGUF_NAMES[module]: module for module in architecture.modules}
@@ -333,7 +353,7 @@ def _build(
             np.pad(a, ((0, missing), (0, 0))),
             np.pad(b if share == 1 else b * np.float32(share), ((0, 0), (0, missing))),
         )
-    return ForeignAdapter(name, factors, scale * rank, rank, str(base_name)[:500])
+    return ForeignAdapter(name, factors, scale * rank, rank, _quote(str(base_name), 500))
 
 
 @contextmanager
@@ -342,16 +362,59 @@ def _unpacked(path: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix="floe-adapter-") as name:
         try:
             with zipfile.ZipFile(path) as archive:
-                for member in archive.infolist():
-                    last = Path(member.filename).name
-                    if last in (_CONFIG, _TENSORS):
-                        if member.file_size > _MOST_TENSOR_BYTES:
-                            raise ValueError(f"{last} is far too large")
-                        with archive.open(member) as content:
-                            (Path(name) / last).write_bytes(content.read(_MOST_TENSOR_BYTES))
+                for last, member in _members(archive, path.name).items():
+                    if last == _PICKLED:
+                        (Path(name) / last).touch()  # it is never opened
+                        continue
+                    _check_member(member)
+                    with archive.open(member) as content, (Path(name) / last).open("wb") as file:
+                        shutil.copyfileobj(content, file)
         except (RuntimeError, *_BROKEN) as error:
             raise _unreadable(path.name) from error
         yield Path(name)
+
+
+def _members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
+    """Return what belongs to the one adapter of a zip, by name; that of the folder highest up.
+
+    Raises:
+        ModelError: there are several.
+    """
+    folders: dict[PurePosixPath, dict[str, zipfile.ZipInfo]] = {}
+    for member in archive.infolist():
+        place = PurePosixPath(member.filename)
+        if place.name in (_CONFIG, _TENSORS, _PICKLED):
+            folders.setdefault(place.parent, {})[place.name] = member
+    whole = sorted(
+        (folder for folder, files in folders.items() if _CONFIG in files),
+        key=lambda folder: len(folder.parts),
+    )
+    if not whole:
+        return {}
+    if len(whole) > 1 and len(whole[0].parts) == len(whole[1].parts):
+        raise ModelError(
+            f"{name} holds several adapters. Unpack it, and choose one of its folders."
+        )
+    return folders[whole[0]]
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    """See that a file can be unpacked without filling the disk.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    most = _MOST_CONFIG_BYTES if member.filename.endswith(_CONFIG) else _MOST_TENSOR_BYTES
+    inflated = member.file_size > max(1, member.compress_size) * _MOST_INFLATION
+    if member.file_size > most or (inflated and member.file_size > _MOST_CONFIG_BYTES):
+        raise ValueError(f"{member.filename} is far too large")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is packed in an unusual way")
+
+
+def _quote(text: str, length: int) -> str:
+    """Return the beginning of what a file says, without what would steer a terminal."""
+    return "".join(filter(str.isprintable, text[: 4 * length]))[:length]
 
 
 def _other_model(name: str, part: str) -> ModelError:

@@ -88,9 +88,10 @@ def _write(
         if alignment is not None:
             writer.data_alignment = int(alignment.contents())
         for field in reader.fields.values():
-            if not field.name.startswith(_FROM_LIBRARY):
+            # A list of nothing is left out: the library cannot write it, and llama.cpp misses none.
+            if not field.name.startswith(_FROM_LIBRARY) and field.data:
                 within = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-                writer.add_key_value(field.name, field.contents(), field.types[0], within)
+                writer.add_key_value(field.name, _value_of(field), field.types[0], within)
         for tensor in reader.tensors:
             shape, data_type, size, raw = _layout(tensor, changed=tensor.name in changes)
             writer.add_tensor_info(tensor.name, shape, data_type, size, raw)
@@ -102,6 +103,14 @@ def _write(
             writer.write_tensor_data(tensor.data if change is None else _merge(tensor, *change))
     finally:
         writer.close()
+
+
+def _value_of(field: gguf.ReaderField) -> Any:
+    """Return a field's value; texts as bytes, for those of a vocabulary need not be UTF-8."""
+    if field.types[-1] != gguf.GGUFValueType.STRING:
+        return field.contents()
+    texts = [field.parts[place].tobytes() for place in field.data]
+    return texts if field.types[0] == gguf.GGUFValueType.ARRAY else texts[0]
 
 
 def _layout(

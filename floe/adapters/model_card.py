@@ -115,7 +115,7 @@ def _data(adapter: "LearntAdapter", known: Mapping[str, Any]) -> str:
     return (
         f"## Data\n\n- {known['rows']} chats with {known['answers']} answers were learnt from "
         f"({known['characters']:,} characters), {known['rows_held_out']} were kept aside to "
-        "measure by\n- None of their text is in this folder but the system prompt\n"
+        "measure by\n- None of their text is in this folder\n"
         f"- Their fingerprint: `{adapter.data_sha256 or _UNKNOWN}`"
     )
 
@@ -152,10 +152,10 @@ def _prompt(known: Mapping[str, Any]) -> str:
         return ""
     system = known.get("system_prompt")
     template = known.get("chat_template")
-    others = int(known.get("system_prompts") or 0) - 1
     said = "in `system_prompt.txt`" if system else "none"
-    more = f" (the most usual of {others + 1})" if others > 0 else ""
-    return f"## Prompt\n\n- System prompt: {said}{more}\n- Chat template: " + (
+    if known.get("system_prompt_left_out"):
+        said += "; what else was said there, of the person, is left out"
+    return f"## Prompt\n\n- System prompt: {said}\n- Chat template: " + (
         "in `chat_template.jinja`" if template else "the file has none; ChatML was used"
     )
 

@@ -111,7 +111,9 @@ class PlanJob:
     def make_smaller(self, failed: TrainPlan, limit_mb: float) -> TrainPlan | None:
         """Make a plan in place of one that outgrew the memory."""
         architecture = read_architecture(self._base)
-        return smaller_plan(load_or_measure_hardware(self._store), architecture, failed, limit_mb)
+        wish = self._view.request.wish if self._view is not None else ANY_BACKEND
+        hardware = load_or_measure_hardware(self._store)
+        return smaller_plan(hardware, architecture, failed, limit_mb, wish)
 
     def _work(self) -> None:
         while True:

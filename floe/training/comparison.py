@@ -59,7 +59,7 @@ def verdict_of(result: Mapping[str, Any]) -> TrainingVerdict:
     if result.get("refused"):
         return TrainingVerdict("Not worth using.", reason)
     if trial is not None and trial.losses:
-        words = f"It would sound more like you, but {'; '.join(trial.losses)}. {_STAYS}"
+        words = f"When it was tried out, {'; '.join(trial.losses)}. {_STAYS}"
         return TrainingVerdict("Not worth using.", words)
     return TrainingVerdict(
         "No change.",
@@ -69,15 +69,20 @@ def verdict_of(result: Mapping[str, Any]) -> TrainingVerdict:
 
 
 def _gained(trial: TrialResult) -> str:
-    """Say what is won and that nothing is lost."""
-    lost = trial.base.right - trial.personal.right
+    """Say what is won and that next to nothing is lost."""
+    base, personal = trial.base, trial.personal
     facts = "It answers simple questions as well as before"
-    if lost > 0:
-        facts = f"It answers {lost} of {trial.base.asked} simple questions less than before"
+    if personal.right < base.right:
+        facts = (
+            f"It answers {personal.right} of {personal.asked} simple questions right "
+            f"(before: {base.right})"
+        )
+    more = personal.distinct4 < base.distinct4 or personal.longest_loop > base.longest_loop
+    repeats = "hardly repeats itself more" if more else "does not repeat itself more"
     manner = ""
     if trial.manner is not None:
         manner = f"{trial.manner:.0%} of its answers to your own questions sound more like you. "
-    return f"{manner}{facts}, and it does not repeat itself more."
+    return f"{manner}{facts}, and it {repeats}."
 
 
 def judge(result: Mapping[str, Any]) -> tuple[bool, str]:

@@ -238,7 +238,8 @@ class WorkerRun:
     def provenance(self) -> dict[str, Any]:
         """Return what it is learnt from, in numbers, and what under."""
         rows = read_rows(self.folder / "rows.jsonl")
-        return describe_provenance(Path(self.settings["base"]), rows)
+        public_system = (self.settings.get("trial") or {}).get("system") or ""
+        return describe_provenance(Path(self.settings["base"]), rows, public_system)
 
     def work(self, on_step: Callable[[LoopStep], None] = lambda _: None) -> WorkerResult:
         """Train, from the checkpoint if there is one; `on_step` is told after the files are."""

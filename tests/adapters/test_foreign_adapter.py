@@ -1,6 +1,7 @@
 """An adapter that peft made says in llama.cpp what it says in peft, or is refused in words."""
 
 import json
+import os
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from floe.errors import ModelError
 from floe.llama.runtime import LlamaModel
 from floe.store import Store
 from tests.adapters.test_export import mean_kl
+from tests.llama.gguf_edits import Edited, F
 from tests.training.tiny import write_tiny
 from tests.training.tiny_families import write_family
 from tests.training.torch_side import from_gguf, lora
@@ -113,6 +115,21 @@ def test_a_merged_model_answers_as_base_and_adapter(store: Store, tmp_path: Path
     for name, field in fields[0].items():
         if not name.startswith(("GGUF.", "general.name")):
             assert fields[1][name].contents() == field.contents(), name
+
+
+def test_a_merged_model_keeps_fields_that_are_no_text(store: Store, tmp_path: Path) -> None:
+    odd = Edited(write_tiny(tmp_path / "plain.gguf"))
+    odd.set("odd.bytes", F.ARRAY, F.STRING, [b"\xff\xfe", b"b"]).set(
+        "odd.none", F.ARRAY, F.STRING, []
+    )
+    base = odd.write(tmp_path / "base.gguf")
+    made_by_peft(tmp_path / "plain.gguf", tmp_path / "theirs")
+    adapter = bring_in(store, base, tmp_path / "theirs").adapter
+    write_merged_model(tmp_path / "merged.gguf", base, adapter.gguf, 1.0, "Mine")
+    fields = gguf.GGUFReader(str(tmp_path / "merged.gguf")).fields
+    kept = fields["odd.bytes"]
+    assert [kept.parts[place].tobytes() for place in kept.data] == [b"\xff\xfe", b"b"]
+    assert in_llama(tmp_path / "merged.gguf").shape == in_llama(base).shape
 
 
 @pytest.mark.parametrize(
@@ -217,3 +234,65 @@ def test_hostile_folders_are_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"PK\3\4 no zip")
     with pytest.raises(ModelError, match="cannot be read"):
         read_foreign_adapter(tmp_path / "bad.zip", architecture)
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_hostile_zips_are_refused_in_words(tmp_path: Path) -> None:
+    architecture = read_architecture(write_tiny(tmp_path / "tiny.gguf"))
+    made_by_peft(tmp_path / "tiny.gguf", tmp_path / "theirs")
+    config = (tmp_path / "theirs" / "adapter_config.json").read_bytes()
+    tensors = (tmp_path / "theirs" / "adapter_model.safetensors").read_bytes()
+    names = "adapter_config.json", "adapter_model.safetensors"
+    # Of one adapter and of its checkpoint, which is another one, the first is meant.
+    other = json.dumps(json.loads(config) | {"lora_alpha": 99}).encode()
+    nested = {f"a/{names[0]}": config, f"a/{names[1]}": tensors, f"a/b/{names[0]}": other}
+    whole = zipped(tmp_path / "nested.zip", nested)
+    assert read_foreign_adapter(whole, architecture).alpha == 6
+    broken = bytearray(whole.read_bytes())
+    place = broken.index(names[1].encode()) + len(names[1])
+    broken[place : place + 200] = b"\xff" * 200  # zlib itself gives up
+    (tmp_path / "broken.zip").write_bytes(broken)
+    two = {f"{folder}/{name}": config for folder in "ab" for name in names}
+    zeros = {names[0]: config, names[1]: bytes(2_000_000)}
+    for path, reason in (
+        (tmp_path / "broken.zip", "is broken"),
+        (zipped(tmp_path / "two.zip", two), "several adapters"),
+        (zipped(tmp_path / "bomb.zip", zeros), "is broken"),
+        (zipped(tmp_path / "pickle.ZIP", {names[0]: config, "adapter_model.bin": b""}), "programs"),
+        (zipped(tmp_path / "none.zip", {"README.md": b""}), "has no adapter_config"),
+    ):
+        with pytest.raises(ModelError, match=reason):
+            read_foreign_adapter(path, architecture)
+
+
+def test_a_link_to_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    architecture = read_architecture(write_tiny(tmp_path / "tiny.gguf"))
+    made_by_peft(tmp_path / "tiny.gguf", tmp_path / "theirs")
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        (tmp_path / "theirs" / name).unlink()
+        os.mkfifo(tmp_path / "theirs" / name)
+        with pytest.raises(ModelError):
+            read_foreign_adapter(tmp_path / "theirs", architecture)
+
+
+def test_a_config_of_another_rank_and_words_for_a_terminal(tmp_path: Path) -> None:
+    architecture = read_architecture(write_tiny(tmp_path / "tiny.gguf"))
+    folder = tmp_path / "theirs"
+    made_by_peft(tmp_path / "tiny.gguf", folder)
+    good = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(good | {"r": 8}))
+    with pytest.raises(ModelError, match="is broken"):
+        read_foreign_adapter(folder, architecture)
+    good |= {"base_model_name_or_path": "\x1b[2Jowner/name"}
+    (folder / "adapter_config.json").write_text(json.dumps(good))
+    assert read_foreign_adapter(folder, architecture).base_name == "[2Jowner/name"
+    (folder / "adapter_config.json").write_text(json.dumps(good | {"peft_type": "\x1b[2J"}))
+    with pytest.raises(ModelError) as refused:
+        read_foreign_adapter(folder, architecture)
+    assert "\x1b" not in str(refused.value)

@@ -168,7 +168,7 @@ def test_an_export_says_what_it_was_made_from_and_under(
     origin = ModelOrigin("a.gguf", BASE, "A", "owner/base", "", "else/a-GGUF", "f" * 40, "MIT")
     provenance = {
         "origin": origin.to_json(), "rows": 14, "answers": 31, "rows_held_out": 5,
-        "characters": 9000, "system_prompt": "Be kind.", "system_prompts": 1,
+        "characters": 9000, "system_prompt": "Be kind.", "system_prompt_left_out": True,
         "chat_template": "{{ messages }}", "template_sha256": "t" * 64,
     }  # fmt: skip
     metrics = {"held_out_before": 2.5, "held_out_after": 2.0, "provenance": provenance}
@@ -188,6 +188,7 @@ def test_an_export_says_what_it_was_made_from_and_under(
         "14 chats with 31 answers",
         "| Answers kept aside, nats a token | 2.500 | 2.000 |",
         "d" * 64,
+        "in `system_prompt.txt`; what else was said there, of the person, is left out",
     ):
         assert said in card, said
 

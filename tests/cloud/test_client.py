@@ -9,13 +9,24 @@ import time
 import pytest
 
 from floe.cloud.client import CloudClient
+from floe.cloud.probe.profile import EndpointProfile
+from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.stand_in.process import StandIn
 from floe.errors import CloudError
 from floe.records import ChatMessage, Sampling
 from tests.cloud import scripted
 from tests.cloud.asking import ANSWER, KEY, QUESTION, Connect, ask, failure_of
 from tests.cloud.conftest import MODEL, Server, read_all, text_of
-from tests.cloud.scripted import DONE, STOP, Play, ScriptedServer, hold, row_event, say
+from tests.cloud.scripted import (
+    DONE,
+    STOP,
+    Connection,
+    Play,
+    ScriptedServer,
+    hold,
+    row_event,
+    say,
+)
 
 
 def test_stream_of_rows(client: CloudClient) -> None:
@@ -43,6 +54,20 @@ def test_partial_answer_is_continued(client: CloudClient) -> None:
     whole = text_of(read_all(ask(client)))
     beginning, rest = whole[:6], whole[6:]
     assert text_of(read_all(ask(client, beginning))).startswith(rest)
+
+
+def test_what_is_found_out_during_a_request_is_not_forgotten_with_it(connect: Connect) -> None:
+    found = EndpointProfile(model="m", continuation=Continuation.NONE)
+
+    def answer(connection: Connection) -> None:
+        client.profile = found
+        ANSWER(connection)
+
+    with ScriptedServer(answer) as server:
+        client = connect(server.url)
+        client.profile = EndpointProfile(model="m", unproven=True)
+        assert text_of(read_all(ask(client))) == "x"
+    assert client.profile is found
 
 
 def test_models_are_listed(client: CloudClient) -> None:

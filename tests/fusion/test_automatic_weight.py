@@ -76,6 +76,24 @@ def test_a_weak_local_model_is_left_out() -> None:
     assert fit_weight(sheet.scores(), "linear", answers=12).weight == 0.0
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_a_cloud_that_is_always_sure_and_right_leaves_little_to_this_device(
+    rule: PoolingRule,
+) -> None:
+    # Its own bits are none at all, so that along the text the weight hardly matters.
+    sheet = ScoreSheet()
+    for _ in range(FEWEST_TOKENS):
+        sheet.add_pairs([(0.9, 1.0), (0.1, 0.0)], (0.9, 1.0), 4)
+    assert best_weight(sheet.scores(), rule) > 0.1
+    auto = fit_weight(sheet.scores(), rule, answers=3)
+    assert auto.weight == 0.02
+    assert auto.reason.endswith("no mixture is much better than the cloud alone.")
+    both_sure = ScoreSheet()
+    for _ in range(FEWEST_TOKENS):
+        both_sure.add_pairs([(1.0, 1.0), (0.0, 0.0)], (1.0, 1.0), 4)
+    assert fit_weight(both_sure.scores(), rule, answers=3).weight == 0.5
+
+
 def test_the_reason_tells_what_is_gained() -> None:
     auto = fit_weight(drawn(0.5, "log-linear"), "log-linear", answers=38)
     assert auto.gain > 0.05

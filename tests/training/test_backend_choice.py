@@ -87,6 +87,7 @@ def test_a_plan_that_outgrew_the_memory_gives_way_to_blocks() -> None:
     assert found.peak_mb <= 4500
     again = smaller_plan(DEVICE, large, found, 0.5 * found.peak_mb)
     assert again is None
+    assert smaller_plan(DEVICE, large, failed, 4500, BackendWish("cpu")) is None
 
 
 def test_a_back_end_that_is_off_is_refused() -> None:

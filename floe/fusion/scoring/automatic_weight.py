@@ -27,10 +27,12 @@ _PRIOR_NATS: Final = 0.5
 """What a wrong weight costs a token of the prior, per squared distance from the default."""
 LEANING: Final = 3.0
 """How quickly the local weight falls where the cloud alone is better: with this power of the ratio
-of their bits. Of eight programs in twelve that the cloud alone wrote rightly, one that it was told
-at each place what came next would hardly show the difference (docs/method.md)."""
+of their bits. Chosen by hand with two such pairs in view (docs/method.md): along a given text even
+a model that writes hardly a program rightly is not much worse than one that writes most of them."""
 _GOLDEN: Final = (5**0.5 - 1) / 2
 _TOLERANCE: Final = 1e-3
+_NOTHING: Final = 1e-6
+"""Nats: a text that costs a model less costs it nothing."""
 _END: Final = 0.02
 """Nearer to an end than this is the end: a cloud that never decides need not be asked."""
 
@@ -89,12 +91,13 @@ def _worth(scores: Scores, weight: float, rule: PoolingRule) -> tuple[str, float
     better = min(alone, key=alone.__getitem__)
     if weight in (0.0, 1.0):
         other = "the cloud" if better == "this device" else "this device"
-        share = 1 - alone[better] / max(alone.values())
+        share = 1 - alone[better] / max(*alone.values(), _NOTHING)
         return (
             f"{better} alone is {100 * share:.0f} % better than {other}, and no mixture is better "
             "still"
         ), 0.0
-    gain = 1 - _nats(scores, weight, rule) / alone[better]
+    least = alone[better]
+    gain = 1 - _nats(scores, weight, rule) / least if least > _NOTHING else 0.0
     if gain >= 0.005:
         return f"this mixture is {100 * gain:.0f} % better than either model alone", gain
     return f"no mixture is much better than {better} alone", gain
@@ -110,8 +113,8 @@ def written_weight(scores: Scores, rule: PoolingRule, default: float = DEFAULT_W
     """
     weight = best_weight(scores, rule, default)
     here, cloud = _nats(scores, 1.0, rule), _nats(scores, 0.0, rule)
-    if weight > 0 and 0 < cloud < here:
-        weight = max(weight * (cloud / here) ** LEANING, _END)
+    if weight > 0 and max(cloud, 0.0) < here:
+        weight = max(weight * (max(cloud, 0.0) / here) ** LEANING, _END)
     return round(weight, 3)
 
 

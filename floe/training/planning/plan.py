@@ -112,9 +112,15 @@ def choose_plan(
 
 
 def smaller_plan(
-    device: Hardware, architecture: Architecture, failed: TrainPlan, limit_mb: float
+    device: Hardware,
+    architecture: Architecture,
+    failed: TrainPlan,
+    limit_mb: float,
+    wish: BackendWish = ANY_BACKEND,
 ) -> TrainPlan | None:
     """Choose a plan in place of one that outgrew the limit, allowing for its excess.
+
+    `wish`: the back end that was asked for; no other one is taken then.
 
     Returns:
         A plan that is predicted to need a good deal less, by the other back end if this one has
@@ -133,7 +139,7 @@ def smaller_plan(
     if not _fitting(priced, limits):
         # What autograd needs says nothing of by how much the other back end was mistaken.
         limits = Limits(limit_mb, failed.seconds * 1.5)
-        frugal = frugal_choice(device, choice, ANY_BACKEND, failed.peak_mb * _SAFETY_FACTOR)
+        frugal = frugal_choice(device, choice, wish, failed.peak_mb * _SAFETY_FACTOR)
         workload = Workload.of_tokens(failed.rows_tokens)
         priced = (
             list(_price_plans(device, architecture, workload, failed.rank, frugal))

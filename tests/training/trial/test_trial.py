@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from floe.training.comparison import judge, read_trial
+from floe.training.comparison import judge, read_trial, verdict_of
 from floe.training.interval import AnswerLoss, LossChange, measure_change
 from floe.training.trial.manner import MannerClassifier, nearer_share
 from floe.training.trial.measures import AnswerMeasures, WrittenAnswer
@@ -105,6 +105,31 @@ def test_an_adapter_that_loses_what_the_model_could_is_refused_with_the_reason()
     assert not taken
     assert "this training is not worth using, even at 50% of its strength: " in sentence
     assert "1 of 12 simple questions right (before: 10)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "simple questions as well as before, and it does not repeat itself more."),
+        ({"right": 9}, "It answers 9 of 12 simple questions right (before: 10), and it does not"),
+        ({"distinct4": 0.87}, "as before, and it hardly repeats itself more."),
+        ({"longest_loop": 20}, "as before, and it hardly repeats itself more."),
+    ],
+)
+def test_the_verdict_says_no_more_than_was_found(changes: dict[str, Any], words: str) -> None:
+    trial = TrialResult(BASE, replace(BASE, **changes), 0.875, 0.0, 1.0, ())
+    verdict = verdict_of(outcome(trial=trial.to_json()))
+    assert verdict.good
+    assert words in verdict.words
+
+
+def test_a_verdict_on_what_sounds_like_nobody_does_not_say_that_it_sounds_like_you() -> None:
+    losses = ("only 0% of its answers sound more like you than before",)
+    trial = TrialResult(BASE, BASE, 0.0, 0.0, 0.5, losses)
+    verdict = verdict_of(outcome(trial=trial.to_json()))
+    assert verdict.headline == "Not worth using."
+    assert verdict.words.startswith("When it was tried out, only 0% of its answers sound more like")
+    assert verdict_of(outcome(held_out_after=2.6)).headline == "No change."
 
 
 def test_a_fall_within_noise_is_no_change() -> None:
