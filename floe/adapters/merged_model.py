@@ -38,8 +38,10 @@ def write_merged_model(
 
     Raises:
         ModelError: base or adapter cannot be read, or do not belong together.
-        TrainingError: `path` cannot be written.
+        TrainingError: `path` cannot be written, or is the base itself.
     """
+    if path.exists() and path.samefile(base):
+        raise TrainingError(f"{path} is the model itself. Choose another name for the merged one.")
     architecture = read_architecture(base)
     changes = _changes(adapter, architecture, scale)
     reader = gguf.GGUFReader(str(base))

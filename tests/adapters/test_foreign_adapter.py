@@ -19,7 +19,7 @@ from floe.adapters.bringing_in import BroughtIn, bring_in_adapter
 from floe.adapters.foreign_adapter import plain_model_name, read_foreign_adapter
 from floe.adapters.merged_model import write_merged_model
 from floe.adapters.registry import Adapters
-from floe.errors import ModelError
+from floe.errors import ModelError, TrainingError
 from floe.llama.runtime import LlamaModel
 from floe.store import Store
 from tests.adapters.test_export import mean_kl
@@ -125,6 +125,9 @@ def test_a_merged_model_keeps_fields_that_are_no_text(store: Store, tmp_path: Pa
     base = odd.write(tmp_path / "base.gguf")
     made_by_peft(tmp_path / "plain.gguf", tmp_path / "theirs")
     adapter = bring_in(store, base, tmp_path / "theirs").adapter
+    (tmp_path / "same.gguf").symlink_to(base)
+    with pytest.raises(TrainingError, match="is the model itself"):
+        write_merged_model(tmp_path / "same.gguf", base, adapter.gguf, 1.0, "Mine")
     write_merged_model(tmp_path / "merged.gguf", base, adapter.gguf, 1.0, "Mine")
     fields = gguf.GGUFReader(str(tmp_path / "merged.gguf")).fields
     kept = fields["odd.bytes"]

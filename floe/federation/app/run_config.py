@@ -94,7 +94,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "clusters": (0, 1_000),
     "noise-multiplier": (0, 1e6),
     "clip-norm": (0, 1e6),
-    "delta": (0, 1),
+    "delta": (0, 0.1),
 }
 """Least and most of each number; not a number at all is out of every range."""
 
