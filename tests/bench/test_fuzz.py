@@ -41,6 +41,7 @@ def test_the_seeds_themselves_are_good() -> None:
 
 def test_a_crash_and_a_hang_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz, "HANG_SECONDS", 0.05)
+    monkeypatch.setattr(fuzz, "_WAIT_SECONDS", 0.3)
 
     def parse(data: bytes) -> None:
         if data == b"crash":
@@ -48,15 +49,20 @@ def test_a_crash_and_a_hang_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         if data == b"hang":
             with suppress(Exception):  # a parser that swallows what it can
                 time.sleep(5)
+        if data == b"busy":
+            with suppress(Exception):
+                while True:
+                    pass
 
-    made = iter([b"", b"fine", b"crash", b"declared", b"hang"])
+    made = iter([b"", b"fine", b"crash", b"declared", b"hang", b"busy"])
     target = FuzzTarget("toy", 1.0, lambda dice: next(made), parse, (KeyError,))
-    report = fuzz_parser(target, 4, seed=1)
-    assert report.cases == 4
+    report = fuzz_parser(target, 5, seed=1)
+    assert report.cases == 5
     assert report.accepted == 2
     assert [crash["error"] for crash in report.crashes] == [
         "IndexError: out of range",
-        "HangError: more than 0.05 s",
+        "HangError: more than 0.05 s of the processor, or 0.3 s",
+        "HangError: more than 0.05 s of the processor, or 0.3 s",
     ]
     assert report.crashes[0]["input_base64"] == "Y3Jhc2g="
 
