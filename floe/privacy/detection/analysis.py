@@ -52,6 +52,11 @@ KEEP: Final = 0.70
 """Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
 UNSURE: Final = 0.48
 """Probability from which it may be: it stays, and the person is asked."""
+UNSURE_NAMELESS: Final = 0.56
+"""The same for an English text that names nobody, as most is learnt about those."""
+_ENGLISH: Final = regex.compile(
+    r"\b(?:the|a|an|to|i|i'm|im|my|is|of|and|for|it|do|how|what|with|you)\b", regex.I
+)
 _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
@@ -197,7 +202,9 @@ class Analysis:
             told = likely >= _QUIZ
         told = told or is_written_to(plain.text, unknown) or lists_people(plain.text, unknown)
         unread = _unread(plain.text)
-        enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else UNSURE
+        named = any(name.form in ("full", "given", "small") for name in names)
+        enough = UNSURE if named or not _ENGLISH.search(plain.text) else UNSURE_NAMELESS
+        enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else enough
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
