@@ -206,8 +206,8 @@ class Lexicon:
                 words_of_it = "|".join(
                     ending for ending in _ENDINGS if _is_also_word(value + ending)
                 )
-                small = rf"(?!{body.lower()}(?:{words_of_it})(?!\w))" if words_of_it else ""
-                ended = rf"(?-i:{small}){body}(?:e?s|e?n)|"
+                word = rf"(?!{body.lower()}(?:{words_of_it})(?!\w))" if words_of_it else ""
+                ended = rf"(?-i:{word}){body}(?:e?s|e?n)|"
             entry = _Entry(rf"(?<!\w)(?:{ended}{body})(?!\w)", re.IGNORECASE, kind)
         self._add_entry(first_word, entry)
 
