@@ -232,3 +232,17 @@ def test_names_learnt_as_harmless_no_longer_hold_a_text_back() -> None:
     text = "How many guests has Leocadia invited to the party?"
     assert Analysis([]).examine(text).unsure
     assert not Analysis([], Leniency(harmless=frozenset(["leocadia"]))).examine(text).private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I am allergic to penicillin.",
+        "I work as a nurse at the Larkfield clinic.",
+        "My son is allergic to nuts",
+    ],
+)
+def test_a_text_that_opens_with_its_writer_needs_less_evidence(
+    detector: Detector, text: str
+) -> None:
+    assert detector.examine(text).private

@@ -59,6 +59,8 @@ UNSURE_NAMELESS: Final = 0.56
 is learnt about those."""
 UNSURE_NAMED: Final = 0.20
 """The same for a stretch that names a person: whom it names, no list of words can tell."""
+UNSURE_SELF: Final = 0.35
+"""The same for a text that opens with the speaker: "I am", "my"."""
 UNSURE_STRANGE: Final = 0.35
 """The same for a brief text with a word that may be a name, and for each stretch of a long text."""
 _BRIEF: Final = 120
@@ -71,6 +73,11 @@ _LIVED: Final = regex.compile(
     regex.I,
 )
 """What befell the speaker, in English."""
+_OF_SELF: Final = regex.compile(
+    r"\W*(?:(?:i|we) (?:am|are|have|was|were|had|got|did|work|live|earn|take|lost|failed)|i'm|im|i've|ive|my)\b",
+    regex.I,
+)
+"""How an English text opens that tells of the speaker."""
 _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
@@ -192,10 +199,12 @@ class Analysis:
         harmless = not asked and (declined or _answers_harmless_question(plain.text, before))
         if harmless:
             score = 0.0
+        of_self = _OF_SELF.match(plain.text) is not None
+        least = UNSURE_SELF if of_self else UNSURE
         soft = [
             sign
             for stretch in stretches
-            if _shifted(stretch.private, self.leniency.shift) >= UNSURE
+            if _shifted(stretch.private, self.leniency.shift) >= least
             for sign in _soft_signs(plain.text, stretch, names)
         ]
         together = _together(plain.text, before, alone=score) if before else False
@@ -219,8 +228,8 @@ class Analysis:
         told = told or (not harmless and self._may_tell(plain.text, stretches, unknown))
         unread = _unread(plain.text)
         named = any(name.form in ("full", "given", "small") for name in names)
-        of_others = _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
-        enough = UNSURE_NAMELESS if of_others and not named else UNSURE
+        of_others = not of_self and _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
+        enough = UNSURE_NAMELESS if of_others and not named else least
         enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else enough
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
