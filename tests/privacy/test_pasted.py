@@ -8,10 +8,12 @@ import pytest
 from floe.privacy import choices
 from floe.privacy.command import Judge, main, read_lines
 from floe.privacy.detection.addresses import ADDRESSES
+from floe.privacy.detection.analysis import Analysis
 from floe.privacy.detection.identifiers import find_identifiers
 from floe.privacy.detection.names import find_names
 from floe.privacy.detector import Detector
 from floe.privacy.lexicon import Lexicon
+from floe.privacy.verdict import Leniency
 from floe.records import ChatMessage
 from floe.store import Store
 
@@ -164,3 +166,83 @@ def test_odd_rows_of_a_file_are_judged(tmp_path: Path, capsys: pytest.CaptureFix
     judged = [json.loads(line) for line in capsys.readouterr().out.split("\n") if line]
     assert [each["private"] for each in judged] == [False, False, True, False, False]
     assert judged[0]["sent"] == [{"role": "user", "content": "hello\u2028there"}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A chat, whatever is asked about it.
+        "Sum up this chat.\nBrigid: Did you pay?\nTomasz: Not yet\nBrigid: He waits for it",
+        "Oluwaseun: What an evening.\nBrigid: How can I ever thank you?",
+        "Is she cross? Brigid: when do you come home. Me: late",
+        # Letters and mails: a greeting and a signature, a head, what was quoted.
+        "Check the commas: Dear Brigid, the flat is yours from May. Best wishes, Tomasz",
+        "From: Brigid Tranter\nTo: Tomasz Kiefer\nSubject: keys\n\nLeave them with the porter.",
+        "Make it kinder.\nOn Tue, 3 March Brigid Tranter wrote:\n> You never told me that the "
+        "boiler broke.\n> I had to wash the children in the kitchen sink, for three whole weeks.",
+        # Minutes.
+        "Turn this into a table. Attendees: Brigid, Tomasz. Decided: the fence is painted in May.",
+        # Papers about somebody: with a name, or without one.
+        "Make a resume out of this: Brigid Tranter, Hull, six years in sales, wants to lead.",
+        "Tidy this up:\nExperience\nForeman, 2012-2018\nEducation\nTrade school, 2009",
+        "Write the background for my visa: born in Tehran, studied in Shiraz, employed since 2016",
+    ],
+)
+def test_a_paper_of_somebody_stays_whatever_is_asked_about_it(
+    detector: Detector, text: str
+) -> None:
+    assert detector.examine(text).private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write a dialogue for a play.\nBrigid: Who is there?\nTomasz: It is only the wind.",
+        "Dear [Name], thank you for your interest in our position. Best regards, [Your name]",
+        "Question: What is a cover letter?\nAnswer: A page that goes with a resume.",
+        "Write a template of a resume with the headings Experience, Education and Skills.",
+        "Note: bring a tent.\nWarning: it rains in May.",
+        "From: Berlin\nTo: Paris\nWhich train is the fastest?",
+    ],
+)
+def test_what_only_looks_like_a_paper_may_go(detector: Detector, text: str) -> None:
+    assert not detector.examine(text).private
+
+
+def test_a_question_of_yes_or_no_after_a_persons_deeds_is_no_quiz(detector: Detector) -> None:
+    told = "We kept talking about the song that Brigid Tranter wrote for the village."
+    assert detector.examine(f"{told} Isn't that a kind thing to do?").private
+    assert detector.examine(f"{told} Is there a nicer one?").private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Did Casimir Thorne sign the lease before he left?",
+        "How many guests has Leocadia invited to the party?",
+        "The reading group heard a play that Ottilie Hargreave wrote in her kitchen.",
+        "I was arrested in 2015, do I have to declare it?",
+    ],
+)
+def test_who_names_a_person_is_asked_though_it_may_be_a_quiz(detector: Detector, text: str) -> None:
+    assert detector.examine(text).private
+
+
+def test_names_learnt_as_harmless_no_longer_hold_a_text_back() -> None:
+    text = "How many guests has Leocadia invited to the party?"
+    assert Analysis([]).examine(text).unsure
+    assert not Analysis([], Leniency(harmless=frozenset(["leocadia"]))).examine(text).private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I am allergic to penicillin.",
+        "I work as a nurse at the Larkfield clinic.",
+        "My son is allergic to nuts",
+    ],
+)
+def test_a_text_that_opens_with_its_writer_needs_less_evidence(
+    detector: Detector, text: str
+) -> None:
+    assert detector.examine(text).private

@@ -26,10 +26,12 @@ from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.numbers import NUMBERS
 from floe.privacy.detection.own_words import OWN, OwnWords
+from floe.privacy.detection.papers import is_paper_of_somebody
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
 from floe.privacy.detection.statements import (
     asks,
+    asks_yes_or_no,
     introduced,
     is_written_to,
     lists_people,
@@ -52,6 +54,30 @@ KEEP: Final = 0.70
 """Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
 UNSURE: Final = 0.48
 """Probability from which it may be: it stays, and the person is asked."""
+UNSURE_NAMELESS: Final = 0.56
+"""The same for an English text that names nobody and tells nothing of the speaker's life, as most
+is learnt about those."""
+UNSURE_NAMED: Final = 0.20
+"""The same for a stretch that names a person: whom it names, no list of words can tell."""
+UNSURE_SELF: Final = 0.35
+"""The same for a text that opens with the speaker: "I am", "my"."""
+UNSURE_STRANGE: Final = 0.35
+"""The same for a brief text with a word that may be a name, and for each stretch of a long text."""
+_BRIEF: Final = 120
+_LONG: Final = 600
+_ENGLISH: Final = regex.compile(
+    r"\b(?:the|a|an|to|i|i'm|im|my|is|of|and|for|it|do|how|what|with|you)\b", regex.I
+)
+_LIVED: Final = regex.compile(
+    r"\b(?:i|we) (?:was|were|had|got|did|have been|lost|failed)\b|\b(?:i'm|im|i've|ive|my)\b",
+    regex.I,
+)
+"""What befell the speaker, in English."""
+_OF_SELF: Final = regex.compile(
+    r"\W*(?:(?:i|we) (?:am|are|have|was|were|had|got|did|work|live|earn|take|lost|failed)|i'm|im|i've|ive|my)\b",
+    regex.I,
+)
+"""How an English text opens that tells of the speaker."""
 _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
@@ -173,10 +199,12 @@ class Analysis:
         harmless = not asked and (declined or _answers_harmless_question(plain.text, before))
         if harmless:
             score = 0.0
+        of_self = _OF_SELF.match(plain.text) is not None
+        least = UNSURE_SELF if of_self else UNSURE
         soft = [
             sign
             for stretch in stretches
-            if _shifted(stretch.private, self.leniency.shift) >= UNSURE
+            if _shifted(stretch.private, self.leniency.shift) >= least
             for sign in _soft_signs(plain.text, stretch, names)
         ]
         together = _together(plain.text, before, alone=score) if before else False
@@ -193,11 +221,16 @@ class Analysis:
             if plain.text[name.start : name.end].lower() not in self.leniency.harmless
         ]
         told = not harmless and names_somebody(plain.text, unknown)
-        if told and asks(plain.text):
+        if told and asks(plain.text) and not asks_yes_or_no(plain.text):
             told = likely >= _QUIZ
         told = told or is_written_to(plain.text, unknown) or lists_people(plain.text, unknown)
+        told = told or is_paper_of_somebody(plain.text, unknown)
+        told = told or (not harmless and self._may_tell(plain.text, stretches, unknown))
         unread = _unread(plain.text)
-        enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else UNSURE
+        named = any(name.form in ("full", "given", "small") for name in names)
+        of_others = not of_self and _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
+        enough = UNSURE_NAMELESS if of_others and not named else least
+        enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else enough
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
@@ -217,6 +250,21 @@ class Analysis:
         spans = without_overlap(marked)
         lean = leans(plain.text, names) >= _LEANS if before else False
         return Verdict(private, spans, unsure=unsure, leans=lean)
+
+    def _may_tell(self, text: str, stretches: Sequence[Stretch], names: Sequence[Name]) -> bool:
+        """Return whether a stretch that names a person may be of somebody's life after all."""
+        if _ASKS_THE_WORLD.match(text):
+            return False
+        brief = len(text) < _BRIEF
+        enough = UNSURE_NAMED if len(text) < _LONG else UNSURE_STRANGE
+        for stretch in stretches:
+            likely = _shifted(stretch.private, self.leniency.shift)
+            forms = {n.form for n in names if stretch.start <= n.start < stretch.end}
+            if likely >= enough and not forms.isdisjoint(("full", "given")):
+                return True
+            if likely >= UNSURE_STRANGE and brief and "unknown" in forms:
+                return True
+        return False
 
     def examine_answer(self, text: str) -> Verdict:
         """Judge what a model wrote: hard identifiers and own words decide, full names are marked."""

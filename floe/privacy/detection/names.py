@@ -41,6 +41,7 @@ _WRITES_TO: Final = regex.compile(
 """After this comes whom it goes to, whatever lists say: towns are not written to."""
 _ORGANISED: Final = listed("organised")
 _SAINTS: Final = listed("saints")
+_ADDRESSING: Final = listed("addressing")
 _EPONYMS: Final = listed("eponyms")
 _ILLNESS: Final = regex.compile(
     r"(?:'s)?[ -](?:disease|syndrome|palsy|lymphoma|sarcoma|dementia|krankheit)\b"
@@ -343,6 +344,8 @@ def _alone(text: str, token: _Token) -> Form | None:
 
 def _is_opener(token: _Token, following: _Token) -> bool:
     """Return whether a word before a name has its capital because it opens a sentence."""
+    if token.tall and token.small in _ADDRESSING:
+        return True
     if not token.tall or (token.given and not token.ordinary):
         return False
     if not (token.ordinary or token.entity):

@@ -60,13 +60,17 @@ _NAME_COLUMN: Final = regex.compile(
     regex.I | regex.M,
 )
 _SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
+_YES_OR_NO: Final = regex.compile(
+    r"\W*(?:am|are|can|could|did|does?|had|has|have|is|shall|should|was|were|will|won't|would)(?:n't)?\b",
+    regex.I,
+)
 _QUESTION_WORDS: Final = listed("question_words")
 _TASKS: Final = listed("tasks")
 _KIN: Final = listed("kin")
 _ROLE_WORDS: Final = listed("role_words")
 _TELLS_OF_WORKS: Final = regex.compile(
-    r"\b(?:story|poem|novel|character|sentence|article|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
-    r"|function|code|json|how many|how much|film|movie|series|episode|chapter|question|passage|context)\b",
+    r"\b(?:story|poem|novel|character|sentence|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
+    r"|function|code|json|how many|how much|question|passage|context)\b",
     regex.I,
 )
 _QUIZ_GAP: Final = regex.compile(
@@ -121,6 +125,15 @@ def lists_people(text: str, names: Sequence[Name]) -> bool:
 def asks(text: str) -> bool:
     """Return whether a text ends with a question mark."""
     return text.rstrip().endswith(("?", "？"))
+
+
+def asks_yes_or_no(text: str) -> bool:
+    """Return whether the last question of a text, of several sentences, asks for a yes or no.
+
+    A quiz leads up to what has to be named; "Is that fair?" after a person's deeds is no quiz.
+    """
+    sentences = [part for part in _SENTENCE_END.split(text.rstrip()) if part and part.strip()]
+    return len(sentences) > 1 and _YES_OR_NO.match(sentences[-1]) is not None
 
 
 def introduced(text: str, names: Sequence[Name]) -> Iterator[Sign]:
