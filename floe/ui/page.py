@@ -274,8 +274,10 @@ def _wire_own_data(parts: Parts, actions: DataActions) -> None:
 
 def _wire_settings(page: gr.Blocks, parts: Parts, actions: SettingsActions) -> None:
     room = parts.settings
-    shown = [room.past_figures, room.api, room.licences, room.notice]
+    shown = [room.api, room.notice]
     parts.views.go(actions.on_view_opened, None, shown, **_EACH)
+    slow = [room.past_figures, room.licences, room.notice]
+    parts.views.go(actions.look_up, None, slow, **_EACH)
     room.api.switch(actions.switch, None, shown, **_EACH)
     room.api.renew(actions.renew, None, shown, **_EACH)
     first_steps = [parts.first_run, room.notice]

@@ -35,14 +35,22 @@ class SettingsActions:
 
     @show_errors
     def on_view_opened(self, event: gr.EventData) -> Changes:
-        """Refresh if the view that was opened is this one."""
+        """Refresh what can be changed, if the view that was opened is this one."""
         if read_asked(event, ViewAsked).view != "settings":
             return {self.parts.notice: ""}
+        return {self.parts.api: self._api(), self.parts.notice: self._switch.problem}
+
+    @show_errors
+    def look_up(self, event: gr.EventData) -> Changes:
+        """Show figures and licences, if the view that was opened is this one.
+
+        Apart, because it takes a second: what it says of the switch could be old by then.
+        """
+        if read_asked(event, ViewAsked).view != "settings":
+            return {self.parts.notice: gr.skip()}
         return {
             self.parts.past_figures: past_figures(self._store, self._sent),
-            self.parts.api: self._api(),
             self.parts.licences: licences_value(),
-            self.parts.notice: self._switch.problem,
         }
 
     @show_errors
