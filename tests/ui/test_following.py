@@ -239,6 +239,10 @@ def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> No
     assert drafts.text(here) == ""
     room.actions.keep_draft(room.session, told(chat=here, text="another", number=4))
     assert drafts.text(here) == "another"
+    # A click that was on its way longer than the last word takes nothing back.
+    room.session.conversation = here
+    room.actions.open(room.session, "anoth", told(id=there, message=None))
+    assert drafts.text(here) == "another"
     # Nor is anything kept of a chat that is gone.
     room.store.delete_conversation(there)
     room.actions.keep_draft(room.session, told(chat=there, text="late", number=5))

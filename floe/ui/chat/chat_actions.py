@@ -145,7 +145,8 @@ class ChatActions:
         """Show another conversation, and the message begun there; `text` stays where it was."""
         before = session.conversation
         text = read_text(text)
-        self._drafts.keep(before, text)
+        if before not in session.told:  # what the page tells itself is never older than this
+            self._drafts.keep(before, text)
         shown = self.show(session, conversation_id, message_id, flash=True)
         draft = self._drafts.text(conversation_id)
         # Nothing is set where nothing changes: what has been typed meanwhile stays.
@@ -167,6 +168,7 @@ class ChatActions:
             if asked.chat is not None:
                 self._store.conversation(asked.chat)  # of one that is gone nothing is kept
             session.sent = ""
+            session.told.add(asked.chat)
             self._drafts.keep(asked.chat, asked.text)
 
     def follow(self, session: Session) -> Changes:

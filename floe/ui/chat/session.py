@@ -13,7 +13,8 @@ class Session:
     `keep_here`: the new conversation is not to leave this device, once there is one. `sent` is the
     last message that was sent from here, `seen` what this page was last shown, `undo` the number
     of the deletion that it offers to take back. `comparing` is the question whose answers are
-    shown side by side; None: the chat is shown. `draft` is the number of the last draft that came.
+    shown side by side; None: the chat is shown. `draft` is the number of the last draft that came,
+    `told` are the conversations (None: a new one) of which any came.
     `settings`: those of a conversation that is not there yet; `drawer`: what the drawer
     "Advanced" was last shown; `files`: numbers of the attached files that it was last shown.
 
@@ -30,6 +31,7 @@ class Session:
     undo: int = 0
     comparing: int | None = None
     draft: int = 0
+    told: set[int | None] = field(default_factory=set)
     settings: ChatSettings = field(default_factory=ChatSettings)
     drawer: AdvancedValue | None = None
     files: tuple[int, ...] = ()
