@@ -93,7 +93,9 @@ def test_someone_who_teaches_code_has_the_adapter_act_on_code(
 
 def test_someone_who_teaches_facts_has_the_adapter_act_on_facts(kinds: PromptKinds) -> None:
     taught = kinds.taught_by([*FACTS[::2], "Who painted Guernica?", "How many sides has a cube?"])
-    assert [kinds.choose(q, taught).kind for q in FACTS[1:9:2]].count("own") >= 3
+    unseen = FACTS[1::2]
+    # Most, as each of them has its like among the questions of everybody as well.
+    assert [kinds.choose(q, taught).kind for q in unseen].count("own") >= 0.6 * len(unseen)
 
 
 def test_without_a_person_a_prompt_is_general_a_calculation_or_code(kinds: PromptKinds) -> None:

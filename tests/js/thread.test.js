@@ -265,7 +265,7 @@ test("an example goes into the box, to be changed or sent", () => {
   let typed = 0;
   box.addEventListener("input", () => (typed += 1));
   part.send(view(0, 0, { conversation: null, leaf: null, total: 0, rows: [] }));
-  const examples = window.document.querySelectorAll(".welcome li button");
+  const examples = window.document.querySelectorAll(".welcome li > button:first-child");
   assert.equal(examples.length, floe.examples.length);
   examples[3].click();
   assert.equal(box.value, floe.examples[3][1]);

@@ -170,7 +170,9 @@ def test_the_trainer_is_told_how_the_chat_answers_and_where_base_answers_are_kep
     assert shown["sentence"] == "The new adapter answers the same questions: 3 of 24."
     assert shown["progress"] == 3 / 24
     app.mode("good")
-    assert run_value(ended(runs, run.id), [], [])["sentence"] == runs.get(run.id).sentence
+    shown = run_value(ended(runs, run.id), [], [])
+    assert shown["measured"] == runs.get(run.id).sentence
+    assert shown["verdict"] == "Worth using: the new adapter is in use."
 
 
 def test_both_columns_of_a_trial_are_shown() -> None:

@@ -93,5 +93,5 @@ def test_a_look_that_ends_at_any_moment_is_followed_by_a_plan(
         ticks += 1
         assert ticks < 20
         drawn |= actions.poll()
-    assert drawn["plan"]["reason"] == "A plan for 1 answers."
+    assert drawn["plan"]["words"] == "A plan for 1 answers."
     assert len(drawn["learning"]["chats"]) == 1
