@@ -195,9 +195,12 @@ class KindAsked(ItemAsked):
 
 
 class AdapterPathAsked(_Asked):
-    """An adapter that others made is to be brought in from a path on this device."""
+    """An adapter that others made is to be brought in from a place on this device.
 
-    path: Annotated[str, BeforeValidator(_whole), Field(max_length=4096)]
+    Not `path`, because gradio takes whatever has one for an upload of its own.
+    """
+
+    place: Annotated[str, BeforeValidator(_whole), Field(max_length=4096)]
 
 
 class ChatFileAsked(_Asked):

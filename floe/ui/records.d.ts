@@ -713,9 +713,9 @@ interface OwnWeightValue {
   reason: string;
 }
 
-/** An adapter that others made is to be brought in from a path on this device. */
+/** An adapter that others made is to be brought in from a place on this device. */
 interface AdapterPathAsked {
-  path: string;
+  place: string;
 }
 
 /** An adapter is to be renamed. */

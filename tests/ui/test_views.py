@@ -315,7 +315,7 @@ def test_an_adapter_made_elsewhere_is_brought_in_and_leaves_within_its_model(
     write_peft(theirs, random_factors(smollm_path, range(2)), alpha=6.0, base_name="else/other")
     Person(page, app).go("Personalise")
     # The view has been drawn: what it draws then would take the place of a notice.
-    expect(page.locator("#plan .reason")).not_to_have_text("")
+    expect(page.locator("#plan .words")).not_to_have_text("")
     path = page.get_by_label("Made elsewhere")
     path.fill(str(theirs))
     path.press("Enter")
@@ -323,7 +323,8 @@ def test_an_adapter_made_elsewhere_is_brought_in_and_leaves_within_its_model(
     expect(adapter).to_have_count(1)
     expect(adapter).to_contain_text("made elsewhere")
     expect(page.locator("#personal-notice")).to_contain_text("it was made for else/other")
-    expect(adapter.get_by_label("In use")).not_to_be_checked()
+    use = adapter.get_by_role("switch", name="In use")
+    expect(use).to_have_attribute("aria-checked", "false")
     with page.expect_download() as download:
         adapter.get_by_role("button", name="Whole model").click()
     assert read_architecture(Path(download.value.path())).layers == 30

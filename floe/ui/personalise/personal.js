@@ -209,7 +209,7 @@ floe.adapters = (part) => {
     spellcheck: false,
   });
   const add = floe.press("Bring in an adapter", () => {
-    if (path.value.trim()) trigger("bring", { path: path.value.trim() });
+    if (path.value.trim()) trigger("bring", { place: path.value.trim() });
   });
   path.onkeydown = (event) => {
     if (event.key === "Enter") add.click();

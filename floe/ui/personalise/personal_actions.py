@@ -307,7 +307,7 @@ class PersonalActions:
             self._store,
             self._adapters,
             self._assistant.model.path,
-            Path(read_asked(event, AdapterPathAsked).path),
+            Path(read_asked(event, AdapterPathAsked).place),
         )
         return {**self._shown_adapters(), self.parts.notice: brought.sentence}
 
