@@ -16,6 +16,29 @@ floe.hashOf = (view, chat) => (view === "chat" ? `#/chat/${chat ?? "new"}` : `#/
   /** The page goes where the address says already. */
   let travels = false;
 
+  /** @type {{ chat: number | null, shown: () => void } | null} */
+  let opening = null;
+  let opened = Promise.resolve();
+  const longest = 5000;
+
+  /** A chat is about to be shown: what is sent from here on is for it. */
+  floe.awaitChat = (chat) => {
+    opening?.shown();
+    opening = null;
+    if (chat === floe.chat) return;
+    opened = new Promise((resolve) => {
+      const shown = () => resolve(undefined);
+      opening = { chat, shown };
+      setTimeout(shown, longest); // one that is gone is never shown
+    });
+  };
+
+  /** Wait until the chat that was asked for is shown; then give back what was given. */
+  floe.whenOpened = async (...given) => {
+    await opened;
+    return given;
+  };
+
   /** @type {(replaces: boolean) => void} */
   const write = (replaces) => {
     const hash = floe.hashOf(document.documentElement.dataset.view, floe.chat);
@@ -35,6 +58,10 @@ floe.hashOf = (view, chat) => (view === "chat" ? `#/chat/${chat ?? "new"}` : `#/
    */
   floe.nameChat = (chat) => {
     const before = floe.chat;
+    if (opening?.chat === chat) {
+      opening.shown();
+      opening = null;
+    }
     if (chat === before) return;
     const asked = location.hash !== floe.hashOf(document.documentElement.dataset.view, before);
     floe.chat = chat;

@@ -152,6 +152,8 @@ interface Floe extends DrawnByName {
   hashOf(view: string | undefined, chat: number | null | undefined): string;
   nameView(): void;
   nameChat(chat: number | null): void;
+  awaitChat(chat: number | null): void;
+  whenOpened(...given: unknown[]): Promise<unknown[]>;
   openChat?(id: number | null): void;
 
   // shortcuts.js

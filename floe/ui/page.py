@@ -161,6 +161,7 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
         actions.send,
         [session, parts.prompt, *parts.controls],
         [*shown, parts.prompt],
+        js="(...given) => floe.whenOpened(...given)",
         **_SILENT,
     )
     parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_SILENT)

@@ -10,8 +10,9 @@ from floe.training.planning.hardware import Hardware, save_hardware
 SMALLEST_PLAN: Final = {"deadline_s": 1, "memory_mb": 2000}
 """Limits that no plan keeps: the fastest one is taken. Of ten chats it learns too little to be
 put to use."""
-SMALL_PLAN: Final = {"deadline_s": 30, "memory_mb": 2000}
-"""Limits in which ten chats are learnt well enough to be put to use."""
+SMALL_PLAN: Final = {"deadline_s": 45, "memory_mb": 2000}
+"""Limits in which ten chats are learnt well enough to be put to use, whatever the order of sums on
+a processor: the loss falls by 0.34, and by 0.09 at the lower end of its interval."""
 
 
 def set_trained_before(store: Store) -> None:

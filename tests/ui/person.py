@@ -1,5 +1,7 @@
 """What a person does with the page, in the words of a person."""
 
+import re
+
 from playwright.sync_api import Locator, Page, expect
 
 from floe.ui.cloud.cloud_panel import LONGEST_DEADLINE_MS
@@ -51,6 +53,13 @@ class Person:
             self.page.click("#open-drawer")
         self.page.locator("#views").get_by_role("button", name=view, exact=True).click()
         return self.page.locator(f"#{view.lower()}")
+
+    @property
+    def shown_chat(self) -> int:
+        """The chat that the address names; others may be pinned above it."""
+        found = re.search(r"#/chat/(\d+)", self.page.url)
+        assert found, self.page.url
+        return int(found.group(1))
 
     @property
     def chip(self) -> Locator:

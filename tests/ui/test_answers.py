@@ -84,8 +84,8 @@ def test_a_chat_kept_here_asks_no_cloud_though_fused_is_chosen(page: Page, app: 
     expect(person.chip).to_contain_text("kept on this device")
     expect(page.locator(".tokens .floe-token.local").first).to_be_attached()
     with app.store() as store:
-        conversation = store.conversations()[0]
-        answer = store.open_conversation(conversation.id)[-1]
+        answer = store.open_conversation(person.shown_chat)[-1]
+        conversation = store.conversation(person.shown_chat)
     assert conversation.id not in before
     assert conversation.local_only
     assert answer.stats is not None
@@ -107,7 +107,7 @@ def test_a_private_prompt_stays_here_and_shows_why(page: Page, app: App) -> None
     expect(marks.filter(has_text="Anna Weber")).to_have_count(1)
     expect(marks.filter(has_text="0171 5550123")).to_have_count(1)
     with app.store() as store:
-        answer = store.open_conversation(store.conversations()[0].id)[-1]
+        answer = store.open_conversation(person.shown_chat)[-1]
     assert answer.stats is not None
     assert answer.stats.cloud_requests == 0
 
@@ -147,7 +147,7 @@ def test_where_the_gate_is_unsure_one_press_settles_it_and_is_undone(
     expect(person.chip).to_have_count(0)
     expect(person.answer.locator(".switcher")).to_have_text("2/2")
     with app.store() as store:
-        question, answer = store.open_conversation(store.conversations()[0].id)
+        question, answer = store.open_conversation(person.shown_chat)
         assert answer.route is not None
         assert (answer.route.kind, answer.route.reason) == ("fused", RELEASED)
         sent = SentLog(store).page(first, limit=5)

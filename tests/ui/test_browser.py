@@ -35,9 +35,10 @@ def a_function_with_a_long_name(argument_one, argument_two, argument_three, argu
 
 
 def newest(app: App) -> tuple[Message, list[TokenStep]]:
-    """The last message of the newest conversation, with its tokens."""
+    """The last message of the chat that was last written in, with its tokens."""
     with app.store() as store:
-        message = store.open_conversation(store.conversations()[0].id)[-1]
+        chat = max(store.conversations(1000), key=lambda each: each.updated_at)
+        message = store.open_conversation(chat.id)[-1]
         return message, store.token_steps(message.id)
 
 

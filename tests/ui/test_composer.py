@@ -94,7 +94,7 @@ def test_a_chat_has_settings_of_its_own_and_texts_are_kept_by_name(page: Page, a
     person.ask("What do you see from up there?")
     expect(person.answer).to_contain_text("Cut off at the length you chose.")
     with app.store() as store:
-        chat = store.conversations()[0].id
+        chat = person.shown_chat
         kept = load_chat_settings(store, chat)
         assert kept.system_prompt == "You are a sailor. It is {{weekday}}."
         assert kept.sampling.chosen == {"max_tokens": 5}
@@ -128,7 +128,7 @@ def test_another_token_is_chosen_by_keys_and_the_answer_goes_on_from_it(
     person.ask("Name a colour and say why you like it.")
     expect(person.answer.locator(".floe-token").nth(4)).to_be_attached()
     with app.store() as store:
-        first = store.open_conversation(store.conversations()[0].id)[-1]
+        first = store.open_conversation(person.shown_chat)[-1]
         steps = store.token_steps(first.id)
     text = person.answer.locator(".message-text")
     text.focus()

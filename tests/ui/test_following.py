@@ -243,7 +243,12 @@ def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> No
     room.session.conversation = here
     room.actions.open(room.session, "anoth", told(id=there, message=None))
     assert drafts.text(here) == "another"
+    # Typed before the next chat was in view, and sent there: it is begun nowhere any more.
+    room.session.conversation = there
+    room.actions.forget_draft(room.session, "another")
+    assert drafts.text(here) == ""
     # Nor is anything kept of a chat that is gone.
+    drafts.keep(there, "of there")
     room.store.delete_conversation(there)
     room.actions.keep_draft(room.session, told(chat=there, text="late", number=5))
     assert drafts.text(there) == "of there"

@@ -306,6 +306,9 @@ class ChatActions:
     def forget_draft(self, session: Session, text: str) -> None:
         """Keep what was begun here no more: it has been sent."""
         self._drafts.keep(session.conversation, "")
+        for chat in session.told:  # typed before the chat that it was sent in was in view
+            if self._drafts.text(chat) == text:
+                self._drafts.keep(chat, "")
         session.sent = text
 
     def ask(

@@ -38,6 +38,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   fresh.onclick = () => {
     leave();
     floe.setView("chat");
+    floe.awaitChat(null);
     trigger("new");
     floe.find("#prompt textarea")?.focus();
   };
@@ -55,7 +56,11 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   chosen.setAttribute("aria-label", "Selected chats");
   const feet = floe.el("div", { className: "feet" }, keys, choose);
   element.append(fresh, search, list, chosen, feet);
-  floe.openChat = (id) => (id === null ? trigger("new") : trigger("open", { id }));
+  floe.openChat = (id) => {
+    floe.awaitChat(id);
+    if (id === null) trigger("new");
+    else trigger("open", { id });
+  };
 
   const leave = () => {
     if (floe.narrow.matches) floe.setDrawer(false);
@@ -82,6 +87,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   const open = (/** @type {PlaceAsked} */ row) => {
     leave();
     floe.setView("chat");
+    floe.awaitChat(row.id);
     trigger("open", row);
   };
 
