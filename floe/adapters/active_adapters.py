@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from floe.adapters.follow_ups import place_question
 from floe.adapters.prompt_kinds import PromptKinds, taught_from_json
 from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.adapters.router import PromptSpace, choose_experts, experts_in_use
@@ -49,7 +50,8 @@ class ActiveAdapters:
 
         Experts within whose reach the prompt lies come first: they were made for such tasks, by
         several devices, this one among them. Else what this device has learnt by itself, where
-        the prompt is of the kind that it learnt from, else nothing.
+        the prompt is of the kind that it learnt from, else nothing. A follow-up is given in its
+        place (`place_question`).
 
         Returns:
             What acts, and why, in words; empty if nothing is switched on.
@@ -143,7 +145,7 @@ class ActiveAdapters:
         Raises:
             PromptError: both together are longer than the model's context.
         """
-        self.activate_for(prompt.question)
+        self.activate_for(place_question(prompt.kept))
         return score_text(
             forced_logits(self._model, prompt.tokens, tokens),
             tokens,

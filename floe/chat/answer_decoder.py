@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from floe.adapters.active_adapters import ActiveAdapters
+from floe.adapters.follow_ups import place_question
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.chat.turn_prompts import TurnPrompts
 from floe.chat.turn_routes import may_not_answer, requests_left_today, stays_here
@@ -130,8 +131,8 @@ class AnswerDecoder:
             if stays_here(options, passage.route):  # any other reason has been told
                 turn.notice(f"The cloud was not asked: {passage.route.reason}")
             return "complete"
-        self._activate_adapters(turn, prompt.question, options.adapter if adapters else 0)
-        self._follow_kind(turn, prompt.question, options)
+        self._activate_adapters(turn, prompt, options.adapter if adapters else 0)
+        self._follow_kind(turn, place_question(prompt.kept), options)
         turn.count(
             prompt_tokens=len(prompt.tokens),
             dropped_messages=prompt.dropped,
@@ -157,11 +158,15 @@ class AnswerDecoder:
             return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
         return self._decode(turn, prompt, passage, options)
 
-    def _activate_adapters(self, turn: Turn, question: str, adapter: int | None) -> None:
+    def _activate_adapters(self, turn: Turn, prompt: Prompt, adapter: int | None) -> None:
         """Let this adapter act (0: none; None: those in use, as they are routed)."""
         try:
             if adapter is None:
-                turn.count(adapters=self._active_adapters.activate_for(question))
+                placed = place_question(prompt.kept)
+                words = self._active_adapters.activate_for(placed)
+                if words and placed != prompt.question:
+                    words += "; read with what was asked before"
+                turn.count(adapters=words)
             elif adapter:
                 turn.count(adapters=self._active_adapters.activate(adapter))
             else:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from floe.adapters.follow_ups import place_question
 from floe.adapters.prompt_kinds import taught_from_json
 from floe.chats.jsonl import read_chats
 from floe.config import Settings
@@ -69,7 +70,7 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
                 acts = [
                     i
                     for i, each in enumerate(prompts)
-                    if taught is None or kinds.choose(each[-1].content, taught).kind == "own"
+                    if taught is None or kinds.choose(place_question(each), taught).kind == "own"
                 ]
                 print(f"{len(acts)} of them with it, the rest is not for it", file=sys.stderr)
                 written = writer.write([prompts[i] for i in acts], trained.adapter)

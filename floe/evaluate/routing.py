@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from floe.adapters.follow_ups import place_question
 from floe.adapters.prompt_kinds import PromptKinds, TaughtQuestions, taught_from_json
 from floe.adapters.router import PromptSpace
 from floe.chats.jsonl import read_chats
@@ -123,7 +124,7 @@ def describe_routing(result: dict[str, Any]) -> str:
 def _routed(answer: CloudAnswer, kinds: PromptKinds, taught: TaughtQuestions | None) -> _Routed:
     if taught is None:
         return _Routed(answer, "own")
-    return _Routed(answer, kinds.choose(answer.context[-1].content, taught).kind)
+    return _Routed(answer, kinds.choose(place_question(answer.context), taught).kind)
 
 
 class _Measured:

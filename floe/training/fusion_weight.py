@@ -27,6 +27,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
+from floe.adapters.follow_ups import place_question
 from floe.errors import CloudError, DataError, PromptError
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import index_vocabulary
@@ -83,7 +84,7 @@ Score = Callable[[Prompt, Sequence[int], RowAfter], Scores]
 
 
 KindOf = Callable[[str], PromptKind]
-"""Tells the kind of a question, with what acts now."""
+"""Tells the kind of a question in its place, with what acts now."""
 
 
 def fit_on_rewritten(store: Store, rule: PoolingRule, kind_of: KindOf | None = None) -> AutoWeight:
@@ -103,7 +104,7 @@ def fit_on_rewritten(store: Store, rule: PoolingRule, kind_of: KindOf | None = N
     for original, text in _rewritten(store):
         sheet = ScoreSheet()
         if _add_rewritten(sheet, store.token_steps(original), text.encode(), rule):
-            kind = kind_of(_question_of(store, original)) if kind_of else "general"
+            kind = kind_of(place_question(store.path_to(original))) if kind_of else "general"
             evidence.append((kind, sheet.scores()))
     scores = join(each for _, each in evidence)
     auto = fit_weight(scores, rule, answers=len(evidence))
@@ -166,7 +167,7 @@ def fit_on_answers(
         requests += asked.requests
         if asked.requests and not rows and problem is None:
             problem = CloudError(_SILENT)
-        kind = kind_of(answer.prompt.question) if kind_of else "general"
+        kind = kind_of(place_question(answer.prompt.kept)) if kind_of else "general"
         evidence += [(kind, part) for part in _scores(score, answer, tokens, rows.get)]
     scores, used = join(part for _, part in evidence), sum(len(part) > 0 for _, part in evidence)
     if len(scores) < FEWEST_TOKENS:
@@ -359,11 +360,6 @@ def _rewritten(store: Store) -> Iterator[tuple[int, str]]:
             [_LATEST],
         ).fetchall()
     yield from found
-
-
-def _question_of(store: Store, answer: int) -> str:
-    parent = store.message(answer).parent_id
-    return store.message(parent).content if parent is not None else ""
 
 
 def _add_rewritten(

@@ -289,9 +289,12 @@ class TrainingLoop:
                 acting = loss_at(taken)(scale) if counts[0] else 0.0
                 return (acting * counts[0] + at_base * counts[1]) / sum(counts)
 
-            return choose_adapter_scale(
-                general, loss_at(held_out_rows) if self._held_out else None, self._start
-            )
+            def held_out(scale: float) -> float:
+                # At full strength it is known since the best step.
+                known = self._best_loss if scale == 1 else None
+                return loss_at(held_out_rows)(scale) if known is None else known
+
+            return choose_adapter_scale(general, held_out if self._held_out else None, self._start)
 
     def _best_factors(self) -> Factors:
         with self._best_parameters():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from floe.adapters.follow_ups import place_question
 from floe.adapters.prompt_kinds import (
     PromptKinds,
     TaughtQuestions,
@@ -14,6 +15,7 @@ from floe.adapters.prompt_kinds import (
 from floe.adapters.router import PromptSpace
 from floe.chats.jsonl import read_chats
 from floe.llama.runtime import LlamaModel
+from floe.records import ChatMessage
 from floe.resources import EXAMPLES, TASK_CHATS
 
 # None of these stands among the prompts that come along, nor is of the writers below.
@@ -79,6 +81,129 @@ def test_a_persons_questions_are_theirs_and_facts_sums_and_code_are_not(
         assert {kinds.choose(q, taught).kind for q in CODE} <= {"code", "calculation"}
     assert np.mean(theirs) >= 0.85
     assert np.mean(left) >= 0.85
+
+
+# Chats on the writers' matters, with follow-ups and with questions that leave the matter, and chats
+# on other matters with follow-ups. The rule was chosen on other chats, with these out of sight.
+OWN_CHATS = {
+    "harbour": (
+        "Should I paint the keel before or after the varnish?",
+        "And with what brush?",
+        "How many coats does it need?",
+        "Mine is made of steel.",
+        "and if it peels off again",
+        "Is one day enough for that?",
+        "Could you put that in one sentence?",
+    ),
+    "kitchen": (
+        "How do I cook polenta without lumps?",
+        "But my pot is very small.",
+        "Does the cheese go in at the end?",
+        "And what do I do with the rest?",
+        "why so long",
+        "My son hates it.",
+        "Do you make it often?",
+    ),
+    "letters": (
+        "Is it foolish to learn the piano at sixty?",
+        "And where should I begin?",
+        "I have no patience for scales.",
+        "Would you tell my wife that?",
+        "Who would teach me?",
+        "And if the neighbours complain?",
+        "what would that cost me",
+    ),
+    "site": (
+        "The delivery of the windows is late again. What do I write to the supplier?",
+        "What if they do not reply?",
+        "And by when?",
+        "Shorter please.",
+        "He says it is the lorry driver's fault.",
+        "Can I get money back for this?",
+        "Who should call them?",
+    ),
+}
+LEAVING = {
+    "harbour": (
+        "What is the capital of Finland?",
+        "How many teeth does an adult have?",
+        "Who discovered penicillin?",
+        "What is a noun?",
+        "12 times 14",
+        "In which year did the Berlin Wall fall?",
+    ),
+    "kitchen": (
+        "What is the boiling point of water?",
+        "Who wrote War and Peace?",
+        "Which country has the most people?",
+        "How much is 30 % of 250?",
+        "What does CPU stand for?",
+        "What is the largest desert in the world?",
+    ),
+    "letters": (
+        "Who composed The Magic Flute?",
+        "What is the chemical symbol for gold?",
+        "Write a function that adds two numbers.",
+        "What is the opposite of early?",
+        "How many strings does a violin have?",
+        "who is the president of france",
+    ),
+    "site": (
+        "What is the square root of 169?",
+        "How fast does light travel?",
+        "How do I reverse a list in Python?",
+        "Which language is spoken in Brazil?",
+        "What is the smallest prime number?",
+        "Who invented the light bulb?",
+    ),
+}
+OTHER_CHATS = {
+    "harbour": (
+        "What is the capital of Finland?",
+        "Is it far from Sweden?",
+        "And its currency?",
+        "How cold is it there?",
+    ),
+    "kitchen": (
+        "Who wrote War and Peace?",
+        "When was he born?",
+        "What else did he write?",
+        "Is it a long book?",
+    ),
+    "letters": (
+        "Write a function that adds two numbers.",
+        "Can you make it faster?",
+        "And for three of them?",
+        "Now explain that.",
+    ),
+    "site": (
+        "What is the square root of 169?",
+        "And of 225?",
+        "is that a prime number",
+        "How did you get there?",
+    ),
+}
+
+
+def test_follow_ups_go_where_their_chat_is_and_what_leaves_it_does_not(kinds: PromptKinds) -> None:
+    own, left, other, back = [], [], [], []
+    for writer, (matter, *follow_ups) in OWN_CHATS.items():
+        taught = kinds.taught_by(questions_of(writer))
+
+        def is_own(*asked: str, taught: TaughtQuestions | None = taught) -> bool:
+            chat = [ChatMessage("user", each) for each in asked]
+            return kinds.choose(place_question(chat), taught).kind == "own"
+
+        own += [is_own(matter, each) for each in follow_ups]
+        left += [not is_own(matter, each) for each in LEAVING[writer]]
+        first, *rest = OTHER_CHATS[writer]
+        other += [not is_own(first, each) for each in rest]
+        back += [is_own(first, rest[0], matter)]
+    # Placed by their own words alone, 21 of 24 and 3 of 12 follow-ups go where they belong.
+    assert sum(own) >= 23
+    assert sum(left) >= 22
+    assert sum(other) >= 11
+    assert all(back)
 
 
 @pytest.mark.parametrize("learnt", [7, 40])

@@ -103,6 +103,25 @@ def test_a_fused_answer_is_streamed_and_kept(make: Make, qwen_path: Path) -> Non
     assert assistant.store.token_steps(view.message_id) == list(view.steps)
 
 
+def test_a_follow_up_is_routed_with_what_was_asked_before(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = make()
+    routed: list[str] = []
+
+    def activate_for(prompt: str) -> str:
+        routed.append(prompt)
+        return "mine at 100%"
+
+    monkeypatch.setattr(assistant._active_adapters, "activate_for", activate_for)
+    options = TurnOptions("local", 1.0, Sampling(max_tokens=2))
+    first = assistant.ask(None, QUESTION, options)
+    assert answer(first).stats.adapters == "mine at 100%"
+    second = assistant.ask(first.conversation_id, "And at night?", options)
+    assert answer(second).stats.adapters == "mine at 100%; read with what was asked before"
+    assert routed == [QUESTION, f"{QUESTION} And at night?"]
+
+
 def test_cloud_that_cannot_continue_takes_part_in_half_of_these_answers(
     make: Make, qwen_path: Path
 ) -> None:

@@ -1,8 +1,10 @@
 """Facts that a made-up person told once, and questions about them in other words.
 
-`DEVELOPMENT` is what the search was tuned on; `REPORTED` was written when that was over, and its
-figures are from there. Each is (what
-was said in an old chat, the question of a new one, a word that a right answer holds).
+`DEVELOPMENT` is what the search was tuned on; `REPORTED` was written when that was over. The
+related words were then widened with `OTHER_WORDS` in view, whose questions share hardly a word with
+the facts, and with `REPORTED` known; `REPORTED_LATER` was written after that, and nothing was
+changed for it. Each is (what was said in an old chat, the question of a new one, a word that a
+right answer holds).
 """
 
 from typing import Final
@@ -166,4 +168,102 @@ REPORTED: Final = (
     ),
     ("My mortgage runs until 2041.", "Until when does my mortgage run?", "2041"),
     ("I bought a second-hand piano from a church.", "Where did I buy my piano?", "church"),
+)
+OTHER_WORDS: Final = (
+    ("I always skip breakfast.", "Do I eat in the mornings?", "skip"),
+    ("We pay the nursery 410 pounds a month.", "How much is child care for us?", "410"),
+    ("My knees hurt when I run downhill.", "Which part of my body gives me trouble?", "knee"),
+    ("I sold the old caravan to a man from Leeds.", "Who bought my camper?", "Leeds"),
+    ("My niece Odalys is getting married in Porto.", "Where is the wedding in my family?", "Porto"),
+    ("I can't swim.", "Is there a sport I never learnt?", "swim"),
+    ("My landlady is Mrs. Fairweather.", "Who owns the flat I rent?", "Fairweather"),
+    ("I was born on 3 November 1978.", "When is my birthday?", "November"),
+    ("I get up at half past five on weekdays.", "When does my alarm ring?", "half past five"),
+    ("My desk at the office is on the fourth floor.", "Which storey do I work on?", "fourth"),
+    (
+        "I lost my wallet in the tram last week.",
+        "What did I leave behind in public transport?",
+        "wallet",
+    ),
+    ("Our hamster is named Professor.", "What is our rodent called?", "Professor"),
+    ("I have been vegetarian since 2015.", "Do I eat meat?", "vegetarian"),
+    ("I support Sunderland.", "Which football club am I a fan of?", "Sunderland"),
+    ("My eyesight is bad, minus six on both sides.", "How strong are my glasses?", "six"),
+    (
+        "I play chess online under the name KnightOwl.",
+        "What is my username for chess?",
+        "KnightOwl",
+    ),
+    ("My father in law keeps sheep in Wales.", "What does my wife's dad do?", "sheep"),
+    ("I hate flying.", "How do I feel about planes?", "hate"),
+    (
+        "The bakery on our street closes at two on Saturdays.",
+        "When is the baker shut at the weekend?",
+        "two",
+    ),
+    ("I have a scar on my chin from a bicycle accident.", "Where is my scar?", "chin"),
+    ("I left school at sixteen.", "How old was I when I finished school?", "sixteen"),
+    ("My accountant is a woman named Tamsin.", "Who does my taxes?", "Tamsin"),
+    ("I'm saving for a trip to Patagonia.", "What am I putting money aside for?", "Patagonia"),
+    ("Our heating is a heat pump from 2021.", "How do we warm our house?", "pump"),
+    ("I gave up smoking on New Year's Day.", "When did I quit cigarettes?", "New Year"),
+    ("I sleep on the left side of the bed.", "On which side do I lie at night?", "left"),
+    ("My blood group is AB negative.", "What type of blood do I have?", "AB"),
+    ("I keep my savings at Meridian Bank.", "Where is my money?", "Meridian"),
+    ("My middle name is Tobias.", "What is my second first name?", "Tobias"),
+    (
+        "The twins were born in Bristol hospital.",
+        "Where did our twins come into the world?",
+        "Bristol",
+    ),
+    (
+        "I grow tomatoes on the balcony, eleven pots of them.",
+        "What have I planted at home?",
+        "tomato",
+    ),
+    (
+        "My mother-in-law snores so loudly that we gave her the attic.",
+        "Why does my mother-in-law sleep up there?",
+        "snore",
+    ),
+    (
+        "My pension will be paid from 2039 on.",
+        "From which year do I get my retirement money?",
+        "2039",
+    ),
+    ("I am afraid of spiders.", "What frightens me?", "spider"),
+    ("I have lived alone since the divorce in March.", "When did my marriage end?", "March"),
+    ("Our robot vacuum cleaner is called Dustin.", "What do we call the vacuum?", "Dustin"),
+    ("I take the ferry to Inverloch every second Friday.", "How do I get to Inverloch?", "ferry"),
+    ("My handwriting is terrible because I am left-handed.", "Which hand do I write with?", "left"),
+    (
+        "I used to be a firefighter before my back gave out.",
+        "What was I before my back problems?",
+        "firefighter",
+    ),
+    ("The baby is due at the end of August.", "When will our child be born?", "August"),
+)
+REPORTED_LATER: Final = (
+    ("Our car insurance number starts with LK.", "How does our car insurance number begin?", "LK"),
+    ("The vet said Biscuit must lose two kilos.", "How much must Biscuit lose?", "two"),
+    (
+        "I finished my apprenticeship as a carpenter in 1999.",
+        "What trade did I learn?",
+        "carpenter",
+    ),
+    ("We keep the Christmas decorations in the loft.", "Where are our Christmas things?", "loft"),
+    ("My colleague Ines covers for me on Wednesdays.", "Who stands in for me at work?", "Ines"),
+    ("I proposed to Marek on a bridge in Prague.", "Where did I propose?", "Prague"),
+    (
+        "The bin men come on Thursday mornings.",
+        "On which day is our rubbish collected?",
+        "Thursday",
+    ),
+    ("My ringtone is a song by Queen.", "Whose music is my ringtone?", "Queen"),
+    (
+        "I promised Grandad to visit him before Easter.",
+        "By when did I want to visit Grandad?",
+        "Easter",
+    ),
+    ("Our boiler was serviced in October by Mr. Halloran.", "Who serviced the boiler?", "Halloran"),
 )

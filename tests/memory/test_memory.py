@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from floe.privacy.consent import set_conversation_consent
 from floe.privacy.gate import WISH
 from floe.privacy.kept_words import KeptWords
 from floe.store import Store
-from tests.memory.facts import DEVELOPMENT, REPORTED
+from tests.memory.facts import DEVELOPMENT, OTHER_WORDS, REPORTED, REPORTED_LATER
 
 FACT = "My sister's name is Ilvara."
 QUESTION = "What is my sister called?"
@@ -137,16 +137,24 @@ def test_a_fact_of_an_earlier_chat_is_found_in_another_and_not_in_its_own(
 
 def test_the_right_passage_is_among_five_of_several_hundred(store: Store, memory: Memory) -> None:
     # Figures of the search: tests/memory/facts.py says on which pairs it was tuned.
-    for fact, _, _ in (*DEVELOPMENT, *REPORTED):
+    all_pairs = (DEVELOPMENT, REPORTED, OTHER_WORDS, REPORTED_LATER)
+    for fact, _, _ in chain(*all_pairs):
         say(store, fact)
     for number in range(300):
         say(store, f"Write a short text about theme {number} and my work, our home or the school.")
     shares = []
-    for pairs in (DEVELOPMENT, REPORTED):
+    for pairs in all_pairs:
         found = [fact in recalled(memory, asked)[:5] for fact, asked, _ in pairs]
         shares.append(sum(found) / len(found))
-    assert shares[0] >= 0.85, shares
-    assert shares[1] >= 0.75, shares
+    assert shares[0] >= 0.9, shares
+    assert shares[1] >= 0.9, shares
+    assert shares[2] >= 0.6, shares
+    assert shares[3] >= 0.7, shares
+
+
+def test_a_word_is_found_in_its_other_forms(store: Store, memory: Memory) -> None:
+    say(store, "I dance with Wilma every Friday.")
+    assert recalled(memory, "With whom do I go dancing?") == ["I dance with Wilma every Friday."]
 
 
 def test_a_short_reply_is_kept_with_the_question_that_it_answers(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from floe.adapters.follow_ups import place_question
 from floe.adapters.prompt_kinds import TaughtQuestions
 from floe.records import ChatMessage
 from floe.training.data.tokenisation import TrainRow
@@ -122,7 +123,7 @@ class TrialRun:
         )
         kinds = writer.prompt_kinds() if taught is not None else None
         acts = [
-            kinds is None or kinds.choose(each[-1].content, taught).kind == "own"
+            kinds is None or kinds.choose(place_question(each), taught).kind == "own"
             for each in conversations
         ]
         chosen = [each for each, on in zip(conversations, acts, strict=True) if on]

@@ -77,6 +77,25 @@ def test_the_base_answers_what_the_adapter_is_not_for(
         assert result.manner == 0.5  # an answer that was left to the base is no nearer
 
 
+def test_a_follow_up_is_tried_where_its_chat_belongs(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = ScriptedWriter()
+    monkeypatch.setattr(trial_run, "FreeWriter", lambda *_a, **_o: writer)
+    chat = TrainRow(
+        (
+            ChatMessage("user", "Where is the boat?"),
+            ChatMessage("assistant", "aye, moored."),
+            ChatMessage("user", "And for how long?"),
+            ChatMessage("assistant", "aye, a week."),
+        ),
+        held_out=True,
+    )
+    trial = TrialRun(TrialRequest(Sampling()), Path("base.gguf"), "0", [row("Hm?", "aye."), chat])
+    result = trial.try_out(Path("adapter.gguf"), (1.0,), TAUGHT)
+    assert writer.asked == ["Where is the boat?", "And for how long?"]
+    assert result is not None
+    assert result.manner == 1.0
+
+
 def test_only_questions_whose_answers_are_learnt_place_the_adapter() -> None:
     earlier = TrainRow(
         (
