@@ -73,6 +73,8 @@ class AdvancedActions:
         """
         asked = read_asked(event, SystemPromptAsked)
         settings = self._settings(session, asked.chat).with_system_prompt(asked.text)
+        if settings.system_prompt is not None:
+            self._assistant.check_told(settings.system_prompt)
         self._keep(session, asked.chat, settings)
         return self._shown(session)
 
