@@ -168,6 +168,8 @@ interface Floe extends DrawnByName {
   showFigures(figures: FigureValue[] | null): void;
 
   // chat/attach.js
+  /** Do it once the files of the chat in view have been read; false: none is, do it yourself. */
+  onceRead?(act: () => void): boolean;
   /** Bytes of a file; more is refused before it is read. */
   mostAttached: number;
   readFile(file: File): Promise<string>;

@@ -244,9 +244,13 @@ class FileAsked(_Asked):
 
 
 class AttachAsked(FileAsked):
-    """A file is to go with the next message of a chat; None: of the one in view."""
+    """A file is to go with the next message of a chat; None: of the one in view.
+
+    `number` counts the files that the page hands over.
+    """
 
     chat: RowId | None = None
+    number: Annotated[int, Field(ge=0, le=1 << 53)] = 0
 
 
 class ExampleAsked(_Asked):

@@ -57,10 +57,12 @@ class WaitingFileValue(TypedDict):
 class WaitingFilesValue(TypedDict):
     """The files that go with the next message; `problem`: why the last one does not.
 
-    `serial` counts what has been handled, so that the page reads one file after the other.
+    `serial` counts what has been handled; `read` is the page's own number of the last file that it
+    handed over and that has been read, so that it reads one after the other.
     """
 
     serial: int
+    read: int
     files: list[WaitingFileValue]
     problem: str
 

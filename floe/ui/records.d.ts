@@ -273,11 +273,13 @@ interface AttachAsked {
   name: string;
   data: string;
   chat?: number | null;
+  number?: number;
 }
 
 /** The files that go with the next message; `problem`: why the last one does not. */
 interface WaitingFilesValue {
   serial: number;
+  read: number;
   files: WaitingFileValue[];
   problem: string;
 }
