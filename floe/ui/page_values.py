@@ -355,8 +355,19 @@ class ImportValue(TypedDict):
     can_swap: bool
 
 
+class ExampleValue(TypedDict):
+    """An invented person; `added`: the import of their chats; `used`: more was written in them."""
+
+    file: str
+    name: str
+    title: str
+    manner: str
+    added: int | None
+    used: bool
+
+
 class LearningValue(TypedDict):
-    """Chats that are learnt from; `examples` are names of made-up persons."""
+    """Chats that are learnt from; `examples`: invented people who can be tried out."""
 
     consent: bool | None
     sentence: str
@@ -365,7 +376,7 @@ class LearningValue(TypedDict):
     without: tuple[int, ...]
     chats: list[LearningChatValue]
     imports: list[ImportValue]
-    examples: list[str]
+    examples: list[ExampleValue]
 
 
 class LearningAnswerValue(TypedDict):

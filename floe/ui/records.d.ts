@@ -631,7 +631,7 @@ interface LearningValue {
   without: number[];
   chats: LearningChatValue[];
   imports: ImportValue[];
-  examples: string[];
+  examples: ExampleValue[];
 }
 
 /** A conversation that may be learnt from. */
@@ -648,6 +648,16 @@ interface ImportValue {
   title: string;
   sentence: string;
   can_swap: boolean;
+}
+
+/** An invented person; `added`: the import of their chats; `used`: more was written in them. */
+interface ExampleValue {
+  file: string;
+  name: string;
+  title: string;
+  manner: string;
+  added: number | null;
+  used: boolean;
 }
 
 /** A limit of a plan is to be another. */

@@ -20,7 +20,7 @@ from floe.privacy.consent import consent
 from floe.records import ChatMessage, Sampling
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
-from floe.store.imports import delete_import, swap_roles
+from floe.store.imports import delete_import, list_imports, swap_roles
 from floe.training.data.dataset import Dataset
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
 from floe.training.fusion_weight import keep_note, kept_weight
@@ -51,6 +51,7 @@ from floe.ui.page_values import (
     RunValue,
     SampleValue,
 )
+from floe.ui.personalise.example_people import PEOPLE
 from floe.ui.personalise.learning_view import learning_value
 from floe.ui.personalise.personal_panel import PersonalParts
 from floe.ui.personalise.plan_words import describe_plan
@@ -276,12 +277,13 @@ class PersonalActions:
 
     @show_errors
     def add_example(self, event: gr.EventData) -> Changes:
-        """Add the chats of one of the made-up people."""
-        known = {path.stem: path for path in EXAMPLES.glob("*.jsonl")}
-        chosen = known.get(read_asked(event, ExampleAsked).name)
+        """Add the chats of one of the invented people; once is enough."""
+        asked = read_asked(event, ExampleAsked)
+        chosen = next((person for person in PEOPLE if person.file == asked.name), None)
         if chosen is None:
             raise PageError
-        import_chats(self._store, chosen)
+        if not any(each.name == chosen.title for each in list_imports(self._store)):
+            import_chats(self._store, EXAMPLES / f"{chosen.file}.jsonl", chosen.title)
         return self._added()
 
     @show_errors
