@@ -298,6 +298,8 @@ interface Floe extends DrawnByName {
   ): SVGElementTagNameMap[Tag];
   ticks(low: number, high: number, count: number): { ticks: number[]; digits: number };
   dashes: string[];
+  sides: string[];
+  curve(each: SeriesValue, number: number): { class: string; dash: string };
   chart(xName: string, yName: string): Updated<SeriesValue[]>;
 
   // settings/data.js

@@ -4,7 +4,7 @@ Their TypeScript declarations, `records.d.ts`, are made from these classes, and 
 checked against them. A thread's rows and frames are declared in `chat.thread`.
 """
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from floe.memory.passages import SourceKind
 from floe.privacy.choices import Policy
@@ -414,11 +414,12 @@ PlanValue = TypedDict(
 
 
 class SeriesValue(TypedDict):
-    """A curve: points (x, y), x growing; `dots`: each point is marked."""
+    """A curve: points (x, y), x growing; `dots`: each point is marked; `side`: whose it is."""
 
     name: str
     points: list[list[float]]
     dots: bool
+    side: NotRequired[Literal["local", "both", "cloud"]]
 
 
 class PlotValue(TypedDict):

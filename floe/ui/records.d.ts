@@ -566,11 +566,12 @@ interface PlotValue {
   series: SeriesValue[];
 }
 
-/** A curve: points (x, y), x growing; `dots`: each point is marked. */
+/** A curve: points (x, y), x growing; `dots`: each point is marked; `side`: whose it is. */
 interface SeriesValue {
   name: string;
   points: number[][];
   dots: boolean;
+  side?: "local" | "both" | "cloud";
 }
 
 /** Versions: of Floe, Python, llama.cpp in a sentence; packages as [name, version, licence]. */
@@ -622,7 +623,7 @@ interface LearningAnswerValue {
   rewritten: boolean;
 }
 
-/** Chats that are learnt from; `examples` are names of made-up persons. */
+/** Chats that are learnt from; `examples`: invented people who can be tried out. */
 interface LearningValue {
   consent: boolean | null;
   sentence: string;
