@@ -6,7 +6,7 @@ type Attributes<Tag extends keyof HTMLElementTagNameMap> = Partial<HTMLElementTa
 };
 type Draw<Name extends keyof DrawnParts> = (part: DrawnParts[Name]) => void;
 /** What a part needs to follow its value. */
-type Watched<Value> = Pick<Part<Value, Nothing, Nothing>, "props" | "watch">;
+type Watched<Value> = Pick<Part<Value, Nothing, Nothing>, "element" | "props" | "watch">;
 
 type TokenValue = TokenPage["rows"][number];
 type AlternativeValue = TokenValue[9];
