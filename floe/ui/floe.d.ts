@@ -162,6 +162,7 @@ interface Floe extends DrawnByName {
   // views.js
   viewNames: [string, string, string][];
   setView(name: string): void;
+  goToContent(): void;
   recallView(): string;
 
   // chat/figures.js

@@ -62,6 +62,11 @@ def test_first_steps_appearance_api_and_a_restored_backup(page: Page, own: App) 
     expect(steps).to_be_hidden()
 
     room = person.go("Settings")
+    # By keyboard one need not pass all chats to get to what is shown.
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Skip the list of chats")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(room.get_by_role("heading", name="Settings")).to_be_focused()
     expect(room.get_by_role("region", name="Keyboard")).to_contain_text("Search all chats")
     room.get_by_label("Dark", exact=True).check()
     expect(page.locator("body.dark")).to_be_attached()
