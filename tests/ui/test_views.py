@@ -178,6 +178,7 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     expect(run.locator(".chart path").first).to_be_attached()
     expect(run.locator(".sample").first).to_contain_text("With the new adapter")
     own = run.get_by_label("A question of your own")
+    expect(own).to_have_css("border-top-style", "solid")  # a box like all others, dark if they are
     own.fill("How do I tie up the boat?")
     own.press("Enter")
     asked = run.locator(".own .sample")
