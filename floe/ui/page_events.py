@@ -253,6 +253,12 @@ class AttachAsked(FileAsked):
     number: Annotated[int, Field(ge=0, le=1 << 53)] = 0
 
 
+class ImportAsked(ItemAsked):
+    """An import is to be taken out; `own`: with what the person wrote in its chats since."""
+
+    own: bool = True
+
+
 class ExampleAsked(_Asked):
     """The chats of a made-up person."""
 

@@ -606,6 +606,12 @@ interface FileAsked {
   data: string;
 }
 
+/** An import is to be taken out; `own`: with what the person wrote in its chats since. */
+interface ImportAsked {
+  id: number;
+  own?: boolean;
+}
+
 /** The chats of a made-up person. */
 interface ExampleAsked {
   name: string;
@@ -1096,7 +1102,7 @@ interface DrawnParts {
       leave: RowAsked;
       privately: SwitchAsked;
       bring: FileAsked;
-      undo: ItemAsked;
+      undo: ImportAsked;
       swap: ItemAsked;
       example: ExampleAsked;
       export: null;

@@ -141,7 +141,7 @@ floe.learning = (part) => {
   const personLine = (/** @type {ExampleValue} */ each) => {
     const chats = `the chats of ${each.name}`;
     const away = () => {
-      if (each.added !== null) trigger("undo", { id: each.added });
+      if (each.added !== null) trigger("undo", { id: each.added, own: each.used });
     };
     const button =
       each.added === null

@@ -31,6 +31,7 @@ from floe.ui.page_events import (
     AdapterPathAsked,
     ExampleAsked,
     FileAsked,
+    ImportAsked,
     ItemAsked,
     ItemSwitchAsked,
     KindAsked,
@@ -65,6 +66,7 @@ _ACTS: Final = "In the chat, this question is answered with what it learnt."
 _LEFT: Final = (
     "In the chat, this question is left to the model as it was: it is unlike what you taught it."
 )
+_USED: Final = "You have written in these chats. Take them away again if that may go, too."
 _COMPARE_SECONDS: Final = 180
 """Time that answers side by side may take; then they are not waited for any more."""
 
@@ -266,7 +268,11 @@ class PersonalActions:
     @show_errors
     def undo_import(self, event: gr.EventData) -> Changes:
         """Take out all chats that a file brought."""
-        delete_import(self._store, read_asked(event, ItemAsked).id)
+        asked = read_asked(event, ImportAsked)
+        kept = next((each for each in list_imports(self._store) if each.id == asked.id), None)
+        if kept is not None and kept.used and not asked.own:
+            return {**self._added(), self.parts.notice: _USED}  # the page did not know of it yet
+        delete_import(self._store, asked.id)
         return self._added()
 
     @show_errors
