@@ -128,6 +128,20 @@ test("a system prompt is told with the chat in which it was typed", () => {
   assert.equal(JSON.stringify(told), '[["tell",{"chat":7,"text":"Be brief."}]]');
 });
 
+test("what the settings of the drawer are for stays as it was chosen", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const page = openPage(...SCRIPTS, "chat/attach.js", "chat/advanced.js");
+  page.window.setTimeout = setTimeout;
+  page.window.clearTimeout = clearTimeout;
+  const part = partOf(page.window);
+  page.floe.advanced(part);
+  const [all, here] = part.element.querySelectorAll("input[type=radio]");
+  here.checked = true;
+  here.onchange();
+  t.mock.timers.tick(5000);
+  assert.deepEqual([all.checked, here.checked], [false, true]);
+});
+
 test("an example that is asked side by side is not what stands in the box", () => {
   const part = { ...partOf(window), element: place() };
   floe.compare(part);
