@@ -8,7 +8,6 @@ order in which they came, whoever asks: the page, the command line, a program.
 import itertools
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -40,7 +39,7 @@ from floe.memory.passages import MemoryPassage
 from floe.models.sampling_defaults import sampling_defaults
 from floe.privacy import choices
 from floe.privacy.detector import Detector
-from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
+from floe.privacy.gate import KEPT, Gate, Passage
 from floe.privacy.guard import MEMORY, Guard
 from floe.privacy.sent import SentLog
 from floe.records import (
@@ -346,7 +345,8 @@ class Assistant:
             asked = [self._prompts.system_message(told, personal=personal), *messages]
             prompt = self._prompts.builder.build(asked)
             number = -next(self._unstored)
-            path = self._unstored_path(number, messages, options)
+            marked = self.memory.is_marked
+            path = self._kept_questions.path(number, messages, options, marked)
             prompt, found = self._prompts.with_memory(
                 prompt, None, options, wanted=memory and personal
             )
@@ -355,27 +355,6 @@ class Assistant:
             turn.memory = found
             self._begin(turn, prompt, passage, options, adapters=adapters)
         return turn
-
-    def _unstored_path(
-        self, number: int, messages: Sequence[ChatMessage], options: TurnOptions
-    ) -> list[Message]:
-        """Return the messages as the gate knows them, with the route of those that stayed here."""
-        now = time.time()
-        path = []
-        for place, message in enumerate(messages, 1):
-            route = None
-            if message.role == "user" and self._kept_questions.stays(message, options):
-                route = Route("local", CHOSEN)
-            # An answer of ours that a program brings back, with words that memory had found.
-            marked = message.role == "assistant" and self.memory.is_marked(message.content)
-            path.append(
-                Message(
-                    *(-place, number, None, message.role, message.content, now),
-                    route=route,
-                    private=(MEMORY,) if marked else None,
-                )
-            )
-        return path
 
     def set_local_only(self, conversation_id: int, on: bool) -> None:
         """Keep all of a conversation on this device, at once: an answer in the making, too."""
@@ -422,6 +401,15 @@ class Assistant:
             return self._active_adapters.answer(tokens, adapters, self.sampling.sampling)
 
         return self._worker.submit(answer).result()
+
+    def check_told(self, told: str | None = None, **about: str) -> None:
+        """See that questions fit beside what a chat's model is told first, see `TurnPrompts`.
+
+        Raises:
+            PromptError: they do not.
+        """
+        with self._model_lock:
+            self._prompts.check_told(told, **about)
 
     def prompt(self, path: Sequence[Message]) -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit."""

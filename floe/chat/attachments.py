@@ -76,6 +76,13 @@ class WaitingFiles:
             left = tuple(each for each in self.of(conversation_id) if each.number != number)
             self._files[conversation_id] = left
 
+    def put_back(self, conversation_id: int | None, files: Sequence[AttachedFile]) -> None:
+        """Let files wait there again, before those that have come meanwhile."""
+        if files:
+            with self._lock:
+                here = self.of(conversation_id)
+                self._files[conversation_id] = (*files, *here)
+
     def clear(self, conversation_id: int | None, sent: Sequence[AttachedFile]) -> None:
         """Let go of those that have been sent; what was attached meanwhile stays."""
         with self._lock:

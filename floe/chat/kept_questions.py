@@ -2,10 +2,14 @@
 
 import hashlib
 import threading
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from floe.chat.turn import TurnOptions
-from floe.records import ChatMessage
+from floe.privacy.gate import CHOSEN
+from floe.privacy.guard import MEMORY
+from floe.records import ChatMessage, Message, Route
 
 _MOST: Final = 10_000
 """Questions that are remembered."""
@@ -27,3 +31,33 @@ class KeptQuestions:
                 if len(self._marks) > _MOST:
                     del self._marks[next(iter(self._marks))]
             return mark in self._marks
+
+    def path(
+        self,
+        number: int,
+        messages: Sequence[ChatMessage],
+        options: TurnOptions,
+        is_marked: Callable[[str], bool],
+    ) -> list[Message]:
+        """Return a program's messages as the gate knows them, with the route of those kept here.
+
+        Args:
+            number: of the turn, in place of a conversation.
+            messages: user and assistant in turn.
+            options: of the turn.
+            is_marked: whether an answer of ours, brought back, has words that memory had found.
+        """
+        now = time.time()
+        path = []
+        for place, message in enumerate(messages, 1):
+            asked = message.role == "user"
+            route = Route("local", CHOSEN) if asked and self.stays(message, options) else None
+            marked = message.role == "assistant" and is_marked(message.content)
+            path.append(
+                Message(
+                    *(-place, number, None, message.role, message.content, now),
+                    route=route,
+                    private=(MEMORY,) if marked else None,
+                )
+            )
+        return path

@@ -52,6 +52,27 @@ class TurnPrompts:
         own = load_chat_settings(self._store, conversation_id).system_prompt
         return self.system_prompt if own is None else fill_variables(own, datetime.now())
 
+    def check_told(self, told: str | None, **about: str) -> None:
+        """See that questions fit beside a system prompt and what the person says of themselves.
+
+        Args:
+            told: a system prompt as it was written; None: the one of the settings.
+            about: other texts than those kept, see `choices.system_prompt`.
+
+        Raises:
+            PromptError: they do not; nothing should be kept of it.
+        """
+        system = self.system_prompt if told is None else fill_variables(told, datetime.now())
+        message = ChatMessage("system", choices.system_prompt(self._store, system, **about))
+        used = len(self.builder.render([message, ChatMessage("user", "?")]))
+        size = self._model.context_size
+        if used > size // 2:
+            raise PromptError(
+                f"This is too long: with what the model is told besides, it takes {used:,} of the "
+                f"{size:,} tokens that this model reads at once, and half of them are for the "
+                "chat. Shorten it; nothing of it has been kept."
+            )
+
     def build_rest(self, path: Sequence[Message], partial: str) -> Prompt:
         """Build what the local model reads to go on after the beginning of an answer."""
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from floe.chat.attachments import AttachedFile
 from floe.errors import StoreError
 from floe.store import Store
 from floe.store.deletion import DeletedRows, delete_branch, delete_chats, restore_rows
@@ -18,10 +19,19 @@ UNDO_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class UnsentMessage:
+    """A message that was begun in a conversation: its words, and the files that wait with it."""
+
+    conversation_id: int
+    text: str
+    files: tuple[AttachedFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Deletion:
     """Deletion that can be taken back: a sentence for the person, and its conversation.
 
-    `conversation_id`: where to go once it is back. `drafts`: what was begun in deleted chats.
+    `conversation_id`: where to go once it is back. `unsent`: what was begun in deleted chats.
     `requests`: cloud requests of that day which went with the answers.
     """
 
@@ -30,7 +40,7 @@ class Deletion:
     conversation_id: int
     rows: DeletedRows
     at: float
-    drafts: tuple[tuple[int, str], ...] = ()
+    unsent: tuple[UnsentMessage, ...] = ()
     day: float = 0.0
     requests: int = 0
 
@@ -54,13 +64,13 @@ class UndoableDeletions:
                 self._last = None
             return self._last
 
-    def delete_chats(self, ids: Sequence[int], drafts: Sequence[tuple[int, str]] = ()) -> None:
-        """Delete conversations; `drafts` are kept with them."""
+    def delete_chats(self, ids: Sequence[int], unsent: Sequence[UnsentMessage] = ()) -> None:
+        """Delete conversations; what is `unsent` in them is kept with them."""
         day, before = self._requests_today()
         rows = delete_chats(self._store, ids)
         requests = self._keep_counted(day, before)
         said = "The chat is deleted." if len(ids) == 1 else f"{len(ids)} chats are deleted."
-        self._keep(said, ids[0], rows, drafts, day, requests)
+        self._keep(said, ids[0], rows, unsent, day, requests)
 
     def delete_message(self, message_id: int, conversation_id: int) -> None:
         """Delete a message and all that follows it."""
@@ -103,7 +113,7 @@ class UndoableDeletions:
         said: str,
         conversation_id: int,
         rows: DeletedRows,
-        drafts: Sequence[tuple[int, str]],
+        unsent: Sequence[UnsentMessage],
         day: float,
         requests: int,
     ) -> None:
@@ -115,7 +125,7 @@ class UndoableDeletions:
                 conversation_id,
                 rows,
                 self._clock(),
-                tuple(drafts),
+                tuple(unsent),
                 day,
                 requests,
             )

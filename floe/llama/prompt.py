@@ -127,6 +127,13 @@ class PromptBuilder:
         places = _cuts(turns)
         place = self._first_that_fits(turns, places, room, fits, rendered)
         if place is None:
+            told = len(self.render([*system, ChatMessage("user", "?")])) if system else 0
+            if told > room // 2:
+                raise PromptError(
+                    f"What this model is told before each message takes {told:,} of the {room:,} "
+                    "tokens that it reads at once, so your message does not fit. Shorten the "
+                    "system prompt, or what you say about yourself under Privacy."
+                )
             raise PromptError(
                 f"Your message is {len(rendered[len(places) - 1]):,} tokens long; this model reads "
                 f"at most {room:,} at once. Shorten it, or split it into parts."

@@ -134,7 +134,10 @@ def _decode(data: bytes, name: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     if b"\0" in data:
-        raise DataError(f"{name} is no text file, whatever its name says.")
+        raise DataError(
+            f"{name} is no text. Text, Markdown, code and PDF can be read; pictures, sound and "
+            "office documents cannot."
+        )
     return data.decode("utf-8-sig", "replace")
 
 

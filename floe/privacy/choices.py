@@ -164,13 +164,22 @@ def set_personal_context(store: Store, text: str) -> None:
     store.set_setting(_CONTEXT, clean(text).strip())
 
 
-def system_prompt(store: Store, told: str) -> str:
-    """Return what this device's model is told: the system prompt, and what the cloud never sees."""
-    about = about_me(store)
+def system_prompt(
+    store: Store, told: str, *, about: str | None = None, context: str | None = None
+) -> str:
+    """Return what this device's model is told: the system prompt, and what the cloud never sees.
+
+    Args:
+        store: has what is kept of the person.
+        told: the system prompt.
+        about: other words about the person than those kept.
+        context: likewise, what else the model should know.
+    """
+    about = about_me(store) if about is None else about
     parts = [
         told,
         f"About the person you talk to: {about}" if about else "",
-        personal_context(store),
+        personal_context(store) if context is None else context,
     ]
     return "\n\n".join(filter(None, parts))
 

@@ -32,7 +32,7 @@ class NewChat:
 class KeptImport:
     """An import in the list. `chats`: how many of it are still there; `details`: as it was saved.
 
-    `source`: the program it came from, for people.
+    `source`: the program it came from, for people. `used`: more has been written in its chats.
     """
 
     id: int
@@ -42,6 +42,7 @@ class KeptImport:
     sentence: str
     chats: int
     details: dict[str, Any]
+    used: bool
 
 
 def begin_import(store: Store, name: str) -> int:
@@ -119,13 +120,15 @@ def list_imports(store: Store) -> list[KeptImport]:
     """Return the imports of which chats are still there, the newest first."""
     with store.reading() as db:
         rows = db.execute(
-            "SELECT i.id, i.imported_at, i.name, i.source, i.sentence, count(c.id), i.details"
+            "SELECT i.id, i.imported_at, i.name, i.source, i.sentence, count(c.id), i.details,"
+            " EXISTS (SELECT 1 FROM messages m JOIN conversations own ON own.id = m.conversation_id"
+            " WHERE own.import_id = i.id AND m.created_at > i.imported_at)"
             " FROM imports i JOIN conversations c ON c.import_id = i.id"
             " GROUP BY i.id ORDER BY i.id DESC"
         ).fetchall()
     return [
-        KeptImport(number, at, name, source, sentence, chats, json.loads(details))
-        for number, at, name, source, sentence, chats, details in rows
+        KeptImport(number, at, name, source, sentence, chats, json.loads(details), bool(used))
+        for number, at, name, source, sentence, chats, details, used in rows
     ]
 
 

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ from floe.store.backup_archive import (
 from floe.store.data_lock import exclusive_access, refuse_children
 from floe.store.reencryption import check_database, open_database
 
+_API: Final = "api"
+"""The setting of `floe.jobs.api_switch`, which this module may not import."""
 _SIDE_FILES: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
 
 
@@ -74,8 +76,8 @@ def restore_within_lock(data_dir: Path, file: Path, passphrase: str | None = Non
     try:
         with translate_disk_errors(data_dir):
             made = unpack_archive(file, staged)
-            _make_current(staged, data_dir, passphrase)
-            return _put_in_place(data_dir, staged, made)
+            ended = _make_current(staged, data_dir, passphrase)
+            return _put_in_place(data_dir, staged, made, ended)
     except BaseException:
         if not (data_dir / JOURNAL).exists():  # else the next start finishes it
             shutil.rmtree(staged, ignore_errors=True)
@@ -107,8 +109,12 @@ def finish_restore(data_dir: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
-    """Check what was unpacked, bring its schema up to date, and give it the data folder's key."""
+def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> list[str]:
+    """Check what was unpacked, bring its schema up to date, and give it the data folder's key.
+
+    Returns:
+        Sentences about what was on and is off now, see `_close_connections`.
+    """
     header = encryption.read_header(staged)
     key = None if header is None else _staged_key(header, data_dir, passphrase)
     path = staged / DATABASE
@@ -117,13 +123,39 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> None:
         db = Database(open_database(path, key), execute_plugins=False)
         with closing(db.conn):
             schema.prepare(db, path)
+            ended = _close_connections(db)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     there = encryption.read_header(data_dir)
     if there is None and not (data_dir / DATABASE).exists():
-        return  # a new place: as the backup is
+        return ended  # a new place: as the backup is
     new_key = encryption.unlock(data_dir, passphrase)
     convert_tree(staged, key, new_key)
     (staged / encryption.HEADER).unlink(missing_ok=True)
+    return ended
+
+
+def _close_connections(db: Database) -> list[str]:
+    """Switch off what the next start would open by itself, because it was on when it was copied.
+
+    A person who puts old chats back has not asked for a port to be opened, nor to be in a group
+    that they may have left since.
+
+    Returns:
+        A sentence for each that was on.
+    """
+    told = []
+    with db.conn:
+        on = db.execute("DELETE FROM settings WHERE key = ? RETURNING value", [_API]).fetchall()
+        if any(json.loads(value) is True for (value,) in on):
+            told.append("The API for other programs is off: switch it on again if you need it.")
+        left = db.execute(
+            "UPDATE federations SET status = 'left', sentence = ?, ended_at = ?, pid = NULL"
+            " WHERE kind = 'joined' AND status = 'running' RETURNING id",
+            ["A backup was restored, which ended this membership.", time.time()],
+        ).fetchall()
+        if left:
+            told.append("This device is in no group now: join again under Federate if you like.")
+    return told
 
 
 def _staged_key(
@@ -138,7 +170,9 @@ def _staged_key(
     return encryption.unwrap_key(header, passphrase)
 
 
-def _put_in_place(data_dir: Path, staged: Path, manifest: Mapping[str, Any]) -> Restored:
+def _put_in_place(
+    data_dir: Path, staged: Path, manifest: Mapping[str, Any], ended: Sequence[str]
+) -> Restored:
     names = [DATABASE]
     with_adapters = (staged / "adapters").is_dir() or manifest.get("kind") != "migration"
     if with_adapters:
@@ -154,11 +188,13 @@ def _put_in_place(data_dir: Path, staged: Path, manifest: Mapping[str, Any]) -> 
     _move(data_dir, staged, data_dir / REPLACED / aside, names)
     kept = data_dir / REPLACED / aside
     what = "The chats and adapters" if with_adapters else "The chats"
-    return Restored(
-        kept,
-        f"{what} are those of the backup now. What was there before is kept in {kept}; delete that "
-        "folder once you do not need it any more.",
-    )
+    sentences = [
+        f"{what} are those of the backup now.",
+        *ended,
+        f"What was there before is kept in {kept}; delete that folder once you do not need it any "
+        "more.",
+    ]
+    return Restored(kept, " ".join(sentences))
 
 
 def _move(data_dir: Path, staged: Path, aside: Path, names: list[str]) -> None:

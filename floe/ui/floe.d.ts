@@ -6,7 +6,7 @@ type Attributes<Tag extends keyof HTMLElementTagNameMap> = Partial<HTMLElementTa
 };
 type Draw<Name extends keyof DrawnParts> = (part: DrawnParts[Name]) => void;
 /** What a part needs to follow its value. */
-type Watched<Value> = Pick<Part<Value, Nothing, Nothing>, "props" | "watch">;
+type Watched<Value> = Pick<Part<Value, Nothing, Nothing>, "element" | "props" | "watch">;
 
 type TokenValue = TokenPage["rows"][number];
 type AlternativeValue = TokenValue[9];
@@ -164,12 +164,15 @@ interface Floe extends DrawnByName {
   // views.js
   viewNames: [string, string, string][];
   setView(name: string): void;
+  goToContent(): void;
   recallView(): string;
 
   // chat/figures.js
   showFigures(figures: FigureValue[] | null): void;
 
   // chat/attach.js
+  /** Do it once the files of the chat in view have been read; false: none is, do it yourself. */
+  onceRead?(act: () => void): boolean;
   /** Bytes of a file; more is refused before it is read. */
   mostAttached: number;
   readFile(file: File): Promise<string>;
@@ -298,6 +301,8 @@ interface Floe extends DrawnByName {
   ): SVGElementTagNameMap[Tag];
   ticks(low: number, high: number, count: number): { ticks: number[]; digits: number };
   dashes: string[];
+  sides: string[];
+  curve(each: SeriesValue, number: number): { class: string; dash: string };
   chart(xName: string, yName: string): Updated<SeriesValue[]>;
 
   // settings/data.js

@@ -18,6 +18,7 @@ from floe.training.data.learning_choices import chosen_dataset
 from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.compare_actions import CompareActions
 from floe.ui.chat.conversations import find
+from floe.ui.chat.deletion_actions import DeletionActions
 from floe.ui.chat.listing_actions import ListingActions
 from floe.ui.chat.session import Session
 from floe.ui.chat.thread import ThreadWindow, thread_page
@@ -86,6 +87,7 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         listing, listed = ListingActions(assistant, parts), [parts.listing, parts.notice]
         parts.listing.mark(listing.mark, session, listed, **_EACH)
         parts.listing.move(listing.move, session, listed, **_EACH)
+        _wire_deletion(parts, session, DeletionActions(application, parts, chat))
         _wire_comparison(loaded, parts, session, CompareActions(application, parts, chat))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
@@ -144,13 +146,9 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     begun, turned = [session, parts.prompt], [*shown, parts.prompt]
     parts.listing.new(actions.new, begun, turned, **_SILENT)
     parts.listing.open(actions.open, begun, turned, **_SILENT)
-    parts.listing.delete(actions.delete, begun, [*turned, parts.undo], **_SILENT)
-    parts.undo.undo(actions.undo, begun, [*turned, parts.undo], **_SILENT)
-    parts.thread.remove(actions.remove, session, [*shown, parts.undo], **_SILENT)
     parts.listing.rename(
         actions.rename, session, [parts.listing, parts.about, parts.notice], **_SILENT
     )
-    parts.clock.tick(actions.follow, session, [*shown, parts.undo], **_AT_ONCE)
 
     parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
     parts.about.export(actions.export, session, [parts.save, parts.notice], **_EACH)
@@ -193,6 +191,14 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.clock.tick(actions.advanced.refresh, session, parts.advanced, **_AT_ONCE)
     parts.clock.tick(actions.refresh_cloud, None, parts.cloud, **_AT_ONCE)
     return loaded
+
+
+def _wire_deletion(parts: Parts, session: gr.State, actions: DeletionActions) -> None:
+    begun, shown = [session, parts.prompt], [*_shown(parts), parts.undo]
+    parts.listing.delete(actions.delete, begun, [*shown, parts.prompt], **_SILENT)
+    parts.undo.undo(actions.undo, begun, [*shown, parts.prompt], **_SILENT)
+    parts.thread.remove(actions.remove, session, shown, **_SILENT)
+    parts.clock.tick(actions.follow, session, shown, **_AT_ONCE)
 
 
 def _wire_comparison(loaded: Any, parts: Parts, session: gr.State, actions: CompareActions) -> None:

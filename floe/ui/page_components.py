@@ -162,7 +162,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "leave": events.RowAsked,
             "privately": events.SwitchAsked,
             "bring": events.FileAsked,
-            "undo": events.ItemAsked,
+            "undo": events.ImportAsked,
             "swap": events.ItemAsked,
             "example": events.ExampleAsked,
             "export": None,

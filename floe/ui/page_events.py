@@ -244,9 +244,19 @@ class FileAsked(_Asked):
 
 
 class AttachAsked(FileAsked):
-    """A file is to go with the next message of a chat; None: of the one in view."""
+    """A file is to go with the next message of a chat; None: of the one in view.
+
+    `number` counts the files that the page hands over.
+    """
 
     chat: RowId | None = None
+    number: Annotated[int, Field(ge=0, le=1 << 53)] = 0
+
+
+class ImportAsked(ItemAsked):
+    """An import is to be taken out; `own`: with what the person wrote in its chats since."""
+
+    own: bool = True
 
 
 class ExampleAsked(_Asked):

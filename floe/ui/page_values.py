@@ -4,7 +4,7 @@ Their TypeScript declarations, `records.d.ts`, are made from these classes, and 
 checked against them. A thread's rows and frames are declared in `chat.thread`.
 """
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from floe.memory.passages import SourceKind
 from floe.privacy.choices import Policy
@@ -57,10 +57,12 @@ class WaitingFileValue(TypedDict):
 class WaitingFilesValue(TypedDict):
     """The files that go with the next message; `problem`: why the last one does not.
 
-    `serial` counts what has been handled, so that the page reads one file after the other.
+    `serial` counts what has been handled; `read` is the page's own number of the last file that it
+    handed over and that has been read, so that it reads one after the other.
     """
 
     serial: int
+    read: int
     files: list[WaitingFileValue]
     problem: str
 
@@ -353,8 +355,19 @@ class ImportValue(TypedDict):
     can_swap: bool
 
 
+class ExampleValue(TypedDict):
+    """An invented person; `added`: the import of their chats; `used`: more was written in them."""
+
+    file: str
+    name: str
+    title: str
+    manner: str
+    added: int | None
+    used: bool
+
+
 class LearningValue(TypedDict):
-    """Chats that are learnt from; `examples` are names of made-up persons."""
+    """Chats that are learnt from; `examples`: invented people who can be tried out."""
 
     consent: bool | None
     sentence: str
@@ -363,7 +376,7 @@ class LearningValue(TypedDict):
     without: tuple[int, ...]
     chats: list[LearningChatValue]
     imports: list[ImportValue]
-    examples: list[str]
+    examples: list[ExampleValue]
 
 
 class LearningAnswerValue(TypedDict):
@@ -401,11 +414,12 @@ PlanValue = TypedDict(
 
 
 class SeriesValue(TypedDict):
-    """A curve: points (x, y), x growing; `dots`: each point is marked."""
+    """A curve: points (x, y), x growing; `dots`: each point is marked; `side`: whose it is."""
 
     name: str
     points: list[list[float]]
     dots: bool
+    side: NotRequired[Literal["local", "both", "cloud"]]
 
 
 class PlotValue(TypedDict):

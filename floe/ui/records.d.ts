@@ -273,11 +273,13 @@ interface AttachAsked {
   name: string;
   data: string;
   chat?: number | null;
+  number?: number;
 }
 
 /** The files that go with the next message; `problem`: why the last one does not. */
 interface WaitingFilesValue {
   serial: number;
+  read: number;
   files: WaitingFileValue[];
   problem: string;
 }
@@ -564,11 +566,12 @@ interface PlotValue {
   series: SeriesValue[];
 }
 
-/** A curve: points (x, y), x growing; `dots`: each point is marked. */
+/** A curve: points (x, y), x growing; `dots`: each point is marked; `side`: whose it is. */
 interface SeriesValue {
   name: string;
   points: number[][];
   dots: boolean;
+  side?: "local" | "both" | "cloud";
 }
 
 /** Versions: of Floe, Python, llama.cpp in a sentence; packages as [name, version, licence]. */
@@ -603,6 +606,12 @@ interface FileAsked {
   data: string;
 }
 
+/** An import is to be taken out; `own`: with what the person wrote in its chats since. */
+interface ImportAsked {
+  id: number;
+  own?: boolean;
+}
+
 /** The chats of a made-up person. */
 interface ExampleAsked {
   name: string;
@@ -620,7 +629,7 @@ interface LearningAnswerValue {
   rewritten: boolean;
 }
 
-/** Chats that are learnt from; `examples` are names of made-up persons. */
+/** Chats that are learnt from; `examples`: invented people who can be tried out. */
 interface LearningValue {
   consent: boolean | null;
   sentence: string;
@@ -629,7 +638,7 @@ interface LearningValue {
   without: number[];
   chats: LearningChatValue[];
   imports: ImportValue[];
-  examples: string[];
+  examples: ExampleValue[];
 }
 
 /** A conversation that may be learnt from. */
@@ -646,6 +655,16 @@ interface ImportValue {
   title: string;
   sentence: string;
   can_swap: boolean;
+}
+
+/** An invented person; `added`: the import of their chats; `used`: more was written in them. */
+interface ExampleValue {
+  file: string;
+  name: string;
+  title: string;
+  manner: string;
+  added: number | null;
+  used: boolean;
 }
 
 /** A limit of a plan is to be another. */
@@ -1083,7 +1102,7 @@ interface DrawnParts {
       leave: RowAsked;
       privately: SwitchAsked;
       bring: FileAsked;
-      undo: ItemAsked;
+      undo: ImportAsked;
       swap: ItemAsked;
       example: ExampleAsked;
       export: null;

@@ -20,6 +20,16 @@ floe.setView = (name) => {
   document.dispatchEvent(new CustomEvent("floe:view", { detail: name }));
 };
 
+/** Take the keyboard to what the view shows, past the list of chats. */
+floe.goToContent = () => {
+  if (floe.narrow.matches) floe.setDrawer(false);
+  const view = document.documentElement.dataset.view;
+  const head = view === "chat" ? null : floe.find(`#${view}`)?.querySelector("h1, h2");
+  if (!(head instanceof HTMLElement)) return floe.find("#prompt textarea")?.focus();
+  head.tabIndex = -1;
+  head.focus();
+};
+
 floe.recallView = () => {
   const kept = floe.readHash().view ?? sessionStorage.getItem("floe.view");
   return floe.viewNames.find(([name]) => name === kept)?.[0] ?? "chat";
@@ -37,7 +47,9 @@ floe.views = ({ element, trigger }) => {
     };
     return [name, button];
   });
+  const skip = floe.press("Skip the list of chats", () => floe.goToContent(), "skip");
   const nav = floe.el("nav", { "aria-label": "Views" }, ...buttons.map(([, button]) => button));
+  nav.append(skip);
   element.append(floe.el("div", { className: "brand" }, floe.el("strong", {}, "Floe")), nav);
   const mark = () => {
     for (const [name, button] of buttons) {

@@ -61,7 +61,7 @@ def test_files_wait_where_they_were_attached_and_nothing_is_opened_by_a_name() -
     assert [each.text for each in waiting.of(None)] == ["root is not here"]
     assert [each.name for each in waiting.of(7)] == ["notegpj.md"]
     for name, data, said in (
-        ("x.png", b"\x89PNG\0\0", "is no text file"),
+        ("x.png", b"\x89PNG\0\0", "pictures, sound and office documents cannot"),
         ("empty.txt", b"  \n", "has no text. It is empty"),
         ("large.txt", b"a" * 2_000_001, "at most 2 MB are read of a text"),
     ):

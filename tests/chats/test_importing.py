@@ -250,6 +250,10 @@ def test_an_import_is_undone_as_a_whole_and_from_the_files_bytes(
         "an OpenAI file",
         1,
     )
+    assert not kept.used
+    last = store.open_conversation(report.conversations[0])[-1]
+    store.add_message(last.conversation_id, last.id, "user", "written since")
+    assert [each.used for each in list_imports(store)] == [True]
     delete_import(store, report.import_id)
     assert [each.id for each in store.conversations()] == [own.conversation_id]
     assert store.search("zanzibar") == []

@@ -17,6 +17,7 @@ from sqlite_utils.migrations import Migrations
 
 from floe.data_folder import encryption_switch
 from floe.errors import DataFolderInUseError, EncryptionError, StoreError
+from floe.federation.group.history import History
 from floe.store import Store, backup, encryption, schema
 from floe.store.backup import BackupSchedule, create_backup, list_backups
 from floe.store.data_lock import DataLock
@@ -301,6 +302,27 @@ def test_restore_brings_back_chats_and_adapters_and_keeps_what_was_there(data_di
         assert [each.title for each in store.conversations()] == ["written since"]
     assert not (data_dir / "restore.json").exists()
     assert list(data_dir.glob(".restore-*")) == []
+
+
+def test_a_restore_opens_no_port_and_joins_no_group(data_dir: Path) -> None:
+    fill(data_dir)
+    with Store(data_dir / "floe.db") as store:
+        store.set_setting("api", True)
+        History(store).begin("joined", {}, "Connecting to the group.")
+    made = create_backup(data_dir)
+    with Store(data_dir / "floe.db") as store:
+        store.set_setting("api", False)
+    told = restore_backup(data_dir, made)
+    assert "The API for other programs is off" in told.sentence
+    assert "This device is in no group now" in told.sentence
+    with Store(data_dir / "floe.db") as store:
+        assert store.setting("api", None) is None
+        (group,) = History(store).all()
+        assert (group.status, group.pid) == ("left", None)
+    # Of what was off already nothing is said.
+    quiet = restore_backup(data_dir, create_backup(data_dir))
+    assert "API" not in quiet.sentence
+    assert "group" not in quiet.sentence
 
 
 def test_restore_into_a_new_folder(data_dir: Path, tmp_path: Path) -> None:

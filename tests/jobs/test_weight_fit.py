@@ -164,6 +164,9 @@ def test_the_weight_is_fitted_on_what_was_kept_aside_and_survives_a_restart(
 
 def test_nothing_private_or_kept_here_is_ever_asked_about(house: House, cloud: Cloud) -> None:
     choices.set_policy(house.store, "pseudonyms")  # it is no way out here
+    # The general system prompt goes through the gate, too.
+    told = {"system_prompt": "You write letters for Martha Lindqvist, 0171 5550199."}
+    house.weighing = WeightFitJob(house.assistant, house.settings.model_copy(update=told))
     for question, answer in (*PLAIN, *PRIVATE):
         house.add(question, answer)
     house.add("Who wrote Hamlet?", "Shakespeare did.", Route("local", CHOSEN))

@@ -37,6 +37,84 @@ test("a file is for the chat in which it was taken, whatever is opened while it 
   assert.deepEqual([name, asked.name, asked.chat], ["read", "a.txt", 7]);
 });
 
+test("what is sent while a file is read waits for it, and is not sent without it", async () => {
+  const part = { ...partOf(window), element: place() };
+  floe.attach(part);
+  floe.chat = 3;
+  const pressed = [];
+  const send = place();
+  send.id = "send";
+  send.onclick = () => pressed.push("send");
+  const box = place();
+  box.id = "prompt";
+  const text = box.appendChild(window.document.createElement("textarea"));
+  const said = part.element.querySelector(".attach-state");
+  const input = part.element.querySelector("input");
+  Object.defineProperty(input, "value", { value: "", configurable: true, writable: true });
+  const take = async (...names) => {
+    const files = names.map((name) => new window.File(["text"], name));
+    Object.defineProperty(input, "files", { value: files, configurable: true });
+    const before = part.triggered.length;
+    input.onchange();
+    for (let i = 0; i < 100 && part.triggered.length === before; i += 1) await settled();
+  };
+  let serial = 0;
+  const told = (read, problem = "") => {
+    serial += 1;
+    part.send({ serial, read, files: [], problem });
+  };
+  const enter = () => {
+    const event = new window.KeyboardEvent("keydown", {
+      key: "Enter",
+      bubbles: true,
+      cancelable: true,
+    });
+    text.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+
+  await take("a.txt", "b.txt");
+  send.click();
+  assert.deepEqual(pressed, []);
+  assert.match(said.textContent, /Reading a.txt … Your message is sent with it/);
+  told(0); // the chat was drawn anew meanwhile: nothing has been read by that
+  told(1, "a.txt is empty.");
+  for (let i = 0; i < 100 && part.triggered.length < 2; i += 1) await settled();
+  assert.match(said.textContent, /Reading b.txt …$/);
+  told(2);
+  assert.deepEqual([pressed, said.textContent], [[], "a.txt is empty."]); // not without it
+
+  await take("c.txt");
+  assert.equal(enter(), true);
+  told(3);
+  assert.deepEqual([pressed, said.textContent], [["send"], ""]);
+  assert.equal(enter(), false);
+
+  await take("d.txt");
+  send.click();
+  floe.chat = 4; // another chat has been opened: its message waits for nothing, and is not sent
+  told(4);
+  assert.deepEqual(pressed, ["send"]);
+  send.remove();
+  box.remove();
+});
+
+test("of a table that was copied with a picture of it the text is pasted", () => {
+  const part = { ...partOf(window), element: place() };
+  floe.attach(part);
+  const box = place();
+  box.id = "prompt";
+  const paste = (types) => {
+    const event = new window.Event("paste", { bubbles: true, cancelable: true });
+    event.clipboardData = { types, files: [new window.File(["x"], "image.png")] };
+    box.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+  assert.equal(paste(["text/plain", "text/html", "Files"]), false);
+  assert.equal(paste(["Files"]), true);
+  box.remove();
+});
+
 test("a system prompt is told with the chat in which it was typed", () => {
   const told = [];
   const sheet = floe.promptSheet((...event) => told.push(event));
@@ -48,6 +126,20 @@ test("a system prompt is told with the chat in which it was typed", () => {
   floe.chat = null;
   box.dispatchEvent(new window.Event("blur"));
   assert.equal(JSON.stringify(told), '[["tell",{"chat":7,"text":"Be brief."}]]');
+});
+
+test("what the settings of the drawer are for stays as it was chosen", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const page = openPage(...SCRIPTS, "chat/attach.js", "chat/advanced.js");
+  page.window.setTimeout = setTimeout;
+  page.window.clearTimeout = clearTimeout;
+  const part = partOf(page.window);
+  page.floe.advanced(part);
+  const [all, here] = part.element.querySelectorAll("input[type=radio]");
+  here.checked = true;
+  here.onchange();
+  t.mock.timers.tick(5000);
+  assert.deepEqual([all.checked, here.checked], [false, true]);
 });
 
 test("an example that is asked side by side is not what stands in the box", () => {

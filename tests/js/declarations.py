@@ -6,7 +6,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import BaseModel
 
@@ -64,6 +74,8 @@ class Declarations:
             text = " | ".join(_literal(each) for each in parts)
         elif origin in (Union, UnionType):
             text = " | ".join(dict.fromkeys(self.expression(each) for each in parts))
+        elif origin is NotRequired:
+            text = self.expression(parts[0])
         elif origin is list or (origin is tuple and parts[-1] is Ellipsis):
             text = f"{self._element(parts[0])}[]"
         elif origin is dict:

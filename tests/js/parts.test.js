@@ -94,11 +94,20 @@ test("of blocks that were there, only those that changed are drawn anew", () => 
   assert.equal(text.textContent, "onetwo threefour");
 });
 
+test("a curve of the device, of both or of the cloud has the colour of its tokens", () => {
+  const of = (side, number) => floe.curve({ name: "", points: [], dots: false, side }, number);
+  assert.deepEqual({ ...of("cloud", 0) }, { class: "line-cloud", dash: floe.dashes[2] });
+  assert.deepEqual({ ...of("local", 2) }, { class: "line-local", dash: floe.dashes[0] });
+  assert.deepEqual({ ...of(undefined, 9) }, { class: "line-1", dash: floe.dashes[1] });
+});
+
 test("a part is drawn again only when its value has changed", () => {
   const part = partOf(window);
   const drawn = [];
   floe.onChange(part, (value) => drawn.push(value.n));
+  assert.ok(part.element.classList.contains("undrawn")); // nobody knows yet what there is to press
   part.send({ n: 1 });
+  assert.ok(!part.element.classList.contains("undrawn"));
   part.send({ n: 1 });
   part.send({ n: 2 });
   assert.deepEqual(drawn, [1, 2]);

@@ -87,6 +87,9 @@ def test_the_oldest_turns_go_first_and_the_system_prompt_stays(smollm_path: Path
 def test_a_message_that_cannot_fit_is_refused_in_words(smollm: LlamaModel) -> None:
     with pytest.raises(PromptError, match="Shorten it"):
         PromptBuilder(smollm).build([CHAT[0], ChatMessage("user", "words and words " * 6_000)])
+    told = ChatMessage("system", "words and words " * 6_000)
+    with pytest.raises(PromptError, match="Shorten the system prompt"):
+        PromptBuilder(smollm).build([told, ChatMessage("user", "Why?")])
 
 
 def test_a_file_without_a_template_gets_chatml(

@@ -293,7 +293,7 @@ def test_files_that_cannot_be_read_say_why_and_stop_nothing(
     said = " ".join(memory.state().problems)
     assert "large.txt has" in said
     assert "are read of one file" in said
-    assert "binary.txt is no text file" in said
+    assert "binary.txt is no text" in said
     assert "broken.pdf is damaged" in said
     assert "locked.pdf is encrypted" in said
     shutil.rmtree(tmp_path / "gone", ignore_errors=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from floe.chat.undo import UNDO_SECONDS, UndoableDeletions
+from floe.chat.undo import UNDO_SECONDS, UndoableDeletions, UnsentMessage
 from floe.errors import StoreError
 from floe.memory.memory import Memory
 from floe.records import AnswerStats
@@ -116,10 +116,11 @@ def test_only_the_last_deletion_can_be_undone_and_only_for_a_while(store: Store)
     first, second = chat(store, "one")[0], chat(store, "two")[0]
     now = [0.0]
     deletions = UndoableDeletions(store, lambda: now[0])
-    deletions.delete_chats([first.conversation_id], [(first.conversation_id, "begun")])
+    begun = UnsentMessage(first.conversation_id, "begun")
+    deletions.delete_chats([first.conversation_id], [begun])
     earlier = deletions.last
     assert earlier is not None
-    assert earlier.drafts == ((first.conversation_id, "begun"),)
+    assert earlier.unsent == (begun,)
     deletions.delete_chats([second.conversation_id])
     with pytest.raises(StoreError, match="too late"):
         deletions.undo(earlier.number)

@@ -108,7 +108,7 @@ def test_no_view_has_a_serious_finding(page: Page, app: App) -> None:
         page.evaluate(AXE.read_text(encoding="utf-8"))
         for view in VIEWS:
             page.evaluate("view => floe.setView(view)", view)
-            page.wait_for_timeout(300)
+            expect(page.locator(f"#{view}.room .undrawn")).to_have_count(0)
             audit.look(view)
         page.evaluate("() => floe.setView('chat')")
         page.locator("#chat .bot-row").get_by_label("All versions side by side").press("Enter")

@@ -19,6 +19,34 @@ PASTE = """node => {
     node.dispatchEvent(new ClipboardEvent("paste", event));
 }"""
 
+PASTE_PICTURE = """node => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array([137, 80, 78, 71, 0, 0])], "image.png"));
+    const event = { clipboardData: data, bubbles: true, cancelable: true };
+    node.dispatchEvent(new ClipboardEvent("paste", event));
+}"""
+DROP = """() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["The harbour opens at seven."], "harbour.md"));
+    const drop = (name) => {
+        const event = { dataTransfer: data, bubbles: true, cancelable: true };
+        document.body.dispatchEvent(new DragEvent(name, event));
+    };
+    drop("dragover");
+    const shown = document.querySelector("#composer").classList.contains("dropping");
+    drop("drop");
+    return shown;
+}"""
+HOLD_READING = """() => {
+    const read = floe.readFile;
+    floe.readFile = (file) => new Promise((resolve) => {
+        window.readNow = () => {
+            floe.readFile = read;
+            resolve(read(file));
+        };
+    });
+}"""
+
 
 def test_files_go_with_a_message_as_far_as_they_may(page: Page, app: App) -> None:
     person = Person(page, app, length=8)
@@ -33,7 +61,7 @@ def test_files_go_with_a_message_as_far_as_they_may(page: Page, app: App) -> Non
         [FilePayload(name=name, mimeType="text/plain", buffer=data) for name, data in files]
     )
     expect(page.locator(".attach-state")).to_have_text(
-        "picture.txt is no text file, whatever its name says."
+        re.compile(r"^picture\.txt is no text\. Text, Markdown, code and PDF can be read")
     )
     expect(waiting.get_by_role("listitem")).to_have_count(2)
     expect(waiting).to_contain_text("the model has no room for more")
@@ -41,10 +69,22 @@ def test_files_go_with_a_message_as_far_as_they_may(page: Page, app: App) -> Non
     expect(waiting.get_by_role("listitem")).to_have_count(2)
     page.get_by_label("Take away long.py").click()
     expect(waiting.get_by_role("listitem")).to_have_count(1)
-    person.prompt.evaluate(PASTE)
-    expect(waiting.get_by_role("listitem")).to_have_count(2)
+    person.prompt.evaluate(PASTE_PICTURE)
+    expect(page.locator(".attach-state")).to_contain_text("image.png is no text.")
+    assert page.evaluate(DROP)
+    expect(waiting).to_contain_text("harbour.md")
+    page.get_by_label("Take away harbour.md").click()
+    expect(waiting.get_by_role("listitem")).to_have_count(1)
 
+    # Sent while a file is still being read: it waits for the file.
+    page.evaluate(HOLD_READING)
+    person.prompt.evaluate(PASTE)
     person.send("What do these two say?")
+    expect(page.locator(".attach-state")).to_have_text(
+        "Reading room.txt … Your message is sent with it as soon as it has been read."
+    )
+    expect(person.prompt).to_have_value("What do these two say?")
+    page.evaluate("readNow()")
     person.wait_for_the_end()
     expect(waiting).to_be_hidden()
     asked = page.locator("#chat .user-row").last
@@ -75,6 +115,18 @@ def test_files_go_with_a_message_as_far_as_they_may(page: Page, app: App) -> Non
         re.compile(r"The chat takes \d+ of the [\d,]+ tokens that this model reads at once\.")
     )
 
+    # A chat that was deleted comes back with what had been begun in it.
+    person.prompt.evaluate(PASTE)
+    expect(waiting).to_contain_text("room.txt")
+    person.prompt.fill("And this one?")
+    person.act_on(person.in_list("What do these two say"), "Delete")
+    expect(waiting).to_be_hidden()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(person.prompt).to_have_value("And this one?")
+    expect(waiting).to_contain_text("room.txt")
+    page.get_by_label("Take away room.txt").click()
+    person.prompt.fill("")
+
 
 def test_a_chat_has_settings_of_its_own_and_texts_are_kept_by_name(page: Page, app: App) -> None:
     person = Person(page, app, length=30, mode="local")
@@ -90,6 +142,17 @@ def test_a_chat_has_settings_of_its_own_and_texts_are_kept_by_name(page: Page, a
     drawer.get_by_label("Longest answer").fill("5")
     drawer.get_by_label("Longest answer").press("Tab")
     expect(drawer).to_contain_text("Set for this chat: Longest answer.")
+    drawer.get_by_label("System prompt of this chat").fill("Say it again. " * 1400)
+    drawer.get_by_label("System prompt of this chat").press("Tab")
+    expect(person.notice).to_contain_text("This is too long")
+    page.keyboard.press("Escape")
+    # Nothing of a chat that is only begun is lost by a reload.
+    person.come()
+    expect(opener).to_have_class(re.compile("special"))
+    opener.click()
+    expect(drawer.get_by_label("System prompt of this chat")).to_have_value(
+        "You are a sailor. It is {{weekday}}."
+    )
     page.keyboard.press("Escape")
     person.ask("What do you see from up there?")
     expect(person.answer).to_contain_text("Cut off at the length you chose.")

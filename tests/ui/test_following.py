@@ -20,6 +20,7 @@ from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.compare_actions import CompareActions
 from floe.ui.chat.comparison import compare_answers
+from floe.ui.chat.deletion_actions import DeletionActions
 from floe.ui.chat.session import Session
 from floe.ui.page_events import read_address
 
@@ -64,6 +65,7 @@ class Room:
             model=SimpleNamespace(context_size=4096),
             fit_files=lambda files: [Attachment(each.name, 0, 0) for each in files],
             ask=self._ask,
+            check_told=lambda _told: None,
             set_local_only=lambda chat, on: set_local_only(self.store, chat, on),
             sampling=SamplingDefaults(Sampling(), ""),
             ahead_of=lambda _turn: self.ahead,
@@ -80,6 +82,7 @@ class Room:
         self.actions = ChatActions(application, parts)
         application.comparison = ComparisonJob(assistant)
         self.comparing = CompareActions(application, parts, self.actions)
+        self.deleting = DeletionActions(application, parts, self.actions)
         self.session = Session()
         self.session.view_generation = 1
         self.session.conversation = question.conversation_id
@@ -192,12 +195,32 @@ def test_the_offer_to_undo_goes_when_another_page_has_deleted_since(tmp_path: Pa
     room = Room(tmp_path)
     here, there = Session(), Session()
     message = room.store.open_conversation(room.other)[0]
-    room.actions._deletions.delete_message(message.id, room.other)
-    assert room.actions._undo_value(here)["sentence"] == "The message is deleted."
-    assert "undo" not in room.actions.follow(there)
-    room.actions._deletions.delete_chats([room.other])
-    assert room.actions.follow(here)["undo"] == {"number": 2, "sentence": "The chat is deleted."}
-    assert "undo" not in room.actions.follow(here)
+    room.deleting.remove(there, told(id=message.id))
+    assert room.deleting.follow(here).get("undo") is None
+    assert "undo" not in room.deleting.follow(there)
+    room.deleting.delete(here, "", told(ids=[room.other]))
+    follows = {"number": 2, "sentence": "The chat is deleted."}
+    assert room.deleting.follow(there)["undo"] == follows
+    assert "undo" not in room.deleting.follow(there)
+
+
+def test_what_was_begun_in_a_deleted_chat_comes_back_with_it(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page = Session()
+    room.actions.show(page, room.other)
+    data = base64.b64encode(b"Private.").decode()
+    for number, name in enumerate(["one.txt", "two.txt"], 1):
+        room.actions.attach.read(page, told(name=name, data=data, chat=None, number=number))
+    gone = room.deleting.delete(page, "What do they say?", told(ids=[room.other]))
+    assert gone["attach"]["files"] == []
+    assert room.actions.attach.waiting.of(room.other) == ()
+    back = room.deleting.undo(page, "", told(id=gone["undo"]["number"]))
+    assert back["prompt"] == "What do they say?"
+    assert [each["name"] for each in back["attach"]["files"]] == ["one.txt", "two.txt"]
+    assert back["attach"]["read"] == 2
+    room.actions.attach.drop(page, told(id=back["attach"]["files"][0]["id"]))
+    room.actions.ask(page, "What does it say?", TurnOptions())
+    assert room.sent == ["two.txt"]
 
 
 def test_an_address_names_a_chat_or_none() -> None:
@@ -225,7 +248,7 @@ def told(**data: Any) -> Any:
 def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> None:
     room = Room(tmp_path)
     here, there = room.session.conversation, room.other
-    drafts = room.actions._drafts
+    drafts = room.actions.drafts
     drafts.keep(there, "of there")
     # The page shows `there` already when what was typed here comes, in the wrong order.
     room.session.conversation = there
@@ -280,7 +303,7 @@ def test_a_file_goes_with_what_is_asked_where_it_is_shown(tmp_path: Path) -> Non
 
 def test_an_example_that_is_compared_takes_nothing_from_the_box(tmp_path: Path) -> None:
     room = Room(tmp_path)
-    page, drafts = Session(), room.actions._drafts
+    page, drafts = Session(), room.actions.drafts
     room.actions.show(page, None)
     room.actions.keep_draft(page, told(chat=None, text="begun", number=1))
     data = base64.b64encode(b"Private.").decode()
@@ -325,7 +348,38 @@ def test_a_system_prompt_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Pat
     assert shown["advanced"]["system"] == ""
     room.actions.show(page, None)
     shown = room.actions.advanced.tell(page, told(chat=None, text="Be kind."))
-    assert shown["advanced"]["system"] == page.settings.system_prompt == "Be kind."
+    assert shown["advanced"]["system"] == "Be kind."
+
+
+def test_what_is_chosen_before_the_first_question_outlives_a_reload(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page = Session()
+    room.actions.show(page, None)
+    room.actions.advanced.tell(page, told(chat=None, text="Be kind."))
+    room.actions.advanced.set(page, told(scope="chat", name="max_tokens", value=5))
+    room.actions.keep_here(page, told(on=True))
+    again = Session()
+    shown = room.actions.show(again, None)
+    assert shown["about"]["local_only"] is True
+    assert shown["advanced"]["system"] == "Be kind."
+    assert shown["advanced"]["chat"]["max_tokens"] == 5
+    room.actions.ask(again, "Hello", TurnOptions())
+    assert room.asked is not None
+    kept = load_chat_settings(room.store, room.asked)
+    assert (kept.system_prompt, kept.sampling.chosen) == ("Be kind.", {"max_tokens": 5})
+    assert room.store.conversation(room.asked).local_only
+    assert room.actions.show(Session(), None)["about"]["local_only"] is False  # the chat's own now
+    # In a window that shows another chat, what is begun for a new one stays as it was set.
+    room.actions.show(again, None)
+    room.actions.keep_here(again, told(on=True))
+    room.actions.keep_draft(again, told(chat=None, text="A secret", number=1))
+    other = Session()
+    room.actions.show(other, room.other)
+    shown = room.actions.new(other, "")
+    assert (shown["prompt"], shown["about"]["local_only"]) == ("A secret", True)
+    # What nobody can read any more keeps all of it here.
+    room.store.set_setting("new_chat", "?")
+    assert room.actions.show(Session(), None)["about"]["local_only"] is True
 
 
 def test_a_new_chat_that_was_begun_for_this_device_alone_stays_so(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_each_way_of_answering_has_a_curve_and_each_endpoint_a_line(tmp_path: Pa
         for plot in shown["plots"]
     }
     assert shown["answers"] == 2
+    assert {each["side"] for plot in shown["plots"] for each in plot["series"]} == {"local", "both"}
     assert curves == {
         "Tokens a second": [("This device", [[1.0, 5.0]]), ("Both together", [[2.0, 2.0]])],
         "Time to the first token": [("This device", [[1.0, 0.5]])],

@@ -176,6 +176,7 @@ floe.advanced = (part) => {
     ],
     (chosen) => {
       scope = chosen;
+      scopes.set(scope, true); // nobody else says what it is
       floe.remember("advanced", chosen === "chat" ? "chat" : null);
       if (part.props.value) draw(part.props.value);
     },

@@ -8,6 +8,7 @@ import gradio as gr
 
 from floe.application import Application
 from floe.chat.chat_settings import ChatSettings, load_chat_settings, save_chat_settings
+from floe.chat.new_chat import NewChatChoices
 from floe.chat.preferences import SAMPLING_NAMES, Preferences
 from floe.chat.prompt_presets import delete_preset, presets, save_preset
 from floe.records import Sampling
@@ -30,7 +31,7 @@ class ChatInView(Protocol):
     """
 
     conversation: int | None
-    settings: ChatSettings
+    new_chat: NewChatChoices
     drawer: AdvancedValue | None
 
 
@@ -73,6 +74,8 @@ class AdvancedActions:
         """
         asked = read_asked(event, SystemPromptAsked)
         settings = self._settings(session, asked.chat).with_system_prompt(asked.text)
+        if settings.system_prompt is not None:
+            self._assistant.check_told(settings.system_prompt)
         self._keep(session, asked.chat, settings)
         return self._shown(session)
 
@@ -123,11 +126,12 @@ class AdvancedActions:
         return {self._part: self.value(session), self.notice: ""}
 
     def _settings(self, session: ChatInView, chat: int | None) -> ChatSettings:
-        return session.settings if chat is None else load_chat_settings(self._store, chat)
+        return session.new_chat.settings if chat is None else load_chat_settings(self._store, chat)
 
     def _keep(self, session: ChatInView, chat: int | None, settings: ChatSettings) -> None:
         if chat is None:
-            session.settings = settings
+            session.new_chat = replace(session.new_chat, settings=settings)
+            session.new_chat.keep(self._store)
         else:
             save_chat_settings(self._store, chat, settings)
 

@@ -33,9 +33,16 @@ floe.attach = (part) => {
   });
   element.append(list, state, input, clip);
 
-  /** @type {{ file: File, chat: number | null }[]} Read one after the other, for that chat. */
+  /** @typedef {{ file: File, chat: number | null, number: number }} Reading */
+  /** @type {Reading[]} Read one after the other, each for the chat in which it was taken. */
   const queue = [];
-  let reading = false;
+  /** @type {Reading | null} */
+  let current = null;
+  /** @type {{ chat: number | null, act: () => void } | null} */
+  let held = null;
+  /** @type {string[]} Why files that were taken together are not there. */
+  const problems = [];
+  let taken = 0;
   let serial = 0;
 
   const say = (/** @type {string} */ sentence, problem = false) => {
@@ -43,46 +50,92 @@ floe.attach = (part) => {
     state.hidden = !sentence;
     state.classList.toggle("problem", problem);
   };
+  const here = () => floe.chat ?? null;
+  const readsHere = () => [current, ...queue].some((each) => each !== null && each.chat === here());
+  const sayWhatIsRead = () => {
+    if (!current) return;
+    const waits = held && held.chat === here();
+    const rest = waits ? " Your message is sent with it as soon as it has been read." : "";
+    say(`Reading ${current.file.name} …${rest}`);
+  };
+
+  /** What was pressed meanwhile is done once every file of its chat is there; after a problem not. */
+  const done = (/** @type {string} */ problem) => {
+    const chat = current?.chat;
+    current = null;
+    if (problem && held?.chat === chat) held = null;
+    if (problem) problems.push(problem);
+    next();
+    if (!current) say(problems.splice(0).join(" "), true);
+    if (!held || readsHere()) return;
+    const { chat: wanted, act } = held;
+    held = null;
+    if (wanted === here()) act();
+  };
 
   const next = async () => {
     const first = queue.shift();
     if (!first) return;
-    const { file, chat } = first;
+    current = first;
+    const { file, chat, number } = first;
     if (file.size > floe.mostAttached) {
       const most = floe.bytes(floe.mostAttached);
-      say(`${file.name} has ${floe.bytes(file.size)}; at most ${most} can be attached.`, true);
-      next();
+      done(`${file.name} has ${floe.bytes(file.size)}; at most ${most} can be attached.`);
       return;
     }
-    reading = true;
-    say(`Reading ${file.name} …`);
+    sayWhatIsRead();
     try {
-      trigger("read", {
-        name: file.name.slice(-200),
-        data: await floe.readFile(file),
-        chat,
-      });
+      const data = await floe.readFile(file);
+      trigger("read", { name: file.name.slice(-200), data, chat, number });
     } catch {
-      reading = false;
-      say(`${file.name} cannot be read. A folder cannot be attached, only files.`, true);
-      next();
+      done(`${file.name} cannot be read. A folder cannot be attached, only files.`);
     }
   };
 
   const take = (/** @type {Iterable<File>} */ files) => {
-    const chat = floe.chat ?? null;
-    queue.push(...Array.from(files, (file) => ({ file, chat })));
-    if (!reading) next();
+    const chat = here();
+    for (const file of files) {
+      taken += 1;
+      queue.push({ file, chat, number: taken });
+    }
+    if (!current) next();
   };
+
+  floe.onceRead = (act) => {
+    if (!readsHere()) return false;
+    held = { chat: here(), act };
+    sayWhatIsRead();
+    return true;
+  };
+  /** @type {(event: Event) => void} */
+  const hold = (event) => {
+    if (!floe.onceRead?.(() => floe.find("#send")?.click())) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (floe.closest(event, "#send")) hold(event);
+    },
+    true,
+  );
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing;
+      if (sends && floe.closest(event, "#prompt textarea")) hold(event);
+    },
+    true,
+  );
 
   input.onchange = () => {
     take(input.files ?? []);
     input.value = "";
   };
 
-  const onChat = () => Boolean(element.offsetParent);
   const brings = (/** @type {DragEvent} */ event) =>
-    onChat() && event.dataTransfer?.types.includes("Files");
+    document.documentElement.dataset.view === "chat" && event.dataTransfer?.types.includes("Files");
   const composer = () => floe.find("#composer");
   document.addEventListener("dragover", (event) => {
     if (!brings(event)) return;
@@ -104,6 +157,8 @@ floe.attach = (part) => {
     (event) => {
       const files = event.clipboardData?.files;
       if (!files?.length || !floe.closest(event, "#prompt")) return;
+      // A table or a page that was copied comes as text and as a picture of it: the text is meant.
+      if (event.clipboardData?.types.includes("text/plain")) return;
       event.preventDefault();
       event.stopPropagation();
       take(files);
@@ -131,9 +186,11 @@ floe.attach = (part) => {
     list.hidden = !value.files.length;
     if (value.serial === serial) return;
     serial = value.serial;
-    say(value.problem, true);
-    reading = false;
-    next();
+    if (current && value.read >= current.number) {
+      done(value.problem);
+    } else if (!current) {
+      say(value.problem, true);
+    }
   });
   if (!props.value) list.hidden = true;
 };

@@ -20,10 +20,14 @@ from floe.ui.page_values import WaitingFilesValue, WaitingFileValue
 
 
 class InView(Protocol):
-    """An open page: its conversation, and the numbers of the files that it was last shown."""
+    """An open page: its conversation, and the numbers of the files that it was last shown.
+
+    `read`: the page's own number of the last file that it handed over.
+    """
 
     conversation: int | None
     files: tuple[int, ...]
+    read: int
 
 
 class AttachActions:
@@ -44,6 +48,7 @@ class AttachActions:
         problem = ""
         try:
             asked = read_asked(event, AttachAsked)
+            session.read = max(session.read, asked.number)
             # Another chat may have been opened while the browser read it.
             chat = session.conversation if asked.chat is None else asked.chat
             self.waiting.read(chat, asked.name, _decode(asked.data))
@@ -81,7 +86,10 @@ class AttachActions:
         # Not asked for nothing: the model's lock is held while it is replaced or a gate looks.
         placed = self._assistant.fit_files(waiting) if waiting else ()
         return WaitingFilesValue(
-            serial=self._handled, files=_waiting_values(waiting, placed), problem=problem
+            serial=self._handled,
+            read=session.read,
+            files=_waiting_values(waiting, placed),
+            problem=problem,
         )
 
 

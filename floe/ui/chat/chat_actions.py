@@ -17,11 +17,11 @@ import gradio as gr
 
 from floe.application import Application
 from floe.chat.attachments import AttachedFile
-from floe.chat.chat_settings import ChatSettings, save_chat_settings
+from floe.chat.chat_settings import save_chat_settings
 from floe.chat.drafts import Drafts
+from floe.chat.new_chat import NewChatChoices
 from floe.chat.preferences import Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
-from floe.chat.undo import UndoableDeletions
 from floe.chats.one_chat import chat_file
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
@@ -40,7 +40,6 @@ from floe.ui.page_events import (
     ConsentAsked,
     DraftAsked,
     ItemAsked,
-    ItemsAsked,
     PlaceAsked,
     RatingAsked,
     SwitchAsked,
@@ -50,7 +49,7 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
-from floe.ui.page_values import AboutValue, CloudValue, UndoValue
+from floe.ui.page_values import AboutValue, CloudValue
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
@@ -68,7 +67,14 @@ often, so that decoding has the rest."""
 
 
 class ChatActions:
-    """All handlers; `parts` are what they change."""
+    """All handlers; `parts` are what they change.
+
+    Attributes:
+        drafts: what is begun in each conversation.
+        attach: the paperclip.
+        advanced: the drawer with the settings of a chat.
+        weight: the slider.
+    """
 
     def __init__(self, application: Application, parts: Parts) -> None:
         self._assistant = application.assistant
@@ -76,13 +82,11 @@ class ChatActions:
         self._rule = application.settings.rule
         self._store = application.store
         self._application = application
-        self._drafts = Drafts(self._store)
-        self._deletions = UndoableDeletions(self._store)
+        self.drafts = Drafts(self._store)
         self._ratings: Counter[int] = Counter()
         self.attach = AttachActions(self._assistant, parts.attach)
         self.advanced = AdvancedActions(application, parts.advanced, parts.notice)
         self.weight = WeightActions(application, parts)
-        self._files = self.attach.waiting
         self.parts = parts
 
     @property
@@ -104,7 +108,7 @@ class ChatActions:
         shown = self._show_if_there(session, asked.id if asked else kept.conversation)
         return {
             **shown,
-            self.parts.prompt: self._drafts.text(session.conversation),
+            self.parts.prompt: self.drafts.text(session.conversation),
             **dict(zip(self.parts.controls, controls, strict=True)),
             **self.refresh_cloud(),
             **self.weight.refresh(session),
@@ -116,11 +120,11 @@ class ChatActions:
 
         Where a message for it has been begun, it stays as it was set then, local only above all.
         """
-        begun = text if session.conversation is None else self._drafts.text(None)
-        if not read_text(begun).strip() and not self._files.of(None):
-            session.keep_here = False
-            session.settings = ChatSettings()
-        return self._turn_to(session, text, None)
+        begun = text if session.conversation is None else self.drafts.text(None)
+        if not read_text(begun).strip() and not self.attach.waiting.of(None):
+            session.new_chat = NewChatChoices()
+            session.new_chat.keep(self._store)
+        return self.turn_to(session, text, None)
 
     @show_errors
     def open(self, session: Session, text: str, event: gr.EventData) -> Changes:
@@ -131,11 +135,11 @@ class ChatActions:
             messages = self._store.open_conversation(conversation_id)
             if message_id and message_id not in {message.id for message in messages}:
                 self._store.select_branch(conversation_id, message_id)
-            return self._turn_to(session, text, conversation_id, message_id)
+            return self.turn_to(session, text, conversation_id, message_id)
         except StoreError as error:
-            return {**self._turn_to(session, text, None), self.parts.notice: str(error)}
+            return {**self.turn_to(session, text, None), self.parts.notice: str(error)}
 
-    def _turn_to(
+    def turn_to(
         self,
         session: Session,
         text: str,
@@ -146,9 +150,9 @@ class ChatActions:
         before = session.conversation
         text = read_text(text)
         if before not in session.told:  # what the page tells itself is never older than this
-            self._drafts.keep(before, text)
+            self.drafts.keep(before, text)
         shown = self.show(session, conversation_id, message_id, flash=True)
-        draft = self._drafts.text(conversation_id)
+        draft = self.drafts.text(conversation_id)
         # Nothing is set where nothing changes: what has been typed meanwhile stays.
         if conversation_id != before and draft != text:
             shown[self.parts.prompt] = draft
@@ -169,15 +173,12 @@ class ChatActions:
                 self._store.conversation(asked.chat)  # of one that is gone nothing is kept
             session.sent = ""
             session.told.add(asked.chat)
-            self._drafts.keep(asked.chat, asked.text)
+            self.drafts.keep(asked.chat, asked.text)
 
     def follow(self, session: Session) -> Changes:
         """Show what another page, or an import, has changed of what this one shows."""
         with suppress(StoreError):
-            self._drafts.save()
-        last = self._deletions.last  # asked for at least every two seconds, so that it is let go of
-        if session.undo and (last is None or last.number != session.undo):
-            return {self.parts.undo: self._undo_value(session), self.parts.figures: gr.skip()}
+            self.drafts.save()
         unchanged: Changes = {self.parts.figures: gr.skip()}
         try:
             if self._state(session.conversation) != session.seen:
@@ -215,56 +216,12 @@ class ChatActions:
         }
 
     @show_errors
-    def delete(self, session: Session, text: str, event: gr.EventData) -> Changes:
-        """Delete conversations; answers still written in them end first."""
-        doomed = read_asked(event, ItemsAsked).ids
-        running = [turn for each in doomed if (turn := self._assistant.running(each))]
-        for turn in running:
-            turn.stop()
-        for turn in running:
-            turn.wait(5)
-        in_view = session.conversation in doomed
-        if in_view:
-            self._drafts.keep(session.conversation, read_text(text))
-        drafts = [(each, draft) for each in doomed if (draft := self._drafts.text(each))]
-        self._deletions.delete_chats(doomed, drafts)
-        shown = self._turn_to(session, text, None if in_view else session.conversation)
-        for each in doomed:
-            self._drafts.keep(each, "")
-            self._files.clear(each, self._files.of(each))
-        self._drafts.save()
-        return {**shown, self.parts.undo: self._undo_value(session)}
-
-    @show_errors
-    def remove(self, session: Session, event: gr.EventData) -> Changes:
-        """Delete a message and all that follows it."""
-        doomed = self._store.message(read_asked(event, ItemAsked).id)
-        if self._assistant.running(doomed.conversation_id) is not None:
-            raise PromptError("An answer is still being written here. Stop it, or wait for it.")
-        self._deletions.delete_message(doomed.id, doomed.conversation_id)
-        shown = self.show(session, session.conversation)
-        return {**shown, self.parts.undo: self._undo_value(session)}
-
-    @show_errors
-    def undo(self, session: Session, text: str, event: gr.EventData) -> Changes:
-        """Put back what was deleted last, and show it."""
-        done = self._deletions.undo(read_asked(event, ItemAsked).id)
-        for conversation_id, draft in done.drafts:
-            self._drafts.keep(conversation_id, draft)
-        shown = self._turn_to(session, text, done.conversation_id)
-        return {**shown, self.parts.undo: self._undo_value(session)}
-
-    def _undo_value(self, session: Session) -> UndoValue:
-        last = self._deletions.last
-        session.undo = last.number if last else 0
-        return UndoValue(number=session.undo, sentence=last.sentence if last else "")
-
-    @show_errors
     def keep_here(self, session: Session, event: gr.EventData) -> Changes:
         """Keep the conversation in view on this device, or let the cloud take part again."""
         on = read_asked(event, SwitchAsked).on
         if session.conversation is None:
-            session.keep_here = on
+            session.new_chat = replace(session.new_chat, keep_here=on)
+            session.new_chat.keep(self._store)
         else:
             self._assistant.set_local_only(session.conversation, on)
         return {self.parts.about: self._about(session), self.parts.notice: ""}
@@ -305,10 +262,10 @@ class ChatActions:
 
     def forget_draft(self, session: Session, text: str) -> None:
         """Keep what was begun here no more: it has been sent."""
-        self._drafts.keep(session.conversation, "")
+        self.drafts.keep(session.conversation, "")
         for chat in session.told:  # typed before the chat that it was sent in was in view
-            if self._drafts.text(chat) == text:
-                self._drafts.keep(chat, "")
+            if self.drafts.text(chat) == text:
+                self.drafts.keep(chat, "")
         session.sent = text
 
     def ask(
@@ -321,25 +278,26 @@ class ChatActions:
         begun = session.conversation
         files: Sequence[AttachedFile] = self.attach.shown(session) if with_files else ()
         turn = self._ask(session, text, options, files)
-        self._files.clear(begun, files)
+        self.attach.waiting.clear(begun, files)
         return turn
 
     def _ask(
         self, session: Session, text: str, options: TurnOptions, files: Sequence[AttachedFile]
     ) -> Turn:
-        usual = not session.keep_here and session.settings.empty
-        if session.conversation is not None or usual:
+        chosen = session.new_chat
+        if session.conversation is not None or chosen == NewChatChoices():
             return self._assistant.ask(session.conversation, text, options, files)
         # The chat is marked before anything is asked, so that not a word of it leaves.
         fresh = self._store.create_conversation().id
         try:
-            self._assistant.set_local_only(fresh, session.keep_here)
-            save_chat_settings(self._store, fresh, session.settings)
+            self._assistant.set_local_only(fresh, chosen.keep_here)
+            save_chat_settings(self._store, fresh, chosen.settings)
             turn = self._assistant.ask(fresh, text, options, files)
         except FloeError:
             self._store.delete_conversation(fresh)
             raise
-        session.keep_here, session.settings = False, ChatSettings()  # the chat's own now
+        session.new_chat = NewChatChoices()  # the chat's own now
+        session.new_chat.keep(self._store)
         return turn
 
     @show_errors
@@ -540,6 +498,8 @@ class ChatActions:
         calm: bool = False,
     ) -> Changes:
         """Draw a conversation; `calm`: without a word of the person, so what lies over it stays."""
+        if conversation_id is None and (session.conversation or not session.view_generation):
+            session.new_chat = NewChatChoices.load(self._store)  # as what is begun there
         session.seen = self._state(conversation_id)
         messages = self._messages(conversation_id)
         session.view_generation += 1
@@ -588,7 +548,7 @@ class ChatActions:
 
     def _about(self, session: Session) -> AboutValue:
         if session.conversation is None:
-            return about_value(None, self._store, keep_here=session.keep_here)
+            return about_value(None, self._store, keep_here=session.new_chat.keep_here)
         return about_value(self._store.conversation(session.conversation), self._store)
 
     def _messages(self, conversation_id: int | None) -> list[Message]:

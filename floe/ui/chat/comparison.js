@@ -26,7 +26,8 @@ floe.compare = ({ element, trigger }) => {
       name,
       () => {
         menu.open = false;
-        ask(box()?.value ?? "", by);
+        const go = () => ask(box()?.value ?? "", by);
+        if (!floe.onceRead?.(go)) go();
       },
       kind,
     );

@@ -27,7 +27,9 @@ floe.paint = (node, source, local, cloud) => {
   const cloudPart = source === "cloud" ? 1 : source === "fused" ? shared : 0;
   const lean = 2 * cloudPart - 1;
   node.style.setProperty("--lean", String(Math.abs(lean)));
-  node.style.setProperty("--side", lean > 0 ? "var(--cloud)" : "var(--local)");
+  const side = lean > 0 ? "cloud" : "local";
+  node.style.setProperty("--side", `var(--${side})`);
+  node.style.setProperty("--side-tint", `var(--tint-${side})`);
 };
 
 floe.legend = () => {

@@ -28,14 +28,17 @@ floe.panelHead = ({ element }) => {
 };
 
 /** Draws again only what has changed: a list that is being read must not be replaced. */
-floe.onChange = ({ props, watch }, draw) => {
+floe.onChange = ({ element, props, watch }, draw) => {
   /** @type {string | null} */
   let drawn = null;
+  // Until it is known what there is, buttons for what there is not are no good to anybody.
+  element.classList.add("undrawn");
   const look = () => {
     const now = JSON.stringify(props.value);
     if (!props.value || now === drawn) return;
     drawn = now;
     draw(props.value);
+    element.classList.remove("undrawn");
   };
   watch("value", look);
   look();

@@ -23,6 +23,15 @@ floe.ticks = (low, high, count) => {
 
 floe.dashes = ["", "6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 2 1 2", "3 6"];
 
+floe.sides = ["local", "both", "cloud"];
+
+/** How a curve is drawn: by whose it is, else by its place among the others. */
+floe.curve = (each, number) => {
+  const side = floe.sides.indexOf(each.side ?? "");
+  const place = side < 0 ? number % 8 : side;
+  return { class: `line-${side < 0 ? place : each.side}`, dash: floe.dashes[place] };
+};
+
 /**
  * A chart with a legend and a reading under the pointer; `update(series)` draws anew. A series has
  * `name` and `points` ([x, y], x growing), and may say `dots` to mark each point.
@@ -100,10 +109,9 @@ floe.chart = (xName, yName) => {
 
   /** @type {(each: SeriesValue, number: number) => SVGElement} */
   const line = (each, number) => {
-    const group = floe.svg("g", { class: `line-${number % 8}` });
-    group.append(
-      floe.svg("path", { d: path(each.points), "stroke-dasharray": floe.dashes[number % 8] }),
-    );
+    const { class: name, dash } = floe.curve(each, number);
+    const group = floe.svg("g", { class: name });
+    group.append(floe.svg("path", { d: path(each.points), "stroke-dasharray": dash }));
     if (each.dots || each.points.length === 1) {
       for (const [x, y] of each.points) {
         group.append(floe.svg("circle", { cx: scale.x(x), cy: scale.y(y), r: 3 }));
@@ -161,11 +169,10 @@ floe.chart = (xName, yName) => {
     series = fresh;
     legend.replaceChildren(
       ...series.map((each, number) => {
-        const sample = floe.svg("svg", { viewBox: "0 0 26 8", class: `line-${number % 8}` });
+        const { class: kind, dash } = floe.curve(each, number);
+        const sample = floe.svg("svg", { viewBox: "0 0 26 8", class: kind });
         sample.setAttribute("aria-hidden", "true");
-        sample.append(
-          floe.svg("path", { d: "M1 4h24", "stroke-dasharray": floe.dashes[number % 8] }),
-        );
+        sample.append(floe.svg("path", { d: "M1 4h24", "stroke-dasharray": dash }));
         return floe.el("span", {}, sample, each.name);
       }),
     );

@@ -1,12 +1,12 @@
 """The page's view of what is learnt from."""
 
 from floe.privacy.consent import consent
-from floe.resources import EXAMPLES
 from floe.store import Store
 from floe.store.imports import list_imports
 from floe.training.data.dataset import PRIVATE, ChosenConversation, Dataset
 from floe.training.data.learning_choices import LearningChoices
 from floe.ui.page_values import LearningAnswerValue, LearningValue
+from floe.ui.personalise.example_people import example_values, is_example
 
 
 def learning_value(store: Store, data: Dataset) -> LearningValue:
@@ -37,8 +37,9 @@ def learning_value(store: Store, data: Dataset) -> LearningValue:
                 "can_swap": bool(each.details.get("can_swap")),
             }
             for each in list_imports(store)
+            if not is_example(each)
         ],
-        "examples": sorted(path.stem for path in EXAMPLES.glob("*.jsonl")),
+        "examples": example_values(store),
     }
 
 

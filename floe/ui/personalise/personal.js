@@ -61,7 +61,19 @@ floe.learning = (part) => {
   const imports = floe.el("ul", { className: "plain-list imports" });
   const save = floe.press("Export", () => trigger("export"), "", "save");
   save.title = "Save the chosen chats as a JSONL file";
-  const examples = floe.el("div", { className: "row" });
+  const people = floe.el("ul", { className: "plain-list imports" });
+  const examples = floe.el(
+    "section",
+    { "aria-label": "Invented people" },
+    floe.el("h3", {}, "Or try it with the chats of somebody else"),
+    floe.el(
+      "p",
+      { className: "faint" },
+      "These people and their chats are invented. Their chats come in beside yours, and you can " +
+        "take them away again.",
+    ),
+    people,
+  );
   const sheet = floe.sheet(
     "1. What it may learn from",
     card,
@@ -126,6 +138,30 @@ floe.learning = (part) => {
     );
   };
 
+  const personLine = (/** @type {ExampleValue} */ each) => {
+    const chats = `the chats of ${each.name}`;
+    const away = () => {
+      if (each.added !== null) trigger("undo", { id: each.added, own: each.used });
+    };
+    const button =
+      each.added === null
+        ? floe.press(`Add ${chats}`, () => trigger("example", { name: each.file }))
+        : each.used
+          ? floe.ask(
+              floe.press(`Take away ${chats}`, null, "", "bin"),
+              "What you wrote in them goes, too.",
+              "Take away",
+              away,
+            )
+          : floe.press(`Take away ${chats}`, away, "", "bin");
+    return floe.el(
+      "li",
+      {},
+      floe.el("div", {}, floe.el("b", {}, each.title), floe.el("p", {}, each.manner)),
+      floe.el("div", { className: "row" }, button),
+    );
+  };
+
   /** @type {(id: number, place: HTMLElement) => Promise<void>} */
   const fill = async (id, place) => {
     const rows = (await server.rows(id)) ?? [];
@@ -163,10 +199,7 @@ floe.learning = (part) => {
     list.replaceChildren(...value.chats.map(chatLine));
     imports.replaceChildren(...value.imports.map(importLine));
     examples.hidden = !value.examples.length;
-    examples.replaceChildren(
-      floe.el("span", { className: "faint" }, "Or try it with chats of a made-up person:"),
-      ...value.examples.map((each) => floe.press(each, () => trigger("example", { name: each }))),
-    );
+    people.replaceChildren(...value.examples.map(personLine));
   });
 };
 

@@ -20,7 +20,7 @@ from floe.privacy.consent import consent
 from floe.records import ChatMessage, Sampling
 from floe.resources import EXAMPLES
 from floe.store.encryption import read_bytes, temporary_parent
-from floe.store.imports import delete_import, swap_roles
+from floe.store.imports import delete_import, list_imports, swap_roles
 from floe.training.data.dataset import Dataset
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
 from floe.training.fusion_weight import keep_note, kept_weight
@@ -31,6 +31,7 @@ from floe.ui.page_events import (
     AdapterPathAsked,
     ExampleAsked,
     FileAsked,
+    ImportAsked,
     ItemAsked,
     ItemSwitchAsked,
     KindAsked,
@@ -51,6 +52,7 @@ from floe.ui.page_values import (
     RunValue,
     SampleValue,
 )
+from floe.ui.personalise.example_people import PEOPLE
 from floe.ui.personalise.learning_view import learning_value
 from floe.ui.personalise.personal_panel import PersonalParts
 from floe.ui.personalise.plan_words import describe_plan
@@ -64,6 +66,7 @@ _ACTS: Final = "In the chat, this question is answered with what it learnt."
 _LEFT: Final = (
     "In the chat, this question is left to the model as it was: it is unlike what you taught it."
 )
+_USED: Final = "You have written in these chats. Take them away again if that may go, too."
 _COMPARE_SECONDS: Final = 180
 """Time that answers side by side may take; then they are not waited for any more."""
 
@@ -265,7 +268,11 @@ class PersonalActions:
     @show_errors
     def undo_import(self, event: gr.EventData) -> Changes:
         """Take out all chats that a file brought."""
-        delete_import(self._store, read_asked(event, ItemAsked).id)
+        asked = read_asked(event, ImportAsked)
+        kept = next((each for each in list_imports(self._store) if each.id == asked.id), None)
+        if kept is not None and kept.used and not asked.own:
+            return {**self._added(), self.parts.notice: _USED}  # the page did not know of it yet
+        delete_import(self._store, asked.id)
         return self._added()
 
     @show_errors
@@ -276,12 +283,13 @@ class PersonalActions:
 
     @show_errors
     def add_example(self, event: gr.EventData) -> Changes:
-        """Add the chats of one of the made-up people."""
-        known = {path.stem: path for path in EXAMPLES.glob("*.jsonl")}
-        chosen = known.get(read_asked(event, ExampleAsked).name)
+        """Add the chats of one of the invented people; once is enough."""
+        asked = read_asked(event, ExampleAsked)
+        chosen = next((person for person in PEOPLE if person.file == asked.name), None)
         if chosen is None:
             raise PageError
-        import_chats(self._store, chosen)
+        if not any(each.name == chosen.title for each in list_imports(self._store)):
+            import_chats(self._store, EXAMPLES / f"{chosen.file}.jsonl", chosen.title)
         return self._added()
 
     @show_errors

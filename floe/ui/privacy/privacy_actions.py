@@ -64,8 +64,12 @@ class PrivacyActions:
             case "own_words":
                 self._assistant.lessons.set_own_words(value.splitlines())
             case "about_me":
+                if len(value) > len(choices.about_me(self._store)):  # to shorten is never refused
+                    self._assistant.check_told(about=value)
                 choices.set_about_me(self._store, value)
             case "personal_context":
+                if len(value) > len(choices.personal_context(self._store)):
+                    self._assistant.check_told(context=value)
                 choices.set_personal_context(self._store, value)
             case "treatment":
                 group, _, treatment = value.partition("=")

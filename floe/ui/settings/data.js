@@ -66,6 +66,7 @@ floe.ownData = (part) => {
     ],
     (value) => {
       kind = value;
+      where.set(value, true); // nobody else says what it is
       typed.hidden = value !== "passphrase";
     },
   );

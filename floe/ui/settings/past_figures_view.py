@@ -1,7 +1,7 @@
 """Figures over time: speed, share and cost of past answers, and who was asked how often."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from floe.jobs.comparison_job import BOTH, CLOUD, DEVICE
 from floe.privacy.sent import SentLog
@@ -13,7 +13,12 @@ from floe.ui.page_values import PastFiguresValue, PlotValue
 ANSWERS: Final = 200
 """The newest answers that are drawn."""
 
-_ROUTES: Final[dict[Mode, str]] = {"local": DEVICE, "fused": BOTH, "cloud": CLOUD}
+_Side = Literal["local", "both", "cloud"]
+_ROUTES: Final[dict[Mode, tuple[str, _Side]]] = {
+    "local": (DEVICE, "local"),
+    "fused": (BOTH, "both"),
+    "cloud": (CLOUD, "cloud"),
+}
 _PLOTS: Final[list[tuple[str, str, Callable[[AnswerStats], float | None]]]] = [
     ("Tokens a second", "tokens/s", lambda stats: stats.tokens_per_second),
     (
@@ -38,13 +43,13 @@ def past_figures(store: Store, log: SentLog) -> PastFiguresValue:
     plots = []
     for name, unit, figure in _PLOTS:
         plot = PlotValue(name=name, unit=unit, series=[])
-        for route, title in _ROUTES.items():
+        for route, (title, side) in _ROUTES.items():
             points = [
                 [float(number), round(value, 3)]
                 for number, each in enumerate(answers, 1)
                 if each.route == route and (value := figure(each.stats)) is not None
             ]
             if points:
-                plot["series"].append({"name": title, "points": points, "dots": True})
+                plot["series"].append({"name": title, "points": points, "dots": True, "side": side})
         plots.append(plot)
     return {"answers": len(answers), "plots": plots, "requests": log.totals()}
