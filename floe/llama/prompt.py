@@ -38,8 +38,8 @@ _GUIDED = 4
 _KEPT_COUNTS = 4096
 _ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is cut to the context."""
-_CUT_SHARES = (1 / 3, 2 / 3, 1.0)
-"""A conversation that has to be cut anew is cut to the first of these shares of the room.
+_CUT_TOKENS = 1000
+"""A conversation that has to be cut anew is cut to so many tokens, or a third of a large context.
 
 What is behind a cut is read anew, and the next turns fit behind it: cut to the brim, each turn
 would move the cut, and the model would read its whole context before each answer.
@@ -113,7 +113,7 @@ class PromptBuilder:
         """Build the conversation's tokens, with the oldest turns left out if it does not fit.
 
         The system prompt and the last message always stay. A cut is deep and stays for the turns
-        that follow, so that their prompts begin as the one before did (see `_CUT_SHARES`). What
+        that follow, so that their prompts begin as the one before did (see `_CUT_TOKENS`). What
         certainly does not fit is neither rendered nor tokenised: a long chat costs no more than the
         context holds.
 
@@ -140,8 +140,12 @@ class PromptBuilder:
             place = self._first_that_fits(turns, places, room, size_behind)
             if place:
                 deeper = (
-                    self._first_that_fits(turns, places, int(room * share), size_behind)
-                    for share in _CUT_SHARES
+                    self._first_that_fits(turns, places, size, size_behind)
+                    for size in (
+                        max(room // 3, min(2 * room // 3, _CUT_TOKENS)),
+                        2 * room // 3,
+                        room,
+                    )
                 )
                 place = next(found for found in deeper if found is not None)
                 self._last_cut = places[place], turns[places[place]]
