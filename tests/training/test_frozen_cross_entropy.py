@@ -39,13 +39,13 @@ def test_losses_and_gradient_are_those_of_all_logits_at_once(
     rows = (4 * torch.randn(ROWS, HIDDEN)).requires_grad_()
     weights = torch.rand(ROWS)
     ours = frozen_cross_entropy.frozen_cross_entropy(rows, targets, head)
-    (ours * weights).sum().backward()
+    (ours * weights).sum().backward()  # type: ignore[no-untyped-call]
     gradient, rows.grad = rows.grad, None
     logits = dense(rows) / divisor
     if cap:
         logits = cap * torch.tanh(logits / cap)
     wanted = F.cross_entropy(logits, targets, reduction="none")
-    (wanted * weights).sum().backward()
+    (wanted * weights).sum().backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(ours, wanted)
     torch.testing.assert_close(gradient, rows.grad)
 
@@ -63,5 +63,6 @@ def test_a_head_in_blocks_is_read_once_in_each_direction(monkeypatch: pytest.Mon
     monkeypatch.setattr(BlockMatrix, "rows", counting)
     rows = torch.randn(500, HIDDEN, requires_grad=True)
     targets = torch.zeros(500, dtype=torch.int64)
-    frozen_cross_entropy.frozen_cross_entropy(rows, targets, head).sum().backward()
+    losses = frozen_cross_entropy.frozen_cross_entropy(rows, targets, head)
+    losses.sum().backward()  # type: ignore[no-untyped-call]
     assert sum(read) == 2 * WORDS

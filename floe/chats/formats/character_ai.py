@@ -25,7 +25,7 @@ def _histories(value: Any) -> list[dict[str, Any]]:
         return []
     found = value.get("histories")
     found = found.get("histories") if isinstance(found, dict) else found
-    listed = found if is_list_of_records(found) else [value]
+    listed = found if isinstance(found, list) and found else [value]
     return [each for each in listed if isinstance(each, dict) and is_list_of_records(_said(each))]
 
 

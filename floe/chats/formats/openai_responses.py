@@ -54,7 +54,8 @@ def _parts(value: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
 
 def _is_output(response: dict[str, Any]) -> bool:
     output = response.get("output")
-    return is_list_of_records(output) and ("type" in output[0] or is_record(output[0], "role"))
+    first = output[0] if isinstance(output, list) and output else None
+    return is_record(first, "type") or is_record(first, "role")
 
 
 def _recognises(value: Any) -> bool:
