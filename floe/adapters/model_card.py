@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # the registry writes cards
 
 CONFIG: Final = "adapter_config.json"
 _UNKNOWN: Final = "not known"
+_NO_REPO: Final = (
+    "Neither the file nor Floe's catalog says from which repository its weights come, and of which "
+    "revision. Name the base yourself where a program asks for it."
+)
 
 
 def peft_extras(adapter: "LearntAdapter") -> dict[str, str]:
@@ -83,16 +87,31 @@ def _head(origin: Mapping[str, Any]) -> str:
 
 def _base(origin: Mapping[str, Any], sha256: str) -> str:
     if not origin:
-        return f"## Base\n\nThe GGUF file with the sha256 `{sha256}`."
-    repo, revision = origin["base_repo"] or _UNKNOWN, origin["base_revision"] or _UNKNOWN
+        return (
+            f"## Base\n\nThe GGUF file with the sha256 `{sha256}`. {_NO_REPO} "
+            "Its name is not known either."
+        )
+    repo = _name_weights(origin["base_repo"], origin["base_revision"])
     where = origin["file_repo"]
     of = f" of {where} at revision {origin['file_revision']}" if where else ""
     return (
-        f"## Base\n\n- Model: {origin['title']}\n- Repository of its weights: {repo} "
-        f"(revision: {revision})\n- Trained on the weights of the file `{origin['file']}`{of}, "
-        f"sha256 `{sha256}`. They are packed: on the unpacked weights of the repository the "
-        "adapter acts a little differently.\n- Licence of the base: "
+        f"## Base\n\n- Model: {origin['title']}\n- Repository of its weights: {repo}\n"
+        f"- Trained on the weights of the file `{origin['file']}`{of}, sha256 `{sha256}`. They may "
+        "be packed: on the unpacked weights of the model the adapter acts a little differently.\n"
+        "- Licence of the base: "
         f"{origin['licence'] or _UNKNOWN}"
+    )
+
+
+def _name_weights(repo: str, revision: str) -> str:
+    """Name the repository and revision of a base, and say plainly what of them is not known."""
+    if not repo:
+        return f"not known. {_NO_REPO}"
+    if revision:
+        return f"{repo}, revision {revision}"
+    return (
+        f"{repo}; of which revision is not known, because GGUF files do not say it. If it has "
+        "changed since, take the one of when the file was made"
     )
 
 

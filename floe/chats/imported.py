@@ -8,7 +8,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -107,7 +107,8 @@ class ChatFormat:
         label: its name for people.
         recognises: whether a JSON value is a chat (or a piece of the only one) in this format.
         read: the chats in such a value.
-        gathered: all values of a file are pieces of one chat; `read` gets a list of them.
+        gathered: all values of a file are pieces of its chats; `read` gets a list of them.
+        read_as: of chats between people: `read`, told which of them is the user.
     """
 
     id: str
@@ -115,6 +116,7 @@ class ChatFormat:
     recognises: Callable[[Any], bool]
     read: Callable[[Any, ImportNotes], Iterator[ImportedChat]]
     gathered: bool = False
+    read_as: Callable[[Any, ImportNotes, str], Iterator[ImportedChat]] | None = None
 
 
 class ChatBuilder:
@@ -169,6 +171,29 @@ class ChatBuilder:
             created,
             moment_of(updated_at) or max(times, default=created),
         )
+
+
+def read_each(
+    readers: Iterable[Callable[[], ImportedChat]], notes: ImportNotes
+) -> Iterator[ImportedChat]:
+    """Yield the chats of a value that holds several; those that cannot be read are counted.
+
+    Raises:
+        ChatShapeError: none can; why the last cannot.
+    """
+    found = 0
+    fault = ChatShapeError("has no messages")
+    for read in readers:
+        try:
+            chat = read()
+        except ChatShapeError as error:
+            fault = error
+            notes.parts["empty or broken chat"] += 1
+            continue
+        found += 1
+        yield chat
+    if not found:
+        raise fault
 
 
 def role_of(name: Any) -> Role | None:

@@ -23,7 +23,8 @@ from floe.chats.imported import (
     LeftOut,
 )
 from floe.chats.reading import Element, ReadProgress, open_members, read_elements
-from floe.chats.registry import KNOWN, LABELS, recognise
+from floe.chats.registry import BETWEEN_PEOPLE, KNOWN, LABELS, recognise
+from floe.chats.tables import read_table, recognises_table
 from floe.errors import DataError, FloeError
 from floe.store import Store
 from floe.store.imports import NewChat, add_chats, begin_import, delete_import, finish_import
@@ -35,6 +36,10 @@ _MAX_TOLD: Final = 1000
 """Places that are listed; more are counted."""
 _IN_SENTENCE: Final = 3
 _UNKNOWN: Final = "is not a chat of any format that is known"
+_WEB_PAGE: Final = (
+    "is a web page, which cannot be read. Export as JSON where the program offers it (Google "
+    "Takeout does so for My Activity)"
+)
 _ENCODINGS: Final = {"cp1252": "Western European (Windows)"}
 
 
@@ -67,7 +72,7 @@ class ChatSource:
         Args:
             file: open for reading, with `seek`.
             name: what to call it in a sentence.
-            user: which of the persons of a WhatsApp chat is the user; empty: to be found out.
+            user: which of the persons of a chat between people is the user; empty: to be found out.
             progress: told how far it is.
 
         Raises:
@@ -94,7 +99,7 @@ class ChatSource:
         gathered: list[object] = []
         gatherer: ChatFormat | None = None
         some = False
-        for element in elements:
+        for element in _with_rows(elements):
             if isinstance(element, LeftOut):
                 self._leave(place + element.where, element.why)
                 continue
@@ -109,10 +114,10 @@ class ChatSource:
                 gatherer = found
                 gathered.append(element.value)
             else:
-                yield from self._read_element(found, element, place)
+                yield from self._read_element(found, element, place, user)
             some = True
         if gatherer is not None:
-            yield from self._read_element(gatherer, Element("the file", gathered), place)
+            yield from self._read_element(gatherer, Element("the file", gathered), place, user)
         if some and encoding.guessed:
             shown = _ENCODINGS.get(encoding.name, encoding.name)
             self.notes.decided.append(
@@ -120,10 +125,14 @@ class ChatSource:
             )
 
     def _read_element(
-        self, found: ChatFormat, element: Element, place: str
+        self, found: ChatFormat, element: Element, place: str, user: str
     ) -> Iterator[ImportedChat]:
         try:
-            for chat in found.read(element.value, self.notes):
+            for chat in (
+                found.read_as(element.value, self.notes, user)
+                if found.read_as is not None
+                else found.read(element.value, self.notes)
+            ):
                 self.found[found.id] += 1
                 yield chat
         except ChatShapeError as error:
@@ -133,7 +142,8 @@ class ChatSource:
         self, text: str, name: str, place: str, outer: str, user: str
     ) -> Iterator[ImportedChat]:
         if not whatsapp.recognises_whatsapp(text):
-            self._leave(f"{place}the file" if place else "the file", _UNKNOWN)
+            page = text.lstrip("\ufeff \t\r\n")[:9].lower().startswith(("<!doctype", "<html"))
+            self._leave(f"{place}the file", _WEB_PAGE if page else _UNKNOWN)
             return
         try:
             named = name if not place or "_chat" not in name else outer
@@ -195,7 +205,7 @@ def import_file(
         store: where they go.
         path: the file: JSON, JSON Lines, text, or a zip of these.
         name: what to call it in a sentence; empty: by its own name.
-        user: which of the persons of a WhatsApp chat is the user; empty: to be found out.
+        user: which of the persons of a chat between people is the user; empty: to be found out.
         progress: told how many bytes of how many have been read.
         is_cancelled: asked between batches; what was added is then taken out again.
 
@@ -244,7 +254,7 @@ def import_stream(
             made += add_chats(store, import_id, [_new_chat(chat, time.time()) for chat in batch])
         kind = source.found.most_common(1)[0][0]
         sentence = _sentence(source, len(made))
-        details = {"format": kind, "answers": answers, "can_swap": kind == whatsapp.ID}
+        details = {"format": kind, "answers": answers, "can_swap": kind in BETWEEN_PEOPLE}
         finish_import(store, import_id, LABELS[kind], sentence, details)
     except BaseException:
         with suppress(FloeError):
@@ -304,6 +314,16 @@ def _sentence(source: ChatSource, chats: int) -> str:
     for each in source.notes.decided[:5]:
         text += f" {_capital(each)}."
     return text
+
+
+def _with_rows(elements: Iterator[Element | LeftOut]) -> Iterator[Element | LeftOut]:
+    """Yield the same, with the rows of a table in its place."""
+    for element in elements:
+        text = None if isinstance(element, LeftOut) else element.text
+        if text is not None and not whatsapp.recognises_whatsapp(text) and recognises_table(text):
+            yield from read_table(text)
+        else:
+            yield element
 
 
 def _why_unknown(value: object) -> str:

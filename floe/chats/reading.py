@@ -31,7 +31,7 @@ _MAX_RATIO: Final = 200
 _SMALL: Final = 20_000_000
 _FIRST_LINES: Final = 20
 _HEAD: Final = 100_000
-_READ: Final = (".json", ".jsonl", ".ndjson", ".txt")
+_READ: Final = (".json", ".jsonl", ".ndjson", ".txt", ".csv")
 _ZIP_ERRORS: Final[tuple[type[Exception], ...]] = (
     zipfile.BadZipFile,
     zlib.error,
@@ -123,7 +123,12 @@ def _members(file: BinaryIO, name: str, size: int) -> Iterator[tuple[BinaryIO, s
                 "export of chats does. Nothing was read."
             )
         if not members:
-            raise DataError(f"{name} is a zip without a .json, .jsonl or .txt file in it.")
+            pages = any(each.filename.lower().endswith(".html") for each in archive.infolist())
+            more = " Web pages cannot be read: export as JSON where the program offers it."
+            raise DataError(
+                f"{name} is a zip without a .json, .jsonl, .txt or .csv file in it."
+                + (more if pages else "")
+            )
         for member in members:
             # A member's name in a sentence is one line, and no path is ever made of it.
             short = " ".join(member.filename.rpartition("/")[2].split())[:100]

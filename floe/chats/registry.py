@@ -5,38 +5,58 @@ from typing import Any, Final
 
 from floe.chats.formats import (
     alpaca,
+    character_ai,
     chatgpt,
     claude,
+    copilot,
+    deepseek,
+    gemini,
     lm_studio,
     open_webui,
     openai_messages,
+    openai_responses,
     sharegpt,
     sillytavern,
+    telegram,
     text_generation_webui,
     whatsapp,
 )
 from floe.chats.imported import ChatFormat
 
 FORMATS: Final[Sequence[ChatFormat]] = (
+    deepseek.FORMAT,
     chatgpt.FORMAT,
     claude.FORMAT,
     open_webui.FORMAT,
     lm_studio.FORMAT,
+    telegram.FORMAT,
+    gemini.FORMAT,
+    gemini.ACTIVITY,
+    character_ai.FORMAT,
+    copilot.FORMAT,
+    copilot.TABLE,
     sillytavern.FORMAT,
     text_generation_webui.FORMAT,
     sharegpt.FORMAT,
+    openai_responses.FORMAT,
     alpaca.FORMAT,
     openai_messages.FORMAT,
     openai_messages.LOOSE,
 )
 """In the order they are tried: the more that a format demands, the earlier."""
 
+BETWEEN_PEOPLE: Final = frozenset(
+    {whatsapp.ID, *(each.id for each in FORMATS if each.read_as is not None)}
+)
+"""Ids of formats in which one of the persons is the user, and the file may not say who."""
+
 LABELS: Final = {each.id: each.label for each in FORMATS} | {whatsapp.ID: whatsapp.LABEL}
 """Names for people, by id."""
 
 KNOWN: Final = (
-    "Floe reads exports of ChatGPT, Claude, Open WebUI, LM Studio, SillyTavern, "
-    "text-generation-webui and WhatsApp, and files in the manner of OpenAI, ShareGPT and Alpaca"
+    "Floe reads exports of ChatGPT, Claude, Gemini, Copilot, DeepSeek, Le Chat, Character.AI, Open "
+    "WebUI, LM Studio, SillyTavern, text-generation-webui, WhatsApp and Telegram, and files in the "
+    "manner of OpenAI, ShareGPT and Alpaca, as JSON or as a table (CSV)"
 )
 
 

@@ -173,7 +173,7 @@ def read_gguf_header(path: Path) -> GgufHeader:
         ModelError: there is no such file, it cannot be read, or its header is broken.
     """
     if path.is_dir():
-        raise ModelError(f"{path} is a folder. Give the path of a GGUF file inside it.")
+        raise ModelError(_folder_fault(path))
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -192,6 +192,18 @@ def read_gguf_header(path: Path) -> GgufHeader:
         raise ModelError(f"{path} cannot be read ({error.strerror}). Check its rights.") from error
     except HeaderError as error:
         raise ModelError(f"{path} {error}. Fetch it again, or choose another file.") from error
+
+
+def _folder_fault(path: Path) -> str:
+    """Say what to do with a folder that was given for a model."""
+    packed = any(path.glob("*.safetensors")) and not any(path.glob("*.gguf"))
+    if packed:
+        return (
+            f"{path} holds a model as safetensors, which llama.cpp does not read. Make a GGUF file "
+            "of it with llama.cpp's convert_hf_to_gguf.py and give the path of that, from which "
+            "training reads the weights, too."
+        )
+    return f"{path} is a folder. Give the path of a GGUF file inside it."
 
 
 @lru_cache(maxsize=64)

@@ -38,6 +38,12 @@ _GUIDED = 4
 _KEPT_COUNTS = 4096
 _ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is cut to the context."""
+_CUT_TOKENS = 1000
+"""A conversation that has to be cut anew is cut to so many tokens, or a third of a large context.
+
+What is behind a cut is read anew, and the next turns fit behind it: cut to the brim, each turn
+would move the cut, and the model would read its whole context before each answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class PromptBuilder:
         self._bos_text = self._vocabulary.bos_text
         self._specials = [text for text in self._vocabulary.control_texts.values() if text]
         self._count = lru_cache(maxsize=_KEPT_COUNTS)(self._count_tokens)
+        self._last_cut: tuple[int, ChatMessage] | None = None
         template = model.metadata.get("tokenizer.chat_template")
         self.note = "" if template is not None else _BASE_NOTE
         self.stops: tuple[str, ...] = ()
@@ -103,10 +110,12 @@ class PromptBuilder:
             ) from error
 
     def build(self, messages: Sequence[ChatMessage], partial: str = "") -> Prompt:
-        """Build the conversation's tokens, with the oldest turns left out until it fits.
+        """Build the conversation's tokens, with the oldest turns left out if it does not fit.
 
-        The system prompt and the last message always stay. What certainly does not fit is neither
-        rendered nor tokenised: a long chat costs no more than the context holds.
+        The system prompt and the last message always stay. A cut is deep and stays for the turns
+        that follow, so that their prompts begin as the one before did (see `_CUT_TOKENS`). What
+        certainly does not fit is neither rendered nor tokenised: a long chat costs no more than the
+        context holds.
 
         Args:
             messages: an optional system message, then user and assistant in turn, user last.
@@ -120,12 +129,26 @@ class PromptBuilder:
         room = self._context_size - min(_ANSWER_ROOM, self._context_size // 4)
         rendered: dict[int, list[int]] = {}
 
-        def fits(place: int) -> bool:
-            rendered[place] = self.render([*system, *turns[places[place] :]], partial)
-            return len(rendered[place]) <= room
+        def size_behind(place: int) -> int:
+            if place not in rendered:
+                rendered[place] = self.render([*system, *turns[places[place] :]], partial)
+            return len(rendered[place])
 
         places = _cuts(turns)
-        place = self._first_that_fits(turns, places, room, fits, rendered)
+        place = self._place_of_last_cut(turns, places, room, size_behind)
+        if place is None:
+            place = self._first_that_fits(turns, places, room, size_behind)
+            if place:
+                deeper = (
+                    self._first_that_fits(turns, places, size, size_behind)
+                    for size in (
+                        max(room // 3, min(2 * room // 3, _CUT_TOKENS)),
+                        2 * room // 3,
+                        room,
+                    )
+                )
+                place = next(found for found in deeper if found is not None)
+                self._last_cut = places[place], turns[places[place]]
         if place is None:
             told = len(self.render([*system, ChatMessage("user", "?")])) if system else 0
             if told > room // 2:
@@ -135,21 +158,44 @@ class PromptBuilder:
                     "system prompt, or what you say about yourself under Privacy."
                 )
             raise PromptError(
-                f"Your message is {len(rendered[len(places) - 1]):,} tokens long; this model reads "
+                f"Your message is {size_behind(len(places) - 1):,} tokens long; this model reads "
                 f"at most {room:,} at once. Shorten it, or split it into parts."
             )
         dropped = places[place]
         return Prompt(rendered[place], (*system, *turns[dropped:]), dropped)
+
+    def _place_of_last_cut(
+        self,
+        turns: Sequence[ChatMessage],
+        places: Sequence[int],
+        room: int,
+        size_behind: Callable[[int], int],
+    ) -> int | None:
+        """Return the place where this conversation was cut before, if it fits from there.
+
+        None where it was not, or would now fit from its beginning.
+        """
+        if self._last_cut is None:
+            return None
+        dropped, first = self._last_cut
+        if dropped not in places or turns[dropped] != first:
+            return None
+        may_fit = len(self._sizes_from_the_end(turns, places, room)) == len(places)
+        if may_fit and size_behind(0) <= room:
+            return None
+        place = places.index(dropped)
+        return place if size_behind(place) <= room else None
 
     def _first_that_fits(
         self,
         turns: Sequence[ChatMessage],
         places: Sequence[int],
         room: int,
-        fits: Callable[[int], bool],
-        rendered: Mapping[int, Sequence[int]],
+        size_behind: Callable[[int], int],
     ) -> int | None:
         """Return the first of the cuts behind which the prompt fits; None if none does.
+
+        `size_behind` tells how many tokens the prompt has that begins at a cut.
 
         The tokens of the contents alone tell about where; a cut is taken when it fits and the one
         before it does not, so that it is the one that trying all in order would find.
@@ -162,12 +208,13 @@ class PromptBuilder:
         while high - low > 1:
             place = min(max(guess, low + 1), high - 1) if tried < _GUIDED else (low + high) // 2
             tried += 1
-            if fits(place):
+            size = size_behind(place)
+            if size <= room:
                 high, guess = place, place - 1
                 continue
             low = place
             # What the template adds to each message, as it was seen just now.
-            over = len(rendered[place]) - (sizes[place - first] if place >= first else room)
+            over = size - (sizes[place - first] if place >= first else room)
             each = max(over, 0) / (len(turns) - places[place])
             guess = next(
                 (

@@ -182,7 +182,7 @@ def test_an_export_says_what_it_was_made_from_and_under(
     assert (config["base_model_name_or_path"], config["revision"]) == ("owner/base", None)
     for said in (
         'base_model: "owner/base"',
-        "owner/base (revision: not known)",
+        "owner/base; of which revision is not known",
         f"`a.gguf` of else/a-GGUF at revision {'f' * 40}, sha256 `{BASE}`",
         "Rank 8, alpha 16, on q_proj, v_proj of the upper 15 layers",
         "14 chats with 31 answers",
@@ -191,6 +191,25 @@ def test_an_export_says_what_it_was_made_from_and_under(
         "in `system_prompt.txt`; what else was said there, of the person, is left out",
     ):
         assert said in card, said
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_export_says_plainly_that_its_base_is_not_known(
+    adapters: Adapters, new: NewAdapter, tmp_path: Path, named: bool
+) -> None:
+    provenance = {
+        "origin": ModelOrigin("a.gguf", BASE, "A").to_json(), "rows": 1, "answers": 1,
+        "rows_held_out": 0, "characters": 9, "system_prompt": "", "chat_template": "",
+    }  # fmt: skip
+    kept = adapters.add(replace(new, metrics={"provenance": provenance} if named else {}))
+    adapters.export_peft(kept.id, tmp_path / "mine.zip")
+    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+        card = archive.read("README.md").decode()
+        config = json.loads(archive.read("adapter_config.json"))
+    assert "from which repository its weights come, and of which revision" in card
+    assert "base_model:" not in card
+    assert f"`{BASE}`" in card
+    assert not config.get("base_model_name_or_path")
 
 
 def test_a_new_personal_adapter_takes_the_place_of_the_old_but_not_of_experts(

@@ -168,18 +168,54 @@ def shapes() -> Iterator[list[ChatMessage]]:
 @pytest.mark.parametrize("template", [CHATML, GEMMA_2, IGNORES_SYSTEM, None])
 def test_long_chats_are_cut_where_trying_all_cuts_in_order_would(template: str | None) -> None:
     model = Model(template, marks=("<|im_start|>", "<|im_end|>"))
-    builder = PromptBuilder(model)
     cut = 0
     for messages in shapes():
+        builder = PromptBuilder(model)
         expected = slow_build(builder, messages, 1000 - 250)
         if expected is None:
             with pytest.raises(PromptError, match="Shorten it"):
                 builder.build(messages)
             continue
+        if expected[2]:  # to two thirds of the 750 tokens, if the last message fits into that
+            tries = (slow_build(builder, messages, room) for room in (500, 750))
+            expected = next(found for found in tries if found is not None)
         prompt = builder.build(messages)
         assert (prompt.tokens, prompt.kept, prompt.dropped) == expected
         cut += prompt.dropped > 0
     assert cut > 10
+
+
+@pytest.mark.parametrize("template", [CHATML, GEMMA_2])
+def test_a_long_chat_begins_the_same_for_many_turns(template: str) -> None:
+    model = Model(template, context=2000)
+    builder = PromptBuilder(model)
+    messages = chat(*(f"{i} {'x' * 40}" for i in range(101)), system="You are brief.")
+    cuts, before = [], None
+    for turn in range(40):
+        prompt = builder.build(messages)
+        assert len(prompt.tokens) <= 2000 - 256
+        # What memory brings is put before the question, and other chats come in between.
+        if len(prompt.tokens) < 1500:
+            told = ChatMessage("user", "Earlier words. " + messages[-1].content)
+            assert builder.build([*prompt.kept[:-1], told]).dropped == 0
+        builder.build(chat("Another chat"))
+        cuts.append(prompt.dropped)
+        said = [*prompt.kept, *chat("", f"{turn} answer")[1:]]
+        if before is not None and cuts[-1] == cuts[-2]:
+            assert prompt.kept[: len(before)] == tuple(before)
+        before = said
+        messages = [*messages, said[-1], ChatMessage("user", f"{turn} and then?")]
+    assert cuts == sorted(cuts)
+    assert 1 < len(set(cuts)) <= 4
+
+
+def test_a_chat_that_was_cut_is_read_in_full_again_where_it_fits() -> None:
+    builder = PromptBuilder(Model(CHATML))
+    long = chat(*(f"{i} {'x' * 40}" for i in range(31)))
+    assert builder.build(long).dropped
+    assert builder.build(long[:9]).dropped == 0
+    shorter = [*long[:-2], ChatMessage("user", "y" * 500)]  # edited: behind the cut it has no room
+    assert len(builder.build(shorter).tokens) <= 750
 
 
 def test_a_long_chat_costs_no_more_than_the_context_holds() -> None:

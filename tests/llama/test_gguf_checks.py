@@ -175,6 +175,10 @@ def test_parts_of_a_split_model_are_looked_at_too(tmp_path: Path) -> None:
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not an ordinary file"):
         check_gguf(Path("/dev/zero"))
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"holds a model as safetensors.*convert_hf_to_gguf"):
+        check_model(tmp_path / "hub")
     with pytest.raises(ModelError, match="is a folder"):
         check_gguf(tmp_path)
 

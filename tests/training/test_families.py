@@ -177,6 +177,18 @@ def test_a_back_end_that_computes_another_model_is_refused(tmp_path: Path) -> No
         require_parity(backend, read_reference(path), "autograd")
 
 
+def test_the_first_token_alone_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    path = write_family(tmp_path / "tiny.gguf", "qwen3")
+    chosen = plan(backend="autograd")
+    backend = build_backend(read_base(path, chosen), chosen, seed=1)
+    tokens, logits = read_reference(path)
+    logits[0] = 9 * np.random.default_rng(0).normal(size=logits.shape[1])
+    require_parity(backend, (tokens, logits), "autograd")
+    logits[1] = logits[0]
+    with pytest.raises(ParityError, match="would compute it otherwise"):
+        require_parity(backend, (tokens, logits), "autograd")
+
+
 def with_extra(path: Path, name: str, *shape: int) -> Path:
     """A llama file with one more tensor in each layer."""
 

@@ -36,7 +36,8 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     pair = _pair(value)
     assert pair is not None
     builder = ChatBuilder(notes)
-    question, more, answer = value[pair[0]], value.get("input") or "", value[pair[1]]
+    more = value.get("input") or value.get("context") or ""
+    question, answer = value[pair[0]], value[pair[1]]
     if isinstance(answer, list):
         # Both in messages; some repeat the question at the beginning of the answer.
         told = records_in(answer)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from floe.chats.formats.chatgpt import branch_to
 from floe.chats.formats.openai_messages import read_content
+from floe.chats.formats.openai_responses import add_items
 from floe.chats.imported import (
     MEDIA,
     THOUGHT,
@@ -38,7 +39,13 @@ def _chat(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     candidates: tuple[dict[str, Any], ...] = (record_in(value, "chat"), value)
-    return next((each for each in candidates if "messages" in record_in(each, "history")), None)
+    return next((each for each in candidates if "messages" in _history(each)), None)
+
+
+def _history(chat: dict[str, Any]) -> dict[str, Any]:
+    """Return the messages by id with the one in view; of some exports they are the chat itself."""
+    itself = isinstance(chat.get("messages"), dict) and "currentId" in chat
+    return chat if itself else record_in(chat, "history")
 
 
 def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
@@ -60,6 +67,9 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
         text = read_content(builder, message.get("content"))
         if role == "assistant":
             text = _without_details(builder, text)
+        if not text.strip() and isinstance(message.get("output"), list) and message["output"]:
+            add_items(builder, message["output"])
+            continue
         builder.add(role, text, moment_of(message.get("timestamp")))
     yield builder.chat(
         value.get("title") or chat.get("title"),
@@ -69,7 +79,7 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
 
 
 def _branch(builder: ChatBuilder, chat: dict[str, Any]) -> list[dict[str, Any]]:
-    history = chat["history"]
+    history = _history(chat)
     nodes = history["messages"]
     leaf = history.get("currentId")
     if isinstance(nodes, dict) and isinstance(leaf, str) and leaf in nodes:

@@ -6,10 +6,12 @@ Tools, `developer`, parts of content, `weight`, and preferences (of which the pr
 from collections.abc import Iterator
 from typing import Any, Final
 
+from floe.chats.formats.chatgpt import branch_to
 from floe.chats.imported import (
     MEDIA,
     THOUGHT,
     TOOL,
+    VERSION,
     ChatBuilder,
     ChatFormat,
     ChatShapeError,
@@ -25,6 +27,8 @@ from floe.chats.imported import (
 
 _TEXT_PARTS: Final = ("text", "input_text", "output_text")
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
+_PART_LISTS: Final = ("parts", "contentChunks")
+_TIMES: Final = ("timestamp", "created_at", "createdAt")
 _TITLES: Final = ("title", "name")
 
 
@@ -42,12 +46,15 @@ def add_message(builder: ChatBuilder, message: dict[str, Any]) -> None:
         builder.skip(TOOL)
     if any(message.get(key) for key in _THOUGHTS):
         builder.skip(THOUGHT)
-    text = read_content(builder, message.get("content", message.get("value")))
+    content = message.get("content", message.get("value"))
+    if not content:
+        content = next((message[key] for key in _PART_LISTS if message.get(key)), content)
+    text = read_content(builder, content)
     if not text and isinstance(message.get("refusal"), str):
         text = message["refusal"]
     if not text and (message.get("tool_calls") or message.get("function_call")):
         return  # it is counted already
-    at = moment_of(message.get("timestamp") or message.get("created_at"))
+    at = next((moment_of(message[key]) for key in _TIMES if message.get(key)), None)
     weight = message.get("weight")
     learn = not (isinstance(weight, int | float) and weight <= 0)
     builder.add(role, text, at, learn=learn)
@@ -77,6 +84,8 @@ def _read_part(builder: ChatBuilder, part: Any) -> str:
     if not isinstance(part, dict):
         raise ChatShapeError("has a message that is not text")
     kind, text = part.get("type", "text"), part.get("text")
+    if isinstance(text, dict):
+        text = text.get("value")  # in threads of assistants
     if isinstance(text, str) and kind in _TEXT_PARTS:
         return text
     if isinstance(part.get("refusal"), str):
@@ -109,14 +118,27 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
         messages = records_in(value["input"]["messages"]) + records_in(value["preferred_output"])
     elif record:
         messages = record["messages"]
-        if isinstance(record.get("system"), str):
-            builder.add("system", record["system"])
-    for message in records_in(messages):
+        if record.get("system") is not None and (system := read_content(builder, record["system"])):
+            builder.add("system", system)
+    for message in _in_view(builder, records_in(messages)):
         add_message(builder, message)
     title = next((record[key] for key in _TITLES if isinstance(record.get(key), str)), "")
     created = record.get("created_at") or record.get("create_time") or record.get("createdAt")
     updated = record.get("updated_at") or record.get("update_time") or record.get("updatedAt")
     yield builder.chat(title, created, updated)
+
+
+def _in_view(builder: ChatBuilder, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the branch with the last message, where some messages follow on the same one."""
+    parents = [each["parentId"] for each in messages if each.get("parentId")]
+    if len(set(map(str, parents))) == len(parents):
+        return messages
+    nodes = {each["id"]: each for each in messages if isinstance(each.get("id"), str)}
+    path = branch_to(nodes, messages[-1].get("id"), "parentId")
+    if not path:
+        return messages
+    builder.skip(VERSION, len(messages) - len(path))
+    return records_in(path)
 
 
 def _recognises_message(value: Any) -> bool:

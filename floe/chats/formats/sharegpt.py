@@ -17,14 +17,22 @@ from floe.chats.imported import (
     role_of,
 )
 
+_PAIRS: Final = (("input", "output"), ("human", "assistant"), ("user", "assistant"))
+"""Keys of question and answer where both are one turn."""
 _KEYS: Final = ("conversations", "conversation", "items")
 
 
 def _recognises(value: Any) -> bool:
     key = _key(value)
     return key is not None and (
-        is_record(value[key][0], "from", "value") or is_record(value[key][0], "role", "content")
+        is_record(value[key][0], "from", "value")
+        or is_record(value[key][0], "role", "content")
+        or _pair(value[key][0]) is not None
     )
+
+
+def _pair(turn: Any) -> tuple[str, str] | None:
+    return next((pair for pair in _PAIRS if is_record(turn, *pair)), None)
 
 
 def _key(value: Any) -> str | None:
@@ -42,6 +50,14 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     for message in records_in(value[key]):
         if "role" in message:
             add_message(builder, message)
+            continue
+        if pair := _pair(message):
+            if isinstance(message.get("system"), str) and message["system"]:
+                builder.add("system", message["system"])
+            if not all(isinstance(message[key], str) for key in pair):
+                raise ChatShapeError("has a message that is not text")
+            builder.add("user", message[pair[0]])
+            builder.add("assistant", message[pair[1]])
             continue
         role = role_of(message.get("from"))
         text = message.get("value")

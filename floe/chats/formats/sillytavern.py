@@ -26,6 +26,12 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     builder = ChatBuilder(notes)
     names: list[str] = []
     created = None
+    speakers = {
+        line["name"]
+        for line in value
+        if is_record(line, "mes") and not line.get("is_user") and not _is_note(line)
+        if _named(line, "name")
+    }
     for line in value:
         if not isinstance(line, dict):
             raise ChatShapeError("has messages of an unknown shape")
@@ -36,8 +42,15 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
             continue
         if not line.get("is_user") and not line.get("is_system") and _named(line, "name"):
             names.append(line["name"])
-        _add(builder, line)
-    yield builder.chat(names[0] if names else "", created)
+        # In a group it matters who of them answers.
+        group = len(speakers) > 1 and line.get("name") in speakers and not _is_note(line)
+        _add(builder, line, f"{line['name']}: " if group and not line.get("is_user") else "")
+    title = ", ".join(dict.fromkeys(names)) if len(speakers) > 1 else (names or [""])[0]
+    yield builder.chat(title, created)
+
+
+def _is_note(line: dict[str, Any]) -> bool:
+    return bool(line.get("is_system")) or record_in(line, "extra").get("type") == "narrator"
 
 
 def _named(line: dict[str, Any], key: str) -> bool:
@@ -45,7 +58,7 @@ def _named(line: dict[str, Any], key: str) -> bool:
     return isinstance(name, str) and name.strip() not in {"", "unused"}
 
 
-def _add(builder: ChatBuilder, line: dict[str, Any]) -> None:
+def _add(builder: ChatBuilder, line: dict[str, Any], speaker: str) -> None:
     extra = record_in(line, "extra")
     text = line.get("mes")
     swipes, chosen = line.get("swipes"), line.get("swipe_id")
@@ -64,6 +77,7 @@ def _add(builder: ChatBuilder, line: dict[str, Any]) -> None:
     elif line.get("is_system"):
         builder.skip(HIDDEN)
     else:
+        text = f"{speaker}{text}" if text.strip() else text
         builder.add("user" if line.get("is_user") else "assistant", text, at)
 
 

@@ -5,21 +5,14 @@ the reason, and can be turned round.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from floe.chats.imported import (
-    MEDIA,
-    NOTE,
-    ChatBuilder,
-    ChatShapeError,
-    ImportedChat,
-    ImportNotes,
-)
+from floe.chats.between_people import Utterance, choose_user, people_in, read_utterances
+from floe.chats.imported import MEDIA, NOTE, ImportedChat, ImportNotes
 
 ID: Final = "whatsapp"
 LABEL: Final = "WhatsApp"
@@ -56,10 +49,9 @@ _FILE_NAMES: Final = re.compile(
     r"\s*(?:with|mit|con|com|avec|met|-|\u2013)\s+(?P<name>.+?)(?:\.(?:txt|zip))?$",
     re.IGNORECASE,
 )
-_SESSION_TURNS: Final = 200
-_SESSION_MOST: Final = 400
-_SESSION_PAUSE: Final = 6 * 3600.0
-"""A history of years is cut into chats: after 200 messages at the next pause of six hours."""
+_ENCRYPTION: Final = re.compile(
+    "encrypt|verschlüsselt|chiffré|cifrad|crittograf|versleuteld|criptografad", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +84,13 @@ def read_whatsapp(
         ChatShapeError: nobody said anything, or `user` is not among the persons.
     """
     lines = list(_messages(text, notes))
-    people = [person for person, _ in Counter(line.sender for line in lines).most_common()]
-    if not people:
-        raise ChatShapeError("has no messages")
+    people = people_in([line.sender for line in lines])
     me, reason = _choose_user(lines, people, name, user)
-    others = [person for person in people if person != me]
-    if others:
-        them = others[0] if len(others) == 1 else f"the {len(others)} others"
-        notes.decided.append(f"{me} is taken as you and {them} as the one who answers, {reason}")
-    title = f"{LABEL}: {', '.join(others[:3]) or me}"
-    times = _times(lines)
-    for part in _sessions(lines, times):
-        builder = ChatBuilder(notes)
-        for i in part:
-            line = lines[i]
-            words = _words(builder, line.text)
-            if words is None:
-                continue
-            if line.sender == me:
-                builder.add("user", words, times[i])
-            else:
-                said = f"{line.sender}: {words}" if len(others) > 1 else words
-                builder.add("assistant", said, times[i])
-        try:
-            yield builder.chat(title)
-        except ChatShapeError:
-            if len(part) == len(lines):
-                raise
+    said = []
+    for line, at in zip(lines, _times(lines), strict=True):
+        words, left_out = _words(line.text)
+        said.append(Utterance(line.sender, words, at, left_out))
+    yield from read_utterances(said, me, reason, LABEL, notes)
 
 
 def _messages(text: str, notes: ImportNotes) -> Iterator[_Line]:
@@ -157,44 +129,32 @@ def _line(head: re.Match[str], lines: list[str], notes: ImportNotes) -> Iterator
     yield _Line((one, two, three), clock, sender, "\n".join([first, *lines[1:]]))
 
 
-def _words(builder: ChatBuilder, text: str) -> str | None:
-    """Return what a person wrote; None for what the program put in its place."""
+def _words(text: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return what a person wrote (None: nothing), and what the program put in its place."""
     if _OWN_DELETION.match(text) or _DELETION.match(text):
-        builder.skip("deleted message")
-        return None
+        return None, ("deleted message",)
     head, _, caption = text.partition("\n")
     if _FILE_LINE.fullmatch(head.strip()):
-        builder.skip(MEDIA)
-        return caption or None
-    if text.startswith("\u200e") or _OMITTED.fullmatch(text.strip("\u200e \n")):
-        builder.skip(MEDIA)
-        return None
+        return caption or None, (MEDIA,)
+    if text.startswith("\u200e") and _ENCRYPTION.search(text):
+        return None, (NOTE,)
+    if text.startswith("\u200e") or _OMITTED.fullmatch(text.strip("\u200e \n")) or text == "null":
+        return None, (MEDIA,)  # "null" stands for what could be seen once
     if "\u200e<" in text:
         text = _EDITED.sub("", text)
-    return text.replace(" <This message was edited>", "").strip()
+    return text.replace(" <This message was edited>", "").strip(), ()
 
 
 def _choose_user(
     lines: Sequence[_Line], people: Sequence[str], name: str, user: str
 ) -> tuple[str, str]:
     """Return the person who is the user, and the reason as the end of a sentence."""
-    if user:
-        found = next((each for each in people if each.casefold() == user.casefold()), None)
-        if found is None:
-            raise ChatShapeError(f"has no messages by {user}, only by {', '.join(people[:5])}")
-        return found, "as you said"
     deleter = next((line.sender for line in lines if _OWN_DELETION.match(line.text)), None)
-    if deleter is not None:
+    if deleter is not None and not user:
         return deleter, "because only the own phone writes “You deleted this message”"
     named = _FILE_NAMES.search(name)
     other = named["name"].casefold() if named else ""
-    rest = [each for each in people if each.casefold() != other]
-    if len(people) == 2 and len(rest) == 1:
-        return rest[0], f"because the file is named after {next(p for p in people if p != rest[0])}"
-    you = next((each for each in people if each.casefold() in {"you", "me", "ich", "yo"}), None)
-    if you is not None:
-        return you, "by the name"
-    return lines[0].sender, "because the first message is theirs"
+    return choose_user(people, lines[0].sender, other, user, "the file is named after")
 
 
 def _times(lines: Sequence[_Line]) -> list[float | None]:
@@ -218,17 +178,3 @@ def _moment(line: _Line, order: tuple[int, int, int]) -> float | None:
         return moment.timestamp()
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _sessions(lines: Sequence[_Line], times: Sequence[float | None]) -> list[range]:
-    parts = []
-    start = 0
-    for i in range(1, len(lines)):
-        before, now = times[i - 1], times[i]
-        pause = now - before if now is not None and before is not None else 0.0
-        turns = i - start
-        if (turns >= _SESSION_TURNS and pause >= _SESSION_PAUSE) or turns >= _SESSION_MOST:
-            parts.append(range(start, i))
-            start = i
-    parts.append(range(start, len(lines)))
-    return parts

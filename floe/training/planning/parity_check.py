@@ -23,6 +23,8 @@ from floe.store import Store
 MAX_KL: Final = 0.02
 """Nats: what quantised arithmetic costs by itself stays below a third of it."""
 _SETTING: Final = "training_parity"
+_MEASURE: Final = "without the first token"
+"""What is kept was measured so: earlier versions counted the first token, too."""
 _PATIENCE_SECONDS: Final = 600.0
 _LIBRARIES: Final = ("torch", "transformers", "peft", "llama-cpp-python")
 
@@ -58,7 +60,7 @@ def check_parity(store: Store, base: Path, plan: TrainPlan) -> None:
     digest = model_sha256(store, base)
     if plan.backend == "cpu" and any(digest == each.sha256 for each in load_catalog().models):
         return
-    key = " ".join((digest, plan.backend, plan.device, plan.precision, *_versions()))
+    key = " ".join((digest, plan.backend, plan.device, plan.precision, _MEASURE, *_versions()))
     kept = store.setting(_SETTING, {})
     kept = kept if isinstance(kept, dict) else {}
     kl = kept.get(key)

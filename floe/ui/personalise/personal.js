@@ -41,7 +41,7 @@ floe.learning = (part) => {
   const bring = floe.press(
     "Import",
     () =>
-      floe.pickFile(".json,.jsonl,.ndjson,.txt,.zip", MOST_IMPORTED, (data, name) => {
+      floe.pickFile(".json,.jsonl,.ndjson,.txt,.csv,.zip", MOST_IMPORTED, (data, name) => {
         tooLarge.hidden = data !== null;
         if (data !== null) trigger("bring", { data, name });
       }),
@@ -49,8 +49,8 @@ floe.learning = (part) => {
     "load",
   );
   bring.title =
-    "Add chats from ChatGPT, Claude, Open WebUI, LM Studio, SillyTavern, WhatsApp and others: " +
-    "a .json, .jsonl, .txt or .zip file";
+    "Add chats from ChatGPT, Claude, Gemini, Copilot, Open WebUI, LM Studio, WhatsApp, Telegram " +
+    "and others: a .json, .jsonl, .txt, .csv or .zip file";
   const tooLarge = floe.el(
     "p",
     { className: "faint", hidden: true },

@@ -11,13 +11,15 @@ import torch
 from numpy.typing import NDArray
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
-from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from floe.adapters.architecture import Architecture
 from floe.adapters.lora_factors import Factors, module_name
 from floe.errors import ModelError
 from floe.training.backends.autograd.decoder import FrozenDecoder, release_adapter
+from floe.training.backends.autograd.frozen_cross_entropy import (
+    FrozenHead,
+    frozen_cross_entropy,
+)
 from floe.training.backends.backend import PreparedRows
 from floe.training.backends.factor_views import draw_start, fill_factors
 from floe.training.data.packing import Example, Shares, pack
@@ -188,7 +190,8 @@ class AutogradBackend:
         self._watch(self._step_bytes(len(tokens)))
         hidden = hidden_states(self._decoder, tokens, places)
         rows = hidden[torch.from_numpy(learnt).to(device)]
-        losses = self._cross_entropy(rows, torch.from_numpy(targets.astype(np.int64)).to(device))
+        wanted = torch.from_numpy(targets.astype(np.int64)).to(device)
+        losses = frozen_cross_entropy(rows, wanted, head_of(self._decoder))
         return losses, torch.from_numpy(weights[learnt]).to(device)
 
     def _step_bytes(self, tokens: int) -> int:
@@ -198,23 +201,6 @@ class AutogradBackend:
             return 0  # the device's own memory, of which torch says when it runs out
         numbers = tokens * (8 * a.hidden + 4 * a.heads * a.head_size + 6 * a.intermediate)
         return numbers * self._decoder.dtype.itemsize + 3 * LOGITS_BYTES
-
-    def _cross_entropy(self, rows: Tensor, targets: Tensor) -> Tensor:
-        """Take a few rows at a time: all logits at once would outweigh everything else."""
-
-        def losses(part: Tensor, wanted: Tensor) -> Tensor:
-            found = logits_of(self._decoder, part)
-            return F.cross_entropy(found, wanted, reduction="none")
-
-        most = max(1, LOGITS_BYTES // (4 * self.architecture.vocabulary))
-        found = []
-        for start in range(0, len(rows), most):
-            part = slice(start, start + most)
-            if torch.is_grad_enabled():
-                found.append(checkpoint(losses, rows[part], targets[part], use_reentrant=False))
-            else:
-                found.append(losses(rows[part], targets[part]))
-        return torch.cat(found)
 
     @torch.no_grad()
     def logits(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -296,15 +282,17 @@ def hidden_states(
 
 def logits_of(decoder: FrozenDecoder, rows: Tensor) -> Tensor:
     """States (n, hidden) to logits float32 (n, vocabulary), as the model's own head makes them."""
+    return head_of(decoder).logits(decoder.model.lm_head(rows))
+
+
+def head_of(decoder: FrozenDecoder) -> FrozenHead:
+    """Return the head with what its model does to logits."""
     config = decoder.model.config
-    logits: Tensor = decoder.model.lm_head(rows).float()
-    scaling = getattr(config, "logits_scaling", None)
-    if scaling:
-        logits = logits / scaling
-    cap = getattr(config, "final_logit_softcapping", None)
-    if cap:
-        logits = cap * torch.tanh(logits / cap)
-    return logits
+    return FrozenHead(
+        decoder.model.lm_head,
+        getattr(config, "logits_scaling", None) or 1.0,
+        getattr(config, "final_logit_softcapping", None) or 0.0,
+    )
 
 
 def torch_device(name: str) -> torch.device:

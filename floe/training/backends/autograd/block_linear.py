@@ -5,6 +5,8 @@ model takes as much memory as its file; a step takes longer by the reading, whic
 some 10^9 numbers a second and thread.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +19,9 @@ from floe.llama.dequantise import dequantise_into
 
 _SLICE_NUMBERS: Final = 1 << 22
 """Numbers that are held in float32 at once."""
+_THREAD_NUMBERS: Final = 1 << 19
+"""Numbers that are worth a thread; ggml reads them without Python's lock."""
+_readers: Final = ThreadPoolExecutor(thread_name_prefix="dequantise")
 
 
 class BlockMatrix:
@@ -48,7 +53,13 @@ class BlockMatrix:
 
     def _read(self, blocks: NDArray[np.generic], rows: int, dtype: torch.dtype) -> Tensor:
         found = np.empty((rows, self.shape[1]), np.float32)
-        dequantise_into(blocks, self._kind, found)
+        threads = max(1, min(torch.get_num_threads(), found.size // _THREAD_NUMBERS))
+        cuts = [rows * i // threads for i in range(threads + 1)]
+
+        def read(part: tuple[int, int]) -> None:
+            dequantise_into(blocks[slice(*part)], self._kind, found[slice(*part)])
+
+        list(_readers.map(read, pairwise(cuts)) if threads > 1 else map(read, pairwise(cuts)))
         return torch.from_numpy(found).to(dtype)
 
 
