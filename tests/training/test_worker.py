@@ -181,7 +181,9 @@ def test_a_missing_base_fails_in_words(tmp_path: Path) -> None:
 def test_the_memory_limit_ends_it_before_it_is_passed(tmp_path: Path, base: Path) -> None:
     text = "all work and no play makes a dull boy. " * 25
     messages = [{"role": "user", "content": "go"}, {"role": "assistant", "content": text}]
-    release_freed_memory()  # else what earlier tests have freed would do for this one
+    # What a first run loads, or earlier tests have freed, is none of what is measured here.
+    assert run_folder(write_run(tmp_path / "before", base, epochs=1)) == 0
+    release_freed_memory()
     limit = rss_mb() + 40
     folder = write_run(
         tmp_path / "run",
