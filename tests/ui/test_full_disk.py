@@ -27,10 +27,10 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]
 def test_a_full_disk_is_told_and_nothing_that_was_shown_is_lost(
     page: Page, disk: SmallDisk
 ) -> None:
-    own = App(disk.path, cloud=False)
+    own = App(disk.path)
     own.start()
     try:
-        person = Person(page, own, length=200, mode="local")
+        person = Person(page, own, length=120)
         person.send(LONG_QUESTION)
         person.wait_for_tokens(5)
         disk.fill()
