@@ -28,7 +28,8 @@ def _without_pandas(_module: ModuleType) -> Iterator[None]:
     if "pandas" in sys.modules:
         yield
         return
-    sys.modules["pandas"] = None  # type: ignore[assignment] - the import system's way to say no
+    # The import system's way to say that there is none.
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     try:
         yield
     finally:
