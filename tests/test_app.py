@@ -1,12 +1,17 @@
 """The program as it is started: what stands in its way is one sentence, and never a trace."""
 
+import io
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+
+from floe.cli import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +34,19 @@ def taken() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener.getsockname()[1]
+
+
+def start_here(tmp_path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """As `start`, in this process: for what is refused before anything is opened."""
+    said, told = io.StringIO(), io.StringIO()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with redirect_stdout(said), redirect_stderr(told):
+            code = main(["--no-browser", "--data-dir", str(tmp_path / "data"), *flags])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not (tmp_path / "data").exists()
+    return subprocess.CompletedProcess(flags, code, said.getvalue(), told.getvalue())
 
 
 def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -81,9 +99,9 @@ def test_a_database_that_is_none(tmp_path: Path) -> None:
 
 
 def test_flags_that_do_not_fit(tmp_path: Path) -> None:
-    refused(start(tmp_path, "--port", "many"), "port")
-    refused(start(tmp_path, "--colour", "red"), "--colour")
-    secret = start(tmp_path, "--cloud-key", "sk-very-secret", "--port", "99999")
+    refused(start_here(tmp_path, "--port", "many"), "port")
+    refused(start_here(tmp_path, "--colour", "red"), "--colour")
+    secret = start_here(tmp_path, "--cloud-key", "sk-very-secret", "--port", "99999")
     refused(secret, "port")
     assert "sk-very-secret" not in secret.stderr + secret.stdout
 
@@ -106,6 +124,6 @@ def test_a_key_as_a_flag_is_advised_against_and_not_repeated(tmp_path: Path) -> 
     ],
 )
 def test_an_address_that_is_none(tmp_path: Path, cloud: str, words: str) -> None:
-    result = start(tmp_path, "--cloud", cloud)
+    result = start_here(tmp_path, "--cloud", cloud)
     refused(result, "cloud: The cloud's address", words)
     assert "sekrit" not in result.stderr + result.stdout

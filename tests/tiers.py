@@ -80,6 +80,7 @@ def is_slow(function: Any, fixtures: Iterator[Any], names: frozenset[str]) -> bo
     )
 
 
+@cache
 def is_slow_file(path: Path) -> bool:
     """Return whether a file of tests, or what it imports of ours, imports what is slow to import.
 
@@ -157,6 +158,7 @@ def _is_below(thing: Any, modules: tuple[str, ...]) -> bool:
     return isinstance(place, str) and _is_name_below(place, modules)
 
 
+@cache
 def _is_name_below(place: str, modules: tuple[str, ...]) -> bool:
     return any(place == module or place.startswith(f"{module}.") for module in modules)
 

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
@@ -15,6 +15,7 @@ from floe.chat.assistant import Assistant
 from floe.chat.turn import Turn, TurnOptions, TurnView
 from floe.cloud.link import CloudLink
 from floe.cloud.protocol.continuation import Continuation
+from floe.cloud.stand_in.process import StandIn
 from floe.config import OFF, Settings
 from floe.errors import PromptError
 from floe.llama.prompt import PromptBuilder
@@ -25,13 +26,50 @@ from floe.store import Store
 
 SHORT = Sampling(max_tokens=40)
 QUESTION = "Why is the sky blue?"
+NO_FAULTS = {"rtt_ms": 0, "jitter_ms": 0, "tokens_per_second": 0, "fail": "none", "fail_after": 0}
 
 Make = Callable[..., Assistant]
 
 
+class LentStandIn(StandIn):
+    """A stand-in that does not end with its assistant, but is lent to the next one, if it lives."""
+
+    kept: ClassVar[dict[tuple[str, ...], StandIn]] = {}
+
+    def start(self) -> None:
+        command = tuple(self._command)
+        known = self.kept.get(command)
+        if known is not None and known.alive:
+            known.wait_ready()
+            vars(self).update(vars(known))
+            set_faults(self, **NO_FAULTS)
+            return
+        if known is not None:
+            StandIn.stop(known)
+        super().start()
+        self.kept[command] = self
+
+    def stop(self) -> None:
+        pass
+
+    @classmethod
+    def end_all(cls) -> None:
+        while cls.kept:
+            StandIn.stop(cls.kept.popitem()[1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stand_ins_end() -> Iterator[None]:
+    yield
+    LentStandIn.end_all()
+
+
 @pytest.fixture
-def make(tmp_path: Path, smollm_path: Path, detector: Detector) -> Iterator[Make]:
+def make(
+    tmp_path: Path, smollm_path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Make]:
     """Assistants on the small model; the stand-in runs the model that is named."""
+    monkeypatch.setattr("floe.cloud.link.StandIn", LentStandIn)
     made: list[Assistant] = []
 
     def assistant(stand_in: Path | None = None, **settings: Any) -> Assistant:
@@ -66,17 +104,15 @@ def until(turn: Turn, tokens: int) -> None:
     raise AssertionError("no tokens came")
 
 
-def stand_in_url(assistant: Assistant) -> str:
-    process = assistant.cloud._stand_in
-    assert process is not None
-    return process.base_url.removesuffix("/v1")
-
-
 def faults(assistant: Assistant, **values: Any) -> None:
     process = assistant.cloud._stand_in
     assert process is not None
+    set_faults(process, **values)
+
+
+def set_faults(process: StandIn, **values: Any) -> None:
     httpx2.post(
-        f"{stand_in_url(assistant)}/stand-in/faults",
+        f"{process.base_url.removesuffix('/v1')}/stand-in/faults",
         json=values,
         headers={"Authorization": f"Bearer {process.key.get_secret_value()}"},
         trust_env=False,
@@ -297,7 +333,7 @@ def test_a_wrong_key_is_told_and_never_shown(make: Make, smollm_path: Path) -> N
     keyed = make(smollm_path)
     assert keyed.cloud.state.usable
     assert keyed.cloud._stand_in is not None
-    url = stand_in_url(keyed) + "/v1"
+    url = keyed.cloud._stand_in.base_url
     wrong = make(cloud=url, cloud_key="wrong-key-123")
     assert "key" in wrong.cloud.state.sentence
     assert "wrong-key-123" not in wrong.cloud.state.sentence

@@ -128,8 +128,13 @@ def write(path: Path, pairs: list[tuple[str, str]]) -> Path:
 
 
 def test_one_command_trains_and_measures(
-    tmp_path: Path, smollm_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    smollm_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # What was forgotten is measured on one answer of each task; six are no other code.
+    monkeypatch.setattr("floe.evaluate.writers._ANSWERS_A_TASK", 1)
     train = write(
         tmp_path / "train.jsonl",
         [(f"How is day {i}?", "aye, grey and calm, nothing moves, lad") for i in range(4)],

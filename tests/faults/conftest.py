@@ -23,7 +23,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]
 
 
 @pytest.fixture
-def start(smollm_path: Path) -> Iterator[Open]:
+def start(smollm_path: Path, detector: Detector) -> Iterator[Open]:
     """The program behind the page, on a data folder; closed at the end."""
     opened: list[Assistant] = []
 
@@ -33,7 +33,7 @@ def start(smollm_path: Path) -> Iterator[Open]:
         store.recover()
         model = LlamaModel(smollm_path, context=1024, threads=1)
         link = CloudLink(loaded, store)
-        opened.append(Assistant(loaded, store, model, link, Detector()))
+        opened.append(Assistant(loaded, store, model, link, detector))
         return opened[-1]
 
     yield assistant

@@ -113,7 +113,7 @@ def top(**values: Any) -> bytes:
     return entry(top_logprobs=[row(" x") | values])
 
 
-LONG_ROW = row_event(" " + "x" * 10_000_000)
+LONG_ROW = event(" " + "x" * 10_000_000)
 LINE = b"data: " + b"x" * 999 + b"\n"
 WRONG_TYPES: dict[str, bytes] = {
     "a list": b"data: [1]\n\n",

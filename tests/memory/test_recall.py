@@ -21,7 +21,7 @@ FACTS = REPORTED[::2]
 
 
 def ask_for(
-    model: LlamaModel, folder: Path, facts: tuple[tuple[str, str, str], ...]
+    model: LlamaModel, detector: Detector, folder: Path, facts: tuple[tuple[str, str, str], ...]
 ) -> tuple[int, int]:
     """Tell each fact in a chat of its own among chats of another person, and ask in a new one.
 
@@ -31,7 +31,7 @@ def ask_for(
     settings = Settings.load(cloud=OFF, data_dir=folder)
     store = Store(settings.database)
     link = CloudLink(settings, store)
-    assistant = Assistant(settings, store, cast(LlamaModel, _Kept(model)), link, Detector())
+    assistant = Assistant(settings, store, cast(LlamaModel, _Kept(model)), link, detector)
     try:
         import_chats(store, EXAMPLES / "kitchen.jsonl")
         for told, _, _ in facts:
@@ -50,7 +50,9 @@ def ask_for(
         assistant.close()
 
 
-def test_what_memory_finds_is_in_nine_of_ten_answers(qwen: LlamaModel, tmp_path: Path) -> None:
-    found, right = ask_for(qwen, tmp_path, FACTS)
+def test_what_memory_finds_is_in_nine_of_ten_answers(
+    qwen: LlamaModel, detector: Detector, tmp_path: Path
+) -> None:
+    found, right = ask_for(qwen, detector, tmp_path, FACTS)
     assert found >= 9
     assert right >= 0.9 * found

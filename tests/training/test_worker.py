@@ -25,7 +25,7 @@ from floe.training.adapter_scale import CANDIDATE_SCALES, MAX_GENERAL_RISE
 from floe.training.backends.cpu.base_weights import read_base_weights
 from floe.training.comparison import judge
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
-from floe.training.memory_limit import rss_mb
+from floe.training.memory_limit import release_freed_memory, rss_mb
 from floe.training.planning.plan import workload_of
 from floe.training.process import RunFolder
 from floe.training.training_loop import GeneralText, LoopStep, learning_rate_share
@@ -181,6 +181,9 @@ def test_a_missing_base_fails_in_words(tmp_path: Path) -> None:
 def test_the_memory_limit_ends_it_before_it_is_passed(tmp_path: Path, base: Path) -> None:
     text = "all work and no play makes a dull boy. " * 25
     messages = [{"role": "user", "content": "go"}, {"role": "assistant", "content": text}]
+    # What a first run loads, or earlier tests have freed, is none of what is measured here.
+    assert run_folder(write_run(tmp_path / "before", base, epochs=1)) == 0
+    release_freed_memory()
     limit = rss_mb() + 40
     folder = write_run(
         tmp_path / "run",

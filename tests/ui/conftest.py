@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from floe.adapters.registry import Adapters
 from floe.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,10 +28,14 @@ expect.set_options(timeout=WAIT)
 
 
 class App:
-    """`app.py` with a data folder of its own; it can be ended and started again."""
+    """`app.py` with a data folder of its own; it can be ended and started again.
 
-    def __init__(self, data_dir: Path, **preferences: Any) -> None:
+    `cloud`: whether the stand-in takes part, a process and a model more at each start.
+    """
+
+    def __init__(self, data_dir: Path, *, cloud: bool = True, **preferences: Any) -> None:
         self.data_dir = data_dir
+        self.cloud = cloud
         with self.store() as store:
             store.set_setting("page", preferences)
             store.set_setting("first_steps", True)
@@ -42,8 +47,18 @@ class App:
         """The app's database, seen from outside."""
         return Store(self.data_dir / "floe.db")
 
+    def empty(self) -> None:
+        """Leave no chat and no adapter to the next test: it is not to meet what this one pinned."""
+        with self.store() as store:
+            for chat in store.conversations(1000):
+                store.delete_conversation(chat.id)
+            adapters = Adapters(store, self.data_dir)
+            for adapter in adapters.all():
+                adapters.delete(adapter.id)
+
     def start(self, *flags: str) -> None:
         command = [sys.executable, "app.py", "--port", str(self.port), "--no-browser"]
+        command += [] if self.cloud else ["--cloud", "off"]
         with (self.data_dir / "terminal.log").open("a") as log:
             self._process = subprocess.Popen(
                 [*command, "--data-dir", str(self.data_dir), *flags],
@@ -99,12 +114,18 @@ class App:
             self._process.wait()
 
 
+_shared: list[App] = []
+"""The app of all tests that need not restart it, once it runs."""
+
+
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One app for all tests that need not restart it."""
+    """One app for all tests that need not restart it; `page` finds it empty."""
     running = App(tmp_path_factory.mktemp("data"))
     running.start()
+    _shared.append(running)
     yield running
+    _shared.clear()
     running.end(signal.SIGINT)
 
 
@@ -119,21 +140,49 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty tab; at the end, it must have met no script error and no other host."""
+@pytest.fixture(scope="session")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """What all tabs have in common: what the browser has read and compiled, it need not again."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     context.set_default_timeout(WAIT)
-    tab = context.new_page()
-    errors: list[str] = []
-    hosts: set[str | None] = set()
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    yield tab
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(profile: BrowserContext) -> Iterator[Page]:
+    """An empty tab; at the end, it must have met no script error and no other host.
+
+    No tab, cookie or kept choice of an earlier test is there, no chat or adapter in the shared app.
+    """
+    for running in _shared:
+        running.empty()
+    tab = profile.new_page()
+    errors: list[str] = []
+    origins: set[str] = set()
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("request", lambda request: origins.add("://".join(urlsplit(request.url)[:2])))
+    yield tab
+    forget(profile, origins)
     assert errors == []
+    hosts = {urlsplit(origin).hostname for origin in origins}
     assert hosts - {None} == {"127.0.0.1"}
+
+
+def forget(profile: BrowserContext, origins: set[str]) -> None:
+    """Close all tabs, and delete what pages of these origins have kept in the browser."""
+    last = profile.new_page()
+    for each in profile.pages:
+        if each != last:
+            each.close()
+    storage = profile.new_cdp_session(last)
+    for origin in origins:
+        if origin.startswith("http"):
+            wanted = {"origin": origin, "storageTypes": "all"}
+            storage.send("Storage.clearDataForOrigin", wanted)
+    profile.clear_cookies()
+    last.close()
 
 
 @pytest.fixture

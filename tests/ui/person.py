@@ -23,9 +23,10 @@ class Person:
         self.come()
 
     def come(self) -> None:
-        """Open the page, and wait until it is ready and the cloud takes part."""
+        """Open the page, and wait until it is ready and the cloud, if there is one, takes part."""
         self.page.goto(self.app.url)
-        expect(self.page.locator("#cloud .usable")).to_be_visible()
+        if self.app.cloud:
+            expect(self.page.locator("#cloud .usable")).to_be_visible()
         expect(self.page.locator("#conversations nav > *").first).to_be_attached()
 
     def send(self, text: str) -> None:

@@ -512,7 +512,7 @@ def test_a_file_that_is_too_large_is_refused_with_a_sentence(page: Page, app: Ap
 def test_an_open_tab_survives_a_restart_and_nothing_temporary_survives_a_kill(
     tmp_path: Path, browser: Browser
 ) -> None:
-    own = App(tmp_path)
+    own = App(tmp_path, cloud=False)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     own.port = port

@@ -132,6 +132,7 @@ def test_a_restart_finds_the_conversation_and_its_tokens(page: Page, tmp_path: P
         person.send(LONG_QUESTION)
         expect(page.locator(".tokens .floe-token.fused").nth(29)).to_be_attached()
         own.end(signal.SIGKILL)
+        own.cloud = False
         shown = newest(own)[1]
         assert shown
         for ended_by in (signal.SIGINT, signal.SIGTERM):

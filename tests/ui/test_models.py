@@ -36,8 +36,8 @@ def own_app(hub: FileServer, smollm_path: Path, tmp_path: Path) -> Iterator[App]
     shutil.copy(smollm_path, folder)
     data = tmp_path / "data"
     data.mkdir()
-    app = App(data, mode="local", weight=1.0, max_tokens=12)
-    app.start("--models-dir", str(folder), "--cloud", "off")
+    app = App(data, cloud=False, mode="local", weight=1.0, max_tokens=12)
+    app.start("--models-dir", str(folder))
     yield app
     app._end_group()
 

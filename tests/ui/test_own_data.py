@@ -27,7 +27,7 @@ SECRET = "xylozimtquark"
 def own(tmp_path: Path) -> Iterator[App]:
     """An app for one test."""
     (tmp_path / "data").mkdir()
-    running = App(tmp_path / "data")
+    running = App(tmp_path / "data", cloud=False)
     running.start()
     yield running
     encryption._keys.clear()
@@ -50,9 +50,7 @@ def answered(person: Person, text: str) -> None:
     expect(person.page.locator("#chat .message-row.live")).to_have_count(0)
 
 
-def test_a_second_start_leads_to_the_first_and_touches_no_running_answer(
-    page: Page, own: App
-) -> None:
+def test_a_second_start_leads_to_the_first_unless_that_was_killed(page: Page, own: App) -> None:
     person = Person(page, own, length=2048, mode="local")
     person.send("Tell me a long story about a ship that sails far to the north.")
     person.wait_for_tokens(5)
@@ -72,8 +70,6 @@ def test_a_second_start_leads_to_the_first_and_touches_no_running_answer(
     page.click("#stop")
     person.wait_for_the_end()
 
-
-def test_one_that_was_killed_is_no_obstacle(own: App) -> None:
     own.end(signal.SIGKILL)
     assert (own.data_dir / "address.json").exists()
     own.start()
@@ -153,7 +149,7 @@ def test_backups_encryption_and_deletion_from_the_page(page: Page, own: App) -> 
 def test_a_headless_start_takes_the_passphrase_from_a_file(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
-    app = App(data_dir)
+    app = App(data_dir, cloud=False)
     (tmp_path / "secret").write_text(f"{PASSPHRASE}\n")
     command = [sys.executable, "-m", "floe", "encrypt", "--data-dir", str(data_dir)]
     command += ["--passphrase-file", str(tmp_path / "secret")]

@@ -21,10 +21,10 @@ pytestmark = pytest.mark.browser
 def own(tmp_path: Path) -> Iterator[App]:
     """An app for one test, that nobody has opened yet."""
     (tmp_path / "data").mkdir()
-    running = App(tmp_path / "data")
+    running = App(tmp_path / "data", cloud=False)
     with running.store() as store, store.writing() as db:
         db.execute("DELETE FROM settings WHERE key = 'first_steps'")
-    running.start("--cloud", "off", "--api-port", "0")
+    running.start("--api-port", "0")
     yield running
     running.end(signal.SIGINT)
 

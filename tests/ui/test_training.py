@@ -16,7 +16,6 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from floe.chats.jsonl import import_chats
 from floe.privacy.consent import Consent, give_consent
 from floe.training.process import RunFolder
 from tests.training.trained_before import SMALLEST_PLAN, set_trained_before
@@ -25,7 +24,6 @@ from tests.ui.person import Person
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
-EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 LONG_MS = 480_000
 STOPPED = "You stopped the training. It can go on from where it was."
 FOREIGN = [
@@ -36,16 +34,16 @@ FOREIGN = [
 ]
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """An app that these tests may end, with ten chats to learn from in a few steps."""
-    own = App(tmp_path_factory.mktemp("own"))
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[App]:
+    """An app that this test may end, on a device that has trained before."""
+    data = tmp_path / "data"
+    data.mkdir()
+    own = App(data, cloud=False)
     with own.store() as store:
         set_trained_before(store)
         give_consent(store, Consent(train=True))
-        chats = import_chats(store, EXAMPLES / "harbour.jsonl")
-        kept = {"except_chats": chats[10:], **SMALLEST_PLAN, "with_private": True, "afresh": True}
-        store.set_setting("personalise", kept)
+        store.set_setting("personalise", {**SMALLEST_PLAN, "with_private": True, "afresh": True})
     own.start()
     yield own
     own.end(signal.SIGKILL)
@@ -94,48 +92,42 @@ def come_again(own: App, person: Person, state: Locator) -> None:
     expect(state).to_contain_text("Step")
 
 
-def test_two_windows_cancel_resume_and_a_killed_app_lose_nothing(page: Page, own: App) -> None:
+def test_one_training_survives_all_that_may_happen_and_loses_nothing(
+    page: Page, own: App, tmp_path: Path
+) -> None:
     person, train, state = personalise(page, own)
+
+    # No row, one row, and rows of every script and length.
+    reason = page.locator("#plan .words")
+    expect(reason).to_contain_text("There is no answer to learn from yet")
+    expect(train).to_be_disabled()
+    bring(page, tmp_path / "one.jsonl", FOREIGN[:1])
+    expect(reason).to_contain_text("There is only one answer, and it takes at least two")
+    expect(train).to_be_disabled()
+    sea = "The sea was calm, then it was not, and then it was calm again. "
+    long = [("Tell it all.", sea * 80), (sea * 80 + "What of it?", "Nothing new.")]
+    bring(page, tmp_path / "all.jsonl", [*FOREIGN[1:], *long])
+    expect(page.locator("#learning [role=status]").first).to_contain_text("6 answers")
+    expect(train).to_be_enabled()
+
+    # Of two windows one trains.
     window = page.context.new_page()
     _, other_train, _ = personalise(window, own)
-    expect(train).to_be_enabled()
     expect(other_train).to_be_enabled()
     train.click()
     expect(state).to_contain_text(re.compile("being read|general answers|Step"))
     other_train.click()
     expect(window.locator("#personal-notice p")).to_contain_text("going on already")
     window.close()
-
     trainer = held(own)
     expect(state).to_contain_text("Step")
-    page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(state).to_contain_text("It stops after the current step.")
-    trainer.resume()
-    expect(state).to_have_text(STOPPED, timeout=LONG_MS)
 
-    page.get_by_role("button", name="Resume", exact=True).click()
-    expect(state).to_contain_text(re.compile("being read|general answers|Step"))
-    trainer = held(own)
-    own.leave(signal.SIGKILL)
-    assert trainer.is_running()
-    come_again(own, person, state)
-    trainer.resume()
-    # So few steps teach too little.
-    expect(page.locator("#run .verdict")).to_have_text("No change.", timeout=LONG_MS)
-    expect(page.locator(".adapters > li")).to_have_count(0)
-
-
-def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
-    person, train, state = personalise(page, own)
+    # Ctrl-C ends everything but the training.
     person.go("Federate")
     page.get_by_role("button", name="Simulate", exact=True).click()
     until(
         lambda: any("floe.federation.simulation.simulate" in p.cmdline() for p in own.processes())
     )
-    person.go("Personalise")
-    train.click()
-    expect(state).to_contain_text(re.compile("being read|general answers|Step"))
-    trainer = held(own)
     assert own.leave(signal.SIGINT) == 0
     assert [process.pid for process in own.processes()] == [trainer.pid]
     for log in ("floe.log", "terminal.log"):
@@ -143,38 +135,24 @@ def test_ctrl_c_ends_everything_but_the_training(page: Page, own: App) -> None:
     with sqlite3.connect(own.data_dir / "floe.db") as db:
         assert db.execute("SELECT sentence FROM federations").fetchall() == [("Stopped.",)]
     come_again(own, person, state)
-    # It could go on to its end, as in the test above.
+
+    # So does kill; who comes again may cancel it, and go on.
+    own.leave(signal.SIGKILL)
+    assert trainer.is_running()
+    come_again(own, person, state)
     page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(state).to_contain_text("It stops after the current step.")
     trainer.resume()
     expect(state).to_have_text(STOPPED, timeout=LONG_MS)
-
-
-def test_no_row_one_row_and_rows_of_every_script_and_length(
-    page: Page, own: App, tmp_path: Path
-) -> None:
-    with own.store() as store:
-        others = [each.id for each in store.conversations(1000)]
-        kept = {"except_chats": others, **SMALLEST_PLAN, "with_private": True, "afresh": True}
-        store.set_setting("personalise", kept)
-    _, train, state = personalise(page, own)
-    reason = page.locator("#plan .words")
-    expect(reason).to_contain_text("There is no answer to learn from yet")
-    expect(train).to_be_disabled()
-
-    bring(page, tmp_path / "one.jsonl", FOREIGN[:1])
-    expect(reason).to_contain_text("There is only one answer, and it takes at least two")
-    expect(train).to_be_disabled()
-
-    sea = "The sea was calm, then it was not, and then it was calm again. "
-    long = [("Tell it all.", sea * 80), (sea * 80 + "What of it?", "Nothing new.")]
-    bring(page, tmp_path / "all.jsonl", [*FOREIGN[1:], *long])
-    expect(page.locator("#learning [role=status]").first).to_contain_text("6 answers")
-    expect(train).to_be_enabled()
-    train.click()
+    page.get_by_role("button", name="Resume", exact=True).click()
     expect(state).to_contain_text(re.compile("being read|general answers|Step"))
-    expect(page.locator("#run .verdict")).to_have_text(
-        re.compile("^(Not worth using|No change)"), timeout=LONG_MS
+    # So few steps teach too little; what they teach is this device's arithmetic.
+    verdict = page.locator("#run .verdict")
+    expect(verdict).to_have_text(
+        re.compile("^(Worth using|Not worth using|No change)"), timeout=LONG_MS
     )
+    worth_using = verdict.inner_text().startswith("Worth")
+    expect(page.locator(".adapters > li")).to_have_count(1 if worth_using else 0)
 
 
 def bring(page: Page, path: Path, chats: list[tuple[str, str]]) -> None:

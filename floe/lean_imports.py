@@ -1,0 +1,77 @@
+"""Imports of two libraries without what Floe has no use for, and each process would wait for.
+
+gradio writes a stub file for each class of its components at each import, into the folder of
+installed packages: editors read it, programs do not, and it takes as long as the rest of the
+import. sqlite_utils imports pandas, so as to store time stamps of pandas.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Final
+
+_STUB_WRITER: Final = "create_or_modify_pyi"
+
+
+@contextmanager
+def _without_stubs(module: ModuleType) -> Iterator[None]:
+    yield
+    if hasattr(module, _STUB_WRITER):
+        setattr(module, _STUB_WRITER, lambda *_: None)
+
+
+@contextmanager
+def _without_pandas(_module: ModuleType) -> Iterator[None]:
+    if "pandas" in sys.modules:
+        yield
+        return
+    # The import system's way to say that there is none.
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
+
+
+_LEFT_OUT: Final[dict[str, Callable[[ModuleType], AbstractContextManager[None]]]] = {
+    "gradio.component_meta": _without_stubs,
+    "sqlite_utils.db": _without_pandas,
+}
+"""Module: what is done around its execution."""
+
+
+class _LeanLoader(Loader):
+    """Loads a module as it would be loaded, but for what is left out."""
+
+    def __init__(self, name: str, loader: Loader) -> None:
+        self._name, self._loader = name, loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        with _LEFT_OUT[self._name](module):
+            self._loader.exec_module(module)
+
+
+class _LeanFinder(MetaPathFinder):
+    """Finds the modules of which something is left out, and no other."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in _LEFT_OUT:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _LeanLoader(fullname, spec.loader)
+        return spec
+
+
+def install_lean_imports() -> None:
+    """Leave it out of what is imported from here on in this process."""
+    if not any(isinstance(each, _LeanFinder) for each in sys.meta_path):
+        sys.meta_path.insert(0, _LeanFinder())
