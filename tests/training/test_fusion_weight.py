@@ -17,11 +17,11 @@ from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.records import Alternative, AnswerStats, ChatMessage, TokenStep
 from floe.store import Store
+from floe.store.day_requests import add_request, requests_since
 from floe.training.fusion_weight import (
     REFIT_AFTER,
     OwnAnswer,
     Score,
-    add_request,
     fit_is_due,
     fit_on_answers,
     fit_on_rewritten,
@@ -29,7 +29,6 @@ from floe.training.fusion_weight import (
     keep_note,
     kept_kind_weights,
     kept_weight,
-    requests_since,
 )
 from floe.training.planning.hardware import load_hardware
 
