@@ -35,7 +35,11 @@ from floe.fusion.scoring.automatic_weight import (
     AutoWeight,
     fit_weight,
 )
-from floe.fusion.scoring.kind_weights import describe_kind_weights, fit_kind_weights
+from floe.fusion.scoring.kind_weights import (
+    UNSHOWN_WEIGHTS,
+    describe_kind_weights,
+    fit_kind_weights,
+)
 from floe.fusion.scoring.scores import Scores, ScoreSheet, join
 from floe.fusion.scoring.teacher_forcing import (
     RowAfter,
@@ -186,7 +190,7 @@ def kept_weight(store: Store, rule: PoolingRule) -> AutoWeight:
     auto = kept.auto if kept else AutoWeight(DEFAULT_WEIGHT, reason, 0, 0.0)
     note = store.setting(_NOTE, "")
     more = [
-        describe_kind_weights(kept.kinds, auto.weight) if kept else "",
+        describe_kind_weights(kept.kinds if kept else UNSHOWN_WEIGHTS, auto.weight),
         note if isinstance(note, str) else "",
     ]
     return replace(auto, reason=" ".join(filter(None, [auto.reason, *more])))
@@ -199,7 +203,7 @@ def kept_kind_weights(store: Store, rule: PoolingRule) -> dict[PromptKind, float
         StoreError: the store cannot be read.
     """
     kept = _kept(store, rule)
-    return dict(kept.kinds) if kept else {}
+    return dict(kept.kinds if kept else UNSHOWN_WEIGHTS)
 
 
 def fitted_on_answers(store: Store, rule: PoolingRule) -> bool:
