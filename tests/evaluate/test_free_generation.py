@@ -35,7 +35,7 @@ class Indenting:
 
     def prefill(self, tokens: Sequence[int], _stopped: object) -> NDArray[np.float32]:
         self.read.append(tuple(tokens))
-        logits = np.zeros((1, len(PIECES)), np.float32)
+        logits: NDArray[np.float32] = np.zeros((1, len(PIECES)), np.float32)
         logits[0, self.following.get(tuple(tokens), 0)] = 9.0
         return logits
 
