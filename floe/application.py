@@ -13,6 +13,7 @@ from typing import Self
 
 from floe.adapters.registry import model_sha256
 from floe.chat.assistant import Assistant
+from floe.chat.preferences import Preferences
 from floe.child_environment import drop_secrets
 from floe.cloud.credentials.keys import VARIABLES
 from floe.cloud.link import CloudLink
@@ -128,7 +129,11 @@ class Application:
             store.recover()
             stand_in = chosen_stand_in(settings, free_memory())
             settings = settings.model_copy(update={"stand_in_model": stand_in.name})
-            cloud = CloudLink(settings, store)
+            cloud = CloudLink(
+                settings,
+                store,
+                daily_limit=lambda: Preferences.load(store).daily_requests or None,
+            )
             opened.callback(cloud.close)
             # The keys have been read, so that what a library starts from here on inherits none.
             drop_secrets(os.environ, VARIABLES)

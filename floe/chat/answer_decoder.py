@@ -34,7 +34,8 @@ from floe.privacy.gate import Gate, Passage
 from floe.privacy.kept_words import KeptWords
 from floe.records import PoolingRule, Status
 from floe.store import Store
-from floe.training.fusion_weight import add_request, kept_kind_weights
+from floe.store.day_requests import add_request
+from floe.training.fusion_weight import kept_kind_weights
 
 logger = logging.getLogger(__name__)
 
@@ -271,6 +272,7 @@ class AnswerDecoder:
             options.sampling,
             top_p=options.sampling.top_p if alone else 1.0,
             message_id=None if isinstance(turn, UnstoredTurn) else turn.message_id,
+            most=requests_left_today(self._store, options),
         )
 
     def _count(self, turn: Turn, requests: CloudRequests) -> None:

@@ -10,7 +10,7 @@ from floe.privacy import choices
 from floe.privacy.gate import CHOSEN, KEPT, Gate, Passage
 from floe.records import Message, Route
 from floe.store import Store
-from floe.training.fusion_weight import midnight, requests_since
+from floe.store.day_requests import requests_today
 
 BESIDE_OTHERS: Final = "this device, beside other answers"
 """Reason of a local answer to a question that the cloud is asked as well."""
@@ -79,9 +79,7 @@ def requests_left_today(store: Store, options: TurnOptions) -> int:
     """Count the cloud requests that a turn may make."""
     if options.daily_requests is None:
         return options.max_requests
-    day = midnight()
-    spent = store.cloud_requests_since(day) + requests_since(store, day)
-    return min(options.max_requests, options.daily_requests - spent)
+    return min(options.max_requests, options.daily_requests - requests_today(store))
 
 
 def is_local_only(store: Store, message: Message) -> bool:

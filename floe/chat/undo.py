@@ -12,8 +12,8 @@ from typing import Final
 from floe.chat.attachments import AttachedFile
 from floe.errors import StoreError
 from floe.store import Store
+from floe.store.day_requests import add_request, midnight
 from floe.store.deletion import DeletedRows, delete_branch, delete_chats, restore_rows
-from floe.training.fusion_weight import add_request, midnight
 
 UNDO_SECONDS: Final = 60.0
 

@@ -36,6 +36,7 @@ from floe.cloud.endpoint import (
     is_loading,
     is_refusal,
 )
+from floe.cloud.probe.budget import ProbeBudget
 from floe.cloud.probe.profile import EndpointProfile, downgrade_profile, room_for_answer
 from floe.cloud.protocol.bounds import bound_response
 from floe.cloud.protocol.distributions import TokenReader
@@ -76,6 +77,8 @@ _SHORTEST_SCANNED: Final = 8
 """Bytes of a candidate: a shorter one holds no key, and nearly all are shorter."""
 _ENTRY: Final = "floe.sent"
 """Where a request holds the number of its entry in the log."""
+_COUNTED: Final = "floe.counted"
+"""Set in a request that the budget of the day counts as one of a test."""
 _DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 _MAX_CHUNKS: Final = 200
 """Of one exchange, or two for each token that it may have: the server may not know an end."""
@@ -108,11 +111,15 @@ class Exchange:
 
 
 class _LoggedClient(httpx2.AsyncClient):
-    """Takes back the entry of a request for which no connection came about: it has not left."""
+    """Takes back what was noted of a request for which no connection came about: it has not left.
 
-    def __init__(self, log: SentLog | None, **options: Any) -> None:
+    That is its entry in the log and, of a test, its place in the budget of the day.
+    """
+
+    def __init__(self, log: SentLog | None, budget: ProbeBudget | None, **options: Any) -> None:
         super().__init__(**options)
         self._log = log
+        self._budget = budget
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send it, once it is in the log."""
@@ -123,6 +130,9 @@ class _LoggedClient(httpx2.AsyncClient):
             if self._log is not None and entry is not None:
                 with suppress(StoreError):
                     await asyncio.to_thread(self._log.withdraw, entry)
+            if self._budget is not None and _COUNTED in request.extensions:
+                with suppress(StoreError):
+                    await asyncio.to_thread(self._budget.give_back)
             raise
 
 
@@ -144,6 +154,7 @@ class CloudClient:
         profile: EndpointProfile | None = None,
         *,
         log: SentLog | None = None,
+        budget: ProbeBudget | None = None,
         connect_seconds: float = CONNECT_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
@@ -155,6 +166,7 @@ class CloudClient:
             key: empty if the endpoint needs none.
             profile: what is known of the endpoint; None: what is assumed of any.
             log: is given every request before it leaves.
+            budget: counts requests of tests; those of answers are counted by whoever asks.
             connect_seconds: longest wait for a connection.
             silence_seconds: longest wait for the first token, and between two of them.
 
@@ -168,6 +180,7 @@ class CloudClient:
         self._endpoint = Endpoint(base_url, key)
         KNOWN_SECRETS.add(key.get_secret_value())
         self._log = log
+        self._budget = budget
         self._silence_seconds = silence_seconds
         self._client = AsyncOpenAI(
             api_key=self._endpoint.key.get_secret_value() or _NO_KEY,
@@ -214,12 +227,12 @@ class CloudClient:
             sampling: see above.
             max_tokens: how much more of the answer is wanted, in the cloud's tokens.
             top_p: for an answer of the cloud alone, where nothing comes after.
-            message_id: the answer that is asked for; None: it is a test.
-            purpose: for what, if it is no test.
+            message_id: the answer that is asked for; None: one that is kept nowhere, or a test.
+            purpose: for what.
         """
         ask = Ask(self.model, messages, partial, sampling.temperature, top_p, max_tokens)
         stream = Stream(self._loop)
-        reading = self._read(stream, ask, ("probe" if message_id is None else purpose, message_id))
+        reading = self._read(stream, ask, (purpose, message_id))
         self._loop.call_soon_threadsafe(lambda: stream.run(self._loop.create_task(reading)))
         return stream
 
@@ -276,6 +289,7 @@ class CloudClient:
         try:
             return _LoggedClient(
                 self._log,
+                self._budget,
                 timeout=httpx2.Timeout(None, connect=connect_seconds),
                 limits=httpx2.Limits(keepalive_expiry=_IDLE_SECONDS),
                 follow_redirects=False,
@@ -284,7 +298,11 @@ class CloudClient:
                 verify=httpx2.create_ssl_context(),
                 trust_env=not self._endpoint.address.origin.on_loopback,
                 event_hooks={
-                    "request": [self._strip_identifying_headers, self._log_request],
+                    "request": [
+                        self._strip_identifying_headers,
+                        self._count_test,
+                        self._log_request,
+                    ],
                     "response": [bound_response],
                 },
             )
@@ -306,6 +324,12 @@ class CloudClient:
         request.headers["Accept-Encoding"] = "identity"
         key = self._endpoint.key.get_secret_value() or _NO_KEY
         request.headers["Authorization"] = f"Bearer {key}"
+
+    async def _count_test(self, request: httpx2.Request) -> None:
+        """Count a request of a test for text; the budget of the day may keep it back."""
+        if self._budget is not None and request.method == "POST" and _PURPOSE.get()[0] == "probe":
+            await asyncio.to_thread(self._budget.take)
+            request.extensions[_COUNTED] = True
 
     async def _log_request(self, request: httpx2.Request) -> None:
         """Log a request that is about to leave, word for word; an error here keeps it back."""
@@ -381,6 +405,10 @@ class CloudClient:
                 done.refusal = self._endpoint.refusal_of(error)
                 done.refused = is_refusal(error)
                 done.loading = is_loading(error)
+                if done.loading and self._budget is not None:
+                    # Asked again and again until it is there, for nothing.
+                    with suppress(StoreError):
+                        await asyncio.to_thread(self._budget.give_back)
                 dropped = isinstance(error.__cause__, _DROPPED)
         if done.error is None and not over and len(done.chunks) < most:
             done.error = self._incomplete_error()

@@ -15,6 +15,7 @@ from jinja2 import TemplateError
 from pydantic import SecretStr
 
 from floe.cloud.credentials.keys import IN_CLEAR, validate_key
+from floe.cloud.probe.budget import BudgetUsedUpError
 from floe.cloud.probe.profile import FITS_NO_CONTEXT
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.errors import CloudError, StoreError
@@ -133,9 +134,6 @@ class Endpoint:
             model: the one that was asked for; empty if the request named none.
         """
         match error:
-            case openai.APIStatusError() if error.response.is_redirect:
-                location = error.response.headers.get("location", "")
-                return NotServed(self._explain_redirect(location))
             case openai.APIStatusError():
                 return self._explain_status(error, model)
             case openai.APITimeoutError() | TimeoutError():
@@ -146,6 +144,8 @@ class Endpoint:
                 words = f"reports an error: {self._server_message(error)}"
             case StoreError():
                 return CloudError(f"{error} What cannot be written down here is not sent.")
+            case BudgetUsedUpError():
+                return error
             case NotAnApiError():
                 return NotServed(f"{self.host} {_NO_API}")
             case _:
@@ -157,6 +157,8 @@ class Endpoint:
         return CloudError(f"{self.host} {words}")
 
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
+        if error.response.is_redirect:
+            return NotServed(self._explain_redirect(error.response.headers.get("location", "")))
         status, host, words = error.status_code, self.host, self._server_message(error)
         says = f" It says: {words}" if words else ""
         if (access := self._explain_access(error, words, says)) is not None:

@@ -18,6 +18,7 @@ from floe.cloud.credentials.choice import EndpointChoice, first_choice, keep_cho
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.credentials.presets import preset_by_id
 from floe.cloud.endpoint import Endpoint
+from floe.cloud.probe.budget import ProbeBudget
 from floe.cloud.probe.probe import check_endpoint, probe, prove_continuation
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
@@ -78,18 +79,26 @@ class CloudLink:
         keys: where keys are kept.
     """
 
-    def __init__(self, settings: Settings, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store | None = None,
+        *,
+        daily_limit: Callable[[], int | None] = lambda: None,
+    ) -> None:
         """Start nothing yet.
 
         Args:
             settings: a cloud that is set in them (flag, environment, file) is the one to use.
             store: has what was chosen in the page otherwise, what tests have found out, and the
                 log of what was sent; None: nothing is kept.
+            daily_limit: most cloud requests of a day, which bind tests as well; None: no limit.
         """
         self.keys = Keys(settings)
         self._settings = settings
         self._store = store
         self._log = SentLog(store) if store is not None else None
+        self._budget = ProbeBudget(store, daily_limit) if store is not None else None
         self._choice = first_choice(settings, store)
         self._key: SecretStr | None = None
         self._profile: EndpointProfile | None = None
@@ -144,6 +153,11 @@ class CloudLink:
         client = self._client
         alone = client is not None and client.profile.continuation is Continuation.NONE
         return ONE_STREAM_TOLERANCE if alone else 0.0
+
+    @property
+    def test_requests(self) -> int:
+        """Requests of tests since the program began, which the day's budget counts."""
+        return self._budget.spent if self._budget is not None else 0
 
     def connect(self) -> None:
         """Start connecting, unless that is under way, done, or was tried a moment ago."""
@@ -222,7 +236,8 @@ class CloudLink:
         """
         try:
             address = self._address(base_url)
-            found = CloudClient(address, model, self._key_for(base_url, key), log=self._log)
+            secret = self._key_for(base_url, key)
+            found = CloudClient(address, model, secret, log=self._log, budget=self._budget)
         except CloudError as error:
             return EndpointProfile(model=model, findings=(str(error),))
         try:
@@ -391,7 +406,7 @@ class CloudLink:
         self._connect_client(self._stand_in.wait_ready(), choice, self._stand_in.key)
 
     def _connect_client(self, base_url: str, choice: EndpointChoice, key: SecretStr) -> None:
-        client = CloudClient(base_url, choice.model, key, log=self._log)
+        client = CloudClient(base_url, choice.model, key, log=self._log, budget=self._budget)
         try:
             check_endpoint(client)
         except CloudError:

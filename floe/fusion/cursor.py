@@ -4,9 +4,12 @@ import codecs
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from floe.records import Candidate, CloudToken
+
+_LEAST_OTHERS: Final = 0.01
+"""Least probability of other candidates that are still possible, for their row to be kept."""
 
 
 class Spelling(Protocol):
@@ -43,7 +46,9 @@ class Cursor:
     `pending` are the bytes of the fused text since the current boundary. A row holds as long as
     the cloud's own token can still be what the text becomes: its bytes begin with `pending`, its
     local spelling begins with the tokens written ("The" is no beginning of "Therefore" where that
-    is one local token), and it is not likelier that the cloud's token ends just here. Where the
+    is one local token), and it is not likelier that the cloud's token ends just here. Where it is
+    another candidate that the text may become, the row holds alike: it says what follows, and a
+    request in the middle of that token would often be followed by one more at its end. Where the
     token alone is spelled otherwise, the next row decides (" corn" is one local token, but
     " corns" is " cor" and "ns"). While what is pending is an incomplete UTF-8 character it holds
     in any case: nothing could be sent.
@@ -185,12 +190,13 @@ class Cursor:
     def _holds(self, row: CloudToken) -> bool | None:
         """Tell whether the text can still become the row's own token; None: the next row knows."""
         own, pending, spelled = row.text_bytes, self.pending, self.spelled
-        if row.end or self._shared or not own.startswith(pending):
+        if row.end or self._shared:
             return False
+        fits = own.startswith(pending)
         if self._spelling is None:
-            return True
+            return fits
         by_next_row = 0.0
-        if not _can_follow(own, spelled, self._spelling, restored=row.restored):
+        if fits and not _can_follow(own, spelled, self._spelling, restored=row.restored):
             following = self.successor
             if following is None:
                 return None
@@ -199,8 +205,7 @@ class Cursor:
                 for candidate in following.candidates
                 if _begins(own + candidate.text_bytes, spelled, self._spelling)
             )
-            if not by_next_row:
-                return False
+            fits = by_next_row > 0
         ended = going_on = 0.0
         for candidate in row.candidates:
             text = candidate.text_bytes
@@ -213,7 +218,7 @@ class Cursor:
                 text, spelled, self._spelling, restored=candidate.restored
             ):
                 going_on += mass
-        return 0 < going_on >= ended
+        return going_on >= ended and going_on > (0 if fits else _LEAST_OTHERS)
 
 
 def heal(left: StreamBreak, row: CloudToken, spelling: Spelling | None) -> CloudToken:

@@ -134,7 +134,8 @@ class Penalties:
         get = self._counts.get
         counts = np.fromiter((get(token, 0) for token in ids.tolist()), float, len(ids))
         repeat = sampling.repeat_penalty
-        scaled = np.where(logits <= 0, logits * repeat, logits / repeat) - logits
+        with np.errstate(invalid="ignore"):
+            scaled = np.where(logits <= 0, logits * repeat, logits / repeat) - logits
         # A token of probability 0 stays there: minus infinity less itself is no number.
         scaled[~np.isfinite(scaled)] = 0.0
         by = scaled - counts * sampling.frequency_penalty - sampling.presence_penalty

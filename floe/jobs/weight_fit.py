@@ -27,13 +27,13 @@ from floe.jobs.background import BackgroundJob
 from floe.privacy import choices
 from floe.privacy.gate import CHOSEN, KEPT, Passage
 from floe.records import Message, Sampling
+from floe.store.day_requests import add_request
 from floe.training.data.dataset import LearningRow
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset
 from floe.training.fusion_weight import (
     MAX_REQUESTS,
     MOST_ANSWERS,
     OwnAnswer,
-    add_request,
     fit_is_due,
     fit_on_answers,
     fit_on_rewritten,
@@ -248,11 +248,14 @@ class WeightFitJob:
         return opened
 
     def _is_allowed_still(self, conversation_id: int) -> bool:
-        """Return whether the person has not changed their mind, nor deleted the chat."""
+        """Return whether the person still wants it, the chat is there, and the budget allows it."""
         with suppress(StoreError):
-            fused = Preferences.load(self._store).mode != "local"
+            kept = Preferences.load(self._store)
+            wanted = kept.mode != "local" and self._is_enabled
             here = self._store.conversation(conversation_id).local_only
-            return self._is_enabled and fused and not here and not self._job.cancelled.is_set()
+            # Tests of the endpoint count as well, and one may have been made meanwhile.
+            affordable = requests_left_today(self._store, kept.options()) > 0
+            return wanted and affordable and not here and not self._job.cancelled.is_set()
         return False
 
 

@@ -19,13 +19,11 @@ Knows neither torch nor the way to the cloud.
 """
 
 import math
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from floe.adapters.follow_ups import place_question
 from floe.errors import CloudError, DataError, PromptError
@@ -38,7 +36,11 @@ from floe.fusion.scoring.automatic_weight import (
     AutoWeight,
     fit_weight,
 )
-from floe.fusion.scoring.kind_weights import describe_kind_weights, fit_kind_weights
+from floe.fusion.scoring.kind_weights import (
+    UNSHOWN_WEIGHTS,
+    describe_kind_weights,
+    fit_kind_weights,
+)
 from floe.fusion.scoring.scores import Scores, ScoreSheet, join
 from floe.fusion.scoring.teacher_forcing import (
     RowAfter,
@@ -50,7 +52,6 @@ from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
 from floe.records import PoolingRule, PromptKind, TokenStep
 from floe.store import Store
-from floe.units import DAY_SECONDS
 
 SETTING: Final = "auto_weight"
 REFIT_AFTER: Final = 5
@@ -63,8 +64,6 @@ PATIENCE: Final = 10.0
 _LATEST: Final = 400
 """Rewritten answers looked at, newest first: an adapter changes the local model with time."""
 _NOTE: Final = "auto_weight_note"
-_REQUESTS: Final = "auto_weight_requests"
-_COUNTING: Final = threading.Lock()
 _SILENT: Final = "The cloud was asked and sent no probabilities."
 
 WeightSource = Literal["rewritten", "whole answers"]
@@ -192,7 +191,7 @@ def kept_weight(store: Store, rule: PoolingRule) -> AutoWeight:
     auto = kept.auto if kept else AutoWeight(DEFAULT_WEIGHT, reason, 0, 0.0)
     note = store.setting(_NOTE, "")
     more = [
-        describe_kind_weights(kept.kinds, auto.weight) if kept else "",
+        describe_kind_weights(kept.kinds if kept else UNSHOWN_WEIGHTS, auto.weight),
         note if isinstance(note, str) else "",
     ]
     return replace(auto, reason=" ".join(filter(None, [auto.reason, *more])))
@@ -205,7 +204,7 @@ def kept_kind_weights(store: Store, rule: PoolingRule) -> dict[PromptKind, float
         StoreError: the store cannot be read.
     """
     kept = _kept(store, rule)
-    return dict(kept.kinds) if kept else {}
+    return dict(kept.kinds if kept else UNSHOWN_WEIGHTS)
 
 
 def fitted_on_answers(store: Store, rule: PoolingRule) -> bool:
@@ -225,36 +224,6 @@ def keep_note(store: Store, sentence: str) -> None:
         StoreError: it cannot be kept.
     """
     store.set_setting(_NOTE, sentence)
-
-
-def midnight() -> float:
-    """Return when this day began (UTC), in seconds since the epoch."""
-    return time.time() // DAY_SECONDS * DAY_SECONDS
-
-
-def add_request(store: Store, count: int = 1) -> None:
-    """Count requests that belong to no answer of a chat to those of today (UTC).
-
-    Raises:
-        StoreError: it cannot be counted.
-    """
-    with _COUNTING:
-        day = midnight()
-        store.set_setting(_REQUESTS, [day, requests_since(store, day) + count])
-
-
-def requests_since(store: Store, moment: float) -> int:
-    """Return how many were counted for the day that began at `moment`.
-
-    Raises:
-        StoreError: the store cannot be read.
-    """
-    try:
-        day, count = _DAY_COUNT.validate_python(store.setting(_REQUESTS, (0.0, 0)))
-    except ValidationError:
-        return 0
-    # A day ahead was counted by a clock that was wrong.
-    return count if moment <= day < moment + DAY_SECONDS else 0
 
 
 def fit_is_due(store: Store) -> bool:
@@ -304,11 +273,6 @@ class _Fit(BaseModel):
         if not (0 <= auto.weight <= 1 and math.isfinite(auto.gain)):
             raise ValueError("no weight")
         return auto
-
-
-_DAY_COUNT: Final = TypeAdapter(
-    tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[int, Field(ge=0)]]
-)
 
 
 def _read_fit(store: Store) -> _Fit | None:

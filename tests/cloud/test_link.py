@@ -19,8 +19,10 @@ from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
 from floe.config import OFF, Settings
 from floe.errors import CloudError
+from floe.privacy.sent import SentLog
 from floe.records import ChatMessage, Sampling
 from floe.store import Store
+from floe.store.day_requests import add_request, requests_today
 from tests.cloud.quirky import MODEL, Quirks, QuirkyServer
 from tests.cloud.scripted import DONE, STOP, ScriptedServer, event, say
 
@@ -41,8 +43,9 @@ def make(store: Store, tmp_path: Path) -> Iterator[Make]:
     """Links on one store, each a new start of the program."""
     made: list[CloudLink] = []
 
-    def link(**settings: Any) -> CloudLink:
-        made.append(CloudLink(Settings.load(data_dir=tmp_path, **settings), store))
+    def link(daily_limit: int | None = None, **settings: Any) -> CloudLink:
+        loaded = Settings.load(data_dir=tmp_path, **settings)
+        made.append(CloudLink(loaded, store, daily_limit=lambda: daily_limit))
         return made[-1]
 
     yield link
@@ -239,6 +242,69 @@ def test_untested_address_goes_on_once_it_has_shown_that_it_can(make: Make, cont
         assert "not been tested yet" in again.state.sentence
         # It is known after a restart, too.
         assert again.open(QUESTION, "one, two", Sampling(max_tokens=60)).error is None
+
+
+def test_requests_of_tests_are_counted_and_logged(make: Make, store: Store) -> None:
+    """Those of the whole test, and those by which an endpoint shows that it goes on."""
+    with QuirkyServer(Quirks(continues="none")) as server, QuirkyServer(Quirks()) as other:
+        link = make()
+        link.test(other.url, MODEL)
+        assert requests_today(store) == len(other.asked) > 3
+        link.configure(server.url, MODEL)
+        wait_for_proof(link)
+        sent = [*other.asked, *server.asked]
+    assert len(server.asked) > 3
+    assert requests_today(store) == len(sent)
+    kept = [each for each in SentLog(store).page(limit=500) if each.body]
+    assert {each.purpose for each in kept} == {"probe"}
+    assert [json.loads(each.body) for each in reversed(kept)] == sent
+
+
+def test_a_test_ends_with_the_budget_of_the_day(make: Make, store: Store) -> None:
+    with QuirkyServer(Quirks()) as server:
+        profile = make(daily_limit=2).test(server.url, MODEL)
+        assert len(server.asked) == 2
+        assert "budget of 2 cloud requests a day is used up" in profile.findings[-1]
+        assert not profile.complete
+        assert requests_today(store) == 2
+    with QuirkyServer(Quirks(models=False)) as server:
+        link = make(daily_limit=2)
+        link.configure(server.url, MODEL)
+        assert "budget of 2" in link.wait(20).sentence
+        assert server.asked == []
+
+
+def test_an_answer_leaves_room_for_what_its_endpoint_has_to_show(make: Make, store: Store) -> None:
+    """Three requests are left: one begins the answer, two show nothing yet, none is left."""
+    with QuirkyServer(Quirks(continues="none")) as server:
+        link = make(daily_limit=3)
+        link.configure(server.url, MODEL)
+        assert link.wait(20).usable
+        requests = CloudRequests(link, QUESTION, Sampling(max_tokens=60), most=3)
+        stream = requests.open("")
+        add_request(store)  # as an answer that is kept would be
+        while not stream.ended:
+            assert stream.wait(10)
+        until = time.monotonic() + 20
+        while "used up" not in str(said := requests.open("one, two").error):
+            assert time.monotonic() < until, said
+            time.sleep(0.05)
+        assert len(server.asked) == 3
+        assert requests.usage()["cloud_requests"] == 1
+    assert requests_today(store) == 3
+
+
+def test_a_server_that_is_loading_uses_up_no_budget(make: Make, store: Store) -> None:
+    loading = say(
+        b'{"error": {"message": "Loading model"}}',
+        status="503 Service Unavailable",
+        kind="application/json",
+    )
+    listed = say(b'{"data": [{"id": "big"}]}', kind="application/json")
+    with ScriptedServer(listed, loading, say(b"no", status="402 Pay")) as server:
+        make().test(server.url, "big")
+        assert len(server.requests) == 3
+    assert requests_today(store) == 1
 
 
 def test_top_p_is_sent_for_the_cloud_alone(make: Make) -> None:

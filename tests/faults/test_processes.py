@@ -168,7 +168,7 @@ def test_a_clock_that_jumps_by_a_year_changes_no_order_and_no_budget(
     tmp_path: Path, jump: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from floe.records import AnswerStats
-    from floe.training.fusion_weight import add_request, midnight, requests_since
+    from floe.store.day_requests import add_request, requests_today
     from floe.ui.chat.conversations import age
     from floe.units import format_time_ago
 
@@ -191,7 +191,7 @@ def test_a_clock_that_jumps_by_a_year_changes_no_order_and_no_budget(
         )
 
     def budget() -> int:
-        return store.cloud_requests_since(midnight()) + requests_since(store, midnight())
+        return requests_today(store)
 
     with Store(tmp_path / "floe.db") as store:
         first, second = store.create_conversation("a").id, store.create_conversation("b").id

@@ -116,9 +116,9 @@ def _may_go_on(
     written: list[bytes] | None,
     following: CloudToken | None,
 ) -> bool:
-    """Whether the text can still become the cloud's own token, and does not likelier end here."""
+    """Whether what is pending can still grow into a candidate, and does not likelier end here."""
     own = row.text_bytes
-    if following is None or not own.startswith(pending):
+    if following is None:
         return False
 
     def fits(text: bytes) -> bool:
@@ -130,14 +130,15 @@ def _may_go_on(
     for c in row.candidates:
         if fits(c.text_bytes):
             p[c.text_bytes] = p.get(c.text_bytes, 0.0) + math.exp(c.logprob)
-    if own not in p:
+    if own.startswith(pending) and own not in p:
         joined = [(own + c.text_bytes, math.exp(c.logprob)) for c in following.candidates]
         share = sum(probability for text, probability in joined if fits(text))
-        if not share:
-            return False
-        p[own] = share * sum(math.exp(c.logprob) for c in row.candidates if c.text_bytes == own)
+        if share:
+            p[own] = share * sum(math.exp(c.logprob) for c in row.candidates if c.text_bytes == own)
     ended = p.get(pending, 0.0)
-    return 0 < sum(p.values()) - ended >= ended
+    longer = sum(p.values()) - ended
+    # Where it is not the cloud's own token, a hundredth is too little to wait for.
+    return longer >= ended and longer > (0 if own in p else 0.01)
 
 
 def greedy_alone(local: FakeLocal, tokens: int) -> bytes:

@@ -123,6 +123,25 @@ def test_a_row_is_left_when_its_token_cannot_be_spelled_with_what_is_written() -
     assert kept.spelled == (b"The",)
 
 
+@pytest.mark.parametrize(
+    ("grows", "ends", "kept"), [(0.3, 0.1, True), (0.1, 0.3, False), (0.005, 0.001, False)]
+)
+def test_a_row_is_kept_for_another_candidate_that_is_likelier_than_an_end(
+    grows: float, ends: float, kept: bool
+) -> None:
+    cursor = spelled_cursor((b"S", 0.5), (b"Theodore", grows), (b"The", ends))
+    cursor.advance(b"The")
+    assert cursor.lost is not kept
+    if kept:
+        assert cursor.row is not None
+        assert cursor.pending == b"The"
+        cursor.advance(b"odore")
+        assert cursor.lost, "there the stream says nothing more"
+        reopened = cursor.reopen(b"")
+        reopened.add([row_of((b"S", 0.9))])
+        assert reopened.row == row_of((b"S", 0.9))
+
+
 def test_the_next_row_decides_where_a_token_alone_is_spelled_otherwise() -> None:
     # "corn" is one token, but "corns" is "cor" and "ns".
     for following, lost in ((b"s", False), (b"S", True)):

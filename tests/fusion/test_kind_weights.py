@@ -35,13 +35,22 @@ def test_a_kind_with_too_little_takes_the_weight_of_those_like_it() -> None:
 def test_what_one_taught_says_nothing_of_prompts_it_does_not_act_on() -> None:
     found = fit_kind_weights([("own", DEVICE_KNOWS)], "log-linear")
     assert found["own"] == 1.0
-    assert {found[kind] for kind in ("general", "calculation", "code")} == {DEFAULT_WEIGHT}
+    assert found["general"] == found["calculation"] == DEFAULT_WEIGHT
+    assert found["code"] == 0.1
 
 
 @pytest.mark.parametrize("tokens", [0, FEWEST_TOKENS - 1])
 def test_too_little_of_anything_is_the_middle_for_all(tokens: int) -> None:
     found = fit_kind_weights([("general", text(tokens, 0.9, 0.05))], "log-linear")
-    assert set(found.values()) == {DEFAULT_WEIGHT}
+    assert {weight for kind, weight in found.items() if kind != "code"} == {DEFAULT_WEIGHT}
+
+
+def test_code_of_which_nothing_was_shown_leans_on_the_cloud() -> None:
+    assert fit_kind_weights([], "log-linear")["code"] == 0.1
+    shown = fit_kind_weights([("code", text(400, 0.5, 0.5))], "log-linear")
+    assert shown["code"] == DEFAULT_WEIGHT
+    better_here = fit_kind_weights([("general", DEVICE_KNOWS)], "log-linear")
+    assert better_here["code"] == better_here["general"] == 1.0
 
 
 def test_without_anything_taught_all_kinds_share_the_one_weight() -> None:
@@ -52,6 +61,6 @@ def test_without_anything_taught_all_kinds_share_the_one_weight() -> None:
 def test_only_weights_that_differ_are_told() -> None:
     weights = fit_kind_weights([("own", DEVICE_KNOWS)], "log-linear")
     assert describe_kind_weights(weights, 1.0) == (
-        "By the kind of question: 0.50 for other questions, 0.50 for calculations, 0.50 for code."
+        "By the kind of question: 0.50 for other questions, 0.50 for calculations, 0.10 for code."
     )
     assert describe_kind_weights({"own": 0.5}, 0.5) == ""

@@ -1,15 +1,21 @@
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 
+from floe.application import Application
+from floe.chat.preferences import Preferences
 from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.link import CloudLink
 from floe.cloud.probe.profile import EndpointProfile
+from floe.config import Settings
 from floe.errors import CloudError, StoreError
 from floe.jobs.endpoint_test import EndpointTest
+from tests.cloud.quirky import MODEL, Quirks, QuirkyServer
+from tests.training.tiny import write_tiny
 
 CHOICE = EndpointChoice("http://127.0.0.1:1/v1", "m", "vllm")
 KEY = SecretStr("sk-secret")
@@ -79,3 +85,19 @@ def test_whatever_goes_wrong_ends_the_trial_with_a_sentence(error: Exception, wo
     assert not view.running
     assert view.profile is None
     assert words in view.lines[-1]
+
+
+def test_the_daily_limit_of_the_page_binds_tests(tmp_path: Path) -> None:
+    tiny = write_tiny(tmp_path / "tiny.gguf")
+    settings = Settings(
+        data_dir=tmp_path, models_dir=tmp_path, model=str(tiny), cloud="off", threads=1
+    )
+    with Application.open(settings) as application, QuirkyServer(Quirks()) as server:
+        Preferences.update(application.assistant.store, daily_requests=2)
+        trial = application.endpoint_test
+        trial.start(EndpointChoice(server.url, MODEL, "custom"), None)
+        view = trial.wait(60)
+        assert view is not None
+        assert view.profile is not None
+        assert "budget of 2 cloud requests a day is used up" in view.profile.findings[-1]
+        assert len(server.asked) == 2

@@ -106,6 +106,14 @@ def test_what_a_test_of_an_endpoint_sends_is_kept_too(tmp_path: Path, store: Sto
     assert len(kept) > 3
 
 
+def test_an_answer_that_is_kept_nowhere_is_no_test(log: SentLog) -> None:
+    with ScriptedServer(ANSWER) as server:
+        client = CloudClient(server.url, "big", SecretStr(""), log=log)
+        read_all(client.open(QUESTION, "", Sampling(), 5))
+        client.close()
+    assert [(each.purpose, each.message_id) for each in log.page()] == [("answer", None)]
+
+
 def test_a_profile_that_concedes_sends_twice_and_says_so(log: SentLog) -> None:
     refusal = say(
         b'{"error": {"message": "logprobs are not supported"}}',

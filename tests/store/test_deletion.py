@@ -10,8 +10,8 @@ from floe.errors import StoreError
 from floe.memory.memory import Memory
 from floe.records import AnswerStats
 from floe.store import Store
+from floe.store.day_requests import requests_today
 from floe.store.deletion import delete_branch, delete_chats, restore_rows
-from floe.training.fusion_weight import midnight, requests_since
 from tests.store.chats import STEP, chat, rows, streaming, texts
 
 EVERYTHING = "SELECT * FROM {} ORDER BY 1, 2"
@@ -184,7 +184,7 @@ def test_what_deleted_answers_asked_stays_in_the_budget_of_the_day(store: Store)
     deletions = UndoableDeletions(store)
 
     def spent() -> int:
-        return store.cloud_requests_since(midnight()) + requests_since(store, midnight())
+        return requests_today(store)
 
     assert spent() == 3
     deletions.delete_message(answer.id, answer.conversation_id)

@@ -17,11 +17,11 @@ from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.records import Alternative, AnswerStats, ChatMessage, TokenStep
 from floe.store import Store
+from floe.store.day_requests import add_request, requests_since
 from floe.training.fusion_weight import (
     REFIT_AFTER,
     OwnAnswer,
     Score,
-    add_request,
     fit_is_due,
     fit_on_answers,
     fit_on_rewritten,
@@ -29,7 +29,6 @@ from floe.training.fusion_weight import (
     keep_note,
     kept_kind_weights,
     kept_weight,
-    requests_since,
 )
 from floe.training.planning.hardware import load_hardware
 
@@ -286,8 +285,9 @@ def test_each_kind_of_question_has_its_weight_and_the_reason_tells(store: Store)
     auto = fit_on_rewritten(store, "log-linear", lambda _question: next(kinds))  # type: ignore[arg-type]
     found = kept_kind_weights(store, "log-linear")
     assert set(found) == {"own", "general", "calculation", "code"}
-    assert kept_kind_weights(store, "linear") == {}
+    assert kept_kind_weights(store, "linear") == {"code": 0.1}, "nothing was fitted for this rule"
+    assert "0.10 for code" in kept_weight(store, "linear").reason
     assert kept_weight(store, "log-linear").reason.startswith(auto.reason)
     fit_on_rewritten(store, "log-linear", lambda _question: "own")
-    assert kept_kind_weights(store, "log-linear")["code"] == DEFAULT_WEIGHT
+    assert kept_kind_weights(store, "log-linear")["calculation"] == DEFAULT_WEIGHT
     assert "0.50 for calculations" in kept_weight(store, "log-linear").reason

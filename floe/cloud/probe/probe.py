@@ -144,7 +144,7 @@ def check_endpoint(client: CloudClient) -> None:
         # Some servers have no list, and some keys may not see it: then only an answer tells.
         if not client.model:
             raise
-        knock = client.open([ChatMessage("user", "Hi")], "", Sampling(), 1)
+        knock = client.open([ChatMessage("user", "Hi")], "", Sampling(), 1, purpose="probe")
         answered = knock.wait(_CHECK_SECONDS)
         failure = knock.error
         knock.close()

@@ -67,21 +67,29 @@ class OnDemandStream:
 
 
 class RowsByText:
-    """The cloud's greedy rows of one conversation, each computed once."""
+    """The cloud's greedy rows of one conversation, each computed once.
+
+    Along a stream the text keeps the tokens that the stream chose; where it was reopened, it has
+    those that a server reads it as. Reading all of it anew would make other tokens of it: after
+    two spaces and one more, three in one, which a model takes for the margin of some other text.
+    """
 
     def __init__(self, model: LlamaModel, messages: Sequence[ChatMessage]) -> None:
         self._model = model
         self._prompt = PromptBuilder(model).render(messages)
         self._rows: dict[bytes, CloudToken] = {}
+        self._tokens: dict[bytes, list[int]] = {}
 
     def after(self, text: bytes) -> CloudToken:
         """Return the row after `text`, the beginning of an answer."""
         row = self._rows.get(text)
         if row is None:
-            tokens = [*self._prompt, *self._model.tokenize(text)]
-            logits = self._model.prefill(tokens, lambda: False)
+            tokens = self._tokens.get(text) or self._model.tokenize(text)
+            logits = self._model.prefill([*self._prompt, *tokens], lambda: False)
             assert logits is not None
             row = self._rows[text] = row_of(_log_softmax(logits), self._model)
+            own = int(logits[0].argmax())
+            self._tokens.setdefault(text + row.text_bytes, [*tokens, own])
         return row
 
 
