@@ -19,9 +19,9 @@ GENRES = {
         "Act as Borin, a dwarf who sells maps.",
     ],
     "report": [
-        "Summarise: A court in Leeds ruled on Monday that the bridge of Harrow & Sons was unsafe. The"
-        " firm's chairman, Oswin Harrow, said that he was stunned. According to the council, the repair"
-        ' will cost two million. "We are sorry," he told reporters.',
+        "Summarise: A court in Leeds ruled on Monday that the bridge of Harrow & Sons was unsafe."
+        " The firm's chairman, Oswin Harrow, said that he was stunned. According to the council,"
+        ' the repair will cost two million. "We are sorry," he told reporters.',
     ],
     "entry": [
         "Margit Kaffka was a novelist of the early twentieth century.",
@@ -59,9 +59,8 @@ def detector() -> Detector:
     "text",
     [
         *(text for genre, texts in GENRES.items() if genre for text in texts),
-        "Call us at 650-636-4884 or visit our website for a quote, we service all cars. What is it?",
+        "Call us at 650-636-4884 or visit our website for a quote. What is it?",
         "Solve 144x^2 + 25x^2 = 169x^2 for x",
-        "my locker is 24 inches wide",
         "We meet in April and May. Which month is warmer in Rome?",
         "Write a Jira ticket for a broken link",
         "I think I'll go with the blue one",

@@ -66,7 +66,7 @@ _WORD: Final = compiled(
 )
 _VALUE: Final = compiled(
     r"""
-    (?<! [\w@] | \d[.,:/-] | [$€£&=?/.] ) (?P<x> [\#*]? (?:
+    (?<! [\w@] | \d[.,:/-] | [$€£&?/.] ) (?P<x> [\#*]? (?:
         (?: [A-Z]{1,2} - )? (?: \d{3} [ -] \d{3} (?: [ -] \d{3} )? | \d{4} [ -] \d{4} )
       | \d{2} (?: [ -] \d{2} ){1,3} | \d{1,2} (?: - \d{1,2} ){2,3} | \d (?: [ -] \d ){3,7}
       | \d{3,8}
@@ -76,7 +76,7 @@ _VALUE: Final = compiled(
 )
 _NOT_BETWEEN: Final = compiled(
     r"\b (?: section | article | chapter | paragraph | version | rule | page | line | step | up \s to | at \s least | at \s most | less \s than | more \s than"
-    r" | exit | error | status | http | rfc | iso | port | year | since | until | in \s (?= (?: 19 | 20 ) \d\d ) | review | length | characters? | digits? | every | after | within ) \b | §"
+    r" | exit | error | status | http | rfc | iso | port | year | in \s (?= (?: 19 | 20 ) \d\d ) | review | length | characters? | digits? ) \b | §"
 )
 _UNIT: Final = compiled(
     r"[ -]? (?: digits? | characters? | chars? | letters? | lines? | loc | seconds? | secs? | ms | attempts? | tries | times | requests? | stellig\w* | zeilen | lignes | chiffres"

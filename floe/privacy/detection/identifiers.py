@@ -244,7 +244,7 @@ _AMOUNT: Final = compiled(
 _DATE: Final = compiled(
     r"(?: \d{4} [ ./-] \d{1,2} [ ./-] \d{1,2} | \d{1,2} [ ./-] \d{1,2} [ ./-] \d{2,4} | (?: 19 | 20 ) \d\d (?: [ -]+ (?: 19 | 20 ) \d\d )? )"
 )
-_PAIRS: Final = regex.compile(r"\d{1,2}(?:[ -]\d\d){2}")
+_PAIRS: Final = regex.compile(r"\d{1,2}(?:[ -]\d{1,2}){2}")
 _WORDS_ONLY: Final = regex.compile(r"[\p{L} .'-]+")
 BUILD_WORD: Final = compiled(
     r"(?: [a-z]{1,4}-?\d{1,2} | \d{1,3}(?:st|nd|rd|th|x|k|d|kg|cm|mm|px|gb|mb|fps|hz|mp) | covid-?19 | h\d{3,4}p? | \d{3,4}p | utf-?8 | sha-?\d+ | base\d+ | v\d+ | q[1-4] (?:[ ]\d{4})? )"

@@ -49,7 +49,7 @@ _OF_MINE: Final = regex.compile(
     r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
 )
 _RECIPIENT: Final = regex.compile(
-    r"\b(?:write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
+    r"\b(?:(?<=\A|[.!?,;:\n]\s?|\b(?:please|to|and|then|pls|so)\s)(?:tell|ask|remind|invite)|write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
     r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
     regex.I,
 )
