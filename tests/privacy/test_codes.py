@@ -115,6 +115,8 @@ EVERYBODYS = [
     "How do I rotate a security code 3 times?",
     "the entry of 1984 players",
     "zip code 10115",
+    "What is tan 135?",
+    "the combination of 300 mg ibuprofen and 500 mg paracetamol",
     "the house of 1920 has two floors",
 ]
 

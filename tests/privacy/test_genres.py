@@ -77,6 +77,7 @@ def test_what_is_of_nobodys_life_may_go(detector: Detector, text: str) -> None:
         "Paula picks 14 pears. How many are left? Call her at 0664 3417725",
         "You are my therapist. I cut myself again last night.",
         "my dad lost his job and we cant pay the rent",
+        "I'm allergic to peanuts",
         "Tell my landlord, Mr. Harrow, to call us at 0664 3417725",
     ],
 )

@@ -233,12 +233,14 @@ class Analysis:
             for sign in _soft_signs(plain.text, stretch, names)
         ]
         together = _together(plain.text, before, alone=score) if before else False
+        unexplained = not soft
         soft = [
             sign
             for sign in soft
             if plain.text[sign.start : sign.end].lower() not in self.leniency.harmless
         ]
-        score = _shifted(score, self.leniency.shift) if soft else 0.0
+        # Words that were called harmless free a text; that no single word speaks for it does not.
+        score = _shifted(score, self.leniency.shift) if soft or unexplained else 0.0
         certain = KEEP_REPORT if genre == "report" else KEEP
         sure = bool(signs or asked) or together or score >= certain
         unknown = [

@@ -36,7 +36,7 @@ _FOR: Final = (
 )
 _WORD: Final = compiled(
     rf"\b (?: {_FOR} [ -] (?: [\w'-]+ [ ] )?? (?: codes? | pin | combination | combo ) \b"
-    r" | cvv2? | cvc2? | cvv/cvc | expiry | exp \s date | pin (?: \s? (?: code | number ) )? | passcode | otp | 2fa | [mi]?-?tan | puk | combination | combo"
+    r" | cvv2? | cvc2? | cvv/cvc | expiry | exp \s date | pin (?: \s? (?: code | number ) )? | passcode | otp | 2fa | (?-i: [mi]?-?TAN ) | puk | combination | combo"
     r" | lock[ -]?box | key[ -]? (?: safe | pad | box ) | pad[ -]?lock | (?: bike | door | smart | combination ) \s? lock | digicode | digipad"
     r" | codes? \s (?: to | for | of | on | at | von | vom | f[üu]r | zum | zur | am | van | voor | till ) \s (?: [\w'-]+ \s ){0,3}?"
     r"   (?: safe | door | gate | alarm | house | flat | garage | locker | vault | shed | suitcase | building | office | lift | bike | lock | phone | apartment | airbnb | cabin | pool | gym"
@@ -80,7 +80,7 @@ _NOT_BETWEEN: Final = compiled(
 )
 _UNIT: Final = compiled(
     r"[ -]? (?: digits? | characters? | chars? | letters? | lines? | loc | seconds? | secs? | ms | attempts? | tries | times | requests? | stellig\w* | zeilen | lignes | chiffres"
-    r" | caracteres | dígitos | cifre | volts? | mhz | ghz | lumens? | units? | copies ) \b"
+    r" | caracteres | dígitos | cifre | volts? | mhz | ghz | lumens? | units? | copies | mg | ml | kg | g | grams? | k?cal\w* | cm | mm | inch(?:es)? | feet | watts? | degrees? ) \b"
 )
 _DIRECT: Final = compiled(
     r"\s* (?: (?: \b (?: is | was | are | of | now | still | ist | lautet | war | est | c'est | es | è | é | foi | to | это ) \b | [:=,-] | 是 | は | 는 | 은 ) \s* ){0,3}"
