@@ -32,7 +32,7 @@ _LISTED: Final = re.compile(
 )
 """Another month, before one that may be a name."""
 _INDEFINITE: Final = re.compile(
-    r"\b(?:an?|some|any|no|ein(?:e[nmrs]?)?|kein(?:e[nmrs]?)?|une?|una|uno|um|uma|een|geen)\s\Z",
+    r"\b(?:an?|ein(?:e[nmrs]?)?|kein(?:e[nmrs]?)?|une?|una|uno|uma|een|geen)\s\Z",
     re.I,
 )
 """After this comes a thing, though somebody here is called like it: "ein Fuchs"."""
@@ -52,6 +52,12 @@ ALSO_WORDS: Final = frozenset(
         "pepper pierce pool porter price rain ray reed rich rob robin rock rose ruby rush "
         "rusty sage sand sandy sky smith so star stone storm sue summer sun the to van victor "
         "violet von walker ward wells west white will win wolf wood woods young "
+    )
+)
+"""Names that are words, too: found as they are written, not in small letters."""
+
+_NOUNS: Final = frozenset(
+    _WORD.findall(
         "bach backer baecker bakker bar baum bauer becker berg bianca blum fischer flores fuchs "
         "gatti hase herbst jager kaiser kiefer koch konig koning kot kowal krawiec krebs krug "
         "kuiper leao leon leone lis luna maler muller pfeiffer richter rios rojas rosa rossi "
@@ -59,9 +65,7 @@ ALSO_WORDS: Final = frozenset(
         "wilk winter zajac zimmermann "
     )
 )
-"""Names that are words, too: found as they are written, not in small letters."""
-
-
+"""Surnames that are things and trades, too: always masked, but after an indefinite article."""
 _ENDINGS: Final = ("s", "es", "n", "en")
 """Of plurals and genitives."""
 _FAMILY: Final = re.compile(r"\b(?:the|die|den|der|les|los|las|i|os|de)\s\Z", re.IGNORECASE)
@@ -236,7 +240,8 @@ class Lexicon:
                 )
                 word = rf"(?!{body.lower()}(?:{words_of_it})(?!\w))" if words_of_it else ""
                 ended = rf"(?-i:{word}){body}(?:e?s|e?n)|"
-            entry = _Entry(rf"(?<!\w)(?:{ended}{body})(?!\w)", re.IGNORECASE, kind)
+            noun = kind == NAME and value.casefold() in _NOUNS
+            entry = _Entry(rf"(?<!\w)(?:{ended}{body})(?!\w)", re.IGNORECASE, kind, word=noun)
         self._add_entry(first_word, entry)
         if kind == NAME and len(words) == 1 and is_cyrillic(value):
             for stem in stems(first_word):

@@ -47,4 +47,4 @@ def stems(name: str) -> set[str]:
 
 def common_stem(name: str) -> str:
     """Return what a name has in all its cases, as far as endings alone can tell."""
-    return _FLEETING.sub("", _CASE.sub("", name))
+    return _FLEETING.sub("", _CASE.sub("", name))  # type: ignore[no-any-return]
