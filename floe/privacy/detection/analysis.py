@@ -63,7 +63,7 @@ UNSURE_NAMELESS: Final = 0.56
 is learnt about those."""
 UNSURE_NAMED: Final = 0.20
 """The same for a stretch that names a person: whom it names, no list of words can tell."""
-UNSURE_SELF: Final = 0.35
+UNSURE_SELF: Final = 0.30
 """The same for a text that opens with the speaker: "I am", "my"."""
 UNSURE_SELF_ABROAD: Final = 0.30
 """The same in another language than English, of which less was learnt."""
