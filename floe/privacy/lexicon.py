@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from floe.privacy.detection.cases import ENDINGS, common_stem, is_cyrillic, stems
+
 NAME: Final = "name"
 _NUMBER: Final = re.compile(r"\+?\d(?:[\s().\-/]{0,3}\d)+")
 _WORD: Final = re.compile(r"\w+")
@@ -23,6 +25,18 @@ _MONTHS: Final = frozenset(
 _IN: Final = re.compile(
     r"\b(?:in|since|until|till|by|last|next|this|every|early|late|mid|of|during)\s$", re.I
 )
+_LISTED: Final = re.compile(
+    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+    r"(?:,|,? and|,? or| to|-)\s?$",
+    re.I,
+)
+"""Another month, before one that may be a name."""
+_INDEFINITE: Final = re.compile(
+    r"\b(?:an?|ein(?:e[nmrs]?)?|kein(?:e[nmrs]?)?|une?|una|uno|uma|een|geen)\s\Z",
+    re.I,
+)
+"""After this comes a thing, though somebody here is called like it: "ein Fuchs"."""
+_PLURAL: Final = re.compile(r"(?<=\w{3})(?:e?s|en)\Z")
 _PREFIX_WORDS: Final = 8
 _TITLES: Final = "dr|prof|professor|mr|mrs|ms|miss|mx|sir|madam|herr|frau|doctor|nurse"
 _TITLE: Final = re.compile(rf"(?:(?:{_TITLES})\b\.?\s*)+", re.IGNORECASE)
@@ -42,7 +56,16 @@ ALSO_WORDS: Final = frozenset(
 )
 """Names that are words, too: found as they are written, not in small letters."""
 
-
+_NOUNS: Final = frozenset(
+    _WORD.findall(
+        "bach backer baecker bakker bar baum bauer becker berg bianca blum fischer flores fuchs "
+        "gatti hase herbst jager kaiser kiefer koch konig koning kot kowal krawiec krebs krug "
+        "kuiper leao leon leone lis luna maler muller pfeiffer richter rios rojas rosa rossi "
+        "schafer schmied schneider schuster smit stein stella stern visser vogel wagner weber "
+        "wilk winter zajac zimmermann "
+    )
+)
+"""Surnames that are things and trades, too: always masked, but after an indefinite article."""
 _ENDINGS: Final = ("s", "es", "n", "en")
 """Of plurals and genitives."""
 _FAMILY: Final = re.compile(r"\b(?:the|die|den|der|les|los|las|i|os|de)\s\Z", re.IGNORECASE)
@@ -71,17 +94,21 @@ class Found(NamedTuple):
 class _Entry(NamedTuple):
     """Compiled only when its first word is met: there may be thousands.
 
-    before: what has to stand before it, one of these; empty: anything.
+    before: what has to stand before it, one of these; empty: anything. word: it is also a word,
+    and no name after "a".
     """
 
     pattern: str
     flags: re.RegexFlag
     kind: str
     before: tuple[re.Pattern[str], ...] = ()
+    word: bool = False
 
     def fits(self, text: str, start: int) -> bool:
         """Return whether what stands before a place lets it be this value."""
         lead = text[max(0, start - 24) : start]
+        if self.word and _INDEFINITE.search(lead):
+            return False
         return not self.before or any(each.search(lead) for each in self.before)
 
 
@@ -147,6 +174,10 @@ class Lexicon:
     def _entries(self, word: str) -> list[_Entry]:
         """Find what may begin with this word, or with it less a plural's or genitive's ending."""
         entries = list(self._by_first_word.get(word, ()))
+        if is_cyrillic(word):
+            for stem in (word.removesuffix(ending) for ending in ENDINGS if word.endswith(ending)):
+                entries += self._by_first_word.get(f"{stem}-", ())
+            return entries
         for ending in _ENDINGS:
             if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
                 entries += self._by_first_word.get(word.removesuffix(ending), ())
@@ -191,12 +222,13 @@ class Lexicon:
             small = (_ADDRESSED, _NAMED_HERE) if value[0].islower() else (_ADDRESSED,)
             if not value[0].islower():
                 self._add_entry(
-                    first_word, _Entry(rf"(?<!\w)(?:{body}|{body.upper()})(?!\w)", re.NOFLAG, kind)
+                    first_word,
+                    _Entry(rf"(?<!\w)(?:{body}|{body.upper()})(?!\w)", re.NOFLAG, kind, word=True),
                 )
                 self._add_entry(
                     first_word, _Entry(rf"(?<!\w){body}s(?!\w)", re.NOFLAG, kind, (_FAMILY,))
                 )
-            entry = _Entry(rf"(?<!\w){body}(?!\w)", re.IGNORECASE, kind, small)
+            entry = _Entry(rf"(?<!\w){body}(?!\w)", re.IGNORECASE, kind, small, word=True)
         elif len(words) == 1 and len(value) <= _SHORTEST_PART:
             entry = _Entry(rf"(?<!\w)(?:{body}|{body.upper()})(?!\w)", re.NOFLAG, kind)
         else:
@@ -208,8 +240,13 @@ class Lexicon:
                 )
                 word = rf"(?!{body.lower()}(?:{words_of_it})(?!\w))" if words_of_it else ""
                 ended = rf"(?-i:{word}){body}(?:e?s|e?n)|"
-            entry = _Entry(rf"(?<!\w)(?:{ended}{body})(?!\w)", re.IGNORECASE, kind)
+            noun = kind == NAME and value.casefold() in _NOUNS
+            entry = _Entry(rf"(?<!\w)(?:{ended}{body})(?!\w)", re.IGNORECASE, kind, word=noun)
         self._add_entry(first_word, entry)
+        if kind == NAME and len(words) == 1 and is_cyrillic(value):
+            for stem in stems(first_word):
+                pattern = rf"(?<!\w){stem}(?:{'|'.join(ENDINGS)})(?!\w)"
+                self._add_entry(f"{stem}-", _Entry(pattern, re.IGNORECASE, kind))
 
     def _add_entry(self, first_word: str, entry: _Entry) -> None:
         entries = self._by_first_word.setdefault(first_word, [])
@@ -226,6 +263,11 @@ def _is_also_word(name: str) -> bool:
     return name.casefold() in lexicon().ordinary
 
 
+def stem_of(word: str) -> str:
+    """Return a word in small letters, without accents, less the ending of a plural or a case."""
+    return common_stem(word) if is_cyrillic(word) else _PLURAL.sub("", word)
+
+
 def unaccented(text: str) -> str:
     """Letters without their accents, character by character, so that places stay the same."""
     if text.isascii():
@@ -237,6 +279,7 @@ def is_month(text: str, start: int, end: int) -> bool:
     """Whether "April" is the month here, though somebody may be called so."""
     return text[start:end].casefold() in _MONTHS and bool(
         _IN.search(text[max(0, start - 9) : start])
+        or _LISTED.search(text[max(0, start - 16) : start])
     )
 
 

@@ -10,7 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from floe.privacy.lexicon import NAME, Found, Lexicon, bare, identifies, unaccented, united
+from floe.privacy.lexicon import (
+    NAME,
+    Found,
+    Lexicon,
+    bare,
+    identifies,
+    stem_of,
+    unaccented,
+    united,
+)
 from floe.records import ChatMessage
 from floe.store import Store
 
@@ -192,18 +201,13 @@ def _forgiving(placeholder: str) -> str:
 def _alike(first: str, second: str) -> bool:
     """Whether two spellings are of one value: other case or spacing, or parts of one name."""
     one, other = (
-        {_stem(word) for word in re.findall(r"\w+", unaccented(value).casefold())}
+        {stem_of(word) for word in re.findall(r"\w+", unaccented(value).casefold())}
         for value in (first, second)
     )
     if one <= other or other <= one:
         return True
     digits = ["".join(filter(str.isdigit, value)) for value in (first, second)]
     return len(digits[0]) > 4 and digits[0] == digits[1]
-
-
-def _stem(word: str) -> str:
-    """Return a word without the ending of a plural or genitive."""
-    return re.sub(r"(?<=\w{3})(?:e?s|en)$", "", word)
 
 
 def _letters(number: int) -> str:

@@ -29,6 +29,7 @@ PRIVATE = [
     ("is natasha mad at me?", "name"),
     ("write a reference letter for my student Wei Zhang", "name"),
     ("how do I tell dave that I quit?", "name"),
+    ("ask priya raman in sales whether she signed it", "name"),
     ("Why did Fatima unfriend me?", "name"),
     ("Who is Anna Weber from accounting?", "name"),
     ("Is Zsigmond here?", "name"),

@@ -122,6 +122,34 @@ def test_words_that_the_text_itself_has_are_not_given_out(store: Store) -> None:
     assert pseudonyms.unmask(masked) == text
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("Сергей", "Поблагодари Сергея, дай Сергею чай", "Поблагодари PERSON_1, дай PERSON_1B чай"),
+        ("Анна", "Позови Анну, мы гордимся Анной", "Позови PERSON_1, мы гордимся PERSON_1B"),
+        ("Павел", "Напиши Павлу", "Напиши PERSON_1"),
+        ("Марина Козлова", "Марине Козловой", "PERSON_1 PERSON_2"),
+        ("Иван", "Иванами не торгуют, сериал и марка", "Иванами не торгуют, сериал и марка"),
+    ],
+)
+def test_a_name_is_known_in_the_cases_of_russian(
+    store: Store, name: str, text: str, expected: str
+) -> None:
+    known = Pseudonyms(store, store.create_conversation().id)
+    known.lexicon.add(name, "name")
+    masked = known.mask(text)
+    assert masked == expected
+    assert known.unmask(masked) == text
+
+
+def test_a_thing_that_somebody_is_called_like_stays_in_its_sentence() -> None:
+    lexicon = Lexicon()
+    for name in ("Fuchs", "Penny", "Flores"):
+        lexicon.add(name, "name")
+    text = "Herr Fuchs sah einen Fuchs. I owe her a penny, tell Penny. Flores quiere una flores."
+    assert [text[f.start : f.end] for f in lexicon.find(text)] == ["Fuchs", "Penny", "Flores"]
+
+
 # Out of a stream
 
 VALUES = {b"PERSON_1": b"Anna Weber", b"PERSON_1B": b"Anna", b"PERSON_12": b"Tom"}

@@ -180,6 +180,7 @@ NOT_FOUND = {
         "Passwords should be long",
         "password = input()",
         "The secret is to stir",
+        "my locker is 24 inches wide",
     ],
     "API key": [
         "antidisestablishmentarianism",

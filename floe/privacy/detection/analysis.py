@@ -13,9 +13,11 @@ import regex
 
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
+from floe.privacy.detection.codes import find_codes
 from floe.privacy.detection.contact import CONTACT
 from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.features import WINDOW
+from floe.privacy.detection.genres import Genre, genre_of
 from floe.privacy.detection.identifiers import (
     find_identifiers,
     full_name_mails,
@@ -52,6 +54,8 @@ from floe.records import ChatMessage
 
 KEEP: Final = 0.70
 """Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
+KEEP_REPORT: Final = 0.90
+"""The same for what newspapers print, and for what may be: all of it has been told to all."""
 UNSURE: Final = 0.48
 """Probability from which it may be: it stays, and the person is asked."""
 UNSURE_NAMELESS: Final = 0.56
@@ -59,8 +63,10 @@ UNSURE_NAMELESS: Final = 0.56
 is learnt about those."""
 UNSURE_NAMED: Final = 0.20
 """The same for a stretch that names a person: whom it names, no list of words can tell."""
-UNSURE_SELF: Final = 0.35
+UNSURE_SELF: Final = 0.30
 """The same for a text that opens with the speaker: "I am", "my"."""
+UNSURE_SELF_ABROAD: Final = 0.30
+"""The same in another language than English, of which less was learnt."""
 UNSURE_STRANGE: Final = 0.35
 """The same for a brief text with a word that may be a name, and for each stretch of a long text."""
 _BRIEF: Final = 120
@@ -74,10 +80,15 @@ _LIVED: Final = regex.compile(
 )
 """What befell the speaker, in English."""
 _OF_SELF: Final = regex.compile(
-    r"\W*(?:(?:i|we) (?:am|are|have|was|were|had|got|did|work|live|earn|take|lost|failed)|i'm|im|i've|ive|my)\b",
+    r"\W*(?:(?:i|we) (?:am|are|have|was|were|had|got|did|work|live|earn|take|lost|failed)|i'm|im|i've|ive|my|our)\b",
     regex.I,
 )
 """How an English text opens that tells of the speaker."""
+_OF_SELF_ABROAD: Final = regex.compile(
+    r"\W*(?:(?:ich|wir|je|nous|yo|soy|estoy|tengo|io|sono|ho|eu|sou|estou|tenho|ik|jestem|mam|jag|я|мне|у меня|ben|bende|أنا|عندي|मैं|मुझे)\b|j'\p{L}|我|私|俺|僕|나는|저는|제가|내가)",
+    regex.I,
+)
+"""The same in other languages."""
 _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
@@ -96,6 +107,11 @@ _ASKS_THE_WORLD: Final = regex.compile(
     regex.I,
 )
 """How questions of general knowledge open; titles of songs in them speak in the first person."""
+_WORLDLY: Final = regex.compile(
+    r"\W*(?:(?:what|which) \p{Ll}+ \p{Ll}+|who \p{Ll}+|how (?:many|much|old|tall|long|far)|once|in|on|[^.!?]*\b(?:at|in|for|to|of|from|by) (?:what|which) \p{Ll}+(?=\?\s*\Z))(?!\p{L})(?!.*\b(?:i|i'm|me|my|we|our|us|you|your)\b)",
+    regex.I | regex.S,
+)
+"""How others open that are of no one whom the person knows."""
 _LETTER: Final = regex.compile(r"\p{L}")
 _READ_LETTER: Final = regex.compile(
     r"[[\p{Latin}\p{Cyrillic}\p{Arabic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー々]&&\p{L}]",
@@ -141,6 +157,14 @@ _AGREES: Final = regex.compile(
 _TOLL_FREE: Final = regex.compile(
     r"\+?1?(?:800|888|877|866|855|844|833)\d{7}|0?0?800\d{4,9}|\+?\d{2}800\d{5,8}"
 )
+_ADVERTISED: Final = regex.compile(
+    r"\b(?:call|contact|phone|ring|visit|reach|text) us\b[^.?!\n]{0,30}\Z", regex.I
+)
+_SHOP: Final = regex.compile(
+    r"\b(?:our (?:website|store|shop|showroom|menu)|visit us|quote|customers?|opening hours|appointments?|specializ\w+|services?|discounts?|delivery|reservations?)\b",
+    regex.I,
+)
+"""With a number to call "us", this is a firm that wants to be called."""
 _TOWN: Final = regex.compile(
     r",?\s*(?:[A-Z]{1,2}-)?(?:\d{4,6}|\d{2}-\d{3}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\s+\p{Lu}[\p{L}-]+"
     r"|,?\s+\p{Lu}[\p{L}-]+(?:,\s*[A-Z]{2})?,?\s+(?:\d{5}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\b"
@@ -194,13 +218,14 @@ class Analysis:
         signs += professed(plain.text)
         stretches = classify(plain.text, names)
         asked = [*_asked(plain.text, names, before)]
-        likely = score = max([stretch.private for stretch in stretches], default=0.0)
+        score = max([stretch.private for stretch in stretches], default=0.0)
         declined = bool(before) and _DECLINES.match(plain.text) is not None
         harmless = not asked and (declined or _answers_harmless_question(plain.text, before))
-        if harmless:
+        genre = genre_of(plain.text, names)
+        if harmless or genre == "sum":
             score = 0.0
         of_self = _OF_SELF.match(plain.text) is not None
-        least = UNSURE_SELF if of_self else UNSURE
+        least = UNSURE_SELF if of_self else _least(plain.text)
         soft = [
             sign
             for stretch in stretches
@@ -208,29 +233,28 @@ class Analysis:
             for sign in _soft_signs(plain.text, stretch, names)
         ]
         together = _together(plain.text, before, alone=score) if before else False
+        unexplained = not soft
         soft = [
             sign
             for sign in soft
             if plain.text[sign.start : sign.end].lower() not in self.leniency.harmless
         ]
-        score = _shifted(score, self.leniency.shift) if soft else 0.0
-        sure = bool(signs or asked) or together or score >= KEEP
+        # Words that were called harmless free a text; that no single word speaks for it does not.
+        score = _shifted(score, self.leniency.shift) if soft or unexplained else 0.0
+        certain = KEEP_REPORT if genre == "report" else KEEP
+        sure = bool(signs or asked) or together or score >= certain
         unknown = [
             name
             for name in names
             if plain.text[name.start : name.end].lower() not in self.leniency.harmless
         ]
-        told = not harmless and names_somebody(plain.text, unknown)
-        if told and asks(plain.text) and not asks_yes_or_no(plain.text):
-            told = likely >= _QUIZ
-        told = told or is_written_to(plain.text, unknown) or lists_people(plain.text, unknown)
-        told = told or is_paper_of_somebody(plain.text, unknown)
-        told = told or (not harmless and self._may_tell(plain.text, stretches, unknown))
+        told = self._tells(plain.text, stretches, unknown, genre, harmless=harmless)
         unread = _unread(plain.text)
         named = any(name.form in ("full", "given", "small") for name in names)
         of_others = not of_self and _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
         enough = UNSURE_NAMELESS if of_others and not named else least
-        enough = KEEP if _ASKS_THE_WORLD.match(plain.text) else enough
+        if _ASKS_THE_WORLD.match(plain.text) or genre in ("fiction", "report"):
+            enough = certain
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
@@ -251,12 +275,38 @@ class Analysis:
         lean = leans(plain.text, names) >= _LEANS if before else False
         return Verdict(private, spans, unsure=unsure, leans=lean)
 
-    def _may_tell(self, text: str, stretches: Sequence[Stretch], names: Sequence[Name]) -> bool:
+    def _tells(
+        self,
+        text: str,
+        stretches: Sequence[Stretch],
+        names: Sequence[Name],
+        genre: Genre,
+        *,
+        harmless: bool,
+    ) -> bool:
+        """Return whether a text tells of a person by name, or is a paper or a list of some."""
+        likely = max([stretch.private for stretch in stretches], default=0.0)
+        if not harmless:
+            told = not genre and names_somebody(text, names)
+            if told and asks(text) and not asks_yes_or_no(text):
+                told = likely >= _QUIZ
+            if told or self._may_tell(text, stretches, names, genre):
+                return True
+        return (
+            is_written_to(text, names)
+            or lists_people(text, names)
+            or is_paper_of_somebody(text, names)
+        )
+
+    def _may_tell(
+        self, text: str, stretches: Sequence[Stretch], names: Sequence[Name], genre: Genre
+    ) -> bool:
         """Return whether a stretch that names a person may be of somebody's life after all."""
-        if _ASKS_THE_WORLD.match(text):
+        if _ASKS_THE_WORLD.match(text) or genre in ("sum", "fiction", "report"):
             return False
         brief = len(text) < _BRIEF
-        enough = UNSURE_NAMED if len(text) < _LONG else UNSURE_STRANGE
+        of_world = len(text) >= _LONG or genre == "entry" or _WORLDLY.match(text)
+        enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)
             forms = {n.form for n in names if stretch.start <= n.start < stretch.end}
@@ -305,6 +355,10 @@ def hard_signs(text: str) -> list[Sign]:
             digits = regex.sub(r"\D", "", value)
             if is_reserved_phone(digits) or _TOLL_FREE.fullmatch(digits):
                 continue
+            if _ADVERTISED.search(text[max(0, sign.start - 40) : sign.start]) and _SHOP.search(
+                text
+            ):
+                continue
         if sign.kind == "birth date" and _is_born_in_public(text, sign.start):
             continue
         found.append(_with_town(text, sign) if sign.kind == "address" else sign)
@@ -334,6 +388,7 @@ def _is_invented(text: str, sign: Sign) -> bool:
 
 def _all_signs(text: str) -> Iterator[Sign]:
     yield from find_identifiers(text)
+    yield from find_codes(text)
     yield from CONTACT.find(text)
     yield from ADDRESSES.find(text)
     yield from NUMBERS.find(text)
@@ -405,6 +460,12 @@ def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
             sign.kind == _NAME and sign.start < name.end and name.start < sign.end for sign in found
         )
     ]
+
+
+def _least(text: str) -> float:
+    """Return the probability from which a text may be private that does not open as English does."""
+    abroad = _OF_SELF_ABROAD.match(text) and not _ENGLISH.search(text)
+    return UNSURE_SELF_ABROAD if abroad else UNSURE
 
 
 def _shifted(probability: float, shift: float) -> float:

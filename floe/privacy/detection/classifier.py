@@ -56,6 +56,8 @@ ASKED: Final = (
 """What a question of an assistant can ask for."""
 
 
+_FEW_DIGITS: Final = frozenset({"#1", "#2"})
+"""What opens no door: "the locker is 24 inches"."""
 _ASKED: Final = 0.33
 """Probability from which a question asks for something: less than half, as a reply is then kept
 only if it holds what was asked for."""
@@ -171,6 +173,8 @@ def _stretch(text: str, names: Sequence[Name], start: int, end: int, *, whole: b
 
 
 def _may_be_secret(token: tuple[str, int, int]) -> bool:
-    """Return whether it is a number, a name, or a word that no list has."""
+    """Return whether it is a number of three digits or more, a name, or a word that no list has."""
     word = token[0]
+    if word in _FEW_DIGITS:
+        return False
     return word[0] in "\x02#" or (len(word) > 4 and word not in lexicon().ordinary)

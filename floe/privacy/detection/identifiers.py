@@ -140,10 +140,6 @@ _PLATE: Final = compiled(
 _DIGITS_6: Final = compiled(
     r"(?<! [\w@.,$€£-] ) (?P<x> \d{6,20} | \d{2,5} (?: [ -] \d{2,5} ){1,5} ) (?! \w | [.,]\d | [ ]?[%€$£°] )"
 )
-_PIN: Final = compiled(
-    r"(?<! [\w.,$€£-] ) (?P<x> \d{3,8} | \d{2} (?: [ -] \d{2} ){1,3} | \d (?: [ ] \d ){3,5} ) (?! \w | [.,:-]\d | [ ]?[%€$£°] | [ ]years )"
-)
-
 _CONTEXTS: Final = (
     _Context(
         "passport number",
@@ -224,19 +220,6 @@ _CONTEXTS: Final = (
         ),
     ),
     _Context(
-        "password",
-        compiled(
-            r"\b (?: cvv2? | cvc2? | cvv/cvc | security \s code | expiry | exp \s date | pin (?: \s? (?: code | number ) )? | passcode | otp | one[- ]time \s code | verification \s code | 2fa | backup \s codes?"
-            r" | (?: door | gate | alarm | safe | garage | entry | key\s?pad | lock(?:er)? | luggage | vault | access | security | login | unlock | phone | sim | recovery ) \s (?: code | pin | combination | key ) s?"
-            r" | combination | combo | code \s (?: to | for | of | on ) \s (?: the | my | our | his | her ) \s (?: safe | door | gate | alarm"
-            r"  | house | flat | garage | locker | vault | shed | suitcase | building | office | lift | bike | lock | phone ) ) \b | geheimzahl | t[üu]rcode | code \s (?: secret | pin | d'entr[ée]e | de \s la \s porte ) | \b c[óo]digo \s (?: de \s acceso | pin | secreto ) | пин-?\s?код | код \s (?: от | двери )"
-            r" | 密码 | 验证码 | 暗証番号 | 비밀번호 | الرقم \s السري | kod \s (?: pin | do ) | \b pincode"
-        ),
-        _PIN,
-        before=30,
-        after=14,
-    ),
-    _Context(
         "phone",
         compiled(
             r"\b (?: phone | tel(?:ephone|efon\w*|efono|éfono)? | cell(?:phone)? | mobile?n?u?m?m?e?r? | handy\w* | whats\s?app | viber | telegram | signal | sms | imessage"
@@ -261,9 +244,9 @@ _AMOUNT: Final = compiled(
 _DATE: Final = compiled(
     r"(?: \d{4} [ ./-] \d{1,2} [ ./-] \d{1,2} | \d{1,2} [ ./-] \d{1,2} [ ./-] \d{2,4} | (?: 19 | 20 ) \d\d (?: [ -]+ (?: 19 | 20 ) \d\d )? )"
 )
-_PAIRS: Final = regex.compile(r"\d\d(?:[ -]\d\d){2}")
+_PAIRS: Final = regex.compile(r"\d{1,2}(?:[ -]\d{1,2}){2}")
 _WORDS_ONLY: Final = regex.compile(r"[\p{L} .'-]+")
-_BUILD_WORD: Final = compiled(
+BUILD_WORD: Final = compiled(
     r"(?: [a-z]{1,4}-?\d{1,2} | \d{1,3}(?:st|nd|rd|th|x|k|d|kg|cm|mm|px|gb|mb|fps|hz|mp) | covid-?19 | h\d{3,4}p? | \d{3,4}p | utf-?8 | sha-?\d+ | base\d+ | v\d+ | q[1-4] (?:[ ]\d{4})? )"
 )
 
@@ -275,7 +258,7 @@ def _contextual(text: str) -> Iterator[Sign]:
             if (
                 behind
                 and behind.start("x") - word.end() <= context.before
-                and _counts(text, word.end(), behind, pairs=context.kind == "password")
+                and counts(text, word.end(), behind)
             ):
                 yield sign_of(behind, "x", context.kind, 0.92)
                 continue
@@ -284,12 +267,12 @@ def _contextual(text: str) -> Iterator[Sign]:
             if (
                 ahead
                 and word.start() - ahead[-1].end("x") <= context.after
-                and _counts(text, None, ahead[-1])
+                and counts(text, None, ahead[-1])
             ):
                 yield Sign(ahead[-1].start("x"), ahead[-1].end("x"), context.kind, 0.8)
 
 
-def _counts(
+def counts(
     text: str, word_end: int | None, match: regex.Match[str], *, pairs: bool = False
 ) -> bool:
     """Neither a date, a year nor an amount; and not in another sentence than the word.
@@ -300,7 +283,7 @@ def _counts(
     if (
         (_DATE.fullmatch(value) and not (pairs and _PAIRS.fullmatch(value)))
         or _AMOUNT.match(text, match.end("x"))
-        or _BUILD_WORD.fullmatch(value)
+        or BUILD_WORD.fullmatch(value)
     ):
         return False
     if _is_sequence(value):
@@ -462,7 +445,7 @@ _WEAK: Final = regex.compile(
     r"(?:pass(?:word)?|qwerty|abc|letmein|admin|test|asdf|welcome)[\d!]{0,4}", regex.I
 )
 _COMMON_CODE: Final = regex.compile(
-    r"a-z|A-Z|[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
+    r"a-z|A-Z|[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^\d*[A-Za-z]\^\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
 )
 _SEED: Final = regex.compile(r"(?:\b[a-z]{3,8}\b[ ,]+){11,23}\b[a-z]{3,8}\b")
 _FUNCTION_WORD: Final = regex.compile(
@@ -528,7 +511,7 @@ def _is_mixed(token: str) -> bool:
     ) and not regex.search(r"[a-z]\d|\d[a-z]", token, regex.I):
         return False
     letters = bool(regex.search(r"\p{L}", token))
-    return (letters and bool(regex.search(r"\d", token)) and not _BUILD_WORD.fullmatch(token)) or (
+    return (letters and bool(regex.search(r"\d", token)) and not BUILD_WORD.fullmatch(token)) or (
         letters
         and bool(regex.search(r"\p{L}[!@#$%^&*?]+\p{L}|\p{Ll}\p{Lu}.*[!@#$%^&*]", token))
         and "@" not in token[1:]

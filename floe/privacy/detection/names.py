@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import regex
 
+from floe.privacy.detection.cases import is_cyrillic, nominatives
 from floe.privacy.detection.vocabulary import listed
 from floe.privacy.lexicon import ALSO_WORDS, is_month
 
@@ -34,11 +35,13 @@ _AFTER_PLACE: Final = regex.compile(
     regex.I,
 )
 _WRITES_TO: Final = regex.compile(
-    r"\b(?:scrivi|rispondi|manda|telefona|chiedi|di'|dillo|napisz|odpisz|zadzwoń|powiedz|escr[íi]be(?:le)?|dile|écris|réponds|dis|envoie|escreve|diz|fala|schrijf|mail|app|schreib|sag|antworte|write|reply|text|email|message|thanks?)"
-    r"(?:\s(?:una|un|une|eine|einen|a|an|uma|um|list|maila|brief|carta|lettre|lettera|mail|email|note|mensaje|mensagem|message|sms))*\s(?:a|à|do|an|aan|to|pra|para|al)\s\Z",
+    r"\b(?:(?:scrivi|rispondi|manda|telefona|chiedi|di'|dillo|napisz|odpisz|zadzwoń|powiedz|escr[íi]be(?:le)?|dile|écris|réponds|dis|envoie|escreve|diz|fala|schrijf|mail|app|schreib|sag|antworte)"
+    r"(?:\s(?:una|un|une|eine|einen|a|an|uma|um|list|maila|brief|carta|lettre|lettera|mail|email|note|mensaje|mensagem|message|sms))*\s(?:a|à|do|an|aan|pra|para|al)"
+    r"|(?:write|reply|text|email|mail|message|thanks?)(?:\s(?:an?|letter|mail|email|note|message|text|card))*\sto)\s\Z",
     regex.I,
 )
 """After this comes whom it goes to, whatever lists say: towns are not written to."""
+_ORDERS: Final = listed("asks") | listed("tasks")
 _ORGANISED: Final = listed("organised")
 _SAINTS: Final = listed("saints")
 _ADDRESSING: Final = listed("addressing")
@@ -47,6 +50,8 @@ _ILLNESS: Final = regex.compile(
     r"(?:'s)?[ -](?:disease|syndrome|palsy|lymphoma|sarcoma|dementia|krankheit)\b"
 )
 _SHORTEST_PLURAL: Final = 5
+_BIDS: Final = regex.compile(r"\p{Cyrillic}{3,}(?:[йиь](?:те)?|й(?:те)?сь|йся|ись)\Z")
+"""How a verb ends that bids somebody, before whom it names: "Позови Марину"."""
 _OF_KIN: Final = regex.compile(
     r"\b(?:my|our|his|her|their|your|mein\w*|unser\w*|mon|ma|mi|mio|mia|meu|minha|mijn|min)\s(?:\p{Ll}+\s)?(?P<kin>\p{Ll}+)\s\Z",
     regex.I,
@@ -165,6 +170,19 @@ def _tokens(text: str) -> Iterator[_Token]:
             yield _Token(start, end, word, small, word[0].isupper(), False, False, True, True)
             continue
         parts = small.split("-")
+        ordinary = small in _ORDERS or small in known.ordinary
+        ordinary = ordinary or small.split("'")[0] in known.ordinary
+        if is_cyrillic(small) and word[0].isupper() and small not in known.given:
+            forms = {small, *nominatives(small)}
+            given, family = (not forms.isdisjoint(each) for each in (known.given, known.family))
+            place = small in known.entities or not forms.isdisjoint(known.entities)
+            if (
+                (given or family)
+                and not place
+                and not (ordinary and _OPENS.search(text[:start][-3:]))
+            ):
+                yield _Token(start, end, word, small, True, given, family, False, False)
+                continue
         yield _Token(
             start,
             end,
@@ -175,7 +193,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             or (len(parts) > 1 and all(part in known.given for part in parts)),
             (small in known.family and small not in _NEVER)
             or (len(parts) > 1 and all(part in known.family for part in parts)),
-            small in known.ordinary or small.split("'")[0] in known.ordinary,
+            ordinary,
             small in known.entities
             or small in _ORGANISED
             or small in _NEVER
@@ -239,8 +257,10 @@ def _judge(text: str, tokens: Sequence[_Token], first: int, last: int) -> Iterat
         len(whole) > 1 and whole[0].small in _SAINTS
     ):
         return
-    titled = whole[0].small in _TITLES and len(whole) > 1
-    if titled:
+    titled = False
+    while first < last and (tokens[first].small in _TITLES or tokens[first].small in _KIN):
+        # "Meine Nachbarin Frau Fuchs": who she is to the speaker is no part of her name.
+        titled = titled or tokens[first].small in _TITLES
         first += 1
     of_kin = _is_of_kin(text, tokens[first].start)
     while first < last and not of_kin and _is_opener(tokens[first], tokens[first + 1]):
@@ -346,6 +366,8 @@ def _is_opener(token: _Token, following: _Token) -> bool:
     """Return whether a word before a name has its capital because it opens a sentence."""
     if token.tall and token.small in _ADDRESSING:
         return True
+    if _BIDS.match(token.small) and not (token.given or token.family):
+        return following.given
     if not token.tall or (token.given and not token.ordinary):
         return False
     if not (token.ordinary or token.entity):

@@ -49,7 +49,7 @@ _OF_MINE: Final = regex.compile(
     r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
 )
 _RECIPIENT: Final = regex.compile(
-    r"\b(?:write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
+    r"\b(?:(?<=\A|[.!?,;:\n]\s?|\b(?:please|to|and|then|pls|so)\s)(?:tell|ask|remind|invite)|write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
     r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
     regex.I,
 )
@@ -68,6 +68,10 @@ _QUESTION_WORDS: Final = listed("question_words")
 _TASKS: Final = listed("tasks")
 _KIN: Final = listed("kin")
 _ROLE_WORDS: Final = listed("role_words")
+_FROM_TEXT: Final = regex.compile(
+    r"\W*(?:from|in|for|of|based on|according to)\s(?:the|this|these|those)\s(?:following\s)?(?:text|passage|paragraph|sentences?|article|list|table|data|facts|story|dialogue)\b",
+    regex.I,
+)
 _TELLS_OF_WORKS: Final = regex.compile(
     r"\b(?:story|poem|novel|character|sentence|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
     r"|function|code|json|how many|how much|question|passage|context)\b",
@@ -90,7 +94,7 @@ def names_somebody(text: str, names: Sequence[Name]) -> bool:
     Questions and tasks name persons of whom all may speak; whoever only tells of somebody may
     know them. In a brief statement one name is enough.
     """
-    if len(text) > _SHORT or _sets_task(text):
+    if len(text) > _SHORT or sets_task(text):
         return False
     if _TELLS_OF_WORKS.search(text) or _QUIZ_GAP.search(text):
         return False
@@ -141,7 +145,7 @@ def introduced(text: str, names: Sequence[Name]) -> Iterator[Sign]:
     for found in _OF_MINE.finditer(text, timeout=1.0):
         if found["kin"].lower() in _KIN:
             yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
-    if _TELLS_OF_WORKS.search(text) or _sets_task(text):
+    if _TELLS_OF_WORKS.search(text) or sets_task(text):
         return
     for name in names:
         if name.form == "full" and _SPEAKS_HERE.search(text[max(0, name.start - 30) : name.start]):
@@ -186,10 +190,10 @@ def _is_told(text: str, name: Name) -> bool:
     return end is None or end[0] not in "?？"
 
 
-def _sets_task(text: str) -> bool:
+def sets_task(text: str) -> bool:
     """Whether a text opens with a question or with what is to be done."""
     words = _WORD.findall(text.lower())
-    if not words or words[0] in _TASKS:
+    if not words or words[0] in _TASKS or _FROM_TEXT.match(text):
         return True
     if words[0] not in _ASKS:
         return False

@@ -35,7 +35,7 @@ ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = ROOT / "data" / "privacy"
 WEIGHTS: Final = Path(__file__).parents[1] / "weights.npz"
 _SOURCES: Final = (
-    *("classifier.py", "features.py", "names.py", "normalise.py", "vocabulary.py"),
+    *("cases.py", "classifier.py", "features.py", "names.py", "normalise.py", "vocabulary.py"),
     *("lexicon.txt.gz", "well_known.txt", "words.toml", "../lexicon.py"),
     *("training/grammar.py", "training/train.py"),
 )
@@ -51,6 +51,7 @@ _PRIVATE: Final = (
 _HARMLESS: Final = (
     "harmless_en.txt",
     "harmless_daily_en.txt",
+    "harmless_self_en.txt",
     "harmless_names_en.txt",
     "harmless_trivia_en.txt",
     "harmless_tasks_en.txt",
@@ -58,6 +59,8 @@ _HARMLESS: Final = (
     "harmless_multi.txt",
     "followups.txt",
 )
+_WIDE: Final = ("harmless_self_en.txt",)
+"""Files whose lines have so many choices that few texts would leave most of them out."""
 _GAP: Final = re.compile(
     r"\b(?:this|these|which|what|who|whom|whose|where|when|name|complete|choose|how)\b|_{2,}|\.{3}",
     re.IGNORECASE,
@@ -85,7 +88,8 @@ def texts(dice: random.Random, *, repeats: int) -> list[Labelled]:
         for line in read_lines(path):
             kind = "-" if name in _HARMLESS else line.kind
             variety = min(8, 1 + line.text.count("[") + 3 * line.text.count("{"))
-            for _ in range(max(2, repeats * variety // 4) * (3 if line.language else 1)):
+            often = 3 if line.language or name in _WIDE else 1
+            for _ in range(max(2, repeats * variety // 4) * often):
                 text = made.styled(made.expand(line), english=not line.language)
                 found.append((text, kind))
                 if kind == "-" and not line.language:

@@ -1,0 +1,120 @@
+"""What sort of text it is that tells of nobody's own life: a sum, a story, a report, an entry.
+
+By words and layout alone; whoever speaks of themselves writes none of them. Knows neither the
+classifier nor what follows.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import regex
+
+from floe.privacy.detection.names import Name
+from floe.privacy.detection.statements import sets_task
+from floe.privacy.detection.vocabulary import listed
+
+Genre = Literal["", "sum", "fiction", "report", "entry"]
+"""Empty: none of these. `sum`: an exercise about counts of invented people; `fiction`: a role to
+play, or a story to write; `report`: what newspapers print; `entry`: what an encyclopaedia says."""
+
+_TIMEOUT: Final = 1.0
+_SEVERAL: Final = 2
+_TASK: Final = 120
+"""Characters at the beginning in which a task says what it is for."""
+_REPORT: Final = 200
+"""Characters; what is shorter is a message."""
+_LONG: Final = 500
+_ENTRY: Final = 300
+_KIN: Final = listed("kin")
+_SENTENCE_END: Final = regex.compile(r"[.!?](?=\s|\Z)|\n")
+_SPEAKER: Final = regex.compile(
+    r"\b(?:i|i'm|im|i've|ive|i'd|i'll|my|me|mine|we|we're|our|us|ours)\b", regex.I
+)
+_ADDRESSED: Final = regex.compile(r"\b(?:you|you're|your|yours|please|thanks)\b|!", regex.I)
+_SPOKEN: Final = regex.compile(
+    r"\b(?:he|she|it|that|there|who|what|let|here)'s\b|n't\b|'(?:re|ll|ve)\b", regex.I
+)
+"""Forms of speech, which no encyclopaedia has."""
+_OWN_LIFE: Final = regex.compile(
+    r"\b(?:my|our|mein\w*|unser\w*|mon|ma|mes|mi|mis|mio|mia|meu|minha|mijn|moj\w)\s(?:[\w-]+\s){0,2}?(?P<kin>\p{Ll}+)\b",
+    regex.I,
+)
+_SUM_ASKS: Final = regex.compile(
+    r"\b(?:how (?:many|much|old|far|long|tall|big|heavy|fast|high|wide|large|deep)|what (?:is|was|will be|are|percent\w*|fraction)"
+    r"|who (?:is|was) (?:older|taller|faster|richer|the (?:oldest|tallest|youngest)|\p{L}+'s \p{L}+)|find|calculate|compute|determine)\b[^.!?]*\Z",
+    regex.I,
+)
+_COUNT: Final = regex.compile(
+    r"\d+|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred|half|twice|thrice|double|triple|third|quarter|dozens?)\b",
+    regex.I,
+)
+_FICTION: Final = regex.compile(
+    r"\b(?:stor(?:y|ies)|tale|novel|characters?|protagonist|villain|hero(?:ine)?|scene|screenplay|script|sketch|sitcom|fan ?fiction|fiction\w*"
+    r"|role-?play|dungeon|quest|plot|monologue|fable|legend|myth|thriller|comedy)\b",
+    regex.I,
+)
+_ROLE: Final = regex.compile(
+    r"\W*(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|pretend|imagine|let's (?:role-?play|pretend|play)|take the role|play the role|speak as|respond as)\b",
+    regex.I,
+)
+_PRINTED: Final = regex.compile(
+    r"\b(?P<x>reuters|cnn|bbc|associated press|\(ap\)|afp|new york times|washington post|wall street journal|politico|usa today|fox news|bloomberg|daily mail|sky news"
+    r"|(?:he|she|they|police|officials|prosecutors|analysts|dealers|spokes\w+|\p{Lu}\p{L}+) (?:said|says|told|added|reported|reports)"
+    r"|said (?:on|in|the|that|he|she|it)|told (?:reporters|the|bbc)|according to|(?:on|last|late|early) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
+    r"|news article|articles?:|summarize this document|following summary|headlines?)\b",
+    regex.I,
+)
+_QUOTED: Final = regex.compile(r"\"[^\"]{0,600}\"|``.*?''")
+_OF_ALL: Final = regex.compile(
+    r"\b(?:act(?:or|ress)\w*|singers?|songwriters?|musicians?|composers?|vocalist|frontman|rappers?|bands?|albums?|songs?|singles?|lyrics|soundtrack|films?|movies?|sitcom|tv|television"
+    r"|episodes?|seasons?|drama|cartoon|anime|novels?|autobiography|memoir|authors?|playwright|poets?|characters?|co-?starr\w+|starr\w+|sequel|oscars?|grammys?|emmys?|pulitzer|nobel"
+    r"|awards?|olympics?|medals?|championships?|league|super bowl|world cup|world series|hall of fame|rookie|playoffs?|nba|nfl|mlb|nhl|fifa|wrestler|boxer|golfer|quarterback|pitcher"
+    r"|striker|grand slam|president(?:ial)?|senators?|congress|prime minister|king|queen|emperor|empress|sultan|pharaoh|pope|tsar|dynasty|empire|world war|battle|treaty|revolution"
+    r"|explorers?|inventors?|physicist|philosopher|painters?|sculptor|astronaut|gods?|goddess|myth\w*|bible|biblical|theology|prophet|apostle|mystic|century|medieval|ancient|museum|castle"
+    r"|cathedral|mosque|monument|mountains?|river|capital of|published|composed|recorded|directed|portrayed|voiced|premiered|broadway|disney|hollywood|nickname[ds]?|real name"
+    r"|stage name|best known|famous|1[0-8]\d\d|19[0-5]\d)\b",
+    regex.I,
+)
+"""What is spoken of in encyclopaedias and quizzes, rather than among friends."""
+
+
+def genre_of(text: str, names: Sequence[Name]) -> Genre:
+    """Return the genre of a text that tells of nobody's own life, "" if it may do so."""
+    if any(found["kin"].lower() in _KIN for found in _OWN_LIFE.finditer(text, timeout=_TIMEOUT)):
+        return ""
+    if _is_sum(text, names):
+        return "sum"
+    if _ROLE.match(text) or (sets_task(text) and _FICTION.search(text[:_TASK])):
+        return "fiction"
+    if _is_report(text):
+        return "report"
+    return "entry" if _is_entry(text) else ""
+
+
+def _is_sum(text: str, names: Sequence[Name]) -> bool:
+    """Whether counts are told, then what is to be found; of nobody by first and last name."""
+    sentences = [part for part in _SENTENCE_END.split(text) if part and part.strip()]
+    if not sentences or not _SUM_ASKS.search(sentences[-1].strip()) or _SPEAKER.search(text):
+        return False
+    if len(_COUNT.findall(text)) < _SEVERAL:
+        return False
+    return not any(name.form == "full" and " " in text[name.start : name.end] for name in names)
+
+
+def _is_report(text: str) -> bool:
+    """Whether two marks of a printed report are in a text, and outside of quotes hardly a "we"."""
+    if len(text) < _REPORT:
+        return False
+    marks = {found["x"].lower() for found in _PRINTED.finditer(text, timeout=_TIMEOUT)}
+    said = _SPEAKER.findall(_QUOTED.sub(" ", text))
+    return len(marks) >= _SEVERAL and len(said) <= (len(text) > _LONG)
+
+
+def _is_entry(text: str) -> bool:
+    """Whether whole sentences, of nobody who speaks or listens, are of what all may look up."""
+    plain = text.strip()
+    if len(plain) > _ENTRY or not plain[:1].isupper() or not plain.endswith((".", "?")):
+        return False
+    if _SPEAKER.search(plain) or _ADDRESSED.search(plain) or _SPOKEN.search(plain):
+        return False
+    return _OF_ALL.search(plain) is not None
