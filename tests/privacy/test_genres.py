@@ -1,4 +1,4 @@
-"""Sums, stories, reports and entries, which tell of nobody's own life; and what only looks so."""
+"""Sums, stories and reports, which tell of nobody's own life; and what only looks so."""
 
 import pytest
 
@@ -23,16 +23,13 @@ GENRES = {
         " The firm's chairman, Oswin Harrow, said that he was stunned. According to the council,"
         ' the repair will cost two million. "We are sorry," he told reporters.',
     ],
-    "entry": [
-        "Margit Kaffka was a novelist of the early twentieth century.",
-        "Dario Hübner was the top scorer of the league in that season.",
-    ],
     "": [
         "My sister Paula picks 14 pears and gives half to Yusuf. How many are left?",
         "Paula Moreno, 34, takes 20 mg twice a day. How much is that?",
         "Write a story for my wife Tilda, who lost her job",
         "You are right, Ilse hates me",
         "Oswin Harrow beats his wife.",
+        "Oswin Harrow was made president of the sailing club in May.",
         "Tell Dario that the game is on Monday.",
         "He's the singer of our band, Dario Conti.",
         "The police said on Monday that they look for Oswin Harrow.",
@@ -78,6 +75,7 @@ def test_what_is_of_nobodys_life_may_go(detector: Detector, text: str) -> None:
         "You are my therapist. I cut myself again last night.",
         "my dad lost his job and we cant pay the rent",
         "I'm allergic to peanuts",
+        "Oswin Harrow was made president of the sailing club in May.",
         "Tell my landlord, Mr. Harrow, to call us at 0664 3417725",
     ],
 )

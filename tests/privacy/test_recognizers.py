@@ -89,7 +89,12 @@ FOUND = {
         "aadhaar 2345 6789 0123",
         "personnummer 850709-9805",
     ],
-    "account number": ["my account number is 12345678", "member number 88231907"],
+    "account number": [
+        "my account number is 12345678",
+        "member number 88231907",
+        "sort code 41-12-83 acc 90124477",
+        "send it to 41-12-83 a/c 90124477",
+    ],
     "birth date": [
         "DOB: 03/14/1987",
         "geboren am 3. Mai 1990",

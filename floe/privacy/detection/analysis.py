@@ -305,7 +305,7 @@ class Analysis:
         if _ASKS_THE_WORLD.match(text) or genre in ("sum", "fiction", "report"):
             return False
         brief = len(text) < _BRIEF
-        of_world = len(text) >= _LONG or genre == "entry" or _WORLDLY.match(text)
+        of_world = len(text) >= _LONG or _WORLDLY.match(text)
         enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)

@@ -1,4 +1,4 @@
-"""What sort of text it is that tells of nobody's own life: a sum, a story, a report, an entry.
+"""What sort of text it is that tells of nobody's own life: a sum, a story, a report.
 
 By words and layout alone; whoever speaks of themselves writes none of them. Knows neither the
 classifier nor what follows.
@@ -13,9 +13,9 @@ from floe.privacy.detection.names import Name
 from floe.privacy.detection.statements import sets_task
 from floe.privacy.detection.vocabulary import listed
 
-Genre = Literal["", "sum", "fiction", "report", "entry"]
+Genre = Literal["", "sum", "fiction", "report"]
 """Empty: none of these. `sum`: an exercise about counts of invented people; `fiction`: a role to
-play, or a story to write; `report`: what newspapers print; `entry`: what an encyclopaedia says."""
+play, or a story to write; `report`: what newspapers print."""
 
 _TIMEOUT: Final = 1.0
 _SEVERAL: Final = 2
@@ -24,17 +24,11 @@ _TASK: Final = 120
 _REPORT: Final = 200
 """Characters; what is shorter is a message."""
 _LONG: Final = 500
-_ENTRY: Final = 300
 _KIN: Final = listed("kin")
 _SENTENCE_END: Final = regex.compile(r"[.!?](?=\s|\Z)|\n")
 _SPEAKER: Final = regex.compile(
     r"\b(?:i|i'm|im|i've|ive|i'd|i'll|my|me|mine|we|we're|our|us|ours)\b", regex.I
 )
-_ADDRESSED: Final = regex.compile(r"\b(?:you|you're|your|yours|please|thanks)\b|!", regex.I)
-_SPOKEN: Final = regex.compile(
-    r"\b(?:he|she|it|that|there|who|what|let|here)'s\b|n't\b|'(?:re|ll|ve)\b", regex.I
-)
-"""Forms of speech, which no encyclopaedia has."""
 _OWN_LIFE: Final = regex.compile(
     r"\b(?:my|our|mein\w*|unser\w*|mon|ma|mes|mi|mis|mio|mia|meu|minha|mijn|moj\w)\s(?:[\w-]+\s){0,2}?(?P<kin>\p{Ll}+)\b",
     regex.I,
@@ -65,17 +59,6 @@ _PRINTED: Final = regex.compile(
     regex.I,
 )
 _QUOTED: Final = regex.compile(r"\"[^\"]{0,600}\"|``.*?''")
-_OF_ALL: Final = regex.compile(
-    r"\b(?:act(?:or|ress)\w*|singers?|songwriters?|musicians?|composers?|vocalist|frontman|rappers?|bands?|albums?|songs?|singles?|lyrics|soundtrack|films?|movies?|sitcom|tv|television"
-    r"|episodes?|seasons?|drama|cartoon|anime|novels?|autobiography|memoir|authors?|playwright|poets?|characters?|co-?starr\w+|starr\w+|sequel|oscars?|grammys?|emmys?|pulitzer|nobel"
-    r"|awards?|olympics?|medals?|championships?|league|super bowl|world cup|world series|hall of fame|rookie|playoffs?|nba|nfl|mlb|nhl|fifa|wrestler|boxer|golfer|quarterback|pitcher"
-    r"|striker|grand slam|president(?:ial)?|senators?|congress|prime minister|king|queen|emperor|empress|sultan|pharaoh|pope|tsar|dynasty|empire|world war|battle|treaty|revolution"
-    r"|explorers?|inventors?|physicist|philosopher|painters?|sculptor|astronaut|gods?|goddess|myth\w*|bible|biblical|theology|prophet|apostle|mystic|century|medieval|ancient|museum|castle"
-    r"|cathedral|mosque|monument|mountains?|river|capital of|published|composed|recorded|directed|portrayed|voiced|premiered|broadway|disney|hollywood|nickname[ds]?|real name"
-    r"|stage name|best known|famous|1[0-8]\d\d|19[0-5]\d)\b",
-    regex.I,
-)
-"""What is spoken of in encyclopaedias and quizzes, rather than among friends."""
 
 
 def genre_of(text: str, names: Sequence[Name]) -> Genre:
@@ -86,9 +69,7 @@ def genre_of(text: str, names: Sequence[Name]) -> Genre:
         return "sum"
     if _ROLE.match(text) or (sets_task(text) and _FICTION.search(text[:_TASK])):
         return "fiction"
-    if _is_report(text):
-        return "report"
-    return "entry" if _is_entry(text) else ""
+    return "report" if _is_report(text) else ""
 
 
 def _is_sum(text: str, names: Sequence[Name]) -> bool:
@@ -108,13 +89,3 @@ def _is_report(text: str) -> bool:
     marks = {found["x"].lower() for found in _PRINTED.finditer(text, timeout=_TIMEOUT)}
     said = _SPEAKER.findall(_QUOTED.sub(" ", text))
     return len(marks) >= _SEVERAL and len(said) <= (len(text) > _LONG)
-
-
-def _is_entry(text: str) -> bool:
-    """Whether whole sentences, of nobody who speaks or listens, are of what all may look up."""
-    plain = text.strip()
-    if len(plain) > _ENTRY or not plain[:1].isupper() or not plain.endswith((".", "?")):
-        return False
-    if _SPEAKER.search(plain) or _ADDRESSED.search(plain) or _SPOKEN.search(plain):
-        return False
-    return _OF_ALL.search(plain) is not None

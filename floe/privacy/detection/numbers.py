@@ -85,7 +85,7 @@ _IDENTITY = (
     r" | vin )"
 )
 _ACCOUNT = (
-    r"(?: (?: bank | savings | checking | current )? \s? accounts? | acct\.? | konto\w*"
+    r"(?: (?: bank | savings | checking | current )? \s? accounts? | acct?\.? | a/c | konto\w*"
     r" | kontonummer | routing | sort \s code | bsb | compte | cuenta | conto"
     r" | member(?:ship)? | customer | client"
     r" | loyalty | frequent \s flyer | case | claim | booking | reservation | confirmation"
