@@ -61,6 +61,12 @@ def verdict_of(result: Mapping[str, Any]) -> TrainingVerdict:
     if trial is not None and trial.losses:
         words = f"When it was tried out, {'; '.join(trial.losses)}. {_STAYS}"
         return TrainingVerdict("Not worth using.", words)
+    change = result.get("change")
+    if change is not None and change["answers"] == 1:
+        return TrainingVerdict(
+            "Too little to judge by.",
+            f"{_within_noise(change)} {_STAYS} With a few more chats there is more to judge by.",
+        )
     return TrainingVerdict(
         "No change.",
         f"The model answers what was kept aside no more like you than before. {_STAYS} More chats "

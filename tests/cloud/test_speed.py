@@ -32,6 +32,8 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 class Link:
     """Hands out the streams it is given."""
 
+    test_requests = 0
+
     def __init__(self, *streams: Any) -> None:
         self._streams = iter(streams)
 

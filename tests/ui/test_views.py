@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -128,26 +130,37 @@ def test_a_list_that_is_drawn_anew_leaves_alone_what_has_not_changed(page: Page,
     assert lines == ["4 true", typed, "1 false"]
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[App]:
+    """An app whose chats are numbered from 1: which of them are set aside goes by their numbers."""
+    (tmp_path / "data").mkdir()
+    running = App(tmp_path / "data", cloud=False)
+    running.start()
+    yield running
+    running.end(signal.SIGINT)
+
+
 @pytest.mark.timeout(900)
-def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
-    with app.store() as store:
+def test_from_example_chats_to_an_adapter_in_use(page: Page, own: App) -> None:
+    with own.store() as store:
         set_trained_before(store)
         others = [each.id for each in store.conversations(1000)]
         store.set_setting("personalise", {"except_chats": others})
-    person = Person(page, app, length=8)
+    person = Person(page, own, length=8)
     person.go("Personalise")
     page.get_by_role("button", name="Yes", exact=True).click()
     people = page.get_by_role("region", name="Invented people")
+    # First, so that they are numbered as when `floe train` brings them in.
+    people.get_by_role("button", name="Add the chats of Jon").click()
+    expect(person.in_list("taking the boat out")).to_be_visible()
     ana = people.get_by_role("listitem").filter(has_text="Ana, 58, runs a kitchen")
     ana.get_by_role("button", name="Add the chats of Ana").click()
     expect(person.in_list("tomato sauce")).to_have_count(1)
     ana.get_by_role("button", name="Take away the chats of Ana").click()
     expect(person.in_list("tomato sauce")).to_have_count(0)
-    people.get_by_role("button", name="Add the chats of Jon").click()
     chats = page.locator(".chats > li")
     expect(chats.filter(has_text="taking the boat out")).to_be_visible()
-    expect(person.in_list("taking the boat out")).to_be_visible()
-    with app.store() as store:
+    with own.store() as store:
         brought = sorted(each.id for each in store.conversations(1000) if each.id not in others)
         kept = {"except_chats": [*others, *brought[10:]], "with_private": True, **SMALL_PLAN}
         store.set_setting("personalise", kept)
@@ -179,14 +192,14 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     expect(trial.filter(has_text="come to an end")).to_contain_text(re.compile(r"\d+%.*\d+%"))
     expect(run.locator(".chart path").first).to_be_attached()
     expect(run.locator(".sample").first).to_contain_text("With the new adapter")
-    own = run.get_by_label("A question of your own")
-    expect(own).to_have_css("border-top-style", "solid")  # a box like all others, dark if they are
-    own.fill("How do I tie up the boat?")
-    own.press("Enter")
+    question = run.get_by_label("A question of your own")
+    expect(question).to_have_css("border-top-style", "solid")  # a box like all others, dark if they are
+    question.fill("How do I tie up the boat?")
+    question.press("Enter")
     asked = run.locator(".own .sample")
     expect(asked.locator(".told")).to_have_count(2, timeout=60_000)
     expect(asked).to_contain_text("is answered with what it learnt")
-    own.fill("What is 17 times 23?")
+    question.fill("What is 17 times 23?")
     run.get_by_role("button", name="Ask both").click()
     expect(asked).to_contain_text("is left to the model as it was", timeout=60_000)
     adapter = page.locator(".adapters > li")
@@ -206,7 +219,7 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, app: App) -> None:
     adapter.get_by_role("button", name="Delete").click()
     adapter.get_by_role("button", name="Delete", exact=True).click()
     expect(adapter).to_have_count(0)
-    assert not list((app.data_dir / "adapters").glob("*/*"))
+    assert not list((own.data_dir / "adapters").glob("*/*"))
 
 
 def test_asking_the_cloud_about_own_answers_is_a_wish_that_is_kept(page: Page, app: App) -> None:

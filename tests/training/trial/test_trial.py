@@ -132,6 +132,14 @@ def test_a_verdict_on_what_sounds_like_nobody_does_not_say_that_it_sounds_like_y
     assert verdict_of(outcome(held_out_after=2.6)).headline == "No change."
 
 
+def test_a_verdict_on_one_answer_says_that_it_is_too_little() -> None:
+    change = {"fall": 0.4, "low": None, "high": None, "answers": 1}
+    verdict = verdict_of(outcome(change=change))
+    assert not verdict.good
+    assert verdict.headline == "Too little to judge by."
+    assert verdict.words.startswith("There is one answer kept aside")
+
+
 def test_a_fall_within_noise_is_no_change() -> None:
     change = {"fall": 0.02, "low": -0.01, "high": 0.05, "answers": 5}
     taken, sentence = judge(outcome(change=change))
