@@ -193,7 +193,8 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, own: App) -> None:
     expect(run.locator(".chart path").first).to_be_attached()
     expect(run.locator(".sample").first).to_contain_text("With the new adapter")
     question = run.get_by_label("A question of your own")
-    expect(question).to_have_css("border-top-style", "solid")  # a box like all others, dark if they are
+    # A box like all others, dark if they are.
+    expect(question).to_have_css("border-top-style", "solid")
     question.fill("How do I tie up the boat?")
     question.press("Enter")
     asked = run.locator(".own .sample")
