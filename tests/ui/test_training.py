@@ -148,8 +148,9 @@ def test_one_training_survives_all_that_may_happen_and_loses_nothing(
     expect(state).to_contain_text(re.compile("being read|general answers|Step"))
     # So few steps teach too little; what they teach is this device's arithmetic.
     verdict = page.locator("#run .verdict")
+    expect(verdict).not_to_be_empty(timeout=LONG_MS)
     expect(verdict).to_have_text(
-        re.compile("^(Worth using|Not worth using|No change)"), timeout=LONG_MS
+        re.compile("^(Worth using|Not worth using|No change|Too little to judge by)")
     )
     worth_using = verdict.inner_text().startswith("Worth")
     expect(page.locator(".adapters > li")).to_have_count(1 if worth_using else 0)
