@@ -4,7 +4,13 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { openPage, partOf } = require("./page.js");
 
-const SCRIPTS = ["forms.js", "cloud/cloud.js", "chat/conversations.js", "chat/comparison.js"];
+const SCRIPTS = [
+  "addresses.js",
+  "forms.js",
+  "cloud/cloud.js",
+  "chat/conversations.js",
+  "chat/comparison.js",
+];
 const { window, floe } = openPage(...SCRIPTS, "chat/attach.js", "chat/advanced.js");
 const settled = () => new Promise((done) => window.setTimeout(done, 20));
 const place = () => window.document.body.appendChild(window.document.createElement("div"));
@@ -142,10 +148,16 @@ test("what the settings of the drawer are for stays as it was chosen", (t) => {
   assert.deepEqual([all.checked, here.checked], [false, true]);
 });
 
-test("an example that is asked side by side is not what stands in the box", () => {
+test("an example asked side by side, once its chat is in view, is not what stands in the box", async () => {
   const part = { ...partOf(window), element: place() };
   floe.compare(part);
+  floe.chat = 7;
+  floe.awaitChat(null);
   floe.askSideBySide("Why?");
+  await settled();
+  assert.deepEqual(part.triggered, []);
+  floe.nameChat(null);
+  await settled();
   const [[name, asked]] = part.triggered;
   assert.deepEqual([name, asked.text, asked.by, asked.typed], ["ask", "Why?", "mode", false]);
 });

@@ -17,7 +17,7 @@ floe.compare = ({ element, trigger }) => {
   const ask = (text, by, typed = true) => {
     if (!text.trim()) return box()?.focus();
     const chosen = weights.map(({ value }) => Math.min(Math.max(Number(value) || 0, 0), 1));
-    trigger("ask", { by, weights: chosen, text, typed });
+    floe.whenOpened().then(() => trigger("ask", { by, weights: chosen, text, typed }));
   };
   floe.askSideBySide = (text) => ask(text, "mode", false);
   /** @type {(name: string, by: ComparedAsked["by"], kind?: string) => HTMLElement} */
