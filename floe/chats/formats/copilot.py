@@ -39,16 +39,16 @@ def _read_rows(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
 
 
 def _read_table(title: str, rows: list[dict[str, str]], notes: ImportNotes) -> ImportedChat:
-    times = [moment_of(row.get("time")) for row in rows]
-    if None not in times:
-        rows = sorted(rows, key=lambda row: moment_of(row.get("time")) or 0.0)
+    timed = [(moment_of(row.get("time")), row) for row in rows]
+    if all(time is not None for time, _ in timed):
+        timed.sort(key=lambda each: each[0] or 0.0)
     builder = ChatBuilder(notes)
-    for row in rows:
+    for time, row in timed:
         role = role_of(row["author"])
         if role is None:
             builder.skip(TOOL)
         else:
-            builder.add(role, row["message"], moment_of(row.get("time")))
+            builder.add(role, row["message"], time)
     return builder.chat(title)
 
 
