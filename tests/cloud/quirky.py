@@ -47,6 +47,8 @@ class Quirks:
     cut: bool = False
     endless: bool = False
     key: str = ""
+    cached_digits: bool = False
+    """Whether the question before was the same one changes the digits, from the second token on."""
 
 
 def count_on(text: str) -> str:
@@ -89,6 +91,7 @@ class QuirkyServer:
 
     def __init__(self, quirks: Quirks) -> None:
         self.requests: list[Seen] = []
+        self.cached = ""
         self.closing = threading.Event()
         handler = type("Handler", (_Handler,), {"quirks": quirks, "server_": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -144,6 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif raw:
             found = self.quirks.template.search(body["prompt"])
             question, beginning = found.groups() if found else ("write nothing else: ???", "")
+            self._read(question)
             self._stream(body, reply(question, beginning), raw=True)
         else:
             self._chat(body)
@@ -180,7 +184,12 @@ class _Handler(BaseHTTPRequestHandler):
         switch = {"prefill": True, "prefix": True}.get(kind, bool(body.get(kind)))
         beginning = last["content"] if begun and switch else ""
         question = next(m["content"] for m in reversed(messages) if m["role"] == "user")
+        self._read(question)
         return self._stream(body, reply(question, beginning), beginning=beginning)
+
+    def _read(self, question: str) -> None:
+        self._cold = self.quirks.cached_digits and question != self.server_.cached
+        self.server_.cached = question
 
     def _stream(
         self, body: dict[str, Any], text: str, *, raw: bool = False, beginning: str = ""
@@ -195,7 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
             if quirks.cut and count == 2:
                 self.wfile.write(b'data: {"choices": [{"index": 0, "del')
                 return
-            self._send(self._choice(body, token, shown, raw=raw))
+            likely = 0.8 if self._cold and count else 0.9
+            self._send(self._choice(body, token, shown, raw=raw, likely=likely))
         reason = "stop" if len(tokens) <= most else "length"
         self._send({"text" if raw else "delta": "" if raw else {}, "finish_reason": reason})
         while quirks.endless and not self.server_.closing.wait(0.005):
@@ -216,11 +226,11 @@ class _Handler(BaseHTTPRequestHandler):
                 yield data, piece
 
     def _choice(
-        self, body: dict[str, Any], token: bytes, shown: str, *, raw: bool
+        self, body: dict[str, Any], token: bytes, shown: str, *, raw: bool, likely: float = 0.9
     ) -> dict[str, Any]:
         given = self.quirks.logprobs == "given" and bool(body.get("logprobs"))
         top = int(body.get("logprobs") or 0) if raw else body.get("top_logprobs", 0)
-        rows = [(token, math.log(0.9))]
+        rows = [(token, math.log(likely))]
         rows += [(b"~%d" % i, math.log(0.05) - i) for i in range(top - 1)]
         if self.quirks.after_temperature and body["temperature"] > 0:
             rows = [(data, logprob / body["temperature"]) for data, logprob in rows]

@@ -234,6 +234,14 @@ def test_quirk_is_found_and_lived_with(name: str, connect: Connect, fuse: Fuse) 
     assert requests == 2 + (not quirks.models)
 
 
+def test_template_is_found_though_digits_hang_on_the_cache(connect: Connect) -> None:
+    # As a preset says it, so that the chat's answer is the first to such a question.
+    hint = EndpointProfile(continuation=Continuation.COMPLETIONS)
+    with QuirkyServer(Quirks(continues="completions", cached_digits=True)) as server:
+        profile = probe(connect(server.url, MODEL), hint)
+    assert profile.continuation is Continuation.COMPLETIONS, profile.findings
+
+
 @pytest.mark.parametrize(
     "quirks",
     [

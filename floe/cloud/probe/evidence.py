@@ -71,11 +71,14 @@ def _reasoning_tokens(usage: Any) -> int:
     return min(max(count, 0), _MOST_TOKENS) if isinstance(count, int) else 0
 
 
-def same_distributions(one: ProbeAnswer, other: ProbeAnswer) -> bool:
-    """Return whether two greedy answers came from the same distributions, as far as they tell."""
+def same_distributions(one: ProbeAnswer, other: ProbeAnswer, *, tokens: int | None = None) -> bool:
+    """Return whether two greedy answers came from the same distributions, as far as they tell.
+
+    `tokens`: how many of the first ones are compared; None: all.
+    """
     if not (one.entries and other.entries):
         return bool(one.text) and one.text == other.text
-    for mine, theirs in zip(one.tokens, other.tokens, strict=False):
+    for mine, theirs in list(zip(one.tokens, other.tokens, strict=False))[:tokens]:
         p, q = _probabilities(mine), _probabilities(theirs)
         if max(abs(p.get(key, 0) - q.get(key, 0)) for key in p | q) > _SAME:
             return False

@@ -357,7 +357,10 @@ class _Probe:
         """Find the profile for raw completions, if one of the templates does what its chat does."""
         self._progress("Trying chat templates on raw completions.")
         ask = self._ask(_COPYING, tokens=_WORDS)
-        expected = self._try(build_request(ask, self.profile), "")
+        by_chat = build_request(ask, self.profile)
+        expected = self._try(by_chat, "")
+        if expected is None:
+            return None
         told = self._client.properties()
         own, end = told.get("chat_template"), told.get("eos_token")
         templates = {"its own": own} if isinstance(own, str) and own else TEMPLATES
@@ -374,7 +377,13 @@ class _Probe:
                 )
             except (_RequestRefused, TemplateError):
                 continue
-            if expected is not None and same_distributions(expected, answer):
+            same = same_distributions(expected, answer)
+            if not same and same_distributions(expected, answer, tokens=1):
+                # What a server has in its cache changes the digits, and they add up. Asked right
+                # after the other it has the same in there.
+                again = self._try(by_chat, "")
+                same = again is not None and same_distributions(again, answer)
+            if same:
                 sentence = f"Raw completions say what its chat says with this template: {name}."
                 return replace(profile, findings=(*profile.findings, sentence))
         return None
