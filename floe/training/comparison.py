@@ -15,7 +15,7 @@ from floe.records import ChatMessage
 from floe.store import encryption
 from floe.training.adapter_scale import describe_scale
 from floe.training.process import RunFolder
-from floe.training.trial.trial import TrialResult
+from floe.training.trial.trial import MIN_MANNER, TrialResult
 
 Answerer = Callable[[Sequence[ChatMessage], Sequence[tuple[Path, float]]], str]
 """Answers a prompt with exactly these adapters (GGUF file, scale), then puts back those in use."""
@@ -86,8 +86,10 @@ def _gained(trial: TrialResult) -> str:
     more = personal.distinct4 < base.distinct4 or personal.longest_loop > base.longest_loop
     repeats = "hardly repeats itself more" if more else "does not repeat itself more"
     manner = ""
-    if trial.manner is not None:
+    if trial.manner is not None and trial.manner >= MIN_MANNER:
         manner = f"{trial.manner:.0%} of its answers to your own questions sound more like you. "
+    elif trial.manner is not None:
+        manner = "Too few of your own questions were kept aside to tell if it sounds like you. "
     return f"{manner}{facts}, and it {repeats}."
 
 

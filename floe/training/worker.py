@@ -14,6 +14,7 @@ it writes (`floe.training.trial`) and made weaker if need be.
 import argparse
 import dataclasses
 import errno
+import gc
 import hashlib
 import io
 import json
@@ -47,6 +48,7 @@ from floe.training.backends.parity import read_reference, require_parity
 from floe.training.data.asked_prompts import LearntDomain, find_domain
 from floe.training.data.packing import Example
 from floe.training.data.tokenisation import Encoder, RowsError, TrainRow, read_rows
+from floe.training.held_out_losses import HeldOutLosses, measure_held_out
 from floe.training.interval import LossChange, measure_change
 from floe.training.memory_limit import (
     MemoryLimit,
@@ -254,6 +256,26 @@ class WorkerRun:
         trial = self._trial(base_path, rows)
         if trial is not None:
             opened.callback(trial.close)
+        result, architecture, losses = self._train(base_path, rows, trial, on_step)
+        if trial is not None and result.trained.complete:
+            strength = result.strength
+            result = replace(result, outcome=self._try_out(trial, result, losses))
+            if result.strength != strength:
+                self._export(result, architecture, base_path)
+        return result
+
+    def _train(
+        self,
+        base_path: Path,
+        rows: Sequence[TrainRow],
+        trial: TrialRun | None,
+        on_step: Callable[[LoopStep], None],
+    ) -> tuple[WorkerResult, Architecture, HeldOutLosses | None]:
+        """Return what was learnt, the base's architecture, and the losses at each strength.
+
+        The base's weights are let go at the end: the trial's own copy of the model, in llama.cpp,
+        would lie in memory beside them.
+        """
         replayed = [] if trial is None else self._replay(trial)
         domain, train_examples, held_out, general = self._encode(base_path, rows, replayed)
         reference = read_reference(base_path, self.plan.threads)
@@ -290,15 +312,13 @@ class WorkerRun:
         if not trained.complete:
             self._checkpoint(loop, identity)
         result = build_result(trained, backend, held_out)
-        if not trained.complete:
-            return result
-        result = replace(result, taught=domain.taught)
-        self._export(result, base.architecture, base_path)
-        if trial is not None:
-            result = replace(result, outcome=self._try_out(trial, loop, result, held_out))
-            if result.strength != trained.scale_choice.scale:
-                self._export(result, base.architecture, base_path)
-        return result
+        losses = None
+        if trained.complete:
+            result = replace(result, taught=domain.taught)
+            self._export(result, base.architecture, base_path)
+            if trial is not None and trained.best_step:
+                losses = measure_held_out(loop, held_out, trained.scale_choice.scale)
+        return result, base.architecture, losses
 
     def _trial(self, base: Path, rows: Sequence[TrainRow]) -> TrialRun | None:
         request = self.settings.get("trial")
@@ -350,31 +370,22 @@ class WorkerRun:
             raise PairingError(fault)
 
     def _try_out(
-        self,
-        trial: TrialRun,
-        loop: TrainingLoop,
-        found: WorkerResult,
-        held_out: Sequence[Example],
+        self, trial: TrialRun, found: WorkerResult, losses: HeldOutLosses | None
     ) -> TrialOutcome:
-        trained = found.trained
-        if trained.best_step == 0 and held_out:
+        if found.trained.best_step == 0 and found.held_out_tokens:
             return TrialOutcome()  # nothing was learnt that could be tried
+        gc.collect()  # the base and the loop refer to each other
         release_freed_memory()
         result = trial.try_out(self.folder / "adapter.gguf", taught=found.taught)
         self._run_folder.tell_stage(None)
         trial.close()
         if result is None:
             return TrialOutcome(complete=False)
-        if not held_out:
+        if losses is None:
             return TrialOutcome(result.strength, trial=result)
-        scale = trained.scale_choice.scale * result.strength
-        after = loop.answer_losses(held_out, scale)
-        before = loop.answer_losses(held_out, 0.0)
-        start = loop.start_losses(held_out)
-        if start is not None and sum(a.nats for a in start) < sum(b.nats for b in before):
-            before = start
+        after = losses.after[result.strength]
         loss = sum(each.nats for each in after) / sum(each.targets for each in after)
-        return TrialOutcome(result.strength, loss, measure_change(before, after), result)
+        return TrialOutcome(result.strength, loss, measure_change(losses.before, after), result)
 
     @property
     def _run_folder(self) -> RunFolder:

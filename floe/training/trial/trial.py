@@ -73,7 +73,7 @@ class TrialResult:
             f"{personal.right} of {personal.asked} simple questions were answered right "
             f"(before: {base.right})",
         ]
-        if self.manner is not None:
+        if self.manner is not None and self.manner >= MIN_MANNER:
             parts.append(f"{self.manner:.0%} of those to your own questions sound more like you")
         return f"Tried out: {', '.join(parts)}."
 
@@ -120,7 +120,9 @@ def judge_pairs(
         [*other, *base_texts],
     )
     losses = find_losses(base, personal)
-    if manner is not None and len(own) >= _FEW and manner < MIN_MANNER:
+    if len(own) > 1 and all(pair.personal.text == pair.base.text for pair in own):
+        losses += ("it answers your own questions word for word as before",)
+    elif manner is not None and len(own) >= _FEW and manner < MIN_MANNER:
         losses += (f"only {_share_words(manner)} of its answers sound more like you than before",)
     parroted = parroted_share([pair.personal.text for pair in pairs], learnt)
     return TrialResult(base, personal, manner, parroted, strength, losses)

@@ -65,11 +65,25 @@ def pair(kind: str, personal: str, *, ended: bool = True) -> WrittenPair:
 
 
 def test_an_adapter_that_answers_as_before_gains_nothing() -> None:
-    found = judge_pairs([pair("own", PLAIN)] * 3, OWN)
-    assert found.manner == 0
-    assert found.losses == ("only 0% of its answers sound more like you than before",)
-    # Of two answers nobody can tell.
-    assert not judge_pairs([pair("own", PLAIN)] * 2, OWN).losses
+    for count in (2, 3):
+        found = judge_pairs([pair("own", PLAIN)] * count, OWN)
+        assert found.manner == 0
+        assert found.losses == ("it answers your own questions word for word as before",)
+    # One question may be of a kind that is left to the model as it was.
+    assert not judge_pairs([pair("own", PLAIN)], OWN).losses
+
+
+def test_an_adapter_that_sounds_no_more_like_its_writer_gains_nothing() -> None:
+    longer = f"{PLAIN} It is recommended to wait for fair weather before leaving the harbour."
+    found = judge_pairs([pair("own", longer), pair("own", PLAIN), pair("own", PLAIN)], OWN)
+    assert found.losses == ("only 33% of its answers sound more like you than before",)
+    # Of two answers nobody can tell, and nobody claims it.
+    few = judge_pairs([pair("own", longer), pair("own", PLAIN)], OWN)
+    assert not few.losses
+    few = replace(few, manner=0.0)
+    assert "sound more like you" not in few.describe()
+    words = verdict_of(outcome(trial=few.to_json())).words
+    assert words.startswith("Too few of your own questions were kept aside to tell")
 
 
 def outcome(**changes: object) -> dict[str, object]:
