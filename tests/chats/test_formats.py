@@ -324,6 +324,8 @@ def test_text_generation_webui_undoes_old_escapes_and_no_others(
             [[("user", "a")]],
         ),
         ({"prompt": "Why?", "completion": "So."}, [[("user", "Why?"), ("assistant", "So.")]]),
+        ({"query": "Why?", "response": "So."}, [[("user", "Why?"), ("assistant", "So.")]]),
+        ({"input": "Why?", "output": "So."}, [[("user", "Why?"), ("assistant", "So.")]]),
         (
             [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}],
             [[("user", "Why?"), ("assistant", "So.")]],

@@ -21,6 +21,10 @@ _PAIRS: Final = (
     ("prompt", "response"),
     ("prompt", "chosen"),
     ("question", "answer"),
+    ("question", "response"),
+    ("query", "response"),
+    ("query", "answer"),
+    ("input", "output"),
 )
 
 
@@ -36,7 +40,7 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     pair = _pair(value)
     assert pair is not None
     builder = ChatBuilder(notes)
-    more = value.get("input") or value.get("context") or ""
+    more = "" if pair[0] == "input" else value.get("input") or value.get("context") or ""
     question, answer = value[pair[0]], value[pair[1]]
     if isinstance(answer, list):
         # Both in messages; some repeat the question at the beginning of the answer.
