@@ -12,9 +12,10 @@ PACKAGES: Final = (
     *("gradio", "markdown-it-py", "math-core", "nh3", "Pygments", "llama-cpp-python", "gguf"),
     *("numpy", "jinja2", "psutil", "openai", "keyring", "httpx2", "idna", "starlette", "uvicorn"),
     *("orjson", "charset-normalizer", "httpx", "huggingface_hub", "truststore", "tenacity"),
-    *("filelock", "tqdm", "sqlite-utils", "pydantic", "pydantic-settings", "platformdirs", "pypdf"),
-    *("phonenumbers", "python-stdnum", "detect-secrets", "regex", "cryptography", "scipy"),
-    *("torch", "transformers", "peft", "accelerate", "safetensors", "threadpoolctl", "flwr"),
+    *("filelock", "tqdm", "sqlite-utils", "pydantic", "pydantic-settings", "platformdirs"),
+    *("safetensors", "pypdf", "phonenumbers", "python-stdnum", "detect-secrets", "regex"),
+    *("cryptography", "scipy"),
+    *("torch", "transformers", "peft", "accelerate", "threadpoolctl", "flwr"),
     *("dp-accounting", "scikit-learn"),
 )
 """What `pyproject.toml` asks for, those of the extras for training and groups last."""
