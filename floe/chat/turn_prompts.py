@@ -29,7 +29,7 @@ class TurnPrompts:
     """
 
     def __init__(self, model: LlamaModel, store: Store, memory: Memory, system_prompt: str) -> None:
-        self.builder = PromptBuilder(model)
+        self.builder = PromptBuilder(model, model)
         self.system_prompt = system_prompt
         self._model = model
         self._store = store
