@@ -175,6 +175,8 @@ interface Floe extends DrawnByName {
   onceRead?(act: () => void): boolean;
   /** Bytes of a file; more is refused before it is read. */
   mostAttached: number;
+  /** Milliseconds after which a file that is not there is told of, with ways to go on. */
+  attachPatience: number;
   readFile(file: File): Promise<string>;
   attachmentChips(
     attachments: AttachmentValue[],
