@@ -168,6 +168,8 @@ interface Floe extends DrawnByName {
   recallView(): string;
 
   // chat/figures.js
+  /** Do it with the kind of cloud that is chosen, now and whenever another is. */
+  onCloudKind(act: (kind: CloudValue["kind"]) => void): void;
   showFigures(figures: FigureValue[] | null): void;
 
   // chat/attach.js

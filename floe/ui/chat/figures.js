@@ -1,6 +1,15 @@
 // The strip above the chat: the state of the cloud, the figures of the answer, light and dark.
 "use strict";
 
+/** @type {((kind: CloudValue["kind"]) => void)[]} */
+const onCloudKind = [];
+/** @type {CloudValue["kind"]} */
+let cloudKind = "cloud";
+floe.onCloudKind = (act) => {
+  onCloudKind.push(act);
+  act(cloudKind);
+};
+
 floe.cloud = ({ element, props, watch }) => {
   const menu = floe.button("menu", "Conversations", floe.toggleDrawer);
   menu.id = "open-drawer";
@@ -13,7 +22,12 @@ floe.cloud = ({ element, props, watch }) => {
   const state = floe.el("p", { role: "status" }, opener);
   element.append(menu, state);
   const draw = () => {
-    if (!props.value || sentence.textContent === props.value.sentence) return;
+    if (!props.value) return;
+    if (cloudKind !== props.value.kind) {
+      cloudKind = props.value.kind;
+      for (const act of onCloudKind) act(cloudKind);
+    }
+    if (sentence.textContent === props.value.sentence) return;
     sentence.textContent = props.value.sentence;
     opener.title = `${props.value.sentence} Press to choose, test and limit it.`;
     state.classList.toggle("usable", props.value.usable);
