@@ -39,7 +39,7 @@ floe.compare = ({ element, trigger }) => {
   const off = floe.el(
     "p",
     { hidden: true },
-    "The cloud is off, so that this device alone would answer. ",
+    "The cloud is off: this device alone would answer. ",
     floe.press("Choose a cloud", () => {
       menu.open = false;
       floe.setCloud(true);

@@ -15,10 +15,11 @@ floe.cloud = ({ element, props, watch }) => {
   menu.id = "open-drawer";
   menu.setAttribute("aria-controls", "drawer");
   const sentence = floe.el("span", { className: "sentence" });
+  const short = floe.el("span", { className: "short" }); // where there is no room for a sentence
   const opener = floe.el("button", { type: "button", id: "open-cloud", onclick: floe.toggleCloud });
   opener.setAttribute("aria-controls", "panel");
   opener.setAttribute("aria-expanded", "false");
-  opener.append(floe.el("i", { className: "dot" }), sentence, floe.icon("sliders"));
+  opener.append(floe.el("i", { className: "dot" }), sentence, short, floe.icon("sliders"));
   const state = floe.el("p", { role: "status" }, opener);
   element.append(menu, state);
   const draw = () => {
@@ -27,6 +28,9 @@ floe.cloud = ({ element, props, watch }) => {
       cloudKind = props.value.kind;
       for (const act of onCloudKind) act(cloudKind);
     }
+    const there = cloudKind === "stand-in" ? "Stand-in" : "Cloud on";
+    short.textContent =
+      cloudKind === "off" ? "Cloud off" : props.value.usable ? there : "Not ready";
     if (sentence.textContent === props.value.sentence) return;
     sentence.textContent = props.value.sentence;
     opener.title = `${props.value.sentence} Press to choose, test and limit it.`;

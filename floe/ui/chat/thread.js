@@ -211,10 +211,10 @@ floe.thread = (part) => {
     if (cloud === "off") {
       return [
         floe.el("p", {}, model, " on this device answers alone: the cloud is off."),
+        floe.el("p", {}, "A larger model can write along, token by token, or answer beside it."),
         floe.el(
           "p",
           {},
-          "A larger model can write along, token by token, or answer beside it. ",
           floe.press("Choose a cloud", () => floe.setCloud(true)),
         ),
       ];
