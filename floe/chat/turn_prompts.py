@@ -29,7 +29,7 @@ class TurnPrompts:
     """
 
     def __init__(self, model: LlamaModel, store: Store, memory: Memory, system_prompt: str) -> None:
-        self.builder = PromptBuilder(model)
+        self.builder = PromptBuilder(model, model)
         self.system_prompt = system_prompt
         self._model = model
         self._store = store
@@ -126,7 +126,7 @@ class TurnPrompts:
     def with_memory(
         self,
         prompt: Prompt,
-        conversation_id: int | None,
+        path: Sequence[Message],
         options: TurnOptions,
         *,
         wanted: bool = True,
@@ -136,7 +136,8 @@ class TurnPrompts:
 
         Args:
             prompt: without them; nothing more of the conversation is left out for them.
-            conversation_id: the conversation; None: a program's.
+            path: the messages that it was built of. What of them it has no room for is searched,
+                too; what a program brought along is kept nowhere and cannot be.
             options: a turn of the cloud alone has no use for them.
             wanted: False: none.
             partial: the beginning of the answer, if it is to be continued.
@@ -144,7 +145,13 @@ class TurnPrompts:
         if not wanted or options.mode == "cloud":
             return prompt, ()
         kept_out = LearningChoices.load(self._store).except_chats
-        found = self._memory.recall(prompt.question, conversation_id, kept_out)
+        asked = path[-1]
+        found = self._memory.recall(
+            prompt.question,
+            asked.conversation_id if asked.stored else None,
+            kept_out,
+            [each.id for each in path[: prompt.dropped] if each.stored],
+        )
         size = self._model.context_size
         fitting = fitting_passages(
             found,

@@ -22,8 +22,7 @@ def forced_logits(
         PromptError: both together are longer than the model's context.
     """
     text = [*prompt, *tokens]
-    model.roll_back(_common(model.tokens, prompt[:-1]))
-    start = len(model.tokens)
+    start = model.keep_prefix(prompt)
     at = len(prompt) - 1  # the position whose logits are wanted next
     while start < len(text):
         if start + MAX_BATCH <= at:
@@ -33,9 +32,3 @@ def forced_logits(
         stop = min(len(text), start + MAX_BATCH, at + MAX_OUTPUTS)
         yield from model.evaluate(text[start:stop], stop - at)
         start = at = stop
-
-
-def _common(have: Sequence[int], want: Sequence[int]) -> int:
-    """Return the length of the longest common beginning."""
-    pairs = zip(have, want, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(have), len(want)))

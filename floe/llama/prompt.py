@@ -1,5 +1,6 @@
 """Tokens that the model reads for a conversation: its own chat template, cut to its context."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -38,12 +39,17 @@ _GUIDED = 4
 _KEPT_COUNTS = 4096
 _ANSWER_ROOM = 256
 """Tokens kept free for the answer when a conversation is cut to the context."""
-_CUT_TOKENS = 1000
-"""A conversation that has to be cut anew is cut to so many tokens, or a third of a large context.
+_CUT_SECONDS = 1.0
+_LEAST_KEPT = 768
+"""A conversation that has to be cut anew is cut to at least so many tokens beside what the model is
+told, or two thirds of a small context.
 
 What is behind a cut is read anew, and the next turns fit behind it: cut to the brim, each turn
-would move the cut, and the model would read its whole context before each answer.
+would move the cut, and the model would read its whole context before each answer. A device that
+reads more in a second keeps more, up to half of the context.
 """
+_KEPT_CUTS = 16
+"""Conversations whose cut is known; of more, the ones that were asked longest ago are cut anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,24 @@ class Templated(Protocol):
         """The GGUF's key-value pairs as text."""
 
 
+class PromptReader(Protocol):
+    """A model as the depth of a cut hangs on it: how fast it reads, and what it has read."""
+
+    @property
+    def prompt_speed(self) -> float | None:
+        """Tokens of a prompt that it reads in a second; None: nobody knows."""
+
+    def count_unread(self, tokens: Sequence[int]) -> int:
+        """Count the tokens of a prompt that it would have to read."""
+
+
 class PromptBuilder:
     """Renders conversations for one model.
+
+    Args:
+        model: whose template and tokens.
+        reader: the model that will read the prompts; None: a cut is a third of the context, and
+            stays.
 
     Attributes:
         note: what a person must know of the model's manner of answering, or empty.
@@ -87,13 +109,14 @@ class PromptBuilder:
         ModelError: the template in its file is broken, or wants too much time or memory.
     """
 
-    def __init__(self, model: Templated) -> None:
+    def __init__(self, model: Templated, reader: PromptReader | None = None) -> None:
+        self._reader = reader
         self._vocabulary = model.vocabulary
         self._context_size = model.context_size
         self._bos_text = self._vocabulary.bos_text
         self._specials = [text for text in self._vocabulary.control_texts.values() if text]
         self._count = lru_cache(maxsize=_KEPT_COUNTS)(self._count_tokens)
-        self._last_cut: tuple[int, ChatMessage] | None = None
+        self._cuts: deque[_Cut] = deque(maxlen=_KEPT_CUTS)
         template = model.metadata.get("tokenizer.chat_template")
         self.note = "" if template is not None else _BASE_NOTE
         self.stops: tuple[str, ...] = ()
@@ -113,9 +136,10 @@ class PromptBuilder:
         """Build the conversation's tokens, with the oldest turns left out if it does not fit.
 
         The system prompt and the last message always stay. A cut is deep and stays for the turns
-        that follow, so that their prompts begin as the one before did (see `_CUT_TOKENS`). What
-        certainly does not fit is neither rendered nor tokenised: a long chat costs no more than the
-        context holds.
+        that follow, so that their prompts begin as the one before did (see `_LEAST_KEPT`), but
+        where the model would have to read all of that anew: then it is cut anew. What certainly
+        does not fit is neither rendered nor tokenised: a long chat costs no more than the context
+        holds.
 
         Args:
             messages: an optional system message, then user and assistant in turn, user last.
@@ -134,21 +158,20 @@ class PromptBuilder:
                 rendered[place] = self.render([*system, *turns[places[place] :]], partial)
             return len(rendered[place])
 
-        places = _cuts(turns)
-        place = self._place_of_last_cut(turns, places, room, size_behind)
+        places = _places(turns)
+        all_may_fit = len(self._sizes_from_the_end(turns, places, room)) == len(places)
+        place: int | None = 0 if all_may_fit and size_behind(0) <= room else None
         if place is None:
-            place = self._first_that_fits(turns, places, room, size_behind)
-            if place:
-                deeper = (
-                    self._first_that_fits(turns, places, size, size_behind)
-                    for size in (
-                        max(room // 3, min(2 * room // 3, _CUT_TOKENS)),
-                        2 * room // 3,
-                        room,
-                    )
-                )
-                place = next(found for found in deeper if found is not None)
-                self._last_cut = places[place], turns[places[place]]
+            kept = self._kept_by_a_cut(system, room)
+            place = self._place_of_known_cut(turns, places, room, kept, rendered, size_behind)
+        if place is None:
+            deeper = (
+                self._first_that_fits(turns, places, size, size_behind)
+                for size in (kept, 2 * room // 3, room)
+            )
+            place = next((found for found in deeper if found is not None), None)
+            if place is not None:
+                self._keep_cut(_Cut(places[place], turns[0], turns[places[place]]))
         if place is None:
             told = len(self.render([*system, ChatMessage("user", "?")])) if system else 0
             if told > room // 2:
@@ -164,27 +187,45 @@ class PromptBuilder:
         dropped = places[place]
         return Prompt(rendered[place], (*system, *turns[dropped:]), dropped)
 
-    def _place_of_last_cut(
+    def _kept_by_a_cut(self, system: Sequence[ChatMessage], room: int) -> int:
+        """Return the tokens to which a conversation is cut: what is read in about a second."""
+        speed = self._reader.prompt_speed if self._reader is not None else None
+        quick = room // 3 if speed is None else min(int(_CUT_SECONDS * speed), room // 2)
+        told = sum(self._count(message.content) for message in system)
+        return min(max(quick, _LEAST_KEPT) + told, 2 * room // 3)
+
+    def _place_of_known_cut(
         self,
         turns: Sequence[ChatMessage],
         places: Sequence[int],
         room: int,
+        kept: int,
+        rendered: Mapping[int, list[int]],
         size_behind: Callable[[int], int],
     ) -> int | None:
         """Return the place where this conversation was cut before, if it fits from there.
 
-        None where it was not, or would now fit from its beginning.
+        None where it was not, or where a new cut, to `kept` tokens, is read far sooner.
         """
-        if self._last_cut is None:
+        cuts = (each for each in reversed(self._cuts) if each.is_in(turns))
+        cut = next((each for each in cuts if each.dropped in places), None)
+        if cut is None:
             return None
-        dropped, first = self._last_cut
-        if dropped not in places or turns[dropped] != first:
+        place = places.index(cut.dropped)
+        if size_behind(place) > room:
             return None
-        may_fit = len(self._sizes_from_the_end(turns, places, room)) == len(places)
-        if may_fit and size_behind(0) <= room:
-            return None
-        place = places.index(dropped)
-        return place if size_behind(place) <= room else None
+        if self._reader is not None:
+            unread = self._reader.count_unread(rendered[place])
+            if unread > 2 * kept + self._count(turns[-1].content):
+                return None
+        self._keep_cut(cut)
+        return place
+
+    def _keep_cut(self, cut: "_Cut") -> None:
+        """Make it the one that was used last."""
+        if cut in self._cuts:
+            self._cuts.remove(cut)
+        self._cuts.append(cut)
 
     def _first_that_fits(
         self,
@@ -236,7 +277,7 @@ class PromptBuilder:
         sizes: list[int] = []
         end, size = len(turns), 0
         for place in reversed(places):
-            size += sum(self._count(message.content) for message in turns[place:end])
+            size += sum(self._count(_without_thought(each).content) for each in turns[place:end])
             end = place
             sizes.append(size)
             if size > 2 * room:
@@ -351,7 +392,21 @@ class PromptBuilder:
         )
 
 
-def _cuts(turns: Sequence[ChatMessage]) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A conversation that was cut: the messages before it, the very first, the first that stays."""
+
+    dropped: int
+    begins: ChatMessage
+    stays: ChatMessage
+
+    def is_in(self, turns: Sequence[ChatMessage]) -> bool:
+        """Whether these are of that conversation."""
+        there = self.dropped < len(turns)
+        return there and turns[0] == self.begins and turns[self.dropped] == self.stays
+
+
+def _places(turns: Sequence[ChatMessage]) -> list[int]:
     """Return the places where a chat may begin: with the user's words, or with the last message."""
     starts = [0, *(i for i in range(1, len(turns)) if turns[i].role == "user")]
     if len(turns) > 1 and starts[-1] != len(turns) - 1:

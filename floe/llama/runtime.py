@@ -8,11 +8,13 @@ only when all are asked for. One thread may use a model at a time.
 import ctypes
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +30,7 @@ from floe.llama.load_options import ChosenOption, LlamaOptions, LoadPlan, plan_l
 from floe.llama.malloc_limits import limit_malloc
 from floe.llama.metadata import read_metadata
 from floe.llama.native_log import forward_log
+from floe.llama.prompt_cache import LEAST_TOKENS, PromptCache, common_length, restore_prompt
 from floe.llama.threads import choose_threads
 from floe.llama.vocabulary import Vocabulary
 from floe.store import encryption
@@ -44,6 +47,8 @@ MAX_OUTPUTS: Final = 64
 """Positions of one decode call whose logits can be read."""
 _PROMPT_CHUNK: Final = 256
 """Prompt tokens between two polls of the stop flag: about half a second on two small cores."""
+_SPEEDS: Final = 8
+"""Chunks of prompts by whose speed the next is foretold; one of them may have had to wait."""
 _EMBED_CONTEXT: Final = 512
 _LONGEST_NAME: Final = 80
 _BATCH_SIZES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
@@ -95,6 +100,7 @@ class LlamaModel:
         threads_reason: str = "",
         options: LlamaOptions | None = None,
         repack: bool | None = None,
+        prompt_cache_bytes: int = 0,
     ) -> None:
         """Load `path`.
 
@@ -106,6 +112,7 @@ class LlamaModel:
             options: the context in it is taken in place of `context`; None: what suits.
             repack: whether weights are laid out anew, which may take as much memory again as
                 the file; None: where it is worth it.
+            prompt_cache_bytes: memory for what was evaluated of other prompts; 0: none.
 
         Raises:
             ModelError: the file is missing, broken, of an unknown kind, or too large, or the
@@ -127,6 +134,9 @@ class LlamaModel:
             *self._plan.shown,
         )
         self.step_seconds: float | None = None
+        self._batch_speed: float | None = None
+        self._prompt_speeds: deque[float] = deque(maxlen=_SPEEDS)
+        self._prompt_cache = PromptCache(prompt_cache_bytes)
         limit_malloc()
         forward_log()
         lib.llama_backend_init()
@@ -316,10 +326,12 @@ class LlamaModel:
             for at in range(0, longest, size)[:count]:
                 since = time.perf_counter()
                 rows.append(self._decode(context, tail[at : at + size], longest + at, size).copy())
+                # The quickest: others may have kept the processor busy during the rest.
+                took = time.perf_counter() - since
                 if size == 1:
-                    # The quickest: others may have kept the processor busy during the rest.
-                    took = time.perf_counter() - since
                     self.step_seconds = min(took, self.step_seconds or took)
+                if size == longest:
+                    self._batch_speed = max(size / took, self._batch_speed or 0.0)
             return np.concatenate(rows)
 
         try:
@@ -345,18 +357,55 @@ class LlamaModel:
         Returns:
             Logits after the last token, shape (1, vocabulary), or None if stopped.
         """
-        common = 0
-        for have, want in zip(self.tokens, tokens[:-1], strict=False):
-            if have != want:
-                break
-            common += 1
-        self.roll_back(common)
+        common = self.keep_prefix(tokens)
         logits: Logits | None = None
         for start in range(common, len(tokens), _PROMPT_CHUNK):
             if stopped():
                 return None
-            logits = self.evaluate(tokens[start : start + _PROMPT_CHUNK])
+            chunk = tokens[start : start + _PROMPT_CHUNK]
+            since = time.perf_counter()
+            logits = self.evaluate(chunk)
+            if len(chunk) == _PROMPT_CHUNK:
+                self._prompt_speeds.append(len(chunk) / (time.perf_counter() - since))
         return logits
+
+    def keep_prefix(self, tokens: Sequence[int]) -> int:
+        """Bring the cache to the longest known beginning of a prompt, without its last token.
+
+        What goes is kept for another time, if there is memory for it.
+
+        Returns:
+            The number of tokens that the cache holds now.
+        """
+        held = common_length(self.tokens, tokens)
+        found = None
+        if self._prompt_cache.known_length(tokens, self._in_use) >= held + LEAST_TOKENS:
+            found = self._prompt_cache.take(tokens, self._in_use)
+        # Where most stays it is the next turn of the same chat: a copy would only cost time.
+        if len(self.tokens) - held >= max(held, LEAST_TOKENS):
+            self._prompt_cache.save(self._context, self.tokens, self._in_use)
+        if found is not None:
+            self.roll_back(0)
+            if restore_prompt(self._context, found):
+                self.tokens = list(found.tokens)
+            held = common_length(self.tokens, tokens)
+        common = min(held, len(tokens) - 1)
+        self.roll_back(common)
+        return common
+
+    def count_unread(self, tokens: Sequence[int]) -> int:
+        """Count the tokens of a prompt that would have to be evaluated; any thread may ask."""
+        held = common_length(self.tokens, tokens)
+        return len(tokens) - max(held, self._prompt_cache.known_length(tokens, self._in_use))
+
+    @property
+    def prompt_speed(self) -> float | None:
+        """Tokens of a prompt that are read in a second, as far as is known; None: not at all.
+
+        Until a prompt has been read it is that of the largest batch that was tried, which is
+        less: on two small cores about as much, on a graphics card by far.
+        """
+        return median(self._prompt_speeds) if self._prompt_speeds else self._batch_speed
 
     def load_adapter(self, path: Path) -> Adapter:
         """Read a GGUF LoRA adapter; it acts only once `use_adapters` names it.
@@ -382,6 +431,7 @@ class LlamaModel:
 
         What was evaluated before no longer holds, so the cache is cleared.
         """
+        self._prompt_cache.save(self._context, self.tokens, self._in_use)
         set_adapters(self._context, scaled)
         self._in_use = tuple(scaled)
         self.roll_back(0)

@@ -57,14 +57,19 @@ class Memory:
         )
 
     def recall(
-        self, question: str, conversation_id: int | None, without: Collection[int] = ()
+        self,
+        question: str,
+        conversation_id: int | None,
+        without: Collection[int] = (),
+        left_out: Collection[int] = (),
     ) -> list[MemoryPassage]:
         """Find passages for a question, the best first; none if memory is off.
 
         Args:
             question: the prompt.
             conversation_id: where it is asked; that conversation's words are in the prompt.
-            without: conversations that the person keeps out.
+            without: conversations that the person keeps out of all others.
+            left_out: ids of the messages of that conversation that are not, as they did not fit.
         """
         if not self.on:
             return []
@@ -74,7 +79,11 @@ class Memory:
             # An answer without it is better than none: a disk that is full can still be read.
             logger.warning("memory is behind: %s", error)
         return find_passages(
-            self._store, question, conversation_id=conversation_id, without=without
+            self._store,
+            question,
+            conversation_id=conversation_id,
+            left_out=left_out,
+            without=without,
         )
 
     def keep_uses(self, message_id: int, passages: Sequence[MemoryPassage]) -> None:

@@ -215,6 +215,7 @@ def find_passages(
     question: str,
     *,
     conversation_id: int | None,
+    left_out: Collection[int] = (),
     without: Collection[int] = (),
     limit: int = 8,
 ) -> list[MemoryPassage]:
@@ -224,7 +225,8 @@ def find_passages(
         store: where they are kept.
         question: the prompt.
         conversation_id: the conversation it is asked in, whose own words stand there anyway.
-        without: conversations that the person keeps out.
+        left_out: ids of the messages of that conversation that do not, as the prompt has no room.
+        without: conversations that the person keeps out of all others.
         limit: how many at most.
     """
     words = content_words(question)
@@ -235,8 +237,9 @@ def find_passages(
         if not count:
             return []
         terms = _terms(db, words, count)
-        found = _candidates(db, terms, conversation_id)
-        scored = _scored(db, terms, found, asks_about_self(question), without)
+        found = _candidates(db, terms, conversation_id, left_out)
+        about_self = asks_about_self(question)
+        scored = _scored(db, terms, found, about_self, conversation_id, without)
     if not scored:
         return []
     scored.sort(key=lambda each: (-each[0], -each[1].said_at))
@@ -261,7 +264,10 @@ def _terms(db: Database, words: Sequence[str], count: int) -> list[_Term]:
 
 
 def _candidates(
-    db: Database, terms: Sequence[_Term], conversation_id: int | None
+    db: Database,
+    terms: Sequence[_Term],
+    conversation_id: int | None,
+    left_out: Collection[int],
 ) -> dict[int, tuple[Any, ...]]:
     """Find the passages that rank highest by their words, by id."""
     words = [word for each in terms for word in (each.word, *each.kin)]
@@ -276,14 +282,16 @@ def _candidates(
         JOIN memory_sources s ON s.id = p.source_id
         LEFT JOIN messages m ON m.id = s.message_id
         LEFT JOIN conversations c ON c.id = m.conversation_id
-        WHERE c.id IS NOT :here AND NOT EXISTS (
+        WHERE CASE WHEN c.id IS :here THEN m.id IN (SELECT value FROM json_each(:left_out))
+            ELSE NOT EXISTS (
             SELECT 1 FROM messages later WHERE later.conversation_id = m.conversation_id
-            AND later.parent_id IS m.parent_id AND later.role = m.role AND later.id > m.id)
+            AND later.parent_id IS m.parent_id AND later.role = m.role AND later.id > m.id) END
         """,
         {
             "words": " OR ".join([_match(words), *begun]),
             "limit": _CANDIDATES,
             "here": -1 if conversation_id is None else conversation_id,
+            "left_out": json.dumps([*left_out]),
         },
     ).fetchall()
     return {row[0]: row for row in rows}
@@ -294,6 +302,7 @@ def _scored(
     terms: Sequence[_Term],
     found: dict[int, tuple[Any, ...]],
     about_self: bool,
+    conversation_id: int | None,
     without: Collection[int],
 ) -> list[tuple[float, MemoryPassage]]:
     """Those that have enough of the question, each with its score."""
@@ -324,7 +333,11 @@ def _scored(
         wanted = _COVER_OWN if own else _COVER_SELF if about_self else _COVER
         if covered[one] < total * wanted:
             continue
-        if conversation in without or train == 0 or (private and WISH in json.loads(private)):
+        kept_out = (
+            conversation in without or train == 0 or (private and WISH in json.loads(private))
+        )
+        # A chat that is kept out of all others is not kept out of itself.
+        if kept_out and (conversation is None or conversation != conversation_id):
             continue
         age = max(0.0, now - said_at)
         score = covered[one] + _OWN * own + _RECENT * 0.5 ** (age / _HALF_LIFE)

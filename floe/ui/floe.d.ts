@@ -168,6 +168,8 @@ interface Floe extends DrawnByName {
   recallView(): string;
 
   // chat/figures.js
+  /** Do it with the kind of cloud that is chosen, now and whenever another is. */
+  onCloudKind(act: (kind: CloudValue["kind"]) => void): void;
   showFigures(figures: FigureValue[] | null): void;
 
   // chat/attach.js
@@ -175,6 +177,8 @@ interface Floe extends DrawnByName {
   onceRead?(act: () => void): boolean;
   /** Bytes of a file; more is refused before it is read. */
   mostAttached: number;
+  /** Milliseconds after which a file that is not there is told of, with ways to go on. */
+  attachPatience: number;
   readFile(file: File): Promise<string>;
   attachmentChips(
     attachments: AttachmentValue[],

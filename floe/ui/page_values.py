@@ -190,11 +190,16 @@ class AboutValue(TypedDict):
     general: ConsentValue
 
 
+CloudKind: TypeAlias = Literal["off", "stand-in", "cloud"]
+"""Which cloud is chosen: none, a model on this device in its place, or one."""
+
+
 class CloudValue(TypedDict):
-    """State of the cloud."""
+    """State of the cloud, and which is chosen."""
 
     sentence: str
     usable: bool
+    kind: CloudKind
 
 
 class AutoWeightValue(TypedDict):

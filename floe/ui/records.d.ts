@@ -86,10 +86,11 @@ interface UndoValue {
   sentence: string;
 }
 
-/** State of the cloud. */
+/** State of the cloud, and which is chosen. */
 interface CloudValue {
   sentence: string;
   usable: boolean;
+  kind: "off" | "stand-in" | "cloud";
 }
 
 /** A figure with its name; `hint` is shown where one points at it, and may be empty. */

@@ -107,7 +107,12 @@ floe.about = (part) => {
   );
   menu.append(
     opener,
-    floe.el("div", {}, ...uses.map(({ choice }) => choice), floe.el("div", {}, ...saves)),
+    floe.el(
+      "div",
+      {},
+      ...uses.map(({ choice }) => choice),
+      floe.el("div", { className: "saves" }, ...saves),
+    ),
   );
   floe.closeOutside(menu);
   element.append(title, keep, menu);

@@ -7,6 +7,7 @@ const { openPage, partOf } = require("./page.js");
 const SCRIPTS = [
   "addresses.js",
   "forms.js",
+  "chat/figures.js",
   "cloud/cloud.js",
   "chat/conversations.js",
   "chat/comparison.js",
@@ -103,6 +104,70 @@ test("what is sent while a file is read waits for it, and is not sent without it
   assert.deepEqual(pressed, ["send"]);
   send.remove();
   box.remove();
+});
+
+test("a file whose answer is lost holds the message only until the person decides", async () => {
+  const part = { ...partOf(window), element: place() };
+  floe.attachPatience = 60;
+  floe.attach(part);
+  floe.chat = 5;
+  const pressed = [];
+  const send = place();
+  send.id = "send";
+  send.onclick = () => pressed.push("send");
+  const input = part.element.querySelector("input");
+  Object.defineProperty(input, "value", { value: "", configurable: true, writable: true });
+  const files = [new window.File(["text"], "a.txt")];
+  Object.defineProperty(input, "files", { value: files, configurable: true });
+  const said = part.element.querySelector(".attach-state");
+  const ways = part.element.querySelector(".attach-ways");
+  const [again, leave] = ways.querySelectorAll("button");
+  const until = async (holds) => {
+    for (let i = 0; i < 100 && !holds(); i += 1) await settled();
+    assert.ok(holds());
+  };
+
+  input.onchange();
+  send.click();
+  await until(() => !ways.hidden);
+  const waits = "a.txt has still not been read. Your message waits for it, in the box.";
+  assert.deepEqual([said.textContent, pressed, part.triggered.length], [waits, [], 1]);
+  again.click();
+  assert.equal(ways.hidden, true);
+  await until(() => part.triggered.length === 2);
+  assert.equal(part.triggered[1][1].number, part.triggered[0][1].number);
+  await until(() => !ways.hidden);
+  leave.click();
+  assert.deepEqual([said.textContent, ways.hidden], ["a.txt was left out.", true]);
+  assert.deepEqual(pressed, []); // the person sends it, or takes another file
+  send.click();
+  assert.deepEqual(pressed, ["send"]);
+
+  input.onchange(); // and one that is slow, not lost, goes with the message as soon as it is there
+  send.click();
+  await until(() => !ways.hidden);
+  part.send({ serial: 9, read: 2, files: [], problem: "" });
+  assert.deepEqual([pressed, said.textContent], [["send", "send"], ""]);
+  assert.equal(ways.hidden, true);
+  floe.attachPatience = 30_000;
+  send.remove();
+});
+
+test("what needs a cloud is not offered while it is off", () => {
+  const part = { ...partOf(window), element: place() };
+  floe.compare(part);
+  const cloud = { ...partOf(window), element: place() };
+  floe.cloud(cloud);
+  const [all, weights, learnt] = ["This device, both", "Two weights", "Without and with"].map(
+    (name) =>
+      [...part.element.querySelectorAll("button")].find((b) => b.textContent.startsWith(name)),
+  );
+  const state = () => [all, weights, learnt].map((button) => button.disabled);
+  const told = () => !part.element.querySelector("p[hidden]");
+  cloud.send({ sentence: "It is off.", usable: false, kind: "off" });
+  assert.deepEqual([state(), told()], [[true, true, false], true]);
+  cloud.send({ sentence: "It is there.", usable: true, kind: "cloud" });
+  assert.deepEqual([state(), told()], [[false, false, false], false]);
 });
 
 test("of a table that was copied with a picture of it the text is pasted", () => {

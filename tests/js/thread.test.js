@@ -69,6 +69,7 @@ beforeEach(() => {
   ({ window, floe } = openPage(
     "forms.js",
     "addresses.js",
+    "chat/figures.js",
     "chat/tokens.js",
     "chat/prose_tokens.js",
     "chat/links.js",
@@ -94,6 +95,23 @@ beforeEach(() => {
 test("an empty conversation welcomes", () => {
   part.send(view(0, 0, { conversation: null, leaf: null, total: 0 }));
   assert.match(window.document.querySelector(".welcome").textContent, /small on this device/);
+});
+
+test("the welcome names who answers as the cloud is set", () => {
+  const cloud = { ...partOf(window), element: floe.el("div") };
+  floe.cloud(cloud);
+  part.send(view(0, 0, { conversation: null, leaf: null, total: 0 }));
+  const said = () => window.document.querySelector(".welcome").textContent;
+  cloud.send({ sentence: "off", usable: false, kind: "off" });
+  assert.match(said(), /small on this device answers alone: the cloud is off/);
+  assert.doesNotMatch(said(), /Side by side|together|slider/);
+  cloud.send({ sentence: "here", usable: true, kind: "stand-in" });
+  assert.match(
+    said(),
+    /stands in for the cloud.*Both run on this device.*the stand-in each answer/,
+  );
+  cloud.send({ sentence: "there", usable: true, kind: "cloud" });
+  assert.match(said(), /this device and the cloud write.*both and the cloud each answer/);
 });
 
 test("a window is drawn in order and its end is in view", () => {

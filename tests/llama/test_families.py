@@ -218,6 +218,64 @@ def test_a_chat_that_was_cut_is_read_in_full_again_where_it_fits() -> None:
     assert len(builder.build(shorter).tokens) <= 750
 
 
+class Reader:
+    """A model that has read some prompts, at a speed."""
+
+    def __init__(self, speed: float | None = None, *, forgets: bool = False) -> None:
+        self.prompt_speed = speed
+        self.known: list[list[int]] = []
+        self.forgets = forgets
+
+    def count_unread(self, tokens: Sequence[int]) -> int:
+        common = (
+            next((i for i, (a, b) in enumerate(zip(t, tokens, strict=False)) if a != b), len(t))
+            for t in self.known
+        )
+        return len(tokens) - max(common, default=0)
+
+    def read(self, tokens: list[int]) -> int:
+        unread = self.count_unread(tokens)
+        self.known = [tokens] if self.forgets else [*self.known, tokens]
+        return unread
+
+
+def test_a_cut_keeps_what_the_device_reads_in_a_second() -> None:
+    long = chat(*(f"{i} {'x' * 80}" for i in range(401)))
+    kept = []
+    for speed in (1.0, 900.0, 2000.0, 90_000.0, None):
+        builder = PromptBuilder(Model(CHATML, context=8192), Reader(speed))
+        kept.append(len(builder.build(long).tokens))
+        assert builder.build(long).kept[-1] == long[-1]
+    turn = 260
+    room = 8192 - 256
+    wanted = (768, 900, 2000, room // 2, room // 3)
+    assert all(most - turn < size <= most for size, most in zip(kept, wanted, strict=True)), kept
+    # What the model is told before each message takes nothing away from the chat.
+    told = chat(*(each.content for each in long), system="s" * 500)
+    builder = PromptBuilder(Model(CHATML, context=8192), Reader(1.0))
+    assert 768 + 500 - turn < len(builder.build(told).tokens) <= 768 + 500
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_going_to_and_fro_between_long_chats_reads_what_is_new(forgets: bool) -> None:
+    reader = Reader(1.0, forgets=forgets)
+    builder = PromptBuilder(Model(CHATML, context=8192), reader)
+    chats = [chat(*(f"{name}{i} {'x' * 80}" for i in range(401))) for name in "abc"]
+    first = [reader.read(builder.build(each).tokens) for each in chats]
+    unread, dropped = [], []
+    for turn in range(12):
+        for place, said in enumerate(chats):
+            said.extend(chat("", f"{turn} {'y' * 250}", f"{turn} and then?")[1:])
+            prompt = builder.build(said)
+            unread.append(reader.read(prompt.tokens))
+            dropped.append((place, prompt.dropped))
+    # Where the model knows each chat still, the new turn alone; else no more than a new cut has.
+    assert max(unread) <= (500 if not forgets else 2 * 768 + 300), unread
+    assert max(first) <= 768
+    if not forgets:
+        assert len(set(dropped)) == len(chats)
+
+
 def test_a_long_chat_costs_no_more_than_the_context_holds() -> None:
     asked = []
     for count in (21, 201, 2001):

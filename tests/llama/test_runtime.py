@@ -10,6 +10,7 @@ from llama_cpp import Llama
 from floe.bench.decode import write_random_adapter
 from floe.errors import ModelError, PromptError
 from floe.fusion.decoder import Controls, Decoder
+from floe.llama.prompt_cache import PromptCache
 from floe.llama.runtime import LlamaModel
 from floe.llama.threads import choose_threads, usable_cores
 from floe.records import Sampling
@@ -83,6 +84,68 @@ def test_batches_up_to_the_exact_size_have_the_digits_of_one_token_at_a_time(
         batch = [token] * (1 if before + at < model.single_step_exact_below else 2)
         np.testing.assert_array_equal(model.evaluate(batch, len(batch))[0], want[at])
         model.roll_back(before + at + 1)
+
+
+def test_going_back_to_a_prompt_evaluates_only_what_is_new(
+    smollm: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smollm, "_prompt_cache", PromptCache(10**9))
+    one = smollm.tokenize(b"The sea is deep and wide. " * 50)
+    other = smollm.tokenize(b"A mill grinds corn for the bread of the town. " * 40)
+    longer = [*one, *smollm.tokenize(b" And it is")]
+    smollm.roll_back(0)
+    smollm.prefill(one, never)
+    logits = smollm.prefill(longer, never)
+    assert logits is not None
+    wanted = logits.copy()
+    smollm.roll_back(len(one))
+    evaluated: list[int] = []
+    evaluate = smollm.evaluate
+
+    def counted(tokens: list[int], outputs: int = 1) -> object:
+        evaluated.append(len(tokens))
+        return evaluate(tokens, outputs)
+
+    monkeypatch.setattr(smollm, "evaluate", counted)
+    smollm.prefill(other, never)
+    assert sum(evaluated) >= len(other) - 1
+    evaluated.clear()
+    assert smollm.count_unread(longer) == len(longer) - len(one)
+    again = smollm.prefill(longer, never)
+    assert again is not None
+    assert smollm.tokens == longer
+    assert sum(evaluated) == len(longer) - len(one)
+    np.testing.assert_allclose(again, wanted, atol=0.2)
+    assert again.argmax() == wanted.argmax()
+    assert smollm.count_unread(other) == 0  # and the other one was kept
+    # What adapters did to a prompt holds for them alone.
+    smollm.use_adapters([])
+    assert smollm.tokens == []
+    assert smollm.count_unread(longer) == 0
+    assert smollm._prompt_cache.known_length(longer, "another adapter") == 0
+    assert smollm.prompt_speed is not None
+
+
+def test_copies_of_prompts_take_no_more_memory_than_they_may(
+    smollm: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (smollm.tokenize(text * 60) for text in (b"The sea is deep. ", b"A mill grinds. "))
+    monkeypatch.setattr(smollm, "_prompt_cache", PromptCache(10**9))
+    smollm.prefill(one, never)
+    smollm._prompt_cache.save(smollm.context, one, ())
+    (saved,) = smollm._prompt_cache._saved
+    small = PromptCache(len(saved.state) * 3 // 2)
+    monkeypatch.setattr(smollm, "_prompt_cache", small)
+    small.save(smollm.context, one, ())
+    smollm.prefill(two, never)
+    smollm.prefill(one[:100], never)
+    assert small.known_length(two, ()) == len(two)
+    assert small.known_length(one, ()) < 2
+    smollm.prefill(smollm.tokenize(TEXT), never)  # too short to be worth a copy
+    assert len(small._saved) == 1
+    none = PromptCache(0)
+    none.save(smollm.context, one, ())
+    assert none._saved == []
 
 
 @pytest.fixture(scope="module")

@@ -135,6 +135,26 @@ def test_a_fact_of_an_earlier_chat_is_found_in_another_and_not_in_its_own(
     assert recalled(memory, 'NEAR("a" OR *) AND "') == []
 
 
+def test_what_the_prompt_of_a_chat_left_out_is_found_in_it_and_nothing_else_of_it(
+    store: Store, memory: Memory
+) -> None:
+    here = say(store, "My sister's name is Ann.", "I see.", "Why is the sky blue?", "It scatters.")
+    told = store.open_conversation(here)[0]
+    later = store.add_message(here, None, "user", FACT)  # its first message in other words
+    cut = [told.id]
+    assert [each.text for each in memory.recall(QUESTION, here, left_out=cut)] == [told.content]
+    assert memory.recall(QUESTION, here) == []
+    assert [each.text for each in memory.recall(QUESTION, here, left_out=[later.id])] == [FACT]
+    # A chat that is kept out of all others, or was told in confidence, knows its own words.
+    set_conversation_consent(store, here, train=False, federate=None)
+    with store.writing() as db:
+        db.execute("UPDATE messages SET private = json_array(?)", [WISH])
+    assert memory.recall(QUESTION, here, (here,), cut)[0].text == told.content
+    assert recalled(memory) == []
+    other = say(store, "Hello.")
+    assert memory.recall(QUESTION, other, left_out=[told.id]) == []
+
+
 def test_the_right_passage_is_among_five_of_several_hundred(store: Store, memory: Memory) -> None:
     # Figures of the search: tests/memory/facts.py says on which pairs it was tuned.
     all_pairs = (DEVELOPMENT, REPORTED, OTHER_WORDS, REPORTED_LATER)

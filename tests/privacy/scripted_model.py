@@ -46,6 +46,7 @@ class ScriptedModel:
     bit_exact_batch_size = 16
     batch_invariant_min_size = 1
     single_step_exact_below = 10_000
+    prompt_speed = None
     end_ids = (0,)
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -70,6 +71,9 @@ class ScriptedModel:
         self.tokens = list(tokens)
         self._base = len(tokens)
         return self._logits()[None]
+
+    def count_unread(self, tokens: Sequence[int]) -> int:
+        return len(tokens)
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> NDArray[np.float32]:
         rows = []

@@ -393,6 +393,26 @@ def test_memory_reaches_the_local_model_only(
     assert leaks(cloud.bodies, FACT_WORDS) == []
 
 
+def test_what_a_long_chat_has_no_room_for_is_read_here_and_not_sent(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    model.context_size = 1200  # characters are its tokens
+    assistant.use_model(model, assistant._settings)  # type: ignore[arg-type]
+    told = last = assistant.store.add_message(None, None, "user", FACT)
+    for place in range(12):
+        role, said = ("user", PLAIN[place % 5]) if place % 2 else ("assistant", COMMON)
+        last = assistant.store.add_message(told.conversation_id, last.id, role, said)  # type: ignore[arg-type]
+    model.script = "You put the copper lantern behind the walnut wardrobe in Thurso."
+    turn = assistant.ask(told.conversation_id, ASKED_FOR_FACT, OPTIONS)
+    view = done(turn)
+    assert view.stats.dropped_messages > 0
+    assert [each.text for each in turn.memory] == [FACT]
+    assert assistant.memory.uses_of(view.message_id)[0].text == FACT
+    assert (view.route.kind, view.text) == ("fused", model.script)
+    assert cloud.bodies
+    assert leaks(cloud.bodies, FACT_WORDS) == []
+
+
 def test_an_answer_from_memory_that_no_guard_saw_stays_here_afterwards(
     assistant: Assistant, cloud: Cloud, model: ScriptedModel
 ) -> None:

@@ -223,6 +223,24 @@ def test_what_was_begun_in_a_deleted_chat_comes_back_with_it(tmp_path: Path) -> 
     assert room.sent == ["two.txt"]
 
 
+def test_a_file_that_is_handed_over_again_or_comes_too_late_is_read_once(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    page = Session()
+    data = base64.b64encode(b"Words.").decode()
+
+    def read(name: str, number: int, data: str = data) -> list[str]:
+        asked = told(name=name, data=data, chat=None, number=number)
+        value = room.actions.attach.read(page, asked)["attach"]
+        return [each["name"] for each in value["files"]]
+
+    assert read("one.txt", 1) == ["one.txt"]
+    assert read("one.txt", 1) == ["one.txt"]  # its answer was lost
+    assert read("two.txt", 2, "no base64") == ["one.txt"]
+    assert read("two.txt", 2) == ["one.txt", "two.txt"]  # and here the sentence was
+    assert read("four.txt", 4) == ["one.txt", "two.txt", "four.txt"]
+    assert read("three.txt", 3) == ["one.txt", "two.txt", "four.txt"]  # it had been left out
+
+
 def test_an_address_names_a_chat_or_none() -> None:
     new, chat = read_address("#/chat/new"), read_address("#/chat/12")
     assert new is not None

@@ -60,7 +60,7 @@ def context_value(stats: AnswerStats | None, size: int) -> ContextValue:
     sentence = f"The chat takes {used:,} of the {size:,} tokens that this model reads at once."
     if dropped := stats.dropped_messages:
         oldest = "The oldest message is" if dropped == 1 else f"The oldest {dropped} messages are"
-        sentence += f" {oldest} left out: the model does not see them any more."
+        sentence += f" {oldest} left out: of them the model sees at most what memory finds."
     elif used > _NEARLY_FULL * size:
         sentence += " Soon the oldest messages will be left out."
     return ContextValue(used=used, size=size, cut=dropped > 0, sentence=sentence)

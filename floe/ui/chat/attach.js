@@ -2,6 +2,7 @@
 "use strict";
 
 floe.mostAttached = 20_000_000;
+floe.attachPatience = 30_000;
 
 /** Give the bytes of a file in base64; rejected where it cannot be read. */
 floe.readFile = (file) =>
@@ -31,13 +32,23 @@ floe.attach = (part) => {
     role: "status",
     hidden: true,
   });
-  element.append(list, state, input, clip);
+  const again = floe.press("Try again", () => {
+    if (current) read(current);
+  });
+  const leave = floe.press("Leave it out", () => {
+    if (current) done(`${current.file.name} was left out.`);
+    floe.find("#prompt textarea")?.focus();
+  });
+  const ways = floe.el("span", { className: "attach-ways", hidden: true }, again, leave);
+  element.append(list, state, ways, input, clip);
 
   /** @typedef {{ file: File, chat: number | null, number: number }} Reading */
   /** @type {Reading[]} Read one after the other, each for the chat in which it was taken. */
   const queue = [];
   /** @type {Reading | null} */
   let current = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let patience;
   /** @type {{ chat: number | null, act: () => void } | null} */
   let held = null;
   /** @type {string[]} Why files that were taken together are not there. */
@@ -55,6 +66,11 @@ floe.attach = (part) => {
   const sayWhatIsRead = () => {
     if (!current) return;
     const waits = held && held.chat === here();
+    if (!ways.hidden) {
+      const rest = waits ? " Your message waits for it, in the box." : "";
+      say(`${current.file.name} has still not been read.${rest}`, true);
+      return;
+    }
     const rest = waits ? " Your message is sent with it as soon as it has been read." : "";
     say(`Reading ${current.file.name} …${rest}`);
   };
@@ -63,6 +79,8 @@ floe.attach = (part) => {
   const done = (/** @type {string} */ problem) => {
     const chat = current?.chat;
     current = null;
+    clearTimeout(patience);
+    ways.hidden = true;
     if (problem && held?.chat === chat) held = null;
     if (problem) problems.push(problem);
     next();
@@ -73,21 +91,35 @@ floe.attach = (part) => {
     if (wanted === here()) act();
   };
 
-  const next = async () => {
+  const next = () => {
     const first = queue.shift();
     if (!first) return;
     current = first;
-    const { file, chat, number } = first;
+    const { file } = first;
     if (file.size > floe.mostAttached) {
       const most = floe.bytes(floe.mostAttached);
       done(`${file.name} has ${floe.bytes(file.size)}; at most ${most} can be attached.`);
       return;
     }
+    read(first);
+  };
+
+  /** An event may be lost on its way, or its answer: then the person decides what is done. */
+  const read = async (/** @type {Reading} */ reading) => {
+    const { file, chat, number } = reading;
+    ways.hidden = true;
+    clearTimeout(patience);
+    patience = setTimeout(() => {
+      ways.hidden = false;
+      sayWhatIsRead();
+    }, floe.attachPatience);
     sayWhatIsRead();
     try {
       const data = await floe.readFile(file);
+      if (current !== reading) return;
       trigger("read", { name: file.name.slice(-200), data, chat, number });
     } catch {
+      if (current !== reading) return;
       done(`${file.name} cannot be read. A folder cannot be attached, only files.`);
     }
   };

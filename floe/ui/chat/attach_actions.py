@@ -22,12 +22,14 @@ from floe.ui.page_values import WaitingFilesValue, WaitingFileValue
 class InView(Protocol):
     """An open page: its conversation, and the numbers of the files that it was last shown.
 
-    `read`: the page's own number of the last file that it handed over.
+    `read`: the page's own number of the last file that it handed over, `attached`: of the last
+    one of these in which nothing stood in the way.
     """
 
     conversation: int | None
     files: tuple[int, ...]
     read: int
+    attached: int
 
 
 class AttachActions:
@@ -48,10 +50,14 @@ class AttachActions:
         problem = ""
         try:
             asked = read_asked(event, AttachAsked)
+            left_out = asked.number < session.read  # meanwhile, as it came too late
+            twice = asked.number == session.attached > 0
             session.read = max(session.read, asked.number)
-            # Another chat may have been opened while the browser read it.
-            chat = session.conversation if asked.chat is None else asked.chat
-            self.waiting.read(chat, asked.name, _decode(asked.data))
+            if not left_out and not twice:
+                # Another chat may have been opened while the browser read it.
+                chat = session.conversation if asked.chat is None else asked.chat
+                self.waiting.read(chat, asked.name, _decode(asked.data))
+                session.attached = asked.number
         except FloeError as error:
             problem = str(error)
         return {self._part: self.value(session, problem)}

@@ -23,6 +23,7 @@ from floe.chat.new_chat import NewChatChoices
 from floe.chat.preferences import Preferences
 from floe.chat.turn import Turn, TurnOptions, TurnReader, TurnView
 from floe.chats.one_chat import chat_file
+from floe.config import OFF, STAND_IN
 from floe.errors import FloeError, PageError, PromptError, StoreError
 from floe.records import Message, Mode
 from floe.ui.chat.about import about_value, set_chat_consent
@@ -49,7 +50,7 @@ from floe.ui.page_events import (
     read_asked,
     read_text,
 )
-from floe.ui.page_values import AboutValue, CloudValue
+from floe.ui.page_values import AboutValue, CloudKind, CloudValue
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
@@ -60,6 +61,8 @@ LONGEST_DRAFT: Final = 200_000
 
 FRAME_SECONDS: Final = 1 / 12
 """Time between two frames of a running answer."""
+
+_CLOUD_KINDS: Final[dict[str, CloudKind]] = {OFF: "off", STAND_IN: "stand-in"}
 
 RENDER_SHARE: Final = 0.1
 """Largest share of the time that rendering a running answer may take: a long one is drawn less
@@ -418,7 +421,9 @@ class ChatActions:
         sentence, usable = state.sentence, state.usable
         if usable and detector.state != "ready":
             sentence, usable = detector.sentence, False
-        return {self.parts.cloud: CloudValue(sentence=sentence, usable=usable)}
+        chosen = self._assistant.cloud.choice.base_url
+        kind = _CLOUD_KINDS.get(chosen, "cloud")
+        return {self.parts.cloud: CloudValue(sentence=sentence, usable=usable, kind=kind)}
 
     # A running answer
 

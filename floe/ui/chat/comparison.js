@@ -20,7 +20,7 @@ floe.compare = ({ element, trigger }) => {
     floe.whenOpened().then(() => trigger("ask", { by, weights: chosen, text, typed }));
   };
   floe.askSideBySide = (text) => ask(text, "mode", false);
-  /** @type {(name: string, by: ComparedAsked["by"], kind?: string) => HTMLElement} */
+  /** @type {(name: string, by: ComparedAsked["by"], kind?: string) => HTMLButtonElement} */
   const way = (name, by, kind = "") =>
     floe.press(
       name,
@@ -31,19 +31,38 @@ floe.compare = ({ element, trigger }) => {
       },
       kind,
     );
+  const needs = [
+    way("This device, both, the cloud", "mode", "primary"),
+    way("Two weights", "weight"),
+    ...weights,
+  ];
+  const off = floe.el(
+    "p",
+    { hidden: true },
+    "The cloud is off: this device alone would answer. ",
+    floe.press("Choose a cloud", () => {
+      menu.open = false;
+      floe.setCloud(true);
+    }),
+  );
   const opener = floe.el("summary", { title: "Ask side by side" }, floe.icon("columns"));
   opener.setAttribute("aria-label", opener.title);
   const sheet = floe.el(
     "div",
     { role: "group", "aria-label": "Ask side by side" },
     floe.el("p", {}, "Answer what is in the box in several ways, one beside the other:"),
-    way("This device, both, the cloud", "mode", "primary"),
-    floe.el("div", { className: "weights" }, way("Two weights", "weight"), ...weights),
+    off,
+    needs[0],
+    floe.el("div", { className: "weights" }, ...needs.slice(1)),
     way("Without and with what was learnt", "adapter"),
   );
   const menu = floe.el("details", { className: "menu" }, opener, sheet);
   floe.closeOutside(menu);
   element.append(menu);
+  floe.onCloudKind((kind) => {
+    off.hidden = kind !== "off";
+    for (const each of needs) each.disabled = kind === "off";
+  });
 };
 
 /** The answers to one question in columns, over the chat, while there is a value. */

@@ -16,7 +16,8 @@ class Session:
     shown side by side; None: the chat is shown. `draft` is the number of the last draft that came,
     `told` are the conversations (None: a new one) of which any came.
     `drawer`: what the drawer "Advanced" was last shown; `files`: numbers of the attached files
-    that it was last shown, `read` the page's own number of the last one that it handed over.
+    that it was last shown, `read` the page's own number of the last one that it handed over,
+    `attached` of the last one of these in which nothing stood in the way.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `stream_answer` sees that the person has turned to something else.
@@ -35,3 +36,4 @@ class Session:
     drawer: AdvancedValue | None = None
     files: tuple[int, ...] = ()
     read: int = 0
+    attached: int = 0

@@ -196,9 +196,46 @@ floe.thread = (part) => {
       floe.typeText(area, text);
       area.focus();
     };
+    if (cloud === "off") return floe.el("li", {}, button);
     const beside = floe.press("Side by side", () => floe.askSideBySide?.(text), "", "columns");
     beside.setAttribute("aria-label", `Side by side: ${text}`);
     return floe.el("li", {}, button, beside);
+  };
+
+  /** @type {CloudValue["kind"]} */
+  let cloud = "cloud";
+
+  /** Who answers as things are set, in two or three paragraphs. */
+  const whoAnswers = () => {
+    const model = floe.el("b", {}, props.value?.model ?? "");
+    if (cloud === "off") {
+      return [
+        floe.el("p", {}, model, " on this device answers alone: the cloud is off."),
+        floe.el("p", {}, "A larger model can write along, token by token, or answer beside it."),
+        floe.el(
+          "p",
+          {},
+          floe.press("Choose a cloud", () => floe.setCloud(true)),
+        ),
+      ];
+    }
+    const standsIn = cloud === "stand-in";
+    const together = standsIn
+      ? " and a larger model that stands in for the cloud write the answer together, token by " +
+        "token. Both run on this device, so that you can try it without a cloud."
+      : " on this device and the cloud write the answer together, token by token.";
+    return [
+      floe.el("p", {}, model, together),
+      floe.el("p", {}, "Move the slider while it writes: the next words follow it."),
+      floe.el(
+        "p",
+        {},
+        "Or press ",
+        floe.el("b", {}, "Side by side"),
+        `: this device, both and ${standsIn ? "the stand-in" : "the cloud"} each answer the same ` +
+          "question.",
+      ),
+    ];
   };
 
   const welcome = () => {
@@ -206,20 +243,7 @@ floe.thread = (part) => {
       "div",
       { className: "welcome" },
       floe.el("h2", {}, "Ask something"),
-      floe.el(
-        "p",
-        {},
-        floe.el("b", {}, props.value?.model ?? ""),
-        " on this device and the cloud write the answer together, token by token.",
-      ),
-      floe.el("p", {}, "Move the slider while it writes: the next words follow it."),
-      floe.el(
-        "p",
-        {},
-        "Or press ",
-        floe.el("b", {}, "Side by side"),
-        ": this device, both and the cloud each answer the same question.",
-      ),
+      ...whoAnswers(),
       floe.el("ul", { "aria-label": "Examples" }, ...floe.examples.map(example)),
     );
     list.replaceChildren(sheet);
@@ -385,6 +409,10 @@ floe.thread = (part) => {
   };
 
   const scroll = floe.followEnd(log, () => reach());
+  floe.onCloudKind((kind) => {
+    cloud = kind;
+    if (props.value && !view.total) welcome();
+  });
   watch("value", draw);
   draw();
 };

@@ -26,8 +26,9 @@ floe.memory = (part) => {
     floe.el(
       "p",
       {},
-      "Earlier chats, notes and files are searched on this device for each question. What fits is " +
-        "read by the model on this device alone; the cloud never sees it.",
+      "Earlier chats, notes and files are searched on this device for each question, and so is " +
+        "what a long chat has no room for. What fits is read by the model on this device alone; " +
+        "the cloud never sees it.",
     ),
     use,
     state,

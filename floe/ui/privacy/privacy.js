@@ -60,7 +60,7 @@ floe.privacyRules = (part) => {
     floe.sheet(
       "By kind",
       floe.el("p", {}, "Passwords, keys and your own words always stay here."),
-      floe.el("div", { className: "pair three" }, ...kinds.map(([, choice]) => choice)),
+      floe.el("div", { className: "pair" }, ...kinds.map(([, choice]) => choice)),
       taught,
       forget,
     ),

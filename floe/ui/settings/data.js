@@ -87,7 +87,7 @@ floe.ownData = (part) => {
     "Decrypt",
     () => trigger("decrypt"),
   );
-  const turnOn = floe.el("div", {}, where, typed, lost, encrypt);
+  const turnOn = floe.el("div", { className: "turn-on" }, where, typed, lost, encrypt);
   const question = floe.el("p");
   const erase = floe.ask(
     floe.press("Delete all my data", null, "danger", "bin"),

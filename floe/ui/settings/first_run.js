@@ -5,6 +5,15 @@ floe.firstRun = (part) => {
   const { element, trigger } = part;
   let step = 0;
   const cloud = floe.el("b");
+  const tryIt = floe.el("span");
+  floe.onCloudKind((kind) => {
+    tryIt.textContent =
+      kind === "off"
+        ? "Press one of the four questions below, then Send: this device answers it alone."
+        : "Press Side by side at one of the four questions below: this device, both together and " +
+          `${kind === "stand-in" ? "the stand-in" : "the cloud"} answer it. ` +
+          "“My own” is about somebody's life, so it stays here.";
+  });
   const lead = (/** @type {string} */ text, /** @type {() => void} */ act) => floe.press(text, act);
   /** @type {{ title: string, words: Child[], ways: HTMLElement[] }[]} */
   const steps = [
@@ -29,10 +38,7 @@ floe.firstRun = (part) => {
     },
     {
       title: "Try it",
-      words: [
-        "Press Side by side at one of the four questions below: this device, both together and " +
-          "the cloud answer it. “My own” is about somebody's life, so it stays here.",
-      ],
+      words: [tryIt],
       ways: [],
     },
   ];
