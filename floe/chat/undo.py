@@ -48,10 +48,16 @@ class Deletion:
 class UndoableDeletions:
     """Deletes, and keeps the last deletion for `UNDO_SECONDS`; any thread may call."""
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep nothing yet; `clock` gives seconds."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float] = time.monotonic,
+        on_deleted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Keep nothing yet; `clock` gives seconds, `on_deleted` is called after each deletion."""
         self._store = store
         self._clock = clock
+        self._on_deleted = on_deleted
         self._lock = threading.Lock()
         self._count = 0
         self._last: Deletion | None = None
@@ -133,4 +139,5 @@ class UndoableDeletions:
         timer = threading.Timer(UNDO_SECONDS + 1, lambda: self.last)
         timer.daemon = True
         timer.start()
+        self._on_deleted()
         self._store.checkpoint()  # last, because it may fail: then the deletion can be undone still

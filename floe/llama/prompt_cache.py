@@ -74,9 +74,12 @@ class PromptCache:
     def take(self, tokens: Sequence[int], adapters: Hashable) -> SavedPrompt | None:
         """Take out the copy that holds most of a prompt's beginning; None if there is none."""
         found = self._best(tokens, adapters)
-        if found is not None:
-            self._saved.remove(found)
+        self._saved = [each for each in self._saved if each is not found]
         return found
+
+    def clear(self) -> None:
+        """Let go of all copies; any thread may."""
+        self._saved = []
 
     def _best(self, tokens: Sequence[int], adapters: Hashable) -> SavedPrompt | None:
         return max(

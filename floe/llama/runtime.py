@@ -398,6 +398,10 @@ class LlamaModel:
         held = common_length(self.tokens, tokens)
         return len(tokens) - max(held, self._prompt_cache.known_length(tokens, self._in_use))
 
+    def forget_prompts(self) -> None:
+        """Let go of what was kept of earlier prompts: something of it is deleted. Any thread may."""
+        self._prompt_cache.clear()
+
     @property
     def prompt_speed(self) -> float | None:
         """Tokens of a prompt that are read in a second, as far as is known; None: not at all.

@@ -143,6 +143,8 @@ def test_copies_of_prompts_take_no_more_memory_than_they_may(
     assert small.known_length(one, ()) < 2
     smollm.prefill(smollm.tokenize(TEXT), never)  # too short to be worth a copy
     assert len(small._saved) == 1
+    smollm.forget_prompts()
+    assert small.known_length(two, ()) == 0
     none = PromptCache(0)
     none.save(smollm.context, one, ())
     assert none._saved == []

@@ -181,7 +181,8 @@ def test_what_deleted_answers_asked_stays_in_the_budget_of_the_day(store: Store)
     answer = streaming(store)
     stats = AnswerStats(cloud_requests=3)
     store.finish_answer(answer.id, content="x", status="complete", stats=stats, notices=())
-    deletions = UndoableDeletions(store)
+    forgotten: list[bool] = []
+    deletions = UndoableDeletions(store, on_deleted=lambda: forgotten.append(True))
 
     def spent() -> int:
         return requests_today(store)
@@ -195,3 +196,4 @@ def test_what_deleted_answers_asked_stays_in_the_budget_of_the_day(store: Store)
     assert spent() == 3
     deletions.delete_chats([answer.conversation_id])
     assert spent() == 3
+    assert forgotten == [True, True]  # what the model keeps of prompts goes with each

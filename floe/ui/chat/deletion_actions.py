@@ -19,7 +19,11 @@ class DeletionActions:
     def __init__(self, application: Application, parts: Parts, chat: ChatActions) -> None:
         self._assistant = application.assistant
         self._store = application.store
-        self._deletions = UndoableDeletions(self._store)
+        self._deletions = UndoableDeletions(
+            self._store,
+            # The model in use may be another one by then.
+            on_deleted=lambda: application.assistant.model.forget_prompts(),
+        )
         self._chat = chat
         self.parts = parts
 
