@@ -399,7 +399,7 @@ class LlamaModel:
         return len(tokens) - max(held, self._prompt_cache.known_length(tokens, self._in_use))
 
     def forget_prompts(self) -> None:
-        """Let go of what was kept of earlier prompts: something of it is deleted. Any thread may."""
+        """Let go of what is kept of earlier prompts: some of it was deleted. Any thread may."""
         self._prompt_cache.clear()
 
     @property

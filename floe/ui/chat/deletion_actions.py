@@ -19,11 +19,7 @@ class DeletionActions:
     def __init__(self, application: Application, parts: Parts, chat: ChatActions) -> None:
         self._assistant = application.assistant
         self._store = application.store
-        self._deletions = UndoableDeletions(
-            self._store,
-            # The model in use may be another one by then.
-            on_deleted=lambda: application.assistant.model.forget_prompts(),
-        )
+        self._deletions = UndoableDeletions(self._store, on_deleted=self._forget_prompts)
         self._chat = chat
         self.parts = parts
 
@@ -31,6 +27,9 @@ class DeletionActions:
     def notice(self) -> gr.HTML:
         """The place where an error becomes a sentence."""
         return self.parts.notice
+
+    def _forget_prompts(self) -> None:
+        self._assistant.model.forget_prompts()  # of the model in use now, which may have changed
 
     @show_errors
     def delete(self, session: Session, text: str, event: gr.EventData) -> Changes:
