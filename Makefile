@@ -12,7 +12,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 JS := tests/js/node_modules
-SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
+SHARING := OMP_WAIT_POLICY=passive OMP_THREAD_LIMIT=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 .PHONY: run test test-fast coverage lint format bench report weights check-weights records lock setup models clean
