@@ -21,7 +21,7 @@ from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 gc.disable()
 
 MODELS = Path(__file__).parents[1] / "models"
-# The longest files, longest first: begun last, one would leave the other half of the machine idle.
+# The longest files, longest first: begun last, one would leave the rest of the machine idle.
 # The first of them mostly waits, the next ones compute.
 LONG = (
     "federation/test_deployment.py",
@@ -51,7 +51,19 @@ LONG = (
     "adapters/test_export.py",
     "llama/test_runtime.py",
     "ui/test_full_disk.py",
+    "ui/test_composer.py",
+    "federation/test_validation.py",
+    "cloud/test_secrecy.py",
+    "jobs/test_weight_fit.py",
+    "test_app.py",
+    "ui/test_settings.py",
+    "federation/test_node.py",
+    "training/test_fusion_weight.py",
+    "faults/test_disk.py",
+    "training/test_plan.py",
+    "api/test_clients.py",
     "llama/test_gguf_checks.py",
+    "ui/test_gradio_names.py",
     "training/test_pairing.py",
     "llama/test_prompt.py",
 )
