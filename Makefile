@@ -1,5 +1,5 @@
 # make run        set up, fetch what is missing, open the page
-# make test       set up and run all tests; make test WORKERS=3 where there is memory for it
+# make test       set up and run all tests; make test WORKERS=2 where memory is short
 # make test-fast  the tests that need no model, training, server, process or browser
 # make coverage   the tests, and which lines they ran; make coverage ARGS='-m "not slow"'
 # make lint       style, types and the direction of imports; the page's scripts likewise (node 20)
@@ -12,7 +12,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 JS := tests/js/node_modules
-SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
+SHARING := OMP_WAIT_POLICY=passive OMP_THREAD_LIMIT=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 .PHONY: run test test-fast coverage lint format bench report weights check-weights records lock setup models clean
@@ -20,15 +20,19 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 run: setup
 	$(BIN)/floe run $(ARGS)
 
-# Several at once: much of the time is waiting. Threads that wait asleep, not at a spinning barrier,
-# and sums of numpy's on one thread, leave the cores to the others. Long files first: see LONG in
-# tests/conftest.py.
-WORKERS ?= 2
-TOGETHER := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Two workers a core, up to four, where each has 4 GB: almost half of their time is
+# waiting. Sums on one thread, and threads that wait asleep and not at a spinning barrier, leave the
+# cores to the others. What is compiled is kept, also where the environment says that it is not to
+# be. Long files first: see LONG in tests/conftest.py. Fast tests do not wait.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; \
+	free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4e9; \
+	print(max(2, min(4, 2 * (os.cpu_count() or 1), int(free))))')
+TOGETHER = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: setup models $(JS)/.ready
 	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
+test-fast: WORKERS = 2
 test-fast: setup $(JS)/.ready
 	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) -m "not slow" $(ARGS)
 

@@ -34,16 +34,19 @@ SLOW_FIXTURES: Final = frozenset(
 )
 """Fixtures that bring a model, a detector, a server, a browser or work for pip."""
 
-SLOW_MODULES: Final = (
-    *("subprocess", "multiprocessing", "torch", "transformers", "peft", "llama_cpp", "playwright"),
-    *("uvicorn", "http.server", "floe.api.server", "floe.application", "floe.cloud.stand_in"),
-    *("floe.federation.group.superlink", "floe.federation.group.supernode", "floe.llama.runtime"),
-    *("floe.federation.group.node", "floe.federation.group.child", "floe.federation.simulation"),
-    *("floe.training.backends", "floe.training.training_loop", "floe.training.worker"),
-    *("floe.training.runs", "floe.training.process", "floe.privacy.detector", "socketserver"),
-    # The last because a PDF is read in a process of its own.
-    *("floe.bench.soak", "floe.llama.trial_load", "floe.evaluate.answers", "pypdf"),
-    "floe.evaluate.accuracy",
+SLOW_MODULES: Final = frozenset(
+    (
+        *("subprocess", "multiprocessing", "torch", "transformers", "peft", "llama_cpp"),
+        *("playwright", "uvicorn", "http.server", "socketserver", "floe.api.server"),
+        *("floe.application", "floe.cloud.stand_in", "floe.llama.runtime", "floe.llama.trial_load"),
+        *("floe.federation.group.superlink", "floe.federation.group.supernode"),
+        *("floe.federation.group.node", "floe.federation.group.child"),
+        *("floe.federation.simulation", "floe.training.backends", "floe.training.training_loop"),
+        *("floe.training.worker", "floe.training.runs", "floe.training.process"),
+        *("floe.privacy.detector", "floe.bench.soak", "floe.evaluate.answers"),
+        # The last because a PDF is read in a process of its own.
+        *("floe.evaluate.accuracy", "pypdf"),
+    )
 )
 """Modules whose use makes a test slow, with all below them."""
 
@@ -59,6 +62,8 @@ All but one start a process: pip for wheels, and a measurement of this device. W
 `getfixturevalue` means is known only while the test runs: those who ask so mean models.
 """
 
+_SLOW_TO_USE: Final = SLOW_MODULES | SLOW_IMPORTS
+_OURS: Final = frozenset(("tests",))
 _IMPORTS: Final = re.compile(
     r"^(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w., ]+))", re.MULTILINE
 )
@@ -75,9 +80,21 @@ def examples(count: int) -> int:
 
 def is_slow(function: Any, fixtures: Iterator[Any], names: frozenset[str]) -> bool:
     """Return whether a test needs something slow; `fixtures` are functions, `names` all of them."""
-    return bool(names & SLOW_FIXTURES) or any(
-        _uses_slow(each, set()) for each in (function, *fixtures)
-    )
+    return bool(names & SLOW_FIXTURES) or any(map(_is_slow_code, (function, *fixtures)))
+
+
+_not_slow: dict[int, Any] = {}
+"""Functions and classes that use nothing slow, by their ids; kept, so that no id is used again."""
+
+
+def _is_slow_code(thing: Any) -> bool:
+    """Return whether a function or class uses what is slow, itself or by another."""
+    seen: dict[int, Any] = {}
+    if _uses_slow(thing, seen):
+        return True
+    # All that it uses was followed to its end, and nothing slow was found there.
+    _not_slow.update(seen)
+    return False
 
 
 @cache
@@ -114,24 +131,23 @@ def _imported_by(path: Path) -> tuple[frozenset[str], tuple[Path, ...]]:
     return frozenset(packages), tuple(dict.fromkeys(files))
 
 
-def _files_of(module: str) -> Iterator[Path]:
-    """Yield the files that run when a module is imported, if it is ours: its packages', its own."""
-    steps = module.split(".")
-    if steps[0] not in ("floe", "tests"):
-        return
-    for length in range(1, len(steps) + 1):
-        place = ROOT.joinpath(*steps[:length])
-        yield from (
-            file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()
-        )
+@cache
+def _files_of(module: str) -> tuple[Path, ...]:
+    """Return the files that run when a module of ours is imported: its packages', its own."""
+    if module.partition(".")[0] not in ("floe", "tests"):
+        return ()
+    package = module.rpartition(".")[0]
+    place = ROOT.joinpath(*module.split("."))
+    own = (place / "__init__.py", place.with_suffix(".py"))
+    return (*(_files_of(package) if package else ()), *(file for file in own if file.is_file()))
 
 
-def _uses_slow(thing: Any, seen: set[int]) -> bool:
-    """Return whether a function or class of the tests uses what is slow, itself or by another."""
+def _uses_slow(thing: Any, seen: dict[int, Any]) -> bool:
+    """Return whether something uses what is slow, apart from what was seen; `seen` grows."""
     thing = getattr(thing, "__wrapped__", thing)
-    if id(thing) in seen:
+    if id(thing) in seen or id(thing) in _not_slow:
         return False
-    seen.add(id(thing))
+    seen[id(thing)] = thing
     if isinstance(thing, type):
         parts = [each for each in vars(thing).values() if isinstance(each, FunctionType)]
         return any(_uses_slow(part, seen) for part in parts)
@@ -140,27 +156,27 @@ def _uses_slow(thing: Any, seen: set[int]) -> bool:
     names = frozenset(_names(thing.__code__))
     used = [thing.__globals__[name] for name in names if name in thing.__globals__]
     # A module that a function imports for itself stands among its names, in one piece.
-    imported = any(_is_name_below(name, (*SLOW_MODULES, *SLOW_IMPORTS)) for name in names)
+    imported = any(_is_name_below(name, _SLOW_TO_USE) for name in names)
     return (
         imported
         or bool(names & SLOW_NAMES)
         or any(
-            _is_below(each, SLOW_MODULES)
-            or (_is_below(each, ("tests",)) and _uses_slow(each, seen))
+            _is_below(each, SLOW_MODULES) or (_is_below(each, _OURS) and _uses_slow(each, seen))
             for each in used
         )
     )
 
 
-def _is_below(thing: Any, modules: tuple[str, ...]) -> bool:
+def _is_below(thing: Any, modules: frozenset[str]) -> bool:
     """Return whether something is one of these modules, or stands in one or below it."""
     place = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
     return isinstance(place, str) and _is_name_below(place, modules)
 
 
 @cache
-def _is_name_below(place: str, modules: tuple[str, ...]) -> bool:
-    return any(place == module or place.startswith(f"{module}.") for module in modules)
+def _is_name_below(place: str, modules: frozenset[str]) -> bool:
+    steps = place.split(".")
+    return any(".".join(steps[:length]) in modules for length in range(1, len(steps) + 1))
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -5,6 +5,7 @@ reload, a second window or another conversation in view never stops an answer.
 """
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is imported
@@ -36,6 +37,7 @@ from floe.ui.personalise.personal_actions import PersonalActions
 from floe.ui.privacy.privacy_actions import PrivacyActions
 from floe.ui.settings.data_actions import DataActions
 from floe.ui.settings.settings_actions import SettingsActions
+from floe.ui.show_errors import Changes
 
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
@@ -87,12 +89,14 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         listing, listed = ListingActions(assistant, parts), [parts.listing, parts.notice]
         parts.listing.mark(listing.mark, session, listed, **_EACH)
         parts.listing.move(listing.move, session, listed, **_EACH)
-        _wire_deletion(parts, session, DeletionActions(application, parts, chat))
+        deletion = DeletionActions(application, parts, chat)
+        _wire_deletion(parts, session, deletion)
         _wire_comparison(loaded, parts, session, CompareActions(application, parts, chat))
         panel = CloudActions(application, parts.panel)
         _wire_panel(page, parts.panel, panel)
         _wire_privacy(parts, PrivacyActions(assistant, parts.privacy, parts.save))
-        _wire_memory(parts, MemoryActions(application, parts.privacy))
+        memory_actions = MemoryActions(application, parts.privacy)
+        _wire_memory(parts, memory_actions)
         own_data = DataActions(settings, parts.settings, maintenance, application.backups)
         _wire_own_data(parts, own_data)
         _wire_settings(page, parts, SettingsActions(application, parts.settings, parts.first_run))
@@ -102,7 +106,10 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         _wire_federate(parts, federate)
         models = ModelsActions(application, parts.models, parts.model_chip)
         _wire_models(page, parts, models)
-        parts.clock.tick(panel.refresh, None, parts.panel.in_use, **_AT_ONCE)
+        looks = (chat.refresh_cloud, panel.refresh, memory_actions.poll, models.chip)
+        # The last one shows the whole chat anew if need be: what it says of a part holds.
+        looks_at_chat = (chat.weight.refresh, chat.advanced.refresh, deletion.follow)
+        _wire_clock(parts, session, looks, looks_at_chat)
     return page
 
 
@@ -180,7 +187,6 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.weight.input(actions.weight.set, [session, parts.weight], parts.auto, **latest)
     weighing = [parts.auto, parts.weight]
     parts.auto.set(actions.weight.set_auto, session, [*weighing, parts.notice], **_EACH)
-    parts.clock.tick(actions.weight.refresh, session, weighing, **_AT_ONCE)
     parts.mode.input(actions.keep, parts.controls, None, **latest)
     drawer = [parts.advanced, parts.notice]
     parts.advanced.set(actions.advanced.set, session, drawer, **_EACH)
@@ -188,8 +194,6 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.advanced.tell(actions.advanced.tell, session, drawer, **_EACH)
     parts.advanced.save(actions.advanced.save, session, drawer, **_EACH)
     parts.advanced.drop(actions.advanced.drop, session, drawer, **_EACH)
-    parts.clock.tick(actions.advanced.refresh, session, parts.advanced, **_AT_ONCE)
-    parts.clock.tick(actions.refresh_cloud, None, parts.cloud, **_AT_ONCE)
     return loaded
 
 
@@ -198,7 +202,27 @@ def _wire_deletion(parts: Parts, session: gr.State, actions: DeletionActions) ->
     parts.listing.delete(actions.delete, begun, [*shown, parts.prompt], **_SILENT)
     parts.undo.undo(actions.undo, begun, [*shown, parts.prompt], **_SILENT)
     parts.thread.remove(actions.remove, session, shown, **_SILENT)
-    parts.clock.tick(actions.follow, session, shown, **_AT_ONCE)
+
+
+def _wire_clock(
+    parts: Parts,
+    session: gr.State,
+    looks: Sequence[Callable[[], Changes]],
+    looks_at_chat: Sequence[Callable[[Session], Changes]],
+) -> None:
+    """Look at all that may have changed, in one request: seven took a fifth of a core."""
+
+    def look(session: Session) -> Changes:
+        shown: Changes = {}
+        for each in looks:
+            shown |= each()
+        for other in looks_at_chat:
+            shown |= other(session)
+        return shown
+
+    changing = [*_shown(parts), parts.undo, parts.auto, parts.weight, parts.cloud, parts.model_chip]
+    changing += [parts.panel.in_use, parts.privacy.memory]
+    parts.clock.tick(look, session, [*dict.fromkeys(changing)], **_AT_ONCE)
 
 
 def _wire_comparison(loaded: Any, parts: Parts, session: gr.State, actions: CompareActions) -> None:
@@ -264,7 +288,6 @@ def _wire_memory(parts: Parts, actions: MemoryActions) -> None:
     room.memory.folder(actions.choose_folder, None, shown, **_EACH)
     room.memory.read(actions.read, None, shown, **_EACH)
     parts.thread.forget(actions.forget, None, shown, **_EACH)
-    parts.clock.tick(actions.poll, None, room.memory, **_AT_ONCE)
 
 
 def _wire_own_data(parts: Parts, actions: DataActions) -> None:
@@ -340,7 +363,6 @@ def _wire_models(page: gr.Blocks, parts: Parts, actions: ModelsActions) -> None:
     room = parts.models
     shown = [*room.all, parts.model_chip]
     page.load(actions.chip, None, parts.model_chip, **_AT_ONCE)
-    parts.clock.tick(actions.chip, None, parts.model_chip, **_AT_ONCE)
     parts.views.go(actions.on_view_opened, None, shown, **_EACH)
     room.models.use(actions.use, None, shown, **_EACH)
     room.models.fetch(actions.fetch, None, shown, **_EACH)

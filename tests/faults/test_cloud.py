@@ -64,7 +64,8 @@ def make(tmp_path: Path, model: LlamaModel) -> Iterator[Make]:
     detector: Any = FakeExaminer()  # what is private is not the question here
 
     def assistant(url: str, **values: Any) -> Assistant:
-        settings = Settings.load(cloud=url, data_dir=tmp_path, deadline_ms=2000.0, **values)
+        values = {"deadline_ms": 2000.0, **values}
+        settings = Settings.load(cloud=url, data_dir=tmp_path, **values)
         store = Store(settings.database)
         # It has shown that it continues answers, before it met its fault.
         store.save_endpoint(url, "m", EndpointProfile(model="m").to_json())
@@ -222,17 +223,24 @@ ENDLESS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_the_answer_is_finished_here_and_the_next_turn_works(make: Make, name: str) -> None:
+def test_the_answer_is_finished_here_and_the_next_turn_works(
+    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fault, sentence = FAULTS[name]
+    # What will not come need not be waited for; some of it takes a core for as long.
+    waiting = {"deadline_ms": 400.0} if sentence == LATE else {}
     before = peak_mb()
     with FaultServer(fault) as server:
-        assistant = make(server.url)
+        assistant = make(server.url, **waiting)
         assert assistant.cloud.state.usable
         view = ask(assistant)
         assert server.asked, "the fault was not met"
         assert any(sentence in notice for notice in view.notices), view.notices
         assert {step.source for step in view.steps} & {"late", "offline"}
-        view = ask(assistant, "cloud")
+        with monkeypatch.context() as hurried:
+            if sentence == LATE:
+                hurried.setattr("floe.chat.answer_decoder.CLOUD_PATIENCE", 0.5)
+            view = ask(assistant, "cloud")
         said = "fell silent" if sentence == LATE else sentence
         assert any(said in notice for notice in view.notices), view.notices
         assert any("This device went on alone" in notice for notice in view.notices)
@@ -296,13 +304,16 @@ LISTS: dict[str, tuple[Fault, str]] = {
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_broken_list_of_models_is_told_and_met_again_at_the_next_turn(
-    make: Make, name: str
+    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models, sentence = LISTS[name]
     before = peak_mb()
     with FaultServer() as server:
         server.models = models
-        assistant = make(server.url)
+        with monkeypatch.context() as hurried:
+            if "in time" in sentence:
+                hurried.setattr("floe.cloud.client._MODELS_SECONDS", 0.5)
+            assistant = make(server.url)
         state = assistant.cloud.state
         assert state.kind == "failed"
         assert sentence in state.sentence

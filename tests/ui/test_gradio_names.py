@@ -14,6 +14,8 @@ from tests.ui.conftest import App
 UI: Final = Path(__file__).parents[2] / "floe" / "ui"
 SHEET: Final = UI / "gradio.css"
 _STATES: Final = re.compile(r":(?:focus-visible|focus-within|has\([^)]*\))|::before|\.dark ")
+_TICKING: Final = """() => window.gradio_config.dependencies.flatMap((each) => each.targets)
+  .filter(([, event]) => event === "tick").map(([timer]) => timer)"""
 _UNMATCHED: Final = """selectors => selectors.filter(
   (each) => document.querySelectorAll(each).length === 0)"""
 
@@ -67,3 +69,8 @@ def test_every_selector_of_gradios_matches_in_the_running_page(fresh: App, page:
     expect(page.locator("#mode .selected")).to_be_attached()
     expected = selectors(SHEET.read_text(encoding="utf-8"))
     assert page.evaluate(_UNMATCHED, [*expected, "#chat .no-such-name"]) == ["#chat .no-such-name"]
+    # Each of them is a round through gradio for all that it may change, for as long as a page is
+    # open: one for each clock.
+    ticking = page.evaluate(_TICKING)
+    assert ticking
+    assert len(ticking) == len(set(ticking))
