@@ -118,7 +118,9 @@ class Assistant:
         )
         sampling = sampling_defaults(settings, model.metadata)
         active = ActiveAdapters(model, self.store, self.adapters)
-        prompts = TurnPrompts(model, self.store, self.memory, settings.system_prompt)
+        prompts = TurnPrompts(
+            model, self.store, self.memory, active.prompt_kinds, settings.system_prompt
+        )
         decoder = AnswerDecoder(
             model=model,
             active_adapters=active,
@@ -348,7 +350,7 @@ class Assistant:
             marked = self.memory.is_marked
             path = self._kept_questions.path(number, messages, options, marked)
             prompt, found = self._prompts.with_memory(
-                prompt, None, options, wanted=memory and personal
+                prompt, messages, None, options, wanted=memory and personal
             )
             passage = self._routes.choose(options, path, prompt.dropped, told, found)
             turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
@@ -486,7 +488,9 @@ class Assistant:
         text = b"".join(step.text_bytes for step in steps).decode()
         prompts = self._prompts
         prompt = prompts.build_rest(path, text) if text else prompts.build(path)
-        prompt, found = prompts.with_memory(prompt, question.conversation_id, options, partial=text)
+        prompt, found = prompts.with_memory(
+            prompt, path, question.conversation_id, options, partial=text
+        )
         if begun is not None and begun.route is not None and was_kept(begun.route):
             passage = Passage(begun.route)
         elif begun is not None and MEMORY in (begun.private or ()):

@@ -5,7 +5,7 @@ Knows neither turns nor the cloud; that none of it leaves is the gate's and the 
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -76,6 +76,22 @@ class Memory:
         return find_passages(
             self._store, question, conversation_id=conversation_id, without=without
         )
+
+    def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
+        """Return passages for examples of how the person writes; see `index.example_passages`.
+
+        None if memory is off, or if they cannot be kept: what was read has to be there to be shown.
+        """
+        if not (self.on and texts):
+            return {}
+        try:
+            # First: what else an answer tells is read once, when its source is made.
+            if not index.index_messages(self._store, _CATCH_UP_SECONDS):
+                return {}
+            return index.example_passages(self._store, texts)
+        except StoreError as error:
+            logger.warning("examples cannot be kept: %s", error)
+            return {}
 
     def keep_uses(self, message_id: int, passages: Sequence[MemoryPassage]) -> None:
         """Remember what was read for an answer."""

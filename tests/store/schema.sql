@@ -12,7 +12,7 @@ CREATE INDEX experts_federation ON experts(federation_id);
 CREATE TABLE federations ( id INTEGER PRIMARY KEY AUTOINCREMENT, started_at REAL NOT NULL, ended_at REAL, kind TEXT NOT NULL CHECK (kind IN ('joined', 'simulated')), status TEXT NOT NULL CHECK (status IN ('running', 'left', 'failed', 'complete')), settings TEXT NOT NULL, sentence TEXT NOT NULL DEFAULT '', pid INTEGER ) STRICT;
 CREATE TABLE imports ( id INTEGER PRIMARY KEY AUTOINCREMENT, imported_at REAL NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL DEFAULT '', sentence TEXT NOT NULL DEFAULT '', details TEXT NOT NULL DEFAULT '{}' ) STRICT;
 CREATE TABLE memory_answers (sha256 BLOB PRIMARY KEY) STRICT;
-CREATE TABLE memory_passages ( id INTEGER PRIMARY KEY AUTOINCREMENT, source_id INTEGER NOT NULL REFERENCES memory_sources(id) ON DELETE CASCADE, position INTEGER NOT NULL, text TEXT NOT NULL, said_at REAL NOT NULL, first_person INTEGER NOT NULL, forgotten BLOB ) STRICT;
+CREATE TABLE memory_passages ( id INTEGER PRIMARY KEY AUTOINCREMENT, source_id INTEGER NOT NULL REFERENCES memory_sources(id) ON DELETE CASCADE, position INTEGER NOT NULL, text TEXT NOT NULL, said_at REAL NOT NULL, first_person INTEGER NOT NULL, forgotten BLOB , example INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TRIGGER memory_passages_deleted AFTER DELETE ON memory_passages BEGIN DELETE FROM memory_search WHERE rowid = old.id; END;
 CREATE INDEX memory_passages_source ON memory_passages(source_id);
 CREATE VIRTUAL TABLE memory_search USING fts5(text, tokenize = 'porter unicode61 remove_diacritics 2');
@@ -24,6 +24,7 @@ CREATE VIRTUAL TABLE message_search USING fts5(content, tokenize = 'unicode61 re
 CREATE TABLE messages ( id INTEGER PRIMARY KEY AUTOINCREMENT, conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE, parent_id INTEGER, role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')), content TEXT NOT NULL, created_at REAL NOT NULL, status TEXT NOT NULL CHECK (status IN ('streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed')), route TEXT, stats TEXT, notices TEXT NOT NULL DEFAULT '[]', private TEXT, rating INTEGER NOT NULL DEFAULT 0 CHECK (rating IN (-1, 0, 1)), edited_from INTEGER, learn INTEGER NOT NULL DEFAULT 1 CHECK (learn IN (0, 1)), UNIQUE (conversation_id, id), FOREIGN KEY (conversation_id, parent_id) REFERENCES messages(conversation_id, id) ) STRICT;
 CREATE INDEX messages_children ON messages(conversation_id, parent_id);
 CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN DELETE FROM message_search WHERE rowid = old.id; END;
+CREATE INDEX messages_own ON messages(conversation_id) WHERE role = 'assistant' AND status = 'complete' AND (edited_from IS NOT NULL OR route IS NULL);
 CREATE INDEX messages_streaming ON messages(status) WHERE status = 'streaming';
 CREATE TABLE pseudonyms ( conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE, placeholder TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (conversation_id, placeholder) ) STRICT;
 CREATE TABLE rounds ( federation_id INTEGER NOT NULL REFERENCES federations(id) ON DELETE CASCADE, round INTEGER NOT NULL, at REAL NOT NULL, report TEXT NOT NULL, PRIMARY KEY (federation_id, round) ) STRICT;
