@@ -22,6 +22,7 @@ from floe.memory.prompt_text import (
     fitting_passages,
     question_with_memory,
 )
+from floe.memory.told_facts import SentenceSpace
 from floe.privacy import choices
 from floe.records import Attachment, ChatMessage, Message
 from floe.store import Store
@@ -193,3 +194,12 @@ class TurnPrompts:
     def _cost(self, text: OwnText) -> int:
         """Count about as many tokens as a text takes with its question, as turns of the chat."""
         return self.count(text.question) + self.count(text.answer) + _TURN_TOKENS
+
+
+def sentence_space(model: LlamaModel) -> SentenceSpace | None:
+    """Return the space in which a model compares sentences; None if it is too small for that."""
+    embedder = getattr(model, "sentences", None)
+    if embedder is None:
+        return None
+    name = f"{model.path.name} {model.path.stat().st_size}"
+    return SentenceSpace(name, embedder.embed)

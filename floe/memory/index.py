@@ -129,7 +129,8 @@ def forget_passage(store: Store, passage_id: int) -> None:
             return
         text, kind = row
         db.execute("DELETE FROM memory_search WHERE rowid = ?", [passage_id])
-        db.execute("DELETE FROM memory_uses WHERE passage_id = ?", [passage_id])
+        for table in ("memory_uses", "memory_vectors"):
+            db.execute(f"DELETE FROM {table} WHERE passage_id = ?", [passage_id])  # noqa: S608
         db.execute(
             "UPDATE memory_passages SET text = '', forgotten = ? WHERE id = ?",
             [_digest(text), passage_id],

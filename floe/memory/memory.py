@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from floe.errors import DataError, StoreError
+from floe.errors import DataError, FloeError, StoreError
 from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
-from floe.memory.search import find_passages
+from floe.memory.search import asks_about_self, find_passages
+from floe.memory.told_facts import SentenceSpace, embed_facts, nearest_facts
 from floe.store import Store
 
 logger = logging.getLogger(__name__)
 
 _CATCH_UP_SECONDS: Final = 0.2
 """A question waits at most about so long for messages that have not been read yet."""
+_LONGEST_QUESTION: Final = 160
+"""Characters of a question for which told facts are compared; a longer one is a task."""
+_FACTS: Final = 5
+"""Passages up to which told facts join what words have found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,11 @@ class Memory:
         self._store = store
         self._on = on
         self._folder = folder
+        self._sentences: SentenceSpace | None = None
+
+    def use_sentences(self, space: SentenceSpace | None) -> None:
+        """Compare told facts with questions in this space from now on; None: by words alone."""
+        self._sentences = space
 
     @property
     def on(self) -> bool:
@@ -73,9 +83,38 @@ class Memory:
         except StoreError as error:
             # An answer without it is better than none: a disk that is full can still be read.
             logger.warning("memory is behind: %s", error)
-        return find_passages(
+        found = find_passages(
             self._store, question, conversation_id=conversation_id, without=without
         )
+        return self._with_facts(question, found, conversation_id, without)
+
+    def _with_facts(
+        self,
+        question: str,
+        found: list[MemoryPassage],
+        conversation_id: int | None,
+        without: Collection[int],
+    ) -> list[MemoryPassage]:
+        """Add the told facts nearest to a question about oneself to what words have found."""
+        space = self._sentences
+        about_self = len(question) <= _LONGEST_QUESTION and asks_about_self(question)
+        if space is None or not about_self or len(found) >= _FACTS:
+            return found
+        try:
+            embed_facts(self._store, space, _CATCH_UP_SECONDS)
+            facts = nearest_facts(
+                self._store,
+                space,
+                question,
+                conversation_id=conversation_id,
+                without=without,
+                limit=_FACTS,
+            )
+        except FloeError as error:
+            logger.warning("told facts cannot be compared: %s", error)
+            return found
+        there = {each.id for each in found}
+        return [*found, *(each for each in facts if each.id not in there)][:_FACTS]
 
     def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
         """Return passages for examples of how the person writes; see `index.example_passages`.
@@ -135,6 +174,9 @@ class Memory:
         while not index.index_messages(self._store, 0.0) and not cancelled():
             pass
         index.index_notes(self._store)
+        space = self._sentences
+        while space is not None and not cancelled() and not embed_facts(self._store, space, 0.5):
+            pass
         folder = memory_choices.memory_folder(self._store, self._folder)
         if folder is not None and not cancelled():
             self._update_files(files.check_folder(folder), cancelled)

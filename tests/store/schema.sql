@@ -20,6 +20,7 @@ CREATE TABLE memory_sources ( id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NO
 CREATE UNIQUE INDEX memory_sources_name ON memory_sources(kind, name) WHERE message_id IS NULL;
 CREATE TABLE memory_uses ( message_id INTEGER NOT NULL REFERENCES messages(id) ON DELETE CASCADE, passage_id INTEGER NOT NULL REFERENCES memory_passages(id) ON DELETE CASCADE, PRIMARY KEY (message_id, passage_id) ) STRICT;
 CREATE INDEX memory_uses_passage ON memory_uses(passage_id);
+CREATE TABLE memory_vectors ( passage_id INTEGER PRIMARY KEY REFERENCES memory_passages(id) ON DELETE CASCADE, model TEXT NOT NULL, vector BLOB NOT NULL ) STRICT;
 CREATE VIRTUAL TABLE message_search USING fts5(content, tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE messages ( id INTEGER PRIMARY KEY AUTOINCREMENT, conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE, parent_id INTEGER, role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')), content TEXT NOT NULL, created_at REAL NOT NULL, status TEXT NOT NULL CHECK (status IN ('streaming', 'complete', 'length', 'stopped', 'interrupted', 'failed')), route TEXT, stats TEXT, notices TEXT NOT NULL DEFAULT '[]', private TEXT, rating INTEGER NOT NULL DEFAULT 0 CHECK (rating IN (-1, 0, 1)), edited_from INTEGER, learn INTEGER NOT NULL DEFAULT 1 CHECK (learn IN (0, 1)), UNIQUE (conversation_id, id), FOREIGN KEY (conversation_id, parent_id) REFERENCES messages(conversation_id, id) ) STRICT;
 CREATE INDEX messages_children ON messages(conversation_id, parent_id);
