@@ -3,7 +3,8 @@
 The adapter is trained as the page trains it, on three quarters of the chats; the answers of all of
 them are the own texts. Bits per byte are of the answers of `--test`, on this device alone: of the
 base; with the adapter where the router lets it act; with own texts in the prompt where the chat
-puts them there; with both.
+puts them there; with both. An adapter that the page would refuse, as it does where one answer is
+all there is to judge by, is measured all the same: `adopted` tells.
 """
 
 import sys
@@ -75,7 +76,7 @@ def run_examples(train: Path, test: Path) -> dict[str, Any]:
                 "texts": [local_bits(reader, a) for a in told],
             }
             bits |= {"adapter": bits["base"], "both": bits["texts"]}
-            if adopted and trained.adapter is not None and trained.adapter.exists():
+            if trained.adapter is not None and trained.adapter.exists():
                 model.use_adapters([(model.load_adapter(trained.adapter), 1.0)])
                 for name, asked, without in (
                     ("adapter", answers, bits["base"]),

@@ -13,7 +13,7 @@ from typing import Final
 from floe.errors import DataError, FloeError, StoreError
 from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
-from floe.memory.search import asks_about_self, find_passages
+from floe.memory.search import asks_for_told_fact, find_passages
 from floe.memory.told_facts import SentenceSpace, embed_facts, nearest_facts
 from floe.store import Store
 
@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 _CATCH_UP_SECONDS: Final = 0.2
 """A question waits at most about so long for messages that have not been read yet."""
-_LONGEST_QUESTION: Final = 160
-"""Characters of a question for which told facts are compared; a longer one is a task."""
 _FACTS: Final = 5
 """Passages up to which told facts join what words have found."""
 
@@ -95,10 +93,9 @@ class Memory:
         conversation_id: int | None,
         without: Collection[int],
     ) -> list[MemoryPassage]:
-        """Add the told facts nearest to a question about oneself to what words have found."""
+        """Add the told facts nearest to a question that asks for one to what words have found."""
         space = self._sentences
-        about_self = len(question) <= _LONGEST_QUESTION and asks_about_self(question)
-        if space is None or not about_self or len(found) >= _FACTS:
+        if space is None or len(found) >= _FACTS or not asks_for_told_fact(question):
             return found
         try:
             embed_facts(self._store, space, _CATCH_UP_SECONDS)

@@ -67,6 +67,8 @@ def test_questions_about_nobody_and_tasks_get_no_facts(store: Store, memory: Mem
     tell(store, RUBBISH)
     assert recalled(memory, "Who invented the dustbin?") == []
     assert recalled(memory, f"{ASKED} {'Think step by step. ' * 10}") == []
+    for task in ("What should I do with my rubbish bag?", "Write me a poem about my day."):
+        assert recalled(memory, task) == []
 
 
 def test_facts_that_may_not_be_used_are_not_compared(store: Store, memory: Memory) -> None:
