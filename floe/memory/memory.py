@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 _CATCH_UP_SECONDS: Final = 0.2
 """A question waits at most about so long for messages that have not been read yet."""
-_FACTS: Final = 5
-"""Passages up to which told facts join what words have found."""
+_FACTS: Final = 2
+"""Told facts that are read where words find nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Memory:
     ) -> list[MemoryPassage]:
         """Add the told facts nearest to a question that asks for one to what words have found."""
         space = self._sentences
-        if space is None or len(found) >= _FACTS or not asks_for_told_fact(question):
+        if space is None or not asks_for_told_fact(question):
             return found
         try:
             embed_facts(self._store, space, _CATCH_UP_SECONDS)
@@ -110,8 +110,7 @@ class Memory:
         except FloeError as error:
             logger.warning("told facts cannot be compared: %s", error)
             return found
-        there = {each.id for each in found}
-        return [*found, *(each for each in facts if each.id not in there)][:_FACTS]
+        return _joined(found, facts)
 
     def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
         """Return passages for examples of how the person writes; see `index.example_passages`.
@@ -213,6 +212,22 @@ class Memory:
                 "SELECT 1 FROM memory_answers WHERE sha256 = ?", [_digest(text)]
             ).fetchone()
         return row is not None
+
+
+def _joined(
+    by_words: Sequence[MemoryPassage], facts: Sequence[MemoryPassage]
+) -> list[MemoryPassage]:
+    """Join what words have found with the nearest facts, the best one first.
+
+    A small model takes a wrong one of several, so few are added: where both ways agree on the
+    nearest, none; else the nearest stands before the best by words.
+    """
+    if not by_words or not facts:
+        return [*(by_words or facts)]
+    nearest = facts[0]
+    if any(each.id == nearest.id for each in by_words):
+        return [nearest, *(each for each in by_words if each.id != nearest.id)]
+    return [nearest, by_words[0]]
 
 
 def _digest(text: str) -> bytes:

@@ -25,7 +25,7 @@ MOST_FACTS: Final = 1_000
 
 _FACTS: Final = """
     SELECT p.id FROM memory_passages p JOIN memory_sources s ON s.id = p.source_id
-    WHERE p.first_person = 1 AND p.example = 0 AND p.forgotten IS NULL AND s.kind <> 'file'
+    WHERE p.example = 0 AND p.forgotten IS NULL AND s.kind <> 'file'
     AND length(p.text) <= :longest ORDER BY p.id DESC LIMIT :most
 """
 _BOUNDS: Final = {"longest": LONGEST, "most": MOST_FACTS}

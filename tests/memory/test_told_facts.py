@@ -56,11 +56,20 @@ def test_a_fact_without_a_word_of_the_question_is_found(store: Store, memory: Me
     assert recalled(memory, "Who stands in for me at work?") == [WORK, RUBBISH]
 
 
-def test_what_words_find_stays_first_and_few_join_it(store: Store, memory: Memory) -> None:
-    tell(store, RUBBISH, "Our rubbish goes to Leeds.", *(f"I own a {x}." for x in "abcdef"))
-    found = recalled(memory, ASKED)
-    assert found[:2] == ["Our rubbish goes to Leeds.", RUBBISH]
-    assert len(found) == 5
+def test_the_nearest_fact_joins_the_best_that_words_find(store: Store, memory: Memory) -> None:
+    other = "Our rubbish goes to Leeds."
+    tell(store, WORK, RUBBISH, other, "Rubbish collected in our street stinks.")
+    assert recalled(memory, ASKED) == [RUBBISH, recalled(Memory(store), ASKED)[0]]
+
+
+def test_where_words_find_the_nearest_fact_none_is_added(store: Store, memory: Memory) -> None:
+    street, other = "Rubbish collected in our street stinks.", "Our rubbish goes to Leeds."
+    tell(store, WORK, other, street)
+    by_words = recalled(Memory(store), ASKED)
+    assert by_words[0] == street
+    near = SentenceSpace("near", lambda text: np.array([text in (ASKED, street), 1], np.float32))
+    memory.use_sentences(near)
+    assert recalled(memory, ASKED) == by_words
 
 
 def test_questions_about_nobody_and_tasks_get_no_facts(store: Store, memory: Memory) -> None:
