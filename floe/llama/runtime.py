@@ -162,7 +162,7 @@ class LlamaModel:
         self.tokens: list[int] = []
         self._adapters: list[Adapter] = []
         if lib.llama_model_n_embd(self._model) >= _LEAST_STATE:
-            self.sentences = SentenceEmbedder(self._model, self.vocabulary, self.threads)
+            self.sentences = SentenceEmbedder(self._model, self.vocabulary)
         self._in_use: Sequence[tuple[Adapter, float]] = ()
         # One size without adapters and one with, because their matrices have other kernels.
         self._batch_invariant: dict[bool, int] = {}

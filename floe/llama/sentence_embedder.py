@@ -27,12 +27,10 @@ class SentenceEmbedder:
     Args:
         weights: llama.cpp's own handle of them.
         vocabulary: text to tokens.
-        threads: of one sentence.
     """
 
-    def __init__(self, weights: Any, vocabulary: Vocabulary, threads: int) -> None:
+    def __init__(self, weights: Any, vocabulary: Vocabulary) -> None:
         self._weights = weights
-        self._threads = threads
         self._vocabulary = vocabulary
         self._before = vocabulary.tokenize(_BEFORE)
         self._after = vocabulary.tokenize(_AFTER)
@@ -78,7 +76,8 @@ class SentenceEmbedder:
         parameters = lib.llama_context_default_params()
         parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = _CONTEXT
         parameters.n_seq_max = 1
-        parameters.n_threads = parameters.n_threads_batch = self._threads
+        # One: facts are read beside answers, which are waited for.
+        parameters.n_threads = parameters.n_threads_batch = 1
         parameters.embeddings = True
         parameters.pooling_type = lib.LLAMA_POOLING_TYPE_LAST
         self._context = lib.llama_init_from_model(self._weights, parameters)

@@ -6,11 +6,12 @@ Knows neither turns nor the cloud; that none of it leaves is the gate's and the 
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from floe.errors import DataError, FloeError, StoreError
+from floe.errors import DataError, FloeError, ModelError, StoreError
 from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
 from floe.memory.search import asks_for_told_fact, find_passages
@@ -171,8 +172,9 @@ class Memory:
             pass
         index.index_notes(self._store)
         space = self._sentences
-        while space is not None and not cancelled() and not embed_facts(self._store, space, 0.5):
-            pass
+        with suppress(ModelError):  # another model answers by now; its facts are read next time
+            while space and not cancelled() and not embed_facts(self._store, space, 0.5):
+                pass
         folder = memory_choices.memory_folder(self._store, self._folder)
         if folder is not None and not cancelled():
             self._update_files(files.check_folder(folder), cancelled)

@@ -1,8 +1,8 @@
 """What a person told of themselves, found for a question in other words.
 
-Short passages in the first person are compared with the question as sentences, by vectors of the
-model that answers; words alone find none with which the question shares none. There are always
-some that are nearest, so whether a question wants any is not decided here.
+Short passages of chats and notes are compared with the question as sentences, by vectors of the
+model that answers: words alone find none with which the question shares none. There are always some
+that are nearest, so whether a question wants any is not decided here.
 """
 
 import json
@@ -20,8 +20,9 @@ from floe.store import Store
 
 LONGEST: Final = 200
 """Characters of a passage that counts as a told fact; longer ones are texts."""
-MOST_FACTS: Final = 1_000
-"""Facts that are compared, the newest; more are found by words alone."""
+MOST_FACTS: Final = 400
+"""Facts that are compared, the newest; more are found by words alone. Each takes about a third of a
+second of processor time, once, with a model of 0.5B."""
 
 _FACTS: Final = """
     SELECT p.id FROM memory_passages p JOIN memory_sources s ON s.id = p.source_id

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from floe.errors import ModelError
 from floe.llama.runtime import LlamaModel
 from floe.memory.memory import Memory
 from floe.memory.told_facts import SentenceSpace
@@ -117,3 +118,14 @@ def test_a_model_of_half_a_billion_puts_a_question_beside_its_fact(qwen: LlamaMo
 
 def test_a_small_model_compares_no_sentences(smollm: LlamaModel) -> None:
     assert smollm.sentences is None
+
+
+def test_a_model_that_was_replaced_embeds_nothing_more(store: Store, memory: Memory) -> None:
+    def embed(text: str) -> NDArray[np.float32]:
+        raise ModelError(f"Another model answers now, which knows nothing of {text}.")
+
+    memory.use_sentences(SentenceSpace("gone", embed))
+    tell(store, RUBBISH)
+    memory.update(lambda: False)
+    assert recalled(memory, ASKED) == []
+    assert vectors(store) == []
