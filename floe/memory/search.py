@@ -14,7 +14,8 @@ another help where somebody thought of them: of 40 questions in other words 13 f
 with the list written for them in view 27; of ten written after that, seven before and after.
 Vectors of words do not tell what is missing: of 24 such facts 6 (SIF) and 8 (WordLlama, 256
 numbers, trained for this) are among the five nearest, and at a threshold that leaves out half of
-the prompts that want nothing from here, three are. It takes a model that reads sentences.
+the prompts that want nothing from here, three are. It takes a model that reads sentences
+(`floe.memory.told_facts`).
 """
 
 import json

@@ -3,6 +3,12 @@
 Short passages of chats and notes are compared with the question as sentences, by vectors of the
 model that answers: words alone find none with which the question shares none. There are always some
 that are nearest, so whether a question wants any is not decided here.
+
+Of 20 facts that words do not find among 130, the vectors of Qwen 0.5B have 9 in the first place
+and 16 among the first five; with the mean of either side taken off, 8 and 15; levelled as the
+router's, 9 and 14 (all 20 among ten). No likeness tells a question that wants a fact from another
+(0.83 to 0.90 of the right ones, 0.80 to 0.93 of the nearest to prompts about nobody), so the form
+of the question does. Figures of what is answered: docs/method.md.
 """
 
 import json
