@@ -50,11 +50,11 @@ class SentenceEmbedder:
             PromptError: the text is empty.
         """
         room = _CONTEXT - len(self._before) - len(self._after)
-        tokens = self._vocabulary.tokenize(text.encode())[:room]
-        if not tokens:
-            raise PromptError("An empty text has no embedding.")
         with self._lock:
-            self._open()
+            self._open()  # before the vocabulary is read, which goes with the weights
+            tokens = self._vocabulary.tokenize(text.encode())[:room]
+            if not tokens:
+                raise PromptError("An empty text has no embedding.")
             vector = self._last_state([*self._before, *tokens, *self._after])
         vector /= max(float(np.linalg.norm(vector)), 1e-12)
         return vector
@@ -82,7 +82,6 @@ class SentenceEmbedder:
         parameters.pooling_type = lib.LLAMA_POOLING_TYPE_LAST
         self._context = lib.llama_init_from_model(self._weights, parameters)
         if not self._context:
-            self._context = None
             raise ModelError("There is not enough memory to compare sentences.")
         self._batch = lib.llama_batch_init(_CONTEXT, 0, 1)
 
