@@ -1,9 +1,9 @@
 """The local model's prompt with own words in it.
 
-What was told stands in the last message, before the question, and not at the beginning: what the model has
-evaluated of the system prompt and of earlier turns then stays as it is. In the next turn the
-question stands there without them, so only the last turn is evaluated again. Examples of how
-the person writes stay the same for a chat, so they are its first turns.
+What was told stands in the last message, before the question, and not at the beginning: what the
+model has evaluated of the system prompt and of earlier turns then stays as it is. In the next turn
+the question stands there without it, so only the last turn is evaluated again. Examples of how the
+person writes stay the same for a chat, so they are its first turns.
 """
 
 from collections.abc import Callable, Sequence
