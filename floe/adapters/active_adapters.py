@@ -88,7 +88,7 @@ class ActiveAdapters:
         try:
             base = model_sha256(self._store, self._model.path)
             known = [taught_from_json(a.metrics.get("taught")) for a in self._personal(base)]
-            return self._kinds().choose(prompt, next(filter(None, known), None)).kind
+            return self.prompt_kinds().choose(prompt, next(filter(None, known), None)).kind
         except (ModelError, TrainingError):
             return "general"
 
@@ -100,7 +100,7 @@ class ActiveAdapters:
         taught = taught_from_json(adapter.metrics.get("taught"))
         if taught is None:
             return True, ""
-        choice = self._kinds().choose(prompt, taught)
+        choice = self.prompt_kinds().choose(prompt, taught)
         return choice.kind == "own", choice.reason
 
     def _route(self, prompt: str, base: str) -> tuple[str, tuple[tuple[int, float], ...]]:
@@ -115,7 +115,12 @@ class ActiveAdapters:
             self._space = PromptSpace(self._model.path, self._model.tokenize)
         return self._space
 
-    def _kinds(self) -> PromptKinds:
+    def prompt_kinds(self) -> PromptKinds:
+        """Return what tells questions apart for this model; any thread may call.
+
+        Raises:
+            ModelError: the model's file has no token embeddings.
+        """
         if self._prompt_kinds is None:
             self._prompt_kinds = PromptKinds(self._prompt_space())
         return self._prompt_kinds

@@ -112,6 +112,15 @@ class PromptKinds:
             )
         return KindChoice("own", f"close to what you taught it: {words}")
 
+    def likest(self, prompt: str, taught: TaughtQuestions) -> list[int]:
+        """Return the places of the questions in `taught`, the likest to a prompt first.
+
+        Raises:
+            PromptError: it is empty.
+        """
+        likeness = taught.embeddings @ self._space.embed(prompt)
+        return [int(place) for place in np.argsort(-likeness, kind="stable")]
+
     def _likeness(self, embedding: Vector) -> dict[PromptKind, float]:
         return {kind: _mean_likeness(embedding, rows) for kind, rows in self._public.items()}
 

@@ -52,8 +52,10 @@ them, talked 2 of 17 answers away from what they say."""
 
 def weight_with_memory(weight: float, memory: Sequence[MemoryPassage]) -> float:
     """Return the local weight of an answer for which the local model has read these passages."""
-    # The cloud has not seen what the local model has just read.
-    return max(weight, MEMORY_WEIGHT) if memory and weight > 0 else weight
+    # The cloud has not seen what the local model has just read. An example is no fact that it
+    # would talk away.
+    told = any(each.kind != "example" for each in memory)
+    return max(weight, MEMORY_WEIGHT) if told and weight > 0 else weight
 
 
 class AnswerDecoder:

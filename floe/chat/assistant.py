@@ -24,7 +24,7 @@ from floe.chat.continuation import stats_until, whole_characters, with_alternati
 from floe.chat.kept_questions import KeptQuestions
 from floe.chat.privacy_lessons import PrivacyLessons
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
-from floe.chat.turn_prompts import TurnPrompts
+from floe.chat.turn_prompts import TurnPrompts, sentence_space
 from floe.chat.turn_routes import TurnRoutes, is_local_only, stays_here, was_kept
 from floe.cloud.link import CloudLink
 from floe.config import Settings
@@ -118,7 +118,9 @@ class Assistant:
         )
         sampling = sampling_defaults(settings, model.metadata)
         active = ActiveAdapters(model, self.store, self.adapters)
-        prompts = TurnPrompts(model, self.store, self.memory, settings.system_prompt)
+        prompts = TurnPrompts(
+            model, self.store, self.memory, active.prompt_kinds, settings.system_prompt
+        )
         decoder = AnswerDecoder(
             model=model,
             active_adapters=active,
@@ -131,6 +133,7 @@ class Assistant:
         )
         self.model, self._settings, self.sampling = model, settings, sampling
         self._active_adapters, self._prompts, self._decoder = active, prompts, decoder
+        self.memory.use_sentences(sentence_space(model))
 
     def stop(self) -> None:
         """Stop every answer that is being written, and all that still come: Floe ends."""

@@ -1,11 +1,14 @@
 """Build what the local model reads: the system prompt, the conversation, words of memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
+from floe.adapters.prompt_kinds import PromptKinds
 from floe.chat.attachments import AttachedFile, attach_files
 from floe.chat.chat_settings import load_chat_settings
+from floe.chat.own_texts import OwnText, OwnTexts
 from floe.chat.prompt_presets import fill_variables
 from floe.chat.turn import TurnOptions
 from floe.errors import PromptError
@@ -13,11 +16,20 @@ from floe.llama.prompt import Prompt, PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.memory.memory import Memory
 from floe.memory.passages import MemoryPassage
-from floe.memory.prompt_text import fitting_passages, question_with_memory
+from floe.memory.prompt_text import (
+    chat_with_examples,
+    fitting_examples,
+    fitting_passages,
+    question_with_memory,
+)
+from floe.memory.told_facts import SentenceSpace
 from floe.privacy import choices
 from floe.records import Attachment, ChatMessage, Message
 from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices
+
+_TURN_TOKENS: Final = 16
+"""Tokens that a template may write around a question and its answer."""
 
 
 class TurnPrompts:
@@ -28,12 +40,20 @@ class TurnPrompts:
         system_prompt: the one of the settings.
     """
 
-    def __init__(self, model: LlamaModel, store: Store, memory: Memory, system_prompt: str) -> None:
+    def __init__(
+        self,
+        model: LlamaModel,
+        store: Store,
+        memory: Memory,
+        kinds: Callable[[], PromptKinds],
+        system_prompt: str,
+    ) -> None:
         self.builder = PromptBuilder(model, model)
         self.system_prompt = system_prompt
         self._model = model
         self._store = store
         self._memory = memory
+        self._own_texts = OwnTexts(store, memory, kinds, system_prompt)
 
     def build(self, path: Sequence[Message], partial: str = "") -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit.
@@ -132,7 +152,10 @@ class TurnPrompts:
         wanted: bool = True,
         partial: str = "",
     ) -> tuple[Prompt, tuple[MemoryPassage, ...]]:
-        """Put earlier words of the person before the question, as far as there are and they fit.
+        """Put earlier words of the person into a prompt, as far as there are and they fit.
+
+        What they told stands before the question; examples of how they write stand before the
+        chat, where they stay from turn to turn, so that only the first one is read for longer.
 
         Args:
             prompt: without them; nothing more of the conversation is left out for them.
@@ -145,22 +168,43 @@ class TurnPrompts:
         if not wanted or options.mode == "cloud":
             return prompt, ()
         kept_out = LearningChoices.load(self._store).except_chats
-        asked = path[-1]
+        conversation_id = path[-1].conversation_id if path[-1].stored else None
         found = self._memory.recall(
             prompt.question,
-            asked.conversation_id if asked.stored else None,
+            conversation_id,
             kept_out,
             [each.id for each in path[: prompt.dropped] if each.stored],
         )
         size = self._model.context_size
-        fitting = fitting_passages(
-            found,
-            size - size // 4 - len(prompt.tokens),
-            self.count,
-        )
-        if not fitting:
+        room = size - size // 4 - len(prompt.tokens)
+        texts = self._fitting_texts(path, conversation_id, room)
+        room -= sum(map(self._cost, texts))
+        fitting = fitting_passages(found, room, self.count)
+        read = (*fitting, *(each.passage for each in texts))
+        if not read:
             return prompt, ()
         *before, last = prompt.kept
-        told = ChatMessage(last.role, question_with_memory(last.content, fitting))
-        tokens = self.builder.build([*before, told], partial).tokens
-        return replace(prompt, tokens=tokens), tuple(fitting)
+        if fitting:
+            last = ChatMessage(last.role, question_with_memory(last.content, fitting))
+        pairs = [(each.question, each.answer) for each in texts]
+        told = chat_with_examples([*before, last], pairs)
+        return replace(prompt, tokens=self.builder.render(told, partial)), read
+
+    def _fitting_texts(
+        self, path: Sequence[Message], conversation_id: int | None, room: int
+    ) -> list[OwnText]:
+        texts = self._own_texts.choose(path, conversation_id)
+        return [texts[i] for i in fitting_examples([*map(self._cost, texts)], room)]
+
+    def _cost(self, text: OwnText) -> int:
+        """Count about as many tokens as a text takes with its question, as turns of the chat."""
+        return self.count(text.question) + self.count(text.answer) + _TURN_TOKENS
+
+
+def sentence_space(model: LlamaModel) -> SentenceSpace | None:
+    """Return the space in which a model compares sentences; None if it is too small for that."""
+    embedder = getattr(model, "sentences", None)
+    if embedder is None:
+        return None
+    name = f"{model.path.name} {model.path.stat().st_size}"
+    return SentenceSpace(name, embedder.embed)

@@ -5,6 +5,7 @@
     floe evaluate answers --train FILE.jsonl [--questions FILE.jsonl]
     floe evaluate accuracy --set gsm,nq,code,choice [--limit N] --cloud-gguf PATH
     floe evaluate routing --train FILE.jsonl [--test FILE.jsonl ...] [--cloud-gguf PATH]
+    floe evaluate examples --train FILE.jsonl --test FILE.jsonl
     floe evaluate memory --train FILE.jsonl
     floe evaluate latency
     floe evaluate report
@@ -71,6 +72,12 @@ def _measure_routing(options: argparse.Namespace) -> Measurement:
     return found, describe_routing
 
 
+def _measure_examples(options: argparse.Namespace) -> Measurement:
+    from floe.evaluate.examples import describe_examples, run_examples  # noqa: PLC0415
+
+    return run_examples(options.train[0], options.test[0]), describe_examples
+
+
 def _measure_accuracy(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.accuracy.accuracy import (  # noqa: PLC0415
         AccuracyOptions,
@@ -118,6 +125,7 @@ _RUNS: Final[dict[str, Callable[[argparse.Namespace], Measurement]]] = {
     "quality": _measure_quality,
     "answers": _measure_answers,
     "routing": _measure_routing,
+    "examples": _measure_examples,
     "accuracy": _measure_accuracy,
     "memory": _measure_memory,
     "latency": _measure_latency,
@@ -170,14 +178,14 @@ def _positive(text: str) -> int:
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    if options.what == "quality":
-        if not options.train or len(options.train) != len(options.test):
-            parser.error("as many --test files as --train files are needed, and at least one")
-        if bool(options.cloud_gguf) == bool(options.live):
-            parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
+    uneven = not options.train or len(options.train) != len(options.test)
+    if options.what in ("quality", "examples") and uneven:
+        parser.error("as many --test files as --train files are needed, and at least one")
+    if options.what == "quality" and bool(options.cloud_gguf) == bool(options.live):
+        parser.error("name the cloud: either --cloud-gguf PATH or --live URL")
     if options.what == "accuracy":
         _check_accuracy(parser, options)
-    if options.what in ("answers", "routing", "memory") and len(options.train) != 1:
+    if options.what in ("answers", "routing", "examples", "memory") and len(options.train) != 1:
         parser.error("name the chats to learn from: --train FILE")
     if options.what == "voices" and options.folder is None:
         parser.error("name the folder that the voices go to: --folder FOLDER")

@@ -31,6 +31,7 @@ from floe.llama.malloc_limits import limit_malloc
 from floe.llama.metadata import read_metadata
 from floe.llama.native_log import forward_log
 from floe.llama.prompt_cache import LEAST_TOKENS, PromptCache, common_length, restore_prompt
+from floe.llama.sentence_embedder import SentenceEmbedder
 from floe.llama.threads import choose_threads
 from floe.llama.vocabulary import Vocabulary
 from floe.store import encryption
@@ -50,6 +51,8 @@ _PROMPT_CHUNK: Final = 256
 _SPEEDS: Final = 8
 """Chunks of prompts by whose speed the next is foretold; one of them may have had to wait."""
 _EMBED_CONTEXT: Final = 512
+_LEAST_STATE: Final = 800
+"""Numbers of a hidden state from which on sentences are compared by it: models of 0.5B and more."""
 _LONGEST_NAME: Final = 80
 _BATCH_SIZES: Final = (16, 8, 7, 6, 5, 4, 3, 2)
 _BATCH_INVARIANT_SIZE: Final = 8
@@ -127,6 +130,7 @@ class LlamaModel:
         self._model: Any = None
         self._context: Any = None
         self._embedder: Any = None
+        self.sentences: SentenceEmbedder | None = None
         self.threads, reason = choose_threads(threads)
         self.threads_reason = threads_reason or reason
         self.options: tuple[ChosenOption, ...] = (
@@ -167,12 +171,17 @@ class LlamaModel:
             self._batch.seq_id[i][0] = 0
         self.tokens: list[int] = []
         self._adapters: list[Adapter] = []
+        if lib.llama_model_n_embd(self._model) >= _LEAST_STATE:
+            self.sentences = SentenceEmbedder(self._model, self.vocabulary)
         self._in_use: Sequence[tuple[Adapter, float]] = ()
         # One size without adapters and one with, because their matrices have other kernels.
         self._batch_invariant: dict[bool, int] = {}
 
     def close(self) -> None:
         """Free everything; the object is of no use afterwards."""
+        if self.sentences is not None:
+            self.sentences.close()
+            self.sentences = None
         if self._embedder is not None:
             lib.llama_free(self._embedder)
             self._embedder = None

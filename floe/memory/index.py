@@ -7,7 +7,7 @@ Knows neither models nor turns; which files there are `floe.memory.files` says.
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -109,7 +109,7 @@ def file_figures(store: Store) -> tuple[int, int, list[str]]:
     with store.reading() as db:
         (files,) = db.execute("SELECT count(*) FROM memory_sources WHERE kind = 'file'").fetchone()
         (passages,) = db.execute(
-            "SELECT count(*) FROM memory_passages WHERE forgotten IS NULL"
+            "SELECT count(*) FROM memory_passages WHERE forgotten IS NULL AND example = 0"
         ).fetchone()
         problems = db.execute(
             "SELECT problem FROM memory_sources WHERE problem <> '' ORDER BY name LIMIT 5"
@@ -129,7 +129,8 @@ def forget_passage(store: Store, passage_id: int) -> None:
             return
         text, kind = row
         db.execute("DELETE FROM memory_search WHERE rowid = ?", [passage_id])
-        db.execute("DELETE FROM memory_uses WHERE passage_id = ?", [passage_id])
+        for table in ("memory_uses", "memory_vectors"):
+            db.execute(f"DELETE FROM {table} WHERE passage_id = ?", [passage_id])  # noqa: S608
         db.execute(
             "UPDATE memory_passages SET text = '', forgotten = ? WHERE id = ?",
             [_digest(text), passage_id],
@@ -138,6 +139,52 @@ def forget_passage(store: Store, passage_id: int) -> None:
     if kind == "note":
         memory_choices.set_notes(store, _without(memory_choices.notes(store), text))
     store.checkpoint()
+
+
+def example_passages(store: Store, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
+    """Return passages for examples of how the person writes, by message; without forgotten ones.
+
+    Args:
+        store: where they are kept from now on.
+        texts: the question and the answer, in one text, by the message that holds the answer.
+    """
+    found = {message_id: _example(store, message_id, text) for message_id, text in texts.items()}
+    missing = {one: texts[one] for one, passage in found.items() if passage is None}
+    if missing:
+        with store.writing() as db:
+            for message_id, text in missing.items():
+                _add_example(db, message_id, text)
+        found |= {one: _example(store, one, text) for one, text in missing.items()}
+    return {one: passage for one, passage in found.items() if passage is not None and passage.text}
+
+
+def _example(store: Store, message_id: int, text: str) -> MemoryPassage | None:
+    """Return the passage of an example; its text is empty if it has been forgotten."""
+    with store.reading() as db:
+        row = db.execute(
+            """
+            SELECT p.id, 'example', c.title, p.text, p.said_at, c.id
+            FROM memory_sources s
+            JOIN memory_passages p ON p.source_id = s.id AND p.example = 1
+            JOIN messages m ON m.id = s.message_id
+            JOIN conversations c ON c.id = m.conversation_id
+            WHERE s.message_id = ? AND (p.text = ? OR p.forgotten = ?)
+            """,
+            [message_id, text, _digest(text)],
+        ).fetchone()
+    return None if row is None else MemoryPassage(*row)
+
+
+def _add_example(db: Database, message_id: int, text: str) -> None:
+    row = db.execute(
+        "SELECT s.id FROM memory_sources s WHERE s.message_id = ?", [message_id]
+    ).fetchone()
+    source = row[0] if row else _add_source(db, "chat", message_id=message_id)
+    db.execute(
+        "INSERT INTO memory_passages (source_id, position, text, said_at, first_person, example)"
+        " SELECT ?, 0, ?, created_at, 0, 1 FROM messages WHERE id = ?",
+        [source, text, message_id],
+    )
 
 
 def keep_uses(store: Store, message_id: int, passages: Sequence[MemoryPassage]) -> None:
@@ -154,7 +201,8 @@ def uses_of(store: Store, message_id: int) -> list[MemoryPassage]:
     with store.reading() as db:
         rows = db.execute(
             """
-            SELECT p.id, s.kind, coalesce(c.title, s.name), p.text, p.said_at, c.id
+            SELECT p.id, iif(p.example, 'example', s.kind), coalesce(c.title, s.name), p.text,
+                   p.said_at, c.id
             FROM memory_uses u
             JOIN memory_passages p ON p.id = u.passage_id
             JOIN memory_sources s ON s.id = p.source_id

@@ -5,21 +5,25 @@ Knows neither turns nor the cloud; that none of it leaves is the gate's and the 
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from floe.errors import DataError, StoreError
+from floe.errors import DataError, FloeError, ModelError, StoreError
 from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
-from floe.memory.search import find_passages
+from floe.memory.search import asks_for_told_fact, find_passages
+from floe.memory.told_facts import SentenceSpace, embed_facts, nearest_facts
 from floe.store import Store
 
 logger = logging.getLogger(__name__)
 
 _CATCH_UP_SECONDS: Final = 0.2
 """A question waits at most about so long for messages that have not been read yet."""
+_FACTS: Final = 2
+"""Told facts that are read where words find nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class Memory:
         self._store = store
         self._on = on
         self._folder = folder
+        self._sentences: SentenceSpace | None = None
+
+    def use_sentences(self, space: SentenceSpace | None) -> None:
+        """Compare told facts with questions in this space from now on; None: by words alone."""
+        self._sentences = space
 
     @property
     def on(self) -> bool:
@@ -78,13 +87,56 @@ class Memory:
         except StoreError as error:
             # An answer without it is better than none: a disk that is full can still be read.
             logger.warning("memory is behind: %s", error)
-        return find_passages(
+        found = find_passages(
             self._store,
             question,
             conversation_id=conversation_id,
             left_out=left_out,
             without=without,
         )
+        return self._with_facts(question, found, conversation_id, without)
+
+    def _with_facts(
+        self,
+        question: str,
+        found: list[MemoryPassage],
+        conversation_id: int | None,
+        without: Collection[int],
+    ) -> list[MemoryPassage]:
+        """Add the told facts nearest to a question that asks for one to what words have found."""
+        space = self._sentences
+        if space is None or not asks_for_told_fact(question):
+            return found
+        try:
+            embed_facts(self._store, space, _CATCH_UP_SECONDS)
+            facts = nearest_facts(
+                self._store,
+                space,
+                question,
+                conversation_id=conversation_id,
+                without=without,
+                limit=_FACTS,
+            )
+        except FloeError as error:
+            logger.warning("told facts cannot be compared: %s", error)
+            return found
+        return _joined(found, facts)
+
+    def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
+        """Return passages for examples of how the person writes; see `index.example_passages`.
+
+        None if memory is off, or if they cannot be kept: what was read has to be there to be shown.
+        """
+        if not (self.on and texts):
+            return {}
+        try:
+            # First: what else an answer tells is read once, when its source is made.
+            if not index.index_messages(self._store, _CATCH_UP_SECONDS):
+                return {}
+            return index.example_passages(self._store, texts)
+        except StoreError as error:
+            logger.warning("examples cannot be kept: %s", error)
+            return {}
 
     def keep_uses(self, message_id: int, passages: Sequence[MemoryPassage]) -> None:
         """Remember what was read for an answer."""
@@ -128,6 +180,10 @@ class Memory:
         while not index.index_messages(self._store, 0.0) and not cancelled():
             pass
         index.index_notes(self._store)
+        space = self._sentences
+        with suppress(ModelError):  # another model answers by now; its facts are read next time
+            while space and not cancelled() and not embed_facts(self._store, space, 0.5):
+                pass
         folder = memory_choices.memory_folder(self._store, self._folder)
         if folder is not None and not cancelled():
             self._update_files(files.check_folder(folder), cancelled)
@@ -167,6 +223,22 @@ class Memory:
                 "SELECT 1 FROM memory_answers WHERE sha256 = ?", [_digest(text)]
             ).fetchone()
         return row is not None
+
+
+def _joined(
+    by_words: Sequence[MemoryPassage], facts: Sequence[MemoryPassage]
+) -> list[MemoryPassage]:
+    """Join what words have found with the nearest facts, the best one first.
+
+    A small model takes a wrong one of several, so few are added: where both ways agree on the
+    nearest, none; else the nearest stands before the best by words.
+    """
+    if not by_words or not facts:
+        return [*(by_words or facts)]
+    nearest = facts[0]
+    if any(each.id == nearest.id for each in by_words):
+        return [nearest, *(each for each in by_words if each.id != nearest.id)]
+    return [nearest, by_words[0]]
 
 
 def _digest(text: str) -> bytes:

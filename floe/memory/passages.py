@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from floe.store.text import clean
 
-SourceKind = Literal["chat", "note", "file"]
-"""Where a passage comes from."""
+SourceKind = Literal["chat", "note", "file", "example"]
+"""Where a passage comes from; an example of how the person writes is of a chat, too."""
 
 PASSAGE_CHARACTERS: Final = 400
 """Longest passage: some 100 tokens, so that several fit."""

@@ -1,14 +1,16 @@
 """The local model's prompt with own words in it.
 
-They stand in the last message, before the question, and not at the beginning: what the model has
-evaluated of the system prompt and of earlier turns then stays as it is. In the next turn the
-question stands there without them, so only the last turn is evaluated again.
+What was told stands in the last message, before the question, and not at the beginning: what the
+model has evaluated of the system prompt and of earlier turns then stays as it is. In the next turn
+the question stands there without it, so only the last turn is evaluated again. Examples of how the
+person writes stay the same for a chat, so they are its first turns.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from floe.memory.passages import MemoryPassage
+from floe.records import ChatMessage
 
 BUDGET: Final = 400
 """Tokens of own words in a prompt, where there is room."""
@@ -16,6 +18,10 @@ MOST: Final = 5
 """Passages; a small model loses its way among more."""
 _LEAST: Final = 40
 """Tokens below which nothing is worth it."""
+EXAMPLES: Final = 2
+"""Examples of how the person writes in a prompt."""
+EXAMPLE_BUDGET: Final = 400
+"""Tokens of them."""
 _BEFORE: Final = "What I told you before:\n"
 _AFTER: Final = "\n\nUse this if it helps to answer. "
 
@@ -35,6 +41,47 @@ def fitting_passages(
             chosen.append(passage)
             left -= cost
     return chosen
+
+
+def fitting_examples(
+    costs: Sequence[int], room: int, budget: int = EXAMPLE_BUDGET, most: int = EXAMPLES
+) -> list[int]:
+    """Choose examples, by place: the first ones that fit into the budget.
+
+    None if what is chosen does not fit into `room` beside a whole budget of other passages: these
+    hang on the question, and examples do not come and go with them.
+
+    Args:
+        costs: tokens of each example, the best one first.
+        room: tokens that are free in the prompt.
+        budget: tokens of all examples.
+        most: how many examples.
+    """
+    chosen: list[int] = []
+    left = budget
+    for place, cost in enumerate(costs):
+        if len(chosen) < most and cost <= left:
+            chosen.append(place)
+            left -= cost
+    return chosen if budget - left <= room - BUDGET else []
+
+
+def chat_with_examples(
+    chat: Sequence[ChatMessage], examples: Sequence[tuple[str, str]]
+) -> list[ChatMessage]:
+    """Put examples before a chat as turns of it, after its system message; the best one last.
+
+    Args:
+        chat: a system message, then the turns.
+        examples: question and answer, the best one first.
+    """
+    system = [each for each in chat[:1] if each.role == "system"]
+    turns = [
+        message
+        for question, answer in reversed(examples)
+        for message in (ChatMessage("user", question), ChatMessage("assistant", answer))
+    ]
+    return [*system, *turns, *chat[len(system) :]]
 
 
 def question_with_memory(question: str, passages: Sequence[MemoryPassage]) -> str:

@@ -14,7 +14,8 @@ another help where somebody thought of them: of 40 questions in other words 13 f
 with the list written for them in view 27; of ten written after that, seven before and after.
 Vectors of words do not tell what is missing: of 24 such facts 6 (SIF) and 8 (WordLlama, 256
 numbers, trained for this) are among the five nearest, and at a threshold that leaves out half of
-the prompts that want nothing from here, three are. It takes a model that reads sentences.
+the prompts that want nothing from here, three are. It takes a model that reads sentences
+(`floe.memory.told_facts`).
 """
 
 import json
@@ -186,6 +187,17 @@ _WHO_I_AM: Final = re.compile(
     re.IGNORECASE,
 )
 """But "where do I live" does."""
+_LONGEST_FACT_QUESTION: Final = 120
+"""Characters; a longer question is a task."""
+_FACT_QUESTION: Final = re.compile(
+    r"\W*(?:(?:and|so|on|in|at|by|of|since|until|from|for|to|with)\s+)*"
+    r"(?:who|whose|whom|what|what's|when|where|which|why|do|did|does|is|are|am|was|were|have|has"
+    r"|how\s+(?:old|many|much|long|tall|big|far|often|strong|heavy|did))\b",
+    re.IGNORECASE,
+)
+_ADVICE: Final = re.compile(
+    r"\b(?:should|shall|can|could|would|may|might|best way|good (?:idea|way)|if)\b", re.IGNORECASE
+)
 
 
 def is_first_person(text: str) -> bool:
@@ -199,6 +211,16 @@ def asks_about_self(question: str) -> bool:
     if not how_to and _WHO_I_AM.search(question):
         return True
     return is_first_person(_HOW_TO.sub(" ", question))
+
+
+def asks_for_told_fact(question: str) -> bool:
+    """Return whether a short question asks what is so with the person, and not what to do."""
+    return (
+        len(question) <= _LONGEST_FACT_QUESTION
+        and _FACT_QUESTION.match(question) is not None
+        and _ADVICE.search(question) is None
+        and asks_about_self(question)
+    )
 
 
 @dataclass(frozen=True, slots=True)

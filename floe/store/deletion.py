@@ -188,7 +188,7 @@ def _insert(db: Database, table: str, deleted: DeletedRows) -> None:
         value = dict(zip(names, row, strict=True))
         if table == "messages" and (value["role"] == "system" or value["status"] == "streaming"):
             continue
-        if value.get("forgotten") is None:
+        if value.get("forgotten") is None and not value.get("example"):
             found.append((value["id"], segment(value[column])))
     db.conn.executemany(f"INSERT INTO {search} (rowid, {column}) VALUES (?, ?)", found)  # noqa: S608
 

@@ -375,6 +375,25 @@ def _composer(db: Database) -> None:
     """)
 
 
+@MIGRATIONS(name="0012_examples")
+def _examples(db: Database) -> None:
+    """Keep which passages are examples of how the person writes; words do not find these.
+
+    - `memory_vectors`: told facts as sentences, numbers of two bytes; `model`: whose they are.
+    `messages_own`: answers that the person wrote, or brought along; no model of Floe did.
+    """
+    db.executescript("""
+        ALTER TABLE memory_passages ADD COLUMN example INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE memory_vectors (
+            passage_id INTEGER PRIMARY KEY REFERENCES memory_passages(id) ON DELETE CASCADE,
+            model TEXT NOT NULL,
+            vector BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX messages_own ON messages(conversation_id) WHERE role = 'assistant'
+            AND status = 'complete' AND (edited_from IS NOT NULL OR route IS NULL);
+    """)
+
+
 def connect(path: Path) -> Database:
     """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(

@@ -154,7 +154,7 @@ interface RatingAsked {
 /** A passage that was read for an answer; `at` in seconds since 1970. */
 interface MemoryUseValue {
   id: number;
-  kind: "chat" | "note" | "file";
+  kind: "chat" | "note" | "file" | "example";
   source: string;
   text: string;
   at: number;

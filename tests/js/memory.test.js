@@ -37,6 +37,18 @@ test("the chip lists what was used as text, and forgets one when asked twice", a
   assert.match(list.textContent, /Nothing of it is kept/);
 });
 
+test("an example of how the person writes is listed as one", async () => {
+  const example = { ...USE, kind: "example", text: "Is it dry?\n\naye -- bone dry." };
+  const line = floe.memoryChip(
+    1,
+    async () => [example],
+    () => {},
+  );
+  line.querySelector("button.chip").click();
+  await settled();
+  assert.match(line.querySelector("ul").textContent, /how you write: My family/);
+});
+
 test("what was deleted since is said to be gone", async () => {
   const line = floe.memoryChip(
     2,

@@ -3,8 +3,9 @@
 `DEVELOPMENT` is what the search was tuned on; `REPORTED` was written when that was over. The
 related words were then widened with `OTHER_WORDS` in view, whose questions share hardly a word with
 the facts, and with `REPORTED` known; `REPORTED_LATER` was written after that, and nothing was
-changed for it. Each is (what was said in an old chat, the question of a new one, a word that a
-right answer holds).
+changed for it. The comparison of sentences was then chosen with all of these in view, and
+`REPORTED_SENTENCES` was written for it and not tried before it was done. Each is (what was said in
+an old chat, the question of a new one, a word that a right answer holds).
 """
 
 from typing import Final
@@ -266,4 +267,38 @@ REPORTED_LATER: Final = (
         "Easter",
     ),
     ("Our boiler was serviced in October by Mr. Halloran.", "Who serviced the boiler?", "Halloran"),
+)
+REPORTED_SENTENCES: Final = (
+    ("I had my gallbladder removed two years ago.", "Which operation have I had?", "gallbladder"),
+    ("We got engaged on a beach in Crete.", "Where did we decide to marry?", "Crete"),
+    ("Our oven needs a new thermostat.", "What is broken in our kitchen?", "oven"),
+    ("My shift starts at six in the morning.", "When do I have to be at work?", "six"),
+    ("I left my umbrella at Lotte's place.", "Where is my brolly?", "Lotte"),
+    ("My flight home is on the 22nd.", "When do I travel back?", "22"),
+    ("I sing bass in the church choir.", "What is my part in the choir?", "bass"),
+    ("My son is scared of the dark.", "What is my boy afraid of?", "dark"),
+    ("I drink only decaf because of my heart.", "Why do I avoid normal coffee?", "heart"),
+    ("The cleaning lady comes on Mondays.", "Which day is our home cleaned?", "Monday"),
+    ("I won a bronze medal in judo at school.", "Which martial art did I do as a kid?", "judo"),
+    ("My landline was cut off in May.", "Since when do I have no fixed phone line?", "May"),
+    ("I met Henrik at a salsa class.", "How did I get to know Henrik?", "salsa"),
+    ("My favourite mug is the one with the fox.", "Which cup do I like best?", "fox"),
+    (
+        "We are expecting guests from Japan in July.",
+        "Who is coming to stay with us this summer?",
+        "Japan",
+    ),
+    ("I commute by tram, line 11.", "How do I get to the office?", "tram"),
+    ("My back tooth has a gold crown.", "What did the dentist put in my mouth?", "gold"),
+    ("I am paying off the boat until 2031.", "When will my loan be finished?", "2031"),
+    (
+        "Our youngest is in the second grade.",
+        "Which class is my little one in at school?",
+        "second",
+    ),
+    (
+        "I quit my job at the bank to become a baker.",
+        "What did I do before I baked for a living?",
+        "bank",
+    ),
 )

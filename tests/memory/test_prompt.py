@@ -8,6 +8,7 @@ from floe.chat.turn import TurnOptions
 from floe.cloud.link import CloudLink
 from floe.config import OFF, Settings
 from floe.llama.runtime import LlamaModel
+from floe.privacy.consent import Consent, give_consent
 from floe.privacy.detector import Detector
 from floe.records import Sampling
 from floe.store import Store
@@ -57,6 +58,48 @@ def test_what_was_evaluated_before_stays_when_earlier_words_come_in(
         # The whole of the first prompt is still the beginning of the second.
         assert after[: len(before)] == before
         assert second.controls.weight == 1
+    finally:
+        assistant.close()
+
+
+def test_examples_of_how_the_person_writes_stay_before_the_chat(
+    smollm: LlamaModel, tmp_path: Path
+) -> None:
+    settings = Settings.load(cloud=OFF, data_dir=tmp_path)
+    store = Store(settings.database)
+    model = _Kept(smollm)
+    link = CloudLink(settings, store)
+    assistant = Assistant(settings, store, cast(LlamaModel, model), link, Detector())
+    try:
+        give_consent(store, Consent(train=True))
+        texts = {
+            "How do I keep the bilge of my boat dry?": "sponge, twice. then look again.",
+            "Which rope do I take for the mooring?": "the thick one -- always.",
+            "Why does my dough not rise?": "cold kitchen, my dear.",
+        }
+        for question, answer in texts.items():
+            asked = store.add_message(None, None, "user", question)
+            store.add_message(asked.conversation_id, asked.id, "assistant", answer)
+        options = TurnOptions("fused", 0.5, Sampling(max_tokens=4))
+        first = assistant.ask(None, "How do I dry the bilge of the boat?", options)
+        assert first.wait(60)
+        assert [each.kind for each in first.memory] == ["example", "example"]
+        assert "sponge, twice." in first.memory[0].text
+        assert first.controls.weight == 0.5
+        assert store.message(first.message_id).stats.memory == 2  # type: ignore[union-attr]
+        shown = assistant.memory.uses_of(first.message_id)
+        assert [each.text for each in shown] == [each.text for each in first.memory]
+        second = assistant.ask(first.conversation_id, "Which sponge for the boat's bilge?", options)
+        assert second.wait(60)
+        before, after = model.prompts
+        assert b"sponge, twice." in b"".join(smollm.pieces[token] for token in before)
+        # The whole of the first prompt is still the beginning of the second: nothing is read anew.
+        assert after[: len(before)] == before
+        assistant.memory.set_on(False)
+        third = assistant.ask(None, "How do I dry the bilge of the boat?", options)
+        assert third.wait(60)
+        assert third.memory == ()
+        assert b"sponge, twice." not in b"".join(smollm.pieces[t] for t in model.prompts[-1])
     finally:
         assistant.close()
 

@@ -7,6 +7,7 @@ tell something: what the cloud puts in between does not keep it from going on.
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +49,7 @@ class ScriptedModel:
     single_step_exact_below = 10_000
     prompt_speed = None
     end_ids = (0,)
+    path = Path("there is no such file")
 
     def __init__(self, texts: Sequence[str]) -> None:
         known = dict.fromkeys(piece for text in texts for piece in pieces_of(text))

@@ -26,6 +26,7 @@ from floe.cloud.probe.profile import EndpointProfile
 from floe.config import Settings
 from floe.fusion.follower import FollowPolicy
 from floe.privacy import choices
+from floe.privacy.consent import Consent, give_consent
 from floe.privacy.detector import Detector
 from floe.privacy.guard import MEMORY
 from floe.records import ChatMessage, Mode, Sampling
@@ -465,6 +466,42 @@ def test_a_program_that_brings_an_answer_from_memory_back_does_not_send_it(
     assert leaks(cloud.bodies, FACT_WORDS) == []
     assert assistant.respond(asked, OPTIONS, memory=False).memory == ()
     assert assistant.respond(asked, OPTIONS, personal=False).memory == ()
+
+
+def test_examples_of_how_the_person_writes_reach_the_local_model_only(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, smollm_path: Path
+) -> None:
+    model.path = smollm_path  # its embeddings tell questions apart
+    give_consent(assistant.store, Consent(train=True))
+    asked = assistant.store.add_message(None, None, "user", f"{PLAIN[1]} I saw one at Thurso.")
+    assistant.store.add_message(
+        asked.conversation_id, asked.id, "assistant", "copper first -- then a walnut wardrobe."
+    )
+    read: list[str] = []
+    tokens_of = model.vocabulary.tokenize_prompt
+
+    def tokenize_prompt(text: str, **_: object) -> list[int]:
+        read.append(text)
+        return tokens_of(text)  # type: ignore[no-any-return]
+
+    model.vocabulary.tokenize_prompt = tokenize_prompt
+    for words in ("You saw a copper one from Thurso.", "Look behind the wardrobe."):
+        model.script = f"Of course. {words} It depends on the day and on the weather."
+        turn = assistant.ask(None, PLAIN[1], OPTIONS)
+        view = done(turn)
+        assert [each.kind for each in turn.memory] == ["example"]
+        assert view.route.kind == "fused"
+        assert view.steps[0].weight == OPTIONS.weight
+        assert view.text == model.script
+        assert "walnut wardrobe" in read[-1]
+        assert "Thurso" in read[-1]
+        assert any("something private" in notice for notice in view.notices)
+    assert len(cloud.bodies) >= 2
+    # Nor in a later turn, of which that answer is a part.
+    conversation = assistant.store.message(view.message_id).conversation_id
+    model.script = COMMON
+    done(assistant.ask(conversation, PLAIN[0], OPTIONS))
+    assert leaks(cloud.bodies, FACT_WORDS) == []
 
 
 def test_memory_that_is_off_is_not_read(assistant: Assistant, model: ScriptedModel) -> None:

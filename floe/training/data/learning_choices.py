@@ -11,7 +11,7 @@ from floe.kept_records import RowId, load_record
 from floe.privacy import choices
 from floe.privacy.consent import consent, may_train
 from floe.store import Store
-from floe.training.data.dataset import Dataset, Selection, build_dataset
+from floe.training.data.dataset import Dataset, LearningRow, Selection, build_dataset
 
 KEY: Final = "personalise"
 
@@ -75,8 +75,21 @@ def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
 
 
 def _choose(store: Store, system_prompt: str, changes: dict[str, Any]) -> Dataset:
+    return _dataset_of(store, system_prompt, changes, [c.id for c in store.conversations(10**9)])
+
+
+def chosen_rows(
+    store: Store, system_prompt: str, conversations: Sequence[int]
+) -> tuple[LearningRow, ...]:
+    """Return the rows of these conversations that may be learnt from, as chosen."""
+    return _dataset_of(store, system_prompt, {}, conversations).used
+
+
+def _dataset_of(
+    store: Store, system_prompt: str, changes: dict[str, Any], conversations: Sequence[int]
+) -> Dataset:
     kept = LearningChoices.load(store, **changes)
-    chosen = [each.id for each in store.conversations(10**9) if each.id not in kept.except_chats]
+    chosen = [each for each in conversations if each not in kept.except_chats]
     general = consent(store)
     return build_dataset(
         store,

@@ -28,7 +28,9 @@ floe.memory = (part) => {
       {},
       "Earlier chats, notes and files are searched on this device for each question, and so is " +
         "what a long chat has no room for. What fits is read by the model on this device alone; " +
-        "the cloud never sees it.",
+        "the cloud never sees it. While there are few answers that you wrote yourself and that it " +
+        "may learn from, one or two of them are read with a question like theirs, as examples of " +
+        "how you write.",
     ),
     use,
     state,
@@ -60,11 +62,17 @@ floe.memoryChip = (count, fetchUses, forget) => {
   const button = floe.el("button", { type: "button", className: "chip" });
   button.append(floe.icon("chat"), floe.el("span", {}, words), floe.chevron());
   button.title =
-    "Show what was used. The cloud did not see it, so the model on this device counted more.";
+    "Show what was read. The cloud did not see it, so the model on this device counts more where " +
+    "it says something you told.";
   button.setAttribute("aria-expanded", "false");
 
+  const sourceOf = (/** @type {MemoryUseValue} */ { kind, source }) => {
+    if (kind === "note") return "your notes";
+    return kind === "example" ? `how you write: ${source}` : source;
+  };
+
   const line = (/** @type {MemoryUseValue} */ each) => {
-    const from = each.kind === "note" ? "your notes" : each.source;
+    const from = sourceOf(each);
     const item = floe.el(
       "li",
       {},

@@ -1,0 +1,131 @@
+"""Told facts that share no word with the question, in a space of sentences made by hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from floe.errors import ModelError
+from floe.llama.runtime import LlamaModel
+from floe.memory.memory import Memory
+from floe.memory.told_facts import SentenceSpace
+from floe.privacy.consent import set_conversation_consent
+from floe.store import Store
+from tests.memory.test_memory import recalled, store
+
+__all__ = ["store"]
+
+RUBBISH = "The bin men come to our house on Thursday."
+WORK = "My colleague Ines covers for me."
+ASKED = "On which day is our rubbish collected?"
+ABOUT: dict[str, Sequence[float]] = {
+    RUBBISH: (1, 0),
+    WORK: (0, 1),
+    ASKED: (0.9, 0.1),
+    "Who stands in for me at work?": (0.1, 0.9),
+}
+
+
+def space_of(name: str = "hand") -> SentenceSpace:
+    def embed(text: str) -> NDArray[np.float32]:
+        return np.array(ABOUT.get(text, (0.5, 0.5)), np.float32)
+
+    return SentenceSpace(name, embed)
+
+
+@pytest.fixture
+def memory(store: Store) -> Memory:
+    memory = Memory(store)
+    memory.use_sentences(space_of())
+    return memory
+
+
+def tell(store: Store, *facts: str) -> list[int]:
+    return [store.add_message(None, None, "user", fact).conversation_id for fact in facts]
+
+
+def vectors(store: Store) -> list[str]:
+    with store.reading() as db:
+        return [model for (model,) in db.execute("SELECT model FROM memory_vectors").fetchall()]
+
+
+def test_a_fact_without_a_word_of_the_question_is_found(store: Store, memory: Memory) -> None:
+    tell(store, WORK, RUBBISH)
+    assert recalled(Memory(store), ASKED) == []
+    assert recalled(memory, ASKED) == [RUBBISH, WORK]
+    assert recalled(memory, "Who stands in for me at work?") == [WORK, RUBBISH]
+
+
+def test_the_nearest_fact_joins_the_best_that_words_find(store: Store, memory: Memory) -> None:
+    other = "Our rubbish goes to Leeds."
+    tell(store, WORK, RUBBISH, other, "Rubbish collected in our street stinks.")
+    assert recalled(memory, ASKED) == [RUBBISH, recalled(Memory(store), ASKED)[0]]
+
+
+def test_where_words_find_the_nearest_fact_none_is_added(store: Store, memory: Memory) -> None:
+    street, other = "Rubbish collected in our street stinks.", "Our rubbish goes to Leeds."
+    tell(store, WORK, other, street)
+    by_words = recalled(Memory(store), ASKED)
+    assert by_words[0] == street
+    near = SentenceSpace("near", lambda text: np.array([text in (ASKED, street), 1], np.float32))
+    memory.use_sentences(near)
+    assert recalled(memory, ASKED) == by_words
+
+
+def test_questions_about_nobody_and_tasks_get_no_facts(store: Store, memory: Memory) -> None:
+    tell(store, RUBBISH)
+    assert recalled(memory, "Who invented the dustbin?") == []
+    assert recalled(memory, f"{ASKED} {'Think step by step. ' * 10}") == []
+    for task in ("What should I do with my rubbish bag?", "Write me a poem about my day."):
+        assert recalled(memory, task) == []
+
+
+def test_facts_that_may_not_be_used_are_not_compared(store: Store, memory: Memory) -> None:
+    rubbish, work, here = tell(store, RUBBISH, WORK, "I own a kayak.")
+    set_conversation_consent(store, rubbish, train=False, federate=None)
+    found = [each.text for each in memory.recall(ASKED, here, without=(work,))]
+    assert found == []
+
+
+def test_a_forgotten_or_deleted_fact_leaves_no_vector(store: Store, memory: Memory) -> None:
+    rubbish, _ = tell(store, RUBBISH, WORK)
+    memory.update(lambda: False)
+    assert vectors(store) == ["hand", "hand"]
+    memory.forget(next(each.id for each in memory.recall(ASKED, None) if each.text == WORK))
+    assert len(vectors(store)) == 1
+    store.delete_conversation(rubbish)
+    assert vectors(store) == []
+
+
+def test_another_model_compares_by_its_own_vectors(store: Store, memory: Memory) -> None:
+    tell(store, RUBBISH)
+    memory.update(lambda: False)
+    memory.use_sentences(space_of("another"))
+    assert recalled(memory, ASKED) == [RUBBISH]
+    assert vectors(store) == ["another"]
+
+
+def test_a_model_of_half_a_billion_puts_a_question_beside_its_fact(qwen: LlamaModel) -> None:
+    assert qwen.sentences is not None
+    facts = [RUBBISH, "I sold the old caravan to a man from Leeds.", "My knees hurt downhill."]
+    rows = np.stack([qwen.sentences.embed(fact) for fact in facts])
+    asked = (ASKED, "Who bought my camper?", "Which part of my body gives me trouble?")
+    nearest = [int((rows @ qwen.sentences.embed(each)).argmax()) for each in asked]
+    assert nearest == [0, 1, 2]
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
+
+
+def test_a_small_model_compares_no_sentences(smollm: LlamaModel) -> None:
+    assert smollm.sentences is None
+
+
+def test_a_model_that_was_replaced_embeds_nothing_more(store: Store, memory: Memory) -> None:
+    def embed(text: str) -> NDArray[np.float32]:
+        raise ModelError(f"Another model answers now, which knows nothing of {text}.")
+
+    memory.use_sentences(SentenceSpace("gone", embed))
+    tell(store, RUBBISH)
+    memory.update(lambda: False)
+    assert recalled(memory, ASKED) == []
+    assert vectors(store) == []
