@@ -15,9 +15,10 @@ from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.codes import find_codes
 from floe.privacy.detection.contact import CONTACT
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.features import WINDOW
-from floe.privacy.detection.genres import Genre, genre_of
+from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.identifiers import (
     find_identifiers,
     full_name_mails,
@@ -216,16 +217,19 @@ class Analysis:
         names = find_names(plain.text)
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
         signs += professed(plain.text)
-        stretches = classify(plain.text, names)
+        stretches = [
+            stretch
+            for stretch in classify(plain.text, names)
+            if not _is_code(plain.text, stretch, names)
+        ]
         asked = [*_asked(plain.text, names, before)]
-        score = max([stretch.private for stretch in stretches], default=0.0)
         declined = bool(before) and _DECLINES.match(plain.text) is not None
         harmless = not asked and (declined or _answers_harmless_question(plain.text, before))
         genre = genre_of(plain.text, names)
-        if harmless or genre == "sum":
-            score = 0.0
-        of_self = _OF_SELF.match(plain.text) is not None
-        least = UNSURE_SELF if of_self else _least(plain.text)
+        score = 0.0 if harmless else _score(stretches, genre)
+        said = plain.text[slice(*core(plain.text))]
+        of_self = _OF_SELF.match(said) is not None
+        least = UNSURE_SELF if of_self else _least(said)
         soft = [
             sign
             for stretch in stretches
@@ -253,7 +257,7 @@ class Analysis:
         named = any(name.form in ("full", "given", "small") for name in names)
         of_others = not of_self and _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
         enough = UNSURE_NAMELESS if of_others and not named else least
-        if _ASKS_THE_WORLD.match(plain.text) or genre in ("fiction", "report"):
+        if _ASKS_THE_WORLD.match(said) or genre in ("fiction", "report"):
             enough = certain
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
@@ -302,10 +306,11 @@ class Analysis:
         self, text: str, stretches: Sequence[Stretch], names: Sequence[Name], genre: Genre
     ) -> bool:
         """Return whether a stretch that names a person may be of somebody's life after all."""
-        if _ASKS_THE_WORLD.match(text) or genre in ("sum", "fiction", "report"):
+        said = text[slice(*core(text))]
+        if _ASKS_THE_WORLD.match(said) or genre in ("sum", "fiction", "report"):
             return False
-        brief = len(text) < _BRIEF
-        of_world = len(text) >= _LONG or _WORLDLY.match(text)
+        brief = len(said) < _BRIEF
+        of_world = len(text) >= _LONG or _WORLDLY.match(said)
         enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)
@@ -344,6 +349,24 @@ class Analysis:
 
     def _own(self, plain: NormalisedText) -> list[Sign]:
         return [Sign(start, end, OWN, 1.0) for start, end in self._own_words.find(plain.text)]
+
+
+def _score(stretches: Sequence[Stretch], genre: Genre) -> float:
+    """Return the probability of the most private stretch; in fiction those named are nobody's."""
+    if genre == "sum":
+        return 0.0
+    if genre == "fiction":
+        return max([stretch.beyond_names for stretch in stretches], default=0.0)
+    return max([stretch.private for stretch in stretches], default=0.0)
+
+
+def _is_code(text: str, stretch: Stretch, names: Sequence[Name]) -> bool:
+    """Return whether a stretch is source code that names nobody."""
+    named = any(
+        stretch.start <= name.start < stretch.end and name.form in ("full", "given", "small")
+        for name in names
+    )
+    return not named and is_program(text[stretch.start : stretch.end])
 
 
 def hard_signs(text: str) -> list[Sign]:

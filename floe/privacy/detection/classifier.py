@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.features import features, tokens_of, windows
 from floe.privacy.detection.names import Name, lexicon
 
@@ -95,6 +96,11 @@ class Stretch:
         """The probability that this is somebody's own matter."""
         return float(1.0 - self.probabilities[0])
 
+    @property
+    def beyond_names(self) -> float:
+        """The same, a person's name aside."""
+        return float(1.0 - self.probabilities[0] - self.probabilities[_NAME])
+
     def words_for(self, kind: str) -> list[tuple[int, int]]:
         """Places of the words, names aside, that speak most for a kind, the strongest first."""
         share = self.shares[:, KINDS.index(kind)] - self.shares[:, 0]
@@ -121,7 +127,7 @@ def classify(text: str, names: Sequence[Name]) -> list[Stretch]:
 
 def leans(text: str, names: Sequence[Name]) -> float:
     """Return the probability that a message cannot be understood without what was said before."""
-    hashes, _ = features(tokens_of(text, names, 0, len(text)))
+    hashes, _ = features(tokens_of(text, names, *core(text)))
     if not len(hashes):
         return 1.0
     logits = _logits(weights("leaning"), hashes)
@@ -130,7 +136,7 @@ def leans(text: str, names: Sequence[Name]) -> float:
 
 def asked_kind(question: str) -> str:
     """Return what an assistant's question asks for: one of `ASKED`, "-" if nothing of anybody's own."""
-    hashes, _ = features(tokens_of(question, (), 0, len(question)))
+    hashes, _ = features(tokens_of(question, (), *core(question)))
     if not len(hashes):
         return "-"
     chance = _softmax(_logits(weights("asking"), hashes))

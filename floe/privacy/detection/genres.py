@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import regex
 
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.names import Name
 from floe.privacy.detection.statements import sets_task
 from floe.privacy.detection.vocabulary import listed
@@ -47,8 +48,24 @@ _FICTION: Final = regex.compile(
     r"|role-?play|dungeon|quest|plot|monologue|fable|legend|myth|thriller|comedy)\b",
     regex.I,
 )
+_OPENS_FICTION: Final = regex.compile(
+    r"\W*(?:an?|the|another|one)\s(?:(?:[\w'-]+)\s){0,4}?(?:scripts?|stor(?:y|ies)|scene|screenplay|fan ?fic(?:tion)?|tale|episode|sketch|crossover|monologue)\s"
+    r"(?:of|about|where|in which|with|for|featuring|between|set)\b",
+    regex.I,
+)
+"""A story that is asked for without a verb: "A short script where …"."""
+_SAID_TO_BE: Final = regex.compile(
+    r"\b(?:fictitious|fictional|made[- ]up|imaginary|invented|fan ?fic(?:tion)?|fictícia|fiktive\w*|ficticia|inventat\w)\b",
+    regex.I,
+)
+_STORY_ABROAD: Final = regex.compile(
+    r"\W*(?:(?:\p{L}+[,!]?\s){0,3}?(?:schreib\w*|erzähl\w*|écri\w*|raconte\w*|escrib\w+|escrev\w+|cuénta\w*|conte|scriv\w+|raccont\w+|napisz|opowiedz|напиши\w*|придумай\w*|сочини\w*|vymysli|napiš|skriv|schrijf|yaz|viết)\s"
+    r"(?:\p{L}+\s){0,4}?(?:\p{L}*geschichte|märchen|erzählung|histoire|conte|roman|nouvelle|cuento|historia|novela|relato|história|conto|storia|racconto|favola|romanzo|opowiadanie|opowieść|bajkę|prozy|истори[юи]|рассказ|сказк[уи]|сценари[йя]|příběh|povídku|verhaal|saga|berättelse|hikâye|truyện)(?!\p{L})"
+    r"|.{0,20}(?:写|編|编|書いて|쓰|써).{0,12}(?:故事|小说|小說|剧本|物語|小説|이야기|소설))",
+    regex.I,
+)
 _ROLE: Final = regex.compile(
-    r"\W*(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|pretend|imagine|let's (?:role-?play|pretend|play)|take the role|play the role|speak as|respond as)\b",
+    r"\W*(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|assume the role|adopt the (?:role|persona)|pretend|imagine|let's (?:role-?play|pretend|play)|take the role|play the role|speak as|respond as)\b",
     regex.I,
 )
 _PRINTED: Final = regex.compile(
@@ -58,6 +75,16 @@ _PRINTED: Final = regex.compile(
     r"|news article|articles?:|summarize this document|following summary|headlines?)\b",
     regex.I,
 )
+_CODE_MARK: Final = regex.compile(r"[{}()\[\];=<>_]")
+_CODE_DENSITY: Final = 20
+"""Characters for each mark of code, at most."""
+_KEYWORD: Final = regex.compile(
+    r"\b(?:def|return|import|from|class|function|func|fn|var|let|const|public|private|static|void|int|float|double|string|bool|print|printf|println"
+    r"|console|select|where|join|group by|insert|elif|else|endif|foreach|while|async|await|lambda|self|this|null|none|true|false|include|using|namespace"
+    r"|struct|enum|global|clear|close|plot|zeros|len|range|append|push|assert|throw|except|catch|try)\b",
+    regex.I,
+)
+_MINE: Final = regex.compile(r"\b(?:my|our|mein\w*|mon|ma|mi)\s", regex.I)
 _QUOTED: Final = regex.compile(r"\"[^\"]{0,600}\"|``.*?''")
 
 
@@ -67,9 +94,26 @@ def genre_of(text: str, names: Sequence[Name]) -> Genre:
         return ""
     if _is_sum(text, names):
         return "sum"
-    if _ROLE.match(text) or (sets_task(text) and _FICTION.search(text[:_TASK])):
+    said = text[slice(*core(text))]
+    if (
+        _ROLE.match(said)
+        or _OPENS_FICTION.match(said)
+        or _STORY_ABROAD.match(said, timeout=_TIMEOUT)
+        or _SAID_TO_BE.search(text[:_TASK])
+        or (sets_task(text) and _FICTION.search(text[:_TASK]))
+    ):
         return "fiction"
     return "report" if _is_report(text) else ""
+
+
+def is_program(text: str) -> bool:
+    """Return whether a stretch is source code: two of its keywords, and its marks all over it.
+
+    Data in braces is none, as it may be somebody's; nor is code in which the speaker appears.
+    """
+    if len(_CODE_MARK.findall(text)) * _CODE_DENSITY < len(text) or _MINE.search(text):
+        return False
+    return len(set(_KEYWORD.findall(text))) >= _SEVERAL
 
 
 def _is_sum(text: str, names: Sequence[Name]) -> bool:

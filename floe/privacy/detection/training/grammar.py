@@ -92,6 +92,34 @@ _LEADS: Final = (
     "good morning, ",
     "btw ",
 )
+_GREETINGS: Final = (
+    "",
+    "",
+    "Hi there! ",
+    "Hello! ",
+    "Hello, ",
+    "Hi, ",
+    "Good evening. ",
+    "Dear assistant, ",
+    "Hey there, ",
+    "Sorry to bother you. ",
+    "I need some help. ",
+    "I have a question. ",
+    "Thank you for your help. ",
+)
+_THANKS: Final = (
+    "",
+    "",
+    " Thank you so much.",
+    " Thanks in advance!",
+    " Many thanks.",
+    " Thank you!",
+    " Any help is appreciated.",
+    " Please advise.",
+    " What do you think?",
+    " Have a nice day.",
+    " Thanks a lot for reading.",
+)
 _TASKS: Final = (
     "write a short email: ",
     "make this sound better: ",
@@ -209,6 +237,11 @@ class Generator:
         if dice.random() < 0.12:
             text = _typo(text, dice)
         return text
+
+    def polite(self, text: str) -> str:
+        """Return the same with a greeting and thanks around it, which say nothing of what it is."""
+        end = "." if text[-1:].isalnum() else ""
+        return self._dice.choice(_GREETINGS) + text + end + self._dice.choice(_THANKS)
 
     def _a_given(self, language: str) -> str:
         if language in ("ru", "uk"):
