@@ -140,7 +140,7 @@ _ENGLISH_NAMED = compiled(
 _FIRST_THE_WORD = compiled(
     rf"""
     (?<! \w ) (?P<x> {_STREET_BEFORE} \s+ (?! (?: \p{{L}}+ \s ){{0,2}} (?: in | on | at | to | from | for | is | was | and | or
-      | by | with | of | your | my | an | are | than | worth | as | per | which ) \b ) (?-i: {_NAMES} | (?:\p{{L}}+\s){{0,2}}\p{{L}}+ ) ,? \s*
+      | by | with | of | your | my | an | are | than | worth | as | per | which | between | since | until ) \b ) (?-i: {_NAMES} | (?:\p{{L}}+\s){{0,2}}\p{{L}}+ ) ,? \s*
     (?: n[°ºo]\.? | nr\.? | \# | num\.? )? \s* \d{{1,5}} (?: \s?[a-z] | [-/]\d+ )? ) \b
     """
 )
@@ -326,7 +326,7 @@ _POSTCODE_NAMED = compiled(
         | kod \s pocztowy | psč )
     (?: \s+ (?: \w+ \s+ ){0,2}? (?: is | was | to | are | ist | est | es | é | of
       | from ) )? \s* [:=#]? \s*
-    (?P<x> (?= [A-Z\s-]{0,4} \d ) [A-Z\d]{1,8} (?: [\s-] (?= \w*\d ) [A-Z\d]{2,4} )? ) \b
+    (?P<x> (?= [A-Z\s-]{0,4} \d ) [A-Z\d]{2,8} (?: [\s-] (?= \w*\d ) [A-Z\d]{2,4} )? ) \b
     """
 )
 

@@ -447,6 +447,8 @@ _WEAK: Final = regex.compile(
 _COMMON_CODE: Final = regex.compile(
     r"a-z|A-Z|[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^\d*[A-Za-z]\^\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
 )
+_AMOUNT_OR_MORE: Final = regex.compile(r"[A-Z]{0,3}\$[\d.,]+\w*|[\w.-]+\+")
+"""US$6.4bn, memtest86+"""
 _SEED: Final = regex.compile(r"(?:\b[a-z]{3,8}\b[ ,]+){11,23}\b[a-z]{3,8}\b")
 _RESTORED: Final = compiled(
     r"\b (?: seeds? | mnemonic | wallet | recovery | restore | back-?up | metamask | ledger | trezor | crypto\w* | bitcoin"
@@ -496,6 +498,7 @@ def _told(text: str) -> Iterator[Sign]:
             or _WEAK.fullmatch(token)
             or _COMMON_CODE.search(token)
             or "://" in token
+            or _AMOUNT_OR_MORE.fullmatch(token)
             or _is_sequence(token)
         ):
             continue

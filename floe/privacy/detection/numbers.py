@@ -168,7 +168,10 @@ _BIRTH_YEAR = compiled(
 _OF_AN_ENTRY = re.compile(
     r"[^()\n]{0,60}\)\s*,?\s*(?:(?:also|better|professionally|known|called)\s[^\n.]{2,80}?,\s*)?(?:is|was)\s(?:an?|the|one)\b"
 )
-_OF_US = re.compile(r"\b(?:i|i'm|my|me|we|our|us|ours|mine)\b", re.I)
+_OF_US = re.compile(r"(?<!tell )(?<!give )(?<!show )\b(?:i|i'm|my|me|we|our|us|ours|mine)\b", re.I)
+_NEAR = 120
+_LIVING = 1900
+"""Nobody who lives was born before this year."""
 
 
 def _is_of_somebody(match: regex.Match[str]) -> bool:
@@ -176,10 +179,15 @@ def _is_of_somebody(match: regex.Match[str]) -> bool:
 
     Where somebody speaks of themselves it is theirs, whatever it looks like.
     """
-    opened = match.string.rfind("(", max(0, match.start() - 80), match.start())
-    inside = opened >= 0 and ")" not in match.string[opened + 1 : match.start()].replace("()", "")
-    entry = inside and _OF_AN_ENTRY.match(match.string, match.end("x"))
-    return not entry or _OF_US.search(match.string) is not None
+    text = match.string
+    year = re.search(r"\d{4}", match["x"])
+    if year and int(year[0]) < _LIVING:
+        return False
+    opened = text.rfind("(", max(0, match.start() - 80), match.start())
+    inside = opened >= 0 and ")" not in text[opened + 1 : match.start()].replace("()", "")
+    entry = inside and _OF_AN_ENTRY.match(text, match.end("x"))
+    near = text[max(0, match.start() - _NEAR) : match.end() + _NEAR]
+    return not entry or _OF_US.search(near) is not None
 
 
 def _is_born(match: regex.Match[str]) -> bool:

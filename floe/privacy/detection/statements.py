@@ -117,7 +117,8 @@ def names_somebody(text: str, names: Sequence[Name]) -> bool:
     if "full" in forms or "given" not in forms:
         return "full" in forms
     asked = asks(text)
-    plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
+    tall = any(name.form == "given" for name in told)
+    plain = tall and len(text) < _BRIEF and not regex.search(r"[\d?]", text)
     people = {text[name.start : name.end].lower() for name in told}
     return not asked and (plain or len(people) >= _SEVERAL)
 
@@ -212,7 +213,7 @@ def _is_told(text: str, name: Name, *, careless: bool) -> bool:
 def sets_task(text: str) -> bool:
     """Whether a text opens with a question or with what is to be done."""
     text = text[slice(*core(text))]
-    words = _WORD.findall(text.lower())
+    words = [word.removesuffix("'s") for word in _WORD.findall(text.lower())]
     if not words or words[0] in _TASKS or _FROM_TEXT.match(text) or _CHOOSES.match(text):
         return True
     if words[0] not in _ASKS:
