@@ -156,8 +156,8 @@ def test_politeness_hides_nothing(detector: Detector, text: str) -> None:
         "Which of these are painters: Ilmari Kettu, Frida Kahlo, Bo Lind?",
         "Given a reference text about Ilmari Kettu, tell me when he was born",
         "Tell me about the career of the skier Ilmari Kettu",
-        "How should I sleep train my baby?",
-        "Name some celebrities who have been diagnosed with multiple sclerosis.",
+        "Mary is twice as old as Bea. In 2 years Mary is 12. How old is Bea? Explain why.",
+        "thanks!",
     ],
 )
 def test_everyday_tasks_go_though_they_name_people(detector: Detector, text: str) -> None:

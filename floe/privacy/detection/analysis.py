@@ -36,6 +36,7 @@ from floe.privacy.detection.statements import (
     asks,
     asks_yes_or_no,
     introduced,
+    is_thanks,
     is_written_to,
     lists_people,
     names_somebody,
@@ -57,18 +58,18 @@ KEEP: Final = 0.70
 """Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
 KEEP_REPORT: Final = 0.90
 """The same for what newspapers print, and for what may be: all of it has been told to all."""
-UNSURE: Final = 0.48
+UNSURE: Final = 0.45
 """Probability from which it may be: it stays, and the person is asked."""
-UNSURE_NAMELESS: Final = 0.56
+UNSURE_NAMELESS: Final = 0.50
 """The same for an English text that names nobody and tells nothing of the speaker's life, as most
 is learnt about those."""
-UNSURE_NAMED: Final = 0.20
+UNSURE_NAMED: Final = 0.38
 """The same for a stretch that names a person: whom it names, no list of words can tell."""
-UNSURE_SELF: Final = 0.30
+UNSURE_SELF: Final = 0.34
 """The same for a text that opens with the speaker: "I am", "my"."""
-UNSURE_SELF_ABROAD: Final = 0.30
+UNSURE_SELF_ABROAD: Final = 0.35
 """The same in another language than English, of which less was learnt."""
-UNSURE_STRANGE: Final = 0.35
+UNSURE_STRANGE: Final = 0.38
 """The same for a brief text with a word that may be a name, and for each stretch of a long text."""
 _BRIEF: Final = 120
 _LONG: Final = 600
@@ -224,7 +225,9 @@ class Analysis:
         ]
         asked = [*_asked(plain.text, names, before)]
         declined = bool(before) and _DECLINES.match(plain.text) is not None
-        harmless = not asked and (declined or _answers_harmless_question(plain.text, before))
+        harmless = not asked and (
+            declined or is_thanks(plain.text) or _answers_harmless_question(plain.text, before)
+        )
         genre = genre_of(plain.text, names)
         score = 0.0 if harmless else _score(stretches, genre)
         said = plain.text[slice(*core(plain.text))]
@@ -257,7 +260,7 @@ class Analysis:
         named = any(name.form in ("full", "given", "small") for name in names)
         of_others = not of_self and _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
         enough = UNSURE_NAMELESS if of_others and not named else least
-        if _ASKS_THE_WORLD.match(said) or genre in ("fiction", "report"):
+        if _ASKS_THE_WORLD.match(said) or genre in ("fiction", "report", "passage"):
             enough = certain
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
@@ -291,7 +294,7 @@ class Analysis:
         """Return whether a text tells of a person by name, or is a paper or a list of some."""
         likely = max([stretch.private for stretch in stretches], default=0.0)
         if not harmless:
-            told = not genre and names_somebody(text, names)
+            told = genre in ("", "passage") and names_somebody(text, names)
             if told and asks(text) and not asks_yes_or_no(text):
                 told = likely >= _QUIZ
             if told or self._may_tell(text, stretches, names, genre):
@@ -312,6 +315,8 @@ class Analysis:
         brief = len(said) < _BRIEF
         of_world = len(text) >= _LONG or _WORLDLY.match(said)
         enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
+        if genre == "passage":
+            enough = KEEP
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)
             forms = {n.form for n in names if stretch.start <= n.start < stretch.end}

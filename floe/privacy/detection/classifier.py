@@ -2,6 +2,12 @@
 
 Weights are in `weights.npz`, made by `floe.privacy.detection.training.train`; at run time only
 numpy is needed. Knows neither rules nor what is done about a verdict.
+
+Word vectors add nothing: 256 numbers of WordLlama for each stretch, in a logistic model or a small
+network beside this one, trained on the same texts. Where 99 % of the sensitive prompts of the
+development halves are kept, this model alone keeps 1.0 % of 1,502 harmless prompts of Dolly that
+it was not trained on, the network 23 %, both together (0.3 of the network's logit) 0.7 %, and
+where 95 % are kept 0.6, 8.9 and 0.6 %.
 """
 
 from collections.abc import Sequence

@@ -14,9 +14,10 @@ from floe.privacy.detection.names import Name
 from floe.privacy.detection.statements import sets_task
 from floe.privacy.detection.vocabulary import listed
 
-Genre = Literal["", "sum", "fiction", "report"]
+Genre = Literal["", "sum", "fiction", "report", "passage"]
 """Empty: none of these. `sum`: an exercise about counts of invented people; `fiction`: a role to
-play, or a story to write; `report`: what newspapers print."""
+play, or a story to write; `report`: what newspapers print; `passage`: a task on a text in which
+nobody speaks of themselves, as encyclopaedias are written."""
 
 _TIMEOUT: Final = 1.0
 _SEVERAL: Final = 2
@@ -25,6 +26,11 @@ _TASK: Final = 120
 _REPORT: Final = 200
 """Characters; what is shorter is a message."""
 _LONG: Final = 500
+_PASSAGE: Final = 300
+_ME: Final = regex.compile(
+    r"\b(?:tell|give|show|write|list|provide|help|find|get) (?:me|us)\b", regex.I
+)
+"""Whoever sets a task says this, and nothing of themselves."""
 _KIN: Final = listed("kin")
 _SENTENCE_END: Final = regex.compile(r"[.!?](?=\s|\Z)|\n")
 _SPEAKER: Final = regex.compile(
@@ -39,6 +45,11 @@ _SUM_ASKS: Final = regex.compile(
     r"|who (?:is|was) (?:older|taller|faster|richer|the (?:oldest|tallest|youngest)|\p{L}+'s \p{L}+)|find|calculate|compute|determine)\b[^.!?]*\Z",
     regex.I,
 )
+_SHOWS: Final = regex.compile(
+    r"\W*(?:please )?(?:explain|show|give|answer|think|reason|let's think|write|round|express)\b",
+    regex.I,
+)
+"""How the answer to a sum shall look."""
 _COUNT: Final = regex.compile(
     r"\d+|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred|half|twice|thrice|double|triple|third|quarter|dozens?)\b",
     regex.I,
@@ -103,7 +114,9 @@ def genre_of(text: str, names: Sequence[Name]) -> Genre:
         or (sets_task(text) and _FICTION.search(text[:_TASK]))
     ):
         return "fiction"
-    return "report" if _is_report(text) else ""
+    if _is_report(text):
+        return "report"
+    return "passage" if _is_passage(text) else ""
 
 
 def is_program(text: str) -> bool:
@@ -119,11 +132,22 @@ def is_program(text: str) -> bool:
 def _is_sum(text: str, names: Sequence[Name]) -> bool:
     """Whether counts are told, then what is to be found; of nobody by first and last name."""
     sentences = [part for part in _SENTENCE_END.split(text) if part and part.strip()]
-    if not sentences or not _SUM_ASKS.search(sentences[-1].strip()) or _SPEAKER.search(text):
+    if len(sentences) > 1 and _SHOWS.match(sentences[-1]):
+        sentences.pop()
+    if not sentences or not _SUM_ASKS.search(sentences[-1].strip()):
+        return False
+    if _SPEAKER.search(" ".join(sentences)):
         return False
     if len(_COUNT.findall(text)) < _SEVERAL:
         return False
     return not any(name.form == "full" and " " in text[name.start : name.end] for name in names)
+
+
+def _is_passage(text: str) -> bool:
+    """Whether a task is set on a text of some length, in which, quotes aside, nobody says "I"."""
+    if len(text) < _PASSAGE or not sets_task(text):
+        return False
+    return not _SPEAKER.search(_ME.sub(" ", _QUOTED.sub(" ", text)))
 
 
 def _is_report(text: str) -> bool:

@@ -174,7 +174,8 @@ def _tokens(text: str) -> Iterator[_Token]:
             continue
         parts = small.split("-")
         ordinary = small in _ORDERS or small in known.ordinary
-        ordinary = ordinary or small.split("'")[0] in known.ordinary
+        contracted = small.split("'")[0] in known.ordinary and small not in known.family
+        ordinary = ordinary or contracted
         if is_cyrillic(small) and word[0].isupper() and small not in known.given:
             forms = {small, *nominatives(small)}
             given, family = (not forms.isdisjoint(each) for each in (known.given, known.family))

@@ -85,6 +85,11 @@ _CHOOSES: Final = regex.compile(
     regex.I,
 )
 """How else than by `tasks` an exercise opens: "Which of these are …: A, B", "Arrange these …"."""
+_COURTESY: Final = regex.compile(
+    r"\W*(?:(?:ok(?:ay)?|great|perfect|cool|nice|wow|super|(?:many )?thanks?(?: you)?(?: (?:so|very) much| a lot| again| in advance)?|thx|ty|cheers|hi|hello|hey|good (?:morning|evening|night)"
+    r"|bye|danke(?: schön| dir)?|merci(?: beaucoup)?|gracias|grazie|obrigad[oa]|dank(?: je| u)? ?(?:wel)?|dzięki|спасибо|привет|谢谢|ありがとう)\W*)+",
+    regex.I,
+)
 _TELLS_OF_WORKS: Final = regex.compile(
     r"\b(?:story|poem|novel|character|sentence|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
     r"|function|code|json|how many|how much|question|passage|context)\b",
@@ -139,6 +144,11 @@ def lists_people(text: str, names: Sequence[Name]) -> bool:
         rows += any(n.form == "full" for n in inside) or (parts > 1 and bool(header["part"]))
         start += len(line)
     return rows >= _SEVERAL
+
+
+def is_thanks(text: str) -> bool:
+    """Return whether a message greets or thanks, and says nothing else."""
+    return _COURTESY.fullmatch(text, timeout=1.0) is not None
 
 
 def asks(text: str) -> bool:
