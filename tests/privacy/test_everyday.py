@@ -154,7 +154,6 @@ def test_politeness_hides_nothing(detector: Detector, text: str) -> None:
         "Hi there! How do I fix a leaking tap? Thank you so much.",
         "Thank you for your help. What is the capital of Peru?",
         "Which of these are painters: Ilmari Kettu, Frida Kahlo, Bo Lind?",
-        "Given a reference text about Ilmari Kettu, tell me when he was born",
         "Tell me about the career of the skier Ilmari Kettu",
         "Mary is twice as old as Bea. In 2 years Mary is 12. How old is Bea? Explain why.",
         "thanks!",

@@ -63,11 +63,11 @@ UNSURE: Final = 0.45
 UNSURE_NAMELESS: Final = 0.50
 """The same for an English text that names nobody and tells nothing of the speaker's life, as most
 is learnt about those."""
-UNSURE_NAMED: Final = 0.38
+UNSURE_NAMED: Final = 0.20
 """The same for a stretch that names a person: whom it names, no list of words can tell."""
 UNSURE_SELF: Final = 0.34
 """The same for a text that opens with the speaker: "I am", "my"."""
-UNSURE_SELF_ABROAD: Final = 0.35
+UNSURE_SELF_ABROAD: Final = 0.30
 """The same in another language than English, of which less was learnt."""
 UNSURE_STRANGE: Final = 0.38
 """The same for a brief text with a word that may be a name, and for each stretch of a long text."""
