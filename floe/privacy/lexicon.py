@@ -52,6 +52,7 @@ ALSO_WORDS: Final = frozenset(
         "pepper pierce pool porter price rain ray reed rich rob robin rock rose ruby rush "
         "rusty sage sand sandy sky smith so star stone storm sue summer sun the to van victor "
         "violet von walker ward wells west white will win wolf wood woods young "
+        "вера любовь надежда роза лилия слава "
     )
 )
 """Names that are words, too: found as they are written, not in small letters."""

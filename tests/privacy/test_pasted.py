@@ -229,7 +229,7 @@ def test_who_names_a_person_is_asked_though_it_may_be_a_quiz(detector: Detector,
 
 
 def test_names_learnt_as_harmless_no_longer_hold_a_text_back() -> None:
-    text = "How many guests has Leocadia invited to the party?"
+    text = "How long has Leocadia lived there?"
     assert Analysis([]).examine(text).unsure
     assert not Analysis([], Leniency(harmless=frozenset(["leocadia"]))).examine(text).private
 

@@ -82,6 +82,37 @@ def _named_like_a_street(match: regex.Match[str]) -> bool:
     return not _NOT_STREETS.intersection(found)
 
 
+_STREETS = frozenset(
+    [
+        *("st", "street", "streets", "rd", "road", "roads", "ave", "aven", "avenue", "avenues"),
+        *("ln", "lane", "dr", "drive", "blvd", "boulevard"),
+    ]
+)
+_YEAR_FIRST = re.compile(r"(?:1[5-9]|20)\d\d\s")
+_LAST_WORD = re.compile(r"([^\W\d_]+)\W*\Z")
+
+
+def _named_like_a_house(match: regex.Match[str]) -> bool:
+    """Like a street, and neither "5 Best place" nor "1888 Exposition of the Valley"."""
+    last = _LAST_WORD.search(match["x"])
+    if last is None or not _named_like_a_street(match):
+        return False
+    if last[1].lower() in _STREETS:
+        return True
+    if _YEAR_FIRST.match(match["x"]) and " of " in match["x"]:
+        return False
+    words = re.findall(r"[^\W\d_]+", match["x"])[:-1]
+    return last[1][0].isupper() or not lexicon().ordinary.issuperset(map(str.lower, words))
+
+
+_SENTENCE_INSIDE = re.compile(r"[^\W\d_]{3,}\.\s|\b[A-Z]\.[A-Z]\.|\b(?:19|20)\d\d\Z")
+
+
+def _between_numbers(match: regex.Match[str]) -> bool:
+    """Like a street, within one sentence, and neither a law report nor an event of a year."""
+    return _named_like_a_street(match) and not _SENTENCE_INSIDE.search(match["x"])
+
+
 def _named_like_a_place(match: regex.Match[str]) -> bool:
     """Like a street, and not by words of the sentence alone: "After 8", "Output 1"."""
     words = re.findall(r"[^\W\d_]+", match["x"])
@@ -108,8 +139,8 @@ _ENGLISH_NAMED = compiled(
 )
 _FIRST_THE_WORD = compiled(
     rf"""
-    (?<! \w ) (?P<x> {_STREET_BEFORE} \s+ (?! (?: in | on | at | to | from | for | is | was | and | or
-      | by | with | of | your | my | an ) \b ) (?-i: {_NAMES} | (?:\p{{L}}+\s){{0,2}}\p{{L}}+ ) ,? \s*
+    (?<! \w ) (?P<x> {_STREET_BEFORE} \s+ (?! (?: \p{{L}}+ \s ){{0,2}} (?: in | on | at | to | from | for | is | was | and | or
+      | by | with | of | your | my | an | are | than | worth | as | per | which | between | since | until ) \b ) (?-i: {_NAMES} | (?:\p{{L}}+\s){{0,2}}\p{{L}}+ ) ,? \s*
     (?: n[°ºo]\.? | nr\.? | \# | num\.? )? \s* \d{{1,5}} (?: \s?[a-z] | [-/]\d+ )? ) \b
     """
 )
@@ -129,6 +160,7 @@ _WORD_AND_NUMBER = compiled(
 )
 _ENDS = compiled(rf"{_ENDING} \Z")
 _ENDS_SHORT = compiled(rf"\p{{L}} {_ENDING_SHORT} \Z | \A (?: [úu]t | t[ée]r | k[öo]z ) \Z")
+_WORDS_ALONE = ("út", "ut", "tér", "ter", "köz", "koz")
 _NUMBER_LAST = re.compile(r"\d\s+\Z")
 
 
@@ -140,8 +172,9 @@ def _ends_like_a_street(match: regex.Match[str]) -> bool:
     if _ENDS.search(word):
         return True
     ending = _ENDS_SHORT.search(word)
-    if word.lower() in lexicon().ordinary and ending and ending.start() > 0 and word.isascii():
-        return False  # "Output 1", "After 8": words of the sentence
+    alone = ending is not None and ending[0] in _WORDS_ALONE
+    if word.lower() in lexicon().ordinary and ending and not alone and word.isascii():
+        return False  # "Output 1", "After 8", "put 2": words of the sentence
     before = match.string[: match.start("x")]
     return bool(_ENDS_SHORT.search(word)) and (
         match["x"][0].isupper() or not word.isascii() or bool(_NUMBER_LAST.search(before))
@@ -216,6 +249,18 @@ _WHOLE_LINE = compiled(
     cased=True,
 )
 
+_ROWS = 3
+"""Lines of a name and a number each that make a table of quantities."""
+
+
+def _stands_alone(match: regex.Match[str]) -> bool:
+    """Like a place, and no row of a table: "Denver 600"."""
+    if not _named_like_a_place(match):
+        return False
+    rows = sum(1 for _ in _WHOLE_LINE.finditer(match.string, timeout=1.0))
+    return rows < _ROWS
+
+
 _CITY_LINE = compiled(
     rf"""
     (?: [,\n] \s* | \A \s* ) (?P<x>
@@ -255,7 +300,7 @@ _POSTCODE_UK = compiled(
 )
 _POSTCODE_CA = compiled(r"\b [ABCEGHJ-NPRSTVXY] \d [A-Z] [\s-] \d [A-Z] \d \b", cased=True)
 _POSTCODE_NL = compiled(
-    rf"(?<! [\w-] ) [1-9]\d{{3}} \s? (?! {_UNITS} \b"
+    rf"(?<! [\w-] | \p{{Lu}}\p{{Ll}}+\s ) [1-9]\d{{3}} \s? (?! {_UNITS} \b"
     rf" | S[ADS] \b ) [A-Z]{{2}} \b (?= [\s,]+ \p{{Lu}}\p{{L}}+ | \s* \Z )",
     cased=True,
 )
@@ -281,25 +326,25 @@ _POSTCODE_NAMED = compiled(
         | kod \s pocztowy | psč )
     (?: \s+ (?: \w+ \s+ ){0,2}? (?: is | was | to | are | ist | est | es | é | of
       | from ) )? \s* [:=#]? \s*
-    (?P<x> (?= [A-Z\s-]{0,4} \d ) [A-Z\d]{1,8} (?: [\s-] (?= \w*\d ) [A-Z\d]{2,4} )? ) \b
+    (?P<x> (?= [A-Z\s-]{0,4} \d ) [A-Z\d]{2,8} (?: [\s-] (?= \w*\d ) [A-Z\d]{2,4} )? ) \b
     """
 )
 
 ADDRESSES = RuleSet(
     [
         Rule("address", _ENGLISH, 0.85, _named_like_a_street),
-        Rule("address", _ENGLISH_NAMED, 0.85, _named_like_a_street),
+        Rule("address", _ENGLISH_NAMED, 0.85, _named_like_a_house),
         Rule("address", _FIRST_THE_WORD, 0.8, _named_like_a_street),
         Rule("address", _FIRST_THE_NUMBER, 0.8, _named_like_a_street),
         Rule("address", _LATIN_GRID),
         Rule("address", _WORD_AND_NUMBER, 0.85, _ends_like_a_street),
         Rule("address", _NUMBERS_AROUND, 0.8, _named_like_a_street),
         Rule("address", _APART, 0.75, _named_like_a_street),
-        Rule("address", _BETWEEN_NUMBERS, 0.75, _named_like_a_street),
+        Rule("address", _BETWEEN_NUMBERS, 0.75, _between_numbers),
         Rule("address", _TWO_NUMBERS, 0.75, _named_like_a_street),
         Rule("address", _BOX, 0.9),
         Rule("address", _AT, 0.75, _named_like_a_place),
-        Rule("address", _WHOLE_LINE, 0.75, _named_like_a_place),
+        Rule("address", _WHOLE_LINE, 0.75, _stands_alone),
         Rule("address", _NAME_THEN_NUMBER, 0.75, _named_like_a_place),
         Rule("address", _NUMBER_THEN_NAME, 0.75, _named_like_a_street),
         Rule("address", _CITY_LINE, 0.75, _after_a_number),

@@ -15,9 +15,10 @@ from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.codes import find_codes
 from floe.privacy.detection.contact import CONTACT
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.features import WINDOW
-from floe.privacy.detection.genres import Genre, genre_of
+from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.identifiers import (
     find_identifiers,
     full_name_mails,
@@ -35,6 +36,7 @@ from floe.privacy.detection.statements import (
     asks,
     asks_yes_or_no,
     introduced,
+    is_thanks,
     is_written_to,
     lists_people,
     names_somebody,
@@ -56,18 +58,18 @@ KEEP: Final = 0.70
 """Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
 KEEP_REPORT: Final = 0.90
 """The same for what newspapers print, and for what may be: all of it has been told to all."""
-UNSURE: Final = 0.48
+UNSURE: Final = 0.45
 """Probability from which it may be: it stays, and the person is asked."""
-UNSURE_NAMELESS: Final = 0.56
+UNSURE_NAMELESS: Final = 0.50
 """The same for an English text that names nobody and tells nothing of the speaker's life, as most
 is learnt about those."""
 UNSURE_NAMED: Final = 0.20
 """The same for a stretch that names a person: whom it names, no list of words can tell."""
-UNSURE_SELF: Final = 0.30
+UNSURE_SELF: Final = 0.34
 """The same for a text that opens with the speaker: "I am", "my"."""
 UNSURE_SELF_ABROAD: Final = 0.30
 """The same in another language than English, of which less was learnt."""
-UNSURE_STRANGE: Final = 0.35
+UNSURE_STRANGE: Final = 0.38
 """The same for a brief text with a word that may be a name, and for each stretch of a long text."""
 _BRIEF: Final = 120
 _LONG: Final = 600
@@ -216,16 +218,21 @@ class Analysis:
         names = find_names(plain.text)
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
         signs += professed(plain.text)
-        stretches = classify(plain.text, names)
+        stretches = [
+            stretch
+            for stretch in classify(plain.text, names)
+            if not _is_code(plain.text, stretch, names)
+        ]
         asked = [*_asked(plain.text, names, before)]
-        score = max([stretch.private for stretch in stretches], default=0.0)
         declined = bool(before) and _DECLINES.match(plain.text) is not None
-        harmless = not asked and (declined or _answers_harmless_question(plain.text, before))
+        harmless = not asked and (
+            declined or is_thanks(plain.text) or _answers_harmless_question(plain.text, before)
+        )
         genre = genre_of(plain.text, names)
-        if harmless or genre == "sum":
-            score = 0.0
-        of_self = _OF_SELF.match(plain.text) is not None
-        least = UNSURE_SELF if of_self else _least(plain.text)
+        score = 0.0 if harmless else _score(stretches, genre)
+        said = plain.text[slice(*core(plain.text))]
+        of_self = _OF_SELF.match(said) is not None
+        least = UNSURE_SELF if of_self else _least(said)
         soft = [
             sign
             for stretch in stretches
@@ -253,7 +260,7 @@ class Analysis:
         named = any(name.form in ("full", "given", "small") for name in names)
         of_others = not of_self and _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
         enough = UNSURE_NAMELESS if of_others and not named else least
-        if _ASKS_THE_WORLD.match(plain.text) or genre in ("fiction", "report"):
+        if _ASKS_THE_WORLD.match(said) or genre in ("fiction", "report", "passage"):
             enough = certain
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
@@ -287,7 +294,7 @@ class Analysis:
         """Return whether a text tells of a person by name, or is a paper or a list of some."""
         likely = max([stretch.private for stretch in stretches], default=0.0)
         if not harmless:
-            told = not genre and names_somebody(text, names)
+            told = genre in ("", "passage") and names_somebody(text, names)
             if told and asks(text) and not asks_yes_or_no(text):
                 told = likely >= _QUIZ
             if told or self._may_tell(text, stretches, names, genre):
@@ -302,11 +309,14 @@ class Analysis:
         self, text: str, stretches: Sequence[Stretch], names: Sequence[Name], genre: Genre
     ) -> bool:
         """Return whether a stretch that names a person may be of somebody's life after all."""
-        if _ASKS_THE_WORLD.match(text) or genre in ("sum", "fiction", "report"):
+        said = text[slice(*core(text))]
+        if _ASKS_THE_WORLD.match(said) or genre in ("sum", "fiction", "report"):
             return False
-        brief = len(text) < _BRIEF
-        of_world = len(text) >= _LONG or _WORLDLY.match(text)
+        brief = len(said) < _BRIEF
+        of_world = len(text) >= _LONG or _WORLDLY.match(said)
         enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
+        if genre == "passage":
+            enough = KEEP
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)
             forms = {n.form for n in names if stretch.start <= n.start < stretch.end}
@@ -344,6 +354,24 @@ class Analysis:
 
     def _own(self, plain: NormalisedText) -> list[Sign]:
         return [Sign(start, end, OWN, 1.0) for start, end in self._own_words.find(plain.text)]
+
+
+def _score(stretches: Sequence[Stretch], genre: Genre) -> float:
+    """Return the probability of the most private stretch; in fiction those named are nobody's."""
+    if genre == "sum":
+        return 0.0
+    if genre == "fiction":
+        return max([stretch.beyond_names for stretch in stretches], default=0.0)
+    return max([stretch.private for stretch in stretches], default=0.0)
+
+
+def _is_code(text: str, stretch: Stretch, names: Sequence[Name]) -> bool:
+    """Return whether a stretch is source code that names nobody."""
+    named = any(
+        stretch.start <= name.start < stretch.end and name.form in ("full", "given", "small")
+        for name in names
+    )
+    return not named and is_program(text[stretch.start : stretch.end])
 
 
 def hard_signs(text: str) -> list[Sign]:

@@ -2,6 +2,12 @@
 
 Weights are in `weights.npz`, made by `floe.privacy.detection.training.train`; at run time only
 numpy is needed. Knows neither rules nor what is done about a verdict.
+
+Word vectors add nothing: 256 numbers of WordLlama for each stretch, in a logistic model or a small
+network beside this one, trained on the same texts. Where 99 % of the sensitive prompts of the
+development halves are kept, this model alone keeps 1.0 % of 1,502 harmless prompts of Dolly that
+it was not trained on, the network 23 %, both together (0.3 of the network's logit) 0.7 %, and
+where 95 % are kept 0.6, 8.9 and 0.6 %.
 """
 
 from collections.abc import Sequence
@@ -13,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.features import features, tokens_of, windows
 from floe.privacy.detection.names import Name, lexicon
 
@@ -95,6 +102,11 @@ class Stretch:
         """The probability that this is somebody's own matter."""
         return float(1.0 - self.probabilities[0])
 
+    @property
+    def beyond_names(self) -> float:
+        """The same, a person's name aside."""
+        return float(1.0 - self.probabilities[0] - self.probabilities[_NAME])
+
     def words_for(self, kind: str) -> list[tuple[int, int]]:
         """Places of the words, names aside, that speak most for a kind, the strongest first."""
         share = self.shares[:, KINDS.index(kind)] - self.shares[:, 0]
@@ -121,7 +133,7 @@ def classify(text: str, names: Sequence[Name]) -> list[Stretch]:
 
 def leans(text: str, names: Sequence[Name]) -> float:
     """Return the probability that a message cannot be understood without what was said before."""
-    hashes, _ = features(tokens_of(text, names, 0, len(text)))
+    hashes, _ = features(tokens_of(text, names, *core(text)))
     if not len(hashes):
         return 1.0
     logits = _logits(weights("leaning"), hashes)
@@ -130,7 +142,7 @@ def leans(text: str, names: Sequence[Name]) -> float:
 
 def asked_kind(question: str) -> str:
     """Return what an assistant's question asks for: one of `ASKED`, "-" if nothing of anybody's own."""
-    hashes, _ = features(tokens_of(question, (), 0, len(question)))
+    hashes, _ = features(tokens_of(question, (), *core(question)))
     if not len(hashes):
         return "-"
     chance = _softmax(_logits(weights("asking"), hashes))

@@ -54,6 +54,17 @@ _DATE = re.compile(
     r"(?!\d)(?![-.]\d)"
 )
 _YEARS = re.compile(r"[12]\d{3}\s?[-–/ ]\s?[12]\d{3}")
+_MEASURED = re.compile(
+    r"\(?\s*\d*\.\d{2,}(?:[\s,–-]+\d*\.\d{2,})+\s*\)?"  # 0.307 to 0.588
+    r"|\(?\d+\.\d\s?[-–]\s?\d+\.\d\)?"
+    r"|[1-9]\d{3,5}\s?[-–]\s?[1-9]\d{3,5}(?<=000)"  # 20000-30000
+    r"|.*\((?:1[5-9]|20)\d\d\)?|\(?(?:1[5-9]|20)\d\d\)?\s?\(.*"  # 323 U.S. 214 (1944)
+)
+"""Two measured values, a span of round amounts, or a year in brackets."""
+_ERA = re.compile(
+    r"(?:\b(?:ad|bc|ce|bce|c\.|ca\.|circa)|dynasty|period|empire|kingdom)\s*\(?\s*\Z", re.I
+)
+_ERA_YEARS = re.compile(r"\d{3,4}\s?[-–]\s?\d{3,4}")
 _EXTENSION = re.compile(r"[\s,]*[a-z].*", re.I)
 _OTHER_NUMBER = re.compile(
     r"\b(?:isbn|issn|doi|arxiv|rfc|iso|version|build|order|invoice|patent|equation|digits?|pi|prime"
@@ -82,7 +93,9 @@ def _is_phone(match: regex.Match[str]) -> bool:
 
 def _is_something_else(text: str, before: str) -> bool:
     """Return whether it is a date, two years, an ISBN and the like."""
-    if re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", text):
+    if re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", text) or _MEASURED.fullmatch(text) or "\n" in text:
+        return True
+    if _ERA.search(before) and _ERA_YEARS.fullmatch(text.strip(" ()")):
         return True
     dated = _DATE.match(text) or _YEARS.fullmatch(text.strip(" ()"))
     return bool(dated or _OTHER_NUMBER.search(before))

@@ -13,6 +13,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.names import Name
 from floe.privacy.detection.vocabulary import listed
 
@@ -38,7 +39,7 @@ def windows(text: str) -> list[tuple[int, int]]:
     Two sentences that follow each other are together in one of them.
     """
     if len(text) <= WINDOW:
-        return [(0, len(text))]
+        return [core(text)]
     cuts = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
     pieces: list[tuple[int, int]] = []
     for start, end in pairwise(cuts):

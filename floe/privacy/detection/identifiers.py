@@ -447,7 +447,13 @@ _WEAK: Final = regex.compile(
 _COMMON_CODE: Final = regex.compile(
     r"a-z|A-Z|[=<>]|\w\(|//|->|::|\+\+|&&|\$\{|^\W+$|^[#$%&*+-]|^\d+[%+*]|\d[+*^]\d|^[A-Za-z]\^?\d|^\d*[A-Za-z]\^\d|^[\d.,:%+*^-]+$|^c\+\+|^\w+\.\w{2,4}$"
 )
+_AMOUNT_OR_MORE: Final = regex.compile(r"[A-Z]{0,3}\$[\d.,]+\w*|[\w.-]+\+")
+"""US$6.4bn, memtest86+"""
 _SEED: Final = regex.compile(r"(?:\b[a-z]{3,8}\b[ ,]+){11,23}\b[a-z]{3,8}\b")
+_RESTORED: Final = compiled(
+    r"\b (?: seeds? | mnemonic | wallet | recovery | restore | back-?up | metamask | ledger | trezor | crypto\w* | bitcoin"
+    r" | (?: pass | seed | secret ) \s? phrase | (?: secret | recovery | 12 | 24 | twelve | twenty[ -]four ) \s words )\b"
+)
 _FUNCTION_WORD: Final = regex.compile(
     r"\b(?:the|and|for|with|that|this|are|was|you|your|not|but|have|has|from|they|what|how|can|will|when|where|who|which|into|its|his|her|our|were|had|all|than|then|them|there|their|about|would|could|should|does|did|been|being|also|only|just|very|much|many|some|any|each|these|those|because)\b"
 )
@@ -492,6 +498,7 @@ def _told(text: str) -> Iterator[Sign]:
             or _WEAK.fullmatch(token)
             or _COMMON_CODE.search(token)
             or "://" in token
+            or _AMOUNT_OR_MORE.fullmatch(token)
             or _is_sequence(token)
         ):
             continue
@@ -500,6 +507,9 @@ def _told(text: str) -> Iterator[Sign]:
         if sure or (near and _is_mixed(token)):
             yield Sign(match.start(), match.start() + len(token), "password", 0.85 if near else 0.7)
     for match in _SEED.finditer(text, timeout=1.0):
+        # With commas it is a list like any other, unless something is said of what it restores.
+        if "," in match[0] and not _RESTORED.search(text, timeout=1.0):
+            continue
         if not _FUNCTION_WORD.search(match[0]):
             yield sign_of(match, 0, "password", 0.8)
 

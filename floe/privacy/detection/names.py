@@ -44,6 +44,7 @@ _WRITES_TO: Final = regex.compile(
 _ORDERS: Final = listed("asks") | listed("tasks")
 _ORGANISED: Final = listed("organised")
 _SAINTS: Final = listed("saints")
+_BARE_TITLES: Final = listed("bare_titles")
 _ADDRESSING: Final = listed("addressing")
 _EPONYMS: Final = listed("eponyms")
 _ILLNESS: Final = regex.compile(
@@ -52,6 +53,8 @@ _ILLNESS: Final = regex.compile(
 _SHORTEST_PLURAL: Final = 5
 _BIDS: Final = regex.compile(r"\p{Cyrillic}{3,}(?:[йиь](?:те)?|й(?:те)?сь|йся|ись)\Z")
 """How a verb ends that bids somebody, before whom it names: "Позови Марину"."""
+_ACTION: Final = regex.compile(r"\p{Cyrillic}{2,}(?:[йиь](?:те)?|сь|ть(?:ся)?|ите|ём|ем)\Z")
+"""How a Russian or Ukrainian verb ends that opens a sentence: "Напиши", "Придумать"."""
 _OF_KIN: Final = regex.compile(
     r"\b(?:my|our|his|her|their|your|mein\w*|unser\w*|mon|ma|mi|mio|mia|meu|minha|mijn|min)\s(?:\p{Ll}+\s)?(?P<kin>\p{Ll}+)\s\Z",
     regex.I,
@@ -171,7 +174,8 @@ def _tokens(text: str) -> Iterator[_Token]:
             continue
         parts = small.split("-")
         ordinary = small in _ORDERS or small in known.ordinary
-        ordinary = ordinary or small.split("'")[0] in known.ordinary
+        contracted = small.split("'")[0] in known.ordinary and small not in known.family
+        ordinary = ordinary or contracted
         if is_cyrillic(small) and word[0].isupper() and small not in known.given:
             forms = {small, *nominatives(small)}
             given, family = (not forms.isdisjoint(each) for each in (known.given, known.family))
@@ -321,6 +325,12 @@ def _is_of_kin(text: str, start: int) -> bool:
     return kin is not None and kin["kin"].lower() in _KIN
 
 
+def _is_titled(text: str, before: _Token, token: _Token) -> bool:
+    """Return whether a title that is nothing else stands before a word: "mrs. okonjo"."""
+    gap = text[before.end : token.start]
+    return before.small in _BARE_TITLES and gap in (" ", ". ")
+
+
 def _is_kin_called(text: str, token: _Token) -> bool:
     """Return whether a word can only be the name of "my friend" before it: "my bf will says"."""
     return _is_of_kin(text, token.start) and _ACTS.match(text, token.end) is not None
@@ -359,6 +369,8 @@ def _alone(text: str, token: _Token) -> Form | None:
         return None
     if token.family and not opens:
         return "given"
+    if opens and _ACTION.match(token.small):
+        return None
     return "unknown" if not regex.search(r"\p{Ll}\p{Lu}|\d", token.word) else None
 
 
@@ -387,7 +399,10 @@ def _small(text: str, tokens: Sequence[_Token]) -> Iterator[Name]:
             continue
         if known_word and not (token.given and _is_kin_called(text, token)):
             continue
-        if not token.given and not (token.family and _TOLD.search(text[: token.start][-10:])):
+        titled = place > 0 and _is_titled(text, tokens[place - 1], token)
+        if not (token.given or titled or _is_of_kin(text, token.start)) and not (
+            token.family and _TOLD.search(text[: token.start][-10:])
+        ):
             continue
         if text[token.start - 1 : token.start] in ("@", "/", ".", "_", "-", "#") or text[
             token.end : token.end + 1
@@ -406,4 +421,5 @@ def _small(text: str, tokens: Sequence[_Token]) -> Iterator[Name]:
         if is_public(text[token.start : end]):
             yield Name(token.start, end, "public")
         else:
-            yield Name(token.start, end, "small" if end == token.end else "full")
+            whole = titled or end != token.end
+            yield Name(token.start, end, "full" if whole else "small")

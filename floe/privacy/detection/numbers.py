@@ -165,6 +165,31 @@ _BIRTH_YEAR = compiled(
 )
 
 
+_OF_AN_ENTRY = re.compile(
+    r"[^()\n]{0,60}\)\s*,?\s*(?:(?:also|better|professionally|known|called)\s[^\n.]{2,80}?,\s*)?(?:is|was)\s(?:an?|the|one)\b"
+)
+_OF_US = re.compile(r"(?<!tell )(?<!give )(?<!show )\b(?:i|i'm|my|me|we|our|us|ours|mine)\b", re.I)
+_NEAR = 120
+_LIVING = 1900
+"""Nobody who lives was born before this year."""
+
+
+def _is_of_somebody(match: regex.Match[str]) -> bool:
+    """Return whether it is no entry of an encyclopaedia: "Ada Quill (born 2 May 1960) is a".
+
+    Where somebody speaks of themselves it is theirs, whatever it looks like.
+    """
+    text = match.string
+    year = re.search(r"\d{4}", match["x"])
+    if year and int(year[0]) < _LIVING:
+        return False
+    opened = text.rfind("(", max(0, match.start() - 80), match.start())
+    inside = opened >= 0 and ")" not in text[opened + 1 : match.start()].replace("()", "")
+    entry = inside and _OF_AN_ENTRY.match(text, match.end("x"))
+    near = text[max(0, match.start() - _NEAR) : match.end() + _NEAR]
+    return not entry or _OF_US.search(near) is not None
+
+
 def _is_born(match: regex.Match[str]) -> bool:
     return bool(re.search(r"born|geboren|n[ée]e?\s|nac", match[0], re.I))
 
@@ -187,7 +212,7 @@ NUMBERS = RuleSet(
         Rule("identity number", _PERSONAL_CODE, 0.7),
         Rule("identity number", _CPR, 0.7),
         Rule("identity number", _GROUPED_12),
-        Rule("birth date", _BIRTH, 0.8),
+        Rule("birth date", _BIRTH, 0.8, _is_of_somebody),
         Rule("birth date", _BIRTH_YEAR, 0.6, _is_born),
     ],
 )

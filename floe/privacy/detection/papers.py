@@ -45,7 +45,8 @@ _HEADER: Final = regex.compile(
     regex.I,
 )
 _QUOTED: Final = regex.compile(
-    r"\bwrote\s?:|\bschrieb[^\n:]{0,60}:|\ba écrit\s?:|^>\s?\S", regex.I | regex.M
+    r"\bwrote\s?:|\bschrieb[^\n:]{0,60}:|\ba écrit\s?:|^>\s?\p{L}+(?:[ ,]+\p{L}+){2}",
+    regex.I | regex.M,
 )
 _SPEAKS: Final = regex.compile(
     r"(?:^|[.!?…\"]\s{1,3}|\]\s?|-\s)(?P<x>\p{L}[\p{L}'.-]*(?:\s\p{Lu}[\p{L}'.-]*)?)\s?:\s?(?=\S)",
@@ -58,13 +59,17 @@ _MINUTES: Final = regex.compile(
 )
 _OWN_PAPER: Final = regex.compile(
     r"\b(?:resume|résumé|cv|curriculum vitae|lebenslauf|cover letter|motivation letter|personal statement|statement of purpose|recommendation|reference (?:letter|for)"
-    r"|testimonial|eulogy|obituary|performance review|appraisal|linkedin|visa|embassy|affidavit|tenancy|lease|agreement|contract|power of attorney"
+    r"|testimonial|eulogy|obituary|performance review|appraisal|linkedin (?:profile|summary|about|bio|headline|post|page)|(?-i:visa)|embassy|affidavit|tenancy|lease|agreement|contract|power of attorney"
     r"|last will|testament|medical report|discharge letter|school report|bewerbung|zeugnis|vertrag)\b",
     regex.I,
 )
 _MY_PAPER: Final = regex.compile(
     r"\b(?:my|our|mein\w*|mon|ma|mi|mio|mia|meu|minha|mijn)\s(?:[\w-]+\s){0,2}(?:resume|résumé|cv|lebenslauf|cover letter|statement|visa|application|profile|linkedin"
     r"|bio|biography|scholarship|bewerbung|candidature|demande|solicitud|candidatura)\b",
+    regex.I,
+)
+_THIS: Final = regex.compile(
+    r"\b(?:this|following|attached|below|enclosed|my|our|mein\w*|mon|ma|mi|mio|mia|meu|minha|mijn)\s(?:[\w-]+\s){0,2}\Z",
     regex.I,
 )
 _LIFE: Final = regex.compile(
@@ -90,7 +95,7 @@ def is_paper_of_somebody(text: str, names: Sequence[Name]) -> bool:
     names = sorted(names, key=lambda name: name.start)
     people.sort(key=lambda name: name.start)
     full = any(name.form == "full" for name in people)
-    if full and _OWN_PAPER.search(text):
+    if full and any(_is_what_it_is(text, found) for found in _OWN_PAPER.finditer(text)):
         return True
     return (
         _is_letter(text, names)
@@ -98,6 +103,15 @@ def is_paper_of_somebody(text: str, names: Sequence[Name]) -> bool:
         or _is_chat(text, names)
         or any(_stands_after(match.end(), people) for match in _MINUTES.finditer(text))
     )
+
+
+def _is_what_it_is(text: str, found: "regex.Match[str]") -> bool:
+    """Whether a word names the text itself: at its head or end, or beside "my" or "this".
+
+    Deep in a long text somebody's contract or visa is a part of what is told.
+    """
+    near = min(found.start(), len(text) - found.end()) <= _LONG
+    return near or _THIS.search(text[max(0, found.start() - 40) : found.start()]) is not None
 
 
 def _is_cv(text: str) -> bool:
@@ -134,19 +148,32 @@ def _is_mail(text: str) -> bool:
 
 def _is_chat(text: str, names: Sequence[Name]) -> bool:
     """Two that speak in turns, or one beside the person ("Me:"), by names that may be such."""
-    speakers = {
-        found["x"].lower()
-        for found in _SPEAKS.finditer(text, timeout=_TIMEOUT)
-        if found["x"].lower() in ("me", "ich", "moi", "yo") or _is_name(found, names)
-    }
-    return len(speakers) >= _SEVERAL
+    speakers: dict[str, bool] = {}
+    for found in _SPEAKS.finditer(text, timeout=_TIMEOUT):
+        spoken = found["x"].lower()
+        if spoken in ("me", "ich", "moi", "yo"):
+            speakers[spoken] = True
+        elif _is_name(found, names):
+            form = _name_at(found, names).form
+            speakers[spoken] = speakers.get(spoken, False) or form in ("full", "given", "small")
+    # "Asia:", "Africa:" are words too; of two that take turns one is a name and nothing else.
+    return len(speakers) >= _SEVERAL and any(speakers.values())
 
 
 def _is_name(found: "regex.Match[str]", names: Sequence[Name]) -> bool:
     """Whether a name that is not public stands where a pattern has one; names in their order."""
-    start, end = found.span("x")
-    at = bisect_left(names, end, key=lambda name: name.start) - 1
-    return at >= 0 and names[at].end > start and names[at].form != "public"
+    at = _place_of(found, names)
+    return at >= 0 and names[at].end > found.start("x") and names[at].form != "public"
+
+
+def _name_at(found: "regex.Match[str]", names: Sequence[Name]) -> Name:
+    """Return the name that `_is_name` has found."""
+    return names[_place_of(found, names)]
+
+
+def _place_of(found: "regex.Match[str]", names: Sequence[Name]) -> int:
+    """Return the index of the last name that begins before a match ends; -1: there is none."""
+    return bisect_left(names, found.end("x"), key=lambda name: name.start) - 1
 
 
 def _stands_after(place: int, people: Sequence[Name]) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.names import Name, is_public, lexicon
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.vocabulary import listed
@@ -49,7 +50,7 @@ _OF_MINE: Final = regex.compile(
     r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
 )
 _RECIPIENT: Final = regex.compile(
-    r"\b(?:(?<=\A|[.!?,;:\n]\s?|\b(?:please|to|and|then|pls|so)\s)(?:tell|ask|remind|invite)|write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)\s(?:to|an|à|a|aan|do|para|pra)?\s?"
+    r"\b(?:(?<=\A|[.!?,;:\n]\s?|\b(?:please|to|and|then|pls|so)\s)(?:tell|ask|remind|invite)|write|e-?mail|mail|reply|text|message|letter|note|card|schreib\w*|brief|antworte|écris|réponds|lettre|escrib\w+|carta|scrivi|escreve|schrijf|napisz)[^\S\n](?:to|an|à|a|aan|do|para|pra)?[^\S\n]?"
     r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
     regex.I,
 )
@@ -66,10 +67,27 @@ _YES_OR_NO: Final = regex.compile(
 )
 _QUESTION_WORDS: Final = listed("question_words")
 _TASKS: Final = listed("tasks")
+_TITLES: Final = listed("titles")
+_POSSESSIVES: Final = frozenset(
+    {"my", "our", "his", "her", "their", "mein", "meine", "mon", "ma", "mi"}
+)
 _KIN: Final = listed("kin")
 _ROLE_WORDS: Final = listed("role_words")
 _FROM_TEXT: Final = regex.compile(
     r"\W*(?:from|in|for|of|based on|according to)\s(?:the|this|these|those)\s(?:following\s)?(?:text|passage|paragraph|sentences?|article|list|table|data|facts|story|dialogue)\b",
+    regex.I,
+)
+_CHOOSES: Final = regex.compile(
+    r"\W*(?:(?:which|who|whom|what|how many|all|some|any|one)(?: \w+){0,2} )?of (?:the following|these|those|the below|the (?:people|names|characters|persons) below)\b"
+    r"|\W*(?:which|who|what)\b[^.!?\n]{0,80}:\s"
+    r"|\W*(?:categori[sz]e|arrange|sort|group|order|rank|tag|label|match|count|retrieve|pick|divide|separate|split|assign|detect|mask)\s(?:(?:out|up)\s)?"
+    r"(?:all|each|every|any|these|those|the|them|this|a|an|some|names?|people|only|between|into)\b",
+    regex.I,
+)
+"""How else than by `tasks` an exercise opens: "Which of these are …: A, B", "Arrange these …"."""
+_COURTESY: Final = regex.compile(
+    r"\W*(?:(?:ok(?:ay)?|great|perfect|cool|nice|wow|super|(?:many )?thanks?(?: you)?(?: (?:so|very) much| a lot| again| in advance)?|thx|ty|cheers|hi|hello|hey|good (?:morning|evening|night)"
+    r"|bye|danke(?: schön| dir)?|merci(?: beaucoup)?|gracias|grazie|obrigad[oa]|dank(?: je| u)? ?(?:wel)?|dzięki|спасибо|привет|谢谢|ありがとう)\W*)+",
     regex.I,
 )
 _TELLS_OF_WORKS: Final = regex.compile(
@@ -98,12 +116,14 @@ def names_somebody(text: str, names: Sequence[Name]) -> bool:
         return False
     if _TELLS_OF_WORKS.search(text) or _QUIZ_GAP.search(text):
         return False
-    told = [name for name in names if _is_told(text, name)]
-    forms = {name.form for name in told}
+    careless = text.islower()
+    told = [name for name in names if _is_told(text, name, careless=careless)]
+    forms = {"given" if name.form == "small" else name.form for name in told}
     if "full" in forms or "given" not in forms:
         return "full" in forms
     asked = asks(text)
-    plain = len(text) < _BRIEF and not regex.search(r"[\d?]", text)
+    tall = any(name.form == "given" for name in told)
+    plain = tall and len(text) < _BRIEF and not regex.search(r"[\d?]", text)
     people = {text[name.start : name.end].lower() for name in told}
     return not asked and (plain or len(people) >= _SEVERAL)
 
@@ -126,9 +146,14 @@ def lists_people(text: str, names: Sequence[Name]) -> bool:
     return rows >= _SEVERAL
 
 
+def is_thanks(text: str) -> bool:
+    """Return whether a message greets or thanks, and says nothing else."""
+    return _COURTESY.fullmatch(text, timeout=1.0) is not None
+
+
 def asks(text: str) -> bool:
-    """Return whether a text ends with a question mark."""
-    return text.rstrip().endswith(("?", "？"))
+    """Return whether a text ends with a question mark, thanks after it aside."""
+    return text[: core(text)[1]].rstrip().endswith(("?", "？"))
 
 
 def asks_yes_or_no(text: str) -> bool:
@@ -174,7 +199,9 @@ def is_written_to(text: str, names: Sequence[Name]) -> bool:
     full = [(name.start, name.end) for name in names if name.form == "full"]
     for found in _RECIPIENT.finditer(text, timeout=1.0):
         start, end = found.span("name")
-        if any(a < end and start < b for a, b in full):
+        lead = found["name"].split()[0].lower()
+        leads = lead in _KIN or lead in _TITLES or lead in _POSSESSIVES
+        if any(a < end and start < b and (a <= start or leads) for a, b in full):
             return not _TELLS_OF_WORKS.search(text)
         strange = found["name"].split()[0].lower() not in lexicon().ordinary
         if found["title"] and strange and not is_public(found["name"]):
@@ -182,9 +209,12 @@ def is_written_to(text: str, names: Sequence[Name]) -> bool:
     return False
 
 
-def _is_told(text: str, name: Name) -> bool:
-    """Whether what may be a name stands in a sentence that is no question."""
-    if name.form in ("small", "public"):
+def _is_told(text: str, name: Name, *, careless: bool) -> bool:
+    """Whether what may be a name stands in a sentence that is no question.
+
+    careless: nothing in the text has a capital, so that a name needs none.
+    """
+    if name.form == "public" or (name.form == "small" and not careless):
         return False
     end = _SENTENCE_END.search(text, name.end)
     return end is None or end[0] not in "?？"
@@ -192,8 +222,9 @@ def _is_told(text: str, name: Name) -> bool:
 
 def sets_task(text: str) -> bool:
     """Whether a text opens with a question or with what is to be done."""
-    words = _WORD.findall(text.lower())
-    if not words or words[0] in _TASKS or _FROM_TEXT.match(text):
+    text = text[slice(*core(text))]
+    words = [word.removesuffix("'s") for word in _WORD.findall(text.lower())]
+    if not words or words[0] in _TASKS or _FROM_TEXT.match(text) or _CHOOSES.match(text):
         return True
     if words[0] not in _ASKS:
         return False

@@ -49,6 +49,21 @@ _FULL_KO: Final = [
     "한소희",
     "오지훈",
 ]
+_ONSETS: Final = (
+    *"bcdfghjklmnprstvwyz",
+    "br",
+    "ch",
+    "dr",
+    "fr",
+    "gr",
+    "kr",
+    "ph",
+    "sh",
+    "st",
+    "th",
+)
+_VOWELS: Final = ("a", "a", "e", "e", "i", "i", "o", "u", "ai", "ea", "ia", "ui", "ei", "y")
+_CODAS: Final = ("", "", "d", "dh", "l", "lyn", "n", "r", "s", "sh", "th", "v", "x", "nka", "mir")
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz"
 _TAILS: Final = (
     "",
@@ -91,6 +106,34 @@ _LEADS: Final = (
     "yo ",
     "good morning, ",
     "btw ",
+)
+_GREETINGS: Final = (
+    "",
+    "",
+    "Hi there! ",
+    "Hello! ",
+    "Hello, ",
+    "Hi, ",
+    "Good evening. ",
+    "Dear assistant, ",
+    "Hey there, ",
+    "Sorry to bother you. ",
+    "I need some help. ",
+    "I have a question. ",
+    "Thank you for your help. ",
+)
+_THANKS: Final = (
+    "",
+    "",
+    " Thank you so much.",
+    " Thanks in advance!",
+    " Many thanks.",
+    " Thank you!",
+    " Any help is appreciated.",
+    " Please advise.",
+    " What do you think?",
+    " Have a nice day.",
+    " Thanks a lot for reading.",
 )
 _TASKS: Final = (
     "write a short email: ",
@@ -168,6 +211,7 @@ class Generator:
             "word": lambda _l: "".join(self._dice.choices(_LETTERS, k=7)),
             "secret": lambda _l: self._a_secret(),
             "seed": lambda _l: " ".join(self._dice.sample(sorted(w for w in _SEED_WORDS), 12)),
+            "strange": lambda _l: self._a_strange(),
             "famous": lambda _l: self._dice.choice(self._famous),
         }
 
@@ -210,6 +254,11 @@ class Generator:
             text = _typo(text, dice)
         return text
 
+    def polite(self, text: str) -> str:
+        """Return the same with a greeting and thanks around it, which say nothing of what it is."""
+        end = "." if text[-1:].isalnum() else ""
+        return self._dice.choice(_GREETINGS) + text + end + self._dice.choice(_THANKS)
+
     def _a_given(self, language: str) -> str:
         if language in ("ru", "uk"):
             return self._dice.choice(self._russian).capitalize()
@@ -221,6 +270,18 @@ class Generator:
             return self._dice.choice(_FULL_KO)[1:]
         name = self._dice.choice(self._words if self._dice.random() < 0.06 else self._given)
         return "-".join(part.capitalize() for part in name.split("-"))
+
+    def _a_strange(self) -> str:
+        """Return a word with a capital that no list has, as many names and products are."""
+        known = lexicon()
+        while True:
+            word = "".join(
+                self._dice.choice(_ONSETS) + self._dice.choice(_VOWELS)
+                for _ in range(self._dice.choice((2, 2, 3)))
+            ) + self._dice.choice(_CODAS)
+            lists = (known.given, known.family, known.ordinary, known.entities)
+            if not any(word in each for each in lists):
+                return word.capitalize()
 
     def _a_last(self, language: str) -> str:
         if language in ("ru", "uk"):

@@ -26,6 +26,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from floe.privacy.detection.classifier import ASKED, KINDS
+from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.features import BITS, features, tokens_of, windows
 from floe.privacy.detection.names import find_names
 from floe.privacy.detection.normalise import normalise
@@ -35,7 +36,8 @@ ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = ROOT / "data" / "privacy"
 WEIGHTS: Final = Path(__file__).parents[1] / "weights.npz"
 _SOURCES: Final = (
-    *("cases.py", "classifier.py", "features.py", "names.py", "normalise.py", "vocabulary.py"),
+    *("cases.py", "classifier.py", "courtesy.py", "features.py", "names.py", "normalise.py"),
+    "vocabulary.py",
     *("lexicon.txt.gz", "well_known.txt", "words.toml", "../lexicon.py"),
     *("training/grammar.py", "training/train.py"),
 )
@@ -46,13 +48,14 @@ _SEED: Final = 20
 _PRIVATE: Final = (
     *("private_en.txt", "private_terse_en.txt", "private_names_en.txt", "idctx_en.txt"),
     *("private_documents_en.txt", "private_pasted_en.txt", "private_people_en.txt"),
-    *("private_casual_en.txt", "private_multi.txt"),
+    *("private_casual_en.txt", "private_ties_en.txt", "private_multi.txt"),
 )
 _HARMLESS: Final = (
     "harmless_en.txt",
     "harmless_daily_en.txt",
     "harmless_self_en.txt",
     "harmless_names_en.txt",
+    "harmless_people_en.txt",
     "harmless_trivia_en.txt",
     "harmless_tasks_en.txt",
     "harmless_news_en.txt",
@@ -67,8 +70,12 @@ _GAP: Final = re.compile(
 )
 """Where a quiz leaves something to be found."""
 _REPEATS: Final = 16
-_MOST_PUBLIC: Final = 24_000
+_POLITE: Final = 0.2
+"""Share of English texts with a greeting or thanks around them."""
+_MOST_PUBLIC: Final = 36_000
 """Stretches of public prompts."""
+_SHORT: Final = 160
+"""Characters; a longer prompt is as it is, without politeness put around it."""
 _STRENGTH: Final = 2.5
 """Inverse of the weight of the L2 penalty."""
 Labelled = tuple[str, str]
@@ -91,6 +98,8 @@ def texts(dice: random.Random, *, repeats: int) -> list[Labelled]:
             often = 3 if line.language or name in _WIDE else 1
             for _ in range(max(2, repeats * variety // 4) * often):
                 text = made.styled(made.expand(line), english=not line.language)
+                if not line.language and dice.random() < _POLITE:
+                    text = made.polite(text)
                 found.append((text, kind))
                 if kind == "-" and not line.language:
                     harmless.append(text)
@@ -146,7 +155,8 @@ def matrix(items: Sequence[str]) -> csr_matrix[Any]:
     for item in items:
         whole = not item.startswith(_PART)
         text = normalise(item.lstrip(_PART)).text
-        hashes, _ = features(tokens_of(text, find_names(text), 0, len(text), whole=whole))
+        start, end = core(text) if whole else (0, len(text))
+        hashes, _ = features(tokens_of(text, find_names(text), start, end, whole=whole))
         indices.append(hashes)
         values.append(np.full(len(hashes), 1 / np.sqrt(max(1, len(hashes))), np.float32))
         starts.append(starts[-1] + len(hashes))
@@ -282,11 +292,14 @@ def train() -> dict[str, NDArray[Any]]:
     digest = inputs_digest()  # before the texts are read: they may change while this runs
     dice = random.Random(_SEED)  # noqa: S311 (texts, no secrets)
     items = texts(dice, repeats=_REPEATS)
+    made = Generator(FOLDER, dice)
     public: list[str] = []
     for source, text in json.loads(gzip.decompress((FOLDER / "public.json.gz").read_bytes())):
         plain = normalise(text).text
         if source == "opentriviaqa" and _tells_of_somebody(plain):
             continue
+        if len(plain) < _SHORT and plain.isascii() and dice.random() < _POLITE / 2:
+            plain = made.polite(plain)
         cuts = windows(plain)
         part = _PART if len(cuts) > 1 else ""
         public += [part + plain[a:b] for a, b in (cuts if len(cuts) < 4 else dice.sample(cuts, 3))]
