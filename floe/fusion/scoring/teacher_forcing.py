@@ -72,11 +72,17 @@ class AlignedPosition:
         self._cursor.advance(piece)
         self._settle()
 
-    def successor(self) -> CloudToken | None:
-        """Ask for the row after the own token of the one in force."""
-        if self.row is None or self.row.end or self._shared:
-            return None
-        return self._row_after(self._text[: self.at] + self.row.text_bytes)
+    def successor(self, ahead: int = 1) -> CloudToken | None:
+        """Ask for the row after so many own tokens from the one in force on."""
+        row, text = self.row, self._text[: self.at]
+        for _ in range(ahead):
+            if row is None or row.end or self._shared:
+                return None
+            text += row.text_bytes
+            row = self._row_after(text)
+        if row is not None:
+            self._cursor.look_ahead()
+        return row
 
     def _settle(self) -> None:
         """Ask for rows until one holds."""
