@@ -23,7 +23,7 @@ stream has passed). Four rules:
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -305,6 +305,7 @@ class Projector:
         index = self._index
         ranges, order, weight_of = index.extension_ranges, index.order, local.item
         gained: dict[int, float] = {}
+        longer: Sequence[int]
         for token, mass in masses.items():
             if mass <= _LEAST_SHARED or token == own:
                 continue
@@ -314,21 +315,27 @@ class Projector:
                 continue
             rest = min(begun.get(token, 0.0) / mass, 1.0) if begun else 0.0
             if count == 1:
-                longer = [order.item(start)]
+                longer = (order.item(start),)
             elif count > _FEW_EXTENSIONS and not rest:
                 ids = order[start:stop]
-                longer = [ids.item(local.take(ids).argmax())]
+                longer = (ids.item(local.take(ids).argmax()),)
             else:
                 longer = order[start:stop].tolist()
-            pairs = [(i, weight_of(i)) for i in longer if i not in masses]
-            total = sum([weight for _, weight in pairs])
+            total = 0.0
+            pairs = []
+            for i in longer:
+                if i not in masses:
+                    weight = weight_of(i)
+                    total += weight
+                    pairs.append((i, weight))
             if total <= 0:
                 continue
             prior = LONGER_PRIOR + rest * (BEGUN_PRIOR - LONGER_PRIOR)
             moved = prior * total / (prior * total + (1 - prior) * weight_of(token))
             moved = mass * (moved if rest else min(moved, MOST_SHARED))
             for i, weight in pairs:
-                gained[i] = gained.get(i, 0.0) + moved * weight / total
+                share = moved * weight / total
+                gained[i] = gained[i] + share if i in gained else share
             masses[token] = mass - moved
         masses.update(gained)
 
