@@ -11,6 +11,9 @@ from floe.records import Candidate, CloudToken
 _LEAST_OTHERS: Final = 0.01
 """Least probability of other candidates that are still possible, for their row to be kept."""
 
+_MEANT: Final = 0.5
+"""Probability from which on the cloud means to go on in a way that spells what is written anew."""
+
 
 class Spelling(Protocol):
     """Spelling of byte strings by the local tokenizer; see `floe.fusion.index.TokenIndex`."""
@@ -32,11 +35,13 @@ class StreamBreak(NamedTuple):
         row: candidates for the cloud token before the boundary.
         left: bytes of the text from the start of that token to the boundary.
         spelled: the local tokens that make up `left`; None: they do not begin with it.
+        looked_ahead: the row after the boundary was asked for the last of them; see `_consistent`.
     """
 
     row: CloudToken
     left: bytes
     spelled: tuple[bytes, ...] | None
+    looked_ahead: bool = False
 
 
 class Cursor:
@@ -89,6 +94,8 @@ class Cursor:
         self._left = left
         self._rows: list[CloudToken] = []
         self._at = 0
+        # Of the token that comes next; of the last one.
+        self._looking_ahead = self._looked_ahead = False
 
     @property
     def row(self) -> CloudToken | None:
@@ -97,10 +104,9 @@ class Cursor:
             return None
         return self._rows[self._at]
 
-    @property
-    def successor(self) -> CloudToken | None:
-        """The row after the current one's own token, if it has arrived."""
-        place = self._at + 1
+    def successor(self, ahead: int = 1) -> CloudToken | None:
+        """Return the row after so many own tokens from the current one on, if it has arrived."""
+        place = self._at + ahead
         return None if self.lost or place >= len(self._rows) else self._rows[place]
 
     @property
@@ -117,10 +123,15 @@ class Cursor:
         self._rows.extend(rows)
         self._match()
 
+    def look_ahead(self) -> None:
+        """Take note that the row after the current one's own token counts for the next token."""
+        self._looking_ahead = True
+
     def advance(self, piece: bytes) -> None:
         """Take note that the fused text has grown by `piece`."""
         self.pending += piece
         self._pieces.append(piece)
+        self._looked_ahead, self._looking_ahead = self._looking_ahead, False
         self._match()
 
     def reopen(self, rest: bytes) -> "Cursor":
@@ -185,7 +196,9 @@ class Cursor:
         while self._pieces and self._begun >= len(self._pieces[0]):
             passed.append(self._pieces.pop(0))
             self._begun -= len(passed[-1])
-        self._left = StreamBreak(row, own, tuple(passed) if aligned and not self._begun else None)
+        spelled = tuple(passed) if aligned and not self._begun else None
+        self._left = StreamBreak(row, own, spelled, self._looked_ahead)
+        self._looked_ahead = False
 
     def _holds(self, row: CloudToken) -> bool | None:
         """Tell whether the text can still become the row's own token; None: the next row knows."""
@@ -197,7 +210,7 @@ class Cursor:
             return fits
         by_next_row = 0.0
         if fits and not _can_follow(own, spelled, self._spelling, restored=row.restored):
-            following = self.successor
+            following = self.successor()
             if following is None:
                 return None
             by_next_row = sum(
@@ -284,7 +297,10 @@ def _consistent(
 ) -> tuple[Sequence[Candidate], float]:
     """Candidates after a boundary that leave what is written before it as it is, and others' mass.
 
-    After " corn" there is no "s": " corns" would have been spelled " cor" and "ns".
+    After " corn" there is no "s": " corns" would have been spelled " cor" and "ns", and if the row
+    was known when " corn" was written, that is where its mass went. If it was not, and says that
+    "s" is what the cloud most probably meant, then to write it counts more than how: a text whose
+    words break off is of no use, and what is left of the row would say nothing.
     """
     if spelling is None or left.spelled is None or left.row.restored:
         return row.candidates, 0.0
@@ -301,6 +317,8 @@ def _consistent(
         ):
             excluded += math.exp(min(candidate.logprob, 0.0))
             out.add(place)
+    if excluded > _MEANT and not left.looked_ahead:
+        return row.candidates, 0.0
     kept = [c for place, c in enumerate(row.candidates) if place not in out] if out else None
     # Rounded log-probabilities can add up to 1: something is left for the rest of the vocabulary.
     return row.candidates if kept is None else kept, min(excluded, 1 - 1e-6)

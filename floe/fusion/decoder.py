@@ -21,14 +21,14 @@ from floe.fusion.follower import Follower, FollowPolicy
 from floe.fusion.index import index_vocabulary
 from floe.fusion.local_lookahead import LocalLookahead
 from floe.fusion.picking import Pick, Picker
-from floe.fusion.projection import Projector
+from floe.fusion.projection import MOST_ROWS_AHEAD, Projector
 from floe.fusion.protocols import LocalModel, LogitArray, OpenStream
 from floe.records import CloudToken, PoolingRule, Sampling, Source, TokenStep
 
 Ending = Literal["complete", "length", "stopped"]
 
-_LOOKAHEAD_ROWS: Final = 2
-"""The row in force and the one that tells into which longer local token it grows."""
+_LOOKAHEAD_ROWS: Final = 1 + MOST_ROWS_AHEAD
+"""The row in force and those that tell what local token its word begins with."""
 MAX_BATCH: Final = 16
 """Tokens of one batch: the one that is evaluated anyway, and proposals."""
 MIN_EXACT: Final = 3
@@ -375,25 +375,35 @@ class Decoder:
     def _spell(self, rows: Sequence[CloudToken]) -> list[int]:
         """Local tokens of the next rows beyond the fused text, as the projection sees them.
 
-        Row by row, and two rows as one where the second lets the last token of the first grow.
+        Row by row, and rows as one where the rest of a word changes how its beginning is spelled.
         """
         assert self._follower is not None
         index = self._index
         pending, spelled = self._follower.pending, self._follower.spelled
         tokens: list[int] = []
         text = b""
-        for row, after in zip(rows, [*rows[1:], None], strict=True):
+        for place, row in enumerate(rows):
             text += row.text_bytes
             spelling = index.spell_after(text, pending, spelled)
             if row.restored and not spelling:
                 spelling = index.spell_after(text, pending, None)
             if row.end or not spelling:
                 break
-            following = after.text_bytes if after is not None else b""
-            if following and index.joining_bytes(text)[following[0]]:
-                grown = index.spell_after(text + following, pending, spelled)
+            word = self._rest_of_word(text, rows[place + 1 : place + 1 + MOST_ROWS_AHEAD])
+            if word:
+                grown = index.spell_after(text + word, pending, spelled)
                 if grown[: len(spelling)] != spelling:
                     continue
             tokens += spelling
             text = pending = b""
         return tokens
+
+    def _rest_of_word(self, text: bytes, rows: Sequence[CloudToken]) -> bytes:
+        """Join the rows' own tokens as long as they could be of one local token with `text`."""
+        rest = b""
+        for row in rows:
+            own = row.text_bytes
+            if row.end or not own or not self._index.joining_bytes(rest or text)[own[0]]:
+                break
+            rest += own
+        return rest

@@ -157,18 +157,24 @@ class Follower:
             if self._stopped():
                 return None
 
-    def successor(self) -> CloudToken | None:
-        """Wait for the row after the current one's own token, within the deadline of that one.
+    def successor(self, ahead: int = 1) -> CloudToken | None:
+        """Wait for the row after so many own tokens, within the deadline of the current one.
 
         Returns:
             None if the stream ends before it, or is late.
         """
-        while (row := self._cursor.successor) is None and self._stream is not None:
+        row = self._await_successor(ahead)
+        if row is not None:
+            self._cursor.look_ahead()
+        return row
+
+    def _await_successor(self, ahead: int) -> CloudToken | None:
+        while (row := self._cursor.successor(ahead)) is None and self._stream is not None:
             # Asked before polling: rows that arrive in between are not overlooked.
             ended = self._stream.ended
             self._absorb()
-            if ended or self._cursor.successor is not None:
-                return self._cursor.successor
+            if ended or self._cursor.successor(ahead) is not None:
+                return self._cursor.successor(ahead)
             now = monotonic()
             if self._late or now >= self._until:
                 self._miss()

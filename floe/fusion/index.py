@@ -4,10 +4,11 @@ Knows bytes and ids only. A cloud proposes the same few thousand strings again a
 answer is kept by its string: only a string that was never seen costs a call of the tokenizer.
 """
 
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,28 @@ TokenizeBytes = Callable[[bytes], Sequence[int]]
 
 _KEPT_STRINGS: Final = 1 << 16
 _KEPT_VOCABULARIES: Final = 4
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+class _Kept(dict[Asked, Answer], Generic[Asked, Answer]):
+    """Answers of a function by its argument; beyond `_KEPT_STRINGS` all are forgotten at once.
+
+    Between two tokens a model has run through memory, and each object that an answer is reached by
+    has to be fetched again: a dictionary has half as many of them as `lru_cache`, which also moves
+    what it finds to the front of a list.
+    """
+
+    def __init__(self, answer: Callable[[Asked], Answer]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def __missing__(self, asked: Asked) -> Answer:
+        if len(self) >= _KEPT_STRINGS:
+            self.clear()
+        answer = self[asked] = self._answer(asked)
+        return answer
 
 
 class TokenIndex:
@@ -32,8 +55,9 @@ class TokenIndex:
         spell_pieces: the same as a tuple of byte strings.
         first: the first token of that spelling; a string that is a token is that token, so that
             between two equal vocabularies nothing is respelled. None without one.
-        extensions: intp, the tokens that begin with the bytes of another one and are longer, by
-            its id.
+        order: intp, all tokens that are text, by their bytes.
+        extension_ranges: where in `order` the tokens stand that begin with the bytes of another
+            one and are longer: from at twice its id, to beside that.
         rivals: intp, the tokens that begin a byte string or that it begins, but for `first` of it:
             what the first token may be instead once more bytes follow.
     """
@@ -55,20 +79,20 @@ class TokenIndex:
         self.size = len(pieces)
         self.pieces = pieces
         self.end_ids: NDArray[np.intp] = np.array(sorted(end_ids), np.intp)
-        self._order: NDArray[np.intp] = np.array(ids, np.intp)
+        self.order: NDArray[np.intp] = np.array(ids, np.intp)
         self._sorted = [pieces[i] for i in ids]
         # Of tokens with the same bytes the last is the one that a tokenizer produces: in
         # SentencePiece files the 256 byte tokens come before the pieces that spell them.
         self._ids = {pieces[i]: i for i in ids}
+        self.extension_ranges = _extension_ranges(self._sorted, ids, self.size)
         self._pairs = _adjacent_bytes(self._sorted)
         self._longest = max(map(len, self._sorted), default=0)
         self._tokenize = tokenize or self._longest_match
         self.own = self._ids.get
-        self.spell = lru_cache(_KEPT_STRINGS)(self._spell)
-        self.spell_pieces = lru_cache(_KEPT_STRINGS)(self._spell_pieces)
-        self.first = lru_cache(_KEPT_STRINGS)(self._first)
-        self.extensions = lru_cache(_KEPT_STRINGS)(self._extensions)
-        self.rivals = lru_cache(_KEPT_STRINGS)(self._rivals)
+        self.spell = _Kept(self._spell).__getitem__
+        self.spell_pieces = _Kept(self._spell_pieces).__getitem__
+        self.first = _Kept(self._first).__getitem__
+        self.rivals = _Kept(self._rivals).__getitem__
 
     def joining_bytes(self, text: bytes) -> bytes:
         """Tell which bytes could follow the end of `text` inside of one token.
@@ -122,22 +146,23 @@ class TokenIndex:
         tokens = self.spell(text)
         return tokens[0] if tokens else None
 
-    def _extensions(self, token: int) -> NDArray[np.intp]:
-        return self._longer(self.pieces[token])
+    def extensions(self, token: int) -> NDArray[np.intp]:
+        """List the tokens that begin with the bytes of another one and are longer."""
+        ranges = self.extension_ranges
+        return self.order[ranges[2 * token] : ranges[2 * token + 1]]
 
-    def _longer(self, text: bytes) -> NDArray[np.intp]:
-        """List all tokens that `text` begins, but for itself."""
-        start = bisect_left(self._sorted, text)
+    def _range_beyond(self, text: bytes) -> tuple[int, int]:
+        """Find all tokens that `text` begins, but for itself: where in `order`."""
         after = _after(text)
-        stop = bisect_left(self._sorted, after, start) if after else len(self._sorted)
-        longer = [i for i in range(start, stop) if len(self._sorted[i]) > len(text)]
-        return self._order[longer]
+        start = bisect_right(self._sorted, text)
+        return start, bisect_left(self._sorted, after, start) if after else len(self._sorted)
 
     def _rivals(self, text: bytes) -> NDArray[np.intp]:
         beginnings = (self.own(text[:size]) for size in range(1, len(text) + 1))
         first = self.first(text)
         shorter = [token for token in beginnings if token is not None and token != first]
-        return np.concatenate([np.array(shorter, np.intp), self._longer(text)])
+        start, stop = self._range_beyond(text)
+        return np.concatenate([np.array(shorter, np.intp), self.order[start:stop]])
 
     def _longest_match(self, text: bytes) -> list[int]:
         tokens: list[int] = []
@@ -191,6 +216,25 @@ def _adjacent_bytes(texts: Sequence[bytes]) -> bytes:
     pairs = np.zeros(1 << 16, np.uint8)
     pairs[(joined[:-1] << 8 | joined[1:])[inside[:-1]]] = 1
     return pairs.tobytes()
+
+
+def _extension_ranges(texts: Sequence[bytes], ids: Sequence[int], size: int) -> "array[int]":
+    """Find the range of longer texts that each of some sorted texts begins, by its token.
+
+    In one block of memory instead of an object for each token, for the reason that `_Kept` gives.
+    """
+    ranges = array("i", bytes(4 * 2 * size))
+    open_texts: list[int] = []
+    for place, text in enumerate([*texts, b""]):
+        while open_texts and not (text and text.startswith(texts[open_texts[-1]])):
+            ranges[2 * ids[open_texts.pop()] + 1] = place
+        open_texts.append(place)
+    after = len(texts)
+    for place in range(len(texts) - 1, -1, -1):
+        if place + 1 == len(texts) or texts[place + 1] != texts[place]:
+            after = place + 1
+        ranges[2 * ids[place]] = after
+    return ranges
 
 
 def _after(text: bytes) -> bytes:

@@ -148,7 +148,7 @@ class Picker:
         # Greedy picks that punish nothing have no use for it, nor logits to read it off.
         factor = float(logits[top]) - math.log(float(mass[top])) if keeps else 0.0
         projection = self._projector.project(
-            row, pending, mass, spelled=spelled, successor=successor, peak=float(mass[top])
+            row, pending, mass, spelled=spelled, successor=successor
         )
         if callable(draft):
             draft = draft()
@@ -188,7 +188,9 @@ class Picker:
 
         It is the small model that repeats itself. Where it counts for little, penalties at full
         strength only forbid the cloud what numbers and code repeat rightly; the cloud alone has
-        none.
+        none. And what the cloud is sure of is no fault of the small model, however often it stands
+        there: penalties that grow with each token of a repetition would break the words of a
+        formula. So that of a token shrinks with what the cloud gives it, the more the cloud counts.
 
         The repetition penalty goes by the sign of a logit, and a distribution alone has none that
         mean anything. Its logits are ln r at the level of the local model's (the logarithm of the
@@ -207,7 +209,10 @@ class Picker:
                 return np.log(self._fused_of(pooled, ids)) + level
 
         shift = self._penalties.shift(logits_of) if weight > 0 else None
-        return Shift(shift.ids, shift.by * weight) if shift is not None else None
+        if shift is None:
+            return None
+        unsure = np.maximum(1 - self._cloud_of(pooled, shift.ids), 0.0)
+        return Shift(shift.ids, shift.by * weight * unsure ** ((1 - weight) / weight))
 
     def _places_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return where some tokens stand in `pooled.ids`; -1: nowhere."""
@@ -219,11 +224,21 @@ class Picker:
 
     def _fused_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the fused probabilities of some tokens."""
+        return self._looked_up(pooled, ids, pooled.fused, pooled.rest_fused)
+
+    def _cloud_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the cloud's probabilities of some tokens."""
+        return self._looked_up(pooled, ids, pooled.cloud, pooled.rest_cloud)
+
+    def _looked_up(
+        self, pooled: Pooled, ids: NDArray[np.intp], named: NDArray[np.float64], factor: float
+    ) -> NDArray[np.float64]:
+        """Take some tokens' entries from `named` where they are, else from `rest` by `factor`."""
         places = self._places_of(pooled, ids)
-        fused = pooled.rest[ids].astype(np.float64) * pooled.rest_fused
+        values = pooled.rest[ids].astype(np.float64) * factor
         here = places >= 0
-        fused[here] = pooled.fused[places[here]]
-        return fused
+        values[here] = named[places[here]]
+        return values
 
     def _greedy_penalised(
         self, pooled: Pooled, shift: Shift, draft: int | None, tolerance: float
@@ -344,17 +359,10 @@ def _best(pooled: Pooled) -> list[_Entry]:
     Tokens that the projection does not name keep the local model's order: the few that can be
     among the best are taken off its top.
     """
-    at = pooled.fused.argsort()[: -ALTERNATIVES - 1 : -1]
-    best = [
-        _Entry(*entry)
-        for entry in zip(
-            pooled.fused[at].tolist(),
-            pooled.ids[at].tolist(),
-            pooled.local[at].tolist(),
-            pooled.cloud[at].tolist(),
-            strict=True,
-        )
-    ]
+    fused = pooled.fused.tolist()
+    places = sorted(range(len(fused)), key=fused.__getitem__, reverse=True)[:ALTERNATIVES]
+    token_at, local_at, cloud_at = pooled.ids.item, pooled.local.item, pooled.cloud.item
+    best = [_Entry(fused[i], token_at(i), local_at(i), cloud_at(i)) for i in places]
     least = _NEAR * best[0].fused if best else 0.0
     if len(best) == ALTERNATIVES:
         least = max(least, best[-1].fused)

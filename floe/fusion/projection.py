@@ -11,9 +11,10 @@ stream has passed). Four rules:
   the projection is exact;
 - *lookahead*: what follows the stream's own token can change its spelling: "un" is the beginning
   of "unbelievable", and " corn" is one token where " corns" is " cor" and "ns". The stream's next
-  distribution says what follows, and the mass moves to the tokens that are written then. It is
-  asked for wherever such a token has a say under the local model, so that the result does not
-  depend on whether it has arrived;
+  distribution says what follows, and the mass moves to the tokens that are written then; inside of
+  a word, where that is not settled yet, the ones after it (" O", "ph", "elia" against " Op", "hel",
+  "ia"). They are asked for wherever such a token has a say under the local model, so that the
+  result does not depend on whether they have arrived;
 - *sharing*: of other candidates no next distribution is known. They may be the beginning of a
   longer local token that the cloud's vocabulary does not have: their mass is shared between the
   two in the local model's proportions, with a prior for that vocabulary;
@@ -22,7 +23,7 @@ stream has passed). Four rules:
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -33,8 +34,8 @@ from floe.records import CloudToken
 
 Ids = NDArray[np.intp]
 Mass = NDArray[np.float64]
-Successor = Callable[[], CloudToken | None]
-"""Gives the distribution after the stream's own token; None: it is not to be had in time."""
+Successor = Callable[[int], CloudToken | None]
+"""Gives the distribution after so many of the stream's own tokens; None: not to be had in time."""
 Spelled = tuple[bytes, ...]
 """Pieces of the local tokens written since a boundary of the stream."""
 
@@ -43,8 +44,11 @@ PENDING_TAIL: Final = 0.02
 MIN_TAIL: Final = 1e-6
 """Rounded log-probabilities can add up to 1; no token of the vocabulary is impossible."""
 LOOKAHEAD_SHARE: Final = 0.01
-"""Local mass of all tokens that a token may still turn into, as a share of the best local token's,
-from which on they have a say."""
+"""Local mass of all tokens that a token may still turn into, as a share of its own, from which on
+they have a say. A share of the best local token's would leave out words that the local model knows
+nothing of: "s" and "sky" alike, of which the cloud has just begun one."""
+MOST_ROWS_AHEAD: Final = 4
+"""Beyond these a word is waited for no longer."""
 LONGER_PRIOR: Final = 0.2
 """Prior probability that the cloud has no token for an extension of its candidate, and would have
 begun it with the candidate. Chosen with the two below on 16 GSM8K answers of even number (bits per
@@ -92,7 +96,6 @@ class Projector:
         *,
         spelled: Spelled | None = None,
         successor: Successor | None = None,
-        peak: float | None = None,
     ) -> Projection:
         """Turn the cloud's distribution into one over local tokens.
 
@@ -106,7 +109,6 @@ class Projector:
             local: float32 of shape (vocabulary,), proportional to the local probabilities.
             spelled: the local tokens that make up `pending`; None: they do not begin with it.
             successor: see `Successor`; None: no lookahead, and nothing is shared.
-            peak: the largest of `local`, where it is known.
 
         Returns:
             A projection whose mass and tail sum to 1.
@@ -120,8 +122,8 @@ class Projector:
             goes_on = not row.end and own.startswith(pending) and len(own) > len(pending)
             token = self._next_token(own, pending, spelled, row.restored) if goes_on else None
             self._share(masses, self._begun(row, pending, spelled), token, local)
-            if goes_on and self._may_change(own[len(pending) :], token, local, peak):
-                total += self._look_ahead(row, pending, spelled, token, successor, masses)
+            if goes_on and self._may_change(own[len(pending) :], token, local):
+                total += self._look_ahead(row, pending, spelled, token, successor, local, masses)
         if total <= _NOTHING:
             return Projection(np.empty(0, np.intp), np.empty(0, np.float64), 1.0)
         ids = np.fromiter(masses, np.intp, len(masses))
@@ -219,6 +221,7 @@ class Projector:
         spelled: Spelled | None,
         token: int | None,
         successor: Successor,
+        local: NDArray[np.float32],
         masses: dict[int, float],
     ) -> float:
         """Move the mass of the stream's own token to what is written once more bytes follow.
@@ -229,44 +232,47 @@ class Projector:
         Returns:
             How much the mass of all tokens together has grown.
         """
-        own = row.text_bytes
-        own_mass = _mass_of(row, own)
-        following = successor() if own_mass > 0 else None
-        if following is None:
-            return 0.0
-        joining = self._index.joining_bytes(own)
+        text = row.text_bytes
+        mass = _mass_of(row, text)
         grown = 0.0
-        for candidate in following.candidates:
-            text = candidate.text_bytes
-            if not text or not joining[text[0]]:
-                continue
-            other = self._next_token(own + text, pending, spelled, row.restored)
-            if other == token:
-                continue
-            moved = own_mass * math.exp(min(candidate.logprob, 0.0))
-            if token is not None:
-                moved = min(moved, masses.get(token, 0.0))
-                masses[token] = masses.get(token, 0.0) - moved
-                grown -= moved
-            if other is not None:
-                masses[other] = masses.get(other, 0.0) + moved
-                grown += moved
+        for ahead in range(1, MOST_ROWS_AHEAD + 1):
+            following = successor(ahead) if mass > 0 else None
+            if following is None:
+                break
+            joining = self._index.joining_bytes(text)
+            for candidate in following.candidates:
+                more = candidate.text_bytes
+                if not more or not joining[more[0]]:
+                    continue
+                other = self._next_token(text + more, pending, spelled, row.restored)
+                if other == token:
+                    continue
+                moved = mass * math.exp(min(candidate.logprob, 0.0))
+                if token is not None:
+                    moved = min(moved, masses.get(token, 0.0))
+                    masses[token] = masses.get(token, 0.0) - moved
+                    grown -= moved
+                if other is not None:
+                    masses[other] = masses.get(other, 0.0) + moved
+                    grown += moved
+            own = following.text_bytes
+            if following.end or not own or not joining[own[0]]:
+                break
+            mass *= _mass_of(following, own)
+            text += own
+            token = self._next_token(text, pending, spelled, row.restored)
+            if not self._may_change(text[len(pending) :], token, local):
+                break
         return grown
 
-    def _may_change(
-        self, rest: bytes, token: int | None, local: NDArray[np.float32], peak: float | None
-    ) -> bool:
+    def _may_change(self, rest: bytes, token: int | None, local: NDArray[np.float32]) -> bool:
         """Tell whether what follows `rest` can change its first token, and it matters."""
         if token is None:
             return True
-        if len(self._index.pieces[token]) < len(rest):
-            return False
         rivals = self._index.rivals(rest)
         if not len(rivals):
             return False
-        if peak is None:
-            peak = float(local.max())
-        return float(np.add.reduce(local.take(rivals))) > LOOKAHEAD_SHARE * peak
+        return float(np.add.reduce(local.take(rivals))) > LOOKAHEAD_SHARE * float(local[token])
 
     def _begun(self, row: CloudToken, pending: bytes, spelled: Spelled | None) -> dict[int, float]:
         """Mass of candidates that are the rest of a token, by local token."""
@@ -296,33 +302,42 @@ class Projector:
             own: the token of the stream's own, whose next distribution is known.
             local: as of `project`.
         """
-        extensions = self._index.extensions
-        named = set(masses)
-        for token, mass in [*masses.items()]:
+        index = self._index
+        ranges, order, weight_of = index.extension_ranges, index.order, local.item
+        gained: dict[int, float] = {}
+        longer: Sequence[int]
+        for token, mass in masses.items():
             if mass <= _LEAST_SHARED or token == own:
                 continue
-            ids = extensions(token)
-            if not 0 < len(ids) < _MOST_EXTENSIONS:
+            start, stop = ranges[2 * token], ranges[2 * token + 1]
+            count = stop - start
+            if not 0 < count < _MOST_EXTENSIONS:
                 continue
             rest = min(begun.get(token, 0.0) / mass, 1.0) if begun else 0.0
-            weights = local.take(ids)
-            if len(ids) > _FEW_EXTENSIONS and not rest:
-                best = int(weights.argmax())
-                longer, shared = [int(ids[best])], [float(weights[best])]
+            if count == 1:
+                longer = (order.item(start),)
+            elif count > _FEW_EXTENSIONS and not rest:
+                ids = order[start:stop]
+                longer = (ids.item(local.take(ids).argmax()),)
             else:
-                longer, shared = ids.tolist(), weights.tolist()
-            pairs = [
-                (i, weight) for i, weight in zip(longer, shared, strict=True) if i not in named
-            ]
-            total = sum([weight for _, weight in pairs])
+                longer = order[start:stop].tolist()
+            total = 0.0
+            pairs = []
+            for i in longer:
+                if i not in masses:
+                    weight = weight_of(i)
+                    total += weight
+                    pairs.append((i, weight))
             if total <= 0:
                 continue
             prior = LONGER_PRIOR + rest * (BEGUN_PRIOR - LONGER_PRIOR)
-            moved = prior * total / (prior * total + (1 - prior) * float(local[token]))
+            moved = prior * total / (prior * total + (1 - prior) * weight_of(token))
             moved = mass * (moved if rest else min(moved, MOST_SHARED))
             for i, weight in pairs:
-                masses[i] = masses.get(i, 0.0) + moved * weight / total
-            masses[token] -= moved
+                share = moved * weight / total
+                gained[i] = gained[i] + share if i in gained else share
+            masses[token] = mass - moved
+        masses.update(gained)
 
 
 def _mass_of(row: CloudToken, text: bytes) -> float:

@@ -28,7 +28,7 @@ def tokenize(data: bytes) -> list[int]:
 
 def test_an_answer_goes_on_from_the_alternative_that_was_shown_at_that_place() -> None:
     assert ranked_alternatives(STEP.alternatives) == [RED, BLUE, FACE, END]
-    many = [replace(BLUE, p_fused=n / 100) for n in range(20)]
+    many = [BLUE._replace(p_fused=n / 100) for n in range(20)]
     assert len(ranked_alternatives(many)) == SHOWN_ALTERNATIVES
     begun = with_alternative(STEPS, 1, 1, tokenize)
     assert begun[:-1] == STEPS[:1]

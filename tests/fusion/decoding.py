@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 from floe.fusion.cursor import StreamBreak, heal
 from floe.fusion.decoder import Controls, Decoder
@@ -72,15 +71,27 @@ def one_row_at_a_time(
     text = b""
     at, row = 0, row_after(b"", cloud)  # boundary, its row
     written: list[bytes] | None = []  # tokens since; None: they cannot be told apart
+    looked_ahead = False
+
+    def row_ahead(count: int) -> CloudToken:
+        nonlocal looked_ahead
+        looked_ahead = True
+        following, before = row, text[:at]
+        for _ in range(count):
+            before += following.text_bytes
+            following = row_after(before, cloud)
+        return following
+
     logits = local.start()[0]
     for _ in range(tokens):
         distribution = local_distribution(logits)
+        looked_ahead = False
         projection = projector.project(
             row,
             text[at:],
             distribution.mass,
             spelled=None if written is None else tuple(written),
-            successor=None if shared else partial(row_after, text[:at] + row.text_bytes, cloud),
+            successor=None if shared else row_ahead,
         )
         token = int(pool(distribution.mass, projection, weight, rule).dense().argmax())
         if token in local.end_ids:
@@ -93,7 +104,10 @@ def one_row_at_a_time(
             if own and pending.startswith(own):
                 at += len(own)
                 exact = pending == own and written is not None
-                passed = StreamBreak(row, own, tuple(written or ()) if exact else None)
+                passed = StreamBreak(
+                    row, own, tuple(written or ()) if exact else None, looked_ahead
+                )
+                looked_ahead = False
                 row, written = row_after(text[:at], cloud), [] if pending == own else None
                 if not shared:
                     row = heal(passed, row, index)

@@ -186,6 +186,26 @@ def test_after_a_boundary_nothing_changes_how_the_text_before_it_is_spelled() ->
     assert apart.row.candidates[0].text_bytes == b"s", '"cors" is "cor" and "s"'
 
 
+def test_a_word_that_the_cloud_means_is_not_broken_off_for_its_spelling() -> None:
+    # "corn" stands there, and "corns" is what the cloud says: spelled otherwise, but those bytes.
+    for looked_ahead, left in ((False, [b"s", b"S"]), (True, [b"S"])):
+        cursor = Cursor(spelling=INDEX)
+        cursor.add([row_of((b"corn", 0.9)), row_of((b"s", 0.9), (b"S", 0.05))])
+        if looked_ahead:
+            cursor.look_ahead()
+        cursor.advance(b"corn")
+        assert cursor.row is not None
+        assert [c.text_bytes for c in cursor.row.candidates] == left
+    # What was known of one token says nothing of the next.
+    cursor = Cursor(spelling=INDEX)
+    cursor.add([row_of((b"S", 0.9)), row_of((b"corn", 0.9)), row_of((b"s", 0.9), (b"S", 0.05))])
+    cursor.look_ahead()
+    cursor.advance(b"S")
+    cursor.advance(b"corn")
+    assert cursor.row is not None
+    assert cursor.row.candidates[0].text_bytes == b"s"
+
+
 def test_of_restored_words_the_bytes_alone_decide() -> None:
     # "Therefore" stands for PERSON_1: the cloud did not choose it as one token.
     cursor = Cursor(spelling=INDEX)

@@ -50,6 +50,9 @@ def test_the_next_row_is_waited_for_within_the_deadline(clock: FakeClock) -> Non
         assert clock.now - before == pytest.approx(waited)
         assert (following == row_after(row.text_bytes, CLOUD)) is (spacing < 1)
         assert bool(said) is (spacing > 1)
+        if spacing < 1:
+            assert follower.successor(2) is not None
+            assert clock.now - before == pytest.approx(waited + spacing)
 
 
 def test_a_stream_that_ends_has_no_next_row(clock: FakeClock) -> None:

@@ -26,9 +26,22 @@ candidate_lists = st.lists(
 )
 
 
-def constant(row: CloudToken) -> Callable[[], CloudToken]:
+def constant(row: CloudToken) -> Callable[[int], CloudToken]:
     """A function that gives this row."""
-    return lambda: row
+    return lambda _ahead: row
+
+
+def rows_ahead(row: CloudToken, cloud: Distribution, top: int = 9) -> Callable[[int], CloudToken]:
+    """What the stream says after so many of its own tokens, the one of `row` first."""
+
+    def after(count: int) -> CloudToken:
+        text, following = b"", row
+        for _ in range(count):
+            text += following.text_bytes
+            following = row_after(text, cloud, top)
+        return following
+
+    return after
 
 
 def row_of(pairs: list[tuple[bytes, float]], end: float = 0.0) -> CloudToken:
@@ -248,7 +261,7 @@ def test_the_next_row_tells_into_which_longer_token_the_clouds_own_grows() -> No
     row = row_of([(b" un", 0.5), (b" a", 0.3)])
     following = row_of([(b"believ", 0.6), (b"iverse", 0.3), (b"verse", 0.1)])
     projector = Projector(TokenIndex(pieces, [0]))
-    projection = projector.project(row, b"", local, successor=lambda: following)
+    projection = projector.project(row, b"", local, successor=constant(following))
     # " un" "verse" stays where it is; " uniiverse" begins with " uni".
     assert masses(projection) == {
         1: pytest.approx(0.05),
@@ -288,17 +301,38 @@ def test_the_next_row_tells_into_which_shorter_token_the_clouds_own_is_cut() -> 
     row = row_of([(b"corn", 0.8), (b"cob", 0.1)])
     following = row_of([(b"s", 0.75), (b",", 0.25)])
     projector = Projector(index)
-    projection = projector.project(row, b"", local, successor=lambda: following)
+    projection = projector.project(row, b"", local, successor=constant(following))
     assert masses(projection) == {
         1: pytest.approx(0.2),
         2: pytest.approx(0.6),
         7: pytest.approx(0.1),
     }
     # Where "cor" stands there, "corn" is not what the cloud will have said, but "corns" may be.
-    inside = projector.project(row, b"cor", local, spelled=(b"cor",), successor=lambda: following)
+    inside = projector.project(row, b"cor", local, spelled=(b"cor",), successor=constant(following))
     assert masses(inside) == {3: pytest.approx(0.98)}
     without = projector.project(row, b"cor", local, spelled=(b"cor",))
     assert masses(without) == {}
+
+
+def test_inside_a_word_the_rows_tell_what_becomes_of_it_until_that_is_settled() -> None:
+    # " Op" "hel" "ia" of the local vocabulary is " O" "ph" "elia" of the cloud; " Oph" alone is
+    # " O" "ph" for both.
+    pieces = [b"", b" O", b" Op", b"ph", b"hel", b"ia", b"elia"]
+    spellings = {
+        b" O": [1], b" Oph": [1, 3], b" Ophelia": [2, 4, 5], b" Op": [2]
+    }  # fmt: skip
+    index = TokenIndex(pieces, [0], lambda text: spellings[text])
+    rows = [row_of([(text, 1.0)]) for text in (b"ph", b"elia", b" is", b"x")]
+    asked: list[int] = []
+
+    def after(count: int) -> CloudToken:
+        asked.append(count)
+        return rows[count - 1]
+
+    local = np.array([0.0, 0.01, 0.9, 0.0, 0.0, 0.0, 0.0], np.float32)
+    projection = Projector(index).project(row_of([(b" O", 0.99)]), b"", local, successor=after)
+    assert masses(projection) == {1: pytest.approx(0), 2: pytest.approx(0.99)}
+    assert asked == [1, 2, 3], "a word that is over is settled"
 
 
 @pytest.mark.parametrize("salt", range(8))
@@ -315,9 +349,7 @@ def test_where_a_longer_text_is_cut_otherwise_it_is_exact(salt: int) -> None:
 
     local = np.full(index.size, 1 / index.size, np.float32)
     row = row_after(b"", cloud)
-    projection = Projector(index).project(
-        row, b"", local, successor=lambda: row_after(row.text_bytes, cloud)
-    )
+    projection = Projector(index).project(row, b"", local, successor=rows_ahead(row, cloud))
     q = dense(projection, local)
     truth = exhaustive(cloud, index, beyond=1)
     assert truth[b"cor"] > 0
@@ -332,7 +364,7 @@ def test_a_candidate_shares_with_a_longer_token_that_the_cloud_may_not_have() ->
     index = TokenIndex(pieces, [0])
     local = np.array([0.0, 0.4, 0.05, 0.45, 0.1], np.float32)
     row = row_of([(b"dog", 0.8), (b"cam", 0.1), (b"cat", 0.1)])
-    projection = Projector(index).project(row, b"", local, successor=lambda: None)
+    projection = Projector(index).project(row, b"", local, successor=lambda _ahead: None)
     assert masses(projection) == {
         1: pytest.approx(0.8, rel=1e-5),
         2: pytest.approx(0.1 * 4 / 13, rel=1e-5),
@@ -341,7 +373,7 @@ def test_a_candidate_shares_with_a_longer_token_that_the_cloud_may_not_have() ->
     }
     # A candidate of its own keeps the longer token out of it.
     named = row_of([(b"dog", 0.8), (b"cam", 0.1), (b"camel", 0.1)])
-    projection = Projector(index).project(named, b"", local, successor=lambda: None)
+    projection = Projector(index).project(named, b"", local, successor=lambda _ahead: None)
     assert masses(projection)[2] == pytest.approx(0.1, rel=1e-5)
 
 
@@ -354,7 +386,7 @@ def test_the_rest_of_a_token_shares_with_all_that_it_may_become() -> None:
     begun = CloudToken(
         b"x", (Candidate(b"x", math.log(0.5)), Candidate(b"b", math.log(0.5), begun=True))
     )
-    got = masses(Projector(index).project(begun, b"", local, successor=lambda: None))
+    got = masses(Projector(index).project(begun, b"", local, successor=lambda _ahead: None))
     # Even odds: in the local model's proportions, of 0.01 + 0.6 + 0.2 + 8 x 0.01.
     assert got[2] == pytest.approx(0.5 * 0.6 / 0.89, rel=1e-4)
     assert got[1] == pytest.approx(0.5 * 0.01 / 0.89, rel=1e-4)
@@ -377,7 +409,7 @@ def test_restored_words_are_given_bytes() -> None:
         restored=True,
     )
     got = masses(
-        projector.project(restored, b"We", local, spelled=(b"We",), successor=lambda: None)
+        projector.project(restored, b"We", local, spelled=(b"We",), successor=lambda _ahead: None)
     )
     assert got == {3: pytest.approx(0.98 * 0.75), 5: pytest.approx(0.98 * 0.25)}
 
@@ -387,11 +419,12 @@ def test_the_next_row_is_not_asked_for_where_no_extension_has_a_say() -> None:
     row = row_of([(b" un", 0.5), (b" a", 0.3)])
     asked: list[int] = []
     projector = Projector(TokenIndex(pieces, [0]))
-    for p_extension in (0.5, 1e-4):
-        local = np.array([0.0, 0.4, p_extension, 0.1], np.float32)
-        projector.project(row, b"", local, successor=lambda: asked.append(1))
-    projector.project(row_of([(b" a", 0.5)]), b"", local, successor=lambda: asked.append(1))
-    assert asked == [1]
+    for p_own, p_extension in ((0.4, 0.5), (0.4, 1e-4), (1e-6, 1e-5)):
+        local = np.array([0.0, p_own, p_extension, 0.1], np.float32)
+        projector.project(row, b"", local, successor=asked.append)
+    projector.project(row_of([(b" a", 0.5)]), b"", local, successor=asked.append)
+    # Of words that the local model knows nothing of, too: it is the cloud that says them.
+    assert asked == [1, 1]
 
 
 def exhaustive(
@@ -427,9 +460,7 @@ def test_where_no_local_token_spans_two_of_the_cloud_it_is_exact(salt: int) -> N
     cloud = peaked(words, f"exact {salt}", 1.0)
     local = np.full(index.size, 1 / index.size, np.float32)
     row = row_after(b"", cloud)
-    projection = Projector(index).project(
-        row, b"", local, successor=lambda: row_after(row.text_bytes, cloud)
-    )
+    projection = Projector(index).project(row, b"", local, successor=rows_ahead(row, cloud))
     q = dense(projection, local)
     for piece, p in exhaustive(cloud, index).items():
         assert q[index.pieces.index(piece)] == pytest.approx(p, abs=1e-5)
@@ -451,7 +482,7 @@ def test_where_only_the_own_token_can_grow_it_is_exact(salt: int) -> None:
     row = row_after(b"", cloud)
     projector = Projector(index)
     truth = exhaustive(cloud, index)
-    with_next = projector.project(row, b"", local, successor=lambda: row_after(b"x", cloud))
+    with_next = projector.project(row, b"", local, successor=rows_ahead(row, cloud))
     assert kullback_leibler(truth, index, dense(with_next, local)) == pytest.approx(0, abs=1e-5)
     without = projector.project(row, b"", local)
     assert kullback_leibler(truth, index, dense(without, local)) > 0.01
@@ -468,9 +499,8 @@ def test_more_candidates_and_the_next_row_come_nearer_to_the_truth() -> None:
         for salt in range(40):
             cloud = peaked(words, f"nearer {salt}", 1.5)
             row = row_after(b"", cloud, top)
-            following = row_after(row.text_bytes, cloud, top)
             projection = projector.project(
-                row, b"", local, successor=constant(following) if successor else None
+                row, b"", local, successor=rows_ahead(row, cloud, top) if successor else None
             )
             q = dense(projection, local)
             total += kullback_leibler(exhaustive(cloud, index), index, q)

@@ -15,7 +15,7 @@ from floe.errors import CloudError
 from floe.fusion.cursor import Cursor, Spelling, whole_characters
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution
-from floe.fusion.projection import Projector, Spelled
+from floe.fusion.projection import MOST_ROWS_AHEAD, Projector, Spelled
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.fusion.scoring.scores import Scores, ScoreSheet
 from floe.records import CloudToken
@@ -72,11 +72,17 @@ class AlignedPosition:
         self._cursor.advance(piece)
         self._settle()
 
-    def successor(self) -> CloudToken | None:
-        """Ask for the row after the own token of the one in force."""
-        if self.row is None or self.row.end or self._shared:
-            return None
-        return self._row_after(self._text[: self.at] + self.row.text_bytes)
+    def successor(self, ahead: int = 1) -> CloudToken | None:
+        """Ask for the row after so many own tokens from the one in force on."""
+        row, text = self.row, self._text[: self.at]
+        for _ in range(ahead):
+            if row is None or row.end or self._shared:
+                return None
+            text += row.text_bytes
+            row = self._row_after(text)
+        if row is not None:
+            self._cursor.look_ahead()
+        return row
 
     def _settle(self) -> None:
         """Ask for rows until one holds."""
@@ -165,13 +171,25 @@ def prefetch_distributions(
             if position.row is None:
                 break
             if position.at != at:
-                # It is the next of the same stream, and at hand only as long as that is open.
-                position.successor()
+                # They are the next of the same stream, and at hand only as long as that is open.
+                _read_ahead(position, index)
                 at = position.at
             position.advance(index.pieces[token])
     except CloudError as error:
         return rows, error
     return rows, None
+
+
+def _read_ahead(position: AlignedPosition, index: TokenIndex) -> None:
+    """Ask for the rows that the projection may look at: the next, and all of the word begun."""
+    row = position.row
+    for ahead in range(1, MOST_ROWS_AHEAD + 1):
+        following = position.successor(ahead)
+        if row is None or following is None or not following.text_bytes:
+            return
+        if not index.joining_bytes(row.text_bytes)[following.text_bytes[0]]:
+            return
+        row = following
 
 
 class StreamedDistributions:
