@@ -188,9 +188,7 @@ class Picker:
 
         It is the small model that repeats itself. Where it counts for little, penalties at full
         strength only forbid the cloud what numbers and code repeat rightly; the cloud alone has
-        none. And what the cloud is sure of is no fault of the small model, however often it stands
-        there: penalties that grow with each token of a repetition would break the words of a
-        formula. So that of a token shrinks with what the cloud gives it, the more the cloud counts.
+        none.
 
         The repetition penalty goes by the sign of a logit, and a distribution alone has none that
         mean anything. Its logits are ln r at the level of the local model's (the logarithm of the
@@ -209,10 +207,7 @@ class Picker:
                 return np.log(self._fused_of(pooled, ids)) + level
 
         shift = self._penalties.shift(logits_of) if weight > 0 else None
-        if shift is None:
-            return None
-        unsure = np.maximum(1 - self._cloud_of(pooled, shift.ids), 0.0)
-        return Shift(shift.ids, shift.by * weight * unsure ** ((1 - weight) / weight))
+        return Shift(shift.ids, shift.by * weight) if shift is not None else None
 
     def _places_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return where some tokens stand in `pooled.ids`; -1: nowhere."""
@@ -224,21 +219,11 @@ class Picker:
 
     def _fused_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the fused probabilities of some tokens."""
-        return self._looked_up(pooled, ids, pooled.fused, pooled.rest_fused)
-
-    def _cloud_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the cloud's probabilities of some tokens."""
-        return self._looked_up(pooled, ids, pooled.cloud, pooled.rest_cloud)
-
-    def _looked_up(
-        self, pooled: Pooled, ids: NDArray[np.intp], named: NDArray[np.float64], factor: float
-    ) -> NDArray[np.float64]:
-        """Take some tokens' entries from `named` where they are, else from `rest` by `factor`."""
         places = self._places_of(pooled, ids)
-        values = pooled.rest[ids].astype(np.float64) * factor
+        fused = pooled.rest[ids].astype(np.float64) * pooled.rest_fused
         here = places >= 0
-        values[here] = named[places[here]]
-        return values
+        fused[here] = pooled.fused[places[here]]
+        return fused
 
     def _greedy_penalised(
         self, pooled: Pooled, shift: Shift, draft: int | None, tolerance: float
