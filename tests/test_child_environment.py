@@ -48,6 +48,12 @@ NEEDED = {
 }
 
 
+def test_torch_is_promised_no_threads_that_it_does_not_get() -> None:
+    assert child_environment(source={"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}) == {
+        "OMP_NUM_THREADS": "1"
+    }
+
+
 def test_a_child_gets_what_it_needs_and_no_secret() -> None:
     source = NEEDED | dict.fromkeys(SECRETS, CANARY)
     assert child_environment(source=source) == NEEDED
