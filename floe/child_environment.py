@@ -22,7 +22,8 @@ _ALLOWED: Final = re.compile(
     | PYTHON\w+ | VIRTUAL_ENV | CONDA_PREFIX | MPLCONFIGDIR | MALLOC_\w+ | GLIBC_TUNABLES
     # OMP_THREAD_LIMIT is none of them: torch deals its work out to more threads than that leaves,
     # and what the missing ones should have done is never done.
-    | (?!OMP_THREAD_LIMIT$) (OMP | GOMP | KMP | MKL | OPENBLAS | BLIS | VECLIB | NUMEXPR | ONEDNN | DNNL | TORCH\w*
+    | (?!OMP_THREAD_LIMIT$)
+      (OMP | GOMP | KMP | MKL | OPENBLAS | BLIS | VECLIB | NUMEXPR | ONEDNN | DNNL | TORCH\w*
       | PYTORCH | ATEN | CUDA | NVIDIA | HIP | ROCR | ROCM | HSA | GGML)_\w+
     | LRU_CACHE_CAPACITY | THP_MEM_ALLOC_ENABLE | TOKENIZERS_PARALLELISM
     | TRANSFORMERS_(OFFLINE | VERBOSITY) | HF_HOME | HF_HUB_(OFFLINE | DISABLE_TELEMETRY)
