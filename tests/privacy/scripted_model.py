@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from floe.llama.prompt_cache import common_length
+
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -73,6 +75,13 @@ class ScriptedModel:
         self.tokens = list(tokens)
         self._base = len(tokens)
         return self._logits()[None]
+
+    def keep_prefix(self, tokens: Sequence[int]) -> int:
+        self.tokens = self.tokens[: common_length(self.tokens, tokens[:-1])]
+        return len(self.tokens)
+
+    def forget_prompts(self) -> None:
+        pass
 
     def count_unread(self, tokens: Sequence[int]) -> int:
         return len(tokens)

@@ -62,7 +62,7 @@ class Room:
         turns = {question.conversation_id: self.turn}
         assistant: Any = SimpleNamespace(
             store=self.store,
-            model=SimpleNamespace(context_size=4096),
+            model=SimpleNamespace(context_size=4096, forget_prompts=lambda: None),
             fit_files=lambda files: [Attachment(each.name, 0, 0) for each in files],
             ask=self._ask,
             check_told=lambda _told: None,

@@ -187,7 +187,10 @@ def test_from_example_chats_to_an_adapter_in_use(page: Page, own: App) -> None:
     expect(verdict).not_to_be_empty(timeout=480_000)
     expect(verdict).to_have_text("Worth using: the new adapter is in use.")
     # What both wrote when the adapter was tried out, side by side.
-    expect(run.locator(".state")).to_contain_text("sound more like you")
+    # Of two questions kept aside, how many sound like Jon is this device's arithmetic.
+    expect(run.locator(".state")).to_contain_text(
+        re.compile("sound more like you|too few of your own questions", re.IGNORECASE)
+    )
     trial = run.locator(".trial tr")
     expect(trial.first).to_contain_text("BeforeWith the new adapter")
     expect(trial.filter(has_text="come to an end")).to_contain_text(re.compile(r"\d+%.*\d+%"))

@@ -36,7 +36,7 @@ class WrittenPair:
     """A prompt that both answered.
 
     `own`: the person's own answer, where the prompt is one of theirs; `expected`: words of which
-    one makes an answer right.
+    one makes an answer right; `acts`: False where the chat would leave the prompt to the base.
     """
 
     kind: TrialPromptKind
@@ -45,6 +45,7 @@ class WrittenPair:
     personal: WrittenAnswer
     expected: tuple[str, ...] = ()
     own: str = ""
+    acts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,8 @@ def judge_pairs(
         [*other, *base_texts],
     )
     losses = find_losses(base, personal)
-    if len(own) > 1 and all(pair.personal.text == pair.base.text for pair in own):
+    acted = [pair for pair in own if pair.acts]
+    if len(acted) > 1 and all(pair.personal.text == pair.base.text for pair in acted):
         losses += ("it answers your own questions word for word as before",)
     elif manner is not None and len(own) >= _FEW and manner < MIN_MANNER:
         losses += (f"only {_share_words(manner)} of its answers sound more like you than before",)

@@ -148,7 +148,9 @@ class TrialRun:
                 return None
             personal = [next(with_it) if on else base[i] for i, on in enumerate(acts)]
             pairs = [
-                WrittenPair("own", prompt[-1].content, base[i], personal[i], own=answer)
+                WrittenPair(
+                    "own", prompt[-1].content, base[i], personal[i], own=answer, acts=acts[i]
+                )
                 for i, (prompt, answer) in enumerate(own)
             ] + [
                 WrittenPair(

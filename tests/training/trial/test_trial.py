@@ -69,8 +69,9 @@ def test_an_adapter_that_answers_as_before_gains_nothing() -> None:
         found = judge_pairs([pair("own", PLAIN)] * count, OWN)
         assert found.manner == 0
         assert found.losses == ("it answers your own questions word for word as before",)
-    # One question may be of a kind that is left to the model as it was.
     assert not judge_pairs([pair("own", PLAIN)], OWN).losses
+    # Questions that the chat leaves to the model as it was say nothing of the adapter.
+    assert not judge_pairs([replace(pair("own", PLAIN), acts=False)] * 2, OWN).losses
 
 
 def test_an_adapter_that_sounds_no_more_like_its_writer_gains_nothing() -> None:
