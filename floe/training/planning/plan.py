@@ -278,7 +278,7 @@ def _explain(
     deadline = (
         f"you asked for under {format_duration(limits.deadline_s)}"
         if in_time
-        else f"no plan takes less than the {format_duration(limits.deadline_s)} you asked for"
+        else f"no plan takes less than {format_duration(limits.deadline_s)}, which you asked for"
     )
     passes = "one pass" if plan.epochs == 1 else f"{plan.epochs} passes"
     cores = "one core" if device.cores == 1 else f"{device.cores} cores"
