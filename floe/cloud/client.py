@@ -79,7 +79,12 @@ _ENTRY: Final = "floe.sent"
 """Where a request holds the number of its entry in the log."""
 _COUNTED: Final = "floe.counted"
 """Set in a request that the budget of the day counts as one of a test."""
-_DROPPED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+_DROPPED: Final = (
+    httpx2.RemoteProtocolError,
+    httpx2.ReadError,
+    httpx2.WriteError,
+    httpx2.CloseError,
+)
 _MAX_CHUNKS: Final = 200
 """Of one exchange, or two for each token that it may have: the server may not know an end."""
 _MOST_TRIES: Final = 3
