@@ -102,11 +102,10 @@ def run_examples(train: Path, test: Path) -> dict[str, Any]:
 
 def describe_examples(result: dict[str, Any]) -> str:
     """Describe the result as a table for a terminal."""
-    lines = [f"{'bits per byte':<10}{result['base']:>9.4f}"]
+    lines = [f"{'base':<10}{result['base']:>9.4f}"]
     lines += [
         f"{name:<10}{result[name]:>9.4f}{result['change'][name]:>9.1%}" for name in SYSTEMS[1:]
     ]
-    lines[0] = f"{'base':<10}{result['base']:>9.4f}"
     return "\n".join(
         [
             f"bits per byte of {result['answers']} answers; own texts before "

@@ -28,9 +28,9 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
+from floe.memory.kept_out import LATER_VERSION, is_kept_out
 from floe.memory.passages import MemoryPassage
 from floe.privacy.content_words import content_words
-from floe.privacy.gate import WISH
 from floe.store import Store
 from floe.store.text import segment
 from floe.units import DAY_SECONDS
@@ -295,7 +295,7 @@ def _candidates(
     words = [word for each in terms for word in (each.word, *each.kin)]
     begun = [_match((), _stem(each.word)) for each in terms if len(each.word) >= _PREFIX]
     rows = db.execute(
-        """
+        f"""
         SELECT p.id, s.kind, coalesce(c.title, s.name), p.text, p.said_at, c.id, p.first_person,
                c.train, m.private
         FROM (SELECT rowid FROM memory_search WHERE memory_search MATCH :words
@@ -305,10 +305,8 @@ def _candidates(
         LEFT JOIN messages m ON m.id = s.message_id
         LEFT JOIN conversations c ON c.id = m.conversation_id
         WHERE CASE WHEN c.id IS :here THEN m.id IN (SELECT value FROM json_each(:left_out))
-            ELSE NOT EXISTS (
-            SELECT 1 FROM messages later WHERE later.conversation_id = m.conversation_id
-            AND later.parent_id IS m.parent_id AND later.role = m.role AND later.id > m.id) END
-        """,
+            ELSE NOT EXISTS ({LATER_VERSION}) END
+        """,  # noqa: S608 (constants)
         {
             "words": " OR ".join([_match(words), *begun]),
             "limit": _CANDIDATES,
@@ -355,11 +353,8 @@ def _scored(
         wanted = _COVER_OWN if own else _COVER_SELF if about_self else _COVER
         if covered[one] < total * wanted:
             continue
-        kept_out = (
-            conversation in without or train == 0 or (private and WISH in json.loads(private))
-        )
-        # A chat that is kept out of all others is not kept out of itself.
-        if kept_out and (conversation is None or conversation != conversation_id):
+        elsewhere = conversation is None or conversation != conversation_id
+        if elsewhere and is_kept_out(conversation, train, private, without):
             continue
         age = max(0.0, now - said_at)
         score = covered[one] + _OWN * own + _RECENT * 0.5 ** (age / _HALF_LIFE)

@@ -11,7 +11,6 @@ router's, 9 and 14 (all 20 among ten). No likeness tells a question that wants a
 of the question does. Figures of what is answered: docs/method.md.
 """
 
-import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from floe.memory.kept_out import LATER_VERSION, is_kept_out
 from floe.memory.passages import MemoryPassage
-from floe.privacy.gate import WISH
 from floe.store import Store
 
 LONGEST: Final = 200
@@ -114,9 +113,7 @@ def nearest_facts(
             JOIN memory_sources s ON s.id = p.source_id
             LEFT JOIN messages m ON m.id = s.message_id
             LEFT JOIN conversations c ON c.id = m.conversation_id
-            WHERE p.id IN ({_FACTS}) AND c.id IS NOT :here AND NOT EXISTS (
-                SELECT 1 FROM messages later WHERE later.conversation_id = m.conversation_id
-                AND later.parent_id IS m.parent_id AND later.role = m.role AND later.id > m.id)
+            WHERE p.id IN ({_FACTS}) AND c.id IS NOT :here AND NOT EXISTS ({LATER_VERSION})
             """,  # noqa: S608 (constants)
             {
                 "model": space.name,
@@ -124,11 +121,7 @@ def nearest_facts(
                 **_BOUNDS,
             },
         ).fetchall()
-    kept = [
-        row
-        for row in rows
-        if row[5] not in without and row[7] != 0 and not (row[8] and WISH in json.loads(row[8]))
-    ]
+    kept = [row for row in rows if not is_kept_out(row[5], row[7], row[8], without)]
     if not kept:
         return []
     vectors = np.stack([np.frombuffer(row[6], dtype="<f2") for row in kept]).astype(np.float32)
