@@ -4,6 +4,7 @@ A copy is the KV cache as llama.cpp writes it. Knows neither chats nor templates
 """
 
 import ctypes
+import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,6 +38,7 @@ class PromptCache:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._saved: list[SavedPrompt] = []
+        self._lock = threading.Lock()
 
     def save(self, context: Any, tokens: Sequence[int], adapters: Hashable) -> None:
         """Copy what the context holds, if it is worth it and there is memory for it.
@@ -51,17 +53,21 @@ class PromptCache:
         size = lib.llama_state_seq_get_size(context, 0)
         if size > min(self._most_bytes, free_memory().bytes // _SHARE_OF_FREE):
             return
-        # A copy that the new one begins with is of no more use.
-        self._saved = [
-            each
-            for each in self._saved
-            if each.adapters != adapters or common_length(each.tokens, tokens) < len(each.tokens)
-        ]
-        while sum(len(each.state) for each in self._saved) + size > self._most_bytes:
-            del self._saved[0]
+        with self._lock:
+            # A copy that the new one begins with is of no more use.
+            kept = [
+                each
+                for each in self._saved
+                if each.adapters != adapters
+                or common_length(each.tokens, tokens) < len(each.tokens)
+            ]
+            while sum(len(each.state) for each in kept) + size > self._most_bytes:
+                del kept[0]
+            self._saved = kept
         state = (ctypes.c_uint8 * size)()
         if lib.llama_state_seq_get_data(context, state, size, 0) == size:
-            self._saved.append(SavedPrompt(tuple(tokens), adapters, state))
+            with self._lock:
+                self._saved = [*self._saved, SavedPrompt(tuple(tokens), adapters, state)]
 
     def known_length(self, tokens: Sequence[int], adapters: Hashable) -> int:
         """Count the first tokens of a prompt that one of the copies holds; 0 if none does.
@@ -73,13 +79,15 @@ class PromptCache:
 
     def take(self, tokens: Sequence[int], adapters: Hashable) -> SavedPrompt | None:
         """Take out the copy that holds most of a prompt's beginning; None if there is none."""
-        found = self._best(tokens, adapters)
-        self._saved = [each for each in self._saved if each is not found]
+        with self._lock:
+            found = self._best(tokens, adapters)
+            self._saved = [each for each in self._saved if each is not found]
         return found
 
     def clear(self) -> None:
         """Let go of all copies; any thread may."""
-        self._saved = []
+        with self._lock:
+            self._saved = []
 
     def _best(self, tokens: Sequence[int], adapters: Hashable) -> SavedPrompt | None:
         return max(

@@ -141,6 +141,7 @@ class LlamaModel:
         self._batch_speed: float | None = None
         self._prompt_speeds: deque[float] = deque(maxlen=_SPEEDS)
         self._prompt_cache = PromptCache(prompt_cache_bytes)
+        self._may_keep = True
         limit_malloc()
         forward_log()
         lib.llama_backend_init()
@@ -392,7 +393,8 @@ class LlamaModel:
             found = self._prompt_cache.take(tokens, self._in_use)
         # Where most stays it is the next turn of the same chat: a copy would only cost time.
         if len(self.tokens) - held >= max(held, LEAST_TOKENS):
-            self._prompt_cache.save(self._context, self.tokens, self._in_use)
+            self._keep_prompt()
+        self._may_keep = True
         if found is not None:
             self.roll_back(0)
             if restore_prompt(self._context, found):
@@ -409,7 +411,12 @@ class LlamaModel:
 
     def forget_prompts(self) -> None:
         """Let go of what is kept of earlier prompts: some of it was deleted. Any thread may."""
+        self._may_keep = False  # what is evaluated now may be of it, too
         self._prompt_cache.clear()
+
+    def _keep_prompt(self) -> None:
+        if self._may_keep:
+            self._prompt_cache.save(self._context, self.tokens, self._in_use)
 
     @property
     def prompt_speed(self) -> float | None:
@@ -444,7 +451,7 @@ class LlamaModel:
 
         What was evaluated before no longer holds, so the cache is cleared.
         """
-        self._prompt_cache.save(self._context, self.tokens, self._in_use)
+        self._keep_prompt()
         set_adapters(self._context, scaled)
         self._in_use = tuple(scaled)
         self.roll_back(0)
