@@ -26,13 +26,15 @@ class Parts:
     """Every component that an event reads or writes.
 
     `answer_generation` changes when there is a running answer to show, `comparison_generation` when
-    there are several, side by side. The HTML parts take JSON:
-    `thread` takes `Rows`, `live` the `Frame`s of a running answer, `save` the address of a file for
-    the browser.
+    there are several, side by side (gradio tells so only after events that wait in its queue).
+    The HTML parts take JSON: `thread` takes `Rows`, `live` the `Frame`s of a running answer, `save`
+    the address of a file for the browser, `noticed` another number whenever another page has
+    changed what this one shows.
     """
 
     answer_generation: gr.State
     comparison_generation: gr.State
+    noticed: gr.HTML
     views: gr.HTML
     save: gr.HTML
     listing: gr.HTML
@@ -104,6 +106,7 @@ def lay_out(
                 "conversations", "new", "open", "rename", "delete", "mark", "move", server=[search]
             )
             save = js_component("save")
+            noticed = js_component("noticed", "follow")
         with gr.Column(elem_id="main", min_width=0):
             with gr.Row(elem_id="top"):
                 cloud = js_component("cloud")
@@ -178,6 +181,7 @@ def lay_out(
     return Parts(
         answer_generation,
         comparison_generation,
+        noticed,
         views,
         save,
         listing,

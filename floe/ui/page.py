@@ -40,6 +40,8 @@ from floe.ui.settings.settings_actions import SettingsActions
 from floe.ui.show_errors import Changes
 
 _SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+_CHAT: Final[dict[str, Any]] = {**_SILENT, "concurrency_id": "chat"}
+"""For events that draw the chat: one after the other, so that what was asked last is shown last."""
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
 """For events that must not wait behind an answer that streams."""
 _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
@@ -106,10 +108,11 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         _wire_federate(parts, federate)
         models = ModelsActions(application, parts.models, parts.model_chip)
         _wire_models(page, parts, models)
-        looks = (chat.refresh_cloud, panel.refresh, memory_actions.poll, models.chip)
-        # The last one shows the whole chat anew if need be: what it says of a part holds.
-        looks_at_chat = (chat.weight.refresh, chat.advanced.refresh, deletion.follow)
+        rooms = (panel.wake_clock, personal.wake_clock, federate.wake_clock, models.wake_clock)
+        looks = (chat.refresh_cloud, panel.refresh, memory_actions.poll, models.chip, *rooms)
+        looks_at_chat = (chat.weight.refresh, chat.advanced.refresh, deletion.notice_changes)
         _wire_clock(parts, session, looks, looks_at_chat)
+        parts.noticed.follow(deletion.follow, session, [*_shown(parts), parts.undo], **_CHAT)
     return page
 
 
@@ -148,13 +151,13 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
         [session, parts.views],
         [*shown, parts.prompt, *parts.controls, parts.cloud, parts.auto],
         js="(session) => [session, location.hash]",
-        **_SILENT,
+        **_CHAT,
     )
     begun, turned = [session, parts.prompt], [*shown, parts.prompt]
-    parts.listing.new(actions.new, begun, turned, **_SILENT)
-    parts.listing.open(actions.open, begun, turned, **_SILENT)
+    parts.listing.new(actions.new, begun, turned, **_CHAT)
+    parts.listing.open(actions.open, begun, turned, **_CHAT)
     parts.listing.rename(
-        actions.rename, session, [parts.listing, parts.about, parts.notice], **_SILENT
+        actions.rename, session, [parts.listing, parts.about, parts.notice], **_CHAT
     )
 
     parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
@@ -167,17 +170,17 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
         [session, parts.prompt, *parts.controls],
         [*shown, parts.prompt],
         js="(...given) => floe.whenOpened(...given)",
-        **_SILENT,
+        **_CHAT,
     )
-    parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_SILENT)
-    parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_SILENT)
-    parts.thread.release(actions.release, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_CHAT)
+    parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_CHAT)
+    parts.thread.release(actions.release, [session, *parts.controls], shown, **_CHAT)
     parts.thread.confirm(actions.confirm, session, [parts.thread, parts.notice], **_EACH)
-    parts.thread.resume(actions.go_on, [session, *parts.controls], shown, **_SILENT)
-    parts.thread.take(actions.take, [session, *parts.controls], shown, **_SILENT)
+    parts.thread.resume(actions.go_on, [session, *parts.controls], shown, **_CHAT)
+    parts.thread.take(actions.take, [session, *parts.controls], shown, **_CHAT)
     parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
-    parts.thread.rewrite(actions.rewrite, session, shown, **_SILENT)
-    parts.thread.branch(actions.branch, session, shown, **_SILENT)
+    parts.thread.rewrite(actions.rewrite, session, shown, **_CHAT)
+    parts.thread.branch(actions.branch, session, shown, **_CHAT)
     parts.attach.read(actions.attach.read, session, parts.attach, **_EACH)
     parts.attach.drop(actions.attach.drop, session, parts.attach, **_EACH)
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
@@ -199,9 +202,9 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
 
 def _wire_deletion(parts: Parts, session: gr.State, actions: DeletionActions) -> None:
     begun, shown = [session, parts.prompt], [*_shown(parts), parts.undo]
-    parts.listing.delete(actions.delete, begun, [*shown, parts.prompt], **_SILENT)
-    parts.undo.undo(actions.undo, begun, [*shown, parts.prompt], **_SILENT)
-    parts.thread.remove(actions.remove, session, shown, **_SILENT)
+    parts.listing.delete(actions.delete, begun, [*shown, parts.prompt], **_CHAT)
+    parts.undo.undo(actions.undo, begun, [*shown, parts.prompt], **_CHAT)
+    parts.thread.remove(actions.remove, session, shown, **_CHAT)
 
 
 def _wire_clock(
@@ -210,7 +213,12 @@ def _wire_clock(
     looks: Sequence[Callable[[], Changes]],
     looks_at_chat: Sequence[Callable[[Session], Changes]],
 ) -> None:
-    """Look at all that may have changed, in one request: seven took a fifth of a core."""
+    """Look at all that may have changed, in one request: seven took a fifth of a core.
+
+    What such a look returns may arrive after what was asked for later. So the chat is not drawn by
+    it, but by an event that waits its turn; and a room whose clock was stopped in that way, while
+    something moves in it, is set going again.
+    """
 
     def look(session: Session) -> Changes:
         shown: Changes = {}
@@ -220,19 +228,21 @@ def _wire_clock(
             shown |= other(session)
         return shown
 
-    changing = [*_shown(parts), parts.undo, parts.auto, parts.weight, parts.cloud, parts.model_chip]
-    changing += [parts.panel.in_use, parts.privacy.memory]
-    parts.clock.tick(look, session, [*dict.fromkeys(changing)], **_AT_ONCE)
+    rooms = (parts.panel, parts.personal, parts.federate, parts.models)
+    changing = [parts.noticed, parts.auto, parts.weight, parts.advanced, parts.cloud]
+    changing += [parts.model_chip, parts.panel.in_use, parts.privacy.memory]
+    changing += [each.clock for each in rooms]
+    parts.clock.tick(look, session, changing, **_AT_ONCE)
 
 
 def _wire_comparison(loaded: Any, parts: Parts, session: gr.State, actions: CompareActions) -> None:
     opened = [parts.comparison, parts.comparison_generation]
     shown = [*_shown(parts), parts.comparison_generation]
-    parts.compare.ask(actions.ask, [session, *parts.controls], [*shown, parts.prompt], **_SILENT)
-    loaded.then(actions.reopen, session, opened, **_SILENT)
-    parts.thread.compare(actions.open, session, [*opened, parts.notice], **_SILENT)
-    parts.comparison.choose(actions.choose, session, shown, **_SILENT)
-    parts.comparison.close(actions.close, session, shown, **_SILENT)
+    parts.compare.ask(actions.ask, [session, *parts.controls], [*shown, parts.prompt], **_CHAT)
+    loaded.then(actions.reopen, session, opened, **_CHAT)
+    parts.thread.compare(actions.open, session, [*opened, parts.notice], **_CHAT)
+    parts.comparison.choose(actions.choose, session, shown, **_CHAT)
+    parts.comparison.close(actions.close, session, shown, **_CHAT)
     parts.stop.click(actions.stop, session, None, **_AT_ONCE)
     parts.comparison_generation.change(
         actions.stream,

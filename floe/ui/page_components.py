@@ -34,6 +34,7 @@ class DrawnPart:
 DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     "views": DrawnPart(events={"go": events.ViewAsked}),
     "save": DrawnPart(str),
+    "noticed": DrawnPart(int, {"follow": None}),
     "notice": DrawnPart(str),
     "conversations": DrawnPart(
         values.ConversationListValue,

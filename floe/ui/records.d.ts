@@ -845,6 +845,13 @@ interface DrawnParts {
     Nothing,
     Nothing
   >;
+  noticed: Part<
+    number,
+    {
+      follow: null;
+    },
+    Nothing
+  >;
   notice: Part<
     string,
     Nothing,

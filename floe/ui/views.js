@@ -142,6 +142,16 @@ floe.save = ({ props, watch }) => {
   });
 };
 
+/**
+ * Asks for what has changed elsewhere, once a look of the clock has noticed that there is something.
+ * A reply to such a look may come late; what is asked for here waits its turn among all that draws.
+ */
+floe.noticed = ({ props, trigger, watch }) => {
+  watch("value", () => {
+    if (props.value) trigger("follow");
+  });
+};
+
 /** Beside the weight: whether it follows the person's own words, and why it stands where it does. */
 floe.auto = (part) => {
   const reason = floe.el("p", { role: "status" });

@@ -46,6 +46,8 @@ class Quirks:
     limited: str = ""
     cut: bool = False
     endless: bool = False
+    mute: bool = False
+    """It takes a request for text, and says nothing for as long as the server is there."""
     key: str = ""
     cached_digits: bool = False
     """Whether the question before was the same one changes the digits, from the second token on."""
@@ -140,7 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server_.requests.append(Seen(self.path, dict(self.headers), body))
         raw = self.path == "/v1/completions"
-        if self.quirks.html:
+        if self.quirks.mute:
+            self.server_.closing.wait()
+        elif self.quirks.html:
             self._page()
         elif refusal := self._objection(body, raw=raw):
             self._refuse(*refusal)

@@ -1,6 +1,7 @@
 """A running answer as the page follows it: in order, and never over what was opened since."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from floe.fusion.decoder import Controls
 from floe.jobs.comparison_job import ComparisonJob
 from floe.models.sampling_defaults import SamplingDefaults
 from floe.privacy.choices import set_local_only
-from floe.records import Attachment, Route, Sampling, TokenStep
+from floe.records import Attachment, Message, Route, Sampling, TokenStep
 from floe.store import Store
 from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.compare_actions import CompareActions
@@ -42,6 +43,7 @@ PARTS = (
     "undo",
     "prompt",
     "comparison_generation",
+    "noticed",
 )
 
 
@@ -173,22 +175,50 @@ def test_what_another_page_changed_is_followed_and_nothing_else(tmp_path: Path) 
     for session in (here, there):
         room.actions.show(session, room.other)
     assert list(room.actions.follow(here)) == ["figures"]  # changes nothing
+    assert room.deleting.notice_changes(here) == {}
     last = room.store.open_conversation(room.other)[-1]
     room.store.add_message(room.other, last.id, "assistant", "an answer from there")
+    assert room.deleting.notice_changes(here) == {"noticed": 1}
+    assert room.deleting.notice_changes(here) == {"noticed": 2}  # it has not been followed yet
     followed = room.actions.follow(here)
     assert "an answer from there" in "".join(followed["thread"]["rows"][-1]["blocks"])
     assert followed["thread"]["calm"] is True
     assert "notice" not in followed
     assert list(room.actions.follow(here)) == ["figures"]
+    assert room.deleting.notice_changes(here) == {}
     room.store.rename_conversation(room.turn.conversation_id, "Another name")
+    assert room.deleting.notice_changes(here) == {"noticed": 3}
     assert list(room.actions.follow(here)) == ["listing"]
     there.comparing = last.id
     room.store.delete_conversation(room.other)
+    assert room.deleting.notice_changes(there) == {"noticed": 1}
     gone = room.actions.follow(there)
     assert gone["comparison"] is None
     assert gone["thread"]["total"] == 0
     assert "deleted in another window" in gone["notice"]
     assert there.conversation is None
+
+
+def test_a_look_in_the_midst_of_sending_takes_no_answer_from_the_page(tmp_path: Path) -> None:
+    """It had put the new chat away again, and the answer was shown when it was whole."""
+    room = Room(tmp_path)
+    page, looks = Session(), []
+    room.actions.show(page, None)
+    messages = room.actions._messages
+
+    def interrupted(conversation_id: int | None) -> list[Message]:
+        room.actions._messages = messages  # type: ignore[method-assign]
+        looks.append(pool.submit(room.actions.follow, page))
+        wait(looks, timeout=0.2)
+        return messages(conversation_id)
+
+    room.actions._messages = interrupted  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        shown = room.actions.show(page, room.turn.conversation_id)
+    assert list(looks[0].result()) == ["figures"]  # changes nothing
+    assert page.conversation == room.turn.conversation_id
+    assert shown["answer_generation"] == shown["thread"]["generation"] == page.view_generation
+    assert "live" in next(iter(room.actions.stream_answer(page, shown["answer_generation"])))
 
 
 def test_the_offer_to_undo_goes_when_another_page_has_deleted_since(tmp_path: Path) -> None:

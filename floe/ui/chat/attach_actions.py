@@ -79,10 +79,13 @@ class AttachActions:
         waiting = self.waiting.of(session.conversation)
         return [each for each in waiting if each.number in session.files]
 
+    def has_changed(self, session: InView) -> bool:
+        """Return whether another page has attached, taken back or sent anything since."""
+        return tuple(each.number for each in self.waiting.of(session.conversation)) != session.files
+
     def follow(self, session: InView) -> dict[Any, Any]:
         """Show what another page has attached, taken back or sent since; empty: nothing."""
-        waiting = tuple(each.number for each in self.waiting.of(session.conversation))
-        return {} if waiting == session.files else {self._part: self.value(session)}
+        return {self._part: self.value(session)} if self.has_changed(session) else {}
 
     def value(self, session: InView, problem: str = "") -> WaitingFilesValue:
         """Return the files that wait in the chat in view, and how much of each will be read."""

@@ -180,25 +180,38 @@ class ChatActions:
 
     def follow(self, session: Session) -> Changes:
         """Show what another page, or an import, has changed of what this one shows."""
+        unchanged: Changes = {self.parts.figures: gr.skip()}
+        with session.lock:
+            try:
+                if self._state(session.conversation) != session.seen:
+                    shown = self.show(session, session.conversation, calm=True)
+                    del shown[self.parts.notice]
+                    return shown
+                listed = conversation_list(self._assistant, session.conversation)
+            except StoreError as error:
+                if error.failure != "deleted":
+                    return unchanged
+                session.comparing = None
+                shown = {**self.show(session, None, calm=True), self.parts.comparison: None}
+                return {**shown, self.parts.notice: "This chat has been deleted in another window."}
+            if listed == session.listed:
+                return {**unchanged, **self.attach.follow(session)}
+            session.listed = listed
+            return {self.parts.listing: listed}
+
+    def has_changed(self, session: Session) -> bool:
+        """Return whether `follow` has anything to show; what is begun in boxes is saved, too."""
         with suppress(StoreError):
             self.drafts.save()
-        unchanged: Changes = {self.parts.figures: gr.skip()}
-        try:
-            if self._state(session.conversation) != session.seen:
-                shown = self.show(session, session.conversation, calm=True)
-                del shown[self.parts.notice]
-                return shown
-            listed = conversation_list(self._assistant, session.conversation)
-        except StoreError as error:
-            if error.failure != "deleted":
-                return unchanged
-            session.comparing = None
-            shown = {**self.show(session, None, calm=True), self.parts.comparison: None}
-            return {**shown, self.parts.notice: "This chat has been deleted in another window."}
-        if listed == session.listed:
-            return {**unchanged, **self.attach.follow(session)}
-        session.listed = listed
-        return {self.parts.listing: listed}
+        with session.lock:
+            try:
+                return (
+                    self._state(session.conversation) != session.seen
+                    or conversation_list(self._assistant, session.conversation) != session.listed
+                    or self.attach.has_changed(session)
+                )
+            except StoreError as error:
+                return error.failure == "deleted"
 
     def _state(self, conversation_id: int | None) -> object:
         """Return what changes whenever a conversation has to be drawn anew."""
@@ -440,10 +453,11 @@ class ChatActions:
             except Exception:
                 logger.exception("streaming an answer failed")
                 raise
-        if generation == session.view_generation:
-            yield self._show_if_there(session, session.conversation, calm=True)
-        else:
-            yield {self.parts.figures: gr.skip()}
+        with session.lock:
+            last: Changes = {self.parts.figures: gr.skip()}
+            if generation == session.view_generation:
+                last = self._show_if_there(session, session.conversation, calm=True)
+        yield last
 
     def _frames(self, turn: Turn, session: Session, generation: int) -> Iterator[Changes]:
         messages = self._messages(turn.conversation_id)
@@ -503,44 +517,45 @@ class ChatActions:
         calm: bool = False,
     ) -> Changes:
         """Draw a conversation; `calm`: without a word of the person, so what lies over it stays."""
-        if conversation_id is None and (session.conversation or not session.view_generation):
-            session.new_chat = NewChatChoices.load(self._store)  # as what is begun there
-        session.seen = self._state(conversation_id)
-        messages = self._messages(conversation_id)
-        session.view_generation += 1
-        turn = self._running(conversation_id)
-        view = turn.view() if turn else None
-        stats = next((each.stats for each in reversed(messages) if each.stats), None)
-        if view and messages and messages[-1].id == view.message_id:
-            stats = view.stats
-        rows = thread_rows(
-            messages, view, generation=session.view_generation, around=around, flash=flash
-        )
-        name = self._application.settings.model
-        rows["model"] = Path(name).stem if "/" in name else name
-        rows["calm"] = calm
-        session.conversation = conversation_id
-        session.listed = conversation_list(self._assistant, conversation_id)
-        if not calm:
-            with suppress(StoreError):  # a disk that is full must not keep anybody from reading
-                Preferences.update(self._store, conversation=conversation_id)
-        parts = self.parts
-        if not calm:
-            session.comparing = None
-        return {
-            parts.comparison: gr.skip() if calm else None,
-            parts.answer_generation: session.view_generation if turn else None,
-            parts.listing: session.listed,
-            parts.figures: live_figures(stats, training=self._application.training),
-            parts.about: self._about(session),
-            parts.thread: rows,
-            parts.notice: "",
-            parts.attach: self.attach.value(session),
-            parts.advanced: self.advanced.value(session),
-            parts.context: context_value(stats, self._assistant.model.context_size),
-            parts.send: gr.update(visible=turn is None or not turn.writing),
-            parts.stop: gr.update(visible=turn is not None and turn.writing),
-        }
+        with session.lock:
+            if conversation_id is None and (session.conversation or not session.view_generation):
+                session.new_chat = NewChatChoices.load(self._store)  # as what is begun there
+            session.seen = self._state(conversation_id)
+            messages = self._messages(conversation_id)
+            session.view_generation += 1
+            turn = self._running(conversation_id)
+            view = turn.view() if turn else None
+            stats = next((each.stats for each in reversed(messages) if each.stats), None)
+            if view and messages and messages[-1].id == view.message_id:
+                stats = view.stats
+            rows = thread_rows(
+                messages, view, generation=session.view_generation, around=around, flash=flash
+            )
+            name = self._application.settings.model
+            rows["model"] = Path(name).stem if "/" in name else name
+            rows["calm"] = calm
+            session.conversation = conversation_id
+            session.listed = conversation_list(self._assistant, conversation_id)
+            if not calm:
+                with suppress(StoreError):  # a disk that is full must not keep anybody from reading
+                    Preferences.update(self._store, conversation=conversation_id)
+            parts = self.parts
+            if not calm:
+                session.comparing = None
+            return {
+                parts.comparison: gr.skip() if calm else None,
+                parts.answer_generation: session.view_generation if turn else None,
+                parts.listing: session.listed,
+                parts.figures: live_figures(stats, training=self._application.training),
+                parts.about: self._about(session),
+                parts.thread: rows,
+                parts.notice: "",
+                parts.attach: self.attach.value(session),
+                parts.advanced: self.advanced.value(session),
+                parts.context: context_value(stats, self._assistant.model.context_size),
+                parts.send: gr.update(visible=turn is None or not turn.writing),
+                parts.stop: gr.update(visible=turn is not None and turn.writing),
+            }
 
     def _rows(self, session: Session, around: int) -> ThreadRows:
         """Return the view as it is, with message `around` as it is now."""

@@ -73,12 +73,22 @@ class DeletionActions:
         shown = self._chat.turn_to(session, text, done.conversation_id)
         return {**shown, self.parts.undo: self._undo_value(session)}
 
+    def notice_changes(self, session: Session) -> Changes:
+        """Have `follow` called if this page shows what no longer holds; nothing is drawn yet."""
+        if not self._is_too_late(session) and not self._chat.has_changed(session):
+            return {}
+        session.noticed += 1
+        return {self.parts.noticed: session.noticed}
+
     def follow(self, session: Session) -> Changes:
         """Take the offer to undo away once it is too late, else follow as the chat does."""
-        last = self._deletions.last  # asked for at least every two seconds, so that it is let go of
-        if session.undo and (last is None or last.number != session.undo):
+        if self._is_too_late(session):
             return {self.parts.undo: self._undo_value(session), self.parts.figures: gr.skip()}
         return self._chat.follow(session)
+
+    def _is_too_late(self, session: Session) -> bool:
+        last = self._deletions.last  # asked for at least every two seconds, so that it is let go of
+        return bool(session.undo) and (last is None or last.number != session.undo)
 
     def _undo_value(self, session: Session) -> UndoValue:
         last = self._deletions.last

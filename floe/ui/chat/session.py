@@ -1,9 +1,27 @@
 """What is known of one open page while it is open."""
 
 from dataclasses import dataclass, field
+from threading import RLock
+from typing import Self
 
 from floe.chat.new_chat import NewChatChoices
 from floe.ui.page_values import AdvancedValue, ConversationListValue
+
+
+class SessionLock:
+    """A reentrant lock that gradio can copy with the rest of a session: the copy is a lock anew."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return type(self)()
 
 
 @dataclass(slots=True)
@@ -17,7 +35,9 @@ class Session:
     `told` are the conversations (None: a new one) of which any came.
     `drawer`: what the drawer "Advanced" was last shown; `files`: numbers of the attached files
     that it was last shown, `read` the page's own number of the last one that it handed over,
-    `attached` of the last one of these in which nothing stood in the way.
+    `attached` of the last one of these in which nothing stood in the way. `noticed` counts the
+    looks that found that another page had changed what this one shows; `lock` is held while it is
+    chosen what to show.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `stream_answer` sees that the person has turned to something else.
@@ -37,3 +57,5 @@ class Session:
     files: tuple[int, ...] = ()
     read: int = 0
     attached: int = 0
+    noticed: int = 0
+    lock: SessionLock = field(default_factory=SessionLock, repr=False, compare=False)

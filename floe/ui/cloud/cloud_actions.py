@@ -34,6 +34,7 @@ class CloudActions:
         self._settings = application.settings
         self._test = application.endpoint_test
         self._chosen = self._cloud.choice  # what was last tested or used
+        self._redraw_due = False  # a test has gone on since its end was drawn
         self.parts = parts
 
     @property
@@ -90,12 +91,18 @@ class CloudActions:
         """Begin a test; `poll` shows how it goes."""
         choice = _choice(preset_id, base_url, model)
         self._test.start(choice, _typed(key))
-        self._chosen = choice
+        self._chosen, self._redraw_due = choice, True
         return {**self._progress(self._test.view()), self.parts.notice: ""}
+
+    def wake_clock(self) -> Changes:
+        """Let the clock go on until the end of a test has been drawn."""
+        return {self.parts.clock: gr.Timer(active=True)} if self._redraw_due else {}
 
     def poll(self) -> Changes:
         """Show how the test goes; the last poll also shows what it means for the cloud in use."""
-        return {**self._progress(self._test.view()), **self.refresh()}
+        view = self._test.view()
+        self._redraw_due = view is not None and view.running
+        return {**self._progress(view), **self.refresh()}
 
     def cancel(self) -> None:
         """End the test."""

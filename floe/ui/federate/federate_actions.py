@@ -38,6 +38,7 @@ class FederateActions:
         self._membership = application.membership
         self._simulation = application.simulation
         self._join_job = application.join_job
+        self._redraw_due = False  # something has moved since everything was drawn
         self.parts = parts
 
     @property
@@ -61,6 +62,7 @@ class FederateActions:
         joining = self._join_job.running
         group, simulation = self._membership.current(), self._simulation.current()
         running = [each for each in (group, simulation) if each and each.status == "running"]
+        self._redraw_due = joining or bool(running)
         problem = self._join_job.take_problem()
         shown: Changes = {
             self.parts.group: self._group(group, joining=joining),
@@ -70,7 +72,7 @@ class FederateActions:
             ),
             self.parts.simulation_rounds: self._rounds("Simulated rounds", simulation),
             self.parts.experts: ExpertListValue(rows=expert_rows(self._store)),
-            self.parts.clock: gr.update(active=joining or bool(running)),
+            self.parts.clock: gr.update(active=self._redraw_due),
         }
         return shown | ({self.parts.notice: problem} if problem else {})
 
@@ -117,6 +119,10 @@ class FederateActions:
             asked.id, asked.on, model_sha256(self._store, self._assistant.model.path)
         )
         return self._done()
+
+    def wake_clock(self) -> Changes:
+        """Let the clock go on for as long as anything is to be drawn."""
+        return {self.parts.clock: gr.Timer(active=True)} if self._redraw_due else {}
 
     def _done(self) -> Changes:
         return {self.parts.notice: "", **self.refresh()}

@@ -19,6 +19,7 @@ class ModelsActions:
     def __init__(self, application: Application, parts: ModelsParts, chip: gr.HTML) -> None:
         self._application = application
         self._chip = chip
+        self._untold = False  # how the last change of the model ended
         self.parts = parts
 
     @property
@@ -40,14 +41,22 @@ class ModelsActions:
     @show_errors
     def poll(self) -> Changes:
         """Show how it stands; once nothing goes on any more, the clock stops."""
-        return {**self._shown(), self.parts.notice: self._application.model_switch.problem}
+        # A sentence that has just been shown stays until the person does something.
+        self._untold = self._application.model_switch.running
+        problem = self._application.model_switch.problem
+        return {**self._shown(), self.parts.notice: problem or gr.skip()}
 
     @show_errors
     def use(self, event: gr.EventData) -> Changes:
         """Answer with this model from now on."""
         self._application.model_switch.start(read_asked(event, ModelAsked).name)
+        self._untold = True
         # One tick more, which tells what went wrong at once.
         return {**self._shown(), self.parts.clock: gr.Timer(active=True)}
+
+    def wake_clock(self) -> Changes:
+        """Let the clock go on if anything moves here, or how it ended has not been told."""
+        return {self.parts.clock: gr.Timer(active=True)} if self._untold or self._is_busy() else {}
 
     @show_errors
     def fetch(self, event: gr.EventData) -> Changes:
@@ -97,13 +106,16 @@ class ModelsActions:
 
     def _shown(self) -> Changes:
         application = self._application
-        download = application.model_download
-        busy = (
-            download.running or application.model_switch.running or application.hub_search.running
-        )
+        # Read first, so that what ends meanwhile is drawn at the next tick.
+        clock = gr.Timer(active=self._is_busy())
         return {
             self.parts.models: models_value(application),
             self.parts.notice: "",
-            self.parts.clock: gr.Timer(active=busy),
+            self.parts.clock: clock,
             self._chip: chip_value(application),
         }
+
+    def _is_busy(self) -> bool:
+        application = self._application
+        jobs = (application.model_download, application.model_switch, application.hub_search)
+        return any(each.running for each in jobs)

@@ -131,6 +131,10 @@ class PersonalActions:
         # A sentence that has just been shown stays until the person does something.
         return {**self._learning(), **self._shown_adapters(), self.parts.notice: gr.skip()}
 
+    def wake_clock(self) -> Changes:
+        """Let the clock go on for as long as anything is to be drawn."""
+        return {self.parts.clock: gr.Timer(active=True)} if self._redraw_due else {}
+
     # A run
 
     @show_errors
