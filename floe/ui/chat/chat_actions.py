@@ -447,6 +447,12 @@ class ChatActions:
         every part: one that has been turned away from ends with a frame that changes nothing.
         """
         turn = self._running(session.conversation)
+        with session.lock:  # gradio may tell twice of one change
+            twice = generation == session.streamed
+            session.streamed = generation
+        if twice:
+            yield {self.parts.figures: gr.skip()}
+            return
         if turn is not None and generation is not None and generation == session.view_generation:
             try:
                 yield from self._frames(turn, session, generation)

@@ -35,9 +35,9 @@ class Session:
     `told` are the conversations (None: a new one) of which any came.
     `drawer`: what the drawer "Advanced" was last shown; `files`: numbers of the attached files
     that it was last shown, `read` the page's own number of the last one that it handed over,
-    `attached` of the last one of these in which nothing stood in the way. `noticed` counts the
-    looks that found that another page had changed what this one shows; `lock` is held while it is
-    chosen what to show.
+    `attached` of the last one of these in which nothing stood in the way. `streamed` is the view
+    whose running answer was sent last, or is being sent; `noticed` counts the looks that found that
+    another page had changed what this one shows; `lock` is held while it is chosen what to show.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running
     `stream_answer` sees that the person has turned to something else.
@@ -57,5 +57,6 @@ class Session:
     files: tuple[int, ...] = ()
     read: int = 0
     attached: int = 0
+    streamed: int | None = None
     noticed: int = 0
     lock: SessionLock = field(default_factory=SessionLock, repr=False, compare=False)
