@@ -17,7 +17,8 @@ from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import DEFAULT_SHAPE, MODULES
 from floe.errors import TrainingError
 from floe.records import BackendKind, Precision, TrainPlan
-from floe.resources import IMPORT_ROOT
+from floe.resources import GENERAL, IMPORT_ROOT
+from floe.training.data.asked_prompts import find_domain
 from floe.training.data.tokenisation import Encoder, read_rows
 from floe.training.planning.cost import Workload, memory_work, time_work
 from floe.training.planning.hardware import Hardware
@@ -118,6 +119,11 @@ CHECK_RUNS: Final = (
 )
 """Runs that the fitted model is checked on."""
 
+LARGE_CHECK_RUNS: Final = (
+    CalibrationRun(layers=6, epochs=2),
+    CalibrationRun(layers=24, batch_tokens=256, rows=8),
+)
+"""Runs of a larger model, on which its speed was not fitted."""
 
 AUTOGRAD_CHECK_RUNS: Final = (
     CalibrationRun(backend="autograd", epochs=2, rows=6, batch_tokens=256),
@@ -196,12 +202,20 @@ def _count_workload(base: Path, folder: RunFolder, run: CalibrationRun) -> Workl
         rows = read_rows(folder.rows)
         learnt = encoder.examples([r for r in rows if not r.held_out], run.sequence_length)
         held_out = encoder.examples([r for r in rows if r.held_out], run.sequence_length)
+        domain = find_domain(encoder, base, rows)
+        general = read_rows(GENERAL)
+        taken = [row for row in general if domain.takes(row.messages[0].content)]
+        sizes = [
+            sum(map(len, encoder.examples(part, run.sequence_length, some=False)))
+            for part in (taken, general)
+        ]
     return Workload(
         sum(map(len, learnt)),
         sum(int((example.weights > 0).sum()) for example in learnt),
         sum(map(len, held_out)),
         sum(int((example.weights > 0).sum()) for example in held_out),
         max(map(len, [*learnt, *held_out])),
+        sizes[0] / sizes[1],
     )
 
 
