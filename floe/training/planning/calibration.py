@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ from floe.training.planning.cost import Workload, memory_work, time_work
 from floe.training.planning.hardware import Hardware
 from floe.training.process import RunFolder, environment
 
-_PATIENCE_SECONDS: Final = 300.0
+_PATIENCE_SECONDS: Final = 900.0
 _SENTENCES: Final = (
     "The harbour lies still in the morning, and nobody speaks before six.",
     "Two boats came in last night with their sails torn and their crews asleep.",
@@ -158,14 +159,16 @@ def measure_run(base: Path, run: CalibrationRun, threads: int) -> MeasuredRun:
         folder.rows.write_text("".join(_make_rows(run)), encoding="utf-8")
         folder.request(base.resolve(), run.plan(threads), 0, None, 1e6)
         began, cpu_began = time.perf_counter(), children_cpu_seconds()
-        subprocess.run(
-            [sys.executable, "-m", "floe.training.worker", "--folder", name],
-            cwd=IMPORT_ROOT,
-            env=environment(),
-            capture_output=True,
-            timeout=_PATIENCE_SECONDS,
-            check=False,
-        )
+        # What did not end in time is ended, and leaves no result.
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [sys.executable, "-m", "floe.training.worker", "--folder", name],
+                cwd=IMPORT_ROOT,
+                env=environment(),
+                capture_output=True,
+                timeout=_PATIENCE_SECONDS,
+                check=False,
+            )
         took, cpu = time.perf_counter() - began, children_cpu_seconds() - cpu_began
         result = folder.result() or {"status": "failed", "sentence": "The trainer ended early."}
         if result["status"] != "complete":

@@ -124,6 +124,7 @@ def time_work(
     general = 1 + workload.taken * _GENERAL_SCALES
     evaluated = workload.held_out * evaluations + _GENERAL_TOKENS * general
     # Tokens times layers: passes without and with a gradient, counted in forward passes.
+    below: float
     if _prefix_is_cached(architecture, plan, workload):
         below = workload.tokens + workload.held_out + _GENERAL_TOKENS
     else:
