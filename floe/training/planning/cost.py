@@ -35,8 +35,8 @@ TIME_FACTORS: Final[dict[str, float]] = {
 MEMORY_FACTORS: Final[dict[str, float]] = {
     "process": 1.0, "weights": 1.0, "kept": 0.97, "passing": 4.6, "adapter": 3.9, "variety": 0.5,
 }  # fmt: skip
-"""Such that none of fourteen runs of SmolLM2-135M and three of Qwen2.5-Coder-0.5B took more, and the
-largest excess is least: a person relies on it. The weights are those that there are."""
+"""Such that none of fourteen runs of SmolLM2-135M and three of Qwen2.5-Coder-0.5B took more, and
+the largest excess is least: a person relies on it. The weights are those that there are."""
 
 
 AUTOGRAD_TIME_FACTORS: Final[dict[str, float]] = {
