@@ -15,14 +15,24 @@ _SENTENCES: Final[dict[Extra, str]] = {
 }
 
 
+def is_installed(extra: Extra) -> bool:
+    """Return whether an optional part of the package is installed."""
+    return find_spec(_MODULES[extra]) is not None
+
+
+def installing_command(extra: Extra) -> str:
+    """Return the command that installs an optional part of the package."""
+    return f"pip install 'floe[{extra}]'"
+
+
 def require(extra: Extra) -> None:
     """See that an optional part of the package is installed.
 
     Raises:
         FloeError: it is not, with the command that installs it.
     """
-    if find_spec(_MODULES[extra]) is None:
+    if not is_installed(extra):
         raise FloeError(
-            f"{_SENTENCES[extra]} Install it with `pip install 'floe[{extra}]'`, then start Floe "
+            f"{_SENTENCES[extra]} Install it with `{installing_command(extra)}`, then start Floe "
             "again."
         )

@@ -14,7 +14,8 @@ from floe.llama.gguf_file import ModelHeader
 class Architecture:
     """Sizes of a decoder with grouped-query attention, RMS norms and a gated MLP.
 
-    `kind` is the GGUF's own name. `file_bytes`: of its weights as they are in the file.
+    `kind` is the GGUF's own name. `file_bytes`: of its weights as they are in the file. `own_head`:
+    the head is a matrix of its own, and not the table of the words.
     `slow_reason`: why the hand-written passes of the cpu back end cannot compute it, as the end of
     a sentence; empty where they can.
     """
@@ -32,6 +33,7 @@ class Architecture:
     norm_epsilon: float
     file_bytes: int = 0
     slow_reason: str = ""
+    own_head: bool = False
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -145,6 +147,7 @@ def architecture_of(reader: ModelHeader, path: Path) -> Architecture:
         norm_epsilon=number("attention.layer_norm_rms_epsilon"),
         file_bytes=sum(int(tensor.n_bytes) for tensor in reader.tensors),
         slow_reason=_slow_reason(kind, stretched=scaling != "none"),
+        own_head=any(tensor.name == "output.weight" for tensor in reader.tensors),
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 from floe.adapters.personalising import why_not_personalised
 from floe.cli.arguments import command_parser, settings_from
 from floe.errors import FetchError, FloeError, ModelError
+from floe.extras import installing_command, is_installed
 from floe.llama.free_memory import free_memory
 from floe.models.catalog import (
     Catalog,
@@ -123,6 +124,8 @@ def _print_list(models: Sequence[ListedModel], rows: Sequence[dict[str, Any]]) -
         )
         if row["problem"] or row["personalised_reason"]:
             print(f"    {row['problem'] or row['personalised_reason']}")
+    if not is_installed("train"):
+        print(f"To personalise one of them, install more: {installing_command('train')}")
 
 
 def _search(words: str, *, quiet: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Contents of a model file that `floe.llama.gguf_checks` has found sound."""
 
 import math
+import mmap
 import platform
 import struct
 from pathlib import Path
@@ -33,6 +34,19 @@ class ModelHeader(gguf.GGUFReader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
+
+    def release(self, tensor: gguf.ReaderTensor) -> None:
+        """Let go of a tensor's part of the file, which counts as memory of this process once read.
+
+        It is read from the file again when it is wanted again.
+        """
+        mapped = getattr(self.data, "_mmap", None)
+        if mapped is None or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        # Of pages that it shares with its neighbours, too: what is mapped for reading is not lost.
+        start = int(tensor.data_offset) // mmap.PAGESIZE * mmap.PAGESIZE
+        length = int(tensor.data_offset) + int(tensor.n_bytes) - start
+        mapped.madvise(mmap.MADV_DONTNEED, start, length)
 
     def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
         if raw_type != gguf.GGUFValueType.ARRAY:

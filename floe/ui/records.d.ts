@@ -416,6 +416,7 @@ interface ModelRowValue {
   speed: string;
   personal: boolean;
   personal_reason: string;
+  personal_missing: string;
   here: boolean;
   in_use: boolean;
   fetching: boolean;

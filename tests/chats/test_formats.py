@@ -74,7 +74,8 @@ CHATGPT = {
             "a2",
             "tool",
             "assistant",
-            "Sand it \ue200cite\ue202turn0\ue201first.",
+            "Sand it \ue200cite\ue202turn0\ue201first \ue200cite\ue202turn1\ue201 by hand "
+            "【4†source】.",
             metadata={"model_slug": "m"},
         ),
     },
@@ -85,7 +86,9 @@ def test_chatgpt_gives_the_branch_in_view_without_thoughts_and_tools(
     store: Store, tmp_path: Path
 ) -> None:
     got = bring(store, tmp_path, [CHATGPT])
-    assert got.chats == [[("user", "How do I varnish a mast?"), ("assistant", "Sand it first.")]]
+    assert got.chats == [
+        [("user", "How do I varnish a mast?"), ("assistant", "Sand it first by hand.")]
+    ]
     assert (got.titles, got.created) == (["Masts"], [1_700_000_000.5])
     assert got.report.format == "chatgpt"
     assert got.report.parts == {
@@ -339,6 +342,27 @@ def test_text_generation_webui_undoes_old_escapes_and_no_others(
                 "input": {"messages": [{"role": "user", "content": "Why?"}]},
                 "preferred_output": [{"role": "assistant", "content": "So."}],
                 "non_preferred_output": [{"role": "assistant", "content": "No."}],
+            },
+            [[("user", "Why?"), ("assistant", "So.")]],
+        ),
+        (
+            {
+                "chosen": [
+                    {"role": "user", "content": "Why?"},
+                    {"role": "assistant", "content": "So."},
+                ],
+                "rejected": [
+                    {"role": "user", "content": "Why?"},
+                    {"role": "assistant", "content": "No."},
+                ],
+            },
+            [[("user", "Why?"), ("assistant", "So.")]],
+        ),
+        (
+            {
+                "prompt": [{"role": "user", "content": "Why?"}],
+                "chosen": [{"role": "assistant", "content": "So."}],
+                "rejected": [{"role": "assistant", "content": "No."}],
             },
             [[("user", "Why?"), ("assistant", "So.")]],
         ),

@@ -16,6 +16,7 @@ const ROW = {
   speed: "about 20 tokens a second",
   personal: false,
   personal_reason: "It is of the kind “odd”.",
+  personal_missing: "",
   here: true,
   in_use: false,
   fetching: false,
@@ -69,6 +70,19 @@ test("a model shows whether it fits and why it cannot be personalised, and is us
   assert.equal(JSON.stringify(part.triggered), '[["use",{"name":"small"}]]');
   line.querySelector(".danger").click();
   assert.equal(JSON.stringify(part.triggered[1]), '["drop",{"name":"small"}]');
+});
+
+test("a model that needs more to be personalised says what is to be installed", () => {
+  const row = { ...ROW, personal: true, personal_reason: "" };
+  const last = (changed) =>
+    [...draw({ ...VALUE, rows: [changed] }).element.querySelectorAll("li.model p")].at(-1)
+      .textContent;
+  assert.equal(last(row), "Can be personalised.");
+  const missing = { ...row, personal_missing: "pip install 'floe[train]'" };
+  assert.equal(
+    last(missing),
+    "Can be personalised once more is installed: pip install 'floe[train]'",
+  );
 });
 
 test("a download can be paused while it goes on, and resumed or tried again after", () => {

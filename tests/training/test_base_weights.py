@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import gguf
+import psutil
 import pytest
 import torch
 
@@ -56,6 +57,26 @@ def test_quantised_weights_are_those_of_transformers(smollm_path: Path) -> None:
     half = base.architecture.intermediate
     assert torch.equal(base.layers[7].gate_up.dense()[half:], expected.bfloat16())
     assert torch.equal(base.head.dense(), base.embedding)
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux tells what is mapped of a file")
+def test_a_file_is_let_go_of_as_it_is_read(smollm_path: Path) -> None:
+    """All of a model of 1.1 GB lay in memory once beside the weights that were made of it."""
+    path = str(smollm_path.resolve())
+    told: list[int] = []
+    mapped: list[float] = []
+
+    def look(size: int) -> None:
+        told.append(size)
+        if len(told) % 32 == 0:
+            maps = psutil.Process().memory_maps(grouped=True)
+            mapped.append(sum(each.rss for each in maps if each.path == path) / 1e6)
+
+    base = read_base_weights(smollm_path, torch.bfloat16, look)
+    assert sum(told) > 2e8
+    # 8 of its 98 MB: the header, and what the system reads ahead.
+    assert max(mapped) < 25
+    assert base.head.pending_bytes == 0, "the largest matrix is to be laid out before all others"
 
 
 def test_the_header_tells_the_sizes(smollm_path: Path, qwen_path: Path) -> None:

@@ -15,6 +15,7 @@ from floe.adapters.architecture import Architecture, read_architecture
 from floe.adapters.lora_defaults import MODULES
 from floe.chats.jsonl import import_chats
 from floe.errors import TrainingError
+from floe.llama.threads import usable_cores
 from floe.records import TrainPlan
 from floe.store import Store
 from floe.training.adapter_scale import choose_adapter_scale
@@ -33,6 +34,7 @@ from floe.training.planning.cost import (
     time_work,
 )
 from floe.training.planning.hardware import (
+    SETTING,
     Hardware,
     load_hardware,
     load_or_measure_hardware,
@@ -71,7 +73,17 @@ def test_the_cost_counts_as_many_scales_as_the_trainer_may_try() -> None:
     products = [time_work(DEVICE, SMOLLM, plan, work)["products"] for work in (WORK, more)]
     one_row = 2 * SMOLLM.hidden * SMOLLM.vocabulary / (DEVICE.gflops(plan.precision) * 1e9)
     evaluations = (products[1] - products[0]) / one_row
-    assert evaluations == pytest.approx(plan.epochs + 1 + len(tried))
+    # Once before, after each pass, and at each scale but the full one, at which it is known then.
+    assert evaluations == pytest.approx(1 + plan.epochs + len(tried) - 1)
+
+
+def test_general_text_counts_as_far_as_the_adapter_acts_on_it() -> None:
+    plan = plan_for()
+    none, all_ = (
+        predict_seconds(DEVICE, SMOLLM, plan, dataclasses.replace(WORK, taken=share))
+        for share in (0.0, 1.0)
+    )
+    assert 1.05 * none < all_ < 2 * none
 
 
 def test_the_reason_names_shape_time_memory_and_both_limits() -> None:
@@ -217,6 +229,16 @@ def test_the_device_is_measured_once_and_again_when_its_cores_change(
     monkeypatch.setattr("floe.training.planning.hardware.measure_hardware", pytest.fail)
     assert load_or_measure_hardware(store) == device
     save_hardware(store, dataclasses.replace(device, cores=device.cores + 1))
+    assert load_hardware(store) is None
+
+
+def test_a_device_that_was_measured_in_an_earlier_way_is_measured_anew(store: Store) -> None:
+    here = dataclasses.replace(DEVICE, cores=usable_cores())
+    save_hardware(store, here)
+    assert load_hardware(store) == here
+    kept = dataclasses.asdict(here)
+    del kept["method"]
+    store.set_setting(SETTING, kept)
     assert load_hardware(store) is None
 
 

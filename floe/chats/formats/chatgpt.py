@@ -28,7 +28,9 @@ from floe.chats.imported import (
 _THOUGHTS: Final = ("thoughts", "reasoning_recap")
 _INSTRUCTIONS: Final = ("user_editable_context", "model_editable_context")
 _WORDS: Final = ("text", "multimodal_text")
-_CITATION: Final = re.compile("\ue200[^\ue200\ue201]*\ue201|【\\d+(?::\\d+)?†[^】]*】")
+_MARK: Final = "(?:\ue200[^\ue200\ue201]*\ue201|【\\d+(?::\\d+)?†[^】]*】)"
+_CITATION: Final = re.compile(f" ?{_MARK}(?=[\\s.,;:!?]|$)|{_MARK}")
+"""The space before a mark goes with it, unless it parts two words."""
 
 
 def branch_to(nodes: dict[str, Any], leaf: Any, parent_key: str) -> list[Any]:

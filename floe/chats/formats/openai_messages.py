@@ -98,7 +98,7 @@ def _read_part(builder: ChatBuilder, part: Any) -> str:
 
 
 def _recognises(value: Any) -> bool:
-    if _is_preference(value) or "messages" in record_in(value, "body"):
+    if _is_preference(value) or _is_chosen(value) or "messages" in record_in(value, "body"):
         return True
     return is_record(value, "messages") or (
         is_list_of_records(value) and "role" in value[0] and "content" in value[0]
@@ -109,6 +109,10 @@ def _is_preference(value: Any) -> bool:
     return is_record(value, "input", "preferred_output") and is_record(value["input"], "messages")
 
 
+def _is_chosen(value: Any) -> bool:
+    return is_record(value, "chosen", "rejected") and is_list_of_records(value["chosen"])
+
+
 def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     builder = ChatBuilder(notes)
     record = value if isinstance(value, dict) else {}
@@ -116,6 +120,9 @@ def _read(value: Any, notes: ImportNotes) -> Iterator[ImportedChat]:
     messages = value
     if _is_preference(value):
         messages = records_in(value["input"]["messages"]) + records_in(value["preferred_output"])
+    elif _is_chosen(value):
+        asked = value.get("prompt")
+        messages = (asked if is_list_of_records(asked) else []) + value["chosen"]
     elif record:
         messages = record["messages"]
         if record.get("system") is not None and (system := read_content(builder, record["system"])):

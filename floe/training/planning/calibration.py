@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,13 +18,14 @@ from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import DEFAULT_SHAPE, MODULES
 from floe.errors import TrainingError
 from floe.records import BackendKind, Precision, TrainPlan
-from floe.resources import IMPORT_ROOT
+from floe.resources import GENERAL, IMPORT_ROOT
+from floe.training.data.asked_prompts import find_domain
 from floe.training.data.tokenisation import Encoder, read_rows
 from floe.training.planning.cost import Workload, memory_work, time_work
 from floe.training.planning.hardware import Hardware
 from floe.training.process import RunFolder, environment
 
-_PATIENCE_SECONDS: Final = 300.0
+_PATIENCE_SECONDS: Final = 900.0
 _SENTENCES: Final = (
     "The harbour lies still in the morning, and nobody speaks before six.",
     "Two boats came in last night with their sails torn and their crews asleep.",
@@ -118,6 +120,11 @@ CHECK_RUNS: Final = (
 )
 """Runs that the fitted model is checked on."""
 
+LARGE_CHECK_RUNS: Final = (
+    CalibrationRun(layers=6, epochs=2),
+    CalibrationRun(layers=24, batch_tokens=256, rows=8),
+)
+"""Runs of a larger model, on which its speed was not fitted."""
 
 AUTOGRAD_CHECK_RUNS: Final = (
     CalibrationRun(backend="autograd", epochs=2, rows=6, batch_tokens=256),
@@ -152,14 +159,16 @@ def measure_run(base: Path, run: CalibrationRun, threads: int) -> MeasuredRun:
         folder.rows.write_text("".join(_make_rows(run)), encoding="utf-8")
         folder.request(base.resolve(), run.plan(threads), 0, None, 1e6)
         began, cpu_began = time.perf_counter(), children_cpu_seconds()
-        subprocess.run(
-            [sys.executable, "-m", "floe.training.worker", "--folder", name],
-            cwd=IMPORT_ROOT,
-            env=environment(),
-            capture_output=True,
-            timeout=_PATIENCE_SECONDS,
-            check=False,
-        )
+        # What did not end in time is ended, and leaves no result.
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [sys.executable, "-m", "floe.training.worker", "--folder", name],
+                cwd=IMPORT_ROOT,
+                env=environment(),
+                capture_output=True,
+                timeout=_PATIENCE_SECONDS,
+                check=False,
+            )
         took, cpu = time.perf_counter() - began, children_cpu_seconds() - cpu_began
         result = folder.result() or {"status": "failed", "sentence": "The trainer ended early."}
         if result["status"] != "complete":
@@ -196,12 +205,20 @@ def _count_workload(base: Path, folder: RunFolder, run: CalibrationRun) -> Workl
         rows = read_rows(folder.rows)
         learnt = encoder.examples([r for r in rows if not r.held_out], run.sequence_length)
         held_out = encoder.examples([r for r in rows if r.held_out], run.sequence_length)
+        domain = find_domain(encoder, base, rows)
+        general = read_rows(GENERAL)
+        taken = [row for row in general if domain.takes(row.messages[0].content)]
+        sizes = [
+            sum(map(len, encoder.examples(part, run.sequence_length, some=False)))
+            for part in (taken, general)
+        ]
     return Workload(
         sum(map(len, learnt)),
         sum(int((example.weights > 0).sum()) for example in learnt),
         sum(map(len, held_out)),
         sum(int((example.weights > 0).sum()) for example in held_out),
         max(map(len, [*learnt, *held_out])),
+        sizes[0] / sizes[1],
     )
 
 

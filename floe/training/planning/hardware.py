@@ -23,6 +23,8 @@ from floe.resources import IMPORT_ROOT
 from floe.store import Store
 
 SETTING: Final = "training_device"
+_METHOD: Final = 2
+"""How speeds are measured; what was measured in an earlier way is measured anew."""
 _PATIENCE_SECONDS: Final = 120.0
 _MARGIN_MB: Final = 1000.0
 _LEAST_SHARE: Final = 0.5
@@ -33,10 +35,11 @@ _LEAST_SHARE: Final = 0.5
 class Hardware:
     """Speeds in 10^9 operations a second, memory in 10^6 bytes.
 
-    `load_seconds`: until torch is there. `gpu`: its name if torch sees one, `gpu_kind` torch's
-    name of its kind ("cuda"), `gpu_bfloat16`: whether it computes in that, `gpu_gflops` in half
-    precision. `time_factors`, `memory_factors`: the constants of the cost model where it was
-    calibrated here (see `cost.py`). `measured_at`: seconds since the epoch (UTC).
+    `load_seconds`: of its own until torch is there. `gpu`: its name if torch sees one, `gpu_kind`
+    torch's name of its kind ("cuda"), `gpu_bfloat16`: whether it computes in that, `gpu_gflops` in
+    half precision. `time_factors`, `memory_factors`: the constants of the cost model where it was
+    calibrated here (see `cost.py`). `measured_at`: seconds since the epoch (UTC). `method`: how
+    the speeds were measured.
     """
 
     cores: int
@@ -51,6 +54,7 @@ class Hardware:
     gpu_gflops: float = 0.0
     time_factors: Mapping[str, float] = field(default_factory=dict)
     memory_factors: Mapping[str, float] = field(default_factory=dict)
+    method: int = _METHOD
 
     def gflops(self, precision: Precision) -> float:
         """Return the matrix speed in that precision."""
@@ -76,15 +80,19 @@ _HARDWARE: Final = TypeAdapter(Hardware)
 
 
 def load_hardware(store: Store) -> Hardware | None:
-    """Load the earlier measurement; None if there is none, or the cores are not those of then.
+    """Load the earlier measurement; None if there is none, or it no longer says what holds here.
+
+    That is so where the cores are not those of then, or speeds were measured in another way.
 
     Raises:
         StoreError: the store cannot be read.
     """
     kept = store.setting(SETTING, None)
+    if not isinstance(kept, Mapping) or kept.get("method") != _METHOD:
+        return None
     try:
         known = _HARDWARE.validate_python(kept)
-    except ValidationError:  # nothing, or another version's
+    except ValidationError:
         return None
     if known.gpu and not known.gpu_kind:  # of a version that did not use it
         return None

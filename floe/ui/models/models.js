@@ -41,8 +41,13 @@ floe.models = (part) => {
       text.append(
         floe.el("p", { className: "faint" }, `Not to be personalised. ${value.personal_reason}`),
       );
-    else if (value.personal && value.role)
-      text.append(floe.el("p", { className: "faint" }, "Can be personalised."));
+    else if (value.personal && value.role) {
+      const missing = value.personal_missing;
+      const can = missing
+        ? `Can be personalised once more is installed: ${missing}`
+        : "Can be personalised.";
+      text.append(floe.el("p", { className: "faint" }, can));
+    }
     if (value.kept_reason) text.append(floe.el("p", { className: "faint" }, value.kept_reason));
     const actions = floe.el("div", { className: "row" });
     const name = value.name;

@@ -15,7 +15,10 @@ class ModelChipValue(TypedDict):
 
 
 class ModelRowValue(TypedDict):
-    """A model of the list, or a file of a hub; `name` is what it is asked for by."""
+    """A model of the list, or a file of a hub; `name` is what it is asked for by.
+
+    `personal_missing`: the command without which it cannot be personalised yet, or empty.
+    """
 
     name: str
     title: str
@@ -26,6 +29,7 @@ class ModelRowValue(TypedDict):
     speed: str
     personal: bool
     personal_reason: str
+    personal_missing: str
     here: bool
     in_use: bool
     fetching: bool

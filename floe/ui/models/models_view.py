@@ -4,6 +4,7 @@ from pathlib import Path
 
 from floe.adapters.personalising import why_not_architecture, why_not_personalised
 from floe.application import Application
+from floe.extras import installing_command, is_installed
 from floe.jobs.hub_search import HubSearchJob
 from floe.jobs.model_download import DownloadView
 from floe.llama.build import read_build
@@ -83,6 +84,7 @@ def _row(
         "speed": _speed(listed.size, model),
         "personal": not against,
         "personal_reason": against,
+        "personal_missing": "" if is_installed("train") else installing_command("train"),
         "here": here,
         "in_use": in_use,
         "fetching": fetching,
@@ -140,6 +142,7 @@ def _hub_file(file: ModelFile, model: LlamaModel, free: FreeMemory) -> ModelRowV
         "speed": _speed(file.size, model),
         "personal": True,
         "personal_reason": "",
+        "personal_missing": "",
         "here": False,
         "in_use": False,
         "fetching": False,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from floe import extras
 from floe.cli import models as command
 from floe.cli.models import main
 from floe.models.catalog import Catalog, CatalogEntry
@@ -84,6 +85,17 @@ def test_list_shows_what_is_here_and_what_it_needs(
     assert "tiny  (on this device)\n" in out
     assert "\nother\n" in out
     assert "memory 1,234 MB" in out
+    assert "pip install" not in out
+
+
+def test_list_says_what_personalising_needs_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only(monkeypatch, entry_from())
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
+    assert main(["list", "--models-dir", str(models)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "To personalise one of them, install more: pip install 'floe[train]'"
 
 
 def test_fetch_then_verify_then_damage(

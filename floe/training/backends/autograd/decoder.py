@@ -93,7 +93,7 @@ def read_decoder(
             config, dtype=dtype
         )
     place = device or torch.device("cpu")
-    filler = _Filler(architecture, tensors, dtype, place, on_tensor, blocks=blocks)
+    filler = _Filler(architecture, reader, dtype, place, on_tensor, blocks=blocks)
     try:
         filler.fill(model)
         factors = tensors.get("rope_freqs.weight") or tensors.get("rope_factors_short.weight")
@@ -117,14 +117,15 @@ class _Filler:
     def __init__(
         self,
         architecture: Architecture,
-        tensors: dict[str, gguf.ReaderTensor],
+        reader: ModelHeader,
         dtype: torch.dtype,
         device: torch.device,
         on_tensor: Callable[[int], None],
         *,
         blocks: bool,
     ) -> None:
-        self._architecture, self._tensors = architecture, tensors
+        self._architecture, self._reader = architecture, reader
+        self._tensors = {tensor.name: tensor for tensor in reader.tensors}
         self._dtype, self._device, self._on_tensor = dtype, device, on_tensor
         self._blocks = blocks and device.type == "cpu"
 
@@ -202,6 +203,7 @@ class _Filler:
         for start in range(0, rows, matrix.step):
             end = min(start + matrix.step, rows)
             out[start:end] = matrix.rows(start, end, torch.float32)
+        self._reader.release(found)
         return out
 
 

@@ -13,7 +13,6 @@ from typing import Final
 import gguf
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from floe.adapters.architecture import (
@@ -23,6 +22,7 @@ from floe.adapters.architecture import (
 )
 from floe.adapters.lora_defaults import GGUF_NAMES, MODULES
 from floe.errors import ModelError
+from floe.llama.dequantise import dequantise_into
 from floe.llama.gguf_checks import check_model
 from floe.llama.gguf_file import ModelHeader
 from floe.training.backends.cpu.prepacked_linear import PrepackedLinear
@@ -92,6 +92,7 @@ def read_base_weights(
         unread.discard(found.name)
         on_tensor(int(found.n_elements) * dtype.itemsize)
         tensor = _dequantise(found, dtype)
+        reader.release(found)
         module = name.split(".")[-2]
         heads = architecture.permuted_heads(module)
         return _unpermute(tensor, heads) if heads else tensor
@@ -126,7 +127,13 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
         return tensor
 
     embedding = need("model.embed_tokens.weight")
-    head = read("lm_head.weight")
+    # First, and in both directions at once: to lay out the largest matrix takes its memory two
+    # times more for a moment, which is the least before there is anything else.
+    words = read("lm_head.weight")
+    words = embedding if words is None else words
+    head = PrepackedLinear(words)
+    head.prepare(words)
+    del words
     layers = []
     for i in range(architecture.layers):
         at = f"model.layers.{i}"
@@ -152,7 +159,7 @@ def assemble(architecture: Architecture, read: Callable[[str], Tensor | None]) -
         embedding=embedding,
         layers=tuple(layers),
         final_norm=need("model.norm.weight"),
-        head=PrepackedLinear(embedding if head is None else head),
+        head=head,
         rope_factors=read("model.rope_factors.weight"),
     )
 
@@ -172,20 +179,15 @@ def _gguf_name(name: str) -> str:
 
 
 def _dequantise(tensor: gguf.ReaderTensor, dtype: torch.dtype) -> Tensor:
-    rows = tensor.data
     shape = tuple(int(n) for n in reversed(tensor.shape))
     out = torch.empty(shape, dtype=dtype)
-    if len(shape) == 1:
-        return out.copy_(torch.from_numpy(_floats(rows, tensor.tensor_type)))
+    slice_ = np.empty((min(_SLICE, shape[0]), *shape[1:]), np.float32)
     for start in range(0, shape[0], _SLICE):
-        part = _floats(rows[start : start + _SLICE], tensor.tensor_type)
+        rows = tensor.data[start : start + _SLICE]
+        part = slice_[: len(rows)]
+        dequantise_into(rows, tensor.tensor_type, part)
         out[start : start + _SLICE] = torch.from_numpy(part)
     return out
-
-
-def _floats(data: NDArray[np.generic], kind: gguf.GGMLQuantizationType) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = gguf.quants.dequantize(np.asarray(data), kind)
-    return values if values.flags.writeable else values.copy()
 
 
 def _unpermute(tensor: Tensor, heads: int) -> Tensor:

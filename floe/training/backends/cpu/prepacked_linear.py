@@ -44,10 +44,13 @@ class PrepackedLinear:
         assert self._back is not None
         return _product(dy, self._back, None)
 
-    def prepare(self) -> None:
-        """Lay out for `backward` at once, if that was not done yet; one thread at a time."""
+    def prepare(self, weight: Tensor | None = None) -> None:
+        """Lay out for `backward` at once, if that was not done yet; one thread at a time.
+
+        `weight` is the matrix itself, where it is still there: else a copy of it is made.
+        """
         if self._back is None:
-            self._back = _prepack(self.dense().T)
+            self._back = _prepack((self.dense() if weight is None else weight).T)
 
     def dense(self) -> Tensor:
         """Return a plain copy."""
