@@ -93,3 +93,17 @@ def test_who_is_dealt_with_is_somebody_and_a_thing_is_not() -> None:
     assert not deals("Make a slide to introduce Cantonese")
     assert not deals("Change the flight from Paris to Rome")
     assert not deals("Where did Napoleon leave his army?")
+    assert deals("Summer and I sang a song")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("moved from 3 May to the 10th of April", []),
+        ("May 3rd suits me", []),
+        ("Tell May it is on 3 May", ["May"]),
+    ],
+)
+def test_a_month_beside_a_day_is_nobody(text: str, names: list[str]) -> None:
+    found = with_ties(text, find_names(text))
+    assert [text[each.start : each.end] for each in found] == names

@@ -157,21 +157,29 @@ _HERE: Final = regex.compile(
 
 
 _TALL: Final = regex.compile(r"(?<![\w@/.#-])\p{Lu}[\p{Ll}\p{M}'-]{2,}(?<!'s)(?![\w@/])")
+_DAY: Final = regex.compile(
+    r"(?<![\d.])(?:[12]?\d|3[01])(?:st|nd|rd|th|\.)?(?:\s(?:of|de))?\s(?P<month>april|may|june|august)\b"
+    r"|\b(?P<month>april|may|june|august)\s(?:[12]?\d|3[01])(?:st|nd|rd|th|(?!\s?[\p{L}\d]))(?!\d)",
+    regex.I,
+)
+"""A month beside a day, that may be a name elsewhere: "3 May"."""
 _SIGNED: Final = regex.compile(r"(?<![\p{L}.])\p{L}\.\s(?P<x>\p{Ll}{3,})(?!\w)")
 
 
 def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
-    """Return names with those of whoever is dealt with, though no list has them, in order.
+    """Return names with those of whoever is dealt with, and without months beside a day, in order.
 
     A word with a capital that is none of the language and stands where one calls or pays somebody;
     a surname in small letters after an initial ("a. novak").
     """
     known = lexicon()
+    months = {found.start("month") for found in _DAY.finditer(text, timeout=1.0)}
     kept = [
         Name(name.start, name.end, "given")
         if name.form == "unknown" and has_tie(text, name.start, name.end)
         else name
         for name in names
+        if name.start not in months
     ]
     taken = [(name.start, name.end) for name in names]
     for found in _TALL.finditer(text, timeout=1.0):

@@ -112,7 +112,7 @@ def has_tie(text: str, start: int, end: int) -> bool:
     ):
         return not _WORKS.search(text)
     if _WITH_ME.match(after):
-        return not _WORKS.search(text)
+        return True
     if _WHETHER.search(before) and _DOES.match(after):
         return not _WORKS.search(text)
     booked = _BOOKING.search(before, timeout=_TIMEOUT)
