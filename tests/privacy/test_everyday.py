@@ -2,7 +2,7 @@
 
 import pytest
 
-from floe.privacy.detection.analysis import hard_signs
+from floe.privacy.detection.decisive import hard_signs
 from floe.privacy.detection.genres import genre_of, is_program
 from floe.privacy.detection.names import find_names
 from floe.privacy.detection.normalise import normalise

@@ -6,35 +6,27 @@ threshold for sure, above a lower one perhaps. Knows nothing of threads, routes 
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from typing import Final
 
 import regex
 
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
-from floe.privacy.detection.codes import find_codes
-from floe.privacy.detection.contact import CONTACT
 from floe.privacy.detection.courtesy import core
+from floe.privacy.detection.decisive import hard_signs
 from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.features import WINDOW
 from floe.privacy.detection.genres import Genre, genre_of, is_program
-from floe.privacy.detection.identifiers import (
-    find_identifiers,
-    full_name_mails,
-    is_counting,
-    is_reserved_phone,
-)
+from floe.privacy.detection.identifiers import full_name_mails, is_counting
 from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
-from floe.privacy.detection.numbers import NUMBERS
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.papers import is_paper_of_somebody
 from floe.privacy.detection.rules import Sign
-from floe.privacy.detection.secrets import Secrets
 from floe.privacy.detection.statements import (
     asks,
     asks_yes_or_no,
+    deals_with_somebody,
     introduced,
     is_thanks,
     is_written_to,
@@ -42,8 +34,17 @@ from floe.privacy.detection.statements import (
     names_somebody,
     professed,
     treated,
+    with_ties,
 )
 from floe.privacy.detection.surroundings import find_surroundings, is_german
+from floe.privacy.detection.vocabulary import listed
+from floe.privacy.detection.world import (
+    SMALL_WORDS,
+    is_exercise,
+    is_history,
+    is_impersonal,
+    names_matter,
+)
 from floe.privacy.verdict import (
     UNREAD,
     UNREAD_LANGUAGE,
@@ -69,15 +70,20 @@ UNSURE_SELF: Final = 0.34
 """The same for a text that opens with the speaker: "I am", "my"."""
 UNSURE_SELF_ABROAD: Final = 0.30
 """The same in another language than English, of which less was learnt."""
+WEIGHTY: Final = 1.3
+"""Logits that some word of a matter adds at least, where a text is private below `KEEP`: that of
+one's phone, the red wine and the carpet is only the sum of many frames that fit many matters."""
 UNSURE_STRANGE: Final = 0.38
 """The same for a brief text with a word that may be a name, and for each stretch of a long text."""
+UNSURE_MATTER: Final = 0.34
+"""The same for an English text of the speaker's in which a word of a private matter stands."""
 _BRIEF: Final = 120
 _LONG: Final = 600
 _ENGLISH: Final = regex.compile(
     r"\b(?:the|a|an|to|i|i'm|im|my|is|of|and|for|it|do|how|what|with|you)\b", regex.I
 )
 _LIVED: Final = regex.compile(
-    r"\b(?:i|we) (?:was|were|had|got|did|have been|lost|failed)\b|\b(?:i'm|im|i've|ive|my)\b",
+    r"\b(?:i|we) (?:was|were|had|got|did|have been|lost|failed)\b|\b(?:i'm|im|i've|ive|my|mine)\b",
     regex.I,
 )
 """What befell the speaker, in English."""
@@ -101,6 +107,11 @@ _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
 _FEW: Final = 3
+_KIN: Final = listed("kin")
+_CAPITAL: Final = regex.compile(r"(?<=[\p{Ll},] )\p{Lu}\p{Ll}{2,}")
+"""A word with a capital in the middle of a sentence."""
+_CODE_LIKE: Final = regex.compile(r"\d{3}|\d[ .:/-]?\d[ .:/-]?\d|\d\p{L}|\p{L}\d|[@#]\w|\w[_!$]\w")
+_SMALL_WORDS: Final = SMALL_WORDS | listed("first_person")
 _ASKS_THE_WORLD: Final = regex.compile(
     r"\W*(?:(?:who|which \w+) (?:sings|sang|sung|said|wrote|plays|played|is|was|were|did|won|founded|invented|directed|voices)"
     r"|(?:in|on|at|for|from|to|by|with|of) (?:which|what) \w+"
@@ -156,25 +167,6 @@ _AGREES: Final = regex.compile(
     rf"\W*(?:yes|yeah|yep|ok|okay|sure|ja|oui|sí|si|sim|tak|да|evet|نعم|是|はい|네)(?!\w){_REST}",
     regex.I,
 )
-_TOLL_FREE: Final = regex.compile(
-    r"\+?1?(?:800|888|877|866|855|844|833)\d{7}|0?0?800\d{4,9}|\+?\d{2}800\d{5,8}"
-)
-_ADVERTISED: Final = regex.compile(
-    r"\b(?:call|contact|phone|ring|visit|reach|text) us\b[^.?!\n]{0,30}\Z", regex.I
-)
-_SHOP: Final = regex.compile(
-    r"\b(?:our (?:website|store|shop|showroom|menu)|visit us|quote|customers?|opening hours|appointments?|specializ\w+|services?|discounts?|delivery|reservations?)\b",
-    regex.I,
-)
-"""With a number to call "us", this is a firm that wants to be called."""
-_TOWN: Final = regex.compile(
-    r",?\s*(?:[A-Z]{1,2}-)?(?:\d{4,6}|\d{2}-\d{3}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\s+\p{Lu}[\p{L}-]+"
-    r"|,?\s+\p{Lu}[\p{L}-]+(?:,\s*[A-Z]{2})?,?\s+(?:\d{5}|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\b"
-)
-_BORN_OF_NOBODY: Final = regex.compile(
-    r"\b(?:who|which|what|famous|celebrit\w+|someone|people|anyone|when do you|when does)\b",
-    regex.I,
-)
 _ANSWER_KINDS: Final = frozenset(
     {
         "password",
@@ -190,11 +182,6 @@ _ANSWER_KINDS: Final = frozenset(
     }
 )
 """What closes the cloud's part in what a model writes, whoever it may belong to."""
-
-
-@cache
-def _secrets() -> Secrets:
-    return Secrets()
 
 
 class Analysis:
@@ -215,7 +202,7 @@ class Analysis:
         Raises TimeoutError if a rule is too slow on this text.
         """
         plain = normalise(text)
-        names = find_names(plain.text)
+        names = with_ties(plain.text, find_names(plain.text))
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
         signs += professed(plain.text)
         stretches = [
@@ -230,9 +217,7 @@ class Analysis:
         )
         genre = genre_of(plain.text, names)
         score = 0.0 if harmless else _score(stretches, genre)
-        said = plain.text[slice(*core(plain.text))]
-        of_self = _OF_SELF.match(said) is not None
-        least = UNSURE_SELF if of_self else _least(said)
+        least, enough, certain = _thresholds(plain.text, names, stretches, genre)
         soft = [
             sign
             for stretch in stretches
@@ -248,7 +233,6 @@ class Analysis:
         ]
         # Words that were called harmless free a text; that no single word speaks for it does not.
         score = _shifted(score, self.leniency.shift) if soft or unexplained else 0.0
-        certain = KEEP_REPORT if genre == "report" else KEEP
         sure = bool(signs or asked) or together or score >= certain
         unknown = [
             name
@@ -257,11 +241,6 @@ class Analysis:
         ]
         told = self._tells(plain.text, stretches, unknown, genre, harmless=harmless)
         unread = _unread(plain.text)
-        named = any(name.form in ("full", "given", "small") for name in names)
-        of_others = not of_self and _ENGLISH.search(plain.text) and not _LIVED.search(plain.text)
-        enough = UNSURE_NAMELESS if of_others and not named else least
-        if _ASKS_THE_WORLD.match(said) or genre in ("fiction", "report", "passage"):
-            enough = certain
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
@@ -293,11 +272,15 @@ class Analysis:
     ) -> bool:
         """Return whether a text tells of a person by name, or is a paper or a list of some."""
         likely = max([stretch.private for stretch in stretches], default=0.0)
+        # What books say of somebody is no news of theirs.
+        names = [name for name in names if not is_history(text, name)]
         if not harmless:
             told = genre in ("", "passage") and names_somebody(text, names)
             if told and asks(text) and not asks_yes_or_no(text):
                 told = likely >= _QUIZ
             if told or self._may_tell(text, stretches, names, genre):
+                return True
+            if not genre and deals_with_somebody(text, names):
                 return True
         return (
             is_written_to(text, names)
@@ -315,6 +298,8 @@ class Analysis:
         brief = len(said) < _BRIEF
         of_world = len(text) >= _LONG or _WORLDLY.match(said)
         enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
+        if is_exercise(text, names):
+            enough = UNSURE
         if genre == "passage":
             enough = KEEP
         for stretch in stretches:
@@ -365,6 +350,53 @@ def _score(stretches: Sequence[Stretch], genre: Genre) -> float:
     return max([stretch.private for stretch in stretches], default=0.0)
 
 
+def _thresholds(
+    text: str, names: Sequence[Name], stretches: Sequence[Stretch], genre: Genre
+) -> tuple[float, float, float]:
+    """Return the probabilities from which words are shown, a text may be private, and is so."""
+    said = text[slice(*core(text))]
+    of_self = _OF_SELF.match(said) is not None
+    least = UNSURE_SELF if of_self else _least(said)
+    impersonal = is_impersonal(text, names)
+    certain = KEEP_REPORT if genre == "report" or impersonal else KEEP
+    if impersonal or _ASKS_THE_WORLD.match(said) or genre in ("fiction", "report", "passage"):
+        return least, certain, certain
+    if _ENGLISH.search(text) is None or any(
+        name.form in ("full", "given", "small") for name in names
+    ):
+        return least, least, certain
+    lived = of_self or _LIVED.search(text) is not None
+    if lived and len(said) < _LONG and names_matter(said):
+        return min(least, UNSURE_MATTER), UNSURE_MATTER, certain
+    if not _is_weighty(text, stretches, names):
+        kin = any(word in _KIN for word in regex.findall(r"\p{L}+", text.lower()))
+        return least, UNSURE_NAMELESS if kin else certain, certain
+    return least, least if lived else UNSURE_NAMELESS, certain
+
+
+def _is_weighty(text: str, stretches: Sequence[Stretch], names: Sequence[Name]) -> bool:
+    """Return whether some word speaks for a matter, or a name may; frames alone are of all matters."""
+    if any(name.form != "public" for name in names) or names_matter(text):
+        return True
+    if _CODE_LIKE.search(text):
+        return True  # It may be somebody's number, of a kind that no rule knows.
+    known = lexicon()
+    strange = (found[0].lower() for found in _CAPITAL.finditer(text))
+    if any(word not in known.ordinary and word not in known.entities for word in strange):
+        return True
+    most = max(stretches, key=lambda stretch: stretch.private, default=None)
+    if most is None:
+        return False
+    kind = 1 + int(most.probabilities[1:].argmax())
+    share = most.shares[:, kind] - most.shares[:, 0]
+    content = [
+        float(share[i])
+        for i, (word, _, _) in enumerate(most.tokens)
+        if len(word) > _FEW - 1 and word.isalpha() and word not in _SMALL_WORDS
+    ]
+    return max(content, default=0.0) >= WEIGHTY
+
+
 def _is_code(text: str, stretch: Stretch, names: Sequence[Name]) -> bool:
     """Return whether a stretch is source code that names nobody."""
     named = any(
@@ -374,53 +406,11 @@ def _is_code(text: str, stretch: Stretch, names: Sequence[Name]) -> bool:
     return not named and is_program(text[stretch.start : stretch.end])
 
 
-def hard_signs(text: str) -> list[Sign]:
-    """Return identifiers, contacts, addresses and secrets that decide by themselves."""
-    found: list[Sign] = []
-    for sign in _all_signs(text):
-        value = text[sign.start : sign.end]
-        if sign.kind == "phone":
-            digits = regex.sub(r"\D", "", value)
-            if is_reserved_phone(digits) or _TOLL_FREE.fullmatch(digits):
-                continue
-            if _ADVERTISED.search(text[max(0, sign.start - 40) : sign.start]) and _SHOP.search(
-                text
-            ):
-                continue
-        if sign.kind == "birth date" and _is_born_in_public(text, sign.start):
-            continue
-        found.append(_with_town(text, sign) if sign.kind == "address" else sign)
-    return found
-
-
-def _is_born_in_public(text: str, start: int) -> bool:
-    """Return whether a birth date is asked for of anybody, or stands beside a public person."""
-    if _BORN_OF_NOBODY.search(text[:start]):
-        return True
-    before = text[max(0, start - 120) : start]
-    return any(name.form == "public" for name in find_names(before))
-
-
-def _with_town(text: str, sign: Sign) -> Sign:
-    """Return a street together with the postcode and the town after it."""
-    town = _TOWN.match(text, sign.end)
-    return sign._replace(end=town.end()) if town else sign
-
-
 def _is_invented(text: str, sign: Sign) -> bool:
     """Whether a phone number counts up, as those that a model makes up do, or a manual has it."""
     value = text[sign.start : sign.end]
     counting = sign.kind == "phone" and is_counting(regex.sub(r"\D", "", value))
     return counting or is_example(value)
-
-
-def _all_signs(text: str) -> Iterator[Sign]:
-    yield from find_identifiers(text)
-    yield from find_codes(text)
-    yield from CONTACT.find(text)
-    yield from ADDRESSES.find(text)
-    yield from NUMBERS.find(text)
-    yield from _secrets().find(text)
 
 
 def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[Sign]:

@@ -329,7 +329,7 @@ _FULL_NAME: Final = regex.compile(r"\p{L}{2,}[._-]\p{L}{3,}\s?@")
 _HANDLE: Final = compiled(
     r"(?: \b (?: insta(?:gram)? | ig | twitter | tik\s?tok | snap(?:chat)? | telegram | tg | discord | reddit | twitch | threads | mastodon | bluesky | bsky | onlyfans | github | gitlab | youtube | facebook | fb"
     r" | linkedin | tinder | grindr | venmo | cash\s?app | paypal | steam | psn | xbox | gamertag | skype | kik | wechat | weixin | kakao(?:talk)? | vk | weibo | handle | user\s?name | nick(?:name)? | alias | screen \s name )"
-    r" (?: \s+ (?: account | name | handle | user(?:name)? | id | profile | tag ) )? \s* (?: \b (?: is | as | at | under | ist | est | es | it's | to | named | called ) \b | [:=] )? \s* (?: the \s )? ) (?P<x> @? [\w][\w.-]{2,30} (?: \#\d{4} )? )"
+    r" (?: \s+ (?: account | name | handle | user(?:name)? | id | profile | tag ) )? \s* (?: \b (?: is | as | at | under | ist | est | es | it's | to | named | called ) \b | [:=] )? \s* (?: the \s )? ) (?P<x> [@$]? [\w][\w.-]{2,30} (?: \#\d{4} )? )"
 )
 _MY: Final = compiled(
     r"\b (?: my | mine | me | i'm | im | i \s am | add \s me | follow | her | his | our | mein\w* | mon | ma | mi | mio | mia | meu | minha | mijn | mój | moja | мой | моя | benim ) \b | 我 | 私 | 내"
@@ -405,8 +405,8 @@ def _handles(text: str) -> Iterator[Sign]:
 
 def _looks_like_handle(value: str) -> bool:
     """Return whether it is marked as one, or has a digit, dot or underscore as no word has it."""
-    if value.startswith("@"):
-        return len(value) > 3
+    if value.startswith(("@", "$")):
+        return len(value) > 3 and not value[1:].isdigit()
     return (
         bool(regex.search(r"[\d_#]|\w\.\w", value))
         and not value.isdigit()

@@ -30,7 +30,7 @@ _TOLD = compiled(
         | licence | product ) [\s_-]? (?: key | token | secret ) | login | credentials | secret
         | token )
     (?: \s (?: for | to | of | on | zu | für | von | pour | de
-      | para ) \s (?: [\w'-]+ \s ){0,4}? )? \s*
+      | para ) \s (?: [\w'-]+ \s ){0,4}? (?: [\w'-]+ (?= \s? [:=] ) )? )? \s*
     (?: \b (?: is | was | are | to | as | ist | lautet | war | est | es | é
       | será ) \s (?: now \s | still \s | jetzt \s )? | [:=]+ ) \s*
     ["'`“‘]? (?P<x> [^\s"'`”’<>]{3,80} )

@@ -11,6 +11,7 @@ import regex
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.names import Name, is_public, lexicon
 from floe.privacy.detection.rules import Sign
+from floe.privacy.detection.ties import has_tie, is_family
 from floe.privacy.detection.vocabulary import listed
 
 _NAME: Final = "name"
@@ -54,6 +55,9 @@ _RECIPIENT: Final = regex.compile(
     r"(?P<x>(?P<title>(?:mr|mrs|ms|miss|dr|prof|herrn?|frau|madame|monsieur|señora?|signora?|meneer|mevrouw|pan[ai]?)\b\.?\s)?(?P<name>\p{L}{3,}(?: \p{L}{3,})?))",
     regex.I,
 )
+_CODE_MARK: Final = regex.compile(r"[{}()\[\];=<>_]")
+_CODE_DENSITY: Final = 12
+"""Characters for each mark of code, at most, in data of a program."""
 _SEVERAL: Final = 2
 _NAME_COLUMN: Final = regex.compile(
     r"^(?=[^\n]*\b(?:names?|(?P<part>(?:first|last|sur|family|given)[ _]?(?:name)?)|employee|student|customer|patient"
@@ -116,6 +120,10 @@ def names_somebody(text: str, names: Sequence[Name]) -> bool:
         return False
     if _TELLS_OF_WORKS.search(text) or _QUIZ_GAP.search(text):
         return False
+    if len(_CODE_MARK.findall(text)) * _CODE_DENSITY > len(text) and not any(
+        name.form == "full" for name in names
+    ):
+        return False  # {name: 'Bob'}
     careless = text.islower()
     told = [name for name in names if _is_told(text, name, careless=careless)]
     forms = {"given" if name.form == "small" else name.form for name in told}
@@ -126,6 +134,89 @@ def names_somebody(text: str, names: Sequence[Name]) -> bool:
     plain = tall and len(text) < _BRIEF and not regex.search(r"[\d?]", text)
     people = {text[name.start : name.end].lower() for name in told}
     return not asked and (plain or len(people) >= _SEVERAL)
+
+
+_GIVES: Final = regex.compile(
+    r"(?:\A|[.!?:;,\n]\s*|\b(?:to|please|pls|and|then|i'll|we'll|i|we|did you|have you|can you|could you|should i)\s)(?:give|gave|send|sent|lend|lent|hand|handed|bring|brought|show|showed|get|got|buy|bought|leave|left|save|saved)\s\Z",
+    regex.I,
+)
+_SOMETHING: Final = regex.compile(r"\s(?:the|my|our|his|her|this|these|those|some|back)\s\p{Ll}")
+_WHY: Final = regex.compile(r"\b(?:why|how) (?:is|was|did|does|has|can) \Z", regex.I)
+_MOOD: Final = regex.compile(
+    r"\s(?:(?:always|being|be|been|get|got|gotten|become|still|suddenly)\s)?(?:so|such|too|very|always|never|suddenly)\s(?:an? )?(?:impulsive|mean|rude|late|quiet|angry|sad|upset|moody|jealous|stubborn|annoying|distant|cold|nice|kind|shy|impatient|lazy|bossy|mad|anxious|nervous|happy|grumpy|forgetful|clingy|secretive"
+    r"|selfish|impossible|insecure|aggressive|emotional|sensitive|dramatic|stressed|tired|lonely|arrogant|stingy|messy|needy|cruel|controlling|defensive|passive|pushy|jerk|idiot)\b",
+    regex.I,
+)
+"""Asked of somebody whose ways one knows."""
+_HOW_LONG: Final = regex.compile(r"\b(?:how long|since when) (?:has|have|had|did|does) \Z", regex.I)
+_HERE: Final = regex.compile(
+    r"\s(?:lived?|worked?|stay(?:ed)?|been|wait(?:ed)?|slept|known)\s(?:there|here|with (?:you|me|us|her|him)|next door|alone|about)\b",
+    regex.I,
+)
+"""The same of where somebody is."""
+
+
+_TALL: Final = regex.compile(r"(?<![\w@/.#-])\p{Lu}[\p{Ll}\p{M}'-]{2,}(?<!'s)(?![\w@/])")
+_DAY: Final = regex.compile(
+    r"(?<![\d.])(?:[12]?\d|3[01])(?:st|nd|rd|th|\.)?(?:\s(?:of|de))?\s(?P<month>april|may|june|august)\b"
+    r"|\b(?P<month>april|may|june|august)\s(?:[12]?\d|3[01])(?:st|nd|rd|th|(?!\s?[\p{L}\d]))(?!\d)",
+    regex.I,
+)
+"""A month beside a day, that may be a name elsewhere: "3 May"."""
+_SIGNED: Final = regex.compile(r"(?<![\p{L}.])\p{L}\.\s(?P<x>\p{Ll}{3,})(?!\w)")
+
+
+def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
+    """Return names with those of whoever is dealt with, and without months beside a day, in order.
+
+    A word with a capital that is none of the language and stands where one calls or pays somebody;
+    a surname in small letters after an initial ("a. novak").
+    """
+    known = lexicon()
+    months = {found.start("month") for found in _DAY.finditer(text, timeout=1.0)}
+    kept = [
+        Name(name.start, name.end, "given")
+        if name.form == "unknown" and has_tie(text, name.start, name.end)
+        else name
+        for name in names
+        if name.start not in months
+    ]
+    taken = [(name.start, name.end) for name in names]
+    for found in _TALL.finditer(text, timeout=1.0):
+        start, end = found.span()
+        small = found[0].lower()
+        if any(a < end and start < b for a, b in taken) or small in known.entities:
+            continue
+        family = small.endswith("s") and small[:-1] in known.family and is_family(text, start)
+        strange = small not in known.ordinary and small.split("'")[0] not in known.ordinary
+        if family or (strange and has_tie(text, start, end)):
+            kept.append(Name(start, end, "given"))
+    for found in _SIGNED.finditer(text, timeout=1.0):
+        small = found["x"]
+        if small in known.family and small not in known.ordinary:
+            kept.append(Name(found.start(), found.end(), "full"))
+    result: list[Name] = []
+    for name in sorted(kept, key=lambda name: (name.start, -name.end)):
+        if not result or name.start >= result[-1].end:
+            result.append(name)
+    return result
+
+
+def deals_with_somebody(text: str, names: Sequence[Name]) -> bool:
+    """Return whether the speaker calls, pays or waits for somebody by name: that is no quiz."""
+    for name in names:
+        if name.form in ("public", "small"):
+            continue
+        before = text[max(0, name.start - 60) : name.start]
+        if has_tie(text, name.start, name.end):
+            return True
+        if _WHY.search(before) and _MOOD.match(text, name.end):
+            return True
+        if _HOW_LONG.search(before) and _HERE.match(text, name.end):
+            return True
+        if name.form in ("full", "given") and _GIVES.search(before):
+            return _SOMETHING.match(text, name.end) is not None
+    return False
 
 
 def lists_people(text: str, names: Sequence[Name]) -> bool:
