@@ -188,7 +188,7 @@ class Picker:
 
         It is the small model that repeats itself. Where it counts for little, penalties at full
         strength only forbid the cloud what numbers and code repeat rightly; the cloud alone has
-        none.
+        none. For the same reason DRY acts on loops alone.
 
         The repetition penalty goes by the sign of a logit, and a distribution alone has none that
         mean anything. Its logits are ln r at the level of the local model's (the logarithm of the
@@ -206,7 +206,7 @@ class Picker:
             with np.errstate(divide="ignore"):
                 return np.log(self._fused_of(pooled, ids)) + level
 
-        shift = self._penalties.shift(logits_of) if weight > 0 else None
+        shift = self._penalties.shift(logits_of, loops_only=True) if weight > 0 else None
         return Shift(shift.ids, shift.by * weight) if shift is not None else None
 
     def _places_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
