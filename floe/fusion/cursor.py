@@ -155,9 +155,11 @@ class Cursor:
         begun: dict[bytes, float] = {}
         for candidate in self._rows[self._at].candidates:
             start = candidate.text_bytes
-            if start.startswith(pending) and not candidate.end:
+            if candidate.end or candidate.restored:
+                continue
+            if start.startswith(pending):
                 return rest  # the cloud, too, would write it as one
-            if pending.startswith(start) and _inside_word(start, pending) and not candidate.end:
+            if pending.startswith(start) and _inside_word(start, pending):
                 begun[start] = begun.get(start, 0.0) + math.exp(min(candidate.logprob, 0.0))
         likeliest = max(begun, key=begun.__getitem__, default=b"")
         if begun.get(likeliest, 0.0) < _LEAST_BEGUN:

@@ -260,7 +260,7 @@ def test_a_word_is_asked_for_at_the_boundary_that_the_cloud_knows() -> None:
         b" G": [(b"reta", 1.0)],
         b" Gret": [(b"ta", 1.0)],
     }
-    asked = []
+    asked: list[bytes] = []
 
     def row_after(text: bytes) -> CloudToken:
         asked.append(text)
