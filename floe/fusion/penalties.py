@@ -4,7 +4,7 @@ Each lowers the logits of a few tokens: those that stand in the answer already, 
 (Weidmann, text-generation-webui #5677; in llama.cpp `llama_sampler_dry`) those that would go on
 with a passage that stands there. Only the answer counts, unlike in llama.cpp, where the prompt
 does too: there the end tokens of the template and the words of the question would be punished.
-On a fused distribution DRY acts on loops alone: a capable cloud names "the total number of" things
+On a fused distribution DRY can be kept to loops: a capable cloud names "the total number of" things
 again and again, and rightly. Knows ids and logits, no models.
 """
 
@@ -24,11 +24,6 @@ _MOST_RETRACTED: Final = 64
 """Tokens that can be taken back: more than are ever written ahead."""
 _LONGEST_BREAKER: Final = 40
 """Bytes of a sequence breaker that count, as in llama.cpp."""
-LOOP_SHARE: Final = 0.5
-"""A passage is a loop if it is at least this share of all that was written since it began there
-before. An exact loop comes to 1, one with a number that counts up to nearly as much, and what is
-said again later on in an answer to far less. Chosen on 18 right answers of a cloud alone: of 328
-places that DRY would forbid there 2 are left, at 0.25 it is 23."""
 _FLOAT_MAX_LOG: Final = 88.7228391
 """Logarithm of the largest float32: llama.cpp keeps the power of DRY below it."""
 
@@ -118,15 +113,17 @@ class Penalties:
         self,
         logits_of: Callable[[NDArray[np.intp]], NDArray[np.float64]],
         *,
-        loops_only: bool = False,
+        least_share: float = 0.0,
     ) -> Shift | None:
         """Return what is to be added to the logits of the next token; None: nothing.
 
         Args:
             logits_of: gives the logits of some tokens, float64 of the shape of the ids.
-            loops_only: DRY lets pass what is no loop (`LOOP_SHARE`).
+            least_share: DRY lets a passage pass that is less than this share of all that was
+                written since it began there before. An exact loop comes to 1, one with a number
+                that counts up to nearly as much, and what is said again later on to far less.
         """
-        dry = self._dry_penalties(LOOP_SHARE if loops_only else 0.0) if self._dry else {}
+        dry = self._dry_penalties(least_share) if self._dry else {}
         if not self._counts and not dry:
             return None
         ids = np.fromiter(self._counts, np.intp, len(self._counts))
@@ -157,7 +154,7 @@ class Penalties:
         """Compute what DRY takes off the logits, by token.
 
         Args:
-            least_share: of a passage, in all that was written since it began the time before.
+            least_share: as of `shift`.
         """
         sampling = self._sampling
         allowed = sampling.dry_allowed_length
