@@ -14,7 +14,7 @@ Each body is handed to the log of what was sent before it leaves; what cannot be
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
@@ -105,6 +105,7 @@ class Exchange:
         refusal: the server's own words if they may name what it does not like, else empty.
         refused: it was this request that failed; another one may not.
         loading: the server is loading its model; the same request may not fail in a moment.
+        cut: the connection ended before the answer did.
     """
 
     chunks: list[dict[str, Any]] = field(default_factory=list)
@@ -113,6 +114,7 @@ class Exchange:
     refusal: str = ""
     refused: bool = False
     loading: bool = False
+    cut: bool = False
 
 
 class _LoggedClient(httpx2.AsyncClient):
@@ -351,7 +353,7 @@ class CloudClient:
         failure: CloudError
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
-                listed: Any = await self._client.get("/models", cast_to=object)
+                listed = await self._read_page("/models")
             return [self._read_model(entry) for entry in _model_entries(listed)[:_MAX_MODELS]]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")
@@ -371,7 +373,7 @@ class CloudClient:
         address = urljoin(str(self._client.base_url).rstrip("/"), "props")
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
-                told: Any = await self._client.get(address, cast_to=object)
+                told = await self._read_page(address)
         except Exception:  # a foreign server that has no such page may say so in any way
             return {}
         if not isinstance(told, dict):
@@ -385,7 +387,25 @@ class CloudClient:
             and not self._endpoint.redactor.holds(text)
         }
 
+    async def _read_page(self, address: str) -> Any:
+        """Read what an address gives to anybody who looks."""
+        return await _send_on_live_connection(lambda: self._client.get(address, cast_to=object))
+
     async def _exchange(self, request: Request, seconds: float) -> Exchange:
+        """Send a request, and once more where its connection ended early.
+
+        llama-cpp-python's server ends a request that it cannot serve twice: first as if the answer
+        were complete, then, as its error comes to light, with the connection. By then the next
+        request may be under way on that, which is cut off for nothing of its own.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        done = await self._exchange_once(request, seconds)
+        if done.cut and clock() < until:
+            done = await self._exchange_once(request, until - clock())
+        return done
+
+    async def _exchange_once(self, request: Request, seconds: float) -> Exchange:
         done = Exchange()
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -414,24 +434,20 @@ class CloudClient:
                     # Asked again and again until it is there, for nothing.
                     with suppress(StoreError):
                         await asyncio.to_thread(self._budget.give_back)
-                dropped = isinstance(error.__cause__, _DROPPED)
+                dropped = isinstance(error.__cause__, _DROPPED) or isinstance(error, _DROPPED)
         if done.error is None and not over and len(done.chunks) < most:
             done.error = self._incomplete_error()
         began_none = (accepted or dropped) and not done.chunks
-        if done.error is not None and began_none and clock() < began + seconds:
+        in_time = done.error is not None and clock() < began + seconds
+        done.cut = in_time and (began_none or dropped)
+        if in_time and began_none:
             # llama-cpp-python's server without --logits_all, asked for log-probabilities: whether
             # the head of its answer is out by then is a matter of luck.
             done.refusal, done.refused = "nothing came", True
         return done
 
     async def _post(self, request: Request) -> AsyncStream[object]:
-        try:
-            response = await self._send(request)
-        except openai.APIConnectionError as error:
-            # The server may have closed an idle connection just when it was used again.
-            if not isinstance(error.__cause__, _DROPPED):
-                raise
-            response = await self._send(request)
+        response = await _send_on_live_connection(lambda: self._send(request))
         kind = response.response.headers.get("content-type", "")
         if kind.startswith(("text/html", "application/json")):
             await response.close()
@@ -557,6 +573,16 @@ class CloudClient:
                     self.profile = profile
                 return response
         raise AssertionError("the last try raises or returns")
+
+
+async def _send_on_live_connection(send: Callable[[], Awaitable[Result]]) -> Result:
+    """Send, and once more where the server closed an idle connection just as it was used again."""
+    try:
+        return await send()
+    except openai.APIConnectionError as error:
+        if not isinstance(error.__cause__, _DROPPED):
+            raise
+        return await send()
 
 
 def _model_entries(models: Any) -> list[dict[str, Any]]:

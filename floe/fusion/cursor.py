@@ -11,6 +11,9 @@ from floe.records import Candidate, CloudToken
 _LEAST_OTHERS: Final = 0.01
 """Least probability of other candidates that are still possible, for their row to be kept."""
 
+_LEAST_BEGUN: Final = 0.1
+"""Least probability of a candidate that begins what is written, for the rest to be held back."""
+
 _MEANT: Final = 0.5
 """Probability from which on the cloud means to go on in a way that spells what is written anew."""
 
@@ -76,8 +79,8 @@ class Cursor:
         """Start at a boundary.
 
         Args:
-            pieces: local tokens that are already written but could not be sent with the request
-                (the beginning of a UTF-8 character).
+            pieces: local tokens that are already written but were not sent with the request; see
+                `held_back`.
             begun: so many bytes of the first of them were sent.
             shared_vocabulary: tokens correspond one to one, so a token that differs leaves the
                 stream even where its bytes begin the cloud's.
@@ -134,11 +137,41 @@ class Cursor:
         self._looked_ahead, self._looking_ahead = self._looking_ahead, False
         self._match()
 
+    def held_back(self, text: bytes) -> bytes:
+        """Tell which bytes at the end of the text the next request is better sent without.
+
+        Those of an incomplete character, which cannot be sent. And where a local token goes across
+        a boundary of the cloud's that the text does not know (" Gret" of "Greta", which the cloud
+        writes " G" and "reta"), what lies beyond it: a server continues the exact bytes that it is
+        sent, and after " Gret" it knows but " Gretta".
+
+        Args:
+            text: all that is written.
+        """
+        _, rest = whole_characters(text)
+        if rest or not self.lost or self._shared or self._begun or len(self._pieces) != 1:
+            return rest
+        pending = self.pending
+        begun: dict[bytes, float] = {}
+        for candidate in self._rows[self._at].candidates:
+            start = candidate.text_bytes
+            if candidate.end or candidate.restored:
+                continue
+            if start.startswith(pending):
+                return rest  # the cloud, too, would write it as one
+            if pending.startswith(start) and _inside_word(start, pending):
+                begun[start] = begun.get(start, 0.0) + math.exp(min(candidate.logprob, 0.0))
+        likeliest = max(begun, key=begun.__getitem__, default=b"")
+        if begun.get(likeliest, 0.0) < _LEAST_BEGUN:
+            return rest
+        beyond = pending[len(likeliest) :]
+        return rest if whole_characters(text[: -len(beyond)])[1] else beyond
+
     def reopen(self, rest: bytes) -> "Cursor":
         """Make the cursor of a stream that continues the same text, but for its last bytes.
 
         Args:
-            rest: bytes of an incomplete character, which cannot be sent.
+            rest: bytes that are not sent, see `held_back`.
         """
         pieces: list[bytes] = []
         size = 0
@@ -332,6 +365,12 @@ def whole_characters(data: bytes) -> tuple[str, bytes]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(data)
     return text, decoder.getstate()[0]
+
+
+def _inside_word(start: bytes, text: bytes) -> bool:
+    """Tell whether `start`, which `text` begins with, ends between two letters of it."""
+    sides = start[-1:], text[len(start) : len(start) + 1]
+    return all(side.isalpha() or side > b"\x7f" for side in sides)
 
 
 def _can_follow(

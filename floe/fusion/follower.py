@@ -237,7 +237,9 @@ class Follower:
             self.absence = "offline" if now < self._retry_at else "late"
             return False
         self.close()
-        text, rest = whole_characters(bytes(self._written))
+        written = bytes(self._written)
+        rest = self._cursor.held_back(written)
+        text, _ = whole_characters(written[: len(written) - len(rest)])
         stream = self._open_stream(text)
         if stream is None:
             self.absence = "local"

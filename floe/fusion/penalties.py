@@ -4,7 +4,8 @@ Each lowers the logits of a few tokens: those that stand in the answer already, 
 (Weidmann, text-generation-webui #5677; in llama.cpp `llama_sampler_dry`) those that would go on
 with a passage that stands there. Only the answer counts, unlike in llama.cpp, where the prompt
 does too: there the end tokens of the template and the words of the question would be punished.
-Knows ids and logits, no models.
+On a fused distribution DRY can be kept to loops: a capable cloud names "the total number of" things
+again and again, and rightly. Knows ids and logits, no models.
 """
 
 import math
@@ -108,13 +109,21 @@ class Penalties:
             for _ in tokens:
                 self.retract()
 
-    def shift(self, logits_of: Callable[[NDArray[np.intp]], NDArray[np.float64]]) -> Shift | None:
+    def shift(
+        self,
+        logits_of: Callable[[NDArray[np.intp]], NDArray[np.float64]],
+        *,
+        least_share: float = 0.0,
+    ) -> Shift | None:
         """Return what is to be added to the logits of the next token; None: nothing.
 
         Args:
             logits_of: gives the logits of some tokens, float64 of the shape of the ids.
+            least_share: DRY lets a passage pass that is less than this share of all that was
+                written since it began there before. An exact loop comes to 1, one with a number
+                that counts up to nearly as much, and what is said again later on to far less.
         """
-        dry = self._dry_penalties() if self._dry else {}
+        dry = self._dry_penalties(least_share) if self._dry else {}
         if not self._counts and not dry:
             return None
         ids = np.fromiter(self._counts, np.intp, len(self._counts))
@@ -141,15 +150,20 @@ class Penalties:
         by = scaled - counts * sampling.frequency_penalty - sampling.presence_penalty
         return np.where(counts > 0, by, 0.0)
 
-    def _dry_penalties(self) -> dict[int, float]:
-        """Compute what DRY takes off the logits, by token."""
+    def _dry_penalties(self, least_share: float) -> dict[int, float]:
+        """Compute what DRY takes off the logits, by token.
+
+        Args:
+            least_share: as of `shift`.
+        """
         sampling = self._sampling
         allowed = sampling.dry_allowed_length
-        start = max(0, len(self._history) - sampling.dry_range) if sampling.dry_range > 0 else 0
+        written = len(self._history)
+        start = max(0, written - sampling.dry_range) if sampling.dry_range > 0 else 0
         longest: dict[int, int] = {}
         for end, length in self._matches.items():
             within = min(length, end - start)
-            if within >= allowed:
+            if within >= allowed and within >= least_share * (written - end):
                 token = self._history[end]
                 if within > longest.get(token, 0) and token not in self._breakers.single:
                     longest[token] = within

@@ -8,11 +8,12 @@ import traceback
 import pytest
 
 from floe.cloud.client import RateLimited
+from floe.cloud.protocol.request import Request
 from floe.errors import CloudError
 from tests.cloud import scripted
 from tests.cloud.asking import ANSWER, KEY, Connect, ask, failure_of
 from tests.cloud.conftest import MODEL, Server, read_all, text_of
-from tests.cloud.scripted import DONE, STOP, Play, ScriptedServer, event, row_event, say
+from tests.cloud.scripted import DONE, STOP, Connection, Play, ScriptedServer, event, row_event, say
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,45 @@ def test_what_goes_wrong_is_a_sentence(connect: Connect, play: Play, sentence: s
         host = server.url.removeprefix("http://").removesuffix("/v1")
     assert sentence in str(error)
     assert host in str(error)
+
+
+def end_twice(*rows: bytes) -> Play:
+    """End an answer with nothing in it, and the connection when the next request is under way.
+
+    So does llama-cpp-python's server with a request that it cannot serve.
+    """
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    def play(connection: Connection) -> None:
+        connection.peer.sendall(head + b"0\r\n\r\n")
+        connection.peer.recv(65536)
+        for row in rows:
+            connection.peer.sendall(head + b"%x\r\n%s\r\n" % (len(row), row))
+
+    return play
+
+
+def test_a_request_on_a_connection_that_another_one_spoilt_is_sent_again(connect: Connect) -> None:
+    request = Request("/chat/completions", {"model": "m", "stream": True, "max_tokens": 4})
+    with ScriptedServer(end_twice(), end_twice(row_event("x")), ANSWER) as server:
+        client = connect(server.url, "m")
+        refused = client.exchange(request, seconds=20, cancelled=lambda: False)
+        assert refused.refused
+        assert refused.refusal == "nothing came"
+        answered = client.exchange(request, seconds=20, cancelled=lambda: False)
+        assert answered.error is None
+        assert len(answered.chunks) == 2
+        assert len(server.requests) == 3
+
+
+def test_the_list_of_models_is_read_on_a_live_connection(connect: Connect) -> None:
+    listed = say(b'{"data": [{"id": "m"}]}', kind="application/json")
+    with ScriptedServer(end_twice(), listed) as server:
+        client = connect(server.url, "m")
+        assert "broke off" in str(failure_of(ask(client)))
+        assert client.models() == ["m"]
 
 
 def test_rows_before_a_cut_are_kept(connect: Connect) -> None:

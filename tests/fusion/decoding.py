@@ -1,6 +1,7 @@
 """Runs of the decoder over fakes, and the slow versions that they are held against."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 
 from floe.fusion.cursor import StreamBreak, heal
@@ -114,13 +115,34 @@ def one_row_at_a_time(
                 continue
             following = None if row.end else row_after(text[:at] + own, cloud)
             if shared or not _may_go_on(index, row, pending, written, following):
-                broken = StreamBreak(row, pending, None if written is None else tuple(written))
-                at, row = len(text), row_after(text, cloud)
-                written = []
+                one = not shared and written is not None and len(written) == 1
+                beyond = _beyond(row, pending) if one else b""
+                before = pending.removesuffix(beyond)
+                exact = written is not None and not beyond
+                broken = StreamBreak(row, before, tuple(written or ()) if exact else None)
+                at = len(text) - len(beyond)
+                row, written = row_after(text[:at], cloud), None if beyond else []
                 if not shared:
                     row = heal(broken, row, index)
+                if beyond:
+                    continue
             break
     return text
+
+
+def _beyond(row: CloudToken, pending: bytes) -> bytes:
+    """What of a local token lies beyond the cloud's token that it begins with, inside a word."""
+    begun: dict[bytes, float] = defaultdict(float)
+    for candidate in row.candidates:
+        text = candidate.text_bytes
+        if candidate.end or not text:
+            continue
+        if text.startswith(pending):
+            return b""
+        if pending.startswith(text) and pending[len(text) - 1 : len(text) + 1].isalpha():
+            begun[text] += math.exp(candidate.logprob)
+    best = max(begun, key=lambda text: begun[text], default=b"")
+    return pending[len(best) :] if begun[best] >= 0.1 else b""
 
 
 def _may_go_on(

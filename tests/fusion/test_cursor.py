@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from floe.fusion.cursor import Cursor
 from floe.fusion.index import TokenIndex
+from floe.fusion.scoring.teacher_forcing import AlignedPosition
 from floe.records import Candidate, CloudToken
 from tests.tiers import examples
 
@@ -249,6 +250,53 @@ def test_a_break_in_a_token_is_healed_with_the_row_before() -> None:
     assert healed[b" cat"] == pytest.approx(0.75 * 0.8)
     assert [c.text_bytes for c in again.row.candidates if c.begun] == [b"odore"]
     assert b"refore" not in healed
+
+
+def test_a_word_is_asked_for_at_the_boundary_that_the_cloud_knows() -> None:
+    """ " Gret" and "a" here, " G" and "reta" there: after the bytes " Gret" it knows but "ta"."""
+    index = TokenIndex([b" put", b" G", b" Gret", b"a", b"ta"], [])
+    said = {
+        b"": [(b" put", 0.5), (b" G", 0.4)],
+        b" G": [(b"reta", 1.0)],
+        b" Gret": [(b"ta", 1.0)],
+    }
+    asked: list[bytes] = []
+
+    def row_after(text: bytes) -> CloudToken:
+        asked.append(text)
+        candidates = tuple(Candidate(t, math.log(p)) for t, p in said[text])
+        return CloudToken(candidates[0].text_bytes, candidates)
+
+    position = AlignedPosition(row_after, spelling=index)
+    position.advance(b" Gret")
+    assert asked == [b"", b" G"]
+    assert position.row is not None
+    assert position.row.text_bytes == b"reta"
+    assert position.pending == b"ret"
+    assert position.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("candidates", "written", "text", "held_back"),
+    [
+        ([(b" put", 0.5), (b" G", 0.4)], b" Gret", b" Gret", b"ret"),
+        ([(b" put", 0.5), (b" G", 0.4)], b" Gret", b"\xc3 Gret", b"ret"),
+        ([(b" put", 0.5), (b" G", 0.04)], b" Gret", b" Gret", b""),  # hardly ever meant
+        ([(b" put", 0.5), (b" G", 0.4), (b" Gret", 0.01)], b" Gret", b" Gret", b""),
+        ([(b" put", 0.5), (b" ", 0.4)], b" one", b" one", b""),  # a space before a number
+        ([(b" put", 0.5), (b"-", 0.4)], b"-$", b"-$", b""),
+        ([(b" put", 0.5), (b" \xc3", 0.4)], b" \xc3\xa9t", b" \xc3\xa9t", b""),  # half an "é"
+        ([(b" put", 0.5)], b" \xc3", b" \xc3", b"\xc3"),
+    ],
+)
+def test_what_is_held_back_of_a_text_that_has_left_the_stream(
+    candidates: list[tuple[bytes, float]], written: bytes, text: bytes, held_back: bytes
+) -> None:
+    cursor = Cursor(spelling=TokenIndex([b" put", b" G", b" Gret", b"a", b"-", b"$"], []))
+    row = tuple(Candidate(t, math.log(p)) for t, p in candidates)
+    cursor.add([CloudToken(row[0].text_bytes, row)])
+    cursor.advance(written)
+    assert cursor.held_back(text) == held_back
 
 
 def test_no_row_is_lost_to_half_a_character() -> None:

@@ -73,6 +73,24 @@ def test_dry_by_hand(said: list[int], expected: dict[int, float]) -> None:
     assert {token: -by for token, by in found.items()} == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "punished"),
+    [
+        ([A, B, A, B], {A}),  # a loop: all that was written since is the passage
+        ([A, B, C, D, A, B], {C}),  # half of it
+        ([A, B, C, D, D, A, B], set()),  # less: said again later on
+        ([A, B, C, D, D, A, B, C, D], {D}),
+        ([A, B, D, D, D, A, B, A, B], {A}),  # "ab" stood before "d", too, but farther away
+    ],
+)
+def test_of_loops_alone_dry_lets_pass_what_is_said_again_later(
+    said: list[int], punished: set[int]
+) -> None:
+    made = penalties_after(said, Sampling(dry_multiplier=1.0))
+    shift = made.shift(lambda ids: np.zeros(len(ids)), least_share=0.5)
+    assert (set() if shift is None else set(shift.ids.tolist())) == punished
+
+
 def test_a_breaker_may_lie_in_several_tokens() -> None:
     sampling = Sampling(dry_multiplier=1.0, dry_breakers=("ab",))
     logits = np.zeros(7, np.float32)
@@ -280,6 +298,23 @@ def test_nothing_is_punished_where_the_local_model_has_no_weight() -> None:
     assert sampler.fused(LOGITS.copy(), row(CLOUD_P), b"", 0.0, Sampling(), None).token == A
 
 
+def test_fused_text_may_say_a_passage_again_but_not_loop() -> None:
+    sampling = Sampling(dry_multiplier=9.0)
+
+    def pick(said: list[int], *, alone: bool) -> int:
+        sampler = picker(sampling)
+        for token in said:
+            sampler.accept(token)
+        if alone:
+            return sampler.local(LOGITS.copy(), sampling).token
+        return sampler.fused(LOGITS.copy(), row(CLOUD_P), b"", 0.5, sampling, None).token
+
+    again, loop = [C, D, A, B, NEWLINE, COLON, B, NEWLINE, C, D], [C, D, A, C, D]
+    assert pick(again, alone=True) != A
+    assert pick(again, alone=False) == A
+    assert pick(loop, alone=False) != A
+
+
 def test_a_cloud_that_names_no_token_of_ours_leaves_the_penalised_local_one() -> None:
     sampling = Sampling(presence_penalty=5.0)
     sampler = picker(sampling)
@@ -363,7 +398,8 @@ def test_penalties_see_the_same_text_whenever_rows_arrive(
     clock: FakeClock, round_trip: float
 ) -> None:
     """Drafts, and what was written ahead, are punished for what stands before them alone."""
-    sampling = Sampling(max_tokens=30, frequency_penalty=0.3, dry_multiplier=0.5, penalty_last_n=9)
+    # Short enough that all that is said again is a loop: else DRY would differ, fused and alone.
+    sampling = Sampling(max_tokens=24, frequency_penalty=0.3, dry_multiplier=0.5, penalty_last_n=9)
 
     def never_ends(text: bytes) -> dict[bytes, float]:
         said = looping(text)
@@ -379,7 +415,7 @@ def test_penalties_see_the_same_text_whenever_rows_arrive(
         sampling = replace(sampling, frequency_penalty=0.15, dry_multiplier=0.25)
     alone, _ = decode(FakeLocal(WORDS, never_ends), None, weight=1.0, sampling=sampling)
     assert text_of(fused) == text_of(alone)
-    assert text_of(fused) != greedy_alone(FakeLocal(WORDS, never_ends), 30)
+    assert text_of(fused) != greedy_alone(FakeLocal(WORDS, never_ends), 24)
 
 
 @pytest.mark.parametrize(("round_trip", "weight"), [(0.0, 0.5), (0.85, 0.5), (1e6, 1.0)])

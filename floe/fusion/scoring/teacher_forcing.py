@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.errors import CloudError
-from floe.fusion.cursor import Cursor, Spelling, whole_characters
+from floe.fusion.cursor import Cursor, Spelling
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution
 from floe.fusion.projection import MOST_ROWS_AHEAD, Projector, Spelled
@@ -89,8 +89,7 @@ class AlignedPosition:
         cursor = self._cursor
         while cursor.row is None:
             if cursor.lost:
-                _, rest = whole_characters(self._text)
-                cursor = self._cursor = cursor.reopen(rest)
+                cursor = self._cursor = cursor.reopen(cursor.held_back(self._text))
                 self.requests += 1
             self.at = len(self._text) - len(cursor.pending)
             text = self._text[: self.at]
