@@ -39,7 +39,13 @@ from floe.ui.settings.data_actions import DataActions
 from floe.ui.settings.settings_actions import SettingsActions
 from floe.ui.show_errors import Changes
 
-_SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+_SILENT: Final[dict[str, Any]] = {
+    "show_progress": "hidden",
+    # Not even hidden: gradio counts the time of an event for each part that it may change, a frame
+    # sixty times a second, and the page's clock may change seventeen.
+    "show_progress_on": [],
+    "api_visibility": "private",
+}
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
 """For events that must not wait behind an answer that streams."""
 _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
