@@ -97,6 +97,7 @@ interface Floe extends DrawnByName {
   find(selector: string, within?: ParentNode): HTMLElement | null;
   /** The element that an event meant, or the next one around it, that matches. */
   closest(event: Event, selector: string): HTMLElement | null;
+  isLoadingClock(callback: FrameRequestCallback): boolean;
   button(
     icon: string,
     name: string,

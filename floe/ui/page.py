@@ -39,7 +39,13 @@ from floe.ui.settings.data_actions import DataActions
 from floe.ui.settings.settings_actions import SettingsActions
 from floe.ui.show_errors import Changes
 
-_SILENT: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+_SILENT: Final[dict[str, Any]] = {
+    "show_progress": "hidden",
+    # Not even hidden: gradio counts the time of an event for each part that it may change, a frame
+    # sixty times a second, and an event of the chat may change thirteen.
+    "show_progress_on": [],
+    "api_visibility": "private",
+}
 _CHAT: Final[dict[str, Any]] = {**_SILENT, "concurrency_id": "chat"}
 """For events that draw the chat: one after the other, so that what was asked last is shown last."""
 _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}

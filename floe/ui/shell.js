@@ -3,6 +3,18 @@
 
 const floe = /** @type {Floe} */ ({});
 
+/** Whether a frame is asked for by gradio's count of the time for which something is loaded. */
+floe.isLoadingClock = (callback) =>
+  /^\(\) ?=> ?\{.{0,9}\(performance\.now\(\) ?-/.test(`${callback}`);
+
+// That count goes on when the sign of loading, which alone shows it, has long gone: at rest, too,
+// the browser would draw the page sixty times a second.
+{
+  const draw = window.requestAnimationFrame;
+  window.requestAnimationFrame = (callback) =>
+    floe.isLoadingClock(callback) ? 0 : draw.call(window, callback);
+}
+
 /** An element; names with a dash and `role` are attributes, others properties; text never HTML. */
 floe.el = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag);

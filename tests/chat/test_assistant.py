@@ -64,9 +64,32 @@ def _stand_ins_end() -> Iterator[None]:
     LentStandIn.end_all()
 
 
+class LentModel(LlamaModel):
+    """A model that does not end with its assistant, but is lent to the next one."""
+
+    def close(self) -> None:
+        """Forget what was evaluated, so that the next one finds it as it was loaded."""
+        self.use_adapters([])
+        self.forget_prompts()
+
+    def free(self) -> None:
+        super().close()
+
+
+@pytest.fixture(scope="module")
+def lent_model(smollm_path: Path) -> Iterator[LentModel]:
+    model = LentModel(smollm_path, context=Settings.load().context, threads=1)
+    yield model
+    model.free()
+
+
 @pytest.fixture
 def make(
-    tmp_path: Path, smollm_path: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    smollm_path: Path,
+    lent_model: LentModel,
+    detector: Detector,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Make]:
     """Assistants on the small model; the stand-in runs the model that is named."""
     monkeypatch.setattr("floe.cloud.link.StandIn", LentStandIn)
@@ -80,7 +103,9 @@ def make(
         store = Store(loaded.database)
         link = CloudLink(loaded, store)
         link.connect()
-        model = LlamaModel(smollm_path, context=loaded.context, threads=1)
+        model: LlamaModel = lent_model
+        if loaded.context != lent_model.context_size:
+            model = LlamaModel(smollm_path, context=loaded.context, threads=1)
         made.append(Assistant(loaded, store, model, link, detector))
         link.wait(60)
         return made[-1]

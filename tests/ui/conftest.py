@@ -36,6 +36,9 @@ WAIT = 60_000
 
 expect.set_options(timeout=WAIT)
 
+_KEPT = "http://127.0.0.1:9/kept"
+"""Address of the tab that no test uses; nobody listens there."""
+
 
 class App:
     """`app.py` with a data folder of its own; it can be ended and started again.
@@ -143,7 +146,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        flags += [f"--disable-features={','.join(LEFT_OUT)}"]
+        flags += [f"--disable-features={','.join(LEFT_OUT)}", "--process-per-site"]
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM if Path(CHROMIUM).exists() else None, args=flags
         )
@@ -157,6 +160,10 @@ def profile(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     context.set_default_timeout(WAIT)
+    # It stays, and with it the process of all tabs: what one has compiled, the next need not.
+    kept = context.new_page()
+    kept.route(_KEPT, lambda route: route.fulfill(body="", content_type="text/html"))
+    kept.goto(_KEPT)
     yield context
     context.close()
 
@@ -185,7 +192,7 @@ def forget(profile: BrowserContext, origins: set[str]) -> None:
     """Close all tabs, and delete what pages of these origins have kept in the browser."""
     last = profile.new_page()
     for each in profile.pages:
-        if each != last:
+        if each != last and each.url != _KEPT:
             each.close()
     storage = profile.new_cdp_session(last)
     for origin in origins:

@@ -16,6 +16,12 @@ SHEET: Final = UI / "gradio.css"
 _STATES: Final = re.compile(r":(?:focus-visible|focus-within|has\([^)]*\))|::before|\.dark ")
 _TICKING: Final = """() => window.gradio_config.dependencies.flatMap((each) => each.targets)
   .filter(([, event]) => event === "tick").map(([timer]) => timer)"""
+_SHOWING_PROGRESS: Final = """() => window.gradio_config.dependencies
+  .filter((each) => each.backend_fn && each.show_progress_on?.length !== 0)
+  .map((each) => each.id)"""
+_NOTING_FRAMES: Final = """window.drawing = [];
+const draw = window.requestAnimationFrame;
+window.requestAnimationFrame = (each) => window.drawing.push(`${each}`) && draw(each);"""
 _UNMATCHED: Final = """selectors => selectors.filter(
   (each) => document.querySelectorAll(each).length === 0)"""
 
@@ -56,13 +62,14 @@ def test_gradios_names_stand_in_one_style_sheet() -> None:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[App]:
     """An app as at its first start: other tests leave fields of the shared one hidden."""
-    running = App(tmp_path)
+    running = App(tmp_path, cloud=False)
     running.start()
     yield running
     running.end(signal.SIGINT)
 
 
 def test_every_selector_of_gradios_matches_in_the_running_page(fresh: App, page: Page) -> None:
+    page.add_init_script(_NOTING_FRAMES)
     page.goto(fresh.url)
     expect(page.locator("#conversations .new-chat")).to_be_visible()
     expect(page.locator("#group .sheet").first).to_be_attached()
@@ -74,3 +81,9 @@ def test_every_selector_of_gradios_matches_in_the_running_page(fresh: App, page:
     ticking = page.evaluate(_TICKING)
     assert ticking
     assert len(ticking) == len(set(ticking))
+    # Nothing is drawn while nothing changes: no part counts the time of an event, and the count
+    # that gradio begins when the page is opened has ended.
+    assert page.evaluate(_SHOWING_PROGRESS) == []
+    page.evaluate("window.drawing.length = 0")
+    page.wait_for_timeout(500)
+    assert [each for each in page.evaluate("window.drawing") if "performance.now" in each] == []
