@@ -17,7 +17,7 @@ from floe.records import ChatMessage, Sampling
 from floe.resources import DEFAULT_ANSWERS
 from floe.training.data.tokenisation import TrainRow
 from floe.training.trial.measures import WrittenAnswer, longest_loop, measure_answers, split_words
-from floe.training.trial.public_prompts import PublicPrompt
+from floe.training.trial.public_prompts import PublicPrompt, language_of
 from floe.training.trial.writer import MAX_TOKENS
 
 REPLAY_SHARE: Final = 0.6
@@ -122,8 +122,13 @@ def replay_rows(
     """
     good = [pair for pair in zip(prompts, answers, strict=True) if is_good_answer(pair[1])]
     english = [pair for pair in good if pair[0].language == "en"]
-    others = [pair for pair in good if pair[0].language != "en"]
-    count = min(len(good), count_replayed(own_rows))
+    # A base that does not know a language answers in English, which is not to be learnt there.
+    others = [
+        (prompt, answer)
+        for prompt, answer in good
+        if prompt.language != "en" and language_of(answer.text) in ("", prompt.language)
+    ]
+    count = min(len(english) + len(others), count_replayed(own_rows))
     of_others = min(len(others), max(count // 3, count - len(english)))
     return [
         TrainRow((*ask(prompt.prompt, system), ChatMessage("assistant", answer.text.strip())))

@@ -133,6 +133,11 @@ def test_a_third_of_what_is_replayed_is_in_the_persons_other_languages() -> None
     asked = [row.messages[0].content for row in replay_rows(prompts, written, 20, None)]
     assert asked[-4:] == ["de 0", "de 1", "de 2", "de 3"]
     assert len(asked) == 12
+    # But none that the base answered in another language.
+    written = [WrittenAnswer("The answer to this question is yes.", ended=True)] * 40
+    asked = [row.messages[0].content for row in replay_rows(prompts, written, 20, None)]
+    assert len(asked) == 12
+    assert not any(each.startswith("de") for each in asked)
 
 
 def test_what_is_learnt_along_tried_by_and_measured_by_is_never_the_same() -> None:
