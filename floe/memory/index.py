@@ -14,11 +14,14 @@ from typing import Final
 from sqlite_utils import Database
 
 from floe.memory import memory_choices
+from floe.memory.kept_out import is_kept_out
 from floe.memory.passages import (
     MemoryPassage,
     SourceKind,
     last_question,
+    last_statement,
     own_statements,
+    points_back,
     split_passages,
 )
 from floe.memory.search import is_first_person
@@ -35,9 +38,10 @@ _MOST_OF_A_MESSAGE: Final = 40
 _UNREAD: Final = """
     SELECT m.id, substr(m.content, 1, coalesce(
                (SELECT min(start) FROM attachments a WHERE a.message_id = m.id), length(m.content)
-           )), m.created_at, m.role, p.content
+           )), m.created_at, m.role, p.content, g.content, g.private
     FROM messages m
     LEFT JOIN messages p ON p.id = m.parent_id AND p.role = 'assistant'
+    LEFT JOIN messages g ON g.id = p.parent_id AND g.role = 'user'
     LEFT JOIN memory_sources s ON s.message_id = m.id
     WHERE s.id IS NULL AND (m.role = 'user' OR m.edited_from IS NOT NULL)
     ORDER BY m.id DESC LIMIT ?
@@ -50,8 +54,10 @@ def index_messages(store: Store, seconds: float) -> bool:
     while True:
         with store.writing() as db:
             rows = db.execute(_UNREAD, [_BATCH]).fetchall()
-            for message_id, content, said_at, role, before in rows:
-                texts = _message_passages(content, role, before or "")
+            for message_id, content, said_at, role, before, said_before, private in rows:
+                # What is to stay where it was said is not told with what follows either.
+                goes_on = "" if is_kept_out(None, None, private, ()) else said_before or ""
+                texts = _message_passages(content, role, before or "", goes_on)
                 source = _add_source(db, "chat", message_id=message_id)
                 _replace(db, source, texts, said_at)
         if len(rows) < _BATCH:
@@ -215,11 +221,24 @@ def uses_of(store: Store, message_id: int) -> list[MemoryPassage]:
     return [MemoryPassage(*row) for row in rows]
 
 
-def _message_passages(content: str, role: str, before: str) -> list[str]:
-    """Return what a message tells: no questions; a short reply with the question it answers."""
+def _message_passages(content: str, role: str, before: str, said_before: str) -> list[str]:
+    """Return what a message tells: no questions.
+
+    A short reply goes with what it goes on from: the person's own sentence before, and the question
+    that it answers.
+
+    Args:
+        content: the message.
+        role: whose it is.
+        before: the answer that it replies to, or empty.
+        said_before: the person's message before that, or empty.
+    """
     told = own_statements(content) if role == "user" else content
-    question = last_question(before) if role == "user" and len(told) <= _SHORT_REPLY else ""
-    return split_passages(f"{question} {told}" if question and told else told)[:_MOST_OF_A_MESSAGE]
+    if role == "user" and told and len(told) <= _SHORT_REPLY:
+        question = last_question(before)
+        if question or points_back(told):
+            told = " ".join(filter(None, [last_statement(said_before), question, told]))
+    return split_passages(told)[:_MOST_OF_A_MESSAGE]
 
 
 def _source(db: Database, kind: SourceKind, name: str) -> int | None:

@@ -9,8 +9,15 @@ from floe.privacy.gate import WISH
 LATER_VERSION: Final = """
     SELECT 1 FROM messages later WHERE later.conversation_id = m.conversation_id
     AND later.parent_id IS m.parent_id AND later.role = m.role AND later.id > m.id
+    UNION ALL
+    SELECT 1 FROM messages answer
+    JOIN messages said ON said.id = answer.parent_id AND said.role = 'user'
+    JOIN messages later ON later.conversation_id = said.conversation_id
+    AND later.parent_id IS said.parent_id AND later.role = 'user' AND later.id > said.id
+    WHERE answer.id = m.parent_id AND m.role = 'user'
 """
-"""A row for a message `m` that was written anew since: what it said before is told no more."""
+"""A row for a message `m` that was written anew since, or that goes on from one that was: what was
+said before is told no more, and a short reply is kept with what it goes on from."""
 
 
 def is_kept_out(

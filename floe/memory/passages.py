@@ -29,6 +29,24 @@ _QUESTION: Final = re.compile(
     re.IGNORECASE,
 )
 """Many people leave the mark out."""
+_TELLS: Final = re.compile(
+    r"\b(?:my|our)\s+[\w'-]+(?:\s+[\w'-]+)?,?\s+(?:(?:in|at|from|near)\s+)?(?-i:[A-Z])\w"
+    r"|\b(?:my|our)\s+[\w'-]+(?:\s+[\w'-]+){0,2},\s+(?:who|whose|which)\b"
+    r"|,?\s(?:because|since)\s+(?:i|we|my|our)\b",
+    re.IGNORECASE,
+)
+"""A question that tells something by the way: "for my daughter Mina, who …", "since I fell"."""
+_POINTS_BACK: Final = re.compile(
+    r"\W*(?:(?:and|but|so|then|no|yes|well)\W+)?(?:he|she|it|they|that|this|there|one of them"
+    r"|his|her|hers|its|their|theirs|correction|sorry|actually|i meant)"
+    r"(?:['\u2019]?(?:s|re|ll|d))?\b",
+    re.IGNORECASE,
+)
+"""How a sentence goes on from the one before it, or corrects it."""
+_LONGEST_STATEMENT: Final = 160
+"""Characters of a sentence that a later one goes on from."""
+_LEAST_STATEMENT: Final = 4
+"""Words of it: "Hello!" tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +93,14 @@ def split_sentences(text: str) -> list[str]:
 
 
 def own_statements(text: str) -> str:
-    """Leave the questions out of what a person wrote: a question tells nothing to a later one."""
+    """Leave the questions out of what a person wrote: a question tells nothing to a later one.
+
+    But one that tells something by the way stays, as people ask for help with what is theirs.
+    """
     paragraphs = []
     for paragraph in _PARAGRAPH.split(clean(text)):
-        kept = [s for s in split_sentences(paragraph) if not _QUESTION.search(s)]
+        sentences = split_sentences(paragraph)
+        kept = [s for s in sentences if not _QUESTION.search(s) or _TELLS.search(s)]
         if kept:
             paragraphs.append(" ".join(kept))
     return "\n\n".join(paragraphs)
@@ -88,6 +110,20 @@ def last_question(text: str) -> str:
     """Return the question that a text ends with, in one sentence; empty if it does not."""
     sentences = split_sentences(text[-2 * PASSAGE_CHARACTERS :])
     return sentences[-1] if sentences and _QUESTION.search(sentences[-1]) else ""
+
+
+def last_statement(text: str) -> str:
+    """Return the last sentence of a text in which something is told, if it is a short one."""
+    sentences = split_sentences(own_statements(text[-2 * PASSAGE_CHARACTERS :]))
+    last = sentences[-1] if sentences else ""
+    if len(last) > _LONGEST_STATEMENT or len(last.split()) < _LEAST_STATEMENT:
+        return ""
+    return last if last[-1] in ".!?\u3002" else f"{last}."
+
+
+def points_back(sentence: str) -> bool:
+    """Return whether a sentence begins with a word for something that was named before it."""
+    return _POINTS_BACK.match(sentence) is not None
 
 
 def _pieces(sentence: str) -> Iterator[str]:

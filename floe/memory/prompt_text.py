@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from floe.memory.passages import MemoryPassage
+from floe.memory.search import asks_for_told_fact
 from floe.records import ChatMessage
 
 BUDGET: Final = 400
@@ -24,6 +25,8 @@ EXAMPLE_BUDGET: Final = 400
 """Tokens of them."""
 _BEFORE: Final = "What I told you before:\n"
 _AFTER: Final = "\n\nUse this if it helps to answer. "
+_FROM_IT: Final = "\n\nAnswer from what I told you, in one sentence: "
+"""Before a question that asks for what was told: else a small model talks in general words."""
 
 
 def fitting_passages(
@@ -87,7 +90,8 @@ def chat_with_examples(
 def question_with_memory(question: str, passages: Sequence[MemoryPassage]) -> str:
     """Write a question with the passages before it, the best one last: nearest to the question."""
     lines = "".join(_line(each) for each in reversed(passages))
-    return f"{_BEFORE}{lines.rstrip()}{_AFTER}{question}"
+    after = _FROM_IT if asks_for_told_fact(question) else _AFTER
+    return f"{_BEFORE}{lines.rstrip()}{after}{question}"
 
 
 def _line(passage: MemoryPassage) -> str:

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.memory.kept_out import LATER_VERSION, is_kept_out
-from floe.memory.passages import MemoryPassage
+from floe.memory.passages import MemoryPassage, points_back, split_sentences
 from floe.store import Store
 
 LONGEST: Final = 200
-"""Characters of a passage that counts as a told fact; longer ones are texts."""
+"""Characters of a passage that is compared as one sentence. A longer one is compared sentence by
+sentence, where the person speaks of themselves in it: else it is a text."""
 MOST_FACTS: Final = 400
 """Facts that are compared, the newest; more are found by words alone. Each takes about a third of a
 second of processor time, once, with a model of 0.5B."""
@@ -32,7 +33,8 @@ second of processor time, once, with a model of 0.5B."""
 _FACTS: Final = """
     SELECT p.id FROM memory_passages p JOIN memory_sources s ON s.id = p.source_id
     WHERE p.example = 0 AND p.forgotten IS NULL AND s.kind <> 'file'
-    AND length(p.text) <= :longest ORDER BY p.id DESC LIMIT :most
+    AND (length(p.text) <= :longest OR p.first_person = 1)
+    ORDER BY p.said_at DESC, p.id DESC LIMIT :most
 """
 _BOUNDS: Final = {"longest": LONGEST, "most": MOST_FACTS}
 
@@ -70,7 +72,7 @@ def embed_facts(store: Store, space: SentenceSpace, seconds: float) -> bool:
     for passage_id, text in missing:
         if time.monotonic() > until:
             return False
-        data = space.embed(text).astype("<f2").tobytes()
+        data = b"".join(space.embed(each).astype("<f2").tobytes() for each in _sentences(text))
         with store.writing() as db:
             # It may have been deleted or forgotten while it was read.
             db.execute(
@@ -124,10 +126,23 @@ def nearest_facts(
     kept = [row for row in rows if not is_kept_out(row[5], row[7], row[8], without)]
     if not kept:
         return []
-    vectors = np.stack([np.frombuffer(row[6], dtype="<f2") for row in kept]).astype(np.float32)
-    likeness = vectors @ space.embed(question)
+    asked = space.embed(question)
+    likeness = np.array(
+        [(np.frombuffer(row[6], "<f2").reshape(-1, asked.size) @ asked).max() for row in kept]
+    )
     facts: dict[str, MemoryPassage] = {}
     for i in np.argsort(-likeness, kind="stable"):
         passage = MemoryPassage(*kept[i][:6])
         facts.setdefault(" ".join(passage.text.casefold().split()), passage)
     return list(facts.values())[:limit]
+
+
+def _sentences(text: str) -> list[str]:
+    """Return what of a passage is compared with questions, each for itself."""
+    if len(text) <= LONGEST:
+        return [text]
+    sentences = split_sentences(text)
+    return [
+        f"{sentences[i - 1]} {each}" if i and points_back(each) else each
+        for i, each in enumerate(sentences)
+    ]

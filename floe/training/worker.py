@@ -62,9 +62,10 @@ from floe.training.planning.parity_check import ParityError
 from floe.training.process import RunFolder, TrainingStage
 from floe.training.provenance import describe_provenance
 from floe.training.training_loop import GeneralText, LoopResult, LoopStep, TrainingLoop
+from floe.training.trial.public_prompts import languages_of
 from floe.training.trial.request import TrialRequest
 from floe.training.trial.trial import TrialResult
-from floe.training.trial.trial_run import TrialRun
+from floe.training.trial.trial_run import TrialRun, questions_of
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Cause of a failed run, for a program; "" if it did not fail."""
@@ -403,8 +404,10 @@ class WorkerRun:
             learnt = [*(row for row in rows if not row.held_out), *replayed]
             held_out = [row for row in rows if row.held_out]
             general: dict[bool, list[TrainRow]] = {True: [], False: []}
+            wanted = {"en", *languages_of(questions_of(rows))}
             for row in read_rows(GENERAL):
-                general[domain.takes(row.messages[0].content)].append(row)
+                if row.language in wanted:
+                    general[domain.takes(row.messages[0].content)].append(row)
             length = self.plan.sequence_length
             held_out_examples, taken, left = (
                 encoder.examples(part, length, some=False)

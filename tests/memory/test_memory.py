@@ -99,6 +99,20 @@ def test_questions_are_left_out_of_what_was_told() -> None:
     assert own_statements("Where is Oslo? My brother lives there.") == "My brother lives there."
     assert own_statements("what is my sister called") == ""
     assert own_statements("Dr. Holt is my dentist. Is she good?") == "Dr. Holt is my dentist."
+    assert own_statements("Can I freeze the bread that I baked?") == ""
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What can I cook for my niece Orla, who cannot have nuts?",
+        "How far is it from my flat in Deal to Dover?",
+        "Is it normal that my cat Moth sleeps all day?",
+        "What helps against the pain I have since I fell off the roof?",
+    ],
+)
+def test_what_a_question_tells_by_the_way_is_kept(question: str) -> None:
+    assert own_statements(question) == question
 
 
 @pytest.mark.parametrize(
@@ -182,6 +196,33 @@ def test_a_short_reply_is_kept_with_the_question_that_it_answers(
 ) -> None:
     say(store, "Hello!", "Hi. What is your sister called?", "Ilvara")
     assert recalled(memory) == ["What is your sister called? Ilvara"]
+
+
+def test_a_short_reply_is_kept_with_what_it_goes_on_from(store: Store, memory: Memory) -> None:
+    friend, gone = "I often think of my friend Rosalind.", "She moved to Tasmania."
+    train, later = "Our train to Basel leaves at nine.", "Correction, it leaves at ten."
+    say(store, friend, "What became of her?", gone)
+    say(store, train, "Noted.", later)
+    assert recalled(memory, "Where did my friend Rosalind move to?")[0].endswith(gone)
+    assert f"{train} {later}" in recalled(memory, "When does our train to Basel leave?")
+
+
+def test_what_a_reply_goes_on_from_is_not_told_once_rewritten_or_kept_back(
+    store: Store, memory: Memory
+) -> None:
+    said = store.add_message(None, None, "user", "My sister's name is Ann.")
+    here = said.conversation_id
+    answer = store.add_message(here, said.id, "assistant", "I see.")
+    store.add_message(here, answer.id, "user", "She flies planes.")
+    kept = store.add_message(None, None, "user", "Tell nobody: my sister's name is Wilma.")
+    with store.writing() as db:
+        db.execute("UPDATE messages SET private = json_array(?) WHERE id = ?", [WISH, kept.id])
+    answer = store.add_message(kept.conversation_id, kept.id, "assistant", "I see.")
+    store.add_message(kept.conversation_id, answer.id, "user", "She is older than me.")
+    ann = "My sister's name is Ann."
+    assert set(recalled(memory)) == {ann, f"{ann} She flies planes."}
+    store.add_message(here, None, "user", FACT)
+    assert recalled(memory) == [FACT]
 
 
 def test_what_was_edited_since_is_not_found(store: Store, memory: Memory) -> None:

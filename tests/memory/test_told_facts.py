@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from floe.errors import ModelError
 from floe.llama.runtime import LlamaModel
 from floe.memory.memory import Memory
+from floe.memory.search import asks_for_told_fact
 from floe.memory.told_facts import SentenceSpace
 from floe.privacy.consent import set_conversation_consent
 from floe.store import Store
@@ -19,8 +20,11 @@ __all__ = ["store"]
 RUBBISH = "The bin men come to our house on Thursday."
 WORK = "My colleague Ines covers for me."
 ASKED = "On which day is our rubbish collected?"
+TEXT = "The bin men of Leeds come on Friday."
 ABOUT: dict[str, Sequence[float]] = {
     RUBBISH: (1, 0),
+    TEXT: (1, 0),
+    "Which day is it on, where I live?": (0.9, 0.1),
     WORK: (0, 1),
     ASKED: (0.9, 0.1),
     "Who stands in for me at work?": (0.1, 0.9),
@@ -79,6 +83,35 @@ def test_questions_about_nobody_and_tasks_get_no_facts(store: Store, memory: Mem
     assert recalled(memory, f"{ASKED} {'Think step by step. ' * 10}") == []
     for task in ("What should I do with my rubbish bag?", "Write me a poem about my day."):
         assert recalled(memory, task) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Tell me my sister's name again.", True),
+        ("do you remember where i put the passports", True),
+        ("Can you remind me when my lease ends?", True),
+        ("Who is coming to stay with us this summer?", True),
+        ("Tell me about my options for a mortgage.", False),
+        ("Remember that my birthday is in May.", False),
+        ("who sings the song it ain't me", False),
+        ("when did the us leave the gold standard", False),
+        ("What should I do with my money?", False),
+    ],
+)
+def test_a_question_asks_for_what_was_told_or_not(question: str, asks: bool) -> None:
+    assert asks_for_told_fact(question) is asks
+
+
+def test_a_fact_in_the_middle_of_a_long_message_is_compared_by_itself(
+    store: Store, memory: Memory
+) -> None:
+    before, after = "I had quite a week in the office. " * 4, " I am glad that it is over. " * 4
+    other_town = f"{'The office opened in May. ' * 5}{TEXT}{' It rained in Oslo. ' * 5}"
+    tell(store, WORK, other_town, f"{before}{RUBBISH}{after}")
+    found = recalled(memory, "Which day is it on, where I live?")
+    assert RUBBISH in found[0]
+    assert not any(TEXT in each for each in found)
 
 
 def test_facts_that_may_not_be_used_are_not_compared(store: Store, memory: Memory) -> None:

@@ -31,7 +31,8 @@ class TrainRow:
     """A conversation whose assistant messages are to be learned.
 
     `weight` multiplies its loss; `held_out`: it is measured, never learned. The first `context`
-    messages are read alone, whoever wrote them. `title`: what to call it, for a person.
+    messages are read alone, whoever wrote them. `title`: what to call it, for a person. `language`:
+    of a row of nobody in particular.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -39,6 +40,7 @@ class TrainRow:
     held_out: bool = False
     context: int = 0
     title: str = ""
+    language: str = "en"
 
     @property
     def learnt(self) -> tuple[ChatMessage, ...]:
@@ -47,7 +49,7 @@ class TrainRow:
 
 
 def read_rows(path: Path) -> list[TrainRow]:
-    """Rows of a JSON Lines file: `messages`, and if wanted `weight` and `split`.
+    """Rows of a JSON Lines file: `messages`, and if wanted `weight`, `split` and others.
 
     Raises:
         RowsError: it is missing or a line is not a row.
@@ -79,6 +81,7 @@ def row_of(data: dict[str, object]) -> TrainRow:
         held_out=data.get("split", "train") == "held_out",
         context=int(str(data.get("context", 0))),
         title=str(data.get("title", "")),
+        language=str(data.get("language", "en")),
     )
 
 

@@ -17,6 +17,7 @@ from floe.records import ChatMessage, Sampling
 from floe.resources import DEFAULT_ANSWERS
 from floe.training.data.tokenisation import TrainRow
 from floe.training.trial.measures import WrittenAnswer, longest_loop, measure_answers, split_words
+from floe.training.trial.public_prompts import PublicPrompt, language_of
 from floe.training.trial.writer import MAX_TOKENS
 
 REPLAY_SHARE: Final = 0.6
@@ -103,9 +104,15 @@ def count_replayed(own_rows: int) -> int:
 
 
 def replay_rows(
-    prompts: Sequence[str], answers: Sequence[WrittenAnswer], own_rows: int, system: str | None
+    prompts: Sequence[PublicPrompt],
+    answers: Sequence[WrittenAnswer],
+    own_rows: int,
+    system: str | None,
 ) -> list[TrainRow]:
     """Choose answers that end and do not loop, spread over the prompts, as rows to learn.
+
+    Of other languages than English, which are the person's, are up to a third: there are few
+    prompts in each, and spread over all of them hardly one would be learnt.
 
     Args:
         prompts: public ones.
@@ -114,12 +121,26 @@ def replay_rows(
         system: the system prompt that the chat will have.
     """
     good = [pair for pair in zip(prompts, answers, strict=True) if is_good_answer(pair[1])]
-    count = min(len(good), count_replayed(own_rows))
-    chosen = [good[i * len(good) // count] for i in range(count)]
-    return [
-        TrainRow((*ask(prompt, system), ChatMessage("assistant", answer.text.strip())))
-        for prompt, answer in chosen
+    english = [pair for pair in good if pair[0].language == "en"]
+    # A base that does not know a language answers in English, which is not to be learnt there.
+    others = [
+        (prompt, answer)
+        for prompt, answer in good
+        if prompt.language != "en" and language_of(answer.text) in ("", prompt.language)
     ]
+    count = min(len(english) + len(others), count_replayed(own_rows))
+    of_others = min(len(others), max(count // 3, count - len(english)))
+    return [
+        TrainRow((*ask(prompt.prompt, system), ChatMessage("assistant", answer.text.strip())))
+        for prompt, answer in (*_spread(english, count - of_others), *_spread(others, of_others))
+    ]
+
+
+def _spread(
+    pairs: Sequence[tuple[PublicPrompt, WrittenAnswer]], count: int
+) -> list[tuple[PublicPrompt, WrittenAnswer]]:
+    """Return so many of these, evenly spread over all of them."""
+    return [pairs[i * len(pairs) // count] for i in range(count)]
 
 
 def is_good_answer(answer: WrittenAnswer) -> bool:

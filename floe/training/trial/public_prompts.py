@@ -64,9 +64,10 @@ def replay_prompts(languages: Iterable[str]) -> list[PublicPrompt]:
     return [each for each in read_prompts(REPLAY) if each.language in wanted]
 
 
-def trial_prompts() -> list[PublicPrompt]:
-    """Return the greetings and questions that every trained model answers."""
-    return read_prompts(TRIAL)
+def trial_prompts(languages: Iterable[str]) -> list[PublicPrompt]:
+    """Return the greetings and questions that a trained model answers, in these languages."""
+    wanted = {"en", *languages}
+    return [each for each in read_prompts(TRIAL) if each.language in wanted]
 
 
 def languages_of(texts: Sequence[str]) -> list[str]:

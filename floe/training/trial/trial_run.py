@@ -57,6 +57,7 @@ class TrialRun:
         self._base, self._sha256, self._threads = base, base_sha256, threads
         self._rows = rows
         self._system = system_of(rows)
+        self._languages = languages_of(questions_of(rows))
         self._progress, self._stopped = progress, stopped
         self._writer: FreeWriter | None = None
         self._replayed: list[str] = []
@@ -73,15 +74,15 @@ class TrialRun:
         In the person's languages; none if it was stopped meanwhile.
         """
         learnt = [row for row in self._rows if not row.held_out]
-        texts = [each.content for row in learnt for each in row.messages if each.role == "user"]
-        prompts = [each.prompt for each in replay_prompts(languages_of(texts))]
+        public = replay_prompts(self._languages)
+        prompts = [each.prompt for each in public]
         known = self._known_answers(self._request.system)
         answers = self._answer(
             known, prompts, "The model writes some general answers, so that it keeps what it can"
         )
         if self._stopped():
             return []
-        rows = replay_rows(prompts, answers, len(learnt), self._system)
+        rows = replay_rows(public, answers, len(learnt), self._system)
         self._replayed = [row.messages[-1].content for row in rows]
         return rows
 
@@ -109,7 +110,7 @@ class TrialRun:
             for prompt, answer in own_prompts(self._rows)
             if writer.prompt_fits(prompt)
         ][:OWN_PROMPTS]
-        public = trial_prompts()
+        public = trial_prompts(self._languages)
         conversations = [
             *[list(prompt) for prompt, _ in own],
             *[ask(each.prompt, self._system) for each in public],
@@ -187,6 +188,17 @@ class TrialRun:
         if self._writer is None:
             self._writer = FreeWriter(self._base, self._request.sampling, threads=self._threads)
         return self._writer
+
+
+def questions_of(rows: Sequence[TrainRow]) -> list[str]:
+    """Return what the person wrote in the rows that are learnt."""
+    return [
+        each.content
+        for row in rows
+        if not row.held_out
+        for each in row.messages
+        if each.role == "user"
+    ]
 
 
 def system_of(rows: Sequence[TrainRow]) -> str | None:

@@ -14,7 +14,13 @@ from floe.resources import GENERAL, QUESTIONS, REPLAY, TRIAL
 from floe.training.data.tokenisation import TrainRow, read_rows
 from floe.training.trial.base_answers import BaseAnswers, is_good_answer, replay_rows
 from floe.training.trial.measures import WrittenAnswer
-from floe.training.trial.public_prompts import languages_of, read_prompts, replay_prompts
+from floe.training.trial.public_prompts import (
+    PublicPrompt,
+    languages_of,
+    read_prompts,
+    replay_prompts,
+    trial_prompts,
+)
 from floe.training.trial.trial_run import own_prompts, system_of
 
 
@@ -57,7 +63,7 @@ def test_the_answers_that_come_along_are_those_of_the_default_settings(tmp_path:
     assert entry is not None
     sampling = sampling_defaults(settings, {}).sampling
     known = BaseAnswers(None, entry.sha256, settings.system_prompt, sampling)
-    wanted = [*replay_prompts(["en"]), *read_prompts(TRIAL)]
+    wanted = [*replay_prompts(["en"]), *trial_prompts(["en"])]
     assert known.missing([each.prompt for each in wanted]) == []
     hand = Hand()
     (answer,) = known.answer([wanted[0].prompt], hand)
@@ -88,7 +94,7 @@ def test_only_answers_that_end_and_do_not_loop_are_learnt(
 
 
 def test_replay_is_a_share_of_the_rows_spread_over_the_prompts() -> None:
-    prompts = [str(i) for i in range(30)]
+    prompts = [PublicPrompt(str(i)) for i in range(30)]
     written = [WrittenAnswer(f"answer {i}", ended=i % 3 > 0) for i in range(30)]
     few = replay_rows(prompts, written, 2, None)
     assert len(few) == 8
@@ -108,6 +114,30 @@ def test_prompts_are_of_the_persons_languages() -> None:
     assert languages_of(["今天天气怎么样?"]) == ["zh"]
     assert languages_of(["123", "ok"]) == []
     assert {each.language for each in replay_prompts(["de"])} == {"en", "de"}
+    assert {each.language for each in trial_prompts(["de"])} == {"en", "de"}
+    assert {each.language for each in trial_prompts([])} == {"en"}
+
+
+def test_each_language_of_a_person_has_replay_greetings_questions_and_general_text() -> None:
+    languages = {each.language for each in read_prompts(REPLAY)}
+    assert {row.language for row in read_rows(GENERAL)} == languages
+    for language in languages:
+        asked = [each for each in trial_prompts([language]) if each.language == language]
+        assert {bool(each.expected) for each in asked} == {True, False}
+
+
+def test_a_third_of_what_is_replayed_is_in_the_persons_other_languages() -> None:
+    prompts = [PublicPrompt(str(i)) for i in range(36)]
+    prompts += [PublicPrompt(f"de {i}", language="de") for i in range(4)]
+    written = [WrittenAnswer(f"answer {i}", ended=True) for i in range(40)]
+    asked = [row.messages[0].content for row in replay_rows(prompts, written, 20, None)]
+    assert asked[-4:] == ["de 0", "de 1", "de 2", "de 3"]
+    assert len(asked) == 12
+    # But none that the base answered in another language.
+    written = [WrittenAnswer("The answer to this question is yes.", ended=True)] * 40
+    asked = [row.messages[0].content for row in replay_rows(prompts, written, 20, None)]
+    assert len(asked) == 12
+    assert not any(each.startswith("de") for each in asked)
 
 
 def test_what_is_learnt_along_tried_by_and_measured_by_is_never_the_same() -> None:
