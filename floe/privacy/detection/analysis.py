@@ -107,7 +107,6 @@ _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
 _FEW: Final = 3
-_KIN: Final = listed("kin")
 _CAPITAL: Final = regex.compile(r"(?<=[\p{Ll},] )\p{Lu}\p{Ll}{2,}")
 """A word with a capital in the middle of a sentence."""
 _CODE_LIKE: Final = regex.compile(r"\d{3}|\d[ .:/-]?\d[ .:/-]?\d|\d\p{L}|\p{L}\d|[@#]\w|\w[_!$]\w")
@@ -369,8 +368,7 @@ def _thresholds(
     if lived and len(said) < _LONG and names_matter(said):
         return min(least, UNSURE_MATTER), UNSURE_MATTER, certain
     if not _is_weighty(text, stretches, names):
-        kin = any(word in _KIN for word in regex.findall(r"\p{L}+", text.lower()))
-        return least, UNSURE_NAMELESS if kin else certain, certain
+        return least, UNSURE_NAMELESS, certain
     return least, least if lived else UNSURE_NAMELESS, certain
 
 
