@@ -29,8 +29,14 @@ STEP = 0.01
 class SlowLocal(FakeLocal):
     """Takes a hundredth of a second for each evaluation."""
 
-    def __init__(self, clock: FakeClock, own: Distribution = OWN, context: int = 10_000) -> None:
-        super().__init__(LOCAL_WORDS, own, context)
+    def __init__(
+        self,
+        clock: FakeClock,
+        own: Distribution = OWN,
+        context: int = 10_000,
+        words: Sequence[bytes] = LOCAL_WORDS,
+    ) -> None:
+        super().__init__(words, own, context)
         self._clock = clock
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> NDArray[np.float32]:
@@ -59,11 +65,18 @@ def test_a_silent_cloud_finds_the_answer_written(clock: FakeClock) -> None:
 def test_a_row_in_the_second_half_of_the_wait_counts_as_ever(
     clock: FakeClock, weight: float, rule: PoolingRule
 ) -> None:
-    local = SlowLocal(clock)
-    cloud = FakeCloud(OTHER, clock, round_trip=0.85, spacing=0.01)
+    # Digits: inside a word of letters a second request may be due for the same token, when the first
+    # was sent without what lies beyond a boundary of the cloud's, and that would come too late.
+    words, others = (
+        [word.translate(bytes.maketrans(b"abc", b"123")) for word in vocabulary]
+        for vocabulary in (LOCAL_WORDS, CLOUD_WORDS)
+    )
+    own, other = peaked(words, "local"), peaked(others, "cloud")
+    local = SlowLocal(clock, own, words=words)
+    cloud = FakeCloud(other, clock, round_trip=0.85, spacing=0.01)
     steps, _ = decode(local, cloud, weight=weight, rule=rule, deadline=1.0)
     expected = one_row_at_a_time(
-        FakeLocal(LOCAL_WORDS, OWN), OTHER, weight, rule, shared=False, tokens=60
+        FakeLocal(words, own), other, weight, rule, shared=False, tokens=60
     )
     assert text_of(steps) == expected
     assert {step.source for step in steps} == {"fused"}
