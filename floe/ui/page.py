@@ -54,6 +54,8 @@ _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
 """For events of which none may be lost: by default gradio drops those that come while an earlier
 one is being answered."""
 
+_EACH_OF_CHAT: Final[dict[str, Any]] = {**_CHAT, "trigger_mode": "multiple"}
+
 
 def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     """Lay out everything a person sees, ready to be given to a `PageServer`."""
@@ -95,8 +97,8 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         session, chat = gr.State(Session()), ChatActions(application, parts)
         loaded = _wire(page, parts, session, chat)
         listing, listed = ListingActions(assistant, parts), [parts.listing, parts.notice]
-        parts.listing.mark(listing.mark, session, listed, **_EACH)
-        parts.listing.move(listing.move, session, listed, **_EACH)
+        parts.listing.mark(listing.mark, session, listed, **_EACH_OF_CHAT)
+        parts.listing.move(listing.move, session, listed, **_EACH_OF_CHAT)
         deletion = DeletionActions(application, parts, chat)
         _wire_deletion(parts, session, deletion)
         _wire_comparison(loaded, parts, session, CompareActions(application, parts, chat))
@@ -166,9 +168,9 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
         actions.rename, session, [parts.listing, parts.about, parts.notice], **_CHAT
     )
 
-    parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH)
-    parts.about.export(actions.export, session, [parts.save, parts.notice], **_EACH)
-    parts.about.allow(actions.allow, session, [parts.about, parts.notice], **_EACH)
+    parts.about.keep(actions.keep_here, session, [parts.about, parts.notice], **_EACH_OF_CHAT)
+    parts.about.export(actions.export, session, [parts.save, parts.notice], **_EACH_OF_CHAT)
+    parts.about.allow(actions.allow, session, [parts.about, parts.notice], **_EACH_OF_CHAT)
 
     gr.on(
         [parts.send.click, parts.prompt.submit],
@@ -181,10 +183,10 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_CHAT)
     parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_CHAT)
     parts.thread.release(actions.release, [session, *parts.controls], shown, **_CHAT)
-    parts.thread.confirm(actions.confirm, session, [parts.thread, parts.notice], **_EACH)
+    parts.thread.confirm(actions.confirm, session, [parts.thread, parts.notice], **_EACH_OF_CHAT)
     parts.thread.resume(actions.go_on, [session, *parts.controls], shown, **_CHAT)
     parts.thread.take(actions.take, [session, *parts.controls], shown, **_CHAT)
-    parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH)
+    parts.thread.rate(actions.rate, session, [parts.thread, parts.notice], **_EACH_OF_CHAT)
     parts.thread.rewrite(actions.rewrite, session, shown, **_CHAT)
     parts.thread.branch(actions.branch, session, shown, **_CHAT)
     parts.attach.read(actions.attach.read, session, parts.attach, **_EACH)
@@ -198,11 +200,11 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.auto.set(actions.weight.set_auto, session, [*weighing, parts.notice], **_EACH)
     parts.mode.input(actions.keep, parts.controls, None, **latest)
     drawer = [parts.advanced, parts.notice]
-    parts.advanced.set(actions.advanced.set, session, drawer, **_EACH)
-    parts.advanced.reset(actions.advanced.reset, session, drawer, **_EACH)
-    parts.advanced.tell(actions.advanced.tell, session, drawer, **_EACH)
-    parts.advanced.save(actions.advanced.save, session, drawer, **_EACH)
-    parts.advanced.drop(actions.advanced.drop, session, drawer, **_EACH)
+    parts.advanced.set(actions.advanced.set, session, drawer, **_EACH_OF_CHAT)
+    parts.advanced.reset(actions.advanced.reset, session, drawer, **_EACH_OF_CHAT)
+    parts.advanced.tell(actions.advanced.tell, session, drawer, **_EACH_OF_CHAT)
+    parts.advanced.save(actions.advanced.save, session, drawer, **_EACH_OF_CHAT)
+    parts.advanced.drop(actions.advanced.drop, session, drawer, **_EACH_OF_CHAT)
     return loaded
 
 

@@ -65,8 +65,8 @@ def test_a_silent_cloud_finds_the_answer_written(clock: FakeClock) -> None:
 def test_a_row_in_the_second_half_of_the_wait_counts_as_ever(
     clock: FakeClock, weight: float, rule: PoolingRule
 ) -> None:
-    # Digits: inside a word of letters a second request may be due for the same token, when the first
-    # was sent without what lies beyond a boundary of the cloud's, and that would come too late.
+    # Digits: inside a word of letters a second request may be due for the same token, where the
+    # first was sent without what lies beyond a boundary of the cloud's. It would come too late.
     words, others = (
         [word.translate(bytes.maketrans(b"abc", b"123")) for word in vocabulary]
         for vocabulary in (LOCAL_WORDS, CLOUD_WORDS)

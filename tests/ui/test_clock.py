@@ -129,6 +129,12 @@ def test_what_draws_the_chat_waits_its_turn(application: Application, tmp_path: 
         assert each.queue, each.name
         assert each.concurrency_id == "chat", each.name
         assert each.concurrency_limit in (1, "default"), each.name
+    # These are drawn with the chat, too.
+    drawn = {part._id for part in stream.outputs if part.elem_id in {"about", "chat"}}
+    assert len(drawn) == 2
+    for each in handlers:
+        if each is not stream and drawn & {part._id for part in each.outputs}:
+            assert each.concurrency_id == "chat", each.name
     # Only after an event that waits in the queue does gradio tell what a state has changed to.
     told = {place for each in handlers for place, event in each.targets if event == "change"}
     for each in handlers:

@@ -84,8 +84,8 @@ def test_a_model_is_found_fetched_used_and_deleted(
     download = page.get_by_role("region", name="Download", exact=True)
     expect(download.get_by_role("status")).to_contain_text("30 kB of")
     download.get_by_role("button", name="Pause").click()
-    hub.go_on.set()
     expect(download.get_by_role("status")).to_contain_text("Paused")
+    hub.go_on.set()
     download.get_by_role("button", name="Resume").click()
     expect(download).to_be_hidden()
     assert hub.spans(PATH) == ["bytes=0-", "bytes=30000-"]
