@@ -25,7 +25,7 @@ floe.hashOf = (view, chat) => (view === "chat" ? `#/chat/${chat ?? "new"}` : `#/
   floe.awaitChat = (chat) => {
     opening?.shown();
     opening = null;
-    if (chat === floe.chat) return;
+    // One that is in view is drawn anew: what is sent before that could be put away by it.
     opened = new Promise((resolve) => {
       const shown = () => resolve(undefined);
       opening = { chat, shown };
@@ -33,7 +33,10 @@ floe.hashOf = (view, chat) => (view === "chat" ? `#/chat/${chat ?? "new"}` : `#/
     });
   };
 
-  /** Wait until the chat that was asked for is shown; then give back what was given. */
+  /**
+   * Wait until the chat that was asked for is shown; then give back what was given. So a message is
+   * sent where its writer sees it, and "Stop" stops what was opened and not what stood there before.
+   */
   floe.whenOpened = async (...given) => {
     await opened;
     return given;

@@ -54,6 +54,7 @@ _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
 """For events of which none may be lost: by default gradio drops those that come while an earlier
 one is being answered."""
 
+_ONCE_OPENED: Final = "(...given) => floe.whenOpened(...given)"
 _EACH_OF_CHAT: Final[dict[str, Any]] = {**_CHAT, "trigger_mode": "multiple"}
 
 
@@ -177,7 +178,7 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
         actions.send,
         [session, parts.prompt, *parts.controls],
         [*shown, parts.prompt],
-        js="(...given) => floe.whenOpened(...given)",
+        js=_ONCE_OPENED,
         **_CHAT,
     )
     parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_CHAT)
@@ -191,7 +192,7 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.thread.branch(actions.branch, session, shown, **_CHAT)
     parts.attach.read(actions.attach.read, session, parts.attach, **_EACH)
     parts.attach.drop(actions.attach.drop, session, parts.attach, **_EACH)
-    parts.stop.click(actions.stop, session, None, **_AT_ONCE)
+    parts.stop.click(actions.stop, session, None, js=_ONCE_OPENED, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
     parts.drafts.keep(actions.keep_draft, session, None, **_EACH)
@@ -251,7 +252,7 @@ def _wire_comparison(loaded: Any, parts: Parts, session: gr.State, actions: Comp
     parts.thread.compare(actions.open, session, [*opened, parts.notice], **_CHAT)
     parts.comparison.choose(actions.choose, session, shown, **_CHAT)
     parts.comparison.close(actions.close, session, shown, **_CHAT)
-    parts.stop.click(actions.stop, session, None, **_AT_ONCE)
+    parts.stop.click(actions.stop, session, None, js=_ONCE_OPENED, **_AT_ONCE)
     parts.comparison_generation.change(
         actions.stream,
         [session, parts.comparison_generation],
