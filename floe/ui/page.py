@@ -53,9 +53,10 @@ _AT_ONCE: Final[dict[str, Any]] = {**_SILENT, "queue": False}
 _EACH: Final[dict[str, Any]] = {**_AT_ONCE, "trigger_mode": "multiple"}
 """For events of which none may be lost: by default gradio drops those that come while an earlier
 one is being answered."""
-
-_ONCE_OPENED: Final = "(...given) => floe.whenOpened(...given)"
 _EACH_OF_CHAT: Final[dict[str, Any]] = {**_CHAT, "trigger_mode": "multiple"}
+"""For such events that draw what stands with the chat."""
+_ONCE_OPENED: Final = "(...given) => floe.whenOpened(...given)"
+"""Before an event that is meant for the chat that has just been asked for."""
 
 
 def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
