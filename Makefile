@@ -14,6 +14,8 @@ BIN := .venv/bin
 JS := tests/js/node_modules
 SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# Of llama.cpp the libraries alone, neither its tools' helpers nor its reader of pictures: half the time.
+LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake
 
 .PHONY: run test test-fast coverage lint format bench report weights check-weights records lock setup models clean
 
@@ -87,7 +89,7 @@ setup: .venv/.ready
 	@echo "Setting up .venv. llama-cpp-python compiles llama.cpp for this machine: a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
-	$(PIP) --no-deps --require-hashes -r requirements.lock
+	CMAKE_ARGS="$(LLAMA) $$CMAKE_ARGS" $(PIP) --no-deps --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
 	touch $@
 
