@@ -154,6 +154,25 @@ def test_a_disk_that_is_full_keeps_nobody_from_reading(
     assert room.session.conversation == room.other
 
 
+def test_an_answer_stays_where_the_store_fails_at_its_end_and_is_drawn_once_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(tmp_path)
+    chat = room.session.conversation
+    room.write("complete")
+
+    def refuse(_chat: int) -> None:
+        raise StoreError("The database could not be read.", "unreadable")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(room.store, "open_conversation", refuse)
+        *_, last = room.actions.stream_answer(room.session, 1)
+    assert last == {"notice": "The database could not be read."}
+    assert room.session.conversation == chat
+    assert room.actions.has_changed(room.session)
+    assert room.actions.follow(room.session)["stop"]["visible"] is False
+
+
 def test_an_answer_that_waits_says_so_until_its_turn_comes(tmp_path: Path) -> None:
     room = Room(tmp_path)
     room.ahead = 2

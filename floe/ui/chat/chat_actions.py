@@ -453,16 +453,19 @@ class ChatActions:
         if twice:
             yield {self.parts.figures: gr.skip()}
             return
-        if turn is not None and generation is not None and generation == session.view_generation:
-            try:
+        last: Changes = {self.parts.figures: gr.skip()}
+        try:
+            if turn is not None and generation == session.view_generation:
                 yield from self._frames(turn, session, generation)
-            except Exception:
-                logger.exception("streaming an answer failed")
-                raise
-        with session.lock:
-            last: Changes = {self.parts.figures: gr.skip()}
-            if generation == session.view_generation:
-                last = self._show_if_there(session, session.conversation, calm=True)
+            with session.lock:
+                if generation == session.view_generation:
+                    last = self._show_if_there(session, session.conversation, calm=True)
+        except StoreError as error:  # what was shown of it stays; a later look draws it
+            session.seen = None
+            last = {self.parts.notice: str(error)}
+        except Exception:
+            logger.exception("streaming an answer failed")
+            raise
         yield last
 
     def _frames(self, turn: Turn, session: Session, generation: int) -> Iterator[Changes]:
@@ -510,7 +513,9 @@ class ChatActions:
         """Show as `show`; a new conversation where the old one has been deleted."""
         try:
             return self.show(session, conversation_id, calm=calm)
-        except StoreError:
+        except StoreError as error:
+            if error.failure != "deleted":
+                raise
             return self.show(session, None)
 
     def show(
