@@ -127,25 +127,25 @@ class _GgufReading:
     def __init__(self, reader: LocalReader, answer: CloudAnswer) -> None:
         self._model = reader.model
         self._prompt, tokens = reader.tokens(answer)
-        self._rows: dict[int, CloudToken] = {}
+        self._rows: dict[bytes, CloudToken] = {}
         nats = 0.0
-        offset = 0
+        text = b""
         logits = forced_logits(self._model, self._prompt, tokens)
         for row, token in zip(logits, [*tokens, None], strict=True):
             logprobs = _log_softmax(row)
-            self._rows[offset] = row_of(logprobs, self._model)
+            self._rows[text] = row_of(logprobs, self._model)
             if token is not None:
                 nats -= float(logprobs[token])
-                offset += len(self._model.pieces[token])
+                text += self._model.pieces[token]
         self.bits: float | None = nats / math.log(2.0)
 
     def row(self, text: bytes) -> CloudToken:
-        row = self._rows.get(len(text))
+        row = self._rows.get(text)
         if row is None:
             prompt = [*self._prompt, *self._model.tokenize(text)]
             logits = self._model.prefill(prompt, lambda: False)
             assert logits is not None
-            row = self._rows[len(text)] = row_of(_log_softmax(logits[0]), self._model)
+            row = self._rows[text] = row_of(_log_softmax(logits[0]), self._model)
         return row
 
 

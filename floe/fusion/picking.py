@@ -301,14 +301,16 @@ class Picker:
         normaliser = float(proposal.sum())
         if pooled.rest_cloud > 0:
             normaliser += float(_heated(logits, pooled, pooled.rest_cloud, inverse).sum())
-        proposal /= normaliser
-        at = np.flatnonzero(pooled.ids == draft)
+        # Nothing of the tail is what the cloud proposed: its share there is a guess.
+        listed = len(pooled.ids) - pooled.likely
+        ids, proposal = pooled.ids[:listed], proposal[:listed] / normaliser
+        at = np.flatnonzero(ids == draft)
         if len(at):
             q = float(proposal[at[0]])
             if self._random.random() * q < target[draft]:
                 return draft
         residual = target.copy()
-        residual[pooled.ids] = np.maximum(target[pooled.ids] - proposal, 0.0)
+        residual[ids] = np.maximum(target[ids] - proposal, 0.0)
         total = residual.sum()
         return _draw(residual / total if total > 0 else target, self._random)
 

@@ -6,18 +6,15 @@ did not touch keep the local model's proportions, so one factor stands for all o
 array as long as the vocabulary is made.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from floe.fusion.projection import Ids, Mass, Projection
+from floe.fusion.projection import LEAST_REST, Ids, Mass, Projection
 from floe.records import PoolingRule
 
 _SAFE_LOGIT = 50.0
-LEAST_REST: Final = 1e-9
-"""Less local probability than this in all unnamed tokens together is none: the named ones are the
-whole vocabulary, and the tail of the projection is not heaped on what is left."""
 
 
 class LocalDistribution(NamedTuple):
@@ -45,6 +42,7 @@ class Pooled(NamedTuple):
         rest: float32 of shape (vocabulary,): what all other tokens have, in proportion; 0 at
             `ids`.
         rest_local, rest_cloud, rest_fused: factors that turn `rest` into probabilities.
+        likely: see `Projection`.
     """
 
     ids: Ids
@@ -55,6 +53,7 @@ class Pooled(NamedTuple):
     rest_local: float
     rest_cloud: float
     rest_fused: float
+    likely: int = 0
 
     def dense(self) -> NDArray[np.float64]:
         """All fused probabilities, shape (vocabulary,)."""
@@ -103,7 +102,7 @@ def pool(
     # The named tokens are taken out before the others are added up, not subtracted afterwards:
     # what a peaked distribution leaves over is too small for a difference of float32 sums.
     mass[ids] = 0.0
-    left = float(np.add.reduce(mass))
+    left = float(np.add.reduce(mass)) if projection.rest is None else projection.rest
     total = float(np.add.reduce(p)) + left
     p /= total
     rest = left / total
@@ -122,5 +121,13 @@ def pool(
     fused_total = float(np.add.reduce(fused)) + rest * factor
     fused /= fused_total
     return Pooled(
-        ids, p, q, fused, mass, 1 / total, stretch / total, factor / (fused_total * total)
+        ids,
+        p,
+        q,
+        fused,
+        mass,
+        1 / total,
+        stretch / total,
+        factor / (fused_total * total),
+        projection.likely,
     )

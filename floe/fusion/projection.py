@@ -18,8 +18,10 @@ stream has passed). Four rules:
 - *sharing*: of other candidates no next distribution is known. They may be the beginning of a
   longer local token that the cloud's vocabulary does not have: their mass is shared between the
   two in the local model's proportions, with a prior for that vocabulary;
-- *tail*: what the cloud left unsaid goes to all local tokens that got nothing, in proportion to
-  the local model: a constant factor on them, which never needs to be written out.
+- *tail*: what the cloud left unsaid goes to all local tokens that got nothing, flatter than the
+  local model has them: what that one likes best, and the cloud did not say, is mostly not what it
+  meant. Of those far below the best the proportions are the local model's: a constant factor on
+  them, which never needs to be written out.
 """
 
 import math
@@ -63,6 +65,14 @@ _FEW_EXTENSIONS: Final = 8
 """Up to these all of them share, beyond the likeliest alone."""
 _MOST_EXTENSIONS: Final = 2000
 """Beyond these it costs time and changes nothing."""
+TAIL_DEPTH: Final = 0.02
+"""Of the tail, tokens within this share of the likeliest one have the square root of theirs. Chosen
+with that power on answers to 40 questions of fact, 24 sums and 12 of Python."""
+_SMALL_TAIL: Final = 1e-3
+"""A smaller one is not worth the look."""
+LEAST_REST: Final = 1e-9
+"""Less local probability than this in all unnamed tokens together is none: the named ones are the
+whole vocabulary, and the tail is not heaped on what is left."""
 _NOTHING: Final = 1e-12
 """Less mass than this of all candidates that fit is what rounding leaves of none."""
 
@@ -74,11 +84,16 @@ class Projection(NamedTuple):
         ids: intp of shape (touched,), without repetition.
         mass: float64 of shape (touched,): probability of each.
         tail: probability of all other tokens together, shared in proportion to the local model.
+        likely: so many of the last `ids` have a part of what the cloud left unsaid, and nothing
+            else.
+        rest: sum of the projected `local` over all other tokens; None: it was not needed.
     """
 
     ids: Ids
     mass: Mass
     tail: float
+    likely: int = 0
+    rest: float | None = None
 
 
 class Projector:
@@ -87,6 +102,7 @@ class Projector:
     def __init__(self, index: TokenIndex) -> None:
         """Project onto the vocabulary of `index`."""
         self._index = index
+        self._likely = np.empty(index.size, bool)
 
     def project(
         self,
@@ -132,7 +148,45 @@ class Projector:
         scale = wanted / total
         if scale != 1:
             values *= scale
-        return Projection(ids, values, 1 - wanted + silent * scale)
+        return self._share_tail(ids, values, 1 - wanted + silent * scale, local)
+
+    def _share_tail(
+        self, ids: Ids, values: Mass, tail: float, local: NDArray[np.float32]
+    ) -> Projection:
+        """Name the likeliest of the other tokens, with what they have of the tail.
+
+        Each has the square root of x, x being its local probability as a share of the likeliest
+        one's, down to a depth d; below that x / sqrt(d), so that nothing jumps there.
+
+        Args:
+            ids: tokens that are named already.
+            values: their mass.
+            tail: of all others.
+            local: as of `project`; stays as it is.
+        """
+        if tail < _SMALL_TAIL or not len(ids):
+            return Projection(ids, values, tail)
+        named = local.take(ids)
+        local[ids] = 0.0
+        largest = float(local.max())
+        likely = np.greater(local, TAIL_DEPTH * largest, out=self._likely).nonzero()[0]
+        taken = local.take(likely)
+        local[likely] = 0.0
+        rest = float(np.add.reduce(local))
+        local[likely] = taken
+        local[ids] = named
+        if largest <= LEAST_REST * float(named.max()):
+            return Projection(ids, values, tail)
+        shares = np.sqrt(taken.astype(np.float64) / largest)
+        others = rest / largest / math.sqrt(TAIL_DEPTH)
+        unit = tail / (float(np.add.reduce(shares)) + others)
+        return Projection(
+            np.concatenate((ids, likely)),
+            np.concatenate((values, shares * unit)),
+            others * unit,
+            len(likely),
+            rest,
+        )
 
     def _attribute(
         self, row: CloudToken, local: NDArray[np.float32]

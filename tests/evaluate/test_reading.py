@@ -64,6 +64,18 @@ def test_rows_inside_a_token_are_read_again_from_there(smollm: LlamaModel) -> No
     assert row.text_bytes == smollm.pieces[int(logits[0].argmax())]
 
 
+def test_rows_beside_the_answer_are_not_those_along_it(smollm: LlamaModel) -> None:
+    # The projection asks what would follow the cloud's own token, which the text did not take.
+    reading = GgufCloud(smollm).read(ANSWER)
+    begun = ANSWER.text.encode()[:5]
+    other = b"Seven"
+    assert other != begun
+    along, beside = reading.row(begun), reading.row(other)
+    assert along is not None
+    assert beside is not None
+    assert along.candidates != beside.candidates
+
+
 def test_answers_longer_than_the_context_are_left_out(smollm: LlamaModel) -> None:
     long = CloudAnswer(1, ANSWER.context, "word " * 3000)
     scored = Scorer(smollm, GgufCloud(smollm)).score([long, ANSWER])

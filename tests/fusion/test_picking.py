@@ -102,6 +102,24 @@ def test_speculative_samples_follow_the_fused_distribution(
     assert accepted / draws > 0.95 * np.minimum(r, heated).sum()
 
 
+def test_a_draft_that_is_no_candidate_is_never_taken_for_one() -> None:
+    # The cloud says "a" and "b" and means "c" every other time: the picks follow the fused
+    # distribution all the same, though "c" is the likeliest token of the tail.
+    logits = np.log(np.array([1e-6, 0.2, 0.1, 0.05, 0.05, 0.1, 0.5], np.float32))
+    cloud = row({b"a": 0.3, b"b": 0.2})
+    local = local_distribution(logits)
+    projection = Projector(TokenIndex(PIECES, [0])).project(cloud, b"", local.mass)
+    assert PIECES.index(b"c") in projection.ids
+    r = pool(local.mass, projection, 0.4, "linear").dense()
+    drafts = np.random.default_rng(5).choice([1, 2, 6], size=examples(20_000), p=[0.3, 0.2, 0.5])
+    counts = np.zeros(7)
+    sampler = picker(rule="linear")
+    for draft in drafts:
+        sampling = Sampling(temperature=1.0)
+        counts[sampler.fused(logits, cloud, b"", 0.4, sampling, int(draft)).token] += 1
+    assert chi_square(counts, r * len(drafts)) < LIMIT
+
+
 def test_a_sampled_draft_is_taken_within_the_tolerance_of_the_best() -> None:
     logits = np.log(np.array([1e-6, 0.7, 0.1, 1e-6, 1e-6, 1e-6, 0.2], np.float32))
     cloud = row({b"b": 0.6, b"a": 0.3, b"c": 0.1})

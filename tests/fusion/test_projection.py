@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import LocalDistribution, local_distribution, pool
-from floe.fusion.projection import PENDING_TAIL, Projection, Projector
+from floe.fusion.projection import (
+    LEAST_REST,
+    PENDING_TAIL,
+    TAIL_DEPTH,
+    Projection,
+    Projector,
+)
 from floe.records import Candidate, CloudToken, PoolingRule
 from tests.fusion.fakes import Distribution, peaked, row_after
 from tests.tiers import examples
@@ -111,7 +117,11 @@ def slow_projection(
     q *= wanted / total
     rest_p = p[~got].sum()
     if rest_p > 1e-9:
-        q[~got] = (1 - wanted + silent * wanted / total) * p[~got] / rest_p
+        tail = 1 - wanted + silent * wanted / total
+        flat = p[~got] / p[~got].max()
+        if tail >= 1e-3 and got.any():
+            flat = [math.sqrt(x) if x > TAIL_DEPTH else x / math.sqrt(TAIL_DEPTH) for x in flat]
+        q[~got] = tail * np.array(flat) / sum(flat)
     return np.asarray(q / q.sum())
 
 
@@ -225,15 +235,19 @@ def test_candidates_that_are_tokens_keep_their_mass() -> None:
     local = np.array([0.1, 0.2, 0.3, 0.3, 0.1], np.float32)
     projector = Projector(TokenIndex(pieces, [0]))
     projection = projector.project(row, b"", local)
-    assert dict(zip(projection.ids.tolist(), projection.mass.tolist(), strict=True)) == {
-        2: pytest.approx(0.5),
-        1: pytest.approx(0.3),
-    }
-    assert projection.tail == pytest.approx(0.2)
+    assert masses(projection) == {2: pytest.approx(0.5), 1: pytest.approx(0.3)}
+    assert tail(projection) == pytest.approx(0.2)
 
 
 def masses(projection: Projection) -> dict[int, float]:
-    return dict(zip(projection.ids.tolist(), projection.mass.tolist(), strict=True))
+    """What the candidates stand for."""
+    said = len(projection.ids) - projection.likely
+    return dict(zip(projection.ids[:said].tolist(), projection.mass[:said].tolist(), strict=True))
+
+
+def tail(projection: Projection) -> float:
+    """What all other tokens have."""
+    return projection.tail + float(projection.mass[len(projection.ids) - projection.likely :].sum())
 
 
 def test_a_candidate_goes_to_the_first_token_of_its_spelling() -> None:
@@ -242,7 +256,40 @@ def test_a_candidate_goes_to_the_first_token_of_its_spelling() -> None:
     local = np.array([0.0, 0.5, 0.1, 0.3, 0.1], np.float32)
     projection = Projector(TokenIndex(pieces, [0])).project(row_of([(b"abc", 0.8)]), b"", local)
     assert masses(projection) == {2: pytest.approx(0.8)}
-    assert projection.tail == pytest.approx(0.2)
+    assert tail(projection) == pytest.approx(0.2)
+
+
+def test_the_tail_is_shared_flatter_than_the_local_model_has_it() -> None:
+    pieces = [b"", b"a", b"b", b"c", b"d", b"e"]
+    # Of "b" and "c" the first is 16 times as likely, "d" and "e" are below the depth.
+    local = np.array([0.0, 0.5, 0.32, 0.02, 0.32e-3, 0.16e-3], np.float32)
+    before = local.copy()
+    projection = Projector(TokenIndex(pieces, [0])).project(row_of([(b"a", 0.8)]), b"", local)
+    assert local.tolist() == before.tolist()
+    assert masses(projection) == {1: pytest.approx(0.8)}
+    q = dense(projection, local)
+    assert q[2] / q[3] == pytest.approx(4, rel=1e-4)
+    assert q[2] / q[4] == pytest.approx(1000 * math.sqrt(TAIL_DEPTH), rel=1e-4)
+    assert q[4] / q[5] == pytest.approx(2, rel=1e-4)
+    assert q[2:].sum() == pytest.approx(0.2)
+    assert projection.rest == pytest.approx(0.48e-3)
+
+
+def test_where_no_candidate_fits_the_local_model_speaks_as_it_does_alone() -> None:
+    pieces = [b"", b"a", b"b", b"c"]
+    local = np.array([0.0, 0.1, 0.7, 0.2], np.float32)
+    projection = Projector(TokenIndex(pieces, [0])).project(row_of([(b"ab", 0.8)]), b"b", local)
+    assert not len(projection.ids)
+    fused = pool(local.copy(), projection, 0.5, "log-linear").dense()
+    assert fused.tolist() == pytest.approx([0, 0.1, 0.7, 0.2])
+
+
+def test_the_tail_is_not_heaped_on_what_the_local_model_rules_out() -> None:
+    pieces = [b"", b"a", b"b"]
+    local = np.array([0.0, 1.0, LEAST_REST / 2], np.float32)
+    projection = Projector(TokenIndex(pieces, [0])).project(row_of([(b"a", 0.8)]), b"", local)
+    fused = pool(local, projection, 0.5, "linear").dense()
+    assert fused.tolist() == pytest.approx([0, 1, 0], abs=1e-6)
 
 
 def test_a_candidate_that_is_one_local_token_cannot_follow_its_beginning() -> None:
@@ -527,8 +574,7 @@ def test_pending_bytes_leave_only_what_begins_with_them() -> None:
     local = np.array([0.1, 0.3, 0.3, 0.3], np.float32)
     row = row_of([(b"hello", 0.6), (b"help", 0.2), (b"world", 0.2)])
     projection = Projector(TokenIndex(pieces, [0])).project(row, b"hel", local)
-    mass = dict(zip(projection.ids.tolist(), projection.mass.tolist(), strict=True))
-    assert mass == {1: pytest.approx(0.98 * 0.75), 2: pytest.approx(0.98 * 0.25)}
+    assert masses(projection) == {1: pytest.approx(0.98 * 0.75), 2: pytest.approx(0.98 * 0.25)}
 
 
 @settings(max_examples=examples(200), deadline=None)

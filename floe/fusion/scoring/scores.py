@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from floe.fusion.pooling import LEAST_REST, LocalDistribution
-from floe.fusion.projection import Projection
+from floe.fusion.pooling import LocalDistribution
+from floe.fusion.projection import LEAST_REST, Projection
 from floe.records import PoolingRule
 
 Values = NDArray[np.float64]
