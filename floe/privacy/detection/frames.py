@@ -1,0 +1,290 @@
+"""What a person's name is there for: an exercise, a look-up, a work that one reads or hears.
+
+Three questions are asked of a text, by words alone: is it an exercise on a sentence or a case, does
+it look something up of which books and screens tell, and does it, what it says of reading and
+watching aside, speak of the speaker, of theirs or of these days? Knows neither the classifier nor
+the verdict.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import regex
+
+from floe.privacy.detection.courtesy import core
+from floe.privacy.detection.fame import is_famous
+from floe.privacy.detection.genres import Genre
+from floe.privacy.detection.names import Name
+from floe.privacy.detection.statements import deals_with_somebody, is_written_to, sets_task
+from floe.privacy.detection.ties import has_tie
+from floe.privacy.detection.vocabulary import listed
+from floe.privacy.detection.world import (
+    DRAFTS,
+    HIDDEN,
+    ME,
+    names_matter,
+)
+
+_TIMEOUT: Final = 1.0
+_SENTENCE: Final = 200
+"""Characters of a sentence in a textbook, at most; longer ones are messages."""
+_FIRST: Final = listed("first_person")
+_KIN: Final = listed("kin")
+_WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
+_OF_OTHERS: Final = regex.compile(r"(?:'s|s'|\b(?:his|her|their)) (?:[\p{Ll}-]+ )?[\p{Ll}-]+")
+"""Somebody's kin who is named or known: "Napoleon's wife"."""
+_REPORTED: Final = regex.compile(
+    r"\b(?:reported|indirect|direct) (?:speech|discourse|question)|indirekte rede|discours indirect|estilo indirecto",
+    regex.I,
+)
+_QUOTED: Final = regex.compile(r"[\"“„][^\"”“]{0,160}[\"”“]")
+_HE_OR_SHE: Final = regex.compile(r"\b(?:he|she|his|her|him|hers)(?:'\p{L}+)?\b", regex.I)
+_RECENT: Final = regex.compile(
+    r"\b(?:yesterday|today|tonight|tomorrow|last (?:night|week|month|weekend)|this (?:morning|week|afternoon|evening|month)|next (?:week|month)|(?:on|since|until|till|by) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)|asap)\b",
+    regex.I,
+)
+_ON_LANGUAGE: Final = regex.compile(
+    r"\W*(?:(?:please|can you|could you|bitte|grammar(?: exercise| question)?|exercise|english|esl)[:,]?\s)*"
+    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|punctuate|analy[sz]e|transform|replace"
+    r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:\n\"“«„]{0,70}\b(?:my|our|mein\w*|mon|ma|mi|mia)\b)[^:\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
+    r"|(?P<form>which (?:of these |of the following )?(?:sentences?|forms?|words?|is|one)\b[^.!?\n]{0,30}\b(?:is |are )?(?:correct|right|grammatical\w*)\b[^?\n]{0,20}\?)"
+    r"|(?P<form>in (?:the|this) sentence|in the phrase|what part of speech|what (?:is|are) the (?:subject|verb|object|indirect object|direct object|adverbs?|tense|predicate)s?\b)"
+    r"|how (?:do|can|would|should) (?:you|i|we|one) (?:say|write|spell|pronounce|translate)\b"
+    r"|(?:use|write|give me|make|form)\b[^.:\n]{0,50}\b(?:sentences?|examples?)\b[^.:\n]{0,30}\b(?:with|using|about|containing|from|called|the words?|dative|accusative|tense|subjunctive|gerund)\b)",
+    regex.I,
+)
+"""A task on words or on a sentence that follows, in the languages that most learn. `form`: on forms
+alone, so that "I" is one of them."""
+_SPOKEN_TO: Final = regex.compile(
+    r"\b(?:you|your|please|sorry|thanks?|hi|hello|hey|dear|regards|greetings|asap|love,|monday|tuesday|wednesday|thursday|friday|saturday|sunday|boss|client|hospital|doctor|fired|pregnant|divorc\w+"
+    r"|dismiss\w*|terminat\w+|stole[n]?|call(?:ed)? me|du|dir|dich|sie|ihnen|hallo|liebe[rs]?|bitte|danke|sehr geehrte\w*|tu|te|vous|toi|bonjour|salut|cher|chère|merci|usted|hola|gracias|querid[oa]|estimad[oa]|ciao|grazie|car[oa])\b",
+    regex.I,
+)
+"""A sentence with one of these is a message, or a matter."""
+_CASE: Final = regex.compile(
+    r"\W*(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem)\b[^:\n]{0,40}[:,]\s"
+    r"|.{0,60}\b(?:fictional|fictitious|hypothetical|imaginary|made-up|mock|simulated) (?:patient|client|case|person|character|interview|company|dialogue|conversation|user|customer|employee|letter|email|profile|scenario|trial|debate)\b"
+    r"|.{0,90}\bfor (?:my|our|an?|the|their) (?:english|french|german|spanish|language|drama|creative writing|esl|hr|customer service|sales|writing|history|literature)(?: and \w+)? (?:class|lesson|course|training|workshop|students|pupils|learners|test|exam)\b"
+    r"|.{0,60}\bin (?:a|the) (?:sitcom|soap opera|telenovela|cartoon|comic|musical|western)\b",
+    regex.I | regex.S,
+)
+"""Whom such a case names was made up for it."""
+_PLACEHOLDER: Final = regex.compile(
+    r"\b(?:john|jane|joe) (?:doe|bloggs|q\.? public)\b|\b(?:max|erika) mustermann\b", regex.I
+)
+_WORK_WORD: Final = r"(?:books?|novels?|poems?|poetry|plays?|films?|movies?|series|shows?|anime|manga|songs?|albums?|music|paintings?|art|work|works|sculptures?|photos|photographs|symphon(?:y|ies)|operas?|essays?|stories|games?|writings?|voice|style|concertos?|ballets?|lyrics|records|plays|autobiography|biography|memoirs?|documentar(?:y|ies)|exhibition)"
+_CONSUMES: Final = regex.compile(
+    rf"(?:\A|[.!?;,\n]\s*|\b(?:and|but|so)\s)(?:(?:i|we)(?:'m|'re|'ve| am| are| have| was| were)?|my (?:class|school|teacher|professor|book club|course|daughter|son|kids?|wife|husband|girlfriend|boyfriend)(?: is| are| has)?)\s(?:(?:just|recently|currently|now|finally|been|also|still|both|all|really)\s)*"
+    rf"(?:(?:finished|started|begun|began|done|am|are|enjoyed|enjoy|love|hate)\s)?(?:reading|read|re-?reading|watching|watched|re-?watching|binge-?watching|listening to|listened to|studying|studied)\s"
+    rf"(?![^.!?\n]{{0,40}}'s (?!{_WORK_WORD}\b)\p{{Ll}})(?=(?:\p{{Ll}}[\p{{Ll}}-]*\s){{0,6}}?[\p{{Lu}}\"“])[^.!?\n]{{1,80}}"
+    rf"|(?:i|we)\s(?:really\s|just\s|also\s)?(?:love|like|liked|adore|enjoy|enjoyed|prefer|hate|dislike|admire|saw|visited|heard|discovered)\s(?:(?:an?|the|all|some|most)\s)?(?:\p{{Ll}}+\s){{0,2}}?{_WORK_WORD}\s(?:of|by|from|with)\s\p{{Lu}}[^.!?\n]{{1,60}}"
+    rf"|(?:i'm|im|i am|we are|we're|i've been|my (?:son|daughter|dad|mum|mom|wife|husband) is)\s(?:an?\s)?(?:(?:big|huge|great|new|long-?time|lifelong)\s)?fans? of (?!my\b|our\b)[^.!?\n]{{1,60}}"
+    rf"|(?:my|our)\s(?:all-time\s)?favou?rite\s(?:\p{{Ll}}+\s){{0,2}}(?:players?|athletes?|footballers?|drivers?|act(?:or|ress)|authors?|writers?|novelists?|poets?|singers?|rappers?|bands?|artists?|painters?|composers?|pianists?|guitarists?|directors?|philosophers?|scientists?|comedians?|presidents?|characters?|hero(?:ine)?|villains?|chefs?|saints?|designers?|youtubers?|streamers?|{_WORK_WORD})\s(?:is|are|was)\s\p{{Lu}}[^.!?\n]{{1,50}}"
+    rf"|(?:i|we)(?:'m|'re| am| are)?\s(?:\p{{Ll}}+\s){{0,3}}?(?:doing|do|have|give|hold|write|writing|preparing|prepare|working on|making)\s(?:to\s(?:give|hold|do|write|make)\s)?(?:an?|the|my|our)\s(?:\p{{Ll}}+\s)?(?:project|essay|talk|presentation|report|paper|speech|assignment|poster|podcast|quiz|book report|novel|play|musical|thesis)\s(?:on|about)\s(?!my\b|our\b)[^.!?\n]{{1,70}}"
+    rf"|(?:my|our)\s(?:class|school|teacher|professor|course)\s(?:has\s)?(?:asked|told|wants|asks|tells)\s(?:us|me)\sto\s(?:compare|write about|read|study|research|discuss|describe)\s(?!my\b|our\b)[^.!?\n]{{1,70}}",
+    regex.I,
+)
+"""What people say of themselves that is of a work: "I'm reading …", "a fan of …", "a talk on …"."""
+_SPEECH_ACT: Final = regex.compile(
+    r"\b(?:where|how|what|which \w+) (?:do|should|can|could|must|would) (?:i|we) (?:start|begin|read|watch|listen to|include|know|see|say|learn|mention|call|expect|order|try|visit|avoid|look for|write|think|take away)\b"
+    r"|\b(?:help|let) (?:me|us) (?:to )?(?:understand|know|find|compare|remember)\b|\bi (?:wonder|was wondering|keep (?:confusing|mixing up|forgetting)|don't (?:understand|get|know)|can't remember|forgot)\b|\b(?:should|could|can|may) (?:i|we)\b",
+    regex.I,
+)
+"""How a question of the world is put by somebody who asks for themselves."""
+_GENERAL: Final = regex.compile(
+    r"\W*(?:can you |could you |please )*(?:tell (?:me|us)|explain|describe|summari[sz]e|who|what|what's|which|when|where|how|why|was|were|is|did|does|has|compare|list|name|give|recommend|suggest|write|quote|translate|discuss|outline|analy[sz]e"
+    r"|was|wer|wann|warum|welche[rsnm]?|erzähl\w*|erklär\w*|beschreibe?|nenne|vergleiche?|fasse|qui|que|quel\w*|qu'|quand|pourquoi|comment|raconte|explique|résume|décris|compare|quién|qué|cuál\w*|cuándo|cómo|dónde|cuénta\w*|explica|resume|describe|chi|che|cosa|quando|perché|come|raccont\w*|spieg\w*|riassumi|descrivi|quem|o que|qual|conte|wie|wanneer|waarom|hoe|vertel|leg|beschrijf|kto|co|kiedy|dlaczego|jak|opowiedz|wyjaśnij|opisz|кто|что|когда|почему|как|расскажи|объясни|опиши)\b",
+    regex.I,
+)
+_OF_CULTURE: Final = regex.compile(
+    r"\s(?:cuisine|cooking|food|dish(?:es)?|recipes?|literature|architecture|grammar|alphabet|language|poetry|painting|folklore|mythology|dynasty|empire|era|period|revolution|monarchy|chant|calendar|mountains|coast|coffee|wine|tea|pottery|opera|cup|prize|award|theorem|paradox|equation|effect|principle|conjecture|algorithm|distribution|method|law|laws|theory|test|scale|brothers|sisters|administration|doctrine|era)\b"
+)
+"""A word before one of these is of a people or of a thing, rather than of a person."""
+_INTIMATE: Final = regex.compile(
+    r"\b(?:baby|babies|kids|drinks?|drank|stole[n]?|owes?|owed|hit|hits|beats?|useless|quit|bull(?:y|ies|ied|ying)|custody|prison|jail|flat ?mates?|room ?mates?|evict\w*|applied|applicants?|salary|earns?|complain\w*|allegations?|accus\w+|bruise\w*|lies|lied|lying|cheat\w*|kiss\w*|dating|in love|broke up|left (?:her|him|me|us)"
+    r"|(?:phone|mobile|house|account|room|card) numbers?|address|(?:where|which|what) [^.?!\n]{0,20}\b(?:do|does) [^.?!\n]{0,40}\b(?:lives?|works?|go to|hang out|study|park)|password|behaviou?r|wants? (?:me|us)|fault)\b",
+    regex.I,
+)
+"""What is told of those whom one knows, or asked about where to find them."""
+_DEALS: Final = r"(?:tell|ask|reply|write|text|message|e-?mail|mail|call|say|talk|speak|answer|respond|get|buy|give|send|lend|pay|forgive|dump|date|marry|fire|evict|block|confront|invite|help|convince|persuade|thank|apologi[sz]e|break|trust|meet|stop|make|let|report|sue|leave|avoid|ignore|treat|handle|deal|approach|comfort|congratulate|remind|warn|explain|live|work|move|sleep|go|think|feel|bring|owe)"
+_ASKS_FOR_SELF: Final = regex.compile(
+    rf"\b(?:i|we)\s(?:\p{{Ll}}+\s){{0,2}}?{_DEALS}\b(?:\s[\p{{Ll}}']+){{0,5}}\s\Z", regex.I
+)
+"""Before the name of whom somebody means to deal with: "should I forgive …"."""
+_BIDS_FOR_SELF: Final = regex.compile(
+    r"\b(?:write|reply|text|message|e-?mail|mail|(?<!'s )(?:letter|note|card)|speak|talk|say|apologi[sz]e|explain)(?:\s(?:back|it|this|that|sorry|no|yes|goodbye|an?|letter|mail|message|note|text|card)){0,3}\sto\s\Z|\b(?:tell|remind|invite|warn|thank|congratulate|ask)\s\Z",
+    regex.I,
+)
+_PROGRAM: Final = regex.compile(
+    r"\b(?:function|method|class|regex|regular expression|query|filter|sql|json|python|java|javascript|typescript|django|react|array|variable|strings?|constructor|unit tests?|test case|mock|dictionary|dict|api|html|css|excel|formula|cell|column|c\+\+|rust|golang|php|ruby|pandas|dataframe|git|xml|yaml|csv|jest|pytest)\b",
+    regex.I,
+)
+_LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
+_LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
+
+
+def is_set_exercise(text: str, names: Sequence[Name]) -> bool:
+    """Return whether a text is an exercise: on a textbook's sentence, or a case made up for one.
+
+    The sentence names people by first names, or by a title and a name; nobody speaks in it of
+    themselves or of theirs, nobody is spoken to, and it is of no private matter.
+    """
+    said = text[slice(*core(text))]
+    if _CASE.match(said, timeout=_TIMEOUT) or _PLACEHOLDER.search(said):
+        return not _is_lived(said, names)
+    task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
+    if task is None or len(said) - task.end() > _SENTENCE:
+        return False
+    sentence = said[task.end() :]
+    if _REPORTED.search(said[: task.end()]):
+        sentence = _QUOTED.sub(" ", sentence)
+    if names_matter(sentence) or HIDDEN.search(sentence):
+        return False
+    if not _FIRST.isdisjoint(_words(sentence)) or _SPOKEN_TO.search(sentence):
+        return False
+    return not any(
+        name.form == "full" and not _is_titled(text, name) and not is_famous(_of(text, name))
+        for name in names
+    )
+
+
+def _is_on_forms(text: str) -> bool:
+    """Return whether a task is on the forms of a short sentence: whoever speaks in it is a form."""
+    said = text[slice(*core(text))]
+    task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
+    if task is None or not task["form"] or len(said) > _SENTENCE:
+        return False
+    return not names_matter(said) and HIDDEN.search(said) is None
+
+
+_TITLED: Final = regex.compile(r"\b(?:mr|mrs|ms|miss|dr|prof|herrn?|frau)\b\.?\s?\Z", regex.I)
+
+
+def _is_titled(text: str, name: Name) -> bool:
+    """Return whether a name is a title and one word: "Mrs. Green"."""
+    before = text[max(0, name.start - 6) : name.start]
+    return " " not in _of(text, name) and _TITLED.search(before) is not None
+
+
+def frame_of(text: str, names: Sequence[Name], genre: Genre) -> Genre:
+    """Return `exercise`, `work` or `look-up` if a text without a genre is one of them.
+
+    None is whatever tells a private matter of somebody who is not public, or deals with them.
+    """
+    if genre or _is_on_forms(text):
+        return genre or "exercise"
+    if _concerns_somebody(text, names):
+        return ""
+    if is_set_exercise(text, names):
+        return "exercise"
+    return _looks_up(text, names)
+
+
+def _looks_up(text: str, names: Sequence[Name]) -> Genre:
+    """Return whether a text asks of the world, and nothing in it is of anybody's life.
+
+    `work`: of what its speaker reads, watches or hears. It opens as questions and tasks do, or says what its speaker reads, hears or has to give a talk
+    on; that aside, neither the speaker nor kin nor somebody dealt with nor these days are in it.
+    """
+    said = text[slice(*core(text))]
+    consumed = _CONSUMES.search(said, timeout=_TIMEOUT) is not None
+    if not consumed and not (sets_task(said) or DRAFTS.match(said) or _GENERAL.match(said)):
+        return ""
+    if _is_lived(said, names, somebody=not consumed):
+        return ""
+    return "work" if consumed else "look-up"
+
+
+_PRIVATELY: Final = regex.compile(
+    r"'s (?:(?:new|first|last|home|private) )?(?:baby|babies|(?:phone |mobile |cell )?number|home address|address|salary|wages|diagnosis|biopsy|test results|drinking|password|pin|divorce|affair|bruises|rent|sick leave|criminal record|medication|surgery|pregnancy|ex|school|shift|performance)\b"
+    r"|\s(?:live|work|park|hang out|go to school|get out of (?:prison|jail|hospital|rehab)|get off work|come out of (?:prison|jail|hospital|rehab))\b(?=[^.!\n]{0,20}\?)"
+)
+"""What is asked of those whom one knows, right after their name."""
+_NOW: Final = regex.compile(r"\b(?:where|when|which \p{Ll}+) (?:do|does|will|is|can) \Z", regex.I)
+
+
+def asks_after_somebody(text: str, names: Sequence[Name]) -> bool:
+    """Return whether something private is asked of a person who is not public, by name."""
+    for name in names:
+        found = _PRIVATELY.match(text, name.end) if name.form in ("full", "given") else None
+        if found is None or is_famous(_of(text, name)):
+            continue
+        if found[0].startswith("'s") or _NOW.search(text[max(0, name.start - 30) : name.start]):
+            return True
+    return False
+
+
+def recognise(text: str, names: Sequence[Name]) -> list[Name]:
+    """Return names as they are meant: world-famous persons as public, words of a culture not at all.
+
+    Only where nothing of the speaker's life is in the text, and nobody is dealt with.
+    """
+    if not names or all(name.form == "public" for name in names):
+        return [*names]
+    said = text[slice(*core(text))]
+    if _is_lived(said, names) or _concerns_somebody(text, names, famous=True):
+        return [*names]
+    program = _PROGRAM.search(text) is not None
+    kept = []
+    for name in names:
+        if _OF_CULTURE.match(text, name.end) and " " not in _of(text, name):
+            continue
+        if program and _is_literal(text, name):
+            continue
+        famous = name.form in ("full", "given") and is_famous(_of(text, name))
+        kept.append(Name(name.start, name.end, "public") if famous else name)
+    return kept
+
+
+def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False) -> bool:
+    """Return whether a text tells or asks a private matter of somebody, or how to deal with them.
+
+    famous: the world-famous are somebody only if they are dealt with.
+    """
+    people = [name for name in names if name.form not in ("public", "unknown")]
+    if not people:
+        return False
+    if is_written_to(text, people) or deals_with_somebody(text, people):
+        return True
+    if asks_after_somebody(text, people):
+        return True
+    for name in people:
+        before = text[max(0, name.start - 80) : name.start]
+        if _ASKS_FOR_SELF.search(before, timeout=_TIMEOUT) or _BIDS_FOR_SELF.search(before):
+            return True
+    if famous and all(is_famous(_of(text, name)) for name in people):
+        return False
+    return names_matter(text) or _INTIMATE.search(text, timeout=_TIMEOUT) is not None
+
+
+def _is_literal(text: str, name: Name) -> bool:
+    """Return whether a name stands alone between quotes, as a value does in a program."""
+    opened = _LITERAL.search(text[max(0, name.start - 2) : name.start])
+    return opened is not None and _LITERAL_END.match(text, name.end) is not None
+
+
+def _is_lived(text: str, names: Sequence[Name], *, somebody: bool = False) -> bool:
+    """Return whether the speaker, kin, somebody dealt with or these days are in a text.
+
+    What is said of reading and hearing, and how one asks, is left out first. somebody: "he" and
+    "she" count too.
+    """
+    plain = _SPEECH_ACT.sub(" ", ME.sub(" ", _CONSUMES.sub(". ", text, timeout=_TIMEOUT)))
+    words = _words(plain)
+    if not words.isdisjoint(_FIRST) or _RECENT.search(plain) or HIDDEN.search(plain):
+        return True
+    if not words.isdisjoint(_KIN) and not _words(_OF_OTHERS.sub(" ", plain)).isdisjoint(_KIN):
+        return True
+    if somebody and _HE_OR_SHE.search(plain):
+        return True
+    return any(has_tie(text, name.start, name.end) for name in names)
+
+
+def _of(text: str, name: Name) -> str:
+    return text[name.start : name.end]
+
+
+def _words(text: str) -> set[str]:
+    """Return words in small letters, "I'll" as "ill" but not the ill."""
+    found = {word.lower() for word in _WORD.findall(text)} - {"ill"}
+    return {word.replace("'", "") for word in found}
