@@ -45,8 +45,8 @@ _RECENT: Final = regex.compile(
 )
 _ON_LANGUAGE: Final = regex.compile(
     r"\W*(?:(?:please|can you|could you|bitte|grammar(?: exercise| question)?|exercise|english|esl)[:,]?\s)*"
-    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|punctuate|analy[sz]e|transform|replace"
-    r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:\n\"“«„]{0,70}\b(?:my|our|mein\w*|mon|ma|mi|mia)\b)[^:\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
+    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace"
+    r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:.!?\n\"“«„]{0,70}\b(?:my|our|mein\w*|mon|ma|mi|mia)\b)[^:.!?\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
     r"|(?P<form>which (?:of these |of the following )?(?:sentences?|forms?|words?|is|one)\b[^.!?\n]{0,30}\b(?:is |are )?(?:correct|right|grammatical\w*)\b[^?\n]{0,20}\?)"
     r"|(?P<form>in (?:the|this) sentence|in the phrase|what part of speech|what (?:is|are) the (?:subject|verb|object|indirect object|direct object|adverbs?|tense|predicate)s?\b)"
     r"|how (?:do|can|would|should) (?:you|i|we|one) (?:say|write|spell|pronounce|translate)\b"
@@ -69,6 +69,18 @@ _CASE: Final = regex.compile(
     regex.I | regex.S,
 )
 """Whom such a case names was made up for it."""
+_INVENTS: Final = regex.compile(
+    r"\W*(?i:(?:please |can you |could you )*(?:write|create|compose|tell|make up|generate|invent|imagine|give))\b[^.!?\n]{0,60}\b(?:about|of|by|where|in which|starring|featuring|between)\s(?:an?|two|three|some)\s(?:[\p{Ll}-]+\s){1,4}(?:named|called)\s\p{Lu}"
+)
+"""Something to be made up about somebody who is given a name for it: "a limerick about a guy named"."""
+_SUPPOSES: Final = regex.compile(
+    r"\W*(?i:if|suppose|assume|let's say|given that|imagine)\s\p{Lu}\p{Ll}+\s(?:is|was|has|beats?|runs?|weighs|can|lives|likes|finishes|finished|sits|stands|always|never|beat)\b[^?]{5,250}\b(?:taller|older|faster|younger|heavier|shorter|slower|bigger|smaller|smarter|stronger|ahead|behind|left of|right of|between|next to|beats?|truth|liars?|always lies|how many|how old|who is|which of)\b[^?]{0,120}\?",
+)
+"""A puzzle about who is what beside whom."""
+_OF_ANSWER: Final = regex.compile(
+    r"\n\s*\n?\s*(?:make sure|your (?:answer|response|entire|whole)|use|do not|don't|italicize|highlight|include|end|wrap|answer|the (?:answer|response|whole|entire)|please (?:use|include|make|end|wrap|add|write|give|keep)|there should|at the end|separate|refrain)\b",
+    regex.I,
+)
 _PLACEHOLDER: Final = regex.compile(
     r"\b(?:john|jane|joe) (?:doe|bloggs|q\.? public)\b|\b(?:max|erika) mustermann\b", regex.I
 )
@@ -101,7 +113,7 @@ _OF_CULTURE: Final = regex.compile(
 )
 """A word before one of these is of a people or of a thing, rather than of a person."""
 _INTIMATE: Final = regex.compile(
-    r"\b(?:baby|babies|kids|drinks?|drank|stole[n]?|owes?|owed|hit|hits|beats?|useless|quit|bull(?:y|ies|ied|ying)|custody|prison|jail|flat ?mates?|room ?mates?|evict\w*|applied|applicants?|salary|earns?|complain\w*|allegations?|accus\w+|bruise\w*|lies|lied|lying|cheat\w*|kiss\w*|dating|in love|broke up|left (?:her|him|me|us)"
+    r"\b(?:baby|babies|kids|drinks?|drank|stole[n]?|owes?|owed|hit|hits|beats? (?:me|her|him|us|up|them)|useless|quit|bull(?:y|ies|ied|ying)|custody|prison|jail|flat ?mates?|room ?mates?|evict\w*|applied|applicants?|salary|earns?|complain\w*|allegations?|accus\w+|bruise\w*|lies|lied|lying|cheat\w*|kiss\w*|dating|in love|broke up|left (?:her|him|me|us)"
     r"|(?:phone|mobile|house|account|room|card) numbers?|address|(?:where|which|what) [^.?!\n]{0,20}\b(?:do|does) [^.?!\n]{0,40}\b(?:lives?|works?|go to|hang out|study|park)|password|behaviou?r|wants? (?:me|us)|fault)\b",
     regex.I,
 )
@@ -115,6 +127,10 @@ _BIDS_FOR_SELF: Final = regex.compile(
     r"\b(?:write|reply|text|message|e-?mail|mail|(?<!'s )(?:letter|note|card)|speak|talk|say|apologi[sz]e|explain)(?:\s(?:back|it|this|that|sorry|no|yes|goodbye|an?|letter|mail|message|note|text|card)){0,3}\sto\s\Z|\b(?:tell|remind|invite|warn|thank|congratulate|ask)\s\Z",
     regex.I,
 )
+_FROM_NEAR: Final = regex.compile(
+    r"\s(?:from|in|at|of)\s(?:(?:the|my|our)\s)?(?:accounting|accounts|hr|it|sales|finance|marketing|payroll|procurement|logistics|legal|reception|support|engineering|work|upstairs|downstairs|next door|down the (?:hall|road|street)|across the (?:hall|road|street)|office|class|gym|church|choir|day ?care|kindergarten|number \d|flat \d|unit \d|room \d|apartment|building|team|night shift|warehouse|front desk)\b",
+)
+"""Where those are whom one meets: "… from accounting"."""
 _PROGRAM: Final = regex.compile(
     r"\b(?:function|method|class|regex|regular expression|query|filter|sql|json|python|java|javascript|typescript|django|react|array|variable|strings?|constructor|unit tests?|test case|mock|dictionary|dict|api|html|css|excel|formula|cell|column|c\+\+|rust|golang|php|ruby|pandas|dataframe|git|xml|yaml|csv|jest|pytest)\b",
     regex.I,
@@ -132,10 +148,12 @@ def is_set_exercise(text: str, names: Sequence[Name]) -> bool:
     said = text[slice(*core(text))]
     if _CASE.match(said, timeout=_TIMEOUT) or _PLACEHOLDER.search(said):
         return not _is_lived(said, names)
+    if _INVENTS.match(said, timeout=_TIMEOUT) or _SUPPOSES.match(said, timeout=_TIMEOUT):
+        return _FIRST.isdisjoint(_words(ME.sub(" ", _QUOTED.sub(" ", said))))
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
-    if task is None or len(said) - task.end() > _SENTENCE:
+    if task is None or len(_given(said, task.end())) > _SENTENCE:
         return False
-    sentence = said[task.end() :]
+    sentence = _given(said, task.end())
     if _REPORTED.search(said[: task.end()]):
         sentence = _QUOTED.sub(" ", sentence)
     if names_matter(sentence) or HIDDEN.search(sentence):
@@ -146,6 +164,12 @@ def is_set_exercise(text: str, names: Sequence[Name]) -> bool:
         name.form == "full" and not _is_titled(text, name) and not is_famous(_of(text, name))
         for name in names
     )
+
+
+def _given(said: str, start: int) -> str:
+    """Return the sentence that a task is on, without what is said after it of the answer."""
+    found = _OF_ANSWER.search(said, start, timeout=_TIMEOUT)
+    return said[start : found.start() if found else len(said)]
 
 
 def _is_on_forms(text: str) -> bool:
@@ -180,6 +204,13 @@ def frame_of(text: str, names: Sequence[Name], genre: Genre) -> Genre:
     return _looks_up(text, names)
 
 
+_YOURS: Final = regex.compile(
+    r"\byour (?:full |first |last )?(?:name|address|number|phone|birthday|date of birth|e-?mail|job|age|password|account)\b",
+    regex.I,
+)
+"""A question to somebody, whose answer may stand beside it."""
+
+
 def _looks_up(text: str, names: Sequence[Name]) -> Genre:
     """Return whether a text asks of the world, and nothing in it is of anybody's life.
 
@@ -190,7 +221,7 @@ def _looks_up(text: str, names: Sequence[Name]) -> Genre:
     consumed = _CONSUMES.search(said, timeout=_TIMEOUT) is not None
     if not consumed and not (sets_task(said) or DRAFTS.match(said) or _GENERAL.match(said)):
         return ""
-    if _is_lived(said, names, somebody=not consumed):
+    if _YOURS.search(said) or _is_lived(said, names, somebody=not consumed):
         return ""
     return "work" if consumed else "look-up"
 
@@ -246,15 +277,18 @@ def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False
         return False
     if is_written_to(text, people) or deals_with_somebody(text, people):
         return True
-    if asks_after_somebody(text, people):
+    if asks_after_somebody(text, people) or any(_is_met(text, name) for name in people):
         return True
-    for name in people:
-        before = text[max(0, name.start - 80) : name.start]
-        if _ASKS_FOR_SELF.search(before, timeout=_TIMEOUT) or _BIDS_FOR_SELF.search(before):
-            return True
     if famous and all(is_famous(_of(text, name)) for name in people):
         return False
     return names_matter(text) or _INTIMATE.search(text, timeout=_TIMEOUT) is not None
+
+
+def _is_met(text: str, name: Name) -> bool:
+    """Return whether the speaker means to deal with a person, or says where they meet them."""
+    before = text[max(0, name.start - 80) : name.start]
+    meant = _ASKS_FOR_SELF.search(before, timeout=_TIMEOUT) or _BIDS_FOR_SELF.search(before)
+    return meant is not None or _FROM_NEAR.match(text, name.end) is not None
 
 
 def _is_literal(text: str, name: Name) -> bool:

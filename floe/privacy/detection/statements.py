@@ -165,6 +165,13 @@ _DAY: Final = regex.compile(
 """A month beside a day, that may be a name elsewhere: "3 May"."""
 _SIGNED: Final = regex.compile(r"(?<![\p{L}.])\p{L}\.\s(?P<x>\p{Ll}{3,})(?!\w)")
 
+_WITH_INITIAL: Final = regex.compile(
+    r"(?<![\w@/.#-])(?P<first>\p{Lu}[\p{Ll}\p{M}'-]{2,})\s\p{Lu}\.\s(?P<last>\p{Lu}[\p{L}\p{M}'-]{2,})(?![\w@/])"
+    r"|(?<![\w@/.#-])(?P<first>\p{Ll}{3,})\s(?!i\b)\p{Ll}\.?\s(?P<last>\p{Ll}{3,})(?![\w@/])"
+)
+"""A name with an initial in its middle, whatever lists say of its words: "Valida M. Ibragimov"; in
+small letters only if the first word is a given name and the last is no word."""
+
 
 def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
     """Return names with those of whoever is dealt with, and without months beside a day, in order.
@@ -195,11 +202,27 @@ def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
         small = found["x"]
         if small in known.family and small not in known.ordinary:
             kept.append(Name(found.start(), found.end(), "full"))
+    kept += _with_initial(text, kept)
     result: list[Name] = []
     for name in sorted(kept, key=lambda name: (name.start, -name.end)):
         if not result or name.start >= result[-1].end:
             result.append(name)
     return result
+
+
+def _with_initial(text: str, names: Sequence[Name]) -> Iterator[Name]:
+    """Yield full names with an initial in their middle that are none of `names` as yet."""
+    known = lexicon()
+    whole = [(name.start, name.end) for name in names if name.form in ("full", "public")]
+    for found in _WITH_INITIAL.finditer(text, timeout=1.0):
+        start, end = found.span()
+        first, last = found["first"], found["last"].lower()
+        strange = last not in known.ordinary and last not in known.entities
+        given = first.lower() in known.given
+        plain = first.lower() in known.ordinary
+        named = given or strange if first[0].isupper() else given and strange and not plain
+        if named and not is_public(found[0]) and not any(a <= start < b for a, b in whole):
+            yield Name(start, end, "full")
 
 
 def deals_with_somebody(text: str, names: Sequence[Name]) -> bool:
