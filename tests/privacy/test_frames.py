@@ -80,6 +80,31 @@ def test_an_initial_makes_a_full_name_of_words_that_no_list_has(text: str, name:
     assert [(text[each.start : each.end], each.form) for each in found] == [(name, "full")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kiran said the meeting is at 4",
+        "jonas cant cook for his life, recipe for him?",
+        "feeding esthers cat this week, what does it eat",
+    ],
+)
+def test_a_person_in_hasty_writing_stays(detector: Detector, text: str) -> None:
+    assert detector.examine(text).private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "how many kids did queen victoria have",
+        "nobody said it would be easy, who sang that",
+        "Need a slogan for a bakery called Rosie's",
+        "How would I address an envelope to a married couple, e.g. Mr and Mrs Smith?",
+    ],
+)
+def test_a_name_that_is_only_a_word_or_an_example_may_leave(detector: Detector, text: str) -> None:
+    assert not detector.examine(text).private
+
+
 @pytest.mark.parametrize("text", ["Plan B. Then we go", "add a postscript", "take a pill a day"])
 def test_a_letter_between_words_makes_no_name_of_them(text: str) -> None:
     assert all(name.form != "full" for name in with_ties(text, find_names(text)))

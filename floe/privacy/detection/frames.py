@@ -104,7 +104,7 @@ _SPEECH_ACT: Final = regex.compile(
 )
 """How a question of the world is put by somebody who asks for themselves."""
 _GENERAL: Final = regex.compile(
-    r"\W*(?:can you |could you |please )*(?:tell (?:me|us)|explain|describe|summari[sz]e|who|what|what's|which|when|where|how|why|was|were|is|did|does|has|compare|list|name|give|recommend|suggest|write|quote|translate|discuss|outline|analy[sz]e"
+    r"\W*(?:can you |could you |please )*(?:tell (?:me|us)|explain|describe|summari[sz]e|who|what|what's|which|when|where|how|why|was|were|is|did|does|has|compare|list|name|give|recommend|suggest|write|sing|speak|quote|translate|discuss|outline|analy[sz]e"
     r"|was|wer|wann|warum|welche[rsnm]?|erzähl\w*|erklär\w*|beschreibe?|nenne|vergleiche?|fasse|qui|que|quel\w*|qu'|quand|pourquoi|comment|raconte|explique|résume|décris|compare|quién|qué|cuál\w*|cuándo|cómo|dónde|cuénta\w*|explica|resume|describe|chi|che|cosa|quando|perché|come|raccont\w*|spieg\w*|riassumi|descrivi|quem|o que|qual|conte|wie|wanneer|waarom|hoe|vertel|leg|beschrijf|kto|co|kiedy|dlaczego|jak|opowiedz|wyjaśnij|opisz|кто|что|когда|почему|как|расскажи|объясни|опиши)\b",
     regex.I,
 )
@@ -114,7 +114,7 @@ _OF_CULTURE: Final = regex.compile(
 """A word before one of these is of a people or of a thing, rather than of a person."""
 _INTIMATE: Final = regex.compile(
     r"\b(?:baby|babies|kids|drinks?|drank|stole[n]?|owes?|owed|hit|hits|beats? (?:me|her|him|us|up|them)|useless|quit|bull(?:y|ies|ied|ying)|custody|prison|jail|flat ?mates?|room ?mates?|evict\w*|applied|applicants?|salary|earns?|complain\w*|allegations?|accus\w+|bruise\w*|lies|lied|lying|cheat\w*|kiss\w*|dating|in love|broke up|left (?:her|him|me|us)"
-    r"|(?:phone|mobile|house|account|room|card) numbers?|address|(?:where|which|what) [^.?!\n]{0,20}\b(?:do|does) [^.?!\n]{0,40}\b(?:lives?|works?|go to|hang out|study|park)|password|behaviou?r|wants? (?:me|us)|fault)\b",
+    r"|(?:phone|mobile|house|account|room|card) numbers?|address of|'s address|(?:where|which|what) [^.?!\n]{0,20}\b(?:do|does) [^.?!\n]{0,40}\b(?:lives?|works?|go to|hang out|study|park)|password|behaviou?r|wants? (?:me|us)|fault)\b",
     regex.I,
 )
 """What is told of those whom one knows, or asked about where to find them."""
@@ -135,6 +135,11 @@ _PROGRAM: Final = regex.compile(
     r"\b(?:function|method|class|regex|regular expression|query|filter|sql|json|python|java|javascript|typescript|django|react|array|variable|strings?|constructor|unit tests?|test case|mock|dictionary|dict|api|html|css|excel|formula|cell|column|c\+\+|rust|golang|php|ruby|pandas|dataframe|git|xml|yaml|csv|jest|pytest)\b",
     regex.I,
 )
+_AS_WORD: Final = regex.compile(
+    r"(?:\b(?:the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|someone (?:named|called)|e\.g\.|for example|for instance|such as)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
+    regex.I,
+)
+"""After this a name is spoken of as a word, or as an example."""
 _LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
 _LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
 
@@ -259,6 +264,8 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
     kept = []
     for name in names:
         if _OF_CULTURE.match(text, name.end) and " " not in _of(text, name):
+            continue
+        if _AS_WORD.search(text[max(0, name.start - 40) : name.start]):
             continue
         if program and _is_literal(text, name):
             continue

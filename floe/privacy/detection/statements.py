@@ -8,6 +8,7 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.casual import dealt_with
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.names import Name, is_public, lexicon
 from floe.privacy.detection.rules import Sign
@@ -203,6 +204,11 @@ def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
         if small in known.family and small not in known.ordinary:
             kept.append(Name(found.start(), found.end(), "full"))
     kept += _with_initial(text, kept)
+    # In place of a name in small letters, which is less of a sign.
+    hasty = {name.start: name for name in dealt_with(text)} if text.islower() else {}
+    public = {name.start for name in kept if name.form in ("public", "full")}
+    kept = [name for name in kept if name.start not in hasty or name.start in public]
+    kept += [name for start, name in hasty.items() if start not in public]
     result: list[Name] = []
     for name in sorted(kept, key=lambda name: (name.start, -name.end)):
         if not result or name.start >= result[-1].end:
