@@ -108,3 +108,8 @@ def test_a_name_that_is_only_a_word_or_an_example_may_leave(detector: Detector, 
 @pytest.mark.parametrize("text", ["Plan B. Then we go", "add a postscript", "take a pill a day"])
 def test_a_letter_between_words_makes_no_name_of_them(text: str) -> None:
     assert all(name.form != "full" for name in with_ties(text, find_names(text)))
+
+
+def test_a_german_participle_is_no_surname() -> None:
+    text = "gestern mit fatma gestritten"
+    assert [text[n.start : n.end] for n in with_ties(text, find_names(text))] == ["fatma"]

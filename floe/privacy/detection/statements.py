@@ -45,7 +45,7 @@ _PROFESSES: Final = regex.compile(
 _TREATS: Final = regex.compile(
     r"\b(?:my|mein\w*|mon|ma|mi|mio|meu|mijn)\s(?P<x>(?:doctor|gp|therapist|psychiatrist|oncologist|midwife|surgeon|test results"
     r"|(?:haus|zahn|frauen|kinder)?(?:arzt|ärztin)|psychiater\w*|therapeut\w*|médecin|psy|médico|dottore|huisarts)|(?:krebs|diabetes)\b)"
-    r"|\bich\shabe\s(?P<x>krebs|diabetes|hiv|aids|rheuma)\b",
+    r"|\b(?:ich\shabe?|hat|haben|hatte|bekam|wegen)\s(?P<x>krebs|diabetes|hiv|aids|rheuma)\b",
     regex.I,
 )
 _OF_MINE: Final = regex.compile(
@@ -166,6 +166,10 @@ _DAY: Final = regex.compile(
 """A month beside a day, that may be a name elsewhere: "3 May"."""
 _SIGNED: Final = regex.compile(r"(?<![\p{L}.])\p{L}\.\s(?P<x>\p{Ll}{3,})(?!\w)")
 
+_PARTICIPLE: Final = regex.compile(r"(?:ge|ver|be|ent|zer)\p{Ll}{3,}(?:en|t)")
+_GERMAN: Final = regex.compile(
+    r"\b(?:ich|mit|und|nicht|hab|hat|habe|gestern|heute|mein\w*|schon|der|die|das|ist)\b"
+)
 _WITH_INITIAL: Final = regex.compile(
     r"(?<![\w@/.#-])(?P<first>\p{Lu}[\p{Ll}\p{M}'-]{2,})\s\p{Lu}\.\s(?P<last>\p{Lu}[\p{L}\p{M}'-]{2,})(?![\w@/])"
     r"|(?<![\w@/.#-])(?P<first>\p{Ll}{3,})\s(?!i\b)\p{Ll}\.?\s(?P<last>\p{Ll}{3,})(?![\w@/])"
@@ -206,6 +210,7 @@ def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
     kept += _with_initial(text, kept)
     # In place of a name in small letters, which is less of a sign.
     hasty = {name.start: name for name in dealt_with(text)} if text.islower() else {}
+    kept = [_without_verb(text, name) for name in kept]
     public = {name.start for name in kept if name.form in ("public", "full")}
     kept = [name for name in kept if name.start not in hasty or name.start in public]
     kept += [name for start, name in hasty.items() if start not in public]
@@ -214,6 +219,16 @@ def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
         if not result or name.start >= result[-1].end:
             result.append(name)
     return result
+
+
+def _without_verb(text: str, name: Name) -> Name:
+    """Return a name in small letters without the German participle after it: "mit fatma gestritten"."""
+    words = text[name.start : name.end].split()
+    if name.form != "full" or len(words) != _SEVERAL or not _PARTICIPLE.fullmatch(words[1]):
+        return name
+    if words[1] in lexicon().family or not _GERMAN.search(text):
+        return name
+    return Name(name.start, name.start + len(words[0]), "given")
 
 
 def _with_initial(text: str, names: Sequence[Name]) -> Iterator[Name]:
