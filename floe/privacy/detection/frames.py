@@ -14,12 +14,13 @@ import regex
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.fame import is_famous
 from floe.privacy.detection.genres import Genre
-from floe.privacy.detection.names import Name
+from floe.privacy.detection.names import Name, is_public
 from floe.privacy.detection.statements import deals_with_somebody, is_written_to, sets_task
 from floe.privacy.detection.ties import has_tie
 from floe.privacy.detection.vocabulary import listed
 from floe.privacy.detection.world import (
     DRAFTS,
+    ENGLISH,
     HIDDEN,
     ME,
     names_matter,
@@ -113,11 +114,23 @@ _OF_CULTURE: Final = regex.compile(
 )
 """A word before one of these is of a people or of a thing, rather than of a person."""
 _INTIMATE: Final = regex.compile(
-    r"\b(?:baby|babies|kids|drinks?|drank|stole[n]?|owes?|owed|hit|hits|beats? (?:me|her|him|us|up|them)|useless|quit|bull(?:y|ies|ied|ying)|custody|prison|jail|flat ?mates?|room ?mates?|evict\w*|applied|applicants?|salary|earns?|complain\w*|allegations?|accus\w+|bruise\w*|lies|lied|lying|cheat\w*|kiss\w*|dating|in love|broke up|left (?:her|him|me|us)"
+    r"\b(?:baby|babies|kids|drinks?|drank|stole[n]?|owes?|owed|hit|hits|beats? (?:me|her|him|us|up|them)|useless|quit|bull(?:y|ies|ied|ying)|custody|prison|jail|flat ?mates?|room ?mates?|evict\w*|expel\w+|suspended|reported (?!speech|question)|rent|(?:can't|cannot|couldn't) (?:pay|afford)|smells?|stinks|grades?|(?:his|her|'s|blood|test|lab) results|fail(?:s|ed)|hides?|live long|clinic|rehab|breakdown|sick leave|expecting|passed out|on drugs|left (?:his|her) (?:wife|husband|family)|has left|went missing|wanted by|applied|applicants?|salary|earns?|complain\w*|allegations?|accus\w+|bruise\w*|lies|lied|lying|cheat\w*|kiss\w*|dating|in love|broke up|left (?:her|him|me|us)"
     r"|(?:phone|mobile|house|account|room|card) numbers?|address of|'s address|(?:where|which|what) [^.?!\n]{0,20}\b(?:do|does) [^.?!\n]{0,40}\b(?:lives?|works?|go to|hang out|study|park)|password|behaviou?r|wants? (?:me|us)|fault)\b",
     regex.I,
 )
 """What is told of those whom one knows, or asked about where to find them."""
+_MATTER_ABROAD: Final = regex.compile(
+    r"\b(?:krebs|tumor|krank(?:enhaus|geschrieben|heit\w*)|klinik|psych\w*|depress\w*|verlassen|getrennt|trenn\w+|scheid\w+|geschieden|schwanger\w*|fehlgeburt|abgetrieben|verloren hat|gekündigt|kündig\w+|gefeuert|entlass\w+|gefängnis|knast|polizei|anzeige|trinkt|säuft|betrunken|drogen|betrüg\w+|betrog\w+|fremd|schläg\w*|geschlagen|schuld\w*|schwul|lesbisch|verhaftet|gestohlen|klaut|stiehlt|geklaut|pleite|insolv\w+|gehalt|lohn|asyl|abgeschoben|gestorben|selbstmord"
+    r"|cancer|tumeur|maladie|malade depuis|hôpital|clinique|dépress\w+|divorc\w*|sépar\w+|quitté\w*|enceinte|fausse couche|avort\w+|viré\w*|licenci\w+|prison|police|boit|boire trop|ivre|alcool\w*|drogue\w*|trompe\w*|frapp\w+|bat sa|dettes?|doit de l'argent|homosexuel\w*|gay|lesbienne|arrêté\w*|volé\w*|vole|salaire|agress\w+|suicid\w+|décéd\w+|mort\w* hier"
+    r"|cáncer|enferm(?:edad|o desde)|clínica|depresión|divorci\w+|separad\w+|dejó a|embarazad\w+|aborto|abort\w+|despid\w+|despedid\w+|cárcel|prisión|policía|bebe|borrach\w+|alcohol\w*|droga\w*|engaña\w*|pega|golpe\w*|deudas?|debe dinero|lesbiana|arrestad\w+|rob(?:a|ó|ado)|sueldo|murió|suicid\w+|vih|sida"
+    r"|cancro|tumore|ospedale|ictus|depression\w*|divorzi\w+|separat[oai]|lasciato|incinta|aborto|licenziat\w+|prigione|carcere|polizia|beve|ubriac\w+|droga\w*|tradisc\w*|tradit[oai]|picchia\w*|debiti|deve dei soldi|perso il|arrestat\w+|rubat\w*|ruba|stipendio|mort[oa]"
+    r"|kanker|ziekenhuis|kliniek|opgenomen|gescheiden|scheid\w+|zwanger|miskraam|ontslagen|gevangenis|politie|drinkt|dronken|verslaafd\w*|bedrieg\w*|slaat|schuld\w*|gearresteerd|gestolen|salaris|overleden"
+    r"|rak(?:a|iem)?|szpital\w*|depresj\w+|rozw\w+|ciąż\w+|poroni\w+|aborcj\w+|zwolni\w+|więzieni\w+|policj\w+|pije|pijan\w*|zdradz\w+|bije|dług\w*|gej\w*|aresztowan\w*|ukrad\w+|kradnie|zarabia|zmarł\w*|zawał\w*"
+    r"|câncer|hospital|grávida|demitid\w+|prisão|polícia|bêbad\w+|traiu|trai|traindo|bate|dívidas?|preso|presa|roub\w+|salário|morreu"
+    r"|рак\w{0,2}|больни\w+|депресс\w+|развод\w*|развел\w*|беременн\w+|аборт\w*|увол\w+|тюрьм\w+|полици\w+|пьёт|пьет|пьян\w*|изменя\w+|бьёт|бьет|долг\w*|гей|арест\w+|украл\w*|зарплат\w*|умер\w*|бросил\w*)\b",
+    regex.I,
+)
+"""The same, and private matters, in other languages."""
 _DEALS: Final = r"(?:tell|ask|reply|write|text|message|e-?mail|mail|call|say|talk|speak|answer|respond|get|buy|give|send|lend|pay|forgive|dump|date|marry|fire|evict|block|confront|invite|help|convince|persuade|thank|apologi[sz]e|break|trust|meet|stop|make|let|report|sue|leave|avoid|ignore|treat|handle|deal|approach|comfort|congratulate|remind|warn|explain|live|work|move|sleep|go|think|feel|bring|owe)"
 _ASKS_FOR_SELF: Final = regex.compile(
     rf"\b(?:i|we)\s(?:\p{{Ll}}+\s){{0,2}}?{_DEALS}\b(?:\s[\p{{Ll}}']+){{0,5}}\s\Z", regex.I
@@ -136,10 +149,11 @@ _PROGRAM: Final = regex.compile(
     regex.I,
 )
 _AS_WORD: Final = regex.compile(
-    r"(?:\b(?:the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|someone (?:named|called)|e\.g\.|for example|for instance|such as)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
+    r"(?:\b(?:the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|someone (?:named|called)|e\.g\.|for example|for instance|such as|(?:in|im|à la|al|nello|no|w|в) (?:the )?(?:style|manner|manière|estilo|stile|stijl|stylu|stil|стиле)(?: (?:of|de|di|van|von))?)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
     regex.I,
 )
 """After this a name is spoken of as a word, or as an example."""
+_PARTICLE: Final = regex.compile(r"\A(?:von|van|de|di|da|del|du)\s")
 _LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
 _LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
 
@@ -161,7 +175,7 @@ def is_set_exercise(text: str, names: Sequence[Name]) -> bool:
     sentence = _given(said, task.end())
     if _REPORTED.search(said[: task.end()]):
         sentence = _QUOTED.sub(" ", sentence)
-    if names_matter(sentence) or HIDDEN.search(sentence):
+    if _tells_matter(sentence) or HIDDEN.search(sentence):
         return False
     if not _FIRST.isdisjoint(_words(sentence)) or _SPOKEN_TO.search(sentence):
         return False
@@ -226,6 +240,9 @@ def _looks_up(text: str, names: Sequence[Name]) -> Genre:
     consumed = _CONSUMES.search(said, timeout=_TIMEOUT) is not None
     if not consumed and not (sets_task(said) or DRAFTS.match(said) or _GENERAL.match(said)):
         return ""
+    people = any(name.form in ("full", "given", "small") for name in names)
+    if people and not ENGLISH.search(said):
+        return ""  # Too little is known of how a matter is told in other languages.
     if _YOURS.search(said) or _is_lived(said, names, somebody=not consumed):
         return ""
     return "work" if consumed else "look-up"
@@ -269,7 +286,8 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
             continue
         if program and _is_literal(text, name):
             continue
-        famous = name.form in ("full", "given") and is_famous(_of(text, name))
+        person = _PARTICLE.sub("", _of(text, name))
+        famous = name.form in ("full", "given") and (is_famous(person) or is_public(person))
         kept.append(Name(name.start, name.end, "public") if famous else name)
     return kept
 
@@ -288,7 +306,13 @@ def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False
         return True
     if famous and all(is_famous(_of(text, name)) for name in people):
         return False
-    return names_matter(text) or _INTIMATE.search(text, timeout=_TIMEOUT) is not None
+    return _tells_matter(text)
+
+
+def _tells_matter(text: str) -> bool:
+    """Return whether a word of a private matter is in a text, in the languages that are read best."""
+    found = _INTIMATE.search(text, timeout=_TIMEOUT) or _MATTER_ABROAD.search(text)
+    return found is not None or names_matter(text)
 
 
 def _is_met(text: str, name: Name) -> bool:

@@ -18,7 +18,7 @@ _TIMEOUT: Final = 1.0
 _FIRST: Final = listed("first_person")
 _KIN: Final = listed("kin")
 _WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
-_ENGLISH: Final = regex.compile(
+ENGLISH: Final = regex.compile(
     r"\b(?:the|an?|to|is|are|of|and|for|it|do|does|did|how|what|why|who|which|when|where|with|can|in|on|was|about|me)\b",
     regex.I,
 )
@@ -121,7 +121,7 @@ def is_impersonal(text: str, names: Sequence[Name]) -> bool:
     if not sets_task(text) and DRAFTS.match(text) is None:
         return False
     plain = ME.sub(" ", text)
-    if SOMEBODY.search(plain) or HIDDEN.search(plain) or not _ENGLISH.search(text):
+    if SOMEBODY.search(plain) or HIDDEN.search(plain) or not ENGLISH.search(text):
         return False
     return speaks_of_nobody(plain)
 
