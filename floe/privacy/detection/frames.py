@@ -153,6 +153,9 @@ _AS_WORD: Final = regex.compile(
     regex.I,
 )
 """After this a name is spoken of as a word, or as an example."""
+_AT_PLACE: Final = regex.compile(r"\b(?:at|in|near)\s\Z")
+"""Before a place: "at Kitty Hawk"."""
+_OWNS: Final = regex.compile(r"'")
 _PARTICLE: Final = regex.compile(r"\A(?:von|van|de|di|da|del|du)\s")
 _LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
 _LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
@@ -283,6 +286,10 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
         if _OF_CULTURE.match(text, name.end) and " " not in _of(text, name):
             continue
         if _AS_WORD.search(text[max(0, name.start - 40) : name.start]):
+            continue
+        if _AT_PLACE.search(text[max(0, name.start - 8) : name.start]) and not _OWNS.match(
+            text, name.end
+        ):
             continue
         if program and _is_literal(text, name):
             continue
