@@ -15,7 +15,7 @@ from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.fame import is_famous
 from floe.privacy.detection.genres import Genre
 from floe.privacy.detection.names import Name, is_public
-from floe.privacy.detection.statements import deals_with_somebody, is_written_to, sets_task
+from floe.privacy.detection.statements import asks, deals_with_somebody, is_written_to, sets_task
 from floe.privacy.detection.ties import has_tie
 from floe.privacy.detection.vocabulary import listed
 from floe.privacy.detection.world import (
@@ -89,12 +89,12 @@ _WORK_WORD: Final = r"(?:books?|novels?|poems?|poetry|plays?|films?|movies?|seri
 _CONSUMES: Final = regex.compile(
     rf"(?:\A|[.!?;,\n]\s*|\b(?:and|but|so)\s)(?:(?:i|we)(?:'m|'re|'ve| am| are| have| was| were)?|my (?:class|school|teacher|professor|book club|course|daughter|son|kids?|wife|husband|girlfriend|boyfriend)(?: is| are| has)?)\s(?:(?:just|recently|currently|now|finally|been|also|still|both|all|really)\s)*"
     rf"(?:(?:finished|started|begun|began|done|am|are|enjoyed|enjoy|love|hate)\s)?(?:reading|read|re-?reading|watching|watched|re-?watching|binge-?watching|listening to|listened to|studying|studied)\s"
-    rf"(?![^.!?\n]{{0,40}}'s (?!{_WORK_WORD}\b)\p{{Ll}})(?=(?:\p{{Ll}}[\p{{Ll}}-]*\s){{0,6}}?[\p{{Lu}}\"“])[^.!?\n]{{1,80}}"
+    rf"(?![^.!?\n]{{0,40}}'s (?!{_WORK_WORD}\b)\p{{Ll}})(?!(?:(?:the|an?|some|her|his|their|this|that|all)\s)?(?:\p{{Ll}}+\s)?(?:letters?|messages?|texts?|e-?mails?|mails?|diary|diaries|files?|notes?|chats?|records?|statements?|reviews?|applications?|cvs?)\b)(?=(?:\p{{Ll}}[\p{{Ll}}-]*\s){{0,6}}?[\p{{Lu}}\"“])[^.!?\n]{{1,80}}"
     rf"|(?:i|we)\s(?:really\s|just\s|also\s)?(?:love|like|liked|adore|enjoy|enjoyed|prefer|hate|dislike|admire|saw|visited|heard|discovered)\s(?:(?:an?|the|all|some|most)\s)?(?:\p{{Ll}}+\s){{0,2}}?{_WORK_WORD}\s(?:of|by|from|with)\s\p{{Lu}}[^.!?\n]{{1,60}}"
     rf"|(?:i'm|im|i am|we are|we're|i've been|my (?:son|daughter|dad|mum|mom|wife|husband) is)\s(?:an?\s)?(?:(?:big|huge|great|new|long-?time|lifelong)\s)?fans? of (?!my\b|our\b)[^.!?\n]{{1,60}}"
     rf"|(?:my|our)\s(?:all-time\s)?favou?rite\s(?:\p{{Ll}}+\s){{0,2}}(?:players?|athletes?|footballers?|drivers?|act(?:or|ress)|authors?|writers?|novelists?|poets?|singers?|rappers?|bands?|artists?|painters?|composers?|pianists?|guitarists?|directors?|philosophers?|scientists?|comedians?|presidents?|characters?|hero(?:ine)?|villains?|chefs?|saints?|designers?|youtubers?|streamers?|{_WORK_WORD})\s(?:is|are|was)\s\p{{Lu}}[^.!?\n]{{1,50}}"
-    rf"|(?:i|we)(?:'m|'re| am| are)?\s(?:\p{{Ll}}+\s){{0,3}}?(?:doing|do|have|give|hold|write|writing|preparing|prepare|working on|making)\s(?:to\s(?:give|hold|do|write|make)\s)?(?:an?|the|my|our)\s(?:\p{{Ll}}+\s)?(?:project|essay|talk|presentation|report|paper|speech|assignment|poster|podcast|quiz|book report|novel|play|musical|thesis)\s(?:on|about)\s(?!my\b|our\b)[^.!?\n]{{1,70}}"
-    rf"|(?:my|our)\s(?:class|school|teacher|professor|course)\s(?:has\s)?(?:asked|told|wants|asks|tells)\s(?:us|me)\sto\s(?:compare|write about|read|study|research|discuss|describe)\s(?!my\b|our\b)[^.!?\n]{{1,70}}",
+    rf"|(?:i|we)(?:'m|'re| am| are)?\s(?:\p{{Ll}}+\s){{0,3}}?(?:doing|do|have|give|hold|write|writing|preparing|prepare|working on|making)\s(?:to\s(?:give|hold|do|write|make)\s)?(?:an?|the|my|our)\s(?:\p{{Ll}}+\s)?(?:project|essay|talk|presentation|report|paper|speech|assignment|poster|podcast|quiz|book report|novel|play|musical|thesis)\s(?:on|about)\s(?![^.!?\n]{{0,40}}'s (?!{_WORK_WORD}\b)\p{{Ll}})(?!my\b|our\b)[^.!?\n]{{1,70}}"
+    rf"|(?:my|our)\s(?:class|school|teacher|professor|course)\s(?:has\s)?(?:asked|told|wants|asks|tells)\s(?:us|me)\sto\s(?:compare|write about|read|study|research|discuss|describe)\s(?![^.!?\n]{{0,40}}'s (?!{_WORK_WORD}\b)\p{{Ll}})(?!my\b|our\b)[^.!?\n]{{1,70}}",
     regex.I,
 )
 """What people say of themselves that is of a work: "I'm reading …", "a fan of …", "a talk on …"."""
@@ -149,10 +149,13 @@ _PROGRAM: Final = regex.compile(
     regex.I,
 )
 _AS_WORD: Final = regex.compile(
-    r"(?:\b(?:the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|someone (?:named|called)|e\.g\.|for example|for instance|such as|(?:in|im|à la|al|nello|no|w|в) (?:the )?(?:style|manner|manière|estilo|stile|stijl|stylu|stil|стиле)(?: (?:of|de|di|van|von))?)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
+    r"(?:\b(?:the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|e\.g\.|for example|for instance|such as|(?:in|im|à la|al|nello|no|w|в) (?:the )?(?:style|manner|manière|estilo|stile|stijl|stylu|stil|стиле)(?: (?:of|de|di|van|von))?)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
     regex.I,
 )
 """After this a name is spoken of as a word, or as an example."""
+_SAYS: Final = regex.compile(
+    r"\s(?!and\b|or\b|in\b|is (?:pronounced|spelled|spelt)\b)\p{Ll}{2,}(?:s|ed|id)\b"
+)
 _AT_PLACE: Final = regex.compile(r"\b(?:at|in|near)\s\Z")
 """Before a place: "at Kitty Hawk"."""
 _OWNS: Final = regex.compile(r"'")
@@ -241,7 +244,7 @@ def _looks_up(text: str, names: Sequence[Name]) -> Genre:
     """
     said = text[slice(*core(text))]
     consumed = _CONSUMES.search(said, timeout=_TIMEOUT) is not None
-    if not consumed and not (sets_task(said) or DRAFTS.match(said) or _GENERAL.match(said)):
+    if not consumed and not _asks_or_consumes(said):
         return ""
     people = any(name.form in ("full", "given", "small") for name in names)
     if people and not ENGLISH.search(said):
@@ -270,6 +273,13 @@ def asks_after_somebody(text: str, names: Sequence[Name]) -> bool:
     return False
 
 
+def _asks_or_consumes(said: str) -> bool:
+    """Return whether a text opens as questions and tasks do, or says what is read or heard."""
+    if sets_task(said) or DRAFTS.match(said) or _GENERAL.match(said):
+        return True
+    return asks(said) or _CONSUMES.search(said, timeout=_TIMEOUT) is not None
+
+
 def recognise(text: str, names: Sequence[Name]) -> list[Name]:
     """Return names as they are meant: world-famous persons as public, words of a culture not at all.
 
@@ -280,12 +290,15 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
     said = text[slice(*core(text))]
     if _is_lived(said, names) or _concerns_somebody(text, names, famous=True):
         return [*names]
+    asked = _asks_or_consumes(said)
     program = _PROGRAM.search(text) is not None
     kept = []
     for name in names:
         if _OF_CULTURE.match(text, name.end) and " " not in _of(text, name):
             continue
-        if _AS_WORD.search(text[max(0, name.start - 40) : name.start]):
+        if _AS_WORD.search(text[max(0, name.start - 40) : name.start]) and not _SAYS.match(
+            text, name.end
+        ):
             continue
         if _AT_PLACE.search(text[max(0, name.start - 8) : name.start]) and not _OWNS.match(
             text, name.end
@@ -294,7 +307,9 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
         if program and _is_literal(text, name):
             continue
         person = _PARTICLE.sub("", _of(text, name))
-        famous = name.form in ("full", "given") and (is_famous(person) or is_public(person))
+        famous = (
+            asked and name.form in ("full", "given") and (is_famous(person) or is_public(person))
+        )
         kept.append(Name(name.start, name.end, "public") if famous else name)
     return kept
 
