@@ -49,6 +49,7 @@ _ON_LANGUAGE: Final = regex.compile(
     r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace"
     r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:.!?\n\"“«„]{0,70}\b(?:my|our|mein\w*|mon|ma|mi|mia)\b)[^:.!?\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
     r"|(?P<form>which (?:of these |of the following )?(?:sentences?|forms?|words?|is|one)\b[^.!?\n]{0,30}\b(?:is |are )?(?:correct|right|grammatical\w*)\b[^?\n]{0,20}\?)"
+    r"|read the (?:text|passage|story|sentences?|paragraph)\b[^.:\n]{0,30}[.:]"
     r"|(?P<form>in (?:the|this) sentence|in the phrase|what part of speech|what (?:is|are) the (?:subject|verb|object|indirect object|direct object|adverbs?|tense|predicate)s?\b)"
     r"|how (?:do|can|would|should) (?:you|i|we|one) (?:say|write|spell|pronounce|translate)\b"
     r"|(?:use|write|give me|make|form)\b[^.:\n]{0,50}\b(?:sentences?|examples?)\b[^.:\n]{0,30}\b(?:with|using|about|containing|from|called|the words?|dative|accusative|tense|subjunctive|gerund)\b)",
@@ -71,9 +72,13 @@ _CASE: Final = regex.compile(
 )
 """Whom such a case names was made up for it."""
 _INVENTS: Final = regex.compile(
-    r"\W*(?i:(?:please |can you |could you )*(?:write|create|compose|tell|make up|generate|invent|imagine|give))\b[^.!?\n]{0,60}\b(?:about|of|by|where|in which|starring|featuring|between)\s(?:an?|two|three|some)\s(?:[\p{Ll}-]+\s){1,4}(?:named|called)\s\p{Lu}"
+    r"\W*(?i:(?:please |can you |could you )*(?:write|create|compose|tell|make up|generate|invent|imagine|give|draft))\b[^.!?\n]{0,60}\b(?:about|of|by|where|in which|starring|featuring|between)\s(?:an?|two|three|some)\s(?:[\p{Ll}-]+\s){1,4}(?:named|called)\s\p{Lu}"
 )
 """Something to be made up about somebody who is given a name for it: "a limerick about a guy named"."""
+_FOR_CHILDREN: Final = regex.compile(
+    r"\bfor (?:my|our) (?:kids?|children|sons?|daughters?|class|students|pupils|grand(?:kids?|children)|nieces?|nephews?|toddlers?)\b",
+    regex.I,
+)
 _SUPPOSES: Final = regex.compile(
     r"\W*(?i:if|suppose|assume|let's say|given that|imagine)\s\p{Lu}\p{Ll}+\s(?:is|was|has|beats?|runs?|weighs|can|lives|likes|finishes|finished|sits|stands|always|never|beat)\b[^?]{5,250}\b(?:taller|older|faster|younger|heavier|shorter|slower|bigger|smaller|smarter|stronger|ahead|behind|left of|right of|between|next to|beats?|truth|liars?|always lies|how many|how old|who is|which of)\b[^?]{0,120}\?",
 )
@@ -99,6 +104,9 @@ _CONSUMES: Final = regex.compile(
 )
 """What people say of themselves that is of a work: "I'm reading …", "a fan of …", "a talk on …"."""
 _SPEECH_ACT: Final = regex.compile(
+    r"\b(?:erzähl|erklär|nenn|gib|empfiehl|zeig|schreib|sag|beschreib)e? (?:mir|uns)\b|\b(?:raconte|dis|donne|explique|montre|recommande|cite|parle)[- ](?:moi|nous)\b|\b(?:opowiedz|powiedz|napisz|podaj|wyjaśnij|poleć) (?:mi|nam)\b|\b(?:vertel|geef|noem|schrijf|leg) (?:me|mij|ons)\b|\b(?:расскажи|объясни|напиши|назови|посоветуй) (?:мне|нам)\b|\b(?:me (?:conte|explique|diga|dê|recomende)|fale-me|conte-me)\b"
+    r"|\b(?:my|our) (?:\p{Ll}+ )?(?:regex|code|script|query|function|program|app|server|pod|container|loop|test|class|table|dataframe|formula|config|build|pipeline|component|array|list)\b"
+    r"|\bfor (?:my|our) (?:\p{L}+ ){0,2}(?:class|lesson|course|training|students|pupils|homework|workshop)\b|\bat the (?:doctor|dentist|vet|hairdresser|baker|butcher)'s\b|"
     r"\b(?:where|how|what|which \w+) (?:do|should|can|could|must|would) (?:i|we) (?:start|begin|read|watch|listen to|include|know|see|say|learn|mention|call|expect|order|try|visit|avoid|look for|write|think|take away)\b"
     r"|\b(?:help|let) (?:me|us) (?:to )?(?:understand|know|find|compare|remember)\b|\bi (?:wonder|was wondering|keep (?:confusing|mixing up|forgetting)|don't (?:understand|get|know)|can't remember|forgot)\b|\b(?:should|could|can|may) (?:i|we)\b",
     regex.I,
@@ -106,7 +114,7 @@ _SPEECH_ACT: Final = regex.compile(
 """How a question of the world is put by somebody who asks for themselves."""
 _GENERAL: Final = regex.compile(
     r"\W*(?:can you |could you |please )*(?:tell (?:me|us)|explain|describe|summari[sz]e|who|what|what's|which|when|where|how|why|was|were|is|did|does|has|compare|list|name|give|recommend|suggest|write|sing|speak|quote|translate|discuss|outline|analy[sz]e"
-    r"|was|wer|wann|warum|welche[rsnm]?|erzähl\w*|erklär\w*|beschreibe?|nenne|vergleiche?|fasse|qui|que|quel\w*|qu'|quand|pourquoi|comment|raconte|explique|résume|décris|compare|quién|qué|cuál\w*|cuándo|cómo|dónde|cuénta\w*|explica|resume|describe|chi|che|cosa|quando|perché|come|raccont\w*|spieg\w*|riassumi|descrivi|quem|o que|qual|conte|wie|wanneer|waarom|hoe|vertel|leg|beschrijf|kto|co|kiedy|dlaczego|jak|opowiedz|wyjaśnij|opisz|кто|что|когда|почему|как|расскажи|объясни|опиши)\b",
+    r"|was|wer|wann|warum|welche[rsnm]?|empfiehl|empfehle|erzähl\w*|erklär\w*|beschreibe?|nenne|vergleiche?|fasse|qui|que|quel\w*|recommande|cite|qu'|quand|pourquoi|comment|raconte|explique|résume|décris|compare|quién|qué|cuál\w*|cuándo|cómo|dónde|cuénta\w*|recomi[eé]nda\w*|explica|resume|describe|chi|che|cosa|quando|perché|come|raccont\w*|spieg\w*|riassumi|descrivi|consiglia\w*|suggerisci|sugira|recomende|quem|o que|qual|conte|wie|wanneer|waarom|hoe|vertel|leg|beschrijf|kto|co|kiedy|dlaczego|jak|opowiedz|wyjaśnij|opisz|poleć|кто|что|когда|почему|как|расскажи|объясни|опиши|посоветуй)\b",
     regex.I,
 )
 _OF_CULTURE: Final = regex.compile(
@@ -145,7 +153,7 @@ _FROM_NEAR: Final = regex.compile(
 )
 """Where those are whom one meets: "… from accounting"."""
 _PROGRAM: Final = regex.compile(
-    r"\b(?:function|method|class|regex|regular expression|query|filter|sql|json|python|java|javascript|typescript|django|react|array|variable|strings?|constructor|unit tests?|test case|mock|dictionary|dict|api|html|css|excel|formula|cell|column|c\+\+|rust|golang|php|ruby|pandas|dataframe|git|xml|yaml|csv|jest|pytest)\b",
+    r"\b(?:function|method|class|regex|regular expression|query|where name|select|insert into|filter|sql|json|python|java|javascript|typescript|django|react|array|variable|strings?|constructor|unit tests?|test case|mock|dictionary|dict|api|html|css|excel|formula|cell|column|c\+\+|rust|golang|php|ruby|pandas|dataframe|git|xml|yaml|csv|jest|pytest)\b",
     regex.I,
 )
 _AS_WORD: Final = regex.compile(
@@ -156,6 +164,11 @@ _AS_WORD: Final = regex.compile(
 _SAYS: Final = regex.compile(
     r"\s(?!and\b|or\b|in\b|is (?:pronounced|spelled|spelt)\b)\p{Ll}{2,}(?:s|ed|id)\b"
 )
+_MADE_BY: Final = regex.compile(
+    r"\b(?:novels?|films?|movies?|songs?|albums?|music|paintings?|sculptures?|symphon(?:y|ies)|operas?|concertos?|ballets?|lyrics|filme|werke?|opern?|bücher|romane?|lieder|gedichte|bilder|gemälde|stücke|livres?|romans?|œuvres?|oeuvres?|tableaux|chansons?|poèmes?|pièces|películas|libros?|novelas?|obras?|cuadros?|canciones|poemas?|pelis|libri|opere|quadri|canzoni|poesie|romanzi|filmes|livros?|músicas?|boeken|schilderijen|films|książki|filmy|utwory|obrazy|фильмы|книги|романы|стихи|картины)\s(?:of|by|von|de|d'|di|da|do|del|van|av)?\s?\Z",
+    regex.I,
+)
+"""Before who made a work: "films by"."""
 _AT_PLACE: Final = regex.compile(r"\b(?:at|in|near)\s\Z")
 """Before a place: "at Kitty Hawk"."""
 _OWNS: Final = regex.compile(r"'")
@@ -174,7 +187,8 @@ def is_set_exercise(text: str, names: Sequence[Name]) -> bool:
     if _CASE.match(said, timeout=_TIMEOUT) or _PLACEHOLDER.search(said):
         return not _is_lived(said, names)
     if _INVENTS.match(said, timeout=_TIMEOUT) or _SUPPOSES.match(said, timeout=_TIMEOUT):
-        return _FIRST.isdisjoint(_words(ME.sub(" ", _QUOTED.sub(" ", said))))
+        told = _FOR_CHILDREN.sub(" ", ME.sub(" ", _QUOTED.sub(" ", said)))
+        return _FIRST.isdisjoint(_words(told))
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
     if task is None or len(_given(said, task.end())) > _SENTENCE:
         return False
@@ -185,10 +199,7 @@ def is_set_exercise(text: str, names: Sequence[Name]) -> bool:
         return False
     if not _FIRST.isdisjoint(_words(sentence)) or _SPOKEN_TO.search(sentence):
         return False
-    return not any(
-        name.form == "full" and not _is_titled(text, name) and not is_famous(_of(text, name))
-        for name in names
-    )
+    return not any(name.form == "full" and not _is_plain(text, name) for name in names)
 
 
 def _given(said: str, start: int) -> str:
@@ -206,6 +217,13 @@ def _is_on_forms(text: str) -> bool:
     return not names_matter(said) and HIDDEN.search(said) is None
 
 
+def _is_plain(text: str, name: Name) -> bool:
+    """Return whether a full name is a title and one word, two first names, or somebody famous."""
+    whole = _of(text, name)
+    return _is_titled(text, name) or _TWO.fullmatch(whole) is not None or is_famous(whole)
+
+
+_TWO: Final = regex.compile(r"\p{L}+ (?:y|e|i|и|och) \p{L}+")
 _TITLED: Final = regex.compile(r"\b(?:mr|mrs|ms|miss|dr|prof|herrn?|frau)\b\.?\s?\Z", regex.I)
 
 
@@ -307,9 +325,9 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
         if program and _is_literal(text, name):
             continue
         person = _PARTICLE.sub("", _of(text, name))
-        famous = (
-            asked and name.form in ("full", "given") and (is_famous(person) or is_public(person))
-        )
+        known = is_famous(person) or is_public(person)
+        made = _MADE_BY.search(text[max(0, name.start - 30) : name.start]) is not None
+        famous = asked and name.form in ("full", "given") and (known or made)
         kept.append(Name(name.start, name.end, "public") if famous else name)
     return kept
 
@@ -328,7 +346,10 @@ def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False
         return True
     if famous and all(is_famous(_of(text, name)) for name in people):
         return False
-    return _tells_matter(text)
+    rest = text
+    for name in reversed(people):  # Christian is no faith here.
+        rest = rest[: name.start] + " " + rest[name.end :]
+    return _tells_matter(_FOR_CHILDREN.sub(" ", rest))
 
 
 def _tells_matter(text: str) -> bool:
