@@ -5,6 +5,7 @@ import pytest
 from floe.privacy.detection.fame import is_famous
 from floe.privacy.detection.names import find_names
 from floe.privacy.detection.statements import with_ties
+from floe.privacy.detection.training.fame import famous
 from floe.privacy.detector import Detector
 
 
@@ -66,6 +67,16 @@ def test_the_world_famous_are_known_with_and_without_accents(name: str) -> None:
 
 def test_a_first_name_alone_makes_nobody_famous() -> None:
     assert not any(is_famous(name) for name in ("David", "Sarah", "Karim Haddad"))
+
+
+def test_a_last_name_is_enough_only_for_those_whom_all_the_world_knows() -> None:
+    rows = [
+        {"name": "Zinédine Zidanovsky", "numlangs": "80"},
+        {"name": "Marta Zidanovska", "numlangs": "30"},
+        {"name": "David", "numlangs": "90"},
+        {"name": "Lost L?tter", "numlangs": "90"},
+    ]
+    assert famous(rows) == ["marta zidanovska", "zinedine zidanovsky*"]
 
 
 @pytest.mark.parametrize(
