@@ -171,13 +171,25 @@ _MADE_BY: Final = regex.compile(
 """Before who made a work: "films by"."""
 _AT_PLACE: Final = regex.compile(r"\b(?:at|in|near)\s\Z")
 """Before a place: "at Kitty Hawk"."""
-_OWNS: Final = regex.compile(r"'")
 _PARTICLE: Final = regex.compile(r"\A(?:von|van|de|di|da|del|du)\s")
 _LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
 _LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
+_TWO: Final = regex.compile(r"\p{L}+ (?:y|e|i|и|och) \p{L}+")
+_TITLED: Final = regex.compile(r"\b(?:mr|mrs|ms|miss|dr|prof|herrn?|frau)\b\.?\s?\Z", regex.I)
+_YOURS: Final = regex.compile(
+    r"\byour (?:full |first |last )?(?:name|address|number|phone|birthday|date of birth|e-?mail|job|age|password|account)\b",
+    regex.I,
+)
+"""A question to somebody, whose answer may stand beside it."""
+_PRIVATELY: Final = regex.compile(
+    r"'s (?:(?:new|first|last|home|private) )?(?:baby|babies|(?:phone |mobile |cell )?number|home address|address|salary|wages|diagnosis|biopsy|test results|drinking|password|pin|divorce|affair|bruises|rent|sick leave|criminal record|medication|surgery|pregnancy|ex|school|shift|performance)\b"
+    r"|\s(?:live|work|park|hang out|go to school|get out of (?:prison|jail|hospital|rehab)|get off work|come out of (?:prison|jail|hospital|rehab))\b(?=[^.!\n]{0,20}\?)"
+)
+"""What is asked of those whom one knows, right after their name."""
+_NOW: Final = regex.compile(r"\b(?:where|when|which \p{Ll}+) (?:do|does|will|is|can) \Z", regex.I)
 
 
-def is_set_exercise(text: str, names: Sequence[Name]) -> bool:
+def _is_exercise(text: str, names: Sequence[Name]) -> bool:
     """Return whether a text is an exercise: on a textbook's sentence, or a case made up for one.
 
     The sentence names people by first names, or by a title and a name; nobody speaks in it of
@@ -223,10 +235,6 @@ def _is_plain(text: str, name: Name) -> bool:
     return _is_titled(text, name) or _TWO.fullmatch(whole) is not None or is_famous(whole)
 
 
-_TWO: Final = regex.compile(r"\p{L}+ (?:y|e|i|и|och) \p{L}+")
-_TITLED: Final = regex.compile(r"\b(?:mr|mrs|ms|miss|dr|prof|herrn?|frau)\b\.?\s?\Z", regex.I)
-
-
 def _is_titled(text: str, name: Name) -> bool:
     """Return whether a name is a title and one word: "Mrs. Green"."""
     before = text[max(0, name.start - 6) : name.start]
@@ -242,23 +250,17 @@ def frame_of(text: str, names: Sequence[Name], genre: Genre) -> Genre:
         return genre or "exercise"
     if _concerns_somebody(text, names):
         return ""
-    if is_set_exercise(text, names):
+    if _is_exercise(text, names):
         return "exercise"
     return _looks_up(text, names)
-
-
-_YOURS: Final = regex.compile(
-    r"\byour (?:full |first |last )?(?:name|address|number|phone|birthday|date of birth|e-?mail|job|age|password|account)\b",
-    regex.I,
-)
-"""A question to somebody, whose answer may stand beside it."""
 
 
 def _looks_up(text: str, names: Sequence[Name]) -> Genre:
     """Return whether a text asks of the world, and nothing in it is of anybody's life.
 
-    `work`: of what its speaker reads, watches or hears. It opens as questions and tasks do, or says what its speaker reads, hears or has to give a talk
-    on; that aside, neither the speaker nor kin nor somebody dealt with nor these days are in it.
+    `work`: of what its speaker reads, watches or hears. It opens as questions and tasks do, or says
+    what its speaker reads, hears or has to give a talk on; that aside, neither the speaker nor kin
+    nor somebody dealt with nor these days are in it.
     """
     said = text[slice(*core(text))]
     consumed = _CONSUMES.search(said, timeout=_TIMEOUT) is not None
@@ -270,14 +272,6 @@ def _looks_up(text: str, names: Sequence[Name]) -> Genre:
     if _YOURS.search(said) or _is_lived(said, names, somebody=not consumed):
         return ""
     return "work" if consumed else "look-up"
-
-
-_PRIVATELY: Final = regex.compile(
-    r"'s (?:(?:new|first|last|home|private) )?(?:baby|babies|(?:phone |mobile |cell )?number|home address|address|salary|wages|diagnosis|biopsy|test results|drinking|password|pin|divorce|affair|bruises|rent|sick leave|criminal record|medication|surgery|pregnancy|ex|school|shift|performance)\b"
-    r"|\s(?:live|work|park|hang out|go to school|get out of (?:prison|jail|hospital|rehab)|get off work|come out of (?:prison|jail|hospital|rehab))\b(?=[^.!\n]{0,20}\?)"
-)
-"""What is asked of those whom one knows, right after their name."""
-_NOW: Final = regex.compile(r"\b(?:where|when|which \p{Ll}+) (?:do|does|will|is|can) \Z", regex.I)
 
 
 def asks_after_somebody(text: str, names: Sequence[Name]) -> bool:
@@ -318,9 +312,7 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
             text, name.end
         ):
             continue
-        if _AT_PLACE.search(text[max(0, name.start - 8) : name.start]) and not _OWNS.match(
-            text, name.end
-        ):
+        if asked and name.form == "full" and _is_place(text, name):
             continue
         if program and _is_literal(text, name):
             continue
@@ -363,6 +355,12 @@ def _is_met(text: str, name: Name) -> bool:
     before = text[max(0, name.start - 80) : name.start]
     meant = _ASKS_FOR_SELF.search(before, timeout=_TIMEOUT) or _BIDS_FOR_SELF.search(before)
     return meant is not None or _FROM_NEAR.match(text, name.end) is not None
+
+
+def _is_place(text: str, name: Name) -> bool:
+    """Return whether a name is where something is: "at Kitty Hawk", not "at Kitty Hawk's"."""
+    before = text[max(0, name.start - 8) : name.start]
+    return _AT_PLACE.search(before) is not None and text[name.end : name.end + 1] != "'"
 
 
 def _is_literal(text: str, name: Name) -> bool:
