@@ -16,6 +16,7 @@ from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.decisive import hard_signs
 from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.features import WINDOW
+from floe.privacy.detection.frames import asks_after_somebody, frame_of, recognise
 from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
 from floe.privacy.detection.names import Name, find_names, lexicon
@@ -201,7 +202,7 @@ class Analysis:
         Raises TimeoutError if a rule is too slow on this text.
         """
         plain = normalise(text)
-        names = with_ties(plain.text, find_names(plain.text))
+        names = recognise(plain.text, with_ties(plain.text, find_names(plain.text)))
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
         signs += professed(plain.text)
         stretches = [
@@ -214,7 +215,7 @@ class Analysis:
         harmless = not asked and (
             declined or is_thanks(plain.text) or _answers_harmless_question(plain.text, before)
         )
-        genre = genre_of(plain.text, names)
+        genre = frame_of(plain.text, names, genre_of(plain.text, names))
         score = 0.0 if harmless else _score(stretches, genre)
         least, enough, certain = _thresholds(plain.text, names, stretches, genre)
         soft = [
@@ -279,9 +280,9 @@ class Analysis:
                 told = likely >= _QUIZ
             if told or self._may_tell(text, stretches, names, genre):
                 return True
-            if not genre and deals_with_somebody(text, names):
+            if not genre and (deals_with_somebody(text, names) or asks_after_somebody(text, names)):
                 return True
-        return (
+        return genre != "exercise" and (
             is_written_to(text, names)
             or lists_people(text, names)
             or is_paper_of_somebody(text, names)
@@ -292,21 +293,26 @@ class Analysis:
     ) -> bool:
         """Return whether a stretch that names a person may be of somebody's life after all."""
         said = text[slice(*core(text))]
-        if _ASKS_THE_WORLD.match(said) or genre in ("sum", "fiction", "report"):
+        if _ASKS_THE_WORLD.match(said) or genre in (
+            *("sum", "fiction", "report", "exercise", "work"),
+        ):
             return False
         brief = len(said) < _BRIEF
         of_world = len(text) >= _LONG or _WORLDLY.match(said)
         enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
         if is_exercise(text, names):
             enough = UNSURE
-        if genre == "passage":
-            enough = KEEP
+        strange = UNSURE_STRANGE
+        if genre in ("passage", "look-up"):
+            enough = strange = KEEP
+        if genre == "look-up" and any(name.form == "full" for name in names):
+            enough = UNSURE_NAMED  # Somebody by first and last name who is not known to all.
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)
             forms = {n.form for n in names if stretch.start <= n.start < stretch.end}
             if likely >= enough and not forms.isdisjoint(("full", "given")):
                 return True
-            if likely >= UNSURE_STRANGE and brief and "unknown" in forms:
+            if likely >= strange and brief and "unknown" in forms:
                 return True
         return False
 
@@ -344,7 +350,7 @@ def _score(stretches: Sequence[Stretch], genre: Genre) -> float:
     """Return the probability of the most private stretch; in fiction those named are nobody's."""
     if genre == "sum":
         return 0.0
-    if genre == "fiction":
+    if genre in ("fiction", "exercise", "work"):
         return max([stretch.beyond_names for stretch in stretches], default=0.0)
     return max([stretch.private for stretch in stretches], default=0.0)
 
@@ -357,8 +363,8 @@ def _thresholds(
     of_self = _OF_SELF.match(said) is not None
     least = UNSURE_SELF if of_self else _least(said)
     impersonal = is_impersonal(text, names)
-    certain = KEEP_REPORT if genre == "report" or impersonal else KEEP
-    if impersonal or _ASKS_THE_WORLD.match(said) or genre in ("fiction", "report", "passage"):
+    certain = KEEP_REPORT if genre in ("report", "look-up") or impersonal else KEEP
+    if impersonal or _ASKS_THE_WORLD.match(said) or genre not in ("", "sum"):
         return least, certain, certain
     if _ENGLISH.search(text) is None or any(
         name.form in ("full", "given", "small") for name in names

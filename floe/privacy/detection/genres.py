@@ -14,10 +14,10 @@ from floe.privacy.detection.names import Name
 from floe.privacy.detection.statements import sets_task
 from floe.privacy.detection.vocabulary import listed
 
-Genre = Literal["", "sum", "fiction", "report", "passage"]
+Genre = Literal["", "sum", "fiction", "report", "passage", "exercise", "work", "look-up"]
 """Empty: none of these. `sum`: an exercise about counts of invented people; `fiction`: a role to
 play, or a story to write; `report`: what newspapers print; `passage`: a task on a text in which
-nobody speaks of themselves, as encyclopaedias are written."""
+nobody speaks of themselves, as encyclopaedias are written; `exercise`, `work`, `look-up`: see `frames`."""
 
 _TIMEOUT: Final = 1.0
 _SEVERAL: Final = 2
@@ -76,7 +76,7 @@ _STORY_ABROAD: Final = regex.compile(
     regex.I,
 )
 _ROLE: Final = regex.compile(
-    r"\W*(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|assume the role|adopt the (?:role|persona)|pretend|imagine|let's (?:role-?play|pretend|play)|take the role|play the role|speak as|respond as)\b",
+    r"\W*(?:role-? ?play(?:ing)?\s?[:,-]\s*)?(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|assume the role|adopt the (?:role|persona)|pretend|imagine|let's (?:role-?play|pretend|play)|take the role|play the role|speak as|respond as)\b",
     regex.I,
 )
 _PRINTED: Final = regex.compile(

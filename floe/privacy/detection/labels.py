@@ -97,7 +97,7 @@ def _plates(text: str) -> Iterator[Sign]:
 
 # --- national numbers by their abbreviation -------------------------------------------------------
 
-_TO_VALUE: Final = r"(?: [ ]? (?: \b (?: no | nr | num | number | numer | id | code | is | ist | est | es | è | é | of ) \b \.? | [:=\#] ) ){0,3} [ ]?"
+_TO_VALUE: Final = r"(?: [ ]? (?: \b (?: no | nr | ref | reference | num | number | numer | id | code | is | ist | est | es | è | é | of ) \b \.? | [:=\#] ) ){0,3} [ ]?"
 _SHORT: Final = compiled(
     rf"(?<! [\w-] ) (?: EGN | ЕГН | JMBG | UMCN | OIB | EMŠO | EMSO | EMBG | CNP | UTR | EORI | CUIL | CUIT | RUT | RUN | NIT | CNIC | NRIC | FIN | BVN | NIN | KRA | IRD | PPSN? | CRN | NID | AMKA | AFM | TCKN"
     rf" | CMND | CCCD | KTP | NIK | NPWP | SSS | UMID | PESEL | NIP | BSN | DNI | NIE | NIF | CPF | CURP | RFC | NSS | NIR | INSEE | AHV | AVS | SVNR | TFN | SIN | SSN | ITIN | EIN | NPI | DEA | MRN | NHS | CHI"
@@ -108,7 +108,7 @@ _LONG: Final = compiled(
     rf"\b (?: unique \s taxpayer \s reference | government \s gateway \s (?: id | user \s? id ) | national \s (?: id | insurance | health | register ) (?: \s (?: card | identity ) )? | matrikelnummer | matriculation | matricule | student \s id | staff \s id | employee | personalnummer | kontrakt\w*"
     rf" | rodné \s číslo | isikukood | asmens \s kodas | kennitala | numer \s dowodu | numero \s di \s matricola | n[úu]mero \s de \s (?: afiliaci[óo]n | expediente ) | frequent \s fl[yi]er | flying \s blue | miles \s (?: and | & ) \s more | avios | bonvoy | clubcard | nectar | loyalty"
     rf" | n[°º] \s de \s s[ée]cu | s[ée]cu | library \s card | ticket | case | docket | permit | visa | receipt | application | applicant | candidate | enrol?lment | registration | council \s tax (?: \s account )? | broadband | electricity | gas | water | meter | subscriber | donor | blood \s donor | prescription | rx | hospital | patient"
-    rf" | chart | lab | sample | claim | policy | plan | group | member | pension | payroll | union | disability | blue \s badge | benefit | housing | tenant | tenancy ) {_TO_VALUE} (?P<x> (?-i: (?= [A-Z\d /.-]* \d [A-Z\d /.-]* \d [A-Z\d /.-]* \d [A-Z\d /.-]* \d [A-Z\d /.-]* \d ) [A-Z]{{0,4}} [ -]? \d [A-Z\d]* (?: [ ./-] [A-Z\d]{{1,10}} ){{0,5}}  )) (?! \w | [.,]\d | [ ]?[%€$£] )"
+    rf" | chart | lab | sample | claim | policy | plan | group | member | pension | payroll | union | disability | blue \s badge | benefit | housing | tenant | tenancy | loan | mortgage ) {_TO_VALUE} (?P<x> (?-i: (?= [A-Z\d /.-]* \d [A-Z\d /.-]* \d [A-Z\d /.-]* \d [A-Z\d /.-]* \d [A-Z\d /.-]* \d ) [A-Z]{{0,4}} [ -]? \d [A-Z\d]* (?: [ ./-] [A-Z\d]{{1,10}} ){{0,5}}  )) (?! \w | [.,]\d | [ ]?[%€$£] )"
 )
 
 

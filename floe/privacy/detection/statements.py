@@ -8,6 +8,7 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.casual import dealt_with
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.names import Name, is_public, lexicon
 from floe.privacy.detection.rules import Sign
@@ -44,7 +45,7 @@ _PROFESSES: Final = regex.compile(
 _TREATS: Final = regex.compile(
     r"\b(?:my|mein\w*|mon|ma|mi|mio|meu|mijn)\s(?P<x>(?:doctor|gp|therapist|psychiatrist|oncologist|midwife|surgeon|test results"
     r"|(?:haus|zahn|frauen|kinder)?(?:arzt|ärztin)|psychiater\w*|therapeut\w*|médecin|psy|médico|dottore|huisarts)|(?:krebs|diabetes)\b)"
-    r"|\bich\shabe\s(?P<x>krebs|diabetes|hiv|aids|rheuma)\b",
+    r"|\b(?:ich\shabe?|hat|haben|hatte|bekam|wegen)\s(?P<x>krebs|diabetes|hiv|aids|rheuma)\b",
     regex.I,
 )
 _OF_MINE: Final = regex.compile(
@@ -165,6 +166,17 @@ _DAY: Final = regex.compile(
 """A month beside a day, that may be a name elsewhere: "3 May"."""
 _SIGNED: Final = regex.compile(r"(?<![\p{L}.])\p{L}\.\s(?P<x>\p{Ll}{3,})(?!\w)")
 
+_PARTICIPLE: Final = regex.compile(r"(?:ge|ver|be|ent|zer)\p{Ll}{3,}(?:en|t)")
+_GERMAN: Final = regex.compile(
+    r"\b(?:ich|mit|und|nicht|hab|hat|habe|gestern|heute|mein\w*|schon|der|die|das|ist)\b"
+)
+_WITH_INITIAL: Final = regex.compile(
+    r"(?<![\w@/.#-])(?P<first>\p{Lu}[\p{Ll}\p{M}'-]{2,})\s\p{Lu}\.\s(?P<last>\p{Lu}[\p{L}\p{M}'-]{2,})(?![\w@/])"
+    r"|(?<![\w@/.#-])(?P<first>\p{Ll}{3,})\s(?!i\b)\p{Ll}\.?\s(?P<last>\p{Ll}{3,})(?![\w@/])"
+)
+"""A name with an initial in its middle, whatever lists say of its words: "Valida M. Ibragimov"; in
+small letters only if the first word is a given name and the last is no word."""
+
 
 def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
     """Return names with those of whoever is dealt with, and without months beside a day, in order.
@@ -195,11 +207,43 @@ def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
         small = found["x"]
         if small in known.family and small not in known.ordinary:
             kept.append(Name(found.start(), found.end(), "full"))
+    kept += _with_initial(text, kept)
+    # In place of a name in small letters, which is less of a sign.
+    hasty = {name.start: name for name in dealt_with(text)} if text.islower() else {}
+    kept = [_without_verb(text, name) for name in kept]
+    public = {name.start for name in kept if name.form in ("public", "full")}
+    kept = [name for name in kept if name.start not in hasty or name.start in public]
+    kept += [name for start, name in hasty.items() if start not in public]
     result: list[Name] = []
     for name in sorted(kept, key=lambda name: (name.start, -name.end)):
         if not result or name.start >= result[-1].end:
             result.append(name)
     return result
+
+
+def _without_verb(text: str, name: Name) -> Name:
+    """Return a name in small letters without the German participle after it: "mit fatma gestritten"."""
+    words = text[name.start : name.end].split()
+    if name.form != "full" or len(words) != _SEVERAL or not _PARTICIPLE.fullmatch(words[1]):
+        return name
+    if words[1] in lexicon().family or not _GERMAN.search(text):
+        return name
+    return Name(name.start, name.start + len(words[0]), "given")
+
+
+def _with_initial(text: str, names: Sequence[Name]) -> Iterator[Name]:
+    """Yield full names with an initial in their middle that are none of `names` as yet."""
+    known = lexicon()
+    whole = [(name.start, name.end) for name in names if name.form in ("full", "public")]
+    for found in _WITH_INITIAL.finditer(text, timeout=1.0):
+        start, end = found.span()
+        first, last = found["first"], found["last"].lower()
+        strange = last not in known.ordinary and last not in known.entities
+        given = first.lower() in known.given
+        plain = first.lower() in known.ordinary
+        named = given or strange if first[0].isupper() else given and strange and not plain
+        if named and not is_public(found[0]) and not any(a <= start < b for a, b in whole):
+            yield Name(start, end, "full")
 
 
 def deals_with_somebody(text: str, names: Sequence[Name]) -> bool:

@@ -18,25 +18,25 @@ _TIMEOUT: Final = 1.0
 _FIRST: Final = listed("first_person")
 _KIN: Final = listed("kin")
 _WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
-_ENGLISH: Final = regex.compile(
+ENGLISH: Final = regex.compile(
     r"\b(?:the|an?|to|is|are|of|and|for|it|do|does|did|how|what|why|who|which|when|where|with|can|in|on|was|about|me)\b",
     regex.I,
 )
-_ME: Final = regex.compile(
+ME: Final = regex.compile(
     r"\b(?:tell|give|show|write|list|provide|help|find|get|build|make|teach|explain to|recommend|suggest) (?:me|us)\b|\b(?:can|could|do|should|may|would) i\b|\bhow (?:do|can|should|would) i\b|\bi (?:want|need|would like|'d like) (?:you )?to\b",
     regex.I,
 )
 """What whoever asks says, and nothing of themselves."""
-_DRAFTS: Final = regex.compile(
+DRAFTS: Final = regex.compile(
     r"\W*(?:please |can you |could you |help me |a |an )*(?:draft|compose|prepare|plan|recommend|suggest|recipe|ideas?|tips|best|difference|reply|respond|proofread|brainstorm|outline|convert|calculate|is|does)\b"
     r"|\W*(?:e-?mail|letter|message|note|memo|notice|sign|poster|flyer|invitation) (?:to|for)\b",
     regex.I,
 )
 """How else a task opens than `sets_task` knows."""
-_SOMEBODY: Final = regex.compile(
+SOMEBODY: Final = regex.compile(
     r"\b(?:he|she|his|her|him|hers|he's|she's|he'll|she'll|someone|somebody)\b", regex.I
 )
-_HIDDEN: Final = regex.compile(
+HIDDEN: Final = regex.compile(
     r"\b(?:confidential|unannounced|internal\w*|secret|secretly|hid(?:e|es|ing|den)|nobody knows|not (?:yet )?public|nda|embargo\w*|insider|layoffs?|lay off|merger|acquisition|acquir\w+|takeover|lawsuit|leak\w*|salar(?:y|ies)|forecast|roadmap"
     r"|bruis\w+|suicid\w+|overdose|self-?harm|kill (?:my|your|one)self|rape[ds]?|abuse[ds]?|abortion|undocumented|illegally|arrested|caught|cheat\w*|affair)\b|\bwithout (?:[\w']+ ){0,4}(?:knowing|finding out|noticing)\b|#\d|\b\d+(?:\.\d+)?(?: ?mg| weeks| months)\b",
     regex.I,
@@ -118,12 +118,12 @@ def is_impersonal(text: str, names: Sequence[Name]) -> bool:
     """Return whether it is a question or a task in English that speaks of no one at all."""
     if any(name.form in _LEADS for name in names):
         return False
-    if not sets_task(text) and _DRAFTS.match(text) is None:
+    if not sets_task(text) and DRAFTS.match(text) is None:
         return False
-    plain = _ME.sub(" ", text)
-    if _SOMEBODY.search(plain) or _HIDDEN.search(plain) or not _ENGLISH.search(text):
+    plain = ME.sub(" ", text)
+    if SOMEBODY.search(plain) or HIDDEN.search(plain) or not ENGLISH.search(text):
         return False
-    return _speaks_of_nobody(plain)
+    return speaks_of_nobody(plain)
 
 
 def names_matter(text: str) -> bool:
@@ -140,7 +140,7 @@ def is_exercise(text: str, names: Sequence[Name]) -> bool:
     if task is None or len(text) - task.end() > _SENTENCE:
         return False
     sentence = text[task.end() :]
-    if _YOU.search(sentence) or not _speaks_of_nobody(sentence):
+    if _YOU.search(sentence) or not speaks_of_nobody(sentence):
         return False
     return not any(name.form == "full" or has_tie(text, name.start, name.end) for name in names)
 
@@ -151,7 +151,7 @@ def is_history(text: str, name: Name) -> bool:
     Two signs are asked for: a role ("the Danish author") or a deed ("discovered"), and a work or a
     year; nothing is of the speaker, of kin, or of these days.
     """
-    if _RECENT.search(text) or not _speaks_of_nobody(text):
+    if _RECENT.search(text) or not speaks_of_nobody(text):
         return False
     if name.form != "full":
         return False
@@ -161,7 +161,7 @@ def is_history(text: str, name: Name) -> bool:
     return (role and deed) or ((role or deed) and _WORK.search(rest, timeout=_TIMEOUT) is not None)
 
 
-def _speaks_of_nobody(text: str) -> bool:
+def speaks_of_nobody(text: str) -> bool:
     """Return whether neither the speaker nor kin is in a text."""
     words = {word.lower().replace("'", "") for word in _WORD.findall(text)}
     return words.isdisjoint(_FIRST) and words.isdisjoint(_KIN)
