@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from xdist.scheduler import LoadFileScheduling
-from xdist.workermanage import WorkerController
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 WAITING: Final = frozenset(
     (
@@ -16,7 +16,7 @@ WAITING: Final = frozenset(
 round, for connections that are tried again. None of them needs the page."""
 
 
-class WaitingApart(LoadFileScheduling):
+class WaitingApart(LoadFileScheduling):  # type: ignore[misc]
     """Gives out file after file; the last worker takes what waits, and nothing else.
 
     The others keep the cores busy meanwhile. Where they have nothing left, they take of what waits.
