@@ -6,14 +6,10 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 WAITING: Final = frozenset(
-    (
-        "tests/federation/test_deployment.py",
-        "tests/federation/test_strangers.py",
-        "tests/faults/test_cloud.py",
-    )
+    ("tests/federation/test_deployment.py", "tests/federation/test_strangers.py")
 )
-"""Files whose tests wait for half of their time or longer: for deadlines, for time limits of a
-round, for connections that are tried again. None of them needs the page."""
+"""Files whose tests wait for half of their time or longer: for a round's time limit, or for
+connections that are tried again. None of them needs the page."""
 
 
 class WaitingApart(LoadFileScheduling):  # type: ignore[misc]
