@@ -20,7 +20,11 @@ from floe.adapters.registry import Adapters
 from floe.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = next(
+    filter(os.path.exists, ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")), None
+)
+"""Debian's browser; None: Playwright's. The shell is the same engine without what is around a
+page that nobody looks at, which takes a quarter of the work of opening one."""
 LEFT_OUT = (
     # Lists under Chromium's own address bar, which nobody sees: two processes more for each tab.
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
@@ -147,9 +151,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         flags += [f"--disable-features={','.join(LEFT_OUT)}", "--process-per-site"]
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM if Path(CHROMIUM).exists() else None, args=flags
-        )
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield chromium
         chromium.close()
 

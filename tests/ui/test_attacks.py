@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from floe.store.data_lock import ADDRESS
 from floe.ui.serving.access import TOKEN_FILE, AccessKeys
-from tests.ui.conftest import App
+from tests.ui.conftest import CHROMIUM, App
 from tests.ui.person import Person
 from tests.ui.raw_http import RawAnswer, keys_of, let_in, read_answer, send_raw
 from tests.ui.test_routes import declared_routes
@@ -344,7 +344,7 @@ def test_a_name_that_is_pointed_at_this_device_reads_nothing(app: App, keys: Acc
         "with p() as play:\n"
         "    flags = ['--no-sandbox', '--disable-gpu',\n"
         "        '--host-resolver-rules=MAP rebind.example 127.0.0.1']\n"
-        "    browser = play.chromium.launch(executable_path=sys.argv[2], args=flags)\n"
+        "    browser = play.chromium.launch(executable_path=sys.argv[2] or None, args=flags)\n"
         # as the hostile page that came before the name was pointed here, it has no such policy
         "    page = browser.new_page(bypass_csp=True)\n"
         "    first = page.goto(sys.argv[1])\n"
@@ -359,7 +359,7 @@ def test_a_name_that_is_pointed_at_this_device_reads_nothing(app: App, keys: Acc
         "    browser.close()\n"
     )
     address = f"http://rebind.example:{port}/"
-    command = [sys.executable, "-c", code, address, "/usr/bin/chromium"]
+    command = [sys.executable, "-c", code, address, CHROMIUM or ""]
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert found.stdout.strip() == str([403] * 8)
 

@@ -66,11 +66,12 @@ def test_a_typed_question_streams_an_answer_fused_with_the_cloud(page: Page, app
 
 
 def test_the_slider_moved_in_mid_answer_changes_the_next_tokens(page: Page, app: App) -> None:
-    person = Person(page, app, length=160)
+    person = Person(page, app, length=400)
     person.send(LONG_QUESTION)
     expect(page.locator(".tokens .floe-token.fused").nth(4)).to_be_attached()
     page.locator("#weight input[type=range]").press("End")
     expect(page.locator(".tokens .floe-token.local").nth(4)).to_be_attached()
+    page.click("#stop")
     person.wait_for_the_end()
     _, steps = newest(app)
     fused = [number for number, step in enumerate(steps) if step.source == "fused"]
