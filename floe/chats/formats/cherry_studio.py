@@ -50,11 +50,13 @@ def _recognises(value: Any) -> bool:
 
 
 def _topics(tables: Any) -> list[dict[str, Any]]:
+    found: Any
     if isinstance(tables, list):  # of the first version: pairs of key and value
         found = [each.get("value") for each in tables if isinstance(each, dict)]
     else:
         found = tables.get("topics") if isinstance(tables, dict) else None
-        found = found if isinstance(found, list) else []
+    if not isinstance(found, list):
+        return []
     return [each for each in found if is_record(each, "id", "messages")]
 
 
@@ -101,7 +103,8 @@ def _parsed(text: Any) -> dict[str, Any]:
 def _chat(backup: _Backup, topic: dict[str, Any], notes: ImportNotes) -> ImportedChat:
     builder = ChatBuilder(notes)
     title, prompt = backup.about.get(str(topic["id"]), ("", ""))
-    builder.add("system", prompt) if prompt else None
+    if prompt:
+        builder.add("system", prompt)
     messages = records_in(topic["messages"])
     for message in messages:
         if message.get("type") == "clear":
