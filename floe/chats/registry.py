@@ -48,8 +48,8 @@ FORMATS: Final[Sequence[ChatFormat]] = (
     text_generation_webui.FORMAT,
     sharegpt.FORMAT,
     openai_responses.FORMAT,
-    alpaca.FORMAT,
     templated.FORMAT,
+    alpaca.FORMAT,
     openai_messages.FORMAT,
     openai_messages.LOOSE,
 )

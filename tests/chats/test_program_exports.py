@@ -244,6 +244,26 @@ def test_text_in_a_chat_template_is_read(
     assert found.chats == [[("system", "S"), QUESTION, ANSWER]] * (2 if in_lines else 1)
 
 
+def test_a_prompt_in_a_template_is_read_with_what_completes_it(
+    store: Store, tmp_path: Path
+) -> None:
+    """Its marks were taken for words of the question once."""
+    prompt, answer = CHATML.split("A<|im_end|>", maxsplit=1)[0], "A<|im_end|>"
+    for key in ("completion", "response"):
+        found = bring(store, tmp_path, {"prompt": prompt, key: answer})
+        assert found.chats == [[("system", "S"), QUESTION, ANSWER]]
+    assert bring(store, tmp_path, {"prompt": "Q", "completion": "A"}).report.format == "alpaca"
+
+
+def test_alpacas_own_template_is_read(store: Store, tmp_path: Path) -> None:
+    text = (
+        "Below is an instruction that describes a task. Write a response.\n\n"
+        "### Instruction:\nQ\n\n### Input:\nabout x\n\n### Response:\nA"
+    )
+    found = bring(store, tmp_path, lines({"text": text}))
+    assert found.chats == [[("user", "Q\n\nabout x"), ANSWER]]
+
+
 def test_gemmas_template_is_read(store: Store, tmp_path: Path) -> None:
     turns = "<bos><start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\nA<end_of_turn>\n"
     assert bring(store, tmp_path, lines({"text": turns})).chats == [[QUESTION, ANSWER]]

@@ -1,6 +1,6 @@
-"""Chats as a template wrote them for a model: ChatML, Llama, Gemma, Mistral, Zephyr, Guanaco.
+"""Chats as a template wrote them for a model: ChatML, Llama, Gemma, Mistral, Zephyr, Alpaca.
 
-A text with the template's marks, alone or as the `text` of a record.
+A text with the template's marks, alone, as the `text` of a record, or as prompt and completion.
 """
 
 import re
@@ -36,7 +36,13 @@ _TEMPLATES: Final = (
     _Template(re.compile(r"<start_of_turn>[ \t]*(\w+)[ \t]*\r?\n"), ("<end_of_turn>",)),
     _Template(re.compile(r"<\|(system|user|assistant)\|>\s*"), ("<|end|>", "</s>")),
     _Template(re.compile(r"(?:\A|\n)### (Human|User|Assistant|System):\s*")),
+    _Template(re.compile(r"(?:\A|\n)### (Instruction|Input|Response):\s*")),
 )
+_SPEAKERS: Final = {"Instruction": "user", "Input": "user", "Response": "assistant"}
+_PREFACE: Final = re.compile(r"\ABelow is an instruction that describes a task[^\n]*\s*")
+"""What Alpaca's template says first."""
+_PAIRS: Final = (("prompt", "completion"), ("prompt", "response"), ("prompt", "chosen"))
+"""Keys of a text that is in two, the answer in the second."""
 _INSTRUCTIONS: Final = re.compile(
     r"\[INST\](.*?)\[/INST\](.*?)(?=(?:<s>)?\s*\[INST\]|\Z)", re.DOTALL
 )
@@ -51,13 +57,17 @@ def _recognises(value: Any) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    text = value.get("text") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else None
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("text"), str):
+        return str(value["text"])
+    parts = ([value.get(key) for key in pair] for pair in _PAIRS)
+    return next(("".join(each) for each in parts if all(isinstance(p, str) for p in each)), None)
 
 
 def holds_turns(text: str) -> bool:
     """Return whether a text is a chat in one of the templates, from its beginning on."""
-    head = _OUTER.sub("", text[:4000]).lstrip()
+    head = _PREFACE.sub("", _OUTER.sub("", text[:4000]).lstrip())
     return head.startswith("[INST]") or _template(head) is not None
 
 
@@ -87,14 +97,14 @@ def _add_instructions(builder: ChatBuilder, text: str) -> None:
 
 
 def _add_turns(builder: ChatBuilder, text: str) -> None:
-    text = _OUTER.sub("", text[:100]).lstrip() + text[100:]
+    text = _PREFACE.sub("", _OUTER.sub("", text[:100]).lstrip() + text[100:])
     template = _template(text)
     if template is None:
         raise ChatShapeError("has no turns")
     found = list(template.begins.finditer(text))
     for at, turn in enumerate(found):
         end = found[at + 1].start() if at + 1 < len(found) else len(text)
-        words, role = text[turn.end() : end], role_of(turn[1])
+        words, role = text[turn.end() : end], role_of(_SPEAKERS.get(turn[1], turn[1]))
         for mark in template.ends:
             words, ended, rest = words.partition(mark)
             if ended and _OUTER.sub("", rest).strip():
