@@ -2,15 +2,18 @@
 
 Where there are few own texts an adapter has little to learn from, and reading one or two of them
 does more (docs/method.md). They are the answers that training would learn from and that the
-person wrote: rewritten here, or brought along. Knows neither the cloud nor how a prompt is made.
+person wrote: rewritten here, or brought along in a file that no other assistant wrote. Knows
+neither the cloud nor how a prompt is made.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from floe.adapters.follow_ups import place_question
 from floe.adapters.prompt_kinds import PromptKinds, TaughtQuestions
+from floe.chats.registry import WRITTEN_BY_MODELS
 from floe.errors import FloeError
 from floe.memory.memory import Memory
 from floe.memory.passages import MemoryPassage
@@ -26,9 +29,14 @@ _MOST_LOOKED_AT: Final = 64
 _OPENING: Final = 12
 """Questions of a chat among which the first is sought that is like the own ones."""
 
+_OTHERS: Final = json.dumps(sorted(WRITTEN_BY_MODELS))
 _OWN: Final = """
     SELECT id, conversation_id FROM messages WHERE role = 'assistant' AND status = 'complete'
-    AND (edited_from IS NOT NULL OR route IS NULL) LIMIT ?
+    AND (edited_from IS NOT NULL OR route IS NULL)
+    AND (edited_from IS NOT NULL OR conversation_id NOT IN (
+        SELECT c.id FROM conversations c JOIN imports i ON i.id = c.import_id
+        WHERE json_extract(i.details, '$.format') IN (SELECT value FROM json_each(?))
+    )) LIMIT ?
 """
 
 
@@ -98,7 +106,7 @@ class OwnTexts:
         if not self._memory.on:
             return []
         with self._store.reading() as db:
-            found = db.execute(_OWN, [_MOST_LOOKED_AT + 1]).fetchall()
+            found = db.execute(_OWN, [_OTHERS, _MOST_LOOKED_AT + 1]).fetchall()
         if not found or len(found) > _MOST_LOOKED_AT:
             return []
         own = {message_id for message_id, _ in found}

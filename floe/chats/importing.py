@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 
 from floe.chats.encoding import detect_encoding
 from floe.chats.formats import whatsapp
+from floe.chats.formats.templated import holds_turns
 from floe.chats.imported import (
     ChatFormat,
     ChatShapeError,
@@ -320,7 +321,11 @@ def _with_rows(elements: Iterator[Element | LeftOut]) -> Iterator[Element | Left
     """Yield the same, with the rows of a table in its place."""
     for element in elements:
         text = None if isinstance(element, LeftOut) else element.text
-        if text is not None and not whatsapp.recognises_whatsapp(text) and recognises_table(text):
+        if text is None or whatsapp.recognises_whatsapp(text):
+            yield element
+        elif holds_turns(text):
+            yield Element("the file", {"text": text})
+        elif recognises_table(text):
             yield from read_table(text)
         else:
             yield element

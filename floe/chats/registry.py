@@ -6,11 +6,15 @@ from typing import Any, Final
 from floe.chats.formats import (
     alpaca,
     character_ai,
+    chatbox,
     chatgpt,
+    cherry_studio,
     claude,
     copilot,
     deepseek,
     gemini,
+    grok,
+    librechat,
     lm_studio,
     open_webui,
     openai_messages,
@@ -18,6 +22,7 @@ from floe.chats.formats import (
     sharegpt,
     sillytavern,
     telegram,
+    templated,
     text_generation_webui,
     whatsapp,
 )
@@ -25,6 +30,10 @@ from floe.chats.imported import ChatFormat
 
 FORMATS: Final[Sequence[ChatFormat]] = (
     deepseek.FORMAT,
+    grok.FORMAT,
+    librechat.FORMAT,
+    chatbox.FORMAT,
+    cherry_studio.FORMAT,
     chatgpt.FORMAT,
     claude.FORMAT,
     open_webui.FORMAT,
@@ -39,6 +48,7 @@ FORMATS: Final[Sequence[ChatFormat]] = (
     text_generation_webui.FORMAT,
     sharegpt.FORMAT,
     openai_responses.FORMAT,
+    templated.FORMAT,
     alpaca.FORMAT,
     openai_messages.FORMAT,
     openai_messages.LOOSE,
@@ -50,13 +60,38 @@ BETWEEN_PEOPLE: Final = frozenset(
 )
 """Ids of formats in which one of the persons is the user, and the file may not say who."""
 
+WRITTEN_BY_MODELS: Final = frozenset(
+    each.id
+    for each in (
+        deepseek.FORMAT,
+        grok.FORMAT,
+        librechat.FORMAT,
+        chatbox.FORMAT,
+        cherry_studio.FORMAT,
+        chatgpt.FORMAT,
+        claude.FORMAT,
+        open_webui.FORMAT,
+        lm_studio.FORMAT,
+        gemini.FORMAT,
+        gemini.ACTIVITY,
+        character_ai.FORMAT,
+        copilot.FORMAT,
+        copilot.TABLE,
+        sillytavern.FORMAT,
+        text_generation_webui.FORMAT,
+        openai_responses.FORMAT,
+    )
+)
+"""Ids of formats whose answers another model wrote; the others may be a person's own work."""
+
 LABELS: Final = {each.id: each.label for each in FORMATS} | {whatsapp.ID: whatsapp.LABEL}
 """Names for people, by id."""
 
 KNOWN: Final = (
-    "Floe reads exports of ChatGPT, Claude, Gemini, Copilot, DeepSeek, Le Chat, Character.AI, Open "
-    "WebUI, LM Studio, SillyTavern, text-generation-webui, WhatsApp and Telegram, and files in the "
-    "manner of OpenAI, ShareGPT and Alpaca, as JSON or as a table (CSV)"
+    "Floe reads exports of ChatGPT, Claude, Gemini, Copilot, DeepSeek, Grok, Le Chat, "
+    "Character.AI, Open WebUI, LM Studio, LibreChat, Chatbox, Cherry Studio, Jan, SillyTavern, "
+    "text-generation-webui, WhatsApp and Telegram, files in the manner of OpenAI, ShareGPT and "
+    "Alpaca, as JSON or as a table (CSV), and text in the chat templates of models"
 )
 
 

@@ -15,6 +15,7 @@ from floe.privacy.consent import Consent, give_consent, set_conversation_consent
 from floe.records import ChatMessage, Route
 from floe.store import Store
 from floe.store.deletion import delete_chats, restore_rows
+from floe.store.imports import NewChat, add_chats, begin_import, finish_import
 from floe.training.data.learning_choices import LearningChoices
 from tests.memory.test_memory import recalled, store
 
@@ -70,6 +71,17 @@ def bring(store: Store, *pairs: tuple[str, str]) -> list[int]:
 def chosen(texts: OwnTexts, *questions: str, here: int | None = None) -> list[tuple[str, str]]:
     chat = [ChatMessage("user", question) for question in questions]
     return [(each.question, each.answer) for each in texts.choose(chat, here)]
+
+
+@pytest.mark.parametrize(("source", "found"), [("chatgpt", []), ("openai", [BOAT])])
+def test_what_another_assistant_wrote_is_no_example_of_the_persons_manner(
+    source: str, found: list[tuple[str, str]], store: Store, texts: OwnTexts
+) -> None:
+    brought = begin_import(store, "conversations.json")
+    said = NewChat("", 1.0, 1.0, [("user", BOAT[0], 1.0, True), ("assistant", BOAT[1], 1.0, True)])
+    add_chats(store, brought, [said])
+    finish_import(store, brought, source, "1 chat.", {"format": source})
+    assert chosen(texts, "Is a boat ever dry?") == found
 
 
 def test_the_texts_likest_to_the_question_come_first(store: Store, texts: OwnTexts) -> None:

@@ -8,8 +8,8 @@ import pytest
 from floe.adapters.architecture import Architecture
 from floe.training.planning import cost
 from floe.training.planning.calibration import CalibrationRun
-from floe.training.planning.cost import Workload, predict_peak_mb
-from floe.training.planning.hardware import Hardware
+from floe.training.planning.cost import Workload, predict_peak_mb, predict_seconds
+from floe.training.planning.hardware import Hardware, TrainingSpeed
 
 DEVICE = Hardware(1, 110.0, 212.0, 1.3, 0.0)
 SMOLLM = Architecture(
@@ -109,3 +109,31 @@ def test_constants_that_an_earlier_version_fitted_are_still_used() -> None:
     plan = CalibrationRun().plan(1)
     fitted = dataclasses.replace(DEVICE, memory_factors={"process": 100.0, "weights": 0.0})
     assert predict_peak_mb(fitted, SMOLLM, plan, work) > 30_000
+
+
+SPEED: Final = TrainingSpeed(((11_136, 18e-6), (29_696, 42e-6), (54_016, 115e-6)), 0.00176)
+
+
+def test_units_for_products_alone_make_no_training_quicker() -> None:
+    """Where large products were seven times as fast, 23 s were taken and 13 foretold."""
+    work = Workload(2441, 2006, 383, 293, 345, 0.0)
+    plan = CalibrationRun(layers=9, epochs=2, rows=10).plan(2)
+    device = Hardware(2, 379.0, 2887.0, 1.03, 0.0, bfloat16_speed=SPEED)
+    found = predict_seconds(device, QWEN, plan, work)
+    assert found == pytest.approx(22.7, rel=0.15)
+    slower = dataclasses.replace(device, bfloat16_gflops=400.0)
+    assert predict_seconds(slower, QWEN, plan, work) == pytest.approx(found, rel=0.05)
+
+
+def test_the_speed_of_a_layer_lies_between_those_that_were_measured() -> None:
+    assert SPEED.layer_seconds(29_696) == pytest.approx(42e-6)
+    assert 42e-6 < SPEED.layer_seconds(40_000) < 115e-6
+    assert SPEED.layer_seconds(2 * 54_016) == pytest.approx(230e-6)
+    assert SPEED.layer_seconds(5_568) == pytest.approx(9e-6)
+
+
+def test_half_of_the_cores_take_twice_as_long_for_a_layer() -> None:
+    device = Hardware(2, 379.0, 2887.0, 1.03, 0.0, bfloat16_speed=SPEED)
+    half = device.with_cores(1).speed("bfloat16")
+    assert half.layer_seconds(29_696) == pytest.approx(84e-6)
+    assert half.head == pytest.approx(2 * SPEED.head)

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from floe.training.planning import hardware_benchmark
-from floe.training.planning.hardware_benchmark import gflops
+from floe.training.planning.hardware import TrainingSpeed
+from floe.training.planning.hardware_benchmark import gflops, training_speed
 
 
 @pytest.mark.parametrize(("own_share", "found"), [(0.1, 200.0), (1.0, 150.0)])
@@ -28,3 +30,14 @@ def test_a_busy_device_is_measured_by_the_clock_of_one_thread(
     speeds = {clocks.perf_counter: 150.0, clocks.thread_time: 100.0}
     monkeypatch.setattr(hardware_benchmark, "_best_gflops", lambda _dtype, clock: speeds[clock])
     assert gflops(torch.float32) == found
+
+
+def test_the_speed_of_layers_is_measured_by_learning_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware_benchmark, "_LAYER_SECONDS", 0.01)
+    shapes = hardware_benchmark._SHAPES[:2]
+    monkeypatch.setattr(hardware_benchmark, "_SHAPES", shapes)
+    found = TypeAdapter(TrainingSpeed).validate_python(training_speed(torch.bfloat16))
+    (small, quick), (large, slow) = found.layers
+    assert small < large
+    assert 0 < quick < slow
+    assert found.head > 0

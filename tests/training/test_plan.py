@@ -70,9 +70,9 @@ def test_the_cost_counts_as_many_scales_as_the_trainer_may_try() -> None:
     choose_adapter_scale(lambda scale: 1.0 + scale, held_out, 3.0)
     plan = plan_for()
     more = dataclasses.replace(WORK, held_out_targets=WORK.held_out_targets + 1)
-    products = [time_work(DEVICE, SMOLLM, plan, work)["products"] for work in (WORK, more)]
-    one_row = 2 * SMOLLM.hidden * SMOLLM.vocabulary / (DEVICE.gflops(plan.precision) * 1e9)
-    evaluations = (products[1] - products[0]) / one_row
+    head = [time_work(DEVICE, SMOLLM, plan, work)["head"] for work in (WORK, more)]
+    one_row = SMOLLM.hidden * SMOLLM.vocabulary / 1e9 * DEVICE.speed(plan.precision).head
+    evaluations = (head[1] - head[0]) / one_row
     # Once before, after each pass, and at each scale but the full one, at which it is known then.
     assert evaluations == pytest.approx(1 + plan.epochs + len(tried) - 1)
 

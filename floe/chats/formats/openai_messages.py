@@ -26,8 +26,8 @@ from floe.chats.imported import (
 )
 
 _TEXT_PARTS: Final = ("text", "input_text", "output_text")
-_THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
-_PART_LISTS: Final = ("parts", "contentChunks")
+_THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking", "reasoningContent")
+_PART_LISTS: Final = ("parts", "contentChunks", "contentParts")
 _TIMES: Final = ("timestamp", "created_at", "createdAt")
 _TITLES: Final = ("title", "name")
 
@@ -90,7 +90,7 @@ def _read_part(builder: ChatBuilder, part: Any) -> str:
         return text
     if isinstance(part.get("refusal"), str):
         return str(part["refusal"])
-    if kind in ("thinking", "reasoning"):
+    if kind in ("thinking", "reasoning", "think"):
         builder.skip(THOUGHT)
     else:
         builder.skip(TOOL if str(kind).startswith("tool") else MEDIA)

@@ -28,10 +28,11 @@ _GENERAL_SCALES: Final = 3
 and ends where other text loses little."""
 
 TIME_FACTORS: Final[dict[str, float]] = {
-    "start": 4.4, "load": 0.75, "products": 1.1, "factors": 0.343, "attention": 8.6,
-    "values": 0.0, "calls": 0.0,
+    "start": 4.4, "load": 0.75, "layers": 1.2, "head": 1.2, "factors": 0.343,
 }  # fmt: skip
-"""Fitted to ten runs of SmolLM2-135M on a quiet machine; loading to Qwen2.5-Coder-0.5B."""
+"""Layers and head are in measured seconds, of which a run takes a little more, because its batches
+are of many lengths: by one run of Qwen2.5-Coder-0.5B. The others were fitted to ten runs of
+SmolLM2-135M on another machine, loading to Qwen2.5-Coder-0.5B."""
 MEMORY_FACTORS: Final[dict[str, float]] = {
     "process": 1.0, "weights": 1.0, "kept": 0.97, "passing": 4.6, "adapter": 3.9, "variety": 0.5,
 }  # fmt: skip
@@ -39,11 +40,19 @@ MEMORY_FACTORS: Final[dict[str, float]] = {
 the largest excess is least: a person relies on it. The weights are those that there are."""
 
 
+_PREFIX_COST: Final = 1.45
+"""By how much longer a layer takes where all threads read one batch through it, once for all
+epochs: by the run of Qwen2.5-Coder-0.5B that the factor of layers comes from."""
+_SCORE_PASSES: Final = 1.5
+"""Times that a score of the longest row counts as a number that passes through a layer: most rows
+are shorter."""
+
 AUTOGRAD_TIME_FACTORS: Final[dict[str, float]] = {
-    "start": 6.0, "load": 0.79, "products": 1.09, "factors": 1.0, "attention": 1.92,
-    "values": 2.47, "calls": 0.0, "blocks": 1.45,
+    "start": 6.0, "load": 0.79, "layers": 3.1, "head": 1.2, "products": 1.09, "factors": 1.0,
+    "attention": 1.92, "values": 2.47, "calls": 0.0, "blocks": 1.45,
 }  # fmt: skip
-"""Fitted to CPU seconds of six runs of SmolLM2-135M and Qwen2.5-Coder-0.5B on one thread."""
+"""Fitted to CPU seconds of six runs of SmolLM2-135M and Qwen2.5-Coder-0.5B on one thread, but for
+the layers on a processor: SmolLM2 learnt 50 tokens a second so, and 131 by hand-written passes."""
 AUTOGRAD_MEMORY_FACTORS: Final[dict[str, float]] = {
     "process": 0.9, "weights": 1.0, "kept": 1.31, "inputs": 1.0, "passing": 1.56,
     "adapter": 0.75, "variety": 1.05,
@@ -110,14 +119,16 @@ def time_work(
 
     Returns:
         `start`: seconds until torch is there; `load`: 10^8 parameters to read;
-        `products`, `factors`, `attention`: operations with the base's weights, with the
-        adapter's factors, and within attention, in seconds at the measured peak;
-        `values`: 10^9 numbers for each core that pass through the rest of a layer; `calls`: 10^3
-        layers; `blocks`, of autograd alone: 10^9 numbers for each core that are read from blocks.
+        `factors`: operations with the adapter's factors in seconds at the measured peak.
+        On the processor `layers` and `head`: seconds at the speed of such layers here, and of
+        weights in blocks `blocks`: 10^9 numbers for each core that are read from them.
+        On a graphics card `products`, `attention`: operations with the base's weights and within
+        attention, in seconds at the measured peak; `values`: 10^9 numbers for each core that pass
+        through the rest of a layer; `calls`: 10^3 layers.
     """
     peak = (device.gflops(plan.precision) if plan.device == "cpu" else device.gpu_gflops) * 1e9
     layers, total = min(plan.layers, architecture.layers), architecture.layers
-    weights = _count_layer_parameters(architecture)
+    weights = count_layer_parameters(architecture)
     # All scales count for the held-out rows, although the choice often ends before the smallest;
     # but the loss at full strength is known. General text is read whole once, without the adapter.
     evaluations = plan.epochs + len(CANDIDATE_SCALES)
@@ -126,7 +137,7 @@ def time_work(
     # Tokens times layers: passes without and with a gradient, counted in forward passes.
     below: float
     if _prefix_is_cached(architecture, plan, workload):
-        below = workload.tokens + workload.held_out + _GENERAL_TOKENS
+        below = (workload.tokens + workload.held_out + _GENERAL_TOKENS) * _PREFIX_COST
     else:
         below = workload.tokens * plan.epochs + evaluated
     forward_only = evaluated * layers
@@ -137,27 +148,36 @@ def time_work(
     autograd = plan.backend == "autograd"
     # Autograd computes the head once more before it goes back.
     rows += (3 if autograd else 2) * workload.targets * plan.epochs
-    # It reads a whole batch as one sequence, and masks what does not belong together.
-    length = _batch_length(plan, workload) if autograd else _bin_length(plan, workload)
-    queries = architecture.heads * architecture.head_size
-    steps = _count_steps(plan, workload)
-    numbers = 4 * architecture.hidden + 2 * queries + 5 * architecture.intermediate
-    calls = passes / plan.batch_tokens + steps * layers
-    found = {}
-    if autograd:
-        # Each batch reads all blocks anew for each pass; a gradient stops at the lowest adapter.
-        backward = layers * (2 if plan.checkpointing else 1)
-        read: float = steps * (weights * (total + backward) + 2 * head)
-        read += evaluated / plan.batch_tokens * (weights * total + head)
-        found["blocks"] = read / 1e9 / device.cores if plan.blocks else 0.0
-    return found | {
+    factors = _count_factors(architecture, plan) / layers * (forward_only + 1.5 * learnt)
+    found = {
         "start": device.load_seconds,
         "load": _count_parameters(architecture) / 1e8,
-        "products": 2 * (passes * weights + rows * head) / peak,
         # A gradient of the factors costs as much as one of the inputs.
-        "factors": (
-            2 * _count_factors(architecture, plan) / layers * (forward_only + 1.5 * learnt) / peak
-        ),
+        "factors": 2 * factors / peak,
+    }
+    numbers = count_layer_values(architecture)
+    # Autograd reads a whole batch as one sequence, and masks what does not belong together.
+    length = _batch_length(plan, workload) if autograd else _bin_length(plan, workload)
+    steps = _count_steps(plan, workload)
+    if plan.device == "cpu":
+        speed = device.speed(plan.precision)
+        # Where more tokens than in the usual bin are read together, each has more scores.
+        scores = _SCORE_PASSES * architecture.heads * max(0, length - BIN_TOKENS)
+        found |= {
+            "layers": passes * speed.layer_seconds(numbers) * (1 + scores / numbers),
+            "head": rows * head / 1e9 * speed.head,
+        }
+        if plan.blocks:
+            # Each batch reads all blocks for each pass; a gradient stops at the lowest adapter.
+            backward = layers * (2 if plan.checkpointing else 1)
+            read: float = steps * (weights * (total + backward) + 2 * head)
+            read += evaluated / plan.batch_tokens * (weights * total + head)
+            found["blocks"] = read / 1e9 / device.cores
+        return found
+    queries = architecture.heads * architecture.head_size
+    calls = passes / plan.batch_tokens + steps * layers
+    return found | {
+        "products": 2 * (passes * weights + rows * head) / peak,
         "attention": 4 * length * queries * passes / peak,
         "values": (passes * numbers + rows * architecture.vocabulary) / 1e9 / device.cores,
         "calls": calls / 1e3,
@@ -262,21 +282,28 @@ def _prefix_is_cached(architecture: Architecture, plan: TrainPlan, workload: Wor
     )
 
 
-def _count_layer_parameters(architecture: Architecture) -> int:
+def count_layer_parameters(architecture: Architecture) -> int:
+    """Count the numbers in the projections of a layer."""
     return sum(math.prod(architecture.module_shape(module)) for module in architecture.modules)
+
+
+def count_layer_values(architecture: Architecture) -> int:
+    """Count the numbers that pass through the rest of a layer for each token."""
+    queries = architecture.heads * architecture.head_size
+    return 4 * architecture.hidden + 2 * queries + 5 * architecture.intermediate
 
 
 def _count_parameters(architecture: Architecture) -> int:
     tables = 2 if architecture.own_head else 1
     return (
-        architecture.layers * _count_layer_parameters(architecture)
+        architecture.layers * count_layer_parameters(architecture)
         + tables * architecture.vocabulary * architecture.hidden
     )
 
 
 def _count_prepacked(architecture: Architecture, layers: int) -> int:
     """Numbers of the base in memory: a matrix that gradients pass through is there twice."""
-    matrices = _count_layer_parameters(architecture) * (architecture.layers + layers)
+    matrices = count_layer_parameters(architecture) * (architecture.layers + layers)
     return matrices + 3 * architecture.vocabulary * architecture.hidden
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from floe.child_environment import child_environment
@@ -23,12 +24,41 @@ from floe.resources import IMPORT_ROOT
 from floe.store import Store
 
 SETTING: Final = "training_device"
-_METHOD: Final = 2
+_METHOD: Final = 3
 """How speeds are measured; what was measured in an earlier way is measured anew."""
 _PATIENCE_SECONDS: Final = 120.0
 _MARGIN_MB: Final = 1000.0
 _LEAST_SHARE: Final = 0.5
 """Of free memory that training may take, however little it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpeed:
+    """Seconds that training takes with all cores, for one token in one direction.
+
+    `layers`: (numbers that pass through the rest of a layer, seconds of the layer), for layers of
+    several sizes, the smallest first. `head`: 10^9 numbers of the head, softmax included.
+    """
+
+    layers: tuple[tuple[int, float], ...]
+    head: float
+
+    @classmethod
+    def of_gflops(cls, gflops: float) -> "TrainingSpeed":
+        """Estimate it where only the speed of matrix products is known."""
+        # On the machine that these were fitted to, products were most of it in layers of all sizes.
+        return cls(tuple((n, flops / gflops / 1e9) for n, flops in _LAYER_FLOPS), 2.2 / gflops)
+
+    def layer_seconds(self, values: float) -> float:
+        """Return the seconds of a layer through which that many numbers pass."""
+        sizes, seconds = np.array(self.layers).T
+        between = float(np.interp(values, sizes, seconds))
+        outside = values / min(max(values, sizes[0]), sizes[-1])
+        return between * outside
+
+
+_LAYER_FLOPS: Final = ((11_136, 11.6e6), (29_696, 38.7e6), (54_016, 113e6))
+"""Operations for which a layer takes as long, its attention and activations counted in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +69,8 @@ class Hardware:
     torch's name of its kind ("cuda"), `gpu_bfloat16`: whether it computes in that, `gpu_gflops` in
     half precision. `time_factors`, `memory_factors`: the constants of the cost model where it was
     calibrated here (see `cost.py`). `measured_at`: seconds since the epoch (UTC). `method`: how
-    the speeds were measured.
+    the speeds were measured. `float32_speed`, `bfloat16_speed`: of training's own layers, which
+    are no quicker by as much where a processor has units for products.
     """
 
     cores: int
@@ -55,6 +86,13 @@ class Hardware:
     time_factors: Mapping[str, float] = field(default_factory=dict)
     memory_factors: Mapping[str, float] = field(default_factory=dict)
     method: int = _METHOD
+    float32_speed: TrainingSpeed | None = None
+    bfloat16_speed: TrainingSpeed | None = None
+
+    def speed(self, precision: Precision) -> TrainingSpeed:
+        """Return how fast layers are learnt in that precision."""
+        measured = self.bfloat16_speed if precision == "bfloat16" else self.float32_speed
+        return measured or TrainingSpeed.of_gflops(self.gflops(precision))
 
     def gflops(self, precision: Precision) -> float:
         """Return the matrix speed in that precision."""
@@ -73,7 +111,15 @@ class Hardware:
             cores=cores,
             float32_gflops=self.float32_gflops * share,
             bfloat16_gflops=self.bfloat16_gflops * share,
+            float32_speed=_shared(self.float32_speed, share),
+            bfloat16_speed=_shared(self.bfloat16_speed, share),
         )
+
+
+def _shared(speed: TrainingSpeed | None, share: float) -> TrainingSpeed | None:
+    if speed is None:
+        return None
+    return TrainingSpeed(tuple((n, t / share) for n, t in speed.layers), speed.head / share)
 
 
 _HARDWARE: Final = TypeAdapter(Hardware)
@@ -136,12 +182,14 @@ def measure_hardware() -> Hardware:
             check=True,
         )
         found = json.loads(done.stdout)
+        return _HARDWARE.validate_python(
+            {"cores": usable_cores(), "measured_at": time.time(), **found}
+        )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise TrainingError(
             "This device could not be measured: torch cannot be loaded. Set Floe up again "
             "(`make setup`)."
         ) from error
-    return Hardware(cores=usable_cores(), measured_at=time.time(), **found)
 
 
 def free_memory_mb() -> float:

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
@@ -16,12 +17,34 @@ _BEGAN = time.process_time()
 
 import torch  # noqa: E402 - the time that this takes is a part of what is measured
 
+_LOAD_SECONDS: Final = time.process_time() - _BEGAN
+
+import numpy as np  # noqa: E402
+
+from floe.adapters.architecture import Architecture  # noqa: E402
+from floe.adapters.lora_defaults import DEFAULT_SHAPE  # noqa: E402
+from floe.training.backends.cpu.base_weights import assemble  # noqa: E402
+from floe.training.backends.cpu.lora_parameters import Lora  # noqa: E402
+from floe.training.backends.cpu.network import LoraNetwork  # noqa: E402
 from floe.training.backends.cpu.prepacked_linear import PrepackedLinear  # noqa: E402
+from floe.training.data.packing import Example  # noqa: E402
+from floe.training.planning.cost import count_layer_values  # noqa: E402
 
 _SIZE: Final = 1024
 _SIZES: Final = (_SIZE, _SIZE // 2, 3 * _SIZE // 8)
 """The smaller ones are over before another program gets a core, and are about as fast."""
 _SECONDS: Final = 0.6
+_LAYER_SECONDS: Final = 0.5
+_LAYER_ROWS: Final = (150, 106)
+"""Tokens of the rows that one thread learns at once."""
+_SHAPES: Final = (
+    Architecture("llama", 3, 576, 9, 3, 64, 1536, 512, 512, 1e4, 1e-5),
+    Architecture("llama", 2, 896, 14, 2, 64, 4864, 512, 512, 1e4, 1e-5),
+    Architecture("llama", 1, 1536, 12, 2, 128, 8960, 512, 512, 1e4, 1e-5),
+)
+"""Layers of models with 135 M, 0.5 B and 1.5 B parameters, of which no cache holds the weights."""
+_HEAD: Final = (32_768, 896)
+_HEAD_ROWS: Final = 128
 _QUIET_SHARE: Final = 0.85
 """Of the time that all threads could have had; the rest was taken by others."""
 
@@ -97,14 +120,100 @@ def _best_gflops(dtype: torch.dtype, clock: Callable[[], float]) -> float:
     return best
 
 
+def training_speed(dtype: torch.dtype) -> dict[str, object]:
+    """Return the speed at which layers are learnt, as `TrainingSpeed` holds it.
+
+    From passes through layers of several sizes, by all threads at once, each by its own clock: the
+    peak of products says little where a processor has units for these, since norms, attention and
+    activations are no quicker there, and the weights come from memory.
+    """
+    threads = torch.get_num_threads()
+    return {
+        "layers": [
+            [count_layer_values(shape), _layer_seconds(shape, dtype) / threads] for shape in _SHAPES
+        ],
+        "head": _head_seconds(dtype) / threads,
+    }
+
+
+def _head_seconds(dtype: torch.dtype) -> float:
+    """Return the seconds of a thread for a token and 10^9 numbers of the head."""
+    head = PrepackedLinear(torch.full(_HEAD, 1 / _HEAD[1], dtype=dtype))
+    rows = torch.full((_HEAD_ROWS, _HEAD[1]), 1.0, dtype=dtype)
+
+    def read(_thread: int) -> None:
+        logits = head.forward(rows)
+        torch.softmax(logits, dim=-1, out=logits)
+
+    return _best_seconds(read) / _HEAD_ROWS / (_HEAD[0] * _HEAD[1]) * 1e9
+
+
+def _best_seconds(function: Callable[[int], object]) -> float:
+    """Return the least time of a thread, while each does the same by its number."""
+    threads = torch.get_num_threads()
+
+    def best(thread: int) -> float:
+        found = float("inf")
+        until = time.perf_counter() + _LAYER_SECONDS
+        while time.perf_counter() < until:
+            began = time.thread_time()
+            function(thread)
+            found = min(found, time.thread_time() - began)
+        return found
+
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return sum(pool.map(best, range(threads))) / threads
+
+
+def _layer_seconds(shape: Architecture, dtype: torch.dtype) -> float:
+    """Return the seconds of a thread for a token in a layer in one direction."""
+    threads = torch.get_num_threads()
+    sizes = {f"{name}.weight": shape.module_shape(name) for name in shape.modules}
+    sizes |= {"embed_tokens.weight": (shape.vocabulary, shape.hidden)}
+
+    def read(name: str) -> torch.Tensor | None:
+        if name.startswith("lm_head") or name.endswith(("bias", "rope_factors.weight")):
+            return None
+        size = sizes.get(".".join(name.split(".")[-2:]), (shape.hidden,))
+        return torch.full(size, 1 / shape.hidden, dtype=dtype)
+
+    base = assemble(shape, read)
+    lora = Lora(
+        shape,
+        rank=DEFAULT_SHAPE.rank,
+        alpha=DEFAULT_SHAPE.alpha,
+        modules=DEFAULT_SHAPE.modules,
+        layers=shape.layers,
+        dtype=dtype,
+        seed=0,
+    )
+    network = LoraNetwork(base, lora)
+    for matrix in network.backward_matrices():
+        network.prepare(matrix)
+    examples = []
+    for length in _LAYER_ROWS:
+        tokens = np.arange(length, dtype=np.int32)
+        weights = (tokens % 16 == 0).astype(np.float32)
+        examples.append(Example(tokens, tokens, weights, length))
+    batch = network.batch(examples, ((0,), (1,)))
+
+    networks = [network, *(network.replica() for _ in range(threads - 1))]
+
+    def learn(thread: int) -> None:
+        networks[thread].step(batch, networks[thread].frozen_prefix(batch))
+
+    return _best_seconds(learn) / (2 * shape.layers * sum(_LAYER_ROWS))
+
+
 def main() -> None:
     """Print what was found."""
-    load_seconds = time.process_time() - _BEGAN
     json.dump(
         {
             "float32_gflops": gflops(torch.float32),
             "bfloat16_gflops": gflops(torch.bfloat16),
-            "load_seconds": load_seconds,
+            "load_seconds": _LOAD_SECONDS,
+            "float32_speed": training_speed(torch.float32),
+            "bfloat16_speed": training_speed(torch.bfloat16),
             **accelerator(),
         },
         sys.stdout,
