@@ -18,6 +18,7 @@ from floe.chats.imported import (
     record_in,
     records_in,
 )
+from floe.records import Role
 
 _LISTS: Final = ("messagesTree", "messages")
 
@@ -85,7 +86,7 @@ def _add(builder: ChatBuilder, message: dict[str, Any]) -> None:
     text = read_content(builder, message.get("content"))
     if not text.strip():
         text = message["text"] if isinstance(message.get("text"), str) else ""
-    role = "user" if message.get("isCreatedByUser") else "assistant"
+    role: Role = "user" if message.get("isCreatedByUser") else "assistant"
     builder.add(role, text, moment_of(message.get("createdAt")))
 
 

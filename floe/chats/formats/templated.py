@@ -61,8 +61,11 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value.get("text"), str):
         return str(value["text"])
-    parts = ([value.get(key) for key in pair] for pair in _PAIRS)
-    return next(("".join(each) for each in parts if all(isinstance(p, str) for p in each)), None)
+    for pair in _PAIRS:
+        parts = [part for key in pair if isinstance(part := value.get(key), str)]
+        if len(parts) == len(pair):
+            return "".join(parts)
+    return None
 
 
 def holds_turns(text: str) -> bool:

@@ -53,7 +53,7 @@ class TrainingSpeed:
         """Return the seconds of a layer through which that many numbers pass."""
         sizes, seconds = np.array(self.layers).T
         between = float(np.interp(values, sizes, seconds))
-        outside = values / min(max(values, sizes[0]), sizes[-1])
+        outside = values / float(np.clip(values, sizes[0], sizes[-1]))
         return between * outside
 
 
