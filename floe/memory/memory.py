@@ -14,7 +14,8 @@ from typing import Final
 from floe.errors import DataError, FloeError, ModelError, StoreError
 from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
-from floe.memory.search import asks_for_told_fact, find_passages
+from floe.memory.question_forms import asks_for_told_fact
+from floe.memory.search import find_passages
 from floe.memory.told_facts import SentenceSpace, embed_facts, nearest_facts
 from floe.store import Store
 

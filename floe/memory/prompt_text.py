@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from floe.memory.passages import MemoryPassage
-from floe.memory.search import asks_for_told_fact
+from floe.memory.question_forms import asks_for_told_fact
 from floe.records import ChatMessage
 
 BUDGET: Final = 400

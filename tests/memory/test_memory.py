@@ -16,7 +16,7 @@ from floe.memory.files import read_bytes
 from floe.memory.memory import Memory
 from floe.memory.passages import PASSAGE_CHARACTERS, own_statements, split_passages
 from floe.memory.prompt_text import fitting_passages, question_with_memory
-from floe.memory.search import asks_about_self
+from floe.memory.question_forms import asks_about_self
 from floe.privacy.consent import set_conversation_consent
 from floe.privacy.gate import WISH
 from floe.privacy.kept_words import KeptWords

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from floe.errors import ModelError
 from floe.llama.runtime import LlamaModel
 from floe.memory.memory import Memory
-from floe.memory.search import asks_for_told_fact
+from floe.memory.question_forms import asks_for_told_fact
 from floe.memory.told_facts import SentenceSpace
 from floe.privacy.consent import set_conversation_consent
 from floe.store import Store
