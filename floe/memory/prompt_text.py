@@ -95,4 +95,4 @@ def question_with_memory(question: str, passages: Sequence[MemoryPassage]) -> st
 
 
 def _line(passage: MemoryPassage) -> str:
-    return f"- {' '.join(passage.text.split())}\n"
+    return f"- {' '.join(passage.read.split())}\n"

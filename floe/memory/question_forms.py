@@ -53,8 +53,55 @@ _FACT_QUESTION: Final = re.compile(
     re.IGNORECASE,
 )
 _ADVICE: Final = re.compile(
-    r"\b(?:should|shall|can|could|would|may|might|best way|good (?:idea|way)|if)\b", re.IGNORECASE
+    r"\b(?:should|shall|can|could|would|may|might|best way|good (?:idea|way)|if"
+    r"|(?:good|bad|best|safe|healthy) (?:for|to))\b",
+    re.IGNORECASE,
 )
+_OWN: Final = re.compile(
+    r"\b(?:my|our|meine?[mnrs]?|unsere?[mnrs]?|mon|ma|mes|notre|nos|mis?|nuestr[oa]s?)\s",
+    re.IGNORECASE,
+)
+
+
+class _Language:
+    """How one asks for a told fact in one language."""
+
+    def __init__(self, begins: str, asker: str, advice: str) -> None:
+        self._begins = re.compile(rf"\W*(?:{begins})\b", re.IGNORECASE)
+        self._asker = re.compile(rf"\b(?:{asker})", re.IGNORECASE)
+        self._advice = re.compile(rf"\b(?:{advice})\b", re.IGNORECASE)
+
+    def asks(self, question: str) -> bool:
+        """Return whether a question is one, in this language."""
+        return (
+            self._begins.match(question) is not None
+            and self._asker.search(question) is not None
+            and self._advice.search(question) is None
+        )
+
+
+_ELSEWHERE: Final = (
+    _Language(
+        r"(?:(?:und|also|seit|ab|bis|an|am|in|im|auf|bei|mit|von|aus|zu|für|gegen|um)\s+)*"
+        r"(?:wer|wen|wem|wessen|was|wann|wo|woher|wohin|womit|worüber|wovor|warum|weshalb|wieso"
+        r"|wie(?!\s+(?:kann|soll|mache|schreibe|koche)\b)|welche[mnrs]?|habe?|bin|hei(?:ß|ss)t)",
+        r"(?:ich|mich|mir|uns|wir|meine?[mnrs]?|unsere?[mnrs]?)\b",
+        r"soll(?:te)?n?|kann|können|könnten?|darf|dürfen|müssen|muss|am besten",
+    ),
+    _Language(
+        r"(?:(?:et|à|de|d'|en|depuis|pour|avec|chez|dans|sur|par)\s*)*"
+        r"(?:qui|que|qu'est-ce|quoi|quel(?:le)?s?|quand|où|combien|pourquoi|comment s'appell\w+)",
+        r"(?:mon|ma|mes|notre|nos|nous|je|me|moi)\b|j'|m'|-je\b",
+        r"dois|devrais|peux|puis|pourrais|faut|devons",
+    ),
+    _Language(
+        r"(?:(?:y|a|de|en|desde|para|con|por|hasta)\s+)*"
+        r"(?:quién(?:es)?|qué|cuál(?:es)?|cuándo|dónde|adónde|cuánt[oa]s?|cómo se llaman?)",
+        r"(?:mis?|me|yo|nos|nuestr[oa]s?|tengo|vivo|trabajo|nací|estoy|soy|voy|uso)\b",
+        r"debo|debería|puedo|podría|hay que|tengo que",
+    ),
+)
+"""English stands above by itself."""
 
 
 def is_first_person(text: str) -> bool:
@@ -70,10 +117,17 @@ def asks_about_self(question: str) -> bool:
     return is_first_person(_HOW_TO.sub(" ", question))
 
 
+def names_own(text: str) -> bool:
+    """Return whether something is called one's own: "my knee"."""
+    return _OWN.search(text) is not None
+
+
 def asks_for_told_fact(question: str) -> bool:
     """Return whether a short question asks what is so with the person, and not what to do."""
     if len(question) > _LONGEST_FACT_QUESTION or _TITLE.match(question):
         return False
+    if any(each.asks(question) for each in _ELSEWHERE):
+        return True
     reminded = _REMIND_ME.match(question)
     asked = question[reminded.end() :] if reminded else question
     of_mine = reminded is not None and _OF_MINE.match(asked) is not None

@@ -221,6 +221,28 @@ def find_passages(
     return list(passages.values())[:limit]
 
 
+def word_shares(store: Store, question: str, texts: Sequence[str]) -> list[float]:
+    """Return what share of a question's words each of some texts has, by what the words tell."""
+    with store.reading() as db:
+        (count,) = db.execute("SELECT count(*) FROM memory_passages").fetchone()
+        terms = _terms(db, content_words(question), count)
+    total = sum(term.weight for term in terms) or 1.0
+    return [_covered(terms, frozenset(content_words(text))) / total for text in texts]
+
+
+def _covered(terms: Sequence[_Term], words: frozenset[str]) -> float:
+    covered = 0.0
+    for term in terms:
+        stem = _stem(term.word)
+        if term.word in words:
+            covered += term.weight
+        elif words & term.kin or (
+            len(stem) >= _PREFIX and any(word.startswith(stem) for word in words)
+        ):
+            covered += _KIN * term.weight
+    return covered
+
+
 def _terms(db: Database, words: Sequence[str], count: int) -> list[_Term]:
     """Return the rarest words of a question, with their weights."""
     terms = []

@@ -14,13 +14,16 @@ of the question does. Figures of what is answered: docs/method.md.
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from floe.memory.kept_out import LATER_VERSION, is_kept_out
+from floe.memory.outdated import ToldFact, without_outdated
 from floe.memory.passages import MemoryPassage, points_back, split_sentences
+from floe.memory.search import word_shares
 from floe.store import Store
 
 LONGEST: Final = 200
@@ -37,6 +40,17 @@ _FACTS: Final = """
     ORDER BY p.said_at DESC, p.id DESC LIMIT :most
 """
 _BOUNDS: Final = {"longest": LONGEST, "most": MOST_FACTS}
+
+_QUESTIONS: Final = (
+    "What is my sister called?",
+    "Where do I live?",
+    "When is my appointment?",
+    "How old is our dog?",
+    "Which food do I not like?",
+    "Who helps me at work?",
+    "What did I buy last week?",
+    "Since when do I have this car?",
+)
 
 
 class Embed(Protocol):
@@ -80,6 +94,8 @@ def embed_facts(store: Store, space: SentenceSpace, seconds: float) -> bool:
                 " WHERE id = ? AND forgotten IS NULL",
                 [space.name, data, passage_id],
             )
+    if missing:
+        _usual_question(space)
     return True
 
 
@@ -90,9 +106,12 @@ def nearest_facts(
     *,
     conversation_id: int | None,
     without: Collection[int] = (),
-    limit: int,
-) -> list[MemoryPassage]:
-    """Return the told facts nearest to a question, the nearest first.
+) -> tuple[list[MemoryPassage], frozenset[int]]:
+    """Return the told facts, the nearest to a question first, and the ids of all compared.
+
+    Likeness is that of the nearest sentence, and a share of the question's words adds to it. Of a
+    longer passage that sentence alone is to be read. What was told anew since is no more among
+    them, nor is what was told twice.
 
     Args:
         store: where they are kept.
@@ -100,7 +119,6 @@ def nearest_facts(
         question: the prompt.
         conversation_id: the conversation it is asked in, whose own words stand there anyway.
         without: conversations that the person keeps out.
-        limit: how many at most.
 
     Raises:
         FloeError: the model cannot embed.
@@ -125,16 +143,39 @@ def nearest_facts(
         ).fetchall()
     kept = [row for row in rows if not is_kept_out(row[5], row[7], row[8], without)]
     if not kept:
-        return []
-    asked = space.embed(question)
-    likeness = np.array(
-        [(np.frombuffer(row[6], "<f2").reshape(-1, asked.size) @ asked).max() for row in kept]
+        return [], frozenset()
+    asked = _direction(space, question)
+    facts = []
+    for row in kept:
+        likeness = np.frombuffer(row[6], "<f2").reshape(-1, asked.size) @ asked
+        nearest = int(likeness.argmax())
+        sentences = _sentences(row[3])
+        excerpt = sentences[nearest] if len(sentences) == len(likeness) > 1 else ""
+        facts.append((float(likeness[nearest]), MemoryPassage(*row[:6], excerpt)))
+    shares = word_shares(store, question, [each.read for _, each in facts])
+    ranked = sorted(
+        (
+            ToldFact(passage, likeness, share)
+            for (likeness, passage), share in zip(facts, shares, strict=True)
+        ),
+        key=lambda each: -each.score,
     )
-    facts: dict[str, MemoryPassage] = {}
-    for i in np.argsort(-likeness, kind="stable"):
-        passage = MemoryPassage(*kept[i][:6])
-        facts.setdefault(" ".join(passage.text.casefold().split()), passage)
-    return list(facts.values())[:limit]
+    found: dict[str, MemoryPassage] = {}
+    for each in without_outdated(ranked, question):
+        found.setdefault(" ".join(each.passage.read.casefold().split()), each.passage)
+    return list(found.values()), frozenset(row[0] for row in kept)
+
+
+def _direction(space: SentenceSpace, question: str) -> NDArray[np.float32]:
+    """Return in which way a question differs from others, of unit length."""
+    asked = space.embed(question) - _usual_question(space)
+    return asked / max(float(np.linalg.norm(asked)), 1e-12)
+
+
+@lru_cache(maxsize=2)
+def _usual_question(space: SentenceSpace) -> NDArray[np.float32]:
+    """Return the mean of questions for told facts: what they have in common finds no fact."""
+    return np.mean([space.embed(each) for each in _QUESTIONS], axis=0, dtype=np.float32)
 
 
 def _sentences(text: str) -> list[str]:
