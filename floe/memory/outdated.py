@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from floe.memory.passages import MemoryPassage
+from floe.memory.passages import MemoryPassage, split_sentences
 from floe.privacy.content_words import content_words
 
-_WORDS: Final = 0.15
+_WORDS: Final = 0.12
 """What all of the question's words count, beside a likeness."""
 _AMONG: Final = 8
 """Nearest facts that are compared with one another."""
-_AS_NEAR: Final = 0.06
+_AS_NEAR: Final = 0.05
 """Likeness by which a newer fact may be farther from the question: about one standard deviation."""
 _SAME: Final = 0.5
 """Share of the older fact's words in the newer one from which on both are about one matter."""
@@ -29,6 +29,12 @@ _CHANGE: Final = re.compile(
     re.IGNORECASE,
 )
 """Words that say that something is otherwise than before."""
+_CORRECTS: Final = re.compile(
+    r"\W*(?:(?:no|oh|oops|wait|ach|nein|non)\W+)*(?:sorry|correction|actually|i meant|i was wrong"
+    r"|that was wrong|that is wrong|entschuldigung|korrektur|falsch|ich meinte|pardon|perdón)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that takes the place of one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,25 @@ def _replaces(newer: ToldFact, older: ToldFact, asked: frozenset[str]) -> bool:
         return False
     if old.read.casefold() in new.read.casefold():
         return True
-    if newer.share < older.share or newer.likeness < older.likeness - _AS_NEAR:
+    if newer.share < older.share:
         return False
     before = frozenset(content_words(old.read))
     both = before & frozenset(content_words(new.read))
     if len(both) >= max(_LEAST, _SAME * len(before)):
         return True
-    return bool(both & asked) and _CHANGE.search(new.read) is not None
+    as_near = newer.likeness >= older.likeness - _AS_NEAR
+    return as_near and bool(both & asked) and _CHANGE.search(new.read) is not None
+
+
+def without_corrected(text: str) -> str:
+    """Leave out sentences of a passage that a later one of it corrects: "Sorry, it is …"."""
+    sentences = split_sentences(text)
+    for i in range(len(sentences) - 1, 0, -1):
+        if _CORRECTS.match(sentences[i]):
+            words = frozenset(content_words(sentences[i]))
+            wrong = [
+                len(words & frozenset(content_words(each))) >= _LEAST for each in sentences[:i]
+            ]
+            kept = [each for each, is_wrong in zip(sentences, wrong, strict=False) if not is_wrong]
+            return " ".join([*kept, *sentences[i:]])
+    return text

@@ -76,6 +76,8 @@ grandfather grandpa granddad
 wife = spouse partner married wedding
 husband = spouse partner married wedding
 child = son daughter
+boy = son
+girl = daughter
 children kids = son daughter
 job work profession occupation career employed living
 boss manager supervisor
@@ -236,7 +238,7 @@ def _covered(terms: Sequence[_Term], words: frozenset[str]) -> float:
         stem = _stem(term.word)
         if term.word in words:
             covered += term.weight
-        elif words & term.kin or (
+        elif any(word in term.kin or _stem(word) in term.kin for word in words) or (
             len(stem) >= _PREFIX and any(word.startswith(stem) for word in words)
         ):
             covered += _KIN * term.weight
@@ -251,7 +253,7 @@ def _terms(db: Database, words: Sequence[str], count: int) -> list[_Term]:
             "SELECT count(*) FROM memory_search WHERE memory_search MATCH ?", [_match([word])]
         ).fetchone()
         weight = math.log((count + _SMALL) / (df + 1)) * (_GENERAL if word in _GENERAL_WORDS else 1)
-        terms.append(_Term(word, _KIN_OF.get(word, frozenset()), weight))
+        terms.append(_Term(word, _kin(word), weight))
     return sorted(terms, key=lambda each: -each.weight)[:_MOST_TERMS]
 
 
@@ -339,6 +341,15 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= _PREFIX:
             return word.removesuffix(ending)
     return word
+
+
+def _kin(word: str) -> frozenset[str]:
+    """Return related words of a word in any form: of "travelling" those of "travel"."""
+    stem = _stem(word)
+    for form in (word, stem, stem + "e", stem[:-1]):
+        if form in _KIN_OF:
+            return _KIN_OF[form]
+    return frozenset()
 
 
 def _having(db: Database, words: Iterable[str], ids: str, begun: str = "") -> set[int]:

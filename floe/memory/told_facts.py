@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.memory.kept_out import LATER_VERSION, is_kept_out
-from floe.memory.outdated import ToldFact, without_outdated
+from floe.memory.outdated import ToldFact, without_corrected, without_outdated
 from floe.memory.passages import MemoryPassage, points_back, split_sentences
 from floe.memory.search import word_shares
 from floe.store import Store
@@ -150,7 +150,9 @@ def nearest_facts(
         likeness = np.frombuffer(row[6], "<f2").reshape(-1, asked.size) @ asked
         nearest = int(likeness.argmax())
         sentences = _sentences(row[3])
-        excerpt = sentences[nearest] if len(sentences) == len(likeness) > 1 else ""
+        whole = len(sentences) != len(likeness) or len(sentences) == 1
+        read = without_corrected(row[3] if whole else sentences[nearest])
+        excerpt = "" if read == row[3] else read
         facts.append((float(likeness[nearest]), MemoryPassage(*row[:6], excerpt)))
     shares = word_shares(store, question, [each.read for _, each in facts])
     ranked = sorted(

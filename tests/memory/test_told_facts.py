@@ -101,6 +101,27 @@ def test_of_facts_about_one_matter_the_newer_is_read(
 
 
 @pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (
+            "My wifi password is plum9. Sorry, my wifi password is pear7.",
+            "Sorry, my wifi password is pear7.",
+        ),
+        ("My code is plum9. Sorry, pear7.", "My code is plum9. Sorry, pear7."),
+        (
+            "I have a cat. It sleeps. Sorry, I was away.",
+            "I have a cat. It sleeps. Sorry, I was away.",
+        ),
+    ],
+)
+def test_what_was_corrected_at_once_is_not_read(
+    store: Store, memory: Memory, text: str, read: str
+) -> None:
+    tell(store, text)
+    assert [each.read for each in memory.recall("What is my wifi password?", None)] == [read]
+
+
+@pytest.mark.parametrize(
     ("older", "newer", "question"),
     [
         ("My sister lives in Ghent.", "My brother lives in Ghent.", "Where does my sister live?"),
