@@ -11,11 +11,11 @@ from typing import Final
 from floe.memory.passages import MemoryPassage, split_sentences
 from floe.privacy.content_words import content_words
 
-_WORDS: Final = 0.12
+_WORDS: Final = 0.3
 """What all of the question's words count, beside a likeness."""
 _AMONG: Final = 8
 """Nearest facts that are compared with one another."""
-_AS_NEAR: Final = 0.05
+_AS_NEAR: Final = 0.15
 """Likeness by which a newer fact may be farther from the question: about one standard deviation."""
 _SAME: Final = 0.5
 """Share of the older fact's words in the newer one from which on both are about one matter."""

@@ -12,9 +12,9 @@ of the question does. Figures of what is answered: docs/method.md.
 """
 
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, Protocol
 
 import numpy as np
@@ -51,6 +51,17 @@ _QUESTIONS: Final = (
     "What did I buy last week?",
     "Since when do I have this car?",
 )
+_STATEMENTS: Final = (
+    "My sister is called Anna.",
+    "I live in a small town by the sea.",
+    "My appointment is on Monday.",
+    "Our dog is four years old.",
+    "I do not like onions.",
+    "My colleague Peter helped me at work.",
+    "Last week I bought a lamp.",
+    "I have had this car since May.",
+)
+_USUAL: Final = "memory_usual_sentences"
 
 
 class Embed(Protocol):
@@ -95,7 +106,7 @@ def embed_facts(store: Store, space: SentenceSpace, seconds: float) -> bool:
                 [space.name, data, passage_id],
             )
     if missing:
-        _usual_question(space)
+        _usual_sentences(store, space)
     return True
 
 
@@ -144,10 +155,12 @@ def nearest_facts(
     kept = [row for row in rows if not is_kept_out(row[5], row[7], row[8], without)]
     if not kept:
         return [], frozenset()
-    asked = _direction(space, question)
+    questions, statements = _usual_sentences(store, space)
+    asked = _unit(space.embed(question) - questions)
     facts = []
     for row in kept:
-        likeness = np.frombuffer(row[6], "<f2").reshape(-1, asked.size) @ asked
+        vectors = np.frombuffer(row[6], "<f2").reshape(-1, asked.size)
+        likeness = _unit(vectors - statements) @ asked
         nearest = int(likeness.argmax())
         sentences = _sentences(row[3])
         whole = len(sentences) != len(likeness) or len(sentences) == 1
@@ -168,16 +181,26 @@ def nearest_facts(
     return list(found.values()), frozenset(row[0] for row in kept)
 
 
-def _direction(space: SentenceSpace, question: str) -> NDArray[np.float32]:
-    """Return in which way a question differs from others, of unit length."""
-    asked = space.embed(question) - _usual_question(space)
-    return asked / max(float(np.linalg.norm(asked)), 1e-12)
+def _usual_sentences(store: Store, space: SentenceSpace) -> NDArray[np.float32]:
+    """Return the mean vectors of questions for told facts and of told facts: shape (2, size).
+
+    What is in all of them finds none. Made once for a model, and kept.
+    """
+    kept = store.setting(_USUAL, None)
+    if isinstance(kept, dict) and kept.get("model") == space.name:
+        return np.frombuffer(b64decode(kept["vectors"]), "<f2").reshape(2, -1).astype(np.float32)
+    means = np.stack(
+        [
+            np.mean([space.embed(each) for each in sentences], axis=0)
+            for sentences in (_QUESTIONS, _STATEMENTS)
+        ]
+    ).astype("<f2")
+    store.set_setting(_USUAL, {"model": space.name, "vectors": b64encode(means.tobytes()).decode()})
+    return means.astype(np.float32)
 
 
-@lru_cache(maxsize=2)
-def _usual_question(space: SentenceSpace) -> NDArray[np.float32]:
-    """Return the mean of questions for told facts: what they have in common finds no fact."""
-    return np.mean([space.embed(each) for each in _QUESTIONS], axis=0, dtype=np.float32)
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
 
 
 def _sentences(text: str) -> list[str]:
