@@ -88,6 +88,7 @@ def test_what_words_find_in_a_file_joins_the_nearest_facts(
         ),
         ("My dentist is Dr. Roth.", "My new dentist is Dr. Amsel.", "Who is my dentist?"),
         ("My tram leaves at 7:10.", "My tram leaves at 7:25.", "When does my tram leave?"),
+        ("My son is in row 3b.", "Since May my son is in row 4a.", "In which row is my son?"),
         ("My wifi code is plum9.", "My wifi code is plum9. Sorry, pear7.", "What is my wifi code?"),
     ],
 )
