@@ -84,21 +84,25 @@ _ELSEWHERE: Final = (
     _Language(
         r"(?:(?:und|also|seit|ab|bis|an|am|in|im|auf|bei|mit|von|aus|zu|für|gegen|um)\s+)*"
         r"(?:wer|wen|wem|wessen|was|wann|wo|woher|wohin|womit|worüber|wovor|warum|weshalb|wieso"
-        r"|wie(?!\s+(?:kann|soll|mache|schreibe|koche)\b)|welche[mnrs]?|habe?|bin|hei(?:ß|ss)t)",
-        r"(?:ich|mich|mir|uns|wir|meine?[mnrs]?|unsere?[mnrs]?)\b",
-        r"soll(?:te)?n?|kann|können|könnten?|darf|dürfen|müssen|muss|am besten",
+        r"|wie\s+(?:heiß|hieß|alt|viele?|lange|groß|oft|hoch|teuer|schwer|weit|nenn|war|lautet)\w*"
+        r"|welche[mnrs]?|habe?|bin|hei(?:ß|ss)t)",
+        r"(?:(?:mich|mir|uns|meine?[mnrs]?|unsere?[mnrs]?)\b"
+        r"|(?:habe?|hatte|bin|war|wurde|wohne|lebe|arbeite|heiße|fahre|mag|hasse|kenne|vertrage"
+        r"|spiele|studiere|verdiene|zahle|besitze)\s+(?:ich|wir)\b)",
+        r"soll(?:te)?n?|kann|können|könnten?|darf|dürfen|müssen|muss|am besten"
+        r"|(?:mach|tu|koch|schenk|schreib|nehm|geb|sag|brauch|back)e? (?:ich|wir)",
     ),
     _Language(
         r"(?:(?:et|à|de|d'|en|depuis|pour|avec|chez|dans|sur|par)\s*)*"
         r"(?:qui|que|qu'est-ce|quoi|quel(?:le)?s?|quand|où|combien|pourquoi|comment s'appell\w+)",
-        r"(?:mon|ma|mes|notre|nos|nous|je|me|moi)\b|j'|m'|-je\b",
-        r"dois|devrais|peux|puis|pourrais|faut|devons",
+        r"(?:(?:mon|ma|mes|notre|nos)\b|(?:ai|suis|étais|avais)-je\b|j'(?:ai|habite|étais)\b)",
+        r"dois|devrais|peux|puis|pourrais|faut|devons|faire|dire|offrir|cuisiner|signifie",
     ),
     _Language(
         r"(?:(?:y|a|de|en|desde|para|con|por|hasta)\s+)*"
         r"(?:quién(?:es)?|qué|cuál(?:es)?|cuándo|dónde|adónde|cuánt[oa]s?|cómo se llaman?)",
-        r"(?:mis?|me|yo|nos|nuestr[oa]s?|tengo|vivo|trabajo|nací|estoy|soy|voy|uso)\b",
-        r"debo|debería|puedo|podría|hay que|tengo que",
+        r"(?:mis?|nuestr[oa]s?|tengo|vivo|trabajo|nací|soy)\b",
+        r"debo|debería|puedo|podría|hay que|tengo que|hacer|regalar|cocinar|significa",
     ),
 )
 """English stands above by itself."""
