@@ -168,7 +168,7 @@ def nearest_facts(
         whole = len(sentences) != len(likeness) or len(sentences) == 1
         read = without_corrected(row[3] if whole else sentences[nearest])
         excerpt = "" if read == row[3] else read
-        facts.append((float(likeness[nearest]), MemoryPassage(*row[:6], excerpt)))
+        facts.append((float(likeness[nearest]), MemoryPassage(*row[:6], excerpt=excerpt)))
     shares = word_shares(store, question, [each.read for _, each in facts])
     ranked = sorted(
         (
@@ -202,7 +202,8 @@ def _usual_sentences(store: Store, space: SentenceSpace) -> NDArray[np.float32]:
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    lengths: NDArray[np.float32] = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return rows / np.maximum(lengths, np.float32(1e-12))
 
 
 def _sentences(text: str) -> list[str]:
