@@ -16,7 +16,7 @@ question does. Figures of what is answered: docs/method.md.
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -168,7 +168,7 @@ def nearest_facts(
         whole = len(sentences) != len(likeness) or len(sentences) == 1
         read = without_corrected(row[3] if whole else sentences[nearest])
         excerpt = "" if read == row[3] else read
-        facts.append((float(likeness[nearest]), MemoryPassage(*row[:6], excerpt=excerpt)))
+        facts.append((float(likeness[nearest]), replace(MemoryPassage(*row[:6]), excerpt=excerpt)))
     shares = word_shares(store, question, [each.read for _, each in facts])
     ranked = sorted(
         (
@@ -203,7 +203,7 @@ def _usual_sentences(store: Store, space: SentenceSpace) -> NDArray[np.float32]:
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths: NDArray[np.float32] = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return rows / np.maximum(lengths, np.float32(1e-12))
+    return (rows / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
 def _sentences(text: str) -> list[str]:
