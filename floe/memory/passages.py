@@ -48,6 +48,8 @@ _LONGEST_STATEMENT: Final = 160
 """Characters of a sentence that a later one goes on from."""
 _LONG_QUESTION: Final = 8
 """Words of a question that tells by the way of what is one's own: "… for my right knee?"."""
+_LONG_HOW_TO: Final = 12
+"""Words of one that asks how: "How do I keep the bilge of my boat dry?" tells nothing."""
 _LEAST_STATEMENT: Final = 4
 """Words of it: "Hello!" tells nothing."""
 
@@ -139,11 +141,9 @@ def _tells(question: str) -> bool:
     """Return whether a question tells something of who asks it, and does not ask for it."""
     if _TELLS.search(question):
         return True
-    return (
-        len(question.split()) >= _LONG_QUESTION
-        and names_own(question)
-        and not asks_for_told_fact(question)
-    )
+    words = question.split()
+    least = _LONG_HOW_TO if words[0].casefold() == "how" else _LONG_QUESTION
+    return len(words) >= least and names_own(question) and not asks_for_told_fact(question)
 
 
 def _pieces(sentence: str) -> Iterator[str]:

@@ -99,6 +99,7 @@ def test_questions_are_left_out_of_what_was_told() -> None:
     assert own_statements("Where is Oslo? My brother lives there.") == "My brother lives there."
     assert own_statements("what is my sister called") == ""
     assert own_statements("Which day of the week is my piano lesson on, and when?") == ""
+    assert own_statements("How do I keep the bilge of my boat dry?") == ""
     assert own_statements("Can you translate this letter for me into French today?") == ""
     assert own_statements("Dr. Holt is my dentist. Is she good?") == "Dr. Holt is my dentist."
     assert own_statements("Can I freeze the bread that I baked?") == ""
