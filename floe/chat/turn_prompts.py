@@ -14,6 +14,7 @@ from floe.chat.turn import TurnOptions
 from floe.errors import PromptError
 from floe.llama.prompt import Prompt, PromptBuilder
 from floe.llama.runtime import LlamaModel
+from floe.llama.sentence_embedder import PROMPT_NAME
 from floe.memory.memory import Memory
 from floe.memory.passages import MemoryPassage
 from floe.memory.prompt_text import (
@@ -206,5 +207,5 @@ def sentence_space(model: LlamaModel) -> SentenceSpace | None:
     embedder = getattr(model, "sentences", None)
     if embedder is None:
         return None
-    name = f"{model.path.name} {model.path.stat().st_size}"
+    name = f"{model.path.name} {model.path.stat().st_size} {PROMPT_NAME}"
     return SentenceSpace(name, embedder.embed)

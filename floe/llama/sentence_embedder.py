@@ -1,7 +1,7 @@
-"""Sentences as vectors, by the model that answers: what one word for it would be.
+"""Sentences as vectors, by the model that answers: one word for what the speaker talks about.
 
-PromptEOL (Jiang et al. 2023, "Scaling Sentence Embeddings with Large Language Models"): the hidden
-state with which a model begins the word that a sentence "means". A context of its own, so that
+As PromptEOL (Jiang et al. 2023, "Scaling Sentence Embeddings with Large Language Models"): the
+hidden state with which a model begins that word. A context of its own, so that
 neither the chat's cache nor adapters take part, and any thread may call while the model answers.
 """
 
@@ -17,8 +17,10 @@ from floe.llama.vocabulary import Vocabulary
 
 _CONTEXT: Final = 128
 """Tokens of the longest sentence with the words around it."""
-_BEFORE: Final = b'This sentence: "'
-_AFTER: Final = b'" means in one word: "'
+_BEFORE: Final = b'I said: "'
+_AFTER: Final = b'" In one word, I talked about my "'
+PROMPT_NAME: Final = "talked about"
+"""Tells vectors made with these words from those made with others, which cannot be compared."""
 
 
 class SentenceEmbedder:

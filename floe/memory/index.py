@@ -24,7 +24,7 @@ from floe.memory.passages import (
     points_back,
     split_passages,
 )
-from floe.memory.search import is_first_person
+from floe.memory.question_forms import is_first_person
 from floe.store import Store
 from floe.store.text import segment
 

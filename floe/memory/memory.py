@@ -14,7 +14,8 @@ from typing import Final
 from floe.errors import DataError, FloeError, ModelError, StoreError
 from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
-from floe.memory.search import asks_for_told_fact, find_passages
+from floe.memory.question_forms import asks_for_told_fact
+from floe.memory.search import find_passages
 from floe.memory.told_facts import SentenceSpace, embed_facts, nearest_facts
 from floe.store import Store
 
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 _CATCH_UP_SECONDS: Final = 0.2
 """A question waits at most about so long for messages that have not been read yet."""
 _FACTS: Final = 2
-"""Told facts that are read where words find nothing."""
+"""Told facts that are read for a question that asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +110,19 @@ class Memory:
             return found
         try:
             embed_facts(self._store, space, _CATCH_UP_SECONDS)
-            facts = nearest_facts(
+            facts, compared = nearest_facts(
                 self._store,
                 space,
                 question,
                 conversation_id=conversation_id,
                 without=without,
-                limit=_FACTS,
             )
         except FloeError as error:
             logger.warning("told facts cannot be compared: %s", error)
             return found
-        return _joined(found, facts)
+        # What was compared is ranked there; a file or a long text that words have found is not.
+        beyond = [each for each in found if each.id not in compared][:1]
+        return [*facts[:1], *beyond, *facts[1:_FACTS]]
 
     def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
         """Return passages for examples of how the person writes; see `index.example_passages`.
@@ -223,22 +225,6 @@ class Memory:
                 "SELECT 1 FROM memory_answers WHERE sha256 = ?", [_digest(text)]
             ).fetchone()
         return row is not None
-
-
-def _joined(
-    by_words: Sequence[MemoryPassage], facts: Sequence[MemoryPassage]
-) -> list[MemoryPassage]:
-    """Join what words have found with the nearest facts, the best one first.
-
-    A small model takes a wrong one of several, so few are added: where both ways agree on the
-    nearest, none; else the nearest stands before the best by words.
-    """
-    if not by_words or not facts:
-        return [*(by_words or facts)]
-    nearest = facts[0]
-    if any(each.id == nearest.id for each in by_words):
-        return [nearest, *(each for each in by_words if each.id != nearest.id)]
-    return [nearest, by_words[0]]
 
 
 def _digest(text: str) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from floe.memory.question_forms import asks_for_told_fact, names_own
 from floe.store.text import clean
 
 SourceKind = Literal["chat", "note", "file", "example"]
@@ -45,6 +46,10 @@ _POINTS_BACK: Final = re.compile(
 """How a sentence goes on from the one before it, or corrects it."""
 _LONGEST_STATEMENT: Final = 160
 """Characters of a sentence that a later one goes on from."""
+_LONG_QUESTION: Final = 8
+"""Words of a question that tells by the way of what is one's own: "… for my right knee?"."""
+_LONG_HOW_TO: Final = 12
+"""Words of one that asks how: "How do I keep the bilge of my boat dry?" tells nothing."""
 _LEAST_STATEMENT: Final = 4
 """Words of it: "Hello!" tells nothing."""
 
@@ -54,7 +59,7 @@ class MemoryPassage:
     """Own words that were found for a prompt.
 
     `source` names the chat or the file; `conversation_id` is that of a chat; `said_at` is in
-    seconds since the epoch (UTC).
+    seconds since the epoch (UTC); `excerpt` is what of it is read, empty for all of it.
     """
 
     id: int
@@ -63,6 +68,12 @@ class MemoryPassage:
     text: str
     said_at: float
     conversation_id: int | None = None
+    excerpt: str = ""
+
+    @property
+    def read(self) -> str:
+        """The words that a model reads of it."""
+        return self.excerpt or self.text
 
 
 def split_passages(text: str) -> list[str]:
@@ -100,7 +111,7 @@ def own_statements(text: str) -> str:
     paragraphs = []
     for paragraph in _PARAGRAPH.split(clean(text)):
         sentences = split_sentences(paragraph)
-        kept = [s for s in sentences if not _QUESTION.search(s) or _TELLS.search(s)]
+        kept = [s for s in sentences if not _QUESTION.search(s) or _tells(s)]
         if kept:
             paragraphs.append(" ".join(kept))
     return "\n\n".join(paragraphs)
@@ -124,6 +135,15 @@ def last_statement(text: str) -> str:
 def points_back(sentence: str) -> bool:
     """Return whether a sentence begins with a word for something that was named before it."""
     return _POINTS_BACK.match(sentence) is not None
+
+
+def _tells(question: str) -> bool:
+    """Return whether a question tells something of who asks it, and does not ask for it."""
+    if _TELLS.search(question):
+        return True
+    words = question.split()
+    least = _LONG_HOW_TO if words[0].casefold() == "how" else _LONG_QUESTION
+    return len(words) >= least and names_own(question) and not asks_for_told_fact(question)
 
 
 def _pieces(sentence: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from floe.memory.passages import MemoryPassage
-from floe.memory.search import asks_for_told_fact
+from floe.memory.question_forms import asks_for_told_fact
 from floe.records import ChatMessage
 
 BUDGET: Final = 400
@@ -95,4 +95,4 @@ def question_with_memory(question: str, passages: Sequence[MemoryPassage]) -> st
 
 
 def _line(passage: MemoryPassage) -> str:
-    return f"- {' '.join(passage.text.split())}\n"
+    return f"- {' '.join(passage.read.split())}\n"

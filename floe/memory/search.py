@@ -20,7 +20,6 @@ the prompts that want nothing from here, three are. It takes a model that reads 
 
 import json
 import math
-import re
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from sqlite_utils import Database
 
 from floe.memory.kept_out import LATER_VERSION, is_kept_out
 from floe.memory.passages import MemoryPassage
+from floe.memory.question_forms import asks_about_self
 from floe.privacy.content_words import content_words
 from floe.store import Store
 from floe.store.text import segment
@@ -76,6 +76,8 @@ grandfather grandpa granddad
 wife = spouse partner married wedding
 husband = spouse partner married wedding
 child = son daughter
+boy = son
+girl = daughter
 children kids = son daughter
 job work profession occupation career employed living
 boss manager supervisor
@@ -170,83 +172,6 @@ def _read_related() -> dict[str, frozenset[str]]:
 
 _KIN_OF: Final = _read_related()
 
-_FIRST_PERSON: Final = re.compile(
-    r"\b(?:i|me|my|mine|myself|we|our|ours|ich|mich|mir|meine?[mnrs]?|wir|uns|unsere?[mnrs]?"
-    r"|je|j|moi|mon|ma|mes|nous|notre|nos|yo|mi|mis|nuestr[oa]s?|soy|tengo)\b",
-    re.IGNORECASE,
-)
-_HOW_TO: Final = re.compile(
-    r"\bhow\s+(?:do|may|might|must|shall)\s+(?:i|we)\b|\b(?:can|could|should|would)\s+(?:i|we)\b"
-    r"|\b(?:give|tell|show|help|teach|let|write|explain to)\s+me\b",
-    re.IGNORECASE,
-)
-"""Requests in general words: "how do I …" asks about no one."""
-_WHO_I_AM: Final = re.compile(
-    r"\b(?:do|did)\s+(?:i|we)\s+(?:like|love|prefer|live|work|own|have|pay|drive|wear|teach|play|go"
-    r"|sing|keep|speak|hate|know|want|usually|still|study|eat|put|hide|come)\b",
-    re.IGNORECASE,
-)
-"""But "where do I live" does."""
-_LONGEST_FACT_QUESTION: Final = 120
-"""Characters; a longer question is a task."""
-_ASKER: Final = re.compile(
-    r"\b(?:i|me|my|mine|myself|we|our|ours"
-    r"|(?:to|with|for|from|of|by|near|beside|above|below|\w+(?:ed|ing)|sold|gave|told|lent|owes?|sent"
-    r"|brought|taught|helps?|owns?)\s+(?-i:us))\b",
-    re.IGNORECASE,
-)
-"""Who asks, in the language of the question words below; "the us" is a country."""
-_REMIND_ME: Final = re.compile(
-    r"\W*(?:(?:hey|hi|hello|ok|okay|please|sorry|btw|quick question)\b\W*)*"
-    r"(?:(?:(?:do|can|could|would|will)\s+you\s+)?(?:please\s+|still\s+)?"
-    r"(?:remind\s+me|tell\s+me|remember|recall|know)\s+(?:again\s+)?(?:of\s+)?"
-    r"|i\s+(?:forgot|forget|(?:can't|cannot|can\s+not|don't|do\s+not)\s+(?:remember|recall))\s+)",
-    re.IGNORECASE,
-)
-"""How one asks again for what one has said; the question itself follows."""
-_OF_MINE: Final = re.compile(r"(?:the\s+\w+\s+of\s+)?(?:my|our)\s+\w", re.IGNORECASE)
-"""What is asked for after that, without a question word: "my sister's name"."""
-_TITLE: Final = re.compile(
-    r"\W*who\s+(?:sings?|sang|sung|wrote|writes|plays?|played|said|directed)\b", re.IGNORECASE
-)
-"""Songs and films speak in the first person: "who sings the song it ain't me"."""
-_FACT_QUESTION: Final = re.compile(
-    r"\W*(?:(?:and|so|on|in|at|by|of|since|until|from|for|to|with)\s+)*"
-    r"(?:who|whose|whom|what|what's|when|where|which|why|do|did|does|is|are|am|was|were|have|has"
-    r"|how\s+(?:old|many|much|long|tall|big|far|often|strong|heavy|did))\b",
-    re.IGNORECASE,
-)
-_ADVICE: Final = re.compile(
-    r"\b(?:should|shall|can|could|would|may|might|best way|good (?:idea|way)|if)\b", re.IGNORECASE
-)
-
-
-def is_first_person(text: str) -> bool:
-    """Return whether somebody speaks of themselves."""
-    return _FIRST_PERSON.search(text) is not None
-
-
-def asks_about_self(question: str) -> bool:
-    """Return whether the answer may hang on who asks: "my", "our", "where do I live"."""
-    how_to = re.match(r"\s*how (?:do|can|should|could|would|might|may)\b", question, re.IGNORECASE)
-    if not how_to and _WHO_I_AM.search(question):
-        return True
-    return is_first_person(_HOW_TO.sub(" ", question))
-
-
-def asks_for_told_fact(question: str) -> bool:
-    """Return whether a short question asks what is so with the person, and not what to do."""
-    if len(question) > _LONGEST_FACT_QUESTION or _TITLE.match(question):
-        return False
-    reminded = _REMIND_ME.match(question)
-    asked = question[reminded.end() :] if reminded else question
-    of_mine = reminded is not None and _OF_MINE.match(asked) is not None
-    return (
-        (of_mine or _FACT_QUESTION.match(asked) is not None)
-        and _ADVICE.search(asked) is None
-        and _ASKER.search(_HOW_TO.sub(" ", asked)) is not None
-    )
-
 
 @dataclass(frozen=True, slots=True)
 class _Term:
@@ -298,6 +223,28 @@ def find_passages(
     return list(passages.values())[:limit]
 
 
+def word_shares(store: Store, question: str, texts: Sequence[str]) -> list[float]:
+    """Return what share of a question's words each of some texts has, by what the words tell."""
+    with store.reading() as db:
+        (count,) = db.execute("SELECT count(*) FROM memory_passages").fetchone()
+        terms = _terms(db, content_words(question), count)
+    total = sum(term.weight for term in terms) or 1.0
+    return [_covered(terms, frozenset(content_words(text))) / total for text in texts]
+
+
+def _covered(terms: Sequence[_Term], words: frozenset[str]) -> float:
+    covered = 0.0
+    for term in terms:
+        stem = _stem(term.word)
+        if term.word in words:
+            covered += term.weight
+        elif any(word in term.kin or _stem(word) in term.kin for word in words) or (
+            len(stem) >= _PREFIX and any(word.startswith(stem) for word in words)
+        ):
+            covered += _KIN * term.weight
+    return covered
+
+
 def _terms(db: Database, words: Sequence[str], count: int) -> list[_Term]:
     """Return the rarest words of a question, with their weights."""
     terms = []
@@ -306,7 +253,7 @@ def _terms(db: Database, words: Sequence[str], count: int) -> list[_Term]:
             "SELECT count(*) FROM memory_search WHERE memory_search MATCH ?", [_match([word])]
         ).fetchone()
         weight = math.log((count + _SMALL) / (df + 1)) * (_GENERAL if word in _GENERAL_WORDS else 1)
-        terms.append(_Term(word, _KIN_OF.get(word, frozenset()), weight))
+        terms.append(_Term(word, _kin(word), weight))
     return sorted(terms, key=lambda each: -each.weight)[:_MOST_TERMS]
 
 
@@ -394,6 +341,15 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= _PREFIX:
             return word.removesuffix(ending)
     return word
+
+
+def _kin(word: str) -> frozenset[str]:
+    """Return related words of a word in any form: of "travelling" those of "travel"."""
+    stem = _stem(word)
+    for form in (word, stem, stem + "e", stem[:-1]):
+        if form in _KIN_OF:
+            return _KIN_OF[form]
+    return frozenset()
 
 
 def _having(db: Database, words: Iterable[str], ids: str, begun: str = "") -> set[int]:

@@ -16,7 +16,7 @@ from floe.memory.files import read_bytes
 from floe.memory.memory import Memory
 from floe.memory.passages import PASSAGE_CHARACTERS, own_statements, split_passages
 from floe.memory.prompt_text import fitting_passages, question_with_memory
-from floe.memory.search import asks_about_self
+from floe.memory.question_forms import asks_about_self
 from floe.privacy.consent import set_conversation_consent
 from floe.privacy.gate import WISH
 from floe.privacy.kept_words import KeptWords
@@ -98,6 +98,9 @@ def test_a_paragraph_is_a_passage_and_a_long_one_shares_a_sentence_with_the_next
 def test_questions_are_left_out_of_what_was_told() -> None:
     assert own_statements("Where is Oslo? My brother lives there.") == "My brother lives there."
     assert own_statements("what is my sister called") == ""
+    assert own_statements("Which day of the week is my piano lesson on, and when?") == ""
+    assert own_statements("How do I keep the bilge of my boat dry?") == ""
+    assert own_statements("Can you translate this letter for me into French today?") == ""
     assert own_statements("Dr. Holt is my dentist. Is she good?") == "Dr. Holt is my dentist."
     assert own_statements("Can I freeze the bread that I baked?") == ""
 
@@ -109,6 +112,9 @@ def test_questions_are_left_out_of_what_was_told() -> None:
         "How far is it from my flat in Deal to Dover?",
         "Is it normal that my cat Moth sleeps all day?",
         "What helps against the pain I have since I fell off the roof?",
+        "Which exercises would be good for my left ankle after a sprain?",
+        "Could you write to my landlord about the lift that does not work since May?",
+        "Kannst du mir einen Brief an meinen Vermieter wegen der Heizung schreiben?",
     ],
 )
 def test_what_a_question_tells_by_the_way_is_kept(question: str) -> None:

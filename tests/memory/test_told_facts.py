@@ -1,6 +1,7 @@
 """Told facts that share no word with the question, in a space of sentences made by hand."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from floe.errors import ModelError
 from floe.llama.runtime import LlamaModel
 from floe.memory.memory import Memory
-from floe.memory.search import asks_for_told_fact
+from floe.memory.question_forms import asks_for_told_fact
 from floe.memory.told_facts import SentenceSpace
 from floe.privacy.consent import set_conversation_consent
 from floe.store import Store
@@ -61,20 +62,78 @@ def test_a_fact_without_a_word_of_the_question_is_found(store: Store, memory: Me
     assert recalled(memory, "Who stands in for me at work?") == [WORK, RUBBISH]
 
 
-def test_the_nearest_fact_joins_the_best_that_words_find(store: Store, memory: Memory) -> None:
-    other = "Our rubbish goes to Leeds."
-    tell(store, WORK, RUBBISH, other, "Rubbish collected in our street stinks.")
-    assert recalled(memory, ASKED) == [RUBBISH, recalled(Memory(store), ASKED)[0]]
+def test_words_of_the_question_bring_a_fact_nearer(store: Store, memory: Memory) -> None:
+    other = "Our rubbish is collected in Leeds."
+    tell(store, other, WORK)
+    assert recalled(memory, ASKED) == [other, WORK]
 
 
-def test_where_words_find_the_nearest_fact_none_is_added(store: Store, memory: Memory) -> None:
-    street, other = "Rubbish collected in our street stinks.", "Our rubbish goes to Leeds."
-    tell(store, WORK, other, street)
-    by_words = recalled(Memory(store), ASKED)
-    assert by_words[0] == street
-    near = SentenceSpace("near", lambda text: np.array([text in (ASKED, street), 1], np.float32))
-    memory.use_sentences(near)
-    assert recalled(memory, ASKED) == by_words
+def test_what_words_find_in_a_file_joins_the_nearest_facts(
+    store: Store, memory: Memory, tmp_path: Path
+) -> None:
+    tell(store, WORK, RUBBISH)
+    (tmp_path / "town.txt").write_text("In our town rubbish is collected on a day of May.")
+    memory.set_folder(str(tmp_path))
+    memory.update(lambda: False)
+    assert [each.kind for each in memory.recall(ASKED, None)] == ["chat", "file", "chat"]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "question"),
+    [
+        (
+            "I live in Aarhus, near the harbour.",
+            "We moved! I live in Odense now.",
+            "Where do I live?",
+        ),
+        ("My dentist is Dr. Roth.", "My new dentist is Dr. Amsel.", "Who is my dentist?"),
+        ("My tram leaves at 7:10.", "My tram leaves at 7:25.", "When does my tram leave?"),
+        ("My son is in row 3b.", "Since May my son is in row 4a.", "In which row is my son?"),
+        ("My wifi code is plum9.", "My wifi code is plum9. Sorry, pear7.", "What is my wifi code?"),
+    ],
+)
+def test_of_facts_about_one_matter_the_newer_is_read(
+    store: Store, memory: Memory, older: str, newer: str, question: str
+) -> None:
+    tell(store, older, WORK, newer)
+    assert set(recalled(memory, question)) == {newer, WORK}
+    tell(store, older)
+    assert older in recalled(memory, question)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (
+            "My wifi password is plum9. Sorry, my wifi password is pear7.",
+            "Sorry, my wifi password is pear7.",
+        ),
+        ("My code is plum9. Sorry, pear7.", "My code is plum9. Sorry, pear7."),
+        (
+            "I have a cat. It sleeps. Sorry, I was away.",
+            "I have a cat. It sleeps. Sorry, I was away.",
+        ),
+    ],
+)
+def test_what_was_corrected_at_once_is_not_read(
+    store: Store, memory: Memory, text: str, read: str
+) -> None:
+    tell(store, text)
+    assert [each.read for each in memory.recall("What is my wifi password?", None)] == [read]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "question"),
+    [
+        ("My sister lives in Ghent.", "My brother lives in Ghent.", "Where does my sister live?"),
+        ("The lamp cost 40 euros.", "We have a new cat.", "What did I pay for our lamp?"),
+    ],
+)
+def test_a_fact_about_another_matter_replaces_none(
+    store: Store, memory: Memory, older: str, newer: str, question: str
+) -> None:
+    tell(store, older, newer)
+    assert older in recalled(memory, question)
 
 
 def test_questions_about_nobody_and_tasks_get_no_facts(store: Store, memory: Memory) -> None:
@@ -97,6 +156,15 @@ def test_questions_about_nobody_and_tasks_get_no_facts(store: Store, memory: Mem
         ("who sings the song it ain't me", False),
         ("when did the us leave the gold standard", False),
         ("What should I do with my money?", False),
+        ("Which exercises are good for my knee?", False),
+        ("Wie heißt meine Schwester?", True),
+        ("Was soll ich meiner Schwester schenken?", False),
+        ("Was koche ich mit Kürbis und Linsen?", False),
+        ("Wie bekomme ich Rotweinflecken aus meinem Hemd?", False),
+        ("Que faire pour mon dos ?", False),
+        ("Quel est mon groupe sanguin ?", True),
+        ("¿Dónde trabaja mi hermana?", True),
+        ("¿Qué debo regalar a mi hermana?", False),
     ],
 )
 def test_a_question_asks_for_what_was_told_or_not(question: str, asks: bool) -> None:
@@ -109,9 +177,10 @@ def test_a_fact_in_the_middle_of_a_long_message_is_compared_by_itself(
     before, after = "I had quite a week in the office. " * 4, " I am glad that it is over. " * 4
     other_town = f"{'The office opened in May. ' * 5}{TEXT}{' It rained in Oslo. ' * 5}"
     tell(store, WORK, other_town, f"{before}{RUBBISH}{after}")
-    found = recalled(memory, "Which day is it on, where I live?")
-    assert RUBBISH in found[0]
-    assert not any(TEXT in each for each in found)
+    found = memory.recall("Which day is it on, where I live?", None)
+    assert found[0].read == RUBBISH
+    assert RUBBISH in found[0].text != RUBBISH
+    assert not any(TEXT in each.text for each in found)
 
 
 def test_facts_that_may_not_be_used_are_not_compared(store: Store, memory: Memory) -> None:
