@@ -83,6 +83,15 @@ def test_an_adapter_of_every_kind_says_in_llama_cpp_what_it_said_in_training(
             assert np.allclose(factors[name][1], b)
 
 
+def test_before_its_first_step_an_adapter_says_what_it_says_after_it(tmp_path: Path) -> None:
+    path = write_family(tmp_path / "tiny.gguf", "gemma3")
+    chosen = plan(backend="autograd", modules=MODULES, layers=2)
+    before = trained(path, chosen)
+    start = (before.factors(), before.alpha)
+    going_on = build_backend(read_base(path, chosen), chosen, seed=3, start=start)
+    assert np.allclose(going_on.logits(TOKENS), before.logits(TOKENS), atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])
 def test_the_hand_written_gradient_is_that_of_autograd(kind: str, tmp_path: Path) -> None:
     path = write_family(tmp_path / "tiny.gguf", kind)

@@ -77,6 +77,7 @@ class AutogradBackend:
             # peft asks transformers for a property by its older name.
             warnings.simplefilter("ignore", FutureWarning)
             adapted = get_peft_model(decoder.model, config, autocast_adapter_dtype=False)
+        adapted.eval()  # peft's own layers are made for training, with dropout on
         decoder.adapted.append(adapted)
         self._lora: dict[str, Any] = {}
         places = [
