@@ -161,3 +161,20 @@ def test_politeness_hides_nothing(detector: Detector, text: str) -> None:
 )
 def test_everyday_tasks_go_though_they_name_people(detector: Detector, text: str) -> None:
     assert not detector.examine(text).private
+
+
+@pytest.mark.parametrize(
+    ("text", "private"),
+    [
+        ("is it normal that my penis bends", True),
+        ("my vagina itches, what cream helps", True),
+        ("meine Scheide brennt", True),
+        ("since the pill my sex drive is gone", True),
+        ("What does the prostate do?", False),
+        ("Why do men have nipples?", False),
+    ],
+)
+def test_what_is_said_of_ones_own_body_in_private_stays(
+    detector: Detector, text: str, *, private: bool
+) -> None:
+    assert detector.examine(text).private is private

@@ -27,6 +27,8 @@ from floe.privacy.detector import Detector
         "I love the music of Miriam Makeba. Which album should I start with?",
         "We are watching Breaking Bad. Who is Gus Fring?",
         "I just finished reading Emma. Did Mr. Knightley love her from the start?",
+        "Is San Marino in the EU?",
+        "Lorraine weather in October",
         'In Django, how do I filter Author.objects by first name "Terry"?',
     ],
 )

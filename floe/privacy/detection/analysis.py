@@ -27,6 +27,7 @@ from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.statements import (
     asks,
     asks_yes_or_no,
+    bodily,
     deals_with_somebody,
     introduced,
     is_thanks,
@@ -204,7 +205,7 @@ class Analysis:
         plain = normalise(text)
         names = recognise(plain.text, with_ties(plain.text, find_names(plain.text)))
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
-        signs += professed(plain.text)
+        signs += [*professed(plain.text), *bodily(plain.text)]
         stretches = [
             stretch
             for stretch in classify(plain.text, names)

@@ -117,6 +117,12 @@ _GENERAL: Final = regex.compile(
     r"|was|wer|wann|warum|welche[rsnm]?|empfiehl|empfehle|erzähl\w*|erklär\w*|beschreibe?|nenne|vergleiche?|fasse|qui|que|quel\w*|recommande|cite|qu'|quand|pourquoi|comment|raconte|explique|résume|décris|compare|quién|qué|cuál\w*|cuándo|cómo|dónde|cuénta\w*|recomi[eé]nda\w*|explica|resume|describe|chi|che|cosa|quando|perché|come|raccont\w*|spieg\w*|riassumi|descrivi|consiglia\w*|suggerisci|sugira|recomende|quem|o que|qual|conte|wie|wanneer|waarom|hoe|vertel|leg|beschrijf|kto|co|kiedy|dlaczego|jak|opowiedz|wyjaśnij|opisz|poleć|кто|что|когда|почему|как|расскажи|объясни|опиши|посоветуй)\b",
     regex.I,
 )
+_OF_PLACE: Final = regex.compile(
+    r"\s(?:weather|climate|airport|population|time ?zone|beaches|nightlife|tourism|hotels|flights)\b"
+    r"|\s(?:part of|in|a member of)\s(?:the\s)?(?:EU|UN|NATO|Schengen|Commonwealth|European Union|United Nations)\b",
+    regex.I,
+)
+"""After a place: "Lorraine weather in May", "Is San Marino in the EU?"."""
 _OF_CULTURE: Final = regex.compile(
     r"\s(?:cuisine|cooking|food|dish(?:es)?|recipes?|literature|architecture|grammar|alphabet|language|poetry|painting|folklore|mythology|dynasty|empire|era|period|revolution|monarchy|chant|calendar|mountains|coast|coffee|wine|tea|pottery|opera|cup|prize|award|theorem|paradox|equation|effect|principle|conjecture|algorithm|distribution|method|law|laws|theory|test|scale|brothers|sisters|administration|doctrine|era)\b"
 )
@@ -297,8 +303,9 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
 
     Only where nothing of the speaker's life is in the text, and nobody is dealt with.
     """
-    if not names or all(name.form == "public" for name in names):
-        return [*names]
+    names = [name for name in names if not _OF_PLACE.match(text, name.end)]
+    if all(name.form == "public" for name in names):
+        return names
     said = text[slice(*core(text))]
     if _is_lived(said, names) or _concerns_somebody(text, names, famous=True):
         return [*names]

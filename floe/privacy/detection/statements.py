@@ -48,6 +48,12 @@ _TREATS: Final = regex.compile(
     r"|\b(?:ich\shabe?|hat|haben|hatte|bekam|wegen)\s(?P<x>krebs|diabetes|hiv|aids|rheuma)\b",
     regex.I,
 )
+_OWN_BODY: Final = regex.compile(
+    r"\b(?:my|mein\w*|mon|ma|mes|mis?|mio|mia|meu|minha|mijn)\s(?:\p{L}+\s)?(?P<x>pénis|penis|pene|vagina|vagin|scheide|vulva|labia|clit(?:oris)?|foreskin|vorhaut|scrotum|hoden"
+    r"|testicles?|anus|nipples?|cervix|ovar(?:y|ies)|prostate?|discharge|ausfluss|semen|sperm|erections?|erektion|orgasms?|orgasmus|libido|sex(?:ual)? (?:drive|life)|virginity|hymen)\b",
+    regex.I,
+)
+"""Parts and workings of one's own body that nobody speaks of before others."""
 _OF_MINE: Final = regex.compile(
     r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
 )
@@ -321,6 +327,12 @@ def professed(text: str) -> Iterator[Sign]:
     """Yield the faith that somebody says is theirs."""
     for found in _PROFESSES.finditer(text, timeout=1.0):
         yield Sign(found.start("x"), found.end("x"), "belief", _FAINT)
+
+
+def bodily(text: str) -> Iterator[Sign]:
+    """Yield what somebody says of the most private parts of their own body."""
+    for found in _OWN_BODY.finditer(text, timeout=1.0):
+        yield Sign(found.start("x"), found.end("x"), "health", _SURE_MATTER)
 
 
 def treated(text: str) -> Iterator[Sign]:
