@@ -33,9 +33,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; \
 	print(max(2, min(4, os.cpu_count() or 1, int(free))))')
 TOGETHER = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-# One worker more for the tests that mostly wait: see tests/scheduling.py.
 test: setup models $(JS)/.ready
-	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) -n $$(($(WORKERS) + 1)) --waiting-apart $(ARGS)
+	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
 test-fast: WORKERS = 2
 test-fast: setup $(JS)/.ready

@@ -118,22 +118,6 @@ def pytest_unconfigure() -> None:
         opened.errnull_file.close()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make test` has a worker more than cores, and says so."""
-    words = "leave the last worker to tests that mostly wait"
-    parser.addoption("--waiting-apart", action="store_true", help=words)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give out the files as `make test` wants it, where it asks."""
-    if not config.getoption("waiting_apart"):
-        return None
-    from tests.scheduling import WaitingApart
-
-    return WaitingApart(config, log)
-
-
 def _only_fast(config: pytest.Config) -> bool:
     return bool(config.getoption("markexpr") == "not slow")
 

@@ -60,6 +60,15 @@ def read_build() -> LlamaBuild:
     return LlamaBuild(llama_cpp.__version__, offload, _devices() if offload else ())
 
 
+def uses_amx() -> bool:
+    """Return whether the build multiplies in AMX's tiles where weights are laid out anew.
+
+    GCC 12 keeps 8 of the 64 bytes that set the tiles up (its `_tile_loadconfig` names a pointer as
+    what it reads), so that what it builds ends the program by chance, or computes nonsense.
+    """
+    return b"AMX_INT8 = 1" in lib.llama_print_system_info()
+
+
 def _devices() -> tuple[GraphicsDevice, ...]:
     ggml = _registry()
     if ggml is None:

@@ -22,7 +22,7 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from floe.errors import ModelError, PromptError
-from floe.llama.build import read_build
+from floe.llama.build import read_build, uses_amx
 from floe.llama.free_memory import free_memory
 from floe.llama.gguf_checks import check_adapter, check_model
 from floe.llama.gguf_file import choose_repacking
@@ -148,7 +148,11 @@ class LlamaModel:
         parameters = lib.llama_model_default_params()
         parameters.n_gpu_layers = self._plan.gpu_layers
         parameters.use_extra_bufts, reason = (
-            choose_repacking(path) if repack is None else (repack, "as it was asked for")
+            (repack, "as it was asked for")
+            if repack is not None
+            else (False, "the build would use AMX, which not every compiler gets right")
+            if uses_amx()
+            else choose_repacking(path)
         )
         logger.info("weights laid out anew: %s, %s", parameters.use_extra_bufts, reason)
         self._model = lib.llama_model_load_from_file(str(path).encode(), parameters)

@@ -10,6 +10,7 @@ from floe.llama.build import GraphicsDevice, LlamaBuild, read_build
 from floe.llama.free_memory import FreeMemory
 from floe.llama.gguf_checks import check_model
 from floe.llama.load_options import LlamaOptions, LoadPlan, plan_load
+from floe.llama.runtime import LlamaModel
 from tests.training.tiny import LAYERS, write_tiny
 
 CPU = LlamaBuild("1", False, ())
@@ -36,6 +37,20 @@ def test_the_installed_build_is_asked() -> None:
     build = read_build()
     assert build.offload == bool(build.devices) or "finds none here" in build.sentence
     assert build.version in build.sentence
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_a_build_that_uses_amx_does_without(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, amx: bool
+) -> None:
+    told = b"CPU : SSE3 = 1 | AMX_INT8 = 1 | LLAMAFILE = 1" if amx else b"CPU : SSE3 = 1"
+    monkeypatch.setattr("floe.llama.build.lib.llama_print_system_info", lambda: told)
+    caplog.set_level("INFO", "floe.llama.runtime")
+    with LlamaModel(tiny, context=64):
+        pass
+    laid_out = next(each for each in caplog.messages if each.startswith("weights laid out"))
+    assert ("AMX" in laid_out) is amx
+    assert not amx or "False" in laid_out
 
 
 def test_layers_follow_the_memory_of_the_card(tiny: Path) -> None:
