@@ -42,8 +42,8 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
         FloeError: the chats or questions cannot be read, or the training failed.
     """
     settings = Settings.load()
-    base = resolve_model(settings.model, settings.models_dir)
     known = read_prompts(questions or QUESTIONS)
+    base = resolve_model(settings.model, settings.models_dir)
     system = ChatMessage("system", settings.system_prompt)
     chats = [(system, *(m for m in chat if m.role != "system")) for chat in read_chats(train)]
     learnt, held_out = hold_out(chats)
