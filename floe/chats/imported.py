@@ -8,7 +8,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -130,6 +130,13 @@ class ChatBuilder:
     def skip(self, part: str, count: int = 1) -> None:
         """Count what is left out."""
         self._skipped[part] += count
+
+    def skip_lists(self, part: str, message: dict[str, Any], keys: Sequence[str]) -> None:
+        """Count what is left out of a message that has it in lists under some keys."""
+        for key in keys:
+            found = message.get(key)
+            if isinstance(found, list) and found:
+                self.skip(part, len(found))
 
     def add(self, role: Role, text: str, at: float | None = None, *, learn: bool = True) -> None:
         """Add what was said; words of one side in a row are one message."""

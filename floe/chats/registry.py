@@ -60,28 +60,15 @@ BETWEEN_PEOPLE: Final = frozenset(
 )
 """Ids of formats in which one of the persons is the user, and the file may not say who."""
 
-WRITTEN_BY_MODELS: Final = frozenset(
-    each.id
-    for each in (
-        deepseek.FORMAT,
-        grok.FORMAT,
-        librechat.FORMAT,
-        chatbox.FORMAT,
-        cherry_studio.FORMAT,
-        chatgpt.FORMAT,
-        claude.FORMAT,
-        open_webui.FORMAT,
-        lm_studio.FORMAT,
-        gemini.FORMAT,
-        gemini.ACTIVITY,
-        character_ai.FORMAT,
-        copilot.FORMAT,
-        copilot.TABLE,
-        sillytavern.FORMAT,
-        text_generation_webui.FORMAT,
-        openai_responses.FORMAT,
-    )
+_MAY_BE_OWN: Final = (
+    telegram.FORMAT,
+    sharegpt.FORMAT,
+    templated.FORMAT,
+    alpaca.FORMAT,
+    openai_messages.FORMAT,
+    openai_messages.LOOSE,
 )
+WRITTEN_BY_MODELS: Final = frozenset(e.id for e in FORMATS) - {e.id for e in _MAY_BE_OWN}
 """Ids of formats whose answers another model wrote; the others may be a person's own work."""
 
 LABELS: Final = {each.id: each.label for each in FORMATS} | {whatsapp.ID: whatsapp.LABEL}

@@ -53,10 +53,7 @@ def _chat(thread: dict[str, Any], session: dict[str, Any], notes: ImportNotes) -
     for message in records_in(thread.get("messages")):
         if message.get("error"):
             builder.skip(NOTE)
-        for key in ("files", "links", "pictures"):
-            found = message.get(key)
-            if isinstance(found, list) and found:
-                builder.skip(MEDIA, len(found))
+        builder.skip_lists(MEDIA, message, ("files", "links", "pictures"))
         add_message(builder, message)
     own = thread.get("threadName") if thread is session else thread.get("name")
     return builder.chat(own or session.get("name"), thread.get("createdAt"))

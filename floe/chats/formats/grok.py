@@ -72,10 +72,7 @@ def _moment(message: dict[str, Any]) -> float | None:
 def _add(builder: ChatBuilder, message: dict[str, Any]) -> None:
     if any(message.get(key) for key in _THOUGHTS):
         builder.skip(THOUGHT)
-    for key in _MEDIA:
-        found = message.get(key)
-        if isinstance(found, list) and found:
-            builder.skip(MEDIA, len(found))
+    builder.skip_lists(MEDIA, message, _MEDIA)
     text = message.get("message")
     text, links = _RENDERED.subn("", text) if isinstance(text, str) else ("", 0)
     if links:

@@ -79,10 +79,7 @@ def _add(builder: ChatBuilder, message: dict[str, Any]) -> None:
     if message.get("error"):
         builder.skip(NOTE)  # what the server said, and no model
         return
-    for key in ("files", "attachments"):
-        found = message.get(key)
-        if isinstance(found, list) and found:
-            builder.skip(MEDIA, len(found))
+    builder.skip_lists(MEDIA, message, ("files", "attachments"))
     text = read_content(builder, message.get("content"))
     if not text.strip():
         text = message["text"] if isinstance(message.get("text"), str) else ""
