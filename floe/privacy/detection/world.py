@@ -33,7 +33,7 @@ DRAFTS: Final = regex.compile(
     regex.I,
 )
 """How else a task opens than `sets_task` knows."""
-SOMEBODY: Final = regex.compile(
+_SOMEBODY: Final = regex.compile(
     r"\b(?:he|she|his|her|him|hers|he's|she's|he'll|she'll|someone|somebody)\b", regex.I
 )
 HIDDEN: Final = regex.compile(
@@ -121,9 +121,9 @@ def is_impersonal(text: str, names: Sequence[Name]) -> bool:
     if not sets_task(text) and DRAFTS.match(text) is None:
         return False
     plain = ME.sub(" ", text)
-    if SOMEBODY.search(plain) or HIDDEN.search(plain) or not ENGLISH.search(text):
+    if _SOMEBODY.search(plain) or HIDDEN.search(plain) or not ENGLISH.search(text):
         return False
-    return speaks_of_nobody(plain)
+    return _speaks_of_nobody(plain)
 
 
 def names_matter(text: str) -> bool:
@@ -140,7 +140,7 @@ def is_exercise(text: str, names: Sequence[Name]) -> bool:
     if task is None or len(text) - task.end() > _SENTENCE:
         return False
     sentence = text[task.end() :]
-    if _YOU.search(sentence) or not speaks_of_nobody(sentence):
+    if _YOU.search(sentence) or not _speaks_of_nobody(sentence):
         return False
     return not any(name.form == "full" or has_tie(text, name.start, name.end) for name in names)
 
@@ -151,7 +151,7 @@ def is_history(text: str, name: Name) -> bool:
     Two signs are asked for: a role ("the Danish author") or a deed ("discovered"), and a work or a
     year; nothing is of the speaker, of kin, or of these days.
     """
-    if _RECENT.search(text) or not speaks_of_nobody(text):
+    if _RECENT.search(text) or not _speaks_of_nobody(text):
         return False
     if name.form != "full":
         return False
@@ -161,7 +161,7 @@ def is_history(text: str, name: Name) -> bool:
     return (role and deed) or ((role or deed) and _WORK.search(rest, timeout=_TIMEOUT) is not None)
 
 
-def speaks_of_nobody(text: str) -> bool:
+def _speaks_of_nobody(text: str) -> bool:
     """Return whether neither the speaker nor kin is in a text."""
     words = {word.lower().replace("'", "") for word in _WORD.findall(text)}
     return words.isdisjoint(_FIRST) and words.isdisjoint(_KIN)
