@@ -31,7 +31,9 @@ run: setup
 WORKERS ?= $(shell $(PYTHON) -c 'import os; \
 	free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4e9; \
 	print(max(2, min(4, os.cpu_count() or 1, int(free))))')
-TOGETHER = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# A worker that dies ends the run: in its place another would run the test that it died of, die of
+# it as well, and then xdist waits for ever.
+TOGETHER = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test: setup models $(JS)/.ready
 	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) $(ARGS)
@@ -84,12 +86,15 @@ models: setup
 setup: .venv/.ready
 
 # torch first and by its version alone: its build differs from machine to machine. All else is the
-# very file that was tested.
+# very file that was tested. pip keeps what it has compiled, and takes it again whatever the options
+# are: llama.cpp is compiled anew, or an environment would get the build of an earlier Makefile.
 .venv/.ready: requirements.lock pyproject.toml
 	@echo "Setting up .venv. llama-cpp-python compiles llama.cpp for this machine: a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
-	CMAKE_ARGS="$(LLAMA) $$CMAKE_ARGS" $(PIP) --no-deps --require-hashes -r requirements.lock
+	sed -n '/^llama-cpp-python==/,/[^\\]$$/p' requirements.lock > .venv/llama.lock
+	CMAKE_ARGS="$(LLAMA) $$CMAKE_ARGS" $(PIP) --no-cache-dir --no-deps --require-hashes -r .venv/llama.lock
+	$(PIP) --no-deps --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
 	touch $@
 

@@ -18,6 +18,7 @@ from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.records import ChatMessage, Sampling
 from tests.cloud.conftest import MODEL
+from tests.tiers import ROOT
 
 Connect = Callable[..., CloudClient]
 QUESTION = [ChatMessage("system", "You are brief."), ChatMessage("user", "Why is the sky blue?")]
@@ -37,7 +38,8 @@ def _serve(logits_all: str, log: Path) -> Generator[str]:
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "llama_cpp.server", *words],
+            [sys.executable, "-W", "ignore", "-m", "tests.plain_llama", *words],
+            cwd=ROOT,
             stdout=out,
             stderr=out,
         ) as process,

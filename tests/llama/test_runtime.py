@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from llama_cpp import Llama
+from llama_cpp import llama_cpp as lib
 
 from floe.bench.decode import write_random_adapter
 from floe.errors import ModelError, PromptError
@@ -14,6 +15,7 @@ from floe.llama.prompt_cache import PromptCache
 from floe.llama.runtime import LlamaModel
 from floe.llama.threads import choose_threads, usable_cores
 from floe.records import Sampling
+from tests.plain_llama import leave_out_amx
 
 TEXT = b"The capital of France is Paris. The capital of Italy is"
 
@@ -32,8 +34,12 @@ def greedy(model: LlamaModel, prompt: list[int], count: int) -> list[int]:
     return tokens
 
 
-def test_the_decoder_at_weight_1_says_what_llama_cpp_says(smollm: LlamaModel) -> None:
+def test_the_decoder_at_weight_1_says_what_llama_cpp_says(
+    smollm: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prompt = smollm.tokenize(TEXT)
+    monkeypatch.setattr(lib, "llama_model_default_params", lib.llama_model_default_params)
+    leave_out_amx()
     # llama.cpp itself turns flash attention on where it can; its Python class has to be asked.
     reference = Llama(
         str(smollm.path), n_ctx=2048, n_threads=smollm.threads, verbose=False, flash_attn=True
