@@ -50,7 +50,9 @@ FORMATS: Final[Sequence[ChatFormat]] = (
     openai_responses.FORMAT,
     templated.FORMAT,
     alpaca.FORMAT,
+    openai_messages.SAVED,
     openai_messages.FORMAT,
+    openai_messages.SAVED_LOOSE,
     openai_messages.LOOSE,
 )
 """In the order they are tried: the more that a format demands, the earlier."""

@@ -122,7 +122,7 @@ SHAPES: list[tuple[str, Any, list[list[tuple[str, str]]], dict[str, int]]] = [
         {},
     ),
     (
-        "openai",  # Le Chat: an answer that was made again
+        "openai_saved",  # Le Chat: an answer that was made again
         [
             {"id": "1", "role": "user", "content": "Q", "parentId": None},
             {"id": "2", "role": "assistant", "content": "B", "parentId": "1"},

@@ -198,7 +198,7 @@ TEMPLATES = {
             [[("system", "S"), QUESTION, ANSWER], [QUESTION]],
             {"other version": 1, "thought": 1},
         ),
-        ("openai", JAN, [[QUESTION, ANSWER]], {"thought": 1}),
+        ("openai_saved", JAN, [[QUESTION, ANSWER]], {"thought": 1}),
     ],
 )
 def test_chats_of_other_programs_come_in(

@@ -73,7 +73,9 @@ def chosen(texts: OwnTexts, *questions: str, here: int | None = None) -> list[tu
     return [(each.question, each.answer) for each in texts.choose(chat, here)]
 
 
-@pytest.mark.parametrize(("source", "found"), [("chatgpt", []), ("openai", [BOAT])])
+@pytest.mark.parametrize(
+    ("source", "found"), [("chatgpt", []), ("openai_saved", []), ("openai", [BOAT])]
+)
 def test_what_another_assistant_wrote_is_no_example_of_the_persons_manner(
     source: str, found: list[tuple[str, str]], store: Store, texts: OwnTexts
 ) -> None:

@@ -30,6 +30,8 @@ _THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking", "reasoningCont
 _PART_LISTS: Final = ("parts", "contentChunks", "contentParts")
 _TIMES: Final = ("timestamp", "created_at", "createdAt")
 _TITLES: Final = ("title", "name")
+_BOOKKEEPING: Final = ("id", "parentId", "thread_id", "object", "model", *_TIMES)
+"""Programs write some of it beside each message; who writes examples by hand writes none."""
 
 
 def add_message(builder: ChatBuilder, message: dict[str, Any]) -> None:
@@ -152,6 +154,27 @@ def _recognises_message(value: Any) -> bool:
     return is_record(value, "role", "content") and isinstance(value["role"], str)
 
 
+def _recognises_saved(value: Any) -> bool:
+    if not _recognises(value) or _is_preference(value) or _is_chosen(value):
+        return False
+    messages = record_in(value, "body").get("messages") or value
+    if isinstance(messages, dict):
+        messages = messages["messages"]
+    return is_list_of_records(messages) and all(map(_is_kept, messages))
+
+
+def _is_kept(message: dict[str, Any]) -> bool:
+    return any(message.get(key) is not None for key in _BOOKKEEPING)
+
+
+def _recognises_saved_message(value: Any) -> bool:
+    return _recognises_message(value) and _is_kept(value)
+
+
 FORMAT: Final = ChatFormat("openai", "an OpenAI file", _recognises, _read)
 LOOSE: Final = ChatFormat("openai", "an OpenAI file", _recognises_message, _read, gathered=True)
 """A message a line, all of one chat."""
+_SAVED: Final = ("openai_saved", "chats that a program saved in OpenAI's manner")
+SAVED: Final = ChatFormat(*_SAVED, _recognises_saved, _read)
+"""Chats of Le Chat, Jan and others: their answers were written by a model."""
+SAVED_LOOSE: Final = ChatFormat(*_SAVED, _recognises_saved_message, _read, gathered=True)
