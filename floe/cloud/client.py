@@ -36,9 +36,16 @@ from floe.cloud.endpoint import (
     is_loading,
     is_refusal,
 )
+from floe.cloud.logged_client import COUNTED, ENTRY, LoggedClient
 from floe.cloud.probe.budget import ProbeBudget
-from floe.cloud.probe.profile import EndpointProfile, downgrade_profile, room_for_answer
+from floe.cloud.probe.profile import (
+    EndpointProfile,
+    downgrade_profile,
+    refuses_continuation,
+    room_for_answer,
+)
 from floe.cloud.protocol.bounds import bound_response
+from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.protocol.distributions import TokenReader
 from floe.cloud.protocol.request import Ask, Request, build_request
 from floe.cloud.stream import Stream
@@ -75,10 +82,6 @@ _MAX_BYTES_PER_TOKEN: Final = 256
 """More text than this for each token that was asked for is no answer to the question."""
 _SHORTEST_SCANNED: Final = 8
 """Bytes of a candidate: a shorter one holds no key, and nearly all are shorter."""
-_ENTRY: Final = "floe.sent"
-"""Where a request holds the number of its entry in the log."""
-_COUNTED: Final = "floe.counted"
-"""Set in a request that the budget of the day counts as one of a test."""
 _DROPPED: Final = (
     httpx2.RemoteProtocolError,
     httpx2.ReadError,
@@ -115,32 +118,6 @@ class Exchange:
     refused: bool = False
     loading: bool = False
     cut: bool = False
-
-
-class _LoggedClient(httpx2.AsyncClient):
-    """Takes back what was noted of a request for which no connection came about: it has not left.
-
-    That is its entry in the log and, of a test, its place in the budget of the day.
-    """
-
-    def __init__(self, log: SentLog | None, budget: ProbeBudget | None, **options: Any) -> None:
-        super().__init__(**options)
-        self._log = log
-        self._budget = budget
-
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send it, once it is in the log."""
-        try:
-            return await super().send(request, **options)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout):
-            entry = request.extensions.get(_ENTRY)
-            if self._log is not None and entry is not None:
-                with suppress(StoreError):
-                    await asyncio.to_thread(self._log.withdraw, entry)
-            if self._budget is not None and _COUNTED in request.extensions:
-                with suppress(StoreError):
-                    await asyncio.to_thread(self._budget.give_back)
-            raise
 
 
 class CloudClient:
@@ -294,7 +271,7 @@ class CloudClient:
 
     def _http_client(self, connect_seconds: float) -> httpx2.AsyncClient:
         try:
-            return _LoggedClient(
+            return LoggedClient(
                 self._log,
                 self._budget,
                 timeout=httpx2.Timeout(None, connect=connect_seconds),
@@ -336,7 +313,7 @@ class CloudClient:
         """Count a request of a test for text; the budget of the day may keep it back."""
         if self._budget is not None and request.method == "POST" and _PURPOSE.get()[0] == "probe":
             await asyncio.to_thread(self._budget.take)
-            request.extensions[_COUNTED] = True
+            request.extensions[COUNTED] = True
 
     async def _log_request(self, request: httpx2.Request) -> None:
         """Log a request that is about to leave, word for word; an error here keeps it back."""
@@ -344,7 +321,7 @@ class CloudClient:
             purpose, message_id = _PURPOSE.get()
             address, body = str(request.url), request.content
             # In a thread: the disk may make it wait, and all streams live on this loop.
-            request.extensions[_ENTRY] = await asyncio.to_thread(
+            request.extensions[ENTRY] = await asyncio.to_thread(
                 self._log.write, address, self.model, purpose, body, message_id
             )
 
@@ -479,18 +456,20 @@ class CloudClient:
         except Exception as error:  # as above
             if not reader.finished:
                 failure = self._endpoint.explain(error, self.model)
-        stream.end(failure or self._judge_end(stream, reader))
+        stream.end(failure or self._judge_end(stream, reader, ask.max_tokens))
 
-    def _judge_end(self, stream: Stream, reader: TokenReader) -> CloudError | None:
-        """Say what is wrong with an answer that has come to its end, if anything is."""
+    def _judge_end(self, stream: Stream, reader: TokenReader, most: int) -> CloudError | None:
+        """Say what is wrong with an answer of at most so many tokens that has come to its end."""
         if reader.finish_reason == "content_filter":
             return EndpointRefusal(f"The content filter of {self.host} ended the answer.")
         if not reader.finished:
             return self._incomplete_error()
-        if reader.finish_reason == "length" and reader.thinking and stream.first_token_ms is None:
+        silent = reader.finish_reason == "length" and stream.first_token_ms is None
+        if silent and (reader.thinking or most > 1):
+            # Some think where nobody sees it; asked again, they would do it all again.
             return EndpointRefusal(
                 f"{self.host} was still thinking when its tokens were used up. Ask for a longer "
-                "answer, for less effort, or another model."
+                "answer or another model, or test it: that shows whether it can do without."
             )
         return None
 
@@ -560,7 +539,16 @@ class CloudClient:
             except openai.APIStatusError as error:
                 refusal = self._endpoint.refusal_of(error) if left else ""
                 room = room_for_answer(refusal, ask.max_tokens)
-                humbler = downgrade_profile(profile, refusal, last=left == 1) if refusal else None
+                begun = bool(ask.partial)
+                humbler = (
+                    downgrade_profile(profile, refusal, last=left == 1, begun=begun)
+                    if refusal
+                    else None
+                )
+                if begun and humbler is None and refuses_continuation(refusal):
+                    self.profile = replace(
+                        self.profile, continuation=Continuation.NONE, unproven=False
+                    )
                 if room is not None:
                     ask = replace(ask, max_tokens=room)
                 elif humbler is not None:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from floe.cloud.credentials.keys import IN_CLEAR, validate_key
 from floe.cloud.probe.budget import BudgetUsedUpError
-from floe.cloud.probe.profile import FITS_NO_CONTEXT
+from floe.cloud.probe.profile import FITS_NO_CONTEXT, is_about_routing
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of, parse_address
@@ -257,7 +257,8 @@ class Endpoint:
         )
         if _names_key(words) or _is_about_money(error, words) or _FILTERED.search(words):
             return ""
-        if error.status_code in (400, 422, 501) or "logprob" in words.lower():
+        about_form = error.status_code in (400, 422, 501) or is_about_routing(words)
+        if about_form or "logprob" in words.lower():
             return words
         return ""
 

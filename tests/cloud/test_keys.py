@@ -292,7 +292,7 @@ def test_key_is_in_no_log_sentence_or_repr(
 
 
 def test_presets_are_complete() -> None:
-    assert len({preset.id for preset in PRESETS}) == len(PRESETS) == 15
+    assert len({preset.id for preset in PRESETS}) == len(PRESETS) == 18
     for preset in PRESETS:
         assert preset.note.endswith(".")
         assert bool(preset.key_page) == bool(preset.key_variable) == preset.needs_key

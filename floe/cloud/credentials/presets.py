@@ -9,6 +9,7 @@ from typing import Final
 
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
+from floe.cloud.protocol.thinking import ThinkingSwitch
 from floe.config import STAND_IN
 from floe.origin import origin_of
 
@@ -30,6 +31,9 @@ class Preset:
         note: one sentence on what to expect.
         continues_surely: every model there continues an answer in that way, or none does; else it
             is found out before the first answer is continued.
+        left_out: parameters that are not sent.
+        thinking_off: its models think first, unless this tells them not to.
+        requires_parameters: see `EndpointProfile`.
     """
 
     id: str
@@ -43,12 +47,19 @@ class Preset:
     logprobs: bool
     note: str
     continues_surely: bool = True
+    left_out: tuple[str, ...] = ()
+    thinking_off: ThinkingSwitch = ThinkingSwitch.NONE
+    requires_parameters: bool = False
 
     @property
     def assumed(self) -> EndpointProfile:
         """The profile that requests go by until the endpoint has been tested."""
         profile = EndpointProfile(
-            continuation=self.continuation, unproven=not self.continues_surely
+            continuation=self.continuation,
+            unproven=not self.continues_surely,
+            left_out=self.left_out,
+            thinking_off=self.thinking_off,
+            requires_parameters=self.requires_parameters,
         )
         return profile if self.logprobs else replace(profile, logprobs="refused", top_logprobs=0)
 
@@ -78,7 +89,8 @@ PRESETS: Final = (
         logprobs=True,
         note="The gpt-4o and gpt-4.1 models give 20 candidates, but no model continues an answer: "
         "there is one request for each, and the cloud has a part in about half of it. Reasoning "
-        "models give no log-probabilities.",
+        "models give no log-probabilities while they think.",
+        left_out=("max_tokens",),  # `max_completion_tokens` is known to all of its chat models
     ),
     Preset(
         id="openrouter",
@@ -90,21 +102,24 @@ PRESETS: Final = (
         key_variable="OPENROUTER_API_KEY",
         continuation=Continuation.PREFILL,
         logprobs=True,
-        note="Passes requests on to many hosts: what works differs by model and by host, so test "
-        "the model that you choose.",
+        note="Passes requests on to many hosts, here to those that give log-probabilities if there "
+        "are any: what works differs by model and by host, so test the model that you choose.",
         continues_surely=False,
+        requires_parameters=True,
     ),
     Preset(
         id="deepseek",
         title="DeepSeek",
         base_url="https://api.deepseek.com/beta",
-        model="deepseek-chat",
+        model="deepseek-v4-flash",
         needs_key=True,
         key_page="https://platform.deepseek.com/api_keys",
         key_variable="DEEPSEEK_API_KEY",
         continuation=Continuation.PREFIX,
         logprobs=True,
-        note="Gives 20 candidates, and continues answers at this beta address.",
+        note="Gives 20 candidates, and continues answers at this beta address. Its models think "
+        "first unless they are told not to, as they are here.",
+        thinking_off=ThinkingSwitch.THINKING,
     ),
     Preset(
         id="together",
@@ -157,6 +172,48 @@ PRESETS: Final = (
         logprobs=False,
         note="Very fast, but refuses to give log-probabilities: its tokens count with a fixed "
         "confidence.",
+    ),
+    Preset(
+        id="gemini",
+        title="Google Gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        model="gemini-flash-latest",
+        needs_key=True,
+        key_page="https://aistudio.google.com/apikey",
+        key_variable="GEMINI_API_KEY",
+        continuation=Continuation.PREFILL,
+        logprobs=False,
+        note="Gives no log-probabilities at this address: its tokens, which come many at a time, "
+        "count with a fixed confidence. Most of its models think first, so test the one that you "
+        "choose.",
+        continues_surely=False,
+    ),
+    Preset(
+        id="anthropic",
+        title="Anthropic",
+        base_url="https://api.anthropic.com/v1",
+        model="claude-haiku-4-5",
+        needs_key=True,
+        key_page="https://console.anthropic.com/settings/keys",
+        key_variable="ANTHROPIC_API_KEY",
+        continuation=Continuation.PREFILL,
+        logprobs=False,
+        note="Gives no log-probabilities: its tokens count with a fixed confidence. Models up to "
+        "4.5 continue an answer, later ones do not.",
+        continues_surely=False,
+    ),
+    Preset(
+        id="xai",
+        title="xAI",
+        base_url="https://api.x.ai/v1",
+        model="grok-4.20-non-reasoning",
+        needs_key=True,
+        key_page="https://console.x.ai",
+        key_variable="XAI_API_KEY",
+        continuation=Continuation.PREFILL,
+        logprobs=True,
+        note="Gives 8 candidates at most, and some models none; choose one that does not reason.",
+        continues_surely=False,
     ),
     Preset(
         id="vllm",

@@ -21,11 +21,12 @@ from floe.cloud.probe.evidence import (
     remaining_gap_share,
     same_distributions,
 )
-from floe.cloud.probe.profile import EndpointProfile, downgrade_profile
+from floe.cloud.probe.profile import TOP_LOGPROBS, EndpointProfile, downgrade_profile
 from floe.cloud.protocol.choices import tops_of
 from floe.cloud.protocol.continuation import TEMPLATES, Continuation
 from floe.cloud.protocol.request import Ask, Request, build_request, raw_request
 from floe.cloud.protocol.spelling import read_bytes
+from floe.cloud.protocol.thinking import SWITCHES, ThinkingSwitch
 from floe.errors import CloudError
 from floe.records import ChatMessage, Sampling
 
@@ -178,7 +179,9 @@ class _Probe:
         self._seconds = seconds
         self._loading_seconds = loading_seconds
         self._answered = False
-        self.profile = EndpointProfile(model=client.model)
+        self.profile = EndpointProfile(
+            model=client.model, requires_parameters=hint.requires_parameters
+        )
 
     def run(self) -> EndpointProfile:
         try:
@@ -235,7 +238,7 @@ class _Probe:
         self.profile = profile
         self._record_facts("A streamed answer came.", reachable=True, answers=True)
         if answer.thinking or not answer.text:
-            answer = self._let_it_think(answer)
+            answer = self._stop_thinking() or self._let_it_think(answer)
         self._judge_logprobs(answer)
         self._judge_speed(answer)
         if len(answer.tokens) > _TOKENS:
@@ -245,6 +248,52 @@ class _Probe:
             if answer.usage
             else "It does not report how many tokens were used.",
             reports_usage=answer.usage,
+        )
+
+    def _stop_thinking(self) -> ProbeAnswer | None:
+        """Ask again in the ways that keep models from thinking.
+
+        Returns:
+            The first answer that came without; None: none did.
+        """
+        self._progress(f"{self.profile.model} thinks first: finding out whether it can do without.")
+        for switch in sorted(SWITCHES, key=lambda each: each is not self._hint.thinking_off):
+            try:
+                answer, profile = self._ask_without_thinking(switch)
+            except _RequestRefused:
+                continue
+            if answer.text and not answer.thinking:
+                self.profile = profile
+                self._record_facts(
+                    f"It thinks first, but not if it is told so: the switch is {switch.value}.",
+                    thinking_off=switch,
+                )
+                return answer
+        return None
+
+    def _ask_without_thinking(self, switch: ThinkingSwitch) -> tuple[ProbeAnswer, EndpointProfile]:
+        """Ask with a switch, and for all that may have been refused to a model that thinks.
+
+        Raises:
+            _RequestRefused: the endpoint does not know it.
+        """
+        ask = self._ask(_SPELLING)
+
+        def build(profile: EndpointProfile) -> Request:
+            if profile.thinking_off is not switch:
+                raise _RequestRefused(switch.value)
+            return build_request(ask, profile)
+
+        left_out = tuple(name for name in self.profile.left_out if name != "temperature")
+        return self._ask_downgrading(
+            build,
+            replace(
+                self.profile,
+                thinking_off=switch,
+                logprobs="given",
+                top_logprobs=TOP_LOGPROBS,
+                left_out=left_out,
+            ),
         )
 
     def _let_it_think(self, answer: ProbeAnswer) -> ProbeAnswer:
@@ -261,14 +310,15 @@ class _Probe:
         if not answer.text:
             raise _ProbeAborted(
                 f"It thinks first, {answer.thinking} tokens or more, and came to no answer within "
-                f"{_THINKING_TOKENS} tokens: ask for less effort, or choose another model."
+                f"{_THINKING_TOKENS} tokens, and nothing that Floe knows keeps it from that: "
+                "choose another model."
                 if answer.thinking
                 else "It answered with no text at all."
             )
         if answer.thinking:
             self._record_facts(
-                f"It thinks first, {answer.thinking} tokens; it cannot be followed token by token: "
-                "ask for less effort.",
+                f"It thinks first, {answer.thinking} tokens, and nothing that Floe knows keeps it "
+                "from that; it cannot be followed token by token.",
                 thinks=answer.thinking,
             )
         return answer

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from floe.cloud.protocol.continuation import Continuation
+from floe.cloud.protocol.thinking import ThinkingSwitch
 
 Logprobs = Literal["given", "ignored", "refused"]
 """What a server does when asked for log-probabilities; `ignored`: the field is left out."""
@@ -34,6 +35,12 @@ FITS_NO_CONTEXT: Final = re.compile(
     re.IGNORECASE,
 )
 """A conversation, or a conversation and its answer, that is longer than a model can take."""
+_NO_PREFILL: Final = re.compile(
+    r"prefill|must end with a user message|expected last role"
+    r"|(?:last|final) message.{0,40}(?:must|should|cannot|can't).{0,40}(?:user|assistant)",
+    re.IGNORECASE,
+)
+"""A model that continues no answer: Claude from 4.6 on, Mistral without its switch."""
 _CONTEXT: Final = re.compile(
     r"(?:context length (?:is|of)(?: only)?|context window of|must be <=) ?(\d{2,8})"
 )
@@ -70,6 +77,9 @@ class EndpointProfile:
         tokens_per_second: after the first piece; None: all came at once.
         reports_usage: token counts come with a stream.
         thinks: tokens that it thought before a short answer; 0: it does not, as far as one sees.
+        thinking_off: what keeps it from thinking, where something does.
+        requires_parameters: it passes requests on to hosts (OpenRouter), and is asked to choose
+            among those that know all parameters.
         left_out: parameters that it refuses.
         findings: all of this in plain sentences.
     """
@@ -93,6 +103,8 @@ class EndpointProfile:
     tokens_per_second: float | None = None
     reports_usage: bool = False
     thinks: int = 0
+    thinking_off: ThinkingSwitch = ThinkingSwitch.NONE
+    requires_parameters: bool = False
     left_out: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
@@ -114,7 +126,7 @@ _PROFILES: Final = TypeAdapter(EndpointProfile)
 
 
 def downgrade_profile(
-    profile: EndpointProfile, refusal: str, *, last: bool = False
+    profile: EndpointProfile, refusal: str, *, last: bool = False, begun: bool = False
 ) -> EndpointProfile | None:
     """Choose what to ask for after a refusal.
 
@@ -123,6 +135,7 @@ def downgrade_profile(
         refusal: the server's words. If they name nothing that we know, it is the
             log-probabilities that are left out: what most servers without them stumble over.
         last: there will be no other try: leave all out that the refusal may be about.
+        begun: an answer was to be continued: log-probabilities were accepted before.
 
     Returns:
         A humbler profile, to be kept if the server answers then; None: nothing is left to omit.
@@ -130,18 +143,50 @@ def downgrade_profile(
     words = refusal.lower()
     if FITS_NO_CONTEXT.search(words):
         return None  # it names `max_tokens`, but knows it
+    if (changed := _downgrade_extras(profile, words, begun)) is not None:
+        return changed
     named = [name for name in _OPTIONAL if _names(words, name) and name not in profile.left_out]
     if {"temperature", "top_p"} <= set(named):
         named = ["top_p"]  # not both at a time
-    if named:
-        left = named if last else named[:1]
-        return replace(profile, left_out=(*profile.left_out, *left))
-    if profile.logprobs != "given":
-        return None
     count = None if last and not _LIMIT.search(words) else _fewer_candidates(profile, words)
+    if (
+        last
+        and "max_tokens" in profile.left_out
+        and (named or (count is None and "logprob" in words))
+    ):
+        # OpenAI's models that think, which refuse one parameter at a time.
+        named = [*named, *({"temperature"} - {*named, *profile.left_out})]
+        profile = replace(profile, logprobs="refused", top_logprobs=0)
+    if named:
+        left_out = named if last else named[:1]
+        return replace(profile, left_out=(*profile.left_out, *left_out))
+    if profile.logprobs != "given" or (begun and "logprob" not in words):
+        return None
     if count is None:
         return replace(profile, logprobs="refused", top_logprobs=0)
     return replace(profile, top_logprobs=count)
+
+
+def _downgrade_extras(profile: EndpointProfile, words: str, begun: bool) -> EndpointProfile | None:
+    """Change what only some endpoints know, where a refusal is about that."""
+    if begun and "enable_thinking" in words and not profile.thinking_off:
+        # llama-server: no answer is continued while the model's template lets it think.
+        return replace(profile, thinking_off=ThinkingSwitch.TEMPLATE)
+    if profile.thinking_off and _names(words, profile.thinking_off):
+        return replace(profile, thinking_off=ThinkingSwitch.NONE)
+    if profile.requires_parameters and is_about_routing(words):
+        return replace(profile, requires_parameters=False)
+    return None
+
+
+def is_about_routing(refusal: str) -> bool:
+    """Return whether no host behind a gateway knows all parameters (OpenRouter, status 404)."""
+    return "requested parameters" in refusal.lower()
+
+
+def refuses_continuation(refusal: str) -> bool:
+    """Return whether a refusal says that no answer is continued here."""
+    return bool(_NO_PREFILL.search(refusal))
 
 
 def _names(words: str, name: str) -> bool:

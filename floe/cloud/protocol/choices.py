@@ -51,6 +51,8 @@ def read_choice(choice: Mapping[str, Any]) -> ChoiceDelta:
     """
     delta = choice.get("delta") or {}
     content = choice["text"] if "text" in choice else delta.get("content")
+    if content is None:
+        content = delta.get("refusal")  # OpenAI, in place of an answer
     text, thinking = _read_content(content)
     thinking += max((_length(delta.get(name)) for name in _THINKING_FIELDS), default=0)
     reason = choice.get("finish_reason")
@@ -92,7 +94,7 @@ def _read_entries(given: Any, text: str) -> Sequence[Entry]:
         return [_entry(text, given)] if text else []
     if not isinstance(given, Mapping):
         return []
-    listed = given.get("content")
+    listed = given.get("content") or given.get("refusal")
     if isinstance(listed, list):
         return [entry for entry in listed if isinstance(entry, Mapping)]
     tokens, numbers = given.get("tokens"), given.get("token_logprobs")

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import TEMPLATES, Continuation, render
+from floe.cloud.protocol.thinking import thinking_parameters
 from floe.records import ChatMessage
 
 CHAT: Final = "/chat/completions"
@@ -43,7 +44,9 @@ def build_request(ask: Ask, profile: EndpointProfile) -> Request:
     """
     if ask.partial and profile.continuation is Continuation.COMPLETIONS:
         return raw_request(ask, profile)
-    body = _common(ask, profile) | _chat(ask, profile)
+    body = _common(ask, profile) | _chat(ask, profile) | thinking_parameters(profile.thinking_off)
+    if profile.requires_parameters:
+        body["provider"] = {"require_parameters": True}
     if profile.logprobs == "given":
         body |= {"logprobs": True, "top_logprobs": profile.top_logprobs}
     return Request(CHAT, body)
