@@ -126,6 +126,7 @@ class CloudClient:
     Attributes:
         model: id as the endpoint lists it; may be set after a look at `models()`.
         profile: what requests go by; a refused parameter is left out of it from then on.
+        heard_thinking: an answer began with thinking, or was nothing else.
         vocabularies: fingerprint of the vocabulary by model id, as far as `models()` has told
             (the stand-in does; other servers have no such field).
     """
@@ -160,6 +161,7 @@ class CloudClient:
         """
         self.model = model
         self.profile = profile or EndpointProfile(model=model)
+        self.heard_thinking = False
         self.vocabularies: dict[str, str] = {}
         self._endpoint = Endpoint(base_url, key)
         KNOWN_SECRETS.add(key.get_secret_value())
@@ -467,6 +469,7 @@ class CloudClient:
         silent = reader.finish_reason == "length" and stream.first_token_ms is None
         if silent and (reader.thinking or most > 1):
             # Some think where nobody sees it; asked again, they would do it all again.
+            self.heard_thinking = True
             return EndpointRefusal(
                 f"{self.host} was still thinking when its tokens were used up. Ask for a longer "
                 "answer or another model, or test it: that shows whether it can do without."
@@ -502,6 +505,7 @@ class CloudClient:
                 pass_on(tokens)
                 if tokens or reader.thinking > heard:
                     heard = reader.thinking
+                    self.heard_thinking = self.heard_thinking or heard > 0
                     limit.reschedule(clock() + self._silence_seconds)
                 size += sum(len(token.text_bytes) for token in tokens)
                 most = _MAX_BYTES_PER_TOKEN * (ask.max_tokens + 256)

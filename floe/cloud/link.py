@@ -72,6 +72,13 @@ def tokens_left(max_tokens: int, partial: str) -> int:
     return max(max_tokens - written, min(_FEWEST_TOKENS, max_tokens))
 
 
+def needs_proof(client: CloudClient) -> bool:
+    """Whether it is to be found out if answers are continued, or how a model stops thinking."""
+    profile = client.profile
+    thinks = client.heard_thinking and not profile.thinks and not profile.thinking_off
+    return profile.unproven or thinks
+
+
 class CloudLink:
     """Owns the client and, where that is the choice, the stand-in's process.
 
@@ -285,6 +292,8 @@ class CloudLink:
             client = self._client
             if client is None:
                 return Unavailable(CloudError(self._state.sentence))
+            if needs_proof(client) and not client.profile.unproven:
+                self._prove()  # how to keep it from thinking: the next request will know
             if partial and client.profile.continuation is Continuation.NONE:
                 sentence = f"{client.host} cannot continue an answer; this device finishes alone."
                 return Unavailable(CloudError(sentence))
@@ -323,7 +332,7 @@ class CloudLink:
             The thread that does; None: it is known.
         """
         client = self._client
-        if client is None or not client.profile.unproven:
+        if client is None or not needs_proof(client):
             return None
         if self._proof is None or not self._proof.is_alive():
             self._proof = threading.Thread(
@@ -348,7 +357,7 @@ class CloudLink:
             return
         with self._lock:
             # A whole test may have said more meanwhile.
-            if proven is None or not client.profile.unproven:
+            if proven is None or not needs_proof(client):
                 return
             client.profile = proven
         try:

@@ -3,17 +3,21 @@
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from floe.cloud.credentials.presets import preset_by_id
+from floe.cloud.link import CloudLink
 from floe.cloud.probe.probe import probe
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.protocol.request import Ask, build_request
 from floe.cloud.protocol.thinking import SWITCHES, ThinkingSwitch, thinking_parameters
-from floe.records import Sampling
+from floe.cloud.stream import Stream, Unavailable
+from floe.config import Settings
+from floe.records import ChatMessage, Sampling
 from tests.cloud.asking import ANSWER, QUESTION, Connect, ask, failure_of
 from tests.cloud.conftest import read_all, text_of
 from tests.cloud.scripted import DONE, STOP, Connection, Play, ScriptedServer, event, row_event, say
@@ -105,7 +109,9 @@ def test_deepseek_is_told_not_to_think() -> None:
 
 def test_azure_chunks_without_text_are_no_part_of_the_answer(connect: Connect) -> None:
     filtered = {"choices": [], "prompt_filter_results": [{"prompt_index": 0}]}
-    later = {"choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {}}]}
+    later: dict[str, Any] = {
+        "choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {}}]
+    }
     chunks = [b"data: " + json.dumps(each).encode() + b"\n\n" for each in (filtered, later)]
     play = say(chunks[0], row_event("Red"), chunks[1], row_event(" x"), STOP, DONE)
     with ScriptedServer(play) as server:
@@ -130,7 +136,9 @@ def test_gemini_gets_what_it_knows(connect: Connect) -> None:
 
 def test_mistral_names_all_that_it_forbids_at_once(connect: Connect) -> None:
     names = ("logprobs", "stream_options", "top_logprobs")
-    detail = [{"type": "extra_forbidden", "loc": ["body", name], "input": 1} for name in names]
+    detail: list[dict[str, Any]] = [
+        {"type": "extra_forbidden", "loc": ["body", name], "input": 1} for name in names
+    ]
 
     def play(connection: Connection) -> None:
         body = json.loads(connection.body)
@@ -227,6 +235,12 @@ def test_thinking_that_nobody_sees_is_not_paid_for_twice(connect: Connect) -> No
     assert error.retry_after == math.inf
 
 
+def opened(stream: Stream | Unavailable) -> Stream:
+    """A stream that is one."""
+    assert isinstance(stream, Stream), stream.error
+    return stream
+
+
 class Thinker:
     """A model that thinks unless a switch is set, and gives no candidates while it does."""
 
@@ -284,13 +298,13 @@ def test_the_switch_that_keeps_a_model_from_thinking_is_found(
 
 
 def test_what_is_known_of_a_service_is_tried_first(connect: Connect) -> None:
-    found = []
+    requests = []
     for hint in (None, preset_by_id("deepseek").assumed):
         with ScriptedServer(Thinker(ThinkingSwitch.THINKING, strict=True, hidden=False)) as server:
-            found.append(probe(connect(server.url, ""), hint))
-            found.append(len(server.requests))
-    assert found[0].thinking_off is found[2].thinking_off is ThinkingSwitch.THINKING
-    assert found[3] < found[1]
+            profile = probe(connect(server.url, ""), hint)
+            assert profile.thinking_off is ThinkingSwitch.THINKING
+            requests.append(len(server.requests))
+    assert requests[1] < requests[0]
 
 
 def test_a_model_that_cannot_but_think_is_told(connect: Connect) -> None:
@@ -299,3 +313,33 @@ def test_a_model_that_cannot_but_think_is_told(connect: Connect) -> None:
     assert profile.thinks == 40
     assert profile.thinking_off is ThinkingSwitch.NONE
     assert "nothing that Floe knows keeps it from that" in " ".join(profile.findings)
+
+
+@pytest.mark.parametrize("preset", ["custom", "llama-server"])
+@pytest.mark.parametrize("switch", [ThinkingSwitch.TEMPLATE, ThinkingSwitch.EFFORT, None])
+def test_an_untested_model_that_was_heard_thinking_is_told_not_to(
+    tmp_path: Path, preset: str, switch: ThinkingSwitch | None
+) -> None:
+    link = CloudLink(Settings.load(cloud="off", data_dir=tmp_path))
+    question = [ChatMessage("user", "Write nothing else: red, green")]
+    with ScriptedServer(Thinker(switch, strict=False, hidden=False)) as server:
+        try:
+            link.configure(server.url, "thinker", preset=preset)
+            link.wait(20)
+            read_all(opened(link.open(question, "", Sampling(max_tokens=60))))
+            assert link.least_tolerance == 0
+            # Whoever comes next finds it out, and the one after knows it.
+            link.open(question, "red", Sampling(max_tokens=60), purpose="weight").close()
+            before = len(server.requests)
+            after = link.open(question, "red", Sampling(max_tokens=60))
+            if switch is None:
+                assert "cannot continue an answer" in str(after.error)
+                assert link.least_tolerance > 0
+            else:
+                rows = read_all(opened(after))
+                assert text_of(rows) == ", green"
+                assert rows[0].candidates[0].logprob == -0.5
+                assert asked(server)[-1][switch.value]
+            assert len(server.requests) - before == (switch is not None)
+        finally:
+            link.close()

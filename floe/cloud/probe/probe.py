@@ -108,6 +108,8 @@ def prove_continuation(
 ) -> EndpointProfile | None:
     """Find out whether an endpoint continues an answer, without the rest of the test.
 
+    And first, where its model was heard thinking, whether it can be kept from that.
+
     Args:
         client: has been answered before; its profile says what to try first.
         cancelled: looked at many times a second; true ends it.
@@ -118,14 +120,24 @@ def prove_continuation(
     tried = _Probe(client, client.profile, lambda _: None, cancelled, _PROOF_SECONDS, 0.0)
     tried.profile = client.profile
     try:
-        tried.continue_by_the_way()
+        tried.continue_by_the_way(thinks=client.heard_thinking)
     except _ProbeAborted:
         return None
     found = tried.profile
-    # What requests have learnt meanwhile about parameters stays.
+    profile = client.profile  # what requests have learnt meanwhile about parameters stays
+    if found.thinking_off and not profile.thinking_off:
+        # What a model refuses while it thinks it may give now.
+        profile = replace(
+            profile,
+            thinking_off=found.thinking_off,
+            logprobs=found.logprobs,
+            top_logprobs=found.top_logprobs,
+            left_out=found.left_out,
+        )
     return replace(
-        client.profile,
+        profile,
         continuation=found.continuation,
+        thinks=found.thinks,
         repeats_partial=found.repeats_partial,
         template=found.template,
         end_text=found.end_text,
@@ -194,9 +206,11 @@ class _Probe:
             self._record_finding(str(ended))
         return self.profile
 
-    def continue_by_the_way(self) -> None:
+    def continue_by_the_way(self, *, thinks: bool) -> None:
         """Do that part of the test alone; `profile` is one that the endpoint has accepted."""
         self._answered = True
+        if thinks and not self.profile.thinking_off and self._stop_thinking() is None:
+            self._record_facts(thinks=1)
         self._probe_continuation()
 
     def _record_facts(self, *sentences: str, **facts: Any) -> None:
