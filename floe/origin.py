@@ -107,6 +107,12 @@ def _invalid_reason(text: str) -> str:
             "The cloud's address must not hold a name and password: they would be kept with it. "
             "Type the key into its own field."
         )
+    if authority is not None and "?api-version=" in text.lower():
+        return (
+            "The cloud's address must not hold a question mark: for Azure type "
+            "https://NAME.openai.azure.com/openai/v1, which needs no api-version, and the "
+            "deployment's name as the model."
+        )
     if authority is not None and re.search(r"[?#]", text):
         return (
             "The cloud's address must not hold a question mark or a #: what follows may be a key, "

@@ -18,6 +18,8 @@ from floe.llama.runtime import LlamaModel
 from floe.records import Candidate, ChatMessage, CloudToken
 
 _TOP: Final = 20
+_MOST_AT_ONCE: Final = 24
+"""Rows of one look; no decoder looks further ahead, and each has to be computed once."""
 
 
 class RecordedCloud:
@@ -98,7 +100,7 @@ class PacedStream:
         """Rows whose time has come."""
         rows = []
         now = self._cloud.now()
-        while not self._finished and self._next_at <= now:
+        while not self._finished and self._next_at <= now and len(rows) < _MOST_AT_ONCE:
             row = self._cloud.row(self._question, self._text)
             rows.append(row)
             self._text += row.text_bytes

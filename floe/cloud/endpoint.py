@@ -4,6 +4,7 @@ import json
 import math
 import re
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -19,7 +20,7 @@ from floe.cloud.probe.budget import BudgetUsedUpError
 from floe.cloud.probe.profile import FITS_NO_CONTEXT, is_about_routing
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.errors import CloudError, StoreError
-from floe.origin import origin_of, parse_address
+from floe.origin import Address, origin_of, parse_address
 from floe.redaction import Redactor
 
 _LONGEST_REFUSAL: Final = 2000
@@ -119,7 +120,7 @@ class Endpoint:
         Raises:
             CloudError: the address is none, the key is none, or the one must not go to the other.
         """
-        self.address = parse_address(base_url)
+        self.address = _without_request_path(parse_address(base_url))
         self.key = validate_key(key)
         self.host = self.address.origin.authority
         if self.key.get_secret_value() and not self.address.origin.keeps_secrets:
@@ -271,6 +272,14 @@ class Endpoint:
         if not words and not isinstance(error, openai.APIStatusError):
             words = error.message
         return self.redactor.redact(words)
+
+
+def _without_request_path(address: Address) -> Address:
+    """Return the base of an address that somebody copied from an example of a request."""
+    path = address.path.rstrip("/")
+    for ending in _PATHS:
+        path = path.removesuffix(ending)
+    return replace(address, path=path)
 
 
 def _message_in(body: object, depth: int = 0) -> str:

@@ -17,6 +17,8 @@ from floe.cloud.protocol.request import Ask, build_request
 from floe.cloud.protocol.thinking import SWITCHES, ThinkingSwitch, thinking_parameters
 from floe.cloud.stream import Stream, Unavailable
 from floe.config import Settings
+from floe.errors import CloudError
+from floe.origin import parse_address
 from floe.records import ChatMessage, Sampling
 from tests.cloud.asking import ANSWER, QUESTION, Connect, ask, failure_of
 from tests.cloud.conftest import read_all, text_of
@@ -118,6 +120,19 @@ def test_azure_chunks_without_text_are_no_part_of_the_answer(connect: Connect) -
         stream = ask(connect(server.url))
         assert text_of(read_all(stream)) == "Red x"
     assert stream.error is None
+
+
+def test_azure_address_of_old_says_what_to_type() -> None:
+    old = "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21"
+    with pytest.raises(CloudError, match=r"NAME\.openai\.azure\.com/openai/v1, which needs no"):
+        parse_address(old)
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/chat/completions", "/completions", "/models/"])
+def test_an_address_copied_from_a_request_is_understood(connect: Connect, ending: str) -> None:
+    with ScriptedServer(ANSWER) as server:
+        assert text_of(read_all(ask(connect(server.url + ending)))) == "x"
+        assert server.requests[0].head.startswith("POST /v1/chat/completions HTTP")
 
 
 def test_gemini_gets_what_it_knows(connect: Connect) -> None:
