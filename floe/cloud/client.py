@@ -45,6 +45,7 @@ from floe.cloud.probe.profile import (
     room_for_answer,
 )
 from floe.cloud.protocol.bounds import bound_response
+from floe.cloud.protocol.choices import reasoning_tokens
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.protocol.distributions import TokenReader
 from floe.cloud.protocol.request import Ask, Request, build_request
@@ -497,6 +498,8 @@ class CloudClient:
             async for chunk in response:
                 if chunk.get("usage"):
                     stream.count(chunk["usage"])
+                    if reasoning_tokens(chunk["usage"]):
+                        self.heard_thinking = True
                 if over:
                     continue
                 tokens = [

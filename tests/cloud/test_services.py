@@ -332,12 +332,13 @@ def test_a_model_that_cannot_but_think_is_told(connect: Connect) -> None:
 
 @pytest.mark.parametrize("preset", ["custom", "llama-server"])
 @pytest.mark.parametrize("switch", [ThinkingSwitch.TEMPLATE, ThinkingSwitch.EFFORT, None])
+@pytest.mark.parametrize("hidden", [False, True])
 def test_an_untested_model_that_was_heard_thinking_is_told_not_to(
-    tmp_path: Path, preset: str, switch: ThinkingSwitch | None
+    tmp_path: Path, preset: str, switch: ThinkingSwitch | None, hidden: bool
 ) -> None:
     link = CloudLink(Settings.load(cloud="off", data_dir=tmp_path))
     question = [ChatMessage("user", "Write nothing else: red, green")]
-    with ScriptedServer(Thinker(switch, strict=False, hidden=False)) as server:
+    with ScriptedServer(Thinker(switch, strict=False, hidden=hidden)) as server:
         try:
             link.configure(server.url, "thinker", preset=preset)
             link.wait(20)

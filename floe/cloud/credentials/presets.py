@@ -183,7 +183,7 @@ PRESETS: Final = (
         key_variable="GEMINI_API_KEY",
         continuation=Continuation.PREFILL,
         logprobs=False,
-        note="Gives no log-probabilities at this address: its tokens, which come many at a time, "
+        note="Its models give no log-probabilities as a rule: tokens, which come many at a time, "
         "count with a fixed confidence. Most of its models think first, so test the one that you "
         "choose.",
         continues_surely=False,

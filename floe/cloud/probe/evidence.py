@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from floe.cloud.client import Exchange
-from floe.cloud.protocol.choices import is_first, read_choice, read_logprob, tops_of
+from floe.cloud.protocol.choices import (
+    is_first,
+    read_choice,
+    read_logprob,
+    reasoning_tokens,
+    tops_of,
+)
 from floe.cloud.protocol.distributions import TokenReader
 from floe.records import CloudToken
 
@@ -14,7 +20,6 @@ _SAME: Final = 0.05
 """Largest difference of a probability between two ways to ask for the same distribution."""
 _FLOOR: Final = -50.0
 """Stands in for what servers write when a candidate has no probability at all."""
-_MOST_TOKENS: Final = 10**9
 
 
 @dataclass(slots=True)
@@ -49,7 +54,7 @@ def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
     for chunk in exchange.chunks:
         usage = chunk.get("usage")
         answer.usage = answer.usage or bool(usage)
-        answer.thinking = max(answer.thinking, _reasoning_tokens(usage))
+        answer.thinking = max(answer.thinking, reasoning_tokens(usage))
         for choice in filter(is_first, chunk.get("choices") or ()):
             if reader.finished:
                 break
@@ -62,13 +67,6 @@ def read_answer(exchange: Exchange, partial: str) -> ProbeAnswer:
     answer.thinking = max(answer.thinking, reader.thinking)
     answer.text = b"".join(token.text_bytes for token in answer.tokens).decode("utf-8", "replace")
     return answer
-
-
-def _reasoning_tokens(usage: Any) -> int:
-    """Return the number of tokens of thinking that a usage tells (OpenAI, which hides them)."""
-    details = usage.get("completion_tokens_details") if isinstance(usage, Mapping) else None
-    count = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
-    return min(max(count, 0), _MOST_TOKENS) if isinstance(count, int) else 0
 
 
 def same_distributions(one: ProbeAnswer, other: ProbeAnswer, *, tokens: int | None = None) -> bool:

@@ -23,6 +23,7 @@ _THINKING_TAGS: Final = {
 }
 """Written by the model itself, where nobody has taken its thinking out of the content."""
 _MAX_CANDIDATES: Final = 100
+_MOST_TOKENS: Final = 10**9
 _NO_REASONS: Final = frozenset({"", "null", "None"})
 """What some servers write before there is a reason."""
 
@@ -142,6 +143,13 @@ def tops_of(entry: Entry) -> list[Entry]:
     if not isinstance(tops, list):
         return []
     return [top for top in tops[:_MAX_CANDIDATES] if isinstance(top, Mapping)]
+
+
+def reasoning_tokens(usage: Any) -> int:
+    """Return the number of tokens of thinking that a usage tells (OpenAI, which hides them)."""
+    details = usage.get("completion_tokens_details") if isinstance(usage, Mapping) else None
+    count = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
+    return min(max(count, 0), _MOST_TOKENS) if isinstance(count, int) else 0
 
 
 class ThinkingFilter:
