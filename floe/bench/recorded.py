@@ -98,7 +98,7 @@ class PacedStream:
 
     def poll(self) -> list[CloudToken]:
         """Rows whose time has come."""
-        rows = []
+        rows: list[CloudToken] = []
         now = self._cloud.now()
         while not self._finished and self._next_at <= now and len(rows) < _MOST_AT_ONCE:
             row = self._cloud.row(self._question, self._text)
