@@ -18,6 +18,7 @@ from floe.memory.kept_out import is_kept_out
 from floe.memory.passages import (
     MemoryPassage,
     SourceKind,
+    goes_on_from,
     last_question,
     last_statement,
     own_statements,
@@ -236,8 +237,9 @@ def _message_passages(content: str, role: str, before: str, said_before: str) ->
     told = own_statements(content) if role == "user" else content
     if role == "user" and told and len(told) <= _SHORT_REPLY:
         question = last_question(before)
-        if question or points_back(told):
-            told = " ".join(filter(None, [last_statement(said_before), question, told]))
+        statement = last_statement(said_before)
+        if question or points_back(told) or goes_on_from(statement, told):
+            told = " ".join(filter(None, [statement, question, told]))
     return split_passages(told)[:_MOST_OF_A_MESSAGE]
 
 

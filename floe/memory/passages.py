@@ -4,11 +4,16 @@ Knows strings alone.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from floe.memory.question_forms import asks_for_told_fact, names_own
+from floe.memory.question_forms import (
+    asks_about_self,
+    asks_for_told_fact,
+    is_first_person,
+    names_own,
+)
 from floe.store.text import clean
 
 SourceKind = Literal["chat", "note", "file", "example"]
@@ -19,6 +24,9 @@ PASSAGE_CHARACTERS: Final = 400
 MAX_PASSAGES: Final = 2_000
 """Passages of one source; a book has fewer."""
 _PARAGRAPH: Final = re.compile(r"\n[^\S\n]*\n|\n(?=[^\S\n]*(?:[-*+•]|\d+[.)]|#)\s)")
+_ITEM: Final = re.compile(r"(?:[-*+•]|\d+[.)])\s")
+_LONGEST_LIST: Final = 200
+"""Characters of a list that is one passage."""
 _HEADING: Final = re.compile(r"#{1,6}[ \t]+(\S[^\n]{0,120}?)[ \t#]*")
 """Of Markdown; it goes with the paragraph below it, which it names."""
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?。！？])[\"'”’)\]]*\s+|(?<=[。！？])|\n")  # noqa: RUF001
@@ -31,12 +39,12 @@ _QUESTION: Final = re.compile(
 )
 """Many people leave the mark out."""
 _TELLS: Final = re.compile(
-    r"\b(?:my|our)\s+[\w'-]+(?:\s+[\w'-]+)?,?\s+(?:(?:in|at|from|near)\s+)?(?-i:[A-Z])\w"
+    r"\b(?:my|our)\s+(?:[\w'-]+(?:\s+[\w'-]+)?,?\s+(?:(?:in|at|from|near)\s+)?)?(?-i:[A-Z])\w"
     r"|\b(?:my|our)\s+[\w'-]+(?:\s+[\w'-]+){0,2},\s+(?:who|whose|which)\b"
     r"|,?\s(?:because|since)\s+(?:i|we|my|our)\b",
     re.IGNORECASE,
 )
-"""A question that tells something by the way: "for my daughter Mina, who …", "since I fell"."""
+"""A question that tells something by the way: "my Peugeot", "my daughter Mina", "since I fell"."""
 _POINTS_BACK: Final = re.compile(
     r"\W*(?:(?:and|but|so|then|no|yes|well)\W+)?(?:he|she|it|they|that|this|there|one of them"
     r"|his|her|hers|its|their|theirs|correction|sorry|actually|i meant)"
@@ -44,6 +52,11 @@ _POINTS_BACK: Final = re.compile(
     re.IGNORECASE,
 )
 """How a sentence goes on from the one before it, or corrects it."""
+_REQUEST: Final = re.compile(
+    r"\W*(?:please\s+|now\s+)?(?:write(?!\s+down)|tell|give|explain|translate|list|describe|show"
+    r"|summari[sz]e|rewrite|shorten|suggest|name|recommend|compare|calculate|convert)\b",
+    re.IGNORECASE,
+)
 _LONGEST_STATEMENT: Final = 160
 """Characters of a sentence that a later one goes on from."""
 _LONG_QUESTION: Final = 8
@@ -80,7 +93,7 @@ def split_passages(text: str) -> list[str]:
     """Cut a text into passages of at most `PASSAGE_CHARACTERS`; long ones share a sentence."""
     passages: list[str] = []
     heading = ""
-    for paragraph in _PARAGRAPH.split(clean(text).replace("\0", " ")):
+    for paragraph in _with_lists(_PARAGRAPH.split(clean(text).replace("\0", " "))):
         found = _HEADING.fullmatch(paragraph.strip())
         if found:
             heading = f"{found[1]}: "
@@ -90,6 +103,20 @@ def split_passages(text: str) -> list[str]:
         if len(passages) > MAX_PASSAGES:
             break
     return passages[:MAX_PASSAGES]
+
+
+def _with_lists(paragraphs: Sequence[str]) -> list[str]:
+    """Join a short list with the line that says what it lists: "My allergies:"."""
+    joined: list[str] = []
+    in_list = False
+    for paragraph in paragraphs:
+        each = paragraph.strip()
+        if in_list and _ITEM.match(each) and len(joined[-1]) + len(each) < _LONGEST_LIST:
+            joined[-1] += f" {each}"
+            continue
+        in_list = each.endswith(":") and len(each) <= _LONGEST_LIST // 2
+        joined.append(paragraph)
+    return joined
 
 
 def split_sentences(text: str) -> list[str]:
@@ -135,6 +162,19 @@ def last_statement(text: str) -> str:
 def points_back(sentence: str) -> bool:
     """Return whether a sentence begins with a word for something that was named before it."""
     return _POINTS_BACK.match(sentence) is not None
+
+
+def goes_on_from(statement: str, reply: str) -> bool:
+    """Return whether a reply that names nobody says more of what its speaker told before it.
+
+    "I am learning an instrument." "The cello, every Wednesday."
+    """
+    return is_first_person(statement) and not is_first_person(reply) and not is_request(reply)
+
+
+def is_request(sentence: str) -> bool:
+    """Return whether a sentence wants something that is nobody's: "Write a haiku about snow."."""
+    return _REQUEST.match(sentence) is not None and not asks_about_self(sentence)
 
 
 def _tells(question: str) -> bool:

@@ -95,6 +95,14 @@ def test_a_paragraph_is_a_passage_and_a_long_one_shares_a_sentence_with_the_next
     assert split_passages(" \n\n ") == []
 
 
+def test_a_short_list_is_one_passage_with_the_line_before_it() -> None:
+    told = "My allergies:\n- nuts\n- bees\n\nI live in Deal.\n- a\n- b"
+    assert split_passages(told) == ["My allergies: - nuts - bees", "I live in Deal.", "- a", "- b"]
+    long = split_passages("Towns:\n" + "\n".join(f"- {'x' * 60}{i}" for i in range(6)))
+    assert max(map(len, long)) <= 200
+    assert len(long) > 1
+
+
 def test_questions_are_left_out_of_what_was_told() -> None:
     assert own_statements("Where is Oslo? My brother lives there.") == "My brother lives there."
     assert own_statements("what is my sister called") == ""
@@ -114,6 +122,7 @@ def test_questions_are_left_out_of_what_was_told() -> None:
         "What helps against the pain I have since I fell off the roof?",
         "Which exercises would be good for my left ankle after a sprain?",
         "Could you write to my landlord about the lift that does not work since May?",
+        "Which tyres fit my Lada Niva?",
         "Kannst du mir einen Brief an meinen Vermieter wegen der Heizung schreiben?",
     ],
 )
@@ -211,6 +220,23 @@ def test_a_short_reply_is_kept_with_what_it_goes_on_from(store: Store, memory: M
     say(store, train, "Noted.", later)
     assert recalled(memory, "Where did my friend Rosalind move to?")[0].endswith(gone)
     assert f"{train} {later}" in recalled(memory, "When does our train to Basel leave?")
+
+
+@pytest.mark.parametrize(
+    ("reply", "joined"),
+    [
+        ("The oboe, on Wednesdays with Mrs. Holt.", True),
+        ("I also bought a lamp.", False),
+        ("Translate this into Polish.", False),
+    ],
+)
+def test_a_reply_that_names_nobody_is_kept_with_what_was_told_before_it(
+    store: Store, memory: Memory, reply: str, joined: bool
+) -> None:
+    told = "I am learning an instrument now."
+    say(store, told, "I see.", reply)
+    found = recalled(memory, "Which instrument am I learning?")
+    assert (f"{told} {reply}" in found) is joined
 
 
 def test_what_a_reply_goes_on_from_is_not_told_once_rewritten_or_kept_back(
