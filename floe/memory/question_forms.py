@@ -53,7 +53,8 @@ _FACT_QUESTION: Final = re.compile(
     re.IGNORECASE,
 )
 _ADVICE: Final = re.compile(
-    r"\b(?:should|shall|can|could|would|may|might|best way|good (?:idea|way)|if"
+    r"\b(?:should|shall|can(?!'t|\u2019t|not\b|(?:\s+\w+){1,3}\s+not\b)|could|would"
+    r"|why\s+can(?:'t|\u2019t|not)|may|might|best way|good (?:idea|way)|if"
     r"|(?:good|bad|best|safe|healthy) (?:for|to))\b",
     re.IGNORECASE,
 )
@@ -83,12 +84,14 @@ class _Language:
 _ELSEWHERE: Final = (
     _Language(
         r"(?:(?:und|also|seit|ab|bis|an|am|in|im|auf|bei|mit|von|aus|zu|für|gegen|um)\s+)*"
-        r"(?:wer|wen|wem|wessen|was|wann|wo|woher|wohin|womit|worüber|wovor|warum|weshalb|wieso"
+        r"(?:wer|wen|wem|wessen|was|wann|wo|woher|wohin|warum|weshalb|wieso"
+        r"|wo(?:r(?:an|auf|über)|für|gegen|mit|nach|vor)"
         r"|wie\s+(?:heiß|hieß|alt|viele?|lange|groß|oft|hoch|teuer|schwer|weit|nenn|war|lautet)\w*"
         r"|welche[mnrs]?|habe?|bin|hei(?:ß|ss)t)",
         r"(?:(?:mich|mir|uns|meine?[mnrs]?|unsere?[mnrs]?)\b"
         r"|(?:habe?|hatte|bin|war|wurde|wohne|lebe|arbeite|heiße|fahre|mag|hasse|kenne|vertrage"
-        r"|spiele|studiere|verdiene|zahle|besitze)\s+(?:ich|wir)\b)",
+        r"|spiele|studiere|verdiene|zahle|besitze|ziehe|verreise|fliege|heirate)"
+        r"\s+(?:ich|wir)\b)",
         r"soll(?:te)?n?|kann|können|könnten?|darf|dürfen|müssen|muss|am besten"
         r"|(?:mach|tu|koch|schenk|schreib|nehm|geb|sag|brauch|back)e? (?:ich|wir)",
     ),

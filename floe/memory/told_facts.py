@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from floe.memory.kept_out import LATER_VERSION, is_kept_out
 from floe.memory.outdated import ToldFact, without_corrected, without_outdated
-from floe.memory.passages import MemoryPassage, points_back, split_sentences
+from floe.memory.passages import MemoryPassage, is_request, points_back, split_sentences
 from floe.memory.search import word_shares
 from floe.store import Store
 
@@ -124,7 +124,7 @@ def nearest_facts(
 
     Likeness is that of the nearest sentence, and a share of the question's words adds to it. Of a
     longer passage that sentence alone is to be read. What was told anew since is no more among
-    them, nor is what was told twice.
+    them, nor is what was told twice, nor a request.
 
     Args:
         store: where they are kept.
@@ -161,6 +161,8 @@ def nearest_facts(
     asked = _unit(space.embed(question) - questions)
     facts = []
     for row in kept:
+        if is_request(row[3]):
+            continue
         vectors = np.frombuffer(row[6], "<f2").reshape(-1, asked.size)
         likeness = _unit(vectors - statements) @ asked
         nearest = int(likeness.argmax())

@@ -68,6 +68,13 @@ def test_words_of_the_question_bring_a_fact_nearer(store: Store, memory: Memory)
     assert recalled(memory, ASKED) == [other, WORK]
 
 
+def test_a_request_tells_nothing(store: Store, memory: Memory) -> None:
+    tell(store, "Write a poem on rubbish that is collected.", RUBBISH)
+    assert recalled(memory, ASKED) == [RUBBISH]
+    tell(store, "Write to my sister about the rubbish that is collected.")
+    assert len(recalled(memory, ASKED)) > 1
+
+
 def test_what_words_find_in_a_file_joins_the_nearest_facts(
     store: Store, memory: Memory, tmp_path: Path
 ) -> None:
@@ -90,6 +97,9 @@ def test_what_words_find_in_a_file_joins_the_nearest_facts(
         ("My tram leaves at 7:10.", "My tram leaves at 7:25.", "When does my tram leave?"),
         ("My son is in row 3b.", "Since May my son is in row 4a.", "In which row is my son?"),
         ("My wifi code is plum9.", "My wifi code is plum9. Sorry, pear7.", "What is my wifi code?"),
+        ("I drive a blue Lada Niva.", "I sold the Niva, I drive a Skoda now.", "What do I drive?"),
+        ("I cook at the Astoria.", "I left the Astoria, I cook at a school.", "Where do I cook?"),
+        ("My weight is 92 kilos.", "Good news, I am down to 86 kilos.", "How much do I weigh?"),
     ],
 )
 def test_of_facts_about_one_matter_the_newer_is_read(
@@ -126,6 +136,7 @@ def test_what_was_corrected_at_once_is_not_read(
     ("older", "newer", "question"),
     [
         ("My sister lives in Ghent.", "My brother lives in Ghent.", "Where does my sister live?"),
+        ("My sister works at the Astoria.", "I left the Astoria.", "Where does my sister work?"),
         ("The lamp cost 40 euros.", "We have a new cat.", "What did I pay for our lamp?"),
     ],
 )
@@ -157,7 +168,13 @@ def test_questions_about_nobody_and_tasks_get_no_facts(store: Store, memory: Mem
         ("when did the us leave the gold standard", False),
         ("What should I do with my money?", False),
         ("Which exercises are good for my knee?", False),
+        ("Who in my family can't eat gluten?", True),
+        ("What can my husband not have?", True),
+        ("What can my husband cook?", False),
+        ("Why can't I sleep?", False),
         ("Wie heißt meine Schwester?", True),
+        ("Wogegen ist unsere Tochter allergisch?", True),
+        ("Wann ziehe ich um?", True),
         ("Was soll ich meiner Schwester schenken?", False),
         ("Was koche ich mit Kürbis und Linsen?", False),
         ("Wie bekomme ich Rotweinflecken aus meinem Hemd?", False),
