@@ -3,6 +3,7 @@
 Knows positions and plain words only: neither how they were found nor what is done about them.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 IMPORTANCE = (
@@ -104,14 +105,20 @@ class Leniency:
 def without_overlap(spans: list[Span]) -> tuple[Span, ...]:
     """Join what overlaps and is of one kind; of other kinds keep what decides, then the surer."""
     kept: list[Span] = []
+    ends: list[int] = []
+    starts: list[int] = []
     ranked = sorted(
         _joined(spans),
         key=lambda span: (not span.decides, -span.score, span.start - span.end, span.start),
     )
     for span in ranked:
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return tuple(sorted(kept, key=lambda span: span.start))
+        # None of those kept overlap, so that only the neighbours may touch another.
+        at = bisect_left(starts, span.end)
+        if at == 0 or ends[at - 1] <= span.start:
+            kept.insert(at, span)
+            starts.insert(at, span.start)
+            ends.insert(at, span.end)
+    return tuple(kept)
 
 
 def _joined(spans: list[Span]) -> list[Span]:

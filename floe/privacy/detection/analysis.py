@@ -10,6 +10,7 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.abroad import asks_of_world, of_world, without_words
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.courtesy import core
@@ -18,6 +19,7 @@ from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.features import WINDOW
 from floe.privacy.detection.frames import asks_after_somebody, frame_of, recognise
 from floe.privacy.detection.genres import Genre, genre_of, is_program
+from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
 from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
@@ -38,7 +40,7 @@ from floe.privacy.detection.statements import (
     treated,
     with_ties,
 )
-from floe.privacy.detection.surroundings import find_surroundings, is_german
+from floe.privacy.detection.surroundings import find_surroundings
 from floe.privacy.detection.vocabulary import listed
 from floe.privacy.detection.world import (
     SMALL_WORDS,
@@ -47,6 +49,7 @@ from floe.privacy.detection.world import (
     is_impersonal,
     names_matter,
 )
+from floe.privacy.places import Places
 from floe.privacy.verdict import (
     UNREAD,
     UNREAD_LANGUAGE,
@@ -203,7 +206,8 @@ class Analysis:
         Raises TimeoutError if a rule is too slow on this text.
         """
         plain = normalise(text)
-        names = recognise(plain.text, with_ties(plain.text, find_names(plain.text)))
+        found_names = without_words(plain.text, find_names(plain.text))
+        names = of_world(plain.text, recognise(plain.text, with_ties(plain.text, found_names)))
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
         signs += [*professed(plain.text), *bodily(plain.text)]
         stretches = [
@@ -241,7 +245,7 @@ class Analysis:
             if plain.text[name.start : name.end].lower() not in self.leniency.harmless
         ]
         told = self._tells(plain.text, stretches, unknown, genre, harmless=harmless)
-        unread = _unread(plain.text)
+        unread = "" if asks_of_world(plain.text) else _unread(plain.text)
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
@@ -475,13 +479,12 @@ def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int,
 
 def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
     """In a private text every person that it names, but the public ones."""
+    named = Places((sign.start, sign.end) for sign in found if sign.kind == _NAME)
     return [
         Sign(name.start, name.end, _NAME, _NAMED)
         for name in names
         if name.form in ("full", "given", "small", "ambiguous")
-        and not any(
-            sign.kind == _NAME and sign.start < name.end and name.start < sign.end for sign in found
-        )
+        and not named.touch(name.start, name.end)
     ]
 
 
@@ -511,7 +514,11 @@ def _unread(text: str) -> str:
     if len(words) < _SENTENCE or len(_CODE_MARK.findall(text)) * _PROSE > len(text):
         return ""
     known = lexicon()
-    read = sum(w in known.ordinary or w in known.given or w in known.family for w in words)
+    german = is_german(text)
+    read = sum(
+        w in known.ordinary or w in known.given or w in known.family or (german and is_noun(w))
+        for w in words
+    )
     return UNREAD_LANGUAGE if read < _KNOWN * len(words) else ""
 
 

@@ -14,6 +14,7 @@ from floe.privacy.detection.names import Name, is_public, lexicon
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.ties import has_tie, is_family
 from floe.privacy.detection.vocabulary import listed
+from floe.privacy.places import Places
 
 _NAME: Final = "name"
 _NAMED: Final = 0.6
@@ -199,11 +200,11 @@ def with_ties(text: str, names: Sequence[Name]) -> list[Name]:
         for name in names
         if name.start not in months
     ]
-    taken = [(name.start, name.end) for name in names]
+    taken = Places((name.start, name.end) for name in names)
     for found in _TALL.finditer(text, timeout=1.0):
         start, end = found.span()
         small = found[0].lower()
-        if any(a < end and start < b for a, b in taken) or small in known.entities:
+        if taken.touch(start, end) or small in known.entities:
             continue
         family = small.endswith("s") and small[:-1] in known.family and is_family(text, start)
         strange = small not in known.ordinary and small.split("'")[0] not in known.ordinary
@@ -240,7 +241,7 @@ def _without_verb(text: str, name: Name) -> Name:
 def _with_initial(text: str, names: Sequence[Name]) -> Iterator[Name]:
     """Yield full names with an initial in their middle that are none of `names` as yet."""
     known = lexicon()
-    whole = [(name.start, name.end) for name in names if name.form in ("full", "public")]
+    whole = Places((name.start, name.end) for name in names if name.form in ("full", "public"))
     for found in _WITH_INITIAL.finditer(text, timeout=1.0):
         start, end = found.span()
         first, last = found["first"], found["last"].lower()
@@ -248,7 +249,7 @@ def _with_initial(text: str, names: Sequence[Name]) -> Iterator[Name]:
         given = first.lower() in known.given
         plain = first.lower() in known.ordinary
         named = given or strange if first[0].isupper() else given and strange and not plain
-        if named and not is_public(found[0]) and not any(a <= start < b for a, b in whole):
+        if named and not is_public(found[0]) and not whole.touch(start, start + 1):
             yield Name(start, end, "full")
 
 
@@ -343,12 +344,12 @@ def treated(text: str) -> Iterator[Sign]:
 
 def is_written_to(text: str, names: Sequence[Name]) -> bool:
     """Whether a letter goes to somebody by a full name, or by a title and a name in small letters."""
-    full = [(name.start, name.end) for name in names if name.form == "full"]
+    full = Places((name.start, name.end) for name in names if name.form == "full")
     for found in _RECIPIENT.finditer(text, timeout=1.0):
         start, end = found.span("name")
         lead = found["name"].split()[0].lower()
         leads = lead in _KIN or lead in _TITLES or lead in _POSSESSIVES
-        if any(a < end and start < b and (a <= start or leads) for a, b in full):
+        if full.touch(start, end if leads else start + 1):
             return not _TELLS_OF_WORKS.search(text)
         strange = found["name"].split()[0].lower() not in lexicon().ordinary
         if found["title"] and strange and not is_public(found["name"]):

@@ -8,9 +8,11 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.german import is_german
 from floe.privacy.detection.names import is_public, lexicon
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.vocabulary import listed
+from floe.privacy.places import Places
 from floe.privacy.verdict import ORGANISATION
 
 SHORTEST: Final = 160
@@ -27,16 +29,7 @@ _LEADS: Final = regex.compile(
     r"\b(?:at|for|from|with|joined|join|by|via|in|near|to|company|employer|client)\s(?:the\s)?\Z",
     regex.I,
 )
-_GERMAN: Final = regex.compile(
-    r"\b(?:der|die|das|und|ist|nicht|ein|eine|mein|meine|ich|wir|zu|mit|dass)\b"
-)
-_GERMAN_WORDS: Final = 3
 _LEFT: Final = listed("never_names") | listed("titles")
-
-
-def is_german(text: str) -> bool:
-    """Return whether every noun of a text has a capital, as German writes them."""
-    return len(_GERMAN.findall(text)) >= _GERMAN_WORDS
 
 
 def find_surroundings(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
@@ -44,9 +37,10 @@ def find_surroundings(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
     if len(text) < SHORTEST or is_german(text):
         return
     known = lexicon()
+    covered = Places((sign.start, sign.end) for sign in found)
     for match in _RUN.finditer(text, timeout=1.0):
         start, end = match.span("x")
-        if any(sign.start < end and start < sign.end for sign in found):
+        if covered.touch(start, end):
             continue
         words = match["x"].split()
         small = [word.lower().removesuffix("'s") for word in words]

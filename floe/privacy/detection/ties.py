@@ -4,6 +4,7 @@
 paid, invited or waited for. Knows words alone, neither names nor the classifier.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import regex
@@ -110,16 +111,22 @@ def has_tie(text: str, start: int, end: int) -> bool:
         pattern.search(before, timeout=_TIMEOUT)
         for pattern in (_FROM, _HANDS, _TO_DO, _DONE_TO, _UNDER_NAME)
     ):
-        return not _WORKS.search(text)
+        return not _is_of_works(text)
     if _WITH_ME.match(after):
         return True
     if _WHETHER.search(before) and _DOES.match(after):
-        return not _WORKS.search(text)
+        return not _is_of_works(text)
     booked = _BOOKING.search(before, timeout=_TIMEOUT)
     if booked is not None and _CHANGES.search(text):
         follows = regex.match(r"\sto\s\p{Lu}", after) is not None
         return follows or booked["first"] is not None
     return False
+
+
+@lru_cache(maxsize=4)
+def _is_of_works(text: str) -> bool:
+    """Return whether a film, a firm or the like is in a text; remembered, as each name asks."""
+    return _WORKS.search(text) is not None
 
 
 def is_family(text: str, start: int) -> bool:

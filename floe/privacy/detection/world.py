@@ -5,6 +5,7 @@ neither the classifier nor what follows.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import regex
@@ -15,6 +16,10 @@ from floe.privacy.detection.ties import has_tie
 from floe.privacy.detection.vocabulary import listed
 
 _TIMEOUT: Final = 1.0
+_TEXTS: Final = 4
+"""Texts of which is remembered what holds for all the names in them."""
+_NEAR: Final = 100
+"""Characters beside a name."""
 _FIRST: Final = listed("first_person")
 _KIN: Final = listed("kin")
 _WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
@@ -151,14 +156,36 @@ def is_history(text: str, name: Name) -> bool:
     Two signs are asked for: a role ("the Danish author") or a deed ("discovered"), and a work or a
     year; nothing is of the speaker, of kin, or of these days.
     """
-    if _RECENT.search(text) or not _speaks_of_nobody(text):
-        return False
     if name.form != "full":
         return False
     role = _WITH_ROLE.search(text[max(0, name.start - 60) : name.start]) is not None
     deed = _ACHIEVED.match(text, name.end) is not None
-    rest = text[: name.start] + " " + text[name.end :]
-    return (role and deed) or ((role or deed) and _WORK.search(rest, timeout=_TIMEOUT) is not None)
+    if not (role or deed) or not _is_of_books(text):
+        return False
+    return (role and deed) or _has_work_beside(text, name)
+
+
+@lru_cache(maxsize=_TEXTS)
+def _is_of_books(text: str) -> bool:
+    """Return whether a text is neither of these days nor of the speaker and theirs."""
+    return not _RECENT.search(text) and _speaks_of_nobody(text)
+
+
+@lru_cache(maxsize=_TEXTS)
+def _works(text: str) -> tuple[int, int] | None:
+    """Return where the first work or year of a text ends, and where the last begins."""
+    found = [match.span() for match in _WORK.finditer(text, timeout=_TIMEOUT)]
+    return (found[0][1], found[-1][0]) if found else None
+
+
+def _has_work_beside(text: str, name: Name) -> bool:
+    """Return whether a work or a year stands in a text from which the name is taken out."""
+    works = _works(text)
+    if works and (works[0] <= name.start or works[-1] >= name.end):
+        return True
+    # What it kept apart may be one.
+    near = text[max(0, name.start - _NEAR) : name.start] + " " + text[name.end : name.end + _NEAR]
+    return _WORK.search(near, timeout=_TIMEOUT) is not None
 
 
 def _speaks_of_nobody(text: str) -> bool:

@@ -1,0 +1,156 @@
+"""What is no person's name in other languages than English: nouns, opening words, what quizzes ask of.
+
+German writes every noun with a capital; a question word at the head of a sentence has one, too; and
+who wrote, painted or invented something, or in which year it was, is asked of the world. Knows
+words and names, neither the classifier nor the verdict.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import regex
+
+from floe.privacy.detection.courtesy import core
+from floe.privacy.detection.german import is_german, is_noun
+from floe.privacy.detection.names import Name, lexicon
+from floe.privacy.detection.vocabulary import listed
+
+_TIMEOUT: Final = 1.0
+_LONGEST: Final = 160
+"""Characters of a question of general knowledge, at most."""
+_WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
+_FIRST: Final = listed("first_person")
+_KIN: Final = listed("kin")
+_OPENS: Final = regex.compile(r"(?:\A|[.!?:\n\"(¿¡«„“]\s*)\Z")
+_TEXT: Final = """
+    erstelle erkläre empfiehl schlage nenne fasse zeige beschreibe vergleiche berechne formuliere
+    welche welcher welches wer wie wann warum woran worauf womit brauche kann hilft
+    qui que quel quelle quels quelles quand comment pourquoi combien donne explique écris corrige
+    quién quiénes qué cuál cuáles cuándo cómo dónde cuánto cuántos dame explícame escribe resume
+    chi che quale quali quando come dove perché quanto dammi spiegami scrivi cosa
+    quem qual quais onde quanto explique escreva resuma
+    wat welke hoe waarom waar wanneer wie geef leg schrijf
+    kto co jaki jaka jakie jakich który która które kiedy gdzie ile dlaczego jak podaj wyjaśnij napisz
+    кто что какой какая какое какие когда где сколько почему как дай объясни напиши
+    kim ne nasıl hangi kaç nerede neden niçin açıkla yaz
+    hvem hvad hvilken hvilket hvilke hvordan hvorfor hvor hvornår forklar skriv giv
+    vem vad vilken vilket vilka hur varför var när förklara
+"""
+_OPENING: Final = frozenset(_TEXT.split())
+"""Question words, and what is bidden most: the first word of a sentence, which has a capital for it."""
+_ABOUT_HERE: Final = regex.compile(
+    r"\b(?:mein\w*|unser\w*|mich|mir|uns|wir|er|sie|ihm|ihr\w*|hat|hatte|herrn?|frau|du|dir|dich)\b",
+    regex.I,
+)
+"""With one of these, a German word that is a surname too may be somebody."""
+_MADE: Final = (
+    r"(?:schrieb|malte|komponierte|erfand|entdeckte|gründete|erbaute|baute|drehte|sang|spielte|gewann|entwarf|dichtete|vertonte|übersetzte"
+    r"|hat (?:[^?]{1,60})\s(?:geschrieben|gemalt|komponiert|erfunden|entdeckt|gegründet|erbaut|gebaut|gedreht|gesungen|gewonnen|entworfen)"
+    r"|a (?:écrit|peint|composé|inventé|découvert|fondé|construit|réalisé|chanté|gagné|remporté|dessiné|sculpté)|(?:joue|chante|interprète|jouait|chantait)"
+    r"|(?:escribió|pintó|compuso|inventó|descubrió|fundó|construyó|dirigió|cantó|grabó|ganó|diseñó|esculpió|protagonizó|interpretó|canta)"
+    r"|ha (?:scritto|dipinto|composto|inventato|scoperto|fondato|costruito|diretto|cantato|vinto|progettato|scolpito|interpretato)|(?:scrisse|dipinse|compose|inventò|scoprì|fondò|diresse|cantava|canta|vinse|interpreta)"
+    r"|(?:escreveu|pintou|compôs|inventou|descobriu|fundou|construiu|dirigiu|cantou|gravou|ganhou|venceu|marcou|esculpiu|interpretou)"
+    r"|(?:schreef|schilderde|componeerde|vond|ontdekte|stichtte|bouwde|regisseerde|zong|won|ontwierp|heeft (?:[^?]{1,60})\s(?:geschreven|geschilderd|gecomponeerd|uitgevonden|ontdekt|gebouwd|geregisseerd|gewonnen))"
+    r"|(?:napisał|namalował|skomponował|wynalazł|odkrył|założył|zbudował|wyreżyserował|zaśpiewał|śpiewa|wygrał|zagrał|zdobył|zaprojektował)a?"
+    r"|(?:написал|нарисовал|сочинил|изобр[её]л|открыл|основал|построил|снял|сыграл|спел|по[её]т|выиграл|создал)а?|изобрела"
+    r"|(?:skrev|malede|komponerede|opfandt|opdagede|grundlagde|byggede|instruerede|sang|vandt|tegnede|målade|komponerade|uppfann|upptäckte|regisserade|sjöng|vann))"
+)
+_NOT_WITH: Final = r"(?!\s(?:mit|auf|in|bei|avec|con|com|met|med|z|с|со)\b)"
+_LETTER: Final = regex.compile(
+    r"\b(?:brief|mail|e-?mail|nachricht|tagebuch|zettel|lettre|message|courriel|carta|correo|mensaje|lettera|messaggio|diario|mensagem|bericht|dagboek|list|wiadomość|письмо|сообщение|дневник|brev|besked|mektup|mektubu|mesaj|mesajı)\b",
+    regex.I,
+)
+"""Who wrote one is asked of those whom one knows."""
+_WHO: Final = r"(?:wer|qui|qui est-ce qui|quién|quiénes|chi|quem|wie|kto|кто|hvem|vem)"
+_WHICH: Final = r"(?:welche[rs]?|quel(?:le)?|qué|cuál|quale?|que|qual|welke|jaki|jaka|który|która|какой|какая|hvilken|hvilket|vilken|vilket)\s\p{Ll}+"
+_WHO_MADE: Final = regex.compile(rf"(?:{_WHO}|{_WHICH})\s{_MADE}(?!\p{{L}}){_NOT_WITH}", regex.I)
+_WHO_MADE_LAST: Final = regex.compile(
+    r".{2,100}\skim(?:in)?\s(?:yazdı|yaptı|icat etti|buldu|besteledi|yönetti|keşfetti|kurdu|söyledi|çizdi|eseridir|eseri)\W*\Z",
+    regex.I,
+)
+"""The same in Turkish, where the verb comes last."""
+_WHICH_YEAR: Final = regex.compile(
+    r"(?:in welchem (?:jahr|jahrhundert|land)|en quelle année|(?:dans|en) quel (?:siècle|pays)|(?:en|de) qué (?:año|siglo|país)|(?:in|di) (?:che|quale) (?:anno|secolo|paese)|em que (?:ano|século|país)|in welk (?:jaar|land)|in welke eeuw|w którym (?:roku|wieku|kraju)|в каком (?:году|веке)|в какой стране|(?:i )?hvilket år|i hvilket (?:år|land)|vilket år|i vilket (?:år|land))(?!\p{L})",
+    regex.I,
+)
+_WHAT_IS: Final = regex.compile(
+    r"(?:(?:was|wie|welche[rs]?) (?:ist|war|heißt|hieß) (?:der|die|das)|quel(?:le)? (?:est|était) (?:le|la)|cuál (?:es|era|fue) (?:el|la)|qual è (?:il|la|lo)|qual'è (?:il|la)|qual (?:é|foi) [ao]|(?:wat|welke) (?:is|was) (?:de|het)|jak(?:a|i|ie) (?:jest|był[ao]?)|как(?:ая|ой|ое)(?: была?)?|hvad (?:er|hedder)|vad heter)\s"
+    r"(?:\p{Ll}+\s){0,3}?(?:hauptstadt|komponist|autor|regisseur|fluss|berg|capitale|fleuve|montagne|capital|río|monte|montaña|fiume|rio|montanha|hoofdstad|rivier|berg|stolica|rzeka|góra|столица|река|гора|hovedstaden|huvudstaden)\w{0,3}(?!\p{L})",
+    regex.I,
+)
+_WORK: Final = regex.compile(
+    r"(?:(?:der|die|das|dem|den)\s)?(?:handlung|inhalt|zusammenfassung)\s(?:von|des romans|des films|des buches)\s\Z"
+    r"|(?:l'intrigue|l'histoire|(?:le )?résumé)\s(?:de|du|des)\s\Z|(?:la trama|el argumento|el resumen)\s(?:de|del)\s\Z|(?:la trama|il riassunto)\s(?:di|del|dei)\s\Z"
+    r"|(?:o enredo|a trama|o resumo)\s(?:de|do|da)\s\Z|(?:het verhaal|de samenvatting|de plot)\svan\s\Z|(?:fabułę|treść|streszczenie)\s\Z|(?:сюжет|содержание)\s(?:романа\s|фильма\s|книги\s)?\Z",
+    regex.I,
+)
+"""Before a title: the plot of it."""
+_PARTICLE: Final = regex.compile(r"(?:von|van|de|di|do|da)\s")
+
+
+def without_words(text: str, names: Sequence[Name]) -> list[Name]:
+    """Return names without German nouns, question words at the head of a sentence, and titles.
+
+    A word on a list of first names stays a name, and so does a surname where somebody may be meant.
+    Raises TimeoutError.
+    """
+    if all(name.form in ("public", "full") for name in names):
+        return [name for name in names if not _is_title(text, name)]
+    german = is_german(text)
+    somebody = german and _ABOUT_HERE.search(text) is not None
+    return [
+        name
+        for name in names
+        if not (
+            _is_opening(text, name)
+            or _is_title(text, name)
+            or (german and _is_german_noun(text, name, somebody=somebody))
+        )
+    ]
+
+
+def of_world(text: str, names: Sequence[Name]) -> list[Name]:
+    """Return names as public where a question of general knowledge has them, not in English."""
+    if not names or len(text) > _LONGEST or not asks_of_world(text):
+        return [*names]
+    return [Name(name.start, name.end, "public") for name in names]
+
+
+def asks_of_world(text: str) -> bool:
+    """Return whether one question asks who made something, when it was, or what is largest.
+
+    Neither the speaker nor kin is in it.
+    """
+    said = text[slice(*core(text))].strip(" ¿?？\"'»«„“”").replace(" ", " ")
+    if regex.search(r"[.!?]\s", said) or _LETTER.search(said):
+        return False
+    if not (
+        _WHO_MADE.match(said, timeout=_TIMEOUT)
+        or _WHICH_YEAR.match(said)
+        or _WHAT_IS.match(said, timeout=_TIMEOUT)
+        or _WHO_MADE_LAST.match(said, timeout=_TIMEOUT)
+    ):
+        return False
+    words = {word.lower() for word in _WORD.findall(said)}
+    return words.isdisjoint(_FIRST) and words.isdisjoint(_KIN)
+
+
+def _is_german_noun(text: str, name: Name, *, somebody: bool) -> bool:
+    word = text[name.start : name.end].lower()
+    if name.form == "given" and (somebody or word in lexicon().given):
+        return False
+    return name.form in ("unknown", "given") and is_noun(word)
+
+
+def _is_opening(text: str, name: Name) -> bool:
+    if name.form not in ("unknown", "given", "ambiguous"):
+        return False
+    word = text[name.start : name.end].lower()
+    return word in _OPENING and _OPENS.search(text[max(0, name.start - 3) : name.start]) is not None
+
+
+def _is_title(text: str, name: Name) -> bool:
+    """Return whether a name, or what is left of it after a particle, is the title of a work."""
+    particle = _PARTICLE.match(text, name.start)
+    start = particle.end() if particle else name.start
+    return _WORK.search(text[max(0, start - 40) : start]) is not None

@@ -1,0 +1,95 @@
+"""German nouns and questions of the world in other languages, beside private ones like them."""
+
+import pytest
+
+from floe.privacy.detection.abroad import of_world, without_words
+from floe.privacy.detection.analysis import Analysis
+from floe.privacy.detection.german import is_german, is_noun
+from floe.privacy.detection.names import find_names
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return Analysis([])
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("teppich", True),
+        ("rotweinflecken", True),
+        ("zwetschgenknödel", True),
+        ("umsatzsteuervoranmeldung", True),
+        ("tulpenzwiebeln", True),
+        ("annika", False),
+        ("steinbach", False),
+        ("kowalczyk", False),
+        ("lindbauer", False),
+        ("öztürk", False),
+    ],
+)
+def test_a_german_noun_is_in_the_dictionary_or_put_together_from_it(
+    word: str, expected: bool
+) -> None:
+    assert is_noun(word) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Wie schneide ich Rosen?", True),
+        ("Tipps gegen Schnecken im Gemüsebeet?", True),
+        ("How do I treat Rosacea?", False),
+        ("Hoe snoei ik mijn rozen?", False),
+        ("", False),
+    ],
+)
+def test_german_is_told_by_its_small_words(text: str, expected: bool) -> None:
+    assert is_german(text) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kannst du mir ein Rezept für Kartoffelsuppe mit Würstchen geben?",
+        "Welche Heckenschere taugt für Kirschlorbeer?",
+        "Brauche ich für Kleingewerbe eine Umsatzsteuervoranmeldung?",
+        "Fasse die Handlung von Effi Briest zusammen.",
+        "¿En qué año llegó Cristóbal Colón a América?",
+        "¿Qué cantante grabó Macarena?",
+        "In che anno è caduto il Muro di Berlino?",
+        "Jaka jest stolica Australii?",
+        "Kto namalował Bitwę pod Grunwaldem?",
+        "Kürk Mantolu Madonna'yı kim yazdı?",  # noqa: RUF001
+        "Hvem skrev Den grimme ælling?",
+    ],
+)
+def test_nouns_and_questions_of_the_world_may_go(analysis: Analysis, text: str) -> None:
+    assert not analysis.examine(text).private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wer hat den Brief an Sabine Kruse geschrieben?",
+        "Meine Frau Katrin hat Brustkrebs.",
+        "Schreib Herrn Rosenbach, dass ich die Miete nicht zahlen kann.",
+        "Wo wohnt Sabine Kruse?",
+        "¿Dónde vive Lucía Quintana?",
+        "Qui a écrit la lettre à Sandrine Morel ?",
+    ],
+)
+def test_somebody_in_the_same_words_stays(analysis: Analysis, text: str) -> None:
+    assert analysis.examine(text).private
+
+
+def test_a_first_name_stays_one_though_it_is_a_noun() -> None:
+    text = "Ist Rose schon da?"
+    names = find_names(text)
+    assert without_words(text, names) == names != []
+
+
+def test_who_made_something_of_the_speakers_is_no_question_of_the_world() -> None:
+    text = "Wer schrieb meiner Tochter Jana Wiesner?"
+    names = find_names(text)
+    assert of_world(text, names) == names != []

@@ -1,0 +1,108 @@
+"""A page full of names takes as much work for each name as a line does."""
+
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floe.privacy.detection import ties, world
+from floe.privacy.detection.analysis import Analysis
+from floe.privacy.detection.names import Name
+from floe.privacy.places import Places
+from floe.privacy.verdict import Span, _joined, without_overlap
+
+PAGES = [
+    "Yesterday Anna Weber met Karim Haddad; Lucia Castellano called Grace Lee about the rent. ",
+    "Anna Weber, Karim Haddad, Tomasz Nowak, ",
+    "Anna Weber wrote books. ",
+    "tell Anna Weber and Karim Haddad ",
+]
+
+_place = st.tuples(st.integers(0, 40), st.integers(1, 8)).map(lambda p: (p[0], p[0] + p[1]))
+
+
+def _calls(work: Callable[[], object]) -> int:
+    """Return how often Python calls something, generators that go on included."""
+    count = 0
+
+    def note(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("line", PAGES)
+def test_twice_the_names_are_twice_the_calls(line: str) -> None:
+    analysis = Analysis([])
+    short, long = line * 50, line * 100
+    analysis.examine(long)
+    assert _calls(lambda: analysis.examine(long)) < 2.3 * _calls(lambda: analysis.examine(short))
+
+
+def test_a_text_is_searched_once_for_all_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = 0
+    real = world._speaks_of_nobody
+
+    def counted(text: str) -> bool:
+        nonlocal searched
+        searched += 1
+        return real(text)
+
+    monkeypatch.setattr(world, "_speaks_of_nobody", counted)
+    line = "Anna Weber wrote books. "
+    text = line * 40
+    names = [Name(at, at + len("Anna Weber"), "full") for at in range(0, len(text), len(line))]
+    assert not any(world.is_history(text, name) for name in names)
+    assert searched == 1
+    ties._is_of_works.cache_clear()
+    for name in names:
+        ties.has_tie(f"tell {text}", name.start + 5, name.end + 5)
+    assert ties._is_of_works.cache_info().misses <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Anna Weber wrote a novel in 1902.", True),
+        ("In 1902 the novel came out that Anna Weber wrote for children.", True),
+        ("Anna Weber wrote a letter.", False),
+        ("Anna Weber wrote The Long Winter.", True),
+    ],
+)
+def test_a_work_may_stand_on_either_side(text: str, expected: bool) -> None:
+    at = text.index("Anna")
+    assert world.is_history(text, Name(at, at + len("Anna Weber"), "full")) is expected
+
+
+@given(st.lists(_place), _place)
+def test_places_touch_as_one_by_one(
+    places: Sequence[tuple[int, int]], other: tuple[int, int]
+) -> None:
+    start, end = other
+    assert Places(places).touch(start, end) is any(a < end and start < b for a, b in places)
+
+
+@given(
+    st.lists(st.tuples(_place, st.sampled_from(["name", "phone"]), st.floats(0, 1), st.booleans()))
+)
+def test_spans_kept_are_those_that_overlap_none_before_them(
+    found: Sequence[tuple[tuple[int, int], str, float, bool]],
+) -> None:
+    spans = [Span(start, end, kind, score, decides) for (start, end), kind, score, decides in found]
+    kept: list[Span] = []
+    for span in sorted(
+        _joined(spans), key=lambda s: (not s.decides, -s.score, s.start - s.end, s.start)
+    ):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    assert without_overlap(spans) == tuple(sorted(kept, key=lambda span: span.start))
