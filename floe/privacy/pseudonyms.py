@@ -13,13 +13,13 @@ from typing import Final
 from floe.privacy.lexicon import (
     NAME,
     Found,
-    Lexicon,
     bare,
     identifies,
     stem_of,
     unaccented,
     united,
 )
+from floe.privacy.spellings import KnownValues, widened
 from floe.records import ChatMessage
 from floe.store import Store
 
@@ -73,7 +73,7 @@ class Pseudonyms:
         self._conversation_id = conversation_id
         self._by_value: dict[str, Pseudonym] = {}
         self._by_placeholder: dict[str, Pseudonym] = {}
-        self.lexicon = Lexicon()
+        self.lexicon = KnownValues()
         with store.reading() as db:
             mine = db.execute(
                 "SELECT placeholder, kind, value FROM pseudonyms WHERE conversation_id = ?"
@@ -105,7 +105,7 @@ class Pseudonyms:
             StoreError: it cannot be kept.
         """
         for each in found:
-            core = bare(text, each)
+            core = widened(text, bare(text, each))
             self._for(text[core.start : core.end], core.kind, text)
 
     def mask(self, text: str, found: Iterable[Found] = ()) -> str:
@@ -115,9 +115,10 @@ class Pseudonyms:
             StoreError: a new placeholder cannot be kept.
         """
         cores = [bare(text, each) for each in found]
+        places = [widened(text, each) for each in [*cores, *self.lexicon.find(text)]]
         pieces = []
         end = 0
-        for each in united([*cores, *self.lexicon.find(text)]):
+        for each in united(places):
             # What the text itself calls PERSON_1 needs no other name.
             value = text[each.start : each.end]
             if value in self._by_placeholder:

@@ -85,6 +85,9 @@ _WORK: Final = regex.compile(
     regex.I,
 )
 """Before a title: the plot of it."""
+_OF_SOMEBODY: Final = regex.compile(
+    r"(?:bin\s)?(?P<x>\p{Lu}[\p{L}-]+)(?:\s(?P<noun>\p{Lu}\p{Ll}+))?"
+)
 _PARTICLE: Final = regex.compile(r"(?:von|van|de|di|do|da)\s")
 
 
@@ -94,9 +97,9 @@ def without_words(text: str, names: Sequence[Name]) -> list[Name]:
     A word on a list of first names stays a name, and so does a surname where somebody may be meant.
     Raises TimeoutError.
     """
-    if all(name.form in ("public", "full") for name in names):
-        return [name for name in names if not _is_title(text, name)]
     german = is_german(text)
+    if german:
+        names = [_without_noun(text, name) for name in names]
     somebody = german and _ABOUT_HERE.search(text) is not None
     return [
         name
@@ -140,6 +143,24 @@ def _is_german_noun(text: str, name: Name, *, somebody: bool) -> bool:
     if name.form == "given" and (somebody or word in lexicon().given):
         return False
     return name.form in ("unknown", "given") and is_noun(word)
+
+
+def _without_noun(text: str, name: Name) -> Name:
+    """Return a name without the German verb before it and the noun after it: "bin Annas Tante"."""
+    found = _OF_SOMEBODY.fullmatch(text, name.start, name.end)
+    if found is None or name.form not in ("full", "given"):
+        return name
+    start, end = found.span("x")
+    known = lexicon()
+    if found["noun"]:
+        noun = found["noun"].lower()
+        genitive = found["x"].lower().removesuffix("s") in known.given and found["x"].endswith("s")
+        plain = noun in known.ordinary or is_noun(noun)
+        named = noun in known.given or (noun in known.family and not genitive)
+        end = end if plain and not named else name.end
+    if (start, end) == (name.start, name.end):
+        return name
+    return Name(start, end, "full" if " " in text[start:end] else "given")
 
 
 def _is_opening(text: str, name: Name) -> bool:
