@@ -20,6 +20,7 @@ _HALF_AFTER: Final = regex.compile(r"(?:-\p{Lu}[\p{L}']+)+(?![\w@/])")
 _GLUED_BEFORE: Final = regex.compile(r"[A-Za-z0-9_]+\Z")
 _GLUED_AFTER: Final = regex.compile(r"[A-Z0-9_][A-Za-z0-9_]*")
 """What a placeholder cannot stand beside, as it would be read as one of its own letters."""
+_REST_OF_MAILBOX: Final = regex.compile(r"[A-Za-z0-9]*(?:[._+-][A-Za-z0-9]+)+(?=@)")
 _FOLLOWS: Final = regex.compile(r"\s(?:(?P<tall>\p{Lu}\p{Ll}+)|\p{Ll}+)")
 _WITH_S: Final = frozenset({"andreas", "elias", "jonas", "lukas", "matthias", "niklas", "tobias"})
 """First names that end in an s, though others are the same without it."""
@@ -34,22 +35,30 @@ def widened(text: str, found: Found) -> Found:
     """Return a find with all of the name, so that no part and no digit of it is left beside."""
     start, end = found.start, found.end
     if found.kind == NAME:
-        if half := _HALF_BEFORE.search(text, max(0, start - _MOST), start):
-            start = half.start()
-        if half := _HALF_AFTER.match(text, end):
-            end = half.end()
-        if initials := _INITIALS.search(text, max(0, start - _MOST), start):
-            start = initials.start()
-            while not text[start].isalpha():
-                start += 1
         if _is_genitive(text, start, end):
             return Found(start, end - 1, found.kind)
+        start, end = _whole_name(text, start, end)
     if text[start:end].isascii():
         if glued := _GLUED_BEFORE.search(text, max(0, start - _MOST), start):
             start = glued.start()
         if glued := _GLUED_AFTER.match(text, end):
             end = glued.end()
     return Found(start, end, found.kind)
+
+
+def _whole_name(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a name with its other half, what is left of a mailbox, and its initials."""
+    if half := _HALF_BEFORE.search(text, max(0, start - _MOST), start):
+        start = half.start()
+    if half := _HALF_AFTER.match(text, end):
+        end = half.end()
+    if mailbox := _REST_OF_MAILBOX.match(text, end):
+        end = mailbox.end()
+    if initials := _INITIALS.search(text, max(0, start - _MOST), start):
+        start = initials.start()
+        while not text[start].isalpha():
+            start += 1
+    return start, end
 
 
 def _is_genitive(text: str, start: int, end: int) -> bool:

@@ -62,6 +62,8 @@ def test_german_is_told_by_its_small_words(text: str, expected: bool) -> None:
         "Kto namalował Bitwę pod Grunwaldem?",
         "Kürk Mantolu Madonna'yı kim yazdı?",  # noqa: RUF001
         "Hvem skrev Den grimme ælling?",
+        "乳腺癌有哪些症状？",  # noqa: RUF001
+        "妊娠中に食べてはいけないものは？",  # noqa: RUF001
     ],
 )
 def test_nouns_and_questions_of_the_world_may_go(analysis: Analysis, text: str) -> None:
@@ -76,11 +78,25 @@ def test_nouns_and_questions_of_the_world_may_go(analysis: Analysis, text: str) 
         "Schreib Herrn Rosenbach, dass ich die Miete nicht zahlen kann.",
         "Wo wohnt Sabine Kruse?",
         "¿Dónde vive Lucía Quintana?",
+        "我妻子王丽得了乳腺癌，我不知道怎么告诉孩子。",  # noqa: RUF001
+        "妻の由美子が乳がんと診断されて、子どもにどう伝えればいいか分かりません。",
         "Qui a écrit la lettre à Sandrine Morel ?",
     ],
 )
 def test_somebody_in_the_same_words_stays(analysis: Analysis, text: str) -> None:
     assert analysis.examine(text).private
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("我妹妹李娜怀孕了", "李娜"),
+        ("妻の由美子が乳がんと診断されて", "由美子"),
+    ],
+)
+def test_kin_of_whom_something_is_told_are_named(analysis: Analysis, text: str, name: str) -> None:
+    spans = analysis.examine(text).spans
+    assert name in [text[span.start : span.end] for span in spans if span.kind == "name"]
 
 
 def test_a_first_name_stays_one_though_it_is_a_noun() -> None:

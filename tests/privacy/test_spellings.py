@@ -33,6 +33,7 @@ def _found(text: str, value: str, kind: str = NAME) -> Found:
         ("Lukas Mutter hat Krebs und ich weiß es", "Lukas", "Lukas"),
         ("Ask Anna whether Annas cat died", "Annas", "Anna"),
         ("my friend karims cat died", "karims", "karim"),
+        ("Mail nadia.rahman@example.net", "nadia", "nadia.rahman"),
         ("Thomas is my boss", "Thomas", "Thomas"),
     ],
 )

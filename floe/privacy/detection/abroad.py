@@ -5,7 +5,7 @@ who wrote, painted or invented something, or in which year it was, is asked of t
 words and names, neither the classifier nor the verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import regex
@@ -13,9 +13,12 @@ import regex
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.names import Name, lexicon
+from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.vocabulary import listed
 
 _TIMEOUT: Final = 1.0
+_FAINT: Final = 0.3
+_NAMED: Final = 0.6
 _LONGEST: Final = 160
 """Characters of a question of general knowledge, at most."""
 _WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
@@ -89,6 +92,34 @@ _OF_SOMEBODY: Final = regex.compile(
     r"(?:bin\s)?(?P<x>\p{Lu}[\p{L}-]+)(?:\s(?P<noun>\p{Lu}\p{Ll}+))?"
 )
 _PARTICLE: Final = regex.compile(r"(?:von|van|de|di|do|da)\s")
+
+
+_KIN_TOLD: Final = regex.compile(
+    r"我(?:们)?的?(?:妻子|老婆|太太|丈夫|老公|儿子|女儿|孩子|妈妈|妈|爸爸|爸|母亲|父亲|父母|姐姐|妹妹|哥哥|弟弟|男朋友|女朋友|男友|女友|前夫|前妻|奶奶|爷爷|外婆|外公|室友|同事|老板|邻居)"
+    r"[^。！？!?\n]{0,20}?(?P<x>[乳肺肝胃肠血]?腺?癌|怀孕|流产|堕胎|离婚|出轨|抑郁|自杀|自残|艾滋|被抓|被捕|坐牢|吸毒|酗酒|家暴|打我|打人|打架|欠|赌博|被开除|被裁|失业|痴呆|精神病|住院)"
+    r"|(?<![\p{Han}])(?:妻|夫|息子|娘|母|父|兄|弟|姉|妹|彼氏|彼女|祖母|祖父|旦那|嫁|上司|同僚)(?:の[\p{Han}々\p{Hiragana}]{1,4}?)?[がはに]"
+    r"[^。！？!?\n]{0,20}?(?P<x>乳?がん|癌|妊娠|流産|中絶|離婚|浮気|不倫|うつ|自殺|逮捕|捕ま|麻薬|薬物|万引き|借金|アルコール|暴力|殴|認知症|クビ|入院)"
+    r"|(?:우리|제|내)\s?(?:아내|남편|아들|딸|엄마|아빠|어머니|아버지|여동생|남동생|누나|형|오빠|언니|남자친구|여자친구)[가이은는의]"
+    r"[^.!?\n]{0,20}?(?P<x>[유폐간위대]?방?암(?=[에이을 ])|임신|유산|낙태|이혼|바람|우울증|자살|체포|마약|빚|알코올|폭력|치매|해고|입원)",
+    regex.V1,
+)
+"""What befell the speaker's own people, in languages of whose private texts little was learnt."""
+
+
+_KIN_NAMED: Final = regex.compile(
+    r"(?:妻子|老婆|太太|丈夫|老公|儿子|女儿|姐姐|妹妹|哥哥|弟弟|男朋友|女朋友|男友|女友|前夫|前妻|室友|同事)(?P<x>(?=[王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许])\p{Han}{2,3}?)(?=[得怀被离跑说因患有是在的了出吸欠打住失流自酗])"
+    r"|(?:妻|夫|息子|娘|母|父|兄|弟|姉|妹|彼氏|彼女|同僚|上司)の(?P<x>\p{Han}{1,3}[子美郎太介樹翔香奈恵里男雄夫])(?=[がはにとをの])"
+)
+"""Names right after kin, in a text that tells what befell them."""
+
+
+def told_of_kin(text: str) -> Iterator[Sign]:
+    """Yield what is told of the speaker's own people in Chinese, Japanese and Korean."""
+    told = [*_KIN_TOLD.finditer(text, timeout=_TIMEOUT)]
+    for found in told:
+        yield Sign(found.start("x"), found.end("x"), "family", _FAINT)
+    for name in _KIN_NAMED.finditer(text, timeout=_TIMEOUT) if told else ():
+        yield Sign(name.start("x"), name.end("x"), "name", _NAMED)
 
 
 def without_words(text: str, names: Sequence[Name]) -> list[Name]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import regex
 
-from floe.privacy.detection.abroad import asks_of_world, of_world, without_words
+from floe.privacy.detection.abroad import asks_of_world, of_world, told_of_kin, without_words
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.courtesy import core
@@ -209,7 +209,7 @@ class Analysis:
         found_names = without_words(plain.text, find_names(plain.text))
         names = of_world(plain.text, recognise(plain.text, with_ties(plain.text, found_names)))
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
-        signs += [*professed(plain.text), *bodily(plain.text)]
+        signs += [*professed(plain.text), *bodily(plain.text), *told_of_kin(plain.text)]
         stretches = [
             stretch
             for stretch in classify(plain.text, names)
