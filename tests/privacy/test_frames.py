@@ -110,6 +110,7 @@ def test_a_person_in_hasty_writing_stays(detector: Detector, text: str) -> None:
     [
         "how many kids did queen victoria have",
         "nobody said it would be easy, who sang that",
+        "What's a palindrome with the name Hannah?",
         "Need a slogan for a bakery called Rosie's",
         "How would I address an envelope to a married couple, e.g. Mr and Mrs Smith?",
     ],

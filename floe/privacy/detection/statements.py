@@ -55,6 +55,11 @@ _OWN_BODY: Final = regex.compile(
     regex.I,
 )
 """Parts and workings of one's own body that nobody speaks of before others."""
+_DESIRES: Final = regex.compile(
+    r"(?<![\"'\w])i(?:'ve|'m)?\s(?:\p{L}+\s)?fantasi[sz](?:e|ed|ing)\sabout\s(?P<x>(?:my|our|his|her|their)\s(?:\p{L}+\s)?(?P<kin>\p{L}+)|him|her|them|you|someone|(?:an)?other\s\p{L}+)\b",
+    regex.I,
+)
+"""Whom somebody says they desire."""
 _OF_MINE: Final = regex.compile(
     r"(?<![\"'\w])(?P<x>\p{Lu}\p{Ll}{2,}(?: \p{Lu}\p{Ll}{2,})?)(?: is| was|,) (?:my|our) (?:\p{Ll}+ )?(?P<kin>\p{Ll}+)\b"
 )
@@ -331,9 +336,12 @@ def professed(text: str) -> Iterator[Sign]:
 
 
 def bodily(text: str) -> Iterator[Sign]:
-    """Yield what somebody says of the most private parts of their own body."""
+    """Yield what somebody says of the most private parts of their own body, and of their desires."""
     for found in _OWN_BODY.finditer(text, timeout=1.0):
         yield Sign(found.start("x"), found.end("x"), "health", _SURE_MATTER)
+    for found in _DESIRES.finditer(text, timeout=1.0):
+        if found["kin"] is None or found["kin"].lower() in _KIN:
+            yield Sign(found.start("x"), found.end("x"), "love life", _FAINT)
 
 
 def treated(text: str) -> Iterator[Sign]:

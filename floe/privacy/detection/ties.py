@@ -66,7 +66,7 @@ _CHANGES: Final = regex.compile(
     regex.I,
 )
 _UNDER_NAME: Final = regex.compile(
-    r"\b(?:under|in|on|with|to) (?:the|his|her|my|our|their) (?:[\p{Ll}]+ )?name(?: of)?:? \Z|\b(?:booked|reserved|registered|made out|billed|addressed) (?:under|for|to|by|in) \Z",
+    r"\b(?:(?:under|in|on|to) the|(?:under|in|on|with|to) (?:his|her|my|our|their)) (?:[\p{Ll}]+ )?name(?: of)?:? \Z|\b(?:booked|reserved|registered|made out|billed|addressed) (?:under|for|to|by|in) \Z",
     regex.I,
 )
 _WORKS: Final = regex.compile(
