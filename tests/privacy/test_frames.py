@@ -29,6 +29,8 @@ from floe.privacy.detector import Detector
         "I just finished reading Emma. Did Mr. Knightley love her from the start?",
         "Is San Marino in the EU?",
         "Lorraine weather in October",
+        "Draft an example invoice from Acme Ltd to a customer named Bob Miller with three items.",
+        "Which prize did Nadine Gordimer win?",
         'In Django, how do I filter Author.objects by first name "Terry"?',
     ],
 )
@@ -56,6 +58,11 @@ def test_an_exercise_a_look_up_and_a_work_may_leave(detector: Detector, text: st
         "Who is Anna Weber from accounting?",
         "Where does Karim Haddad live?",
         "Who is the father of Jasmin's baby?",
+        "Which ward is Hedda Rasmussen on?",
+        "Compare the sick days of Piotr Wilk and Fay Docherty",
+        "List Wanda's debts",
+        "Which of our tenants is behind on rent: Jarek or Mimi?",
+        "Which solicitor does Armin Tesfaye have?",
     ],
 )
 def test_a_tie_or_a_matter_in_the_same_frames_stays(detector: Detector, text: str) -> None:

@@ -25,6 +25,7 @@ from floe.privacy.detection.world import (
     ME,
     names_matter,
 )
+from floe.privacy.places import Places
 
 _TIMEOUT: Final = 1.0
 _SENTENCE: Final = 200
@@ -192,6 +193,19 @@ _PRIVATELY: Final = regex.compile(
     r"|\s(?:live|work|park|hang out|go to school|get out of (?:prison|jail|hospital|rehab)|get off work|come out of (?:prison|jail|hospital|rehab))\b(?=[^.!\n]{0,20}\?)"
 )
 """What is asked of those whom one knows, right after their name."""
+_ON_FILE: Final = regex.compile(
+    r"\b(?:sick (?:days?|notes?|pay|leave)|(?:which|what|whose) ward (?:is|was|did)|on (?:which|what) ward|medications?|meds|prescri(?:bed|ptions?)|dosages?|allerg(?:y|ic|ies)|blood (?:type|group|pressure|sugar|work|count)|hba1c|cholesterol|x-?rays?|mri|vaccinat(?:ed|ions?)|discharged|next of kin|emergency contact|(?:maternity|paternity|parental|annual|unpaid|compassionate) leave|dialysis|chemo\w*"
+    r"|salaries|wages|pay ?(?:slips?|checks?|roll|rise)|bonus(?:es)?|overtime|absences|absent (?:on|since|today|for)|attendance record|appraisals?|performance reviews?|disciplinary|probation\w*|notice period|personnel file|time ?sheets?|redundan(?:t|cy)|references? check"
+    r"|debts?|arrears|overdue|invoices?|outstanding (?:balance|amount|payments?)|mortgages?|overdrafts?|credit (?:score|card|limit|rating)|bank (?:accounts?|details)|(?:which|what) bank|tax returns?|behind on|(?:owes?|pays?|paid|refund\w*|returned) (?:[\p{Ll}]+ ){0,2}(?:deposits?|rent|bills?|fees?|fines?|invoices?)|tenan(?:ts?|cy)"
+    r"|custody|parole|restraining order|criminal records?|(?:which|what) (?:lawyer|solicitor|attorney|judge|social worker|therapist|gp|midwife)|insurance (?:claim|number|policy)|visas?|residence permit|work permit|passport number|asylum (?:claim|application|case)|report cards?|detention|exam marks|school bus|special needs"
+    r"|how much (?:does|did|do|is|will) [^?.!\n]{3,40} (?:earn|owe|owed|make|weigh|pay|paying|drink|paid)|(?:tell|told|said|say|spoke|talk(?:ed)?) (?:to )?the police|where [^?.!\n]{3,30} (?:works|lives|parks|studies)|will [^?.!\n]{3,40} be in (?:prison|jail)|insolven(?:t|cy)|bankruptcy|complaints? (?:against|about)"
+    r"|(?:which|who|one|two|some|any|all|none|each) of (?:my|our) (?:pupils|students|patients|clients|tenants|employees|staff|residents|trainees|interns|colleagues|neighbou?rs|players))\b",
+    regex.I,
+)
+"""What practices, firms, landlords, schools and offices keep of a person, and no book tells."""
+_BESIDE: Final = 80
+"""Characters between a person and what is kept of them, at most."""
+_SAMPLE: Final = regex.compile(r"\b(?:example|sample|dummy|template|fake|made-up)\b", regex.I)
 _NOW: Final = regex.compile(r"\b(?:where|when|which \p{Ll}+) (?:do|does|will|is|can) \Z", regex.I)
 
 
@@ -282,9 +296,15 @@ def _looks_up(text: str, names: Sequence[Name]) -> Genre:
 
 def asks_after_somebody(text: str, names: Sequence[Name]) -> bool:
     """Return whether something private is asked of a person who is not public, by name."""
+    found_on_file = [] if _SAMPLE.search(text) else _ON_FILE.finditer(text, timeout=_TIMEOUT)
+    on_file = Places((each.start() - _BESIDE, each.end() + _BESIDE) for each in found_on_file)
     for name in names:
-        found = _PRIVATELY.match(text, name.end) if name.form in ("full", "given") else None
-        if found is None or is_famous(_of(text, name)):
+        if name.form not in ("full", "given") or is_famous(_of(text, name)):
+            continue
+        if on_file.touch(name.start, name.end):
+            return True
+        found = _PRIVATELY.match(text, name.end)
+        if found is None:
             continue
         if found[0].startswith("'s") or _NOW.search(text[max(0, name.start - 30) : name.start]):
             return True
