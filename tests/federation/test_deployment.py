@@ -254,12 +254,17 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
         (line,) = report.clients
         assert line.rank == rank
         assert line.loss_expert is not None
-        (expert,) = Adapters(member.store, member.folder).all("expert")
-        factors, alpha = read_gguf(expert.gguf, read_architecture(base))
-        assert {a.shape[0] for a, _ in factors.values()} == {rank}
-        assert alpha == rank
-        (placed,) = experts_in_use(member.store, member.settings.base_sha256)
-        assert len(placed.samples) > 0
+        # Mostly one: the seeds of the devices come of Flower's random numbers, and now and then
+        # two of three updates are so much alike that they count as a cluster.
+        experts = Adapters(member.store, member.folder).all("expert")
+        assert len(experts) == len(report.clusters) <= 2
+        for expert in experts:
+            factors, alpha = read_gguf(expert.gguf, read_architecture(base))
+            assert {a.shape[0] for a, _ in factors.values()} == {rank}
+            assert alpha == rank
+        placed = experts_in_use(member.store, member.settings.base_sha256)
+        assert 1 <= len(placed) <= len(experts)
+        assert any(len(each.samples) > 0 for each in placed)
         leftovers = [path for path in (member.folder / "flower").iterdir() if path.is_dir()]
         assert not [path for path in leftovers if path.name.startswith("expert-")]
     # The host's bundle of code was never unpacked here: a device runs its own.
