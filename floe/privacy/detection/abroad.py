@@ -147,16 +147,18 @@ def without_words(text: str, names: Sequence[Name]) -> list[Name]:
 
 def of_world(text: str, names: Sequence[Name]) -> list[Name]:
     """Return names as public where a question of general knowledge has them, not in English."""
-    if not names or len(text) > _LONGEST or not asks_of_world(text):
+    if not names or not asks_of_world(text):
         return [*names]
     return [Name(name.start, name.end, "public") for name in names]
 
 
 def asks_of_world(text: str) -> bool:
-    """Return whether one question asks who made something, when it was, or what is largest.
+    """Return whether one short question asks who made something, when it was, or what is largest.
 
     Neither the speaker nor kin is in it.
     """
+    if len(text) > _LONGEST:
+        return False
     said = text[slice(*core(text))].strip(" ¿?？\"'»«„“”").replace(" ", " ")
     if regex.search(r"[.!?]\s", said) or _LETTER.search(said):
         return False

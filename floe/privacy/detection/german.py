@@ -54,8 +54,12 @@ def _nouns() -> Nouns:
     return Nouns(*(frozenset(section.split()) for section in data.split("\n\n")))
 
 
+@lru_cache(maxsize=4)
 def is_german(text: str) -> bool:
-    """Return whether more small words of a text are German than of its neighbours."""
+    """Return whether more small words of a text are German than of its neighbours.
+
+    Remembered, as each name of a text asks.
+    """
     start = text[:_PREFIX]
     german = sum(1 for _ in _GERMAN.finditer(start, timeout=1.0))
     return german > 0 and german > sum(1 for _ in _OTHER.finditer(start, timeout=1.0))
