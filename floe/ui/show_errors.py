@@ -1,9 +1,11 @@
-"""Errors in the handlers of the page, shown as sentences."""
+"""What holds for all handlers: an error becomes a sentence, a late reply is known as one."""
 
+import itertools
 import logging
+import time
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 
@@ -25,6 +27,9 @@ class HasNotice(Protocol):
 _S = TypeVar("_S", bound=HasNotice)
 _P = ParamSpec("_P")
 
+_NUMBERS: Final = itertools.count(time.time_ns() // 1000)
+"""Begins with the time, so that a page that outlives a restart is not left behind."""
+
 
 def show_errors(
     action: Callable[Concatenate[_S, _P], Changes],
@@ -43,3 +48,27 @@ def show_errors(
     # Gradio reads the signature to see which handlers want the event's data.
     update_wrapper(show, action)
     return show
+
+
+def numbered(read: Callable[_P, Changes]) -> Callable[_P, Changes]:
+    """Count what is read to be drawn: `floe.onChange` leaves out what is older than it shows.
+
+    Events that are answered at once are answered side by side, and the reply to a press may arrive
+    after the reply to the next one. What reads is numbered, never what changes: a number that was
+    taken before a change would let a later reply that does not know of it win.
+    """
+
+    def number(*args: _P.args, **kwargs: _P.kwargs) -> Changes:
+        sequence = next(_NUMBERS)
+        return {
+            part: {"sequence": sequence, **value} if _is_record(value) else value
+            for part, value in read(*args, **kwargs).items()
+        }
+
+    update_wrapper(number, read)
+    return number
+
+
+def _is_record(value: Any) -> bool:
+    """Whether it is drawn by our scripts; gradio's own updates are no values."""
+    return isinstance(value, dict) and "__type__" not in value

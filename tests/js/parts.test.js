@@ -113,6 +113,20 @@ test("a part is drawn again only when its value has changed", () => {
   assert.deepEqual(drawn, [1, 2]);
 });
 
+test("a reply that was read before what is shown is left out", () => {
+  const part = partOf(window);
+  const drawn = [];
+  floe.onChange(part, (value) => drawn.push(value.n));
+  part.send({ sequence: 7, n: 1 });
+  part.send({ sequence: 9, n: 3 });
+  part.send({ sequence: 8, n: 2 }); // overtaken
+  part.send({ sequence: 10, n: 3 }); // nothing has changed
+  part.send({ n: 4 }); // drawn by what waits its turn
+  part.send({ sequence: 8, n: 2 });
+  part.send({ sequence: 11, n: 5 });
+  assert.deepEqual(drawn, [1, 3, 4, 5]);
+});
+
 test("lines that have not changed stay the same elements, in the new order", () => {
   const list = floe.el("ul");
   const draw = floe.lines(list, (row) => floe.el("li", {}, row.name));

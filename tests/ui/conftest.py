@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from floe.adapters.registry import Adapters
+from floe.privacy.choices import set_policy
 from floe.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,8 +66,9 @@ class App:
         return Store(self.data_dir / "floe.db")
 
     def empty(self) -> None:
-        """Leave no chat and no adapter to the next test: it is not to meet what this one pinned."""
+        """Leave no chat, adapter or policy to the next test, also where this one failed midway."""
         with self.store() as store:
+            set_policy(store, "local only")
             for chat in store.conversations(1000):
                 store.delete_conversation(chat.id)
             adapters = Adapters(store, self.data_dir)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from floe.adapters.architecture import read_architecture
 from floe.adapters.export import write_peft
@@ -85,6 +85,35 @@ def test_own_words_and_the_policy_are_kept(page: Page, app: App) -> None:
     page.click(".new-chat")
     person.ask("What should Project Bluebird do first?")
     expect(person.chip).to_contain_text("own words")
+
+
+def test_a_reply_that_comes_late_does_not_undo_what_was_pressed_after_it(
+    page: Page, app: App
+) -> None:
+    person = Person(page, app, length=8)
+    person.go("Privacy")
+    rules = page.locator("#privacyRules")
+    expect(rules).to_contain_text("no connection is opened")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if not held and "Project Kestrel" in (route.request.post_data or ""):
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/run/*", hold_the_first)
+    page.get_by_label("Always private").fill("Project Kestrel")
+    page.get_by_label("is sent with pseudonyms").check()
+    expect(rules).to_contain_text("The cloud sees PERSON_1")
+    ((route, reply),) = held
+    with page.expect_response("**/run/*"):
+        route.fulfill(response=reply)
+    page.wait_for_timeout(500)  # it would be drawn by now
+    expect(rules).to_contain_text("The cloud sees PERSON_1")
+    expect(page.get_by_label("Always private")).to_have_value("Project Kestrel")
+    page.get_by_label("stays on this device").check()
+    expect(rules).to_contain_text("no connection is opened")
 
 
 def test_an_answer_on_its_way_does_not_undo_what_was_just_chosen(page: Page, app: App) -> None:

@@ -13,7 +13,7 @@ from floe.ui.chat.auto_weight import auto_value
 from floe.ui.chat.session import Session
 from floe.ui.layout import Parts
 from floe.ui.page_events import SwitchAsked, read_asked
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 
 class WeightActions:
@@ -35,7 +35,7 @@ class WeightActions:
         with suppress(PageError):
             kept = Preferences.update(self._store, weight=weight, auto=False)
             self._steer(session, kept.weight)
-        return {self.parts.auto: auto_value(self._store, self._rule)}
+        return self._auto()
 
     @show_errors
     def set_auto(self, session: Session, event: gr.EventData) -> Changes:
@@ -43,6 +43,7 @@ class WeightActions:
         Preferences.update(self._store, auto=read_asked(event, SwitchAsked).on)
         return {**self.refresh(session), self.parts.notice: ""}
 
+    @numbered
     def refresh(self, session: Session) -> Changes:
         """Show the automatic weight and its reason; a new fit moves the slider and what runs."""
         kept = Preferences.load(self._store)
@@ -55,6 +56,10 @@ class WeightActions:
             self._steer(session, round(fitted, 2))
             shown[self.parts.weight] = round(fitted, 2)
         return shown
+
+    @numbered
+    def _auto(self) -> Changes:
+        return {self.parts.auto: auto_value(self._store, self._rule)}
 
     def _steer(self, session: Session, weight: float) -> None:
         turn = self._running(session)

@@ -27,15 +27,24 @@ floe.panelHead = ({ element }) => {
   );
 };
 
-/** Draws again only what has changed: a list that is being read must not be replaced. */
+/**
+ * Draws again only what has changed: a list that is being read must not be replaced. What was read
+ * before what is shown came late, and is left out: presses are answered side by side.
+ */
 floe.onChange = ({ element, props, watch }, draw) => {
   /** @type {string | null} */
   let drawn = null;
+  let newest = 0;
   // Until it is known what there is, buttons for what there is not are no good to anybody.
   element.classList.add("undrawn");
   const look = () => {
-    const now = JSON.stringify(props.value);
-    if (!props.value || now === drawn) return;
+    if (!props.value) return;
+    /** @type {{ sequence?: number }} */
+    const { sequence = newest, ...value } = props.value;
+    if (sequence < newest) return;
+    newest = sequence;
+    const now = JSON.stringify(value);
+    if (now === drawn) return;
     drawn = now;
     draw(props.value);
     element.classList.remove("undrawn");

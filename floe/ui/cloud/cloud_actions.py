@@ -19,7 +19,7 @@ from floe.jobs.endpoint_test import EndpointTestView
 from floe.origin import origin_of
 from floe.ui.cloud import cloud_words as words
 from floe.ui.cloud.cloud_panel import LONGEST_DEADLINE_MS, CloudParts
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 _KEPT: Final = "A key is kept; type to replace it"
 _NO_KEY: Final = "No key is kept"
@@ -60,6 +60,7 @@ class CloudActions:
             **dict(zip(self.parts.limits, limits, strict=True)),
         }
 
+    @numbered
     def refresh(self) -> Changes:
         """Show the cloud in use, as it stands."""
         return {
@@ -152,6 +153,7 @@ class CloudActions:
 
     # What is shown
 
+    @numbered
     def _form(self, choice: EndpointChoice) -> Changes:
         parts = self.parts
         own = choice.base_url in (STAND_IN, OFF)
@@ -175,6 +177,7 @@ class CloudActions:
             field["value"] = ""
         return {self.parts.key: field, self.parts.where: where}
 
+    @numbered
     def _progress(self, view: EndpointTestView | None) -> Changes:
         parts = self.parts
         running = view is not None and view.running

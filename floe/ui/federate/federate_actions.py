@@ -21,7 +21,7 @@ from floe.ui.federate.rounds import NOTHING, rounds_value
 from floe.ui.page_events import GroupAsked, ItemSwitchAsked, ViewAsked, read_asked
 from floe.ui.page_values import ExpertListValue, GroupValue, RoundsValue, SimulationValue
 from floe.ui.privacy.privacy_actions import keep_consent
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class FederateActions:
         )
 
     @show_errors
+    @numbered
     def refresh(self) -> Changes:
         """Show everything as it stands; a problem met meanwhile is told once."""
         # The job is read first, so that a group joined meanwhile is drawn at the next tick.

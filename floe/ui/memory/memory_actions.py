@@ -16,7 +16,7 @@ from floe.ui.page_events import (
 )
 from floe.ui.page_values import MemoryUseValue, MemoryValue
 from floe.ui.privacy.privacy_panel import PrivacyParts
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 
 class MemoryActions:
@@ -76,10 +76,14 @@ class MemoryActions:
         if not self._watching:
             return {self.parts.memory: gr.skip()}
         self._watching = self._job.running
-        return {self.parts.memory: self._value()}
+        return self._read()
 
     def _shown(self) -> Changes:
-        return {self.parts.memory: self._value(), self.parts.notice: ""}
+        return {**self._read(), self.parts.notice: ""}
+
+    @numbered
+    def _read(self) -> Changes:
+        return {self.parts.memory: self._value()}
 
     def _value(self) -> MemoryValue:
         state = self._memory.state()

@@ -10,7 +10,7 @@ from floe.models.catalog import load_catalog
 from floe.ui.models.models_panel import ModelsParts
 from floe.ui.models.models_view import chip_value, models_value
 from floe.ui.page_events import ModelAsked, ViewAsked, read_asked
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 
 class ModelsActions:
@@ -34,6 +34,7 @@ class ModelsActions:
             return {self.parts.notice: ""}
         return self._shown()
 
+    @numbered
     def chip(self) -> Changes:
         """Show the model in use."""
         return {self._chip: chip_value(self._application)}
@@ -104,6 +105,7 @@ class ModelsActions:
         self._application.hub_search.start(read_asked(event, ModelAsked).name)
         return self._shown()
 
+    @numbered
     def _shown(self) -> Changes:
         application = self._application
         # Read first, so that what ends meanwhile is drawn at the next tick.

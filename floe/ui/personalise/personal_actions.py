@@ -59,7 +59,7 @@ from floe.ui.personalise.plan_words import describe_plan
 from floe.ui.personalise.training_view import NOTHING, adapter_row, run_value
 from floe.ui.privacy.privacy_actions import keep_consent
 from floe.ui.serving.downloads import offer
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 _ASKS: Final = "Floe learns from your chats only if you allow it. It happens on this device alone."
 _ACTS: Final = "In the chat, this question is answered with what it learnt."
@@ -395,6 +395,7 @@ class PersonalActions:
         in_view = Preferences.load(self._store).conversation
         return {**self._learning(), self._listing: conversation_list(self._assistant, in_view)}
 
+    @numbered
     def _learning(self) -> Changes:
         # The scan's state is read first, so that rows cleared meanwhile are read at the next tick.
         self._redraw_due = self._scan.running
@@ -408,6 +409,7 @@ class PersonalActions:
             self.parts.notice: "",
         }
 
+    @numbered
     def _progress(self) -> Changes:
         """Show the plan and the run; the clock ticks until all is drawn after their end."""
         # The state is read first, so that what ends meanwhile is drawn at the next tick.
@@ -501,6 +503,7 @@ class PersonalActions:
     def _kept(self) -> LearningChoices:
         return LearningChoices.load(self._store)
 
+    @numbered
     def _shown_adapters(self) -> Changes:
         base = self._base()
         rows = [adapter_row(each, base) for each in self._adapters.all()]

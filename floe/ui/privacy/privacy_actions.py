@@ -15,7 +15,7 @@ from floe.ui.page_events import ConsentAsked, PrivacyAsked, QueryAsked, ViewAske
 from floe.ui.page_values import ConsentValue, PrivacyRulesValue, SentClearedValue
 from floe.ui.privacy.privacy_panel import PrivacyParts
 from floe.ui.serving.downloads import offer
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 
 class PrivacyActions:
@@ -45,11 +45,7 @@ class PrivacyActions:
     @show_errors
     def refresh(self) -> Changes:
         """Show everything as it stands."""
-        return {
-            self.parts.rules: self._rules(),
-            self.parts.consent: consent_value(self._store),
-            self.parts.notice: "",
-        }
+        return {**self._shown_rules(), **self._shown_consent(), self.parts.notice: ""}
 
     @show_errors
     def set(self, event: gr.EventData) -> Changes:
@@ -76,13 +72,13 @@ class PrivacyActions:
                 choices.set_treatment(self._store, group, choices.as_treatment(treatment))
             case "forget":
                 self._assistant.lessons.forget()
-        return {self.parts.rules: self._rules(), self.parts.notice: ""}
+        return {**self._shown_rules(), self.parts.notice: ""}
 
     @show_errors
     def allow(self, event: gr.EventData) -> Changes:
         """Keep the general answer to what chats may be used for."""
         keep_consent(self._store, event)
-        return {self.parts.consent: consent_value(self._store), self.parts.notice: ""}
+        return {**self._shown_consent(), self.parts.notice: ""}
 
     @show_errors
     def clear(self) -> Changes:
@@ -102,9 +98,14 @@ class PrivacyActions:
             content = path.read_bytes()
         return {self._save: offer("floe-sent.jsonl", content), self.parts.notice: ""}
 
-    def _rules(self) -> PrivacyRulesValue:
+    @numbered
+    def _shown_consent(self) -> Changes:
+        return {self.parts.consent: consent_value(self._store)}
+
+    @numbered
+    def _shown_rules(self) -> Changes:
         store = self._store
-        return {
+        rules: PrivacyRulesValue = {
             "policy": choices.policy(store),
             "own_words": "\n".join(choices.own_words(store)),
             "about_me": choices.about_me(store),
@@ -114,6 +115,7 @@ class PrivacyActions:
             "lessons": len(choices.lessons(store)),
             "confirmations": choices.confirmations(store),
         }
+        return {self.parts.rules: rules}
 
 
 def consent_value(store: Store) -> ConsentValue:

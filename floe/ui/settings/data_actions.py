@@ -14,7 +14,7 @@ from floe.store.backup import BackupSchedule
 from floe.ui.page_events import BackupAsked, EncryptionAsked, ViewAsked, read_asked
 from floe.ui.page_values import OwnDataValue
 from floe.ui.settings.settings_panel import SettingsParts
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 _CLOSING = "Floe closes its files for this and comes back by itself."
 
@@ -44,7 +44,7 @@ class DataActions:
         """Refresh if the view that was opened is this one."""
         if read_asked(event, ViewAsked).view != "settings":
             return {self.parts.own_data: gr.skip()}  # no value at all is an error of gradio
-        return {self.parts.own_data: self._value()}
+        return self._read()
 
     @show_errors
     def backup(self) -> Changes:
@@ -93,8 +93,13 @@ class DataActions:
         return self._closing()
 
     def _shown(self, sentence: str) -> Changes:
-        return {self.parts.own_data: self._value(sentence), self.parts.notice: ""}
+        return {**self._read(sentence), self.parts.notice: ""}
 
+    @numbered
+    def _read(self, sentence: str = "") -> Changes:
+        return {self.parts.own_data: self._value(sentence)}
+
+    @numbered
     def _closing(self) -> Changes:
         value = self._value(_CLOSING)
         value["closing"] = True

@@ -11,7 +11,7 @@ from floe.ui.page_values import ApiValue, FirstRunValue
 from floe.ui.settings.licences import licences_value
 from floe.ui.settings.past_figures_view import past_figures
 from floe.ui.settings.settings_panel import SettingsParts
-from floe.ui.show_errors import Changes, show_errors
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 _FIRST_STEPS: Final = "first_steps"
 """The setting that says whether they have been seen."""
@@ -38,7 +38,7 @@ class SettingsActions:
         """Refresh what can be changed, if the view that was opened is this one."""
         if read_asked(event, ViewAsked).view != "settings":
             return {self.parts.notice: ""}
-        return {self.parts.api: self._api(), self.parts.notice: self._switch.problem}
+        return {**self._api(), self.parts.notice: self._switch.problem}
 
     @show_errors
     def look_up(self, event: gr.EventData) -> Changes:
@@ -57,7 +57,7 @@ class SettingsActions:
     def switch(self, event: gr.EventData) -> Changes:
         """Answer other programs, or no more."""
         self._switch.switch(read_asked(event, SwitchAsked).on)
-        return {self.parts.api: self._api(), self.parts.notice: ""}
+        return {**self._api(), self.parts.notice: ""}
 
     @show_errors
     def renew(self) -> Changes:
@@ -65,12 +65,14 @@ class SettingsActions:
         try:
             self._switch.renew_key()
         except FloeError as error:  # it may be off now
-            return {self.parts.api: self._api(), self.parts.notice: str(error)}
-        return {self.parts.api: self._api(), self.parts.notice: ""}
+            return {**self._api(), self.parts.notice: str(error)}
+        return {**self._api(), self.parts.notice: ""}
 
-    def _api(self) -> ApiValue:
-        return {"address": self._switch.address}
+    @numbered
+    def _api(self) -> Changes:
+        return {self.parts.api: ApiValue(address=self._switch.address)}
 
+    @numbered
     def show_first_run(self) -> Changes:
         """Show the first steps to who has not seen them."""
         seen = self._store.setting(_FIRST_STEPS, None)
