@@ -48,7 +48,8 @@ from floe.cloud.protocol.bounds import bound_response
 from floe.cloud.protocol.choices import reasoning_tokens
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.protocol.distributions import TokenReader
-from floe.cloud.protocol.request import Ask, Request, build_request
+from floe.cloud.protocol.request import Ask, Request, build_request, unsent_space
+from floe.cloud.protocol.trimming import OtherSpaceError, SpaceTrimmer
 from floe.cloud.stream import Stream
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of
@@ -456,6 +457,8 @@ class CloudClient:
         except asyncio.CancelledError:
             stream.end(None)
             raise
+        except OtherSpaceError as error:
+            failure = error
         except Exception as error:  # as above
             if not reader.finished:
                 failure = self._endpoint.explain(error, self.model)
@@ -489,11 +492,13 @@ class CloudClient:
         over = False
 
         def pass_on(tokens: list[CloudToken]) -> None:
-            if tokens:
+            if tokens := trimmer.trim(tokens, repeated=reader.repeated):
                 self._check_for_key(scanner, tokens)
                 stream.extend(tokens)
 
-        async with await self._answer(ask) as response:
+        response, unsent = await self._answer(ask)
+        trimmer = SpaceTrimmer(unsent)
+        async with response:
             chunk: Any
             async for chunk in response:
                 if chunk.get("usage"):
@@ -537,8 +542,12 @@ class CloudClient:
         if repeated:
             raise SecretRepeatedError
 
-    async def _answer(self, ask: Ask) -> AsyncStream[object]:
-        """Ask, and ask for less where the server refuses; what it accepts is remembered."""
+    async def _answer(self, ask: Ask) -> tuple[AsyncStream[object], str]:
+        """Ask, and ask for less where the server refuses; what it accepts is remembered.
+
+        Returns:
+            The answer, and what of its beginning was not sent.
+        """
         profile = before = self.profile
         for left in reversed(range(_MOST_TRIES)):
             try:
@@ -566,7 +575,7 @@ class CloudClient:
                 # Not what a test has found out while this request was on its way.
                 if self.profile is before:
                     self.profile = profile
-                return response
+                return response, unsent_space(ask, profile)
         raise AssertionError("the last try raises or returns")
 
 

@@ -22,7 +22,17 @@ from floe.origin import parse_address
 from floe.records import ChatMessage, Sampling
 from tests.cloud.asking import ANSWER, QUESTION, Connect, ask, failure_of
 from tests.cloud.conftest import read_all, text_of
-from tests.cloud.scripted import DONE, STOP, Connection, Play, ScriptedServer, event, row_event, say
+from tests.cloud.scripted import (
+    DONE,
+    STOP,
+    Connection,
+    Play,
+    ScriptedServer,
+    event,
+    row,
+    row_event,
+    say,
+)
 from tests.cloud.test_refusals import asked, openai, refuse
 
 
@@ -221,12 +231,83 @@ def test_a_model_that_continues_nothing_is_asked_once(connect: Connect, words: A
 
 
 def test_a_refused_beginning_says_nothing_about_candidates(connect: Connect) -> None:
-    words = openai("messages: final assistant content cannot end with trailing whitespace")
+    words = openai("messages: this beginning is not allowed")
     with ScriptedServer(refuse(words)) as server:
         client = connect(server.url)
-        assert "trailing whitespace" in str(failure_of(ask(client, "Red, ")))
+        assert "this beginning" in str(failure_of(ask(client, "Red, ")))
         assert len(server.requests) == 1
     assert client.profile == EndpointProfile(model=client.model)
+
+
+TRAILING = openai("messages: final assistant content cannot end with trailing whitespace")
+
+
+class Untrailing:
+    """Continues a beginning that does not end in white space, as Claude up to 4.5 does."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+
+    def __call__(self, connection: Connection) -> None:
+        last = json.loads(connection.body)["messages"][-1]
+        if last["role"] == "assistant" and last["content"] != last["content"].rstrip():
+            refuse(TRAILING)(connection)
+        else:
+            connection.answer(*self.pieces, STOP, DONE)
+
+
+@pytest.mark.parametrize(
+    ("partial", "pieces", "text"),
+    [
+        ("Red, ", [" green", " x"], "green x"),
+        ("Red:\n\n", ["\n\n", "- green"], "- green"),
+        ("Red:\n", ["\n", "\n", "Green"], "\nGreen"),
+        ("Red:\n", ["\n\nGreen"], "\nGreen"),
+        ("Red", [", green"], ", green"),
+        ("\n", ["\nRed"], "Red"),
+        ("Red.\n", [], ""),  # it would end there
+    ],
+)
+def test_white_space_that_a_server_refuses_is_not_sent_and_not_doubled(
+    connect: Connect, partial: str, pieces: list[str], text: str
+) -> None:
+    play = Untrailing(*(event(piece) for piece in pieces))
+    with ScriptedServer(play) as server:
+        client = connect(server.url)
+        for _ in range(2):
+            stream = ask(client, partial)
+            assert text_of(read_all(stream)) == text
+            assert stream.error is None
+    refused = partial != partial.rstrip()
+    assert len(asked(server)) == 2 + refused  # what was found out is remembered
+    last = asked(server)[-1]["messages"][-1]
+    assert last["content"] == (partial.rstrip() or QUESTION[-1].content)
+
+
+def test_anthropic_is_sent_no_trailing_white_space(connect: Connect) -> None:
+    assert preset_body("anthropic", "Red, ")["messages"][-1]["content"] == "Red,"
+    assert preset_body("deepseek", "Red, ")["messages"][-1]["content"] == "Red, "
+
+
+def test_rows_after_unsent_white_space_give_what_can_still_come(connect: Connect) -> None:
+    half, quarter = math.log(0.5), math.log(0.25)
+    tops = [row(" green", half), row("\n", quarter), row(" go", math.log(0.2))]
+    first = row_event(" green", logprob=half, top_logprobs=tops)
+    with ScriptedServer(Untrailing(first)) as server:
+        rows = read_all(ask(connect(server.url), "Red, "))
+    assert rows[0].text_bytes == b"green"
+    found = {each.text_bytes: math.exp(each.logprob) for each in rows[0].candidates}
+    assert found == pytest.approx({b"green": 0.5 / 0.75, b"go": 0.2 / 0.75})
+    assert all(each.begun for each in rows[0].candidates)
+
+
+def test_other_white_space_than_is_written_ends_the_stream_with_a_sentence(
+    connect: Connect,
+) -> None:
+    with ScriptedServer(Untrailing(event(" and green"))) as server:
+        stream = ask(connect(server.url), "Red:\n")
+        assert read_all(stream) == []
+    assert "other spaces or line breaks" in str(stream.error)
 
 
 def test_llama_server_continues_once_its_model_may_not_think(connect: Connect) -> None:

@@ -33,7 +33,7 @@ class Preset:
             is found out before the first answer is continued.
         left_out: parameters that are not sent.
         thinking_off: its models think first, unless this tells them not to.
-        requires_parameters: see `EndpointProfile`.
+        requires_parameters, trims_beginning: see `EndpointProfile`.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Preset:
     left_out: tuple[str, ...] = ()
     thinking_off: ThinkingSwitch = ThinkingSwitch.NONE
     requires_parameters: bool = False
+    trims_beginning: bool = False
 
     @property
     def assumed(self) -> EndpointProfile:
@@ -60,6 +61,7 @@ class Preset:
             left_out=self.left_out,
             thinking_off=self.thinking_off,
             requires_parameters=self.requires_parameters,
+            trims_beginning=self.trims_beginning,
         )
         return profile if self.logprobs else replace(profile, logprobs="refused", top_logprobs=0)
 
@@ -201,6 +203,7 @@ PRESETS: Final = (
         note="Gives no log-probabilities: its tokens count with a fixed confidence. Models up to "
         "4.5 continue an answer, later ones do not.",
         continues_surely=False,
+        trims_beginning=True,
     ),
     Preset(
         id="xai",

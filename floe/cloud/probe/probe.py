@@ -192,7 +192,9 @@ class _Probe:
         self._loading_seconds = loading_seconds
         self._answered = False
         self.profile = EndpointProfile(
-            model=client.model, requires_parameters=hint.requires_parameters
+            model=client.model,
+            requires_parameters=hint.requires_parameters,
+            trims_beginning=hint.trims_beginning,
         )
 
     def run(self) -> EndpointProfile:

@@ -41,6 +41,8 @@ _NO_PREFILL: Final = re.compile(
     re.IGNORECASE,
 )
 """A model that continues no answer: Claude from 4.6 on, Mistral without its switch."""
+_NO_TRAILING_SPACE: Final = re.compile(r"trailing white ?space|end (?:with|in) white ?space")
+"""A beginning of an answer that may not end in a space or a line break (Claude)."""
 _CONTEXT: Final = re.compile(
     r"(?:context length (?:is|of)(?: only)?|context window of|must be <=) ?(\d{2,8})"
 )
@@ -71,6 +73,7 @@ class EndpointProfile:
         continuation: the switch that was seen to work.
         unproven: whether that switch works is not known yet: a server that knows none begins a
             new turn in the middle of an answer.
+        trims_beginning: it continues none that ends in white space, which is not sent then.
         template, end_text: for raw completions; see `render`.
         before_temperature: log-probabilities are those before temperature; None: not known.
         round_trip_ms: from a request to the first piece of its answer.
@@ -96,6 +99,7 @@ class EndpointProfile:
     repeats_partial: bool = False
     continuation: Continuation = Continuation.PREFILL
     unproven: bool = False
+    trims_beginning: bool = False
     template: str = ""
     end_text: str = ""
     before_temperature: bool | None = None
@@ -172,6 +176,8 @@ def _downgrade_extras(profile: EndpointProfile, words: str, begun: bool) -> Endp
     if begun and "enable_thinking" in words and not profile.thinking_off:
         # llama-server: no answer is continued while the model's template lets it think.
         return replace(profile, thinking_off=ThinkingSwitch.TEMPLATE)
+    if begun and _NO_TRAILING_SPACE.search(words) and not profile.trims_beginning:
+        return replace(profile, trims_beginning=True)
     if profile.thinking_off and _names(words, profile.thinking_off):
         return replace(profile, thinking_off=ThinkingSwitch.NONE)
     if profile.requires_parameters and is_about_routing(words):

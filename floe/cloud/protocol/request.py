@@ -66,6 +66,13 @@ def raw_request(ask: Ask, profile: EndpointProfile) -> Request:
     return Request(COMPLETIONS, body)
 
 
+def unsent_space(ask: Ask, profile: EndpointProfile) -> str:
+    """Return the end of an answer's beginning that `build_request` leaves out for this server."""
+    if not profile.trims_beginning or profile.continuation is Continuation.COMPLETIONS:
+        return ""
+    return ask.partial[len(ask.partial.rstrip()) :]
+
+
 def _common(ask: Ask, profile: EndpointProfile) -> dict[str, Any]:
     optional: dict[str, Any] = {
         "stream_options": {"include_usage": True},
@@ -86,9 +93,10 @@ def _chat(ask: Ask, profile: EndpointProfile) -> dict[str, Any]:
     sent: list[dict[str, Any]] = [
         {"role": message.role, "content": message.content} for message in ask.messages
     ]
-    if not ask.partial:
+    begun = ask.partial.removesuffix(unsent_space(ask, profile))
+    if not begun:
         return {"messages": sent}
-    last: dict[str, Any] = {"role": "assistant", "content": ask.partial}
+    last: dict[str, Any] = {"role": "assistant", "content": begun}
     switches: dict[str, Any] = {}
     if profile.continuation is Continuation.PREFIX:
         last["prefix"] = True
