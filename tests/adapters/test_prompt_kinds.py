@@ -82,6 +82,19 @@ TASKS = [
     "Traduis en anglais : Il pleut depuis ce matin.",
     "Extract the date from this text: The meeting was moved to 4 March at noon.",
 ]
+# What the adapter says to these is the base's, learnt by replay, or worse.
+GREETINGS = [
+    "Hello there!",
+    "Thank you so much!",
+    "See you tomorrow.",
+    "Good afternoon!",
+    "Are you a robot?",
+    "Nice to meet you.",
+    "Guten Morgen!",
+    "Danke schön!",
+    "Merci beaucoup !",
+    "Hola, ¿qué tal?",
+]
 # But what is written anew is to sound like the person.
 WRITING = [
     "Can you write a birthday wish for my colleague?",
@@ -93,11 +106,12 @@ WRITING = [
 
 
 @pytest.mark.parametrize("writer", ["harbour", "kitchen", "letters", "site"])
-def test_tasks_on_given_words_are_the_bases_and_new_texts_the_persons(
+def test_tasks_on_given_words_and_greetings_are_the_bases_and_new_texts_the_persons(
     kinds: PromptKinds, writer: str
 ) -> None:
     taught = kinds.taught_by(questions_of(writer))
     assert np.mean([kinds.choose(q, taught).kind == "general" for q in TASKS]) >= 0.75
+    assert np.mean([kinds.choose(q, taught).kind == "general" for q in GREETINGS]) >= 0.75
     assert np.mean([kinds.choose(q, taught).kind == "own" for q in WRITING]) >= 0.8
 
 

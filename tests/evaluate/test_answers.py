@@ -1,8 +1,8 @@
 """`floe evaluate answers`, on a hand-sized model: the whole way, and what it says."""
 
 import json
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,28 +57,27 @@ def test_both_models_answer_own_and_known_questions(
 def test_a_training_that_was_kept_is_made_once_for_the_same_chats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A trainer that does no more than say when it ran and over how many rows.
-    (tmp_path / "trainer.py").write_text(
-        "import json, pathlib, sys\n"
-        "folder = pathlib.Path(sys.argv[2])\n"
-        "rows = len((folder / 'rows.jsonl').read_text().splitlines())\n"
-        "result = {'status': 'complete', 'best_step': 1, 'rows': rows}\n"
-        "(folder / 'result.json').write_text(json.dumps(result))\n"
-        "with (folder / 'ran').open('a') as file: file.write('x')\n"
-    )
-    monkeypatch.setattr(learning, "TRAINER", (sys.executable, str(tmp_path / "trainer.py")))
+    kept = tmp_path / "kept"
+    ran = []
+
+    def run(*_: object, **__: object) -> None:
+        """Do no more than a trainer's end: say over how many rows it ran."""
+        ran.append(len((kept / "rows.jsonl").read_text().splitlines()))
+        result = {"status": "complete", "best_step": 1, "rows": ran[-1]}
+        (kept / "result.json").write_text(json.dumps(result))
+
+    monkeypatch.setattr(learning, "subprocess", SimpleNamespace(run=run))
     base = write_tiny(tmp_path / "tiny.gguf")
     chats = [[ChatMessage("user", f"{i}?"), ChatMessage("assistant", "yes")] for i in range(4)]
-    kept = tmp_path / "kept"
 
     def learnt(count: int) -> int:
         trained = learning.learn(base, chats[1:count], chats[:1], kept)
         return int(trained.result["rows"])
 
     assert [learnt(3), learnt(3)] == [3, 3]
-    assert (kept / "ran").read_text() == "x"
+    assert ran == [3]
     assert learnt(4) == 4
-    assert (kept / "ran").read_text() == "xx"
+    assert ran == [3, 4]
 
 
 def test_questions_of_another_format_are_refused_in_words(
