@@ -3,9 +3,10 @@
 The router's rule for what a person has taught: nearest neighbours in the base model's embedding
 space, nothing trained. What a person asks about lies in no one place, so a prompt is compared with
 the questions that were learnt from, one by one, and with public ones of the other kinds, written
-for Floe (`prompt_kinds.jsonl`): calculations, code, and general questions that have one right
-answer. The adapter acts unless a prompt is more like those, by a margin that the person's own
-questions set, each seen from the others.
+for Floe (`prompt_kinds.jsonl`): calculations, code, and general ones. These have one right answer,
+ask for something to be done with words that they bring along (to translate, correct, shorten), or
+greet and ask the assistant who it is. The adapter acts unless a prompt is more like those, by a
+margin that the person's own questions set, each seen from the others.
 """
 
 import base64

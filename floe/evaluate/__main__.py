@@ -2,7 +2,7 @@
 
     floe evaluate --train FILE.jsonl --test FILE.jsonl --cloud-gguf PATH [--json]
     floe evaluate --train FILE.jsonl --test FILE.jsonl --live URL [--cloud-model NAME]
-    floe evaluate answers --train FILE.jsonl [--questions FILE.jsonl]
+    floe evaluate answers --train FILE.jsonl [--questions FILE.jsonl] [--keep FOLDER]
     floe evaluate accuracy --set gsm,nq,code,choice [--limit N] --cloud-gguf PATH
     floe evaluate routing --train FILE.jsonl [--test FILE.jsonl ...] [--cloud-gguf PATH]
     floe evaluate examples --train FILE.jsonl --test FILE.jsonl
@@ -56,7 +56,7 @@ def _measure_quality(options: argparse.Namespace) -> Measurement:
 def _measure_answers(options: argparse.Namespace) -> Measurement:
     from floe.evaluate.answers import describe_answers, run_answers  # noqa: PLC0415
 
-    return run_answers(options.train[0], options.questions), describe_answers
+    return run_answers(options.train[0], options.questions, options.keep), describe_answers
 
 
 def _measure_routing(options: argparse.Namespace) -> Measurement:
@@ -156,6 +156,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rule", choices=get_args(PoolingRule), default="log-linear")
     parser.add_argument("--samples", type=int, default=1000, help="tries to draw out a secret")
     parser.add_argument("--folder", type=Path, help="of the report's plots, or the voices' chats")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="of the training of answers, to go on from it"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_folder_flags(parser)
     options = parser.parse_args(argv)

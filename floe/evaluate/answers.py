@@ -32,11 +32,14 @@ from floe.training.trial.trial_run import own_prompts
 from floe.training.trial.writer import FreeWriter
 
 
-def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
+def run_answers(
+    train: Path, questions: Path | None = None, keep: Path | None = None
+) -> dict[str, Any]:
     """Train on a file of chats and measure; the keys are those of `--json`.
 
-    `adopted` and `reason` are what the page would say. A refused adapter is measured all the same;
-    where training has left none, `personal` is the base.
+    The training stays in the folder `keep`, where the next call with the same chats goes on from
+    it. `adopted` and `reason` are what the page would say. A refused adapter is measured all the
+    same; where training has left none, `personal` is the base.
 
     Raises:
         FloeError: the chats or questions cannot be read, or the training failed.
@@ -52,7 +55,7 @@ def run_answers(train: Path, questions: Path | None = None) -> dict[str, Any]:
     cache = settings.data_dir / BASE_ANSWERS
     request = TrialRequest(sampling, settings.system_prompt, cache)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "run"
+        folder = keep or Path(name) / "run"
         print(f"learning from {len(learnt)} chats", file=sys.stderr)
         trained = learn(base, learnt, held_out, folder, trial=request)
         adopted, reason = judge(trained.result)

@@ -92,27 +92,34 @@ def learn(
 ) -> TrainedWriter:
     """Train in `folder`; `trial`: with replay, and tried out, as the page does.
 
+    Where the folder holds the same training, its result is taken, or it goes on from its
+    checkpoint.
+
     Raises:
         FloeError: the trainer failed; its own sentence.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = RunFolder(folder)
+    before = _inputs(run)
     free = psutil.virtual_memory().available / 1e6
     told = trial.to_json() if trial else None
     run.request(base.resolve(), plan_for(base), seed, None, free, told)
     write_lines(
         run.rows, [_row(c, "train") for c in train] + [_row(c, "held_out") for c in held_out]
     )
-    with (folder / "trainer.log").open("wb") as log:
-        subprocess.run(
-            [*TRAINER, "--folder", str(folder)],
-            check=False,
-            stdout=log,
-            stderr=log,
-            cwd=IMPORT_ROOT,
-            env=environment(),
-        )
     result = run.result()
+    if before != _inputs(run) or result is None or result["status"] != "complete":
+        run.clear()
+        with (folder / "trainer.log").open("wb") as log:
+            subprocess.run(
+                [*TRAINER, "--folder", str(folder)],
+                check=False,
+                stdout=log,
+                stderr=log,
+                cwd=IMPORT_ROOT,
+                env=environment(),
+            )
+        result = run.result()
     if result is None:
         raise FloeError(
             f"The trainer ended without a word. Its last line: {run.last_output_line()}"
@@ -121,6 +128,15 @@ def learn(
         raise FloeError(result["sentence"])
     better = not held_out or result.get("best_step", 0) > 0
     return TrainedWriter(folder / "adapter.gguf" if better else None, result)
+
+
+def _inputs(run: RunFolder) -> tuple[dict[str, Any], bytes] | None:
+    """Return all that a training hangs on; None where none was asked for."""
+    try:
+        # Free memory is another each time, and changes no result.
+        return {**run.read_request(), "memory_limit_mb": 0.0}, run.rows.read_bytes()
+    except OSError:
+        return None
 
 
 def _row(chat: Chat, split: str) -> dict[str, Any]:

@@ -16,7 +16,12 @@ from floe.memory import files, index, memory_choices
 from floe.memory.passages import MemoryPassage
 from floe.memory.question_forms import asks_for_told_fact
 from floe.memory.search import find_passages
-from floe.memory.told_facts import SentenceSpace, embed_facts, nearest_facts
+from floe.memory.told_facts import (
+    SentenceSpace,
+    embed_facts,
+    nearest_facts,
+    with_rest_of_question,
+)
 from floe.store import Store
 
 logger = logging.getLogger(__name__)
@@ -122,7 +127,8 @@ class Memory:
             return found
         # What was compared is ranked there; a file or a long text that words have found is not.
         beyond = [each for each in found if each.id not in compared][:1]
-        return [*facts[:1], *beyond, *facts[1:_FACTS]]
+        read = [with_rest_of_question(self._store, question, each) for each in facts[:_FACTS]]
+        return [*read[:1], *beyond, *read[1:]]
 
     def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
         """Return passages for examples of how the person writes; see `index.example_passages`.

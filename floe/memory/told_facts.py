@@ -26,6 +26,7 @@ from floe.memory.kept_out import LATER_VERSION, is_kept_out
 from floe.memory.outdated import ToldFact, without_corrected, without_outdated
 from floe.memory.passages import MemoryPassage, is_request, points_back, split_sentences
 from floe.memory.search import word_shares
+from floe.privacy.content_words import content_words
 from floe.store import Store
 
 LONGEST: Final = 200
@@ -183,6 +184,35 @@ def nearest_facts(
     for each in without_outdated(ranked, question):
         found.setdefault(" ".join(each.passage.read.casefold().split()), each.passage)
     return list(found.values()), frozenset(row[0] for row in kept)
+
+
+def with_rest_of_question(store: Store, question: str, passage: MemoryPassage) -> MemoryPassage:
+    """Return a sentence of a long message with the one that has what it lacks of the question.
+
+    "Book club was lively last night. … We meet at Priya's from now on.": only the first says what
+    it is about, and only the second where one meets.
+
+    Args:
+        store: where the passages are kept.
+        question: the prompt.
+        passage: as `nearest_facts` returns it; unchanged where all of it is read, or nothing fits.
+    """
+    sentences = _sentences(passage.text)
+    if not passage.excerpt or passage.excerpt not in sentences:
+        return passage
+    asked = content_words(question)
+    there = [word_shares(store, word, [passage.excerpt])[0] > 0 for word in asked]
+    lacking = [word for word, has in zip(asked, there, strict=True) if not has]
+    if not lacking or len(lacking) == len(asked):
+        return passage
+    shares = word_shares(store, " ".join(lacking), sentences)
+    best = max(range(len(sentences)), key=shares.__getitem__)
+    if not shares[best]:
+        return passage
+    nearest = sentences.index(passage.excerpt)
+    first, second = (sentences[i] for i in sorted((nearest, best)))
+    read = second if second.startswith(first) else f"{first} {second}"
+    return replace(passage, excerpt=without_corrected(read))
 
 
 def _usual_sentences(store: Store, space: SentenceSpace) -> NDArray[np.float32]:

@@ -60,6 +60,60 @@ FACTS = [
     "when did the second season of the show come out",
 ]
 
+# Tasks on given words, written before prompts of that kind came along. The manner of a person adds
+# nothing to a translation or a correction, and takes from it.
+TASKS = [
+    "Translate into English: Wo ist der Bahnhof?",
+    "Translate 'I would like a coffee' into German.",
+    "What does 'merci beaucoup' mean?",
+    "How do you say 'water' in Japanese?",
+    "What is the French word for butterfly?",
+    "Fix the grammar: Me and him was late yesterday.",
+    "Correct the spelling: I recieved your mesage tommorow.",
+    "Which is right, 'less people' or 'fewer people'?",
+    "Make this shorter: We would be very happy if you could let us know by the end of next week "
+    "whether you are able to come.",
+    "Summarise: The river flooded in March, two bridges were closed, and they opened again in May "
+    "after repairs.",
+    "Rewrite this in formal English: hey, gonna be late, sorry!",
+    "Is 'quickly' an adverb or a noun?",
+    "Sort these words by the alphabet: pear, apple, fig, cherry.",
+    "Is this review positive or negative? The food was cold and the waiter was rude.",
+    "Traduis en anglais : Il pleut depuis ce matin.",
+    "Extract the date from this text: The meeting was moved to 4 March at noon.",
+]
+# What the adapter says to these is the base's, learnt by replay, or worse.
+GREETINGS = [
+    "Hello there!",
+    "Thank you so much!",
+    "See you tomorrow.",
+    "Good afternoon!",
+    "Are you a robot?",
+    "Nice to meet you.",
+    "Guten Morgen!",
+    "Danke schön!",
+    "Merci beaucoup !",
+    "Hola, ¿qué tal?",
+]
+# But what is written anew is to sound like the person.
+WRITING = [
+    "Can you write a birthday wish for my colleague?",
+    "Write an invitation to my garden party.",
+    "Write a short note to my landlord about the broken tap.",
+    "How do I tell my boss that I am ill?",
+    "What do I say to a friend who lost her job?",
+]
+
+
+@pytest.mark.parametrize("writer", ["harbour", "kitchen", "letters", "site"])
+def test_tasks_on_given_words_and_greetings_are_the_bases_and_new_texts_the_persons(
+    kinds: PromptKinds, writer: str
+) -> None:
+    taught = kinds.taught_by(questions_of(writer))
+    assert np.mean([kinds.choose(q, taught).kind == "general" for q in TASKS]) >= 0.75
+    assert np.mean([kinds.choose(q, taught).kind == "general" for q in GREETINGS]) >= 0.75
+    assert np.mean([kinds.choose(q, taught).kind == "own" for q in WRITING]) >= 0.8
+
 
 @pytest.mark.parametrize("writer", ["harbour", "kitchen", "letters", "site"])
 def test_a_persons_questions_are_theirs_and_facts_sums_and_code_are_not(

@@ -22,11 +22,15 @@ RUBBISH = "The bin men come to our house on Thursday."
 WORK = "My colleague Ines covers for me."
 ASKED = "On which day is our rubbish collected?"
 TEXT = "The bin men of Leeds come on Friday."
+CLUB = "Book club was lively last night."
 ABOUT: dict[str, Sequence[float]] = {
     RUBBISH: (1, 0),
     TEXT: (1, 0),
     "Which day is it on, where I live?": (0.9, 0.1),
     WORK: (0, 1),
+    CLUB: (1, 0),
+    "Where does our book club meet?": (1, 0),
+    "Where is our book club?": (1, 0),
     ASKED: (0.9, 0.1),
     "Who stands in for me at work?": (0.1, 0.9),
 }
@@ -198,6 +202,17 @@ def test_a_fact_in_the_middle_of_a_long_message_is_compared_by_itself(
     assert found[0].read == RUBBISH
     assert RUBBISH in found[0].text != RUBBISH
     assert not any(TEXT in each.text for each in found)
+
+
+def test_the_sentence_that_has_the_rest_of_the_question_is_read_too(
+    store: Store, memory: Memory
+) -> None:
+    rest = "We meet at Priya's from now on, as the cafe has closed."
+    filler = "Half of us had not finished the novel. Somebody brought a cake with rum in it. " * 2
+    late = "I came home late and slept like a stone, which my cat did not like at all."
+    tell(store, WORK, f"{CLUB} {filler}{rest} {late}")
+    assert memory.recall("Where does our book club meet?", None)[0].read == f"{CLUB} {rest}"
+    assert memory.recall("Where is our book club?", None)[0].read == CLUB
 
 
 def test_facts_that_may_not_be_used_are_not_compared(store: Store, memory: Memory) -> None:

@@ -15,11 +15,11 @@ _LEAST_SHARE: Final = 0.1
 """Share of somebody's texts from which on a language is one of theirs."""
 _SCRIPTS: Final = {"zh": re.compile(r"[㐀-鿿]")}
 _STOP_WORDS: Final = {
-    "en": "the and you is to of it for that with what are have this not",
+    "en": "the and you is to of it for that with what are have this not do how my",
     "de": "der die das und ist nicht ich du ein eine zu mit auf den wie",
     "fr": "le la les et est vous je pas une un des que pour dans qui",
-    "es": "el los las y es no que una un por con para del como está",
-    "it": "il gli che di è non una un per con della sono come del si",
+    "es": "el los las y es no que una un por con para del como está cuál qué cuántos cuántas tiene",
+    "it": "il gli che di è non una un per con della sono come del si quanti quante ha",
     "pt": "o os as e é não que uma um por com para do da em",
 }
 _WORD: Final = re.compile(r"[^\W\d_]+")

@@ -113,6 +113,11 @@ def test_prompts_are_of_the_persons_languages() -> None:
     assert languages_of([english] * 8 + [german] * 2) == ["de", "en"]
     assert languages_of(["今天天气怎么样?"]) == ["zh"]
     assert languages_of(["123", "ok"]) == []
+    # "do" is Portuguese as well, "la" French, "un" French and Spanish.
+    assert languages_of(["How do I decide?", "Do I need a plumber?"]) == ["en"]
+    assert languages_of(["Qual é o nome do hospital?"]) == ["pt"]
+    assert languages_of(["¿Cuál es la capital de Perú?", "¿De qué color es la nieve?"]) == ["es"]
+    assert languages_of(["Quante zampe ha un cane?"]) == ["it"]
     assert {each.language for each in replay_prompts(["de"])} == {"en", "de"}
     assert {each.language for each in trial_prompts(["de"])} == {"en", "de"}
     assert {each.language for each in trial_prompts([])} == {"en"}
