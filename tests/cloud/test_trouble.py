@@ -1,10 +1,13 @@
 """Refusals, broken answers and nobody at all: each is a sentence, and some are mended."""
 
+import gc
 import json
 import logging
 import socket
 import struct
+import time
 import traceback
+from types import AsyncGeneratorType
 
 import pytest
 
@@ -110,6 +113,30 @@ def test_who_hangs_up_in_a_request_leaves_the_server_to_the_next(
         assert read_all(stream)
         assert stream.error is None
         assert len(server.requests) == 1
+
+
+def test_a_stream_that_is_left_in_the_middle_leaves_no_garbage(connect: Connect) -> None:
+    """Collected in another thread, its generators would be closed while the loop closes them."""
+
+    def left() -> list[str]:
+        return [
+            each.__qualname__
+            for each in gc.get_objects()
+            if isinstance(each, AsyncGeneratorType) and each.ag_frame is not None
+        ]
+
+    gc.collect()
+    before = sorted(left())
+    gc.disable()
+    try:
+        with ScriptedServer(say(row_event(f"x {KEY} y"), *[row_event("z")] * 9, DONE)) as server:
+            failure_of(ask(connect(server.url, key=KEY)))
+            until = time.monotonic() + 60
+            while sorted(left()) != before:
+                assert time.monotonic() < until, left()
+                time.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 def test_rows_before_a_cut_are_kept(connect: Connect) -> None:
