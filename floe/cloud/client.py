@@ -27,6 +27,7 @@ import openai
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import SecretStr
 
+from floe.cloud.closable_stream import ClosableStream
 from floe.cloud.endpoint import (
     Endpoint,
     EndpointRefusal,
@@ -443,7 +444,7 @@ class CloudClient:
             stream=True,
             # Plain dictionaries: typed chunks take three times as long (34 µs against 114),
             # in a process that has better things to do.
-            stream_cls=AsyncStream[object],
+            stream_cls=ClosableStream,
         )
 
     async def _read(self, stream: Stream, ask: Ask, reason: tuple[Purpose, int | None]) -> None:

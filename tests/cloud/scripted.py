@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 Play = Callable[["Connection"], None]
@@ -55,7 +56,11 @@ class Connection:
 
 
 class ScriptedServer:
-    """Plays the n-th script to the n-th connection, the last one to all that follow."""
+    """Plays the n-th script to the n-th request, the last one to all that follow.
+
+    One connection at a time. A client that hangs up, before its request or at any time after it,
+    leaves the server to the next one.
+    """
 
     def __init__(self, *plays: Play) -> None:
         self._plays: Sequence[Play] = plays
@@ -83,13 +88,15 @@ class ScriptedServer:
                 peer, _address = self._listener.accept()
             except OSError:
                 return
-            with peer:
+            with peer, suppress(ConnectionError):
                 connection = _read_request(peer)
                 self.requests.append(connection)
                 play = self._plays[min(len(self.requests), len(self._plays)) - 1]
-                play(connection)
-                if play in (hold, hold_after_a_row):
-                    self.hung_up.set()
+                try:
+                    play(connection)
+                finally:
+                    if play in (hold, hold_after_a_row):
+                        self.hung_up.set()
 
 
 def hold(connection: Connection) -> None:
@@ -108,14 +115,26 @@ def say(*parts: bytes, status: str = "200 OK", kind: str = "text/event-stream") 
     return lambda connection: connection.answer(*parts, status=status, kind=kind)
 
 
+def read_more(peer: socket.socket) -> bytes:
+    """Bytes of a request that is not complete.
+
+    Raises:
+        ConnectionError: the client has hung up. It then reads as nothing, again and again.
+    """
+    part = peer.recv(65536)
+    if not part:
+        raise ConnectionError("the client hung up in its request")
+    return part
+
+
 def _read_request(peer: socket.socket) -> Connection:
     data = b""
     while b"\r\n\r\n" not in data:
-        data += peer.recv(65536)
+        data += read_more(peer)
     raw_head, _, body = data.partition(b"\r\n\r\n")
     head = raw_head.decode()
     lengths = [line for line in head.lower().split("\r\n") if line.startswith("content-length:")]
     length = int(lengths[0].partition(":")[2]) if lengths else 0
     while len(body) < length:
-        body += peer.recv(65536)
+        body += read_more(peer)
     return Connection(peer, head, body)

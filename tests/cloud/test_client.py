@@ -131,10 +131,10 @@ def test_close_hangs_up_on_a_silent_server(connect: Connect, play: Play) -> None
             while not server.requests:
                 time.sleep(0.01)
         else:
-            assert stream.wait(10)
+            assert stream.wait(60)
         assert not server.hung_up.is_set()
         stream.close()
-        assert server.hung_up.wait(10)
+        assert server.hung_up.wait(60)
     assert stream.ended
     assert stream.error is None
     assert len(stream.poll()) == (play is not hold)
@@ -154,7 +154,7 @@ def test_close_while_connecting(connect: Connect) -> None:
         stream = ask(client)
         assert not stream.wait(0.2)
         stream.close()
-        assert stream.wait(10)
+        assert stream.wait(60)
         client.close()
         for filler in fillers:
             filler.close()
@@ -190,9 +190,9 @@ def test_client_closes_its_streams_and_its_thread(connect: Connect) -> None:
     with ScriptedServer(scripted.hold_after_a_row) as server:
         client = connect(server.url)
         stream = ask(client)
-        assert stream.wait(10)
+        assert stream.wait(60)
         client.close()
-        assert server.hung_up.wait(10)
+        assert server.hung_up.wait(60)
     assert stream.ended
     stream.close()
     client.close()
@@ -202,13 +202,13 @@ def test_client_closes_its_streams_and_its_thread(connect: Connect) -> None:
 def test_wait_returns_in_time_and_ends_with_silence(connect: Connect) -> None:
     with ScriptedServer(scripted.hold_after_a_row) as server:
         stream = ask(connect(server.url, silence_seconds=1.0))
-        assert stream.wait(10)
+        assert stream.wait(60)
         assert [row.text_bytes for row in stream.poll()] == [b"one"]
         assert not stream.wait(0.05)
         assert not stream.wait(0)
         assert not stream.ended
         assert "does not answer in time" in str(failure_of(stream))
-        assert server.hung_up.wait(10)
+        assert server.hung_up.wait(60)
         assert stream.wait(0)
 
 
@@ -275,7 +275,7 @@ def test_stream_that_never_ends_is_left(connect: Connect, last: bytes) -> None:
     with ScriptedServer(talk) as server:
         stream = ask(connect(server.url), max_tokens=2)
         rows = read_all(stream)
-        assert left.wait(10)
+        assert left.wait(60)
     assert stream.error is None
     # Without its own stop it is heard one row too many: that is how one knows.
     assert text_of(rows) == ("ab" if last else "abmore")

@@ -284,7 +284,7 @@ def test_an_answer_leaves_room_for_what_its_endpoint_has_to_show(make: Make, sto
         stream = requests.open("")
         add_request(store)  # as an answer that is kept would be
         while not stream.ended:
-            assert stream.wait(10)
+            assert stream.wait(60)
         until = time.monotonic() + 20
         while "used up" not in str(said := requests.open("one, two").error):
             assert time.monotonic() < until, said

@@ -425,8 +425,11 @@ def test_an_untested_model_that_was_heard_thinking_is_told_not_to(
             link.wait(20)
             read_all(opened(link.open(question, "", Sampling(max_tokens=60))))
             assert link.least_tolerance == 0
-            # Whoever comes next finds it out, and the one after knows it.
-            link.open(question, "red", Sampling(max_tokens=60), purpose="weight").close()
+            # Whoever comes next finds it out, and the one after knows it. It is read to its end:
+            # closed, it may or may not have got as far as a request, which are counted below.
+            first = link.open(question, "red", Sampling(max_tokens=60), purpose="weight")
+            if switch is not None:
+                assert text_of(read_all(opened(first))) == ", green"
             before = len(server.requests)
             after = link.open(question, "red", Sampling(max_tokens=60))
             if switch is None:

@@ -1,9 +1,13 @@
 """Refusals, broken answers and nobody at all: each is a sentence, and some are mended."""
 
+import gc
 import json
 import logging
 import socket
+import struct
+import time
 import traceback
+from types import AsyncGeneratorType
 
 import pytest
 
@@ -90,6 +94,49 @@ def test_the_list_of_models_is_read_on_a_live_connection(connect: Connect) -> No
         client = connect(server.url, "m")
         assert "broke off" in str(failure_of(ask(client)))
         assert client.models() == ["m"]
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_who_hangs_up_in_a_request_leaves_the_server_to_the_next(
+    connect: Connect, sent: bytes, reset: bool
+) -> None:
+    """The server of these tests: a stream that is closed at once may be as far as that."""
+    with ScriptedServer(ANSWER) as server:
+        address = server.url.removeprefix("http://").removesuffix("/v1")
+        host, _, port = address.partition(":")
+        with socket.create_connection((host, int(port))) as early:
+            early.sendall(sent)
+            if reset:
+                early.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream = ask(connect(server.url))
+        assert read_all(stream)
+        assert stream.error is None
+        assert len(server.requests) == 1
+
+
+def test_a_stream_that_is_left_in_the_middle_leaves_no_garbage(connect: Connect) -> None:
+    """Collected in another thread, its generators would be closed while the loop closes them."""
+
+    def left() -> list[str]:
+        return [
+            each.__qualname__
+            for each in gc.get_objects()
+            if isinstance(each, AsyncGeneratorType) and each.ag_frame is not None
+        ]
+
+    gc.collect()
+    before = sorted(left())
+    gc.disable()
+    try:
+        with ScriptedServer(say(row_event(f"x {KEY} y"), *[row_event("z")] * 9, DONE)) as server:
+            failure_of(ask(connect(server.url, key=KEY)))
+            until = time.monotonic() + 60
+            while sorted(left()) != before:
+                assert time.monotonic() < until, left()
+                time.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 def test_rows_before_a_cut_are_kept(connect: Connect) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from tests.cloud.scripted import DONE, STOP, row_event
+from tests.cloud.scripted import DONE, STOP, read_more, row_event
 
 Fault = Callable[["Peer"], None]
 MODELS = b'{"data": [{"id": "m"}]}'
@@ -136,16 +136,16 @@ class FaultServer:
 def _read(stream: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
-        part = stream.recv(65536)
+        part = read_more(stream)
         # Of TLS where none is spoken, a real server makes as little.
-        if not part or part.startswith(b"\x16\x03"):
+        if part.startswith(b"\x16\x03"):
             raise ConnectionError
         data += part
     head, _, body = data.partition(b"\r\n\r\n")
     found = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     length = int(found[0].partition(b":")[2]) if found else 0
     while len(body) < length:
-        body += stream.recv(65536)
+        body += read_more(stream)
     return head + b"\r\n\r\n" + body
 
 

@@ -86,7 +86,7 @@ def test_answers_come_one_after_another_and_those_to_come_are_named(writer: Writ
     writer.write("Air scatters blue light.")
     writer.wait_for(3, job)
     writer.write("Rayleigh scattering.")
-    assert job.wait(10)
+    assert job.wait(60)
     assert job.problem(writer.question.id) == ""
     assert [(each.column, each.mode) for each in writer.asked] == [
         ("This device", "local"),
@@ -105,7 +105,7 @@ def test_answers_come_one_after_another_and_those_to_come_are_named(writer: Writ
 def test_who_stops_one_stops_those_to_come(writer: Writer) -> None:
     job = begun(writer)
     writer.write("Light", "stopped")
-    assert job.wait(10)
+    assert job.wait(60)
     assert len(writer.asked) == 1
     assert job.waiting(writer.question.id) == []
 
@@ -115,7 +115,7 @@ def test_one_that_is_called_off_begins_no_further_answer(writer: Writer) -> None
     writer.write("Light is scattered.")
     writer.wait_for(2, job)
     job.cancel()
-    assert job.wait(10)
+    assert job.wait(60)
     assert len(writer.asked) == 2
     in_view = writer.store.open_conversation(writer.question.conversation_id)
     assert in_view[-1].content == "Light is scattered."  # the other has not a word yet
@@ -128,7 +128,7 @@ def test_a_chat_does_not_go_on_with_an_answer_that_stayed_empty(writer: Writer) 
     writer.write("")
     writer.wait_for(3, job)
     writer.write("")
-    assert job.wait(10)
+    assert job.wait(60)
     in_view = writer.store.open_conversation(writer.question.conversation_id)
     assert in_view[-1].content == "Here are three presents."
 

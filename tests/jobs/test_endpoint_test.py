@@ -55,7 +55,7 @@ def test_a_trial_goes_on_by_itself_until_it_is_cancelled() -> None:
     trial = trial_of(link)
     assert trial.view() is None
     trial.start(CHOICE, KEY)
-    assert link.begun.wait(10)
+    assert link.begun.wait(60)
     view = trial.view()
     assert view is not None
     assert view.running
@@ -63,14 +63,14 @@ def test_a_trial_goes_on_by_itself_until_it_is_cancelled() -> None:
     with pytest.raises(CloudError, match="still under way"):
         trial.start(CHOICE, None)
     trial.cancel()
-    ended = trial.wait(10)
+    ended = trial.wait(60)
     assert ended is not None
     assert not ended.running
     assert ended.profile is not None
     assert link.asked == ["http://127.0.0.1:1/v1", "m", KEY, "vllm"]
     trial.start(CHOICE, None)
     trial.cancel()
-    assert trial.wait(10)
+    assert trial.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_trial_goes_on_by_itself_until_it_is_cancelled() -> None:
 def test_whatever_goes_wrong_ends_the_trial_with_a_sentence(error: Exception, words: str) -> None:
     trial = trial_of(Link(error))
     trial.start(CHOICE, KEY)
-    view = trial.wait(10)
+    view = trial.wait(60)
     assert view is not None
     assert not view.running
     assert view.profile is None

@@ -86,7 +86,7 @@ def test_a_request_that_cannot_be_written_down_is_not_sent(store: Store, log: Se
             db.execute(f"pragma max_page_count = {pages}")
         messages = [ChatMessage("user", "word " * 20_000)]
         stream = client.open(messages, "", Sampling(), 5, message_id=1)
-        assert stream.wait(10)
+        assert stream.wait(60)
         client.close()
         assert server.requests == []
     assert stream.ended

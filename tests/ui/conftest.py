@@ -131,6 +131,8 @@ class App:
             return
         finally:
             self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
 
 
 _shared: list[App] = []
