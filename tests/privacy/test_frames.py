@@ -134,3 +134,57 @@ def test_a_letter_between_words_makes_no_name_of_them(text: str) -> None:
 def test_a_german_participle_is_no_surname() -> None:
     text = "gestern mit fatma gestritten"
     assert [text[n.start : n.end] for n in with_ties(text, find_names(text))] == ["fatma"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Which clinic is Ivo Petrak at?",
+        "list the fines of Roy Tandy",
+        "Did Ruaridh send the code?",
+        "When did Mr Haddow last pay?",
+        "Who looks after Edith Crane's kids?",
+        "Wie viel Schulden hat Bernd Kessler?",
+        "Welche Medikamente bekommt Frau Lindner?",
+        "Combien gagne Maxime Ferrand ?",
+        "¿Cuánto debe Ramón Ibáñez al banco?",
+        "Hoeveel verdient Joost van Dalen?",
+        "Hvad skylder Lars Holm?",
+        "Hvor meget tjener Rasmus Kjær?",
+        "Quanto guadagna Chiara Neri?",
+        "Is Tom & Ana's divorce final?",
+        "Is my uncle Ben's shop open on Sunday?",
+    ],
+)
+def test_what_is_on_somebodys_file_stays(detector: Detector, text: str) -> None:
+    assert detector.examine(text).private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is Ben & Jerry's ice cream vegan?",
+        "Is Uncle Ben's rice gluten free?",
+        "Should I buy a Fender or a Gibson",
+        "Are Dr. Martens worth the money?",
+        "Why is it called Murphy's law?",
+        "Directions from Notting Hill to Victoria",
+        "Local councillor Femi Adeyemi opened the skate park on Saturday. Make it funnier.",
+        "News: Fire chief Dolores Pratt said the blaze was out. Summarise in one line.",
+        "Fill the letter template with the name Erika Mustermann and today's date",
+        "const users = ['Maria', 'Pavel', 'Ingrid']; map to upper case",
+        "sed command to replace John with Jane in all files",
+        "Be my dungeon master. My ranger is called Thessaly and she has just entered the crypt.",
+        "Let's role play a hotel check-in: I'm Mr. Novak, you're at the desk",
+        "Exam: Alan contracts to sell Betty a vase, but it breaks before delivery. Advise Betty.",
+        "Draw a family tree as text: Matthias and Hanna had three children, Karl, Lotte and Emil.",
+        "Parse: Lord Ashcombe sold the horses to Miss Trent.",
+        "Schreib eine Fabel über einen Fuchs namens Ferdinand",
+        "Schreibe ein Gedicht über Hamburg im Stil von Heinz Erhardt.",
+        "Hvad betyder navnet Bjarne?",
+        "Which hospital did Cicely Saunders found?",
+        "我想学弹吉他",
+    ],
+)
+def test_a_brand_an_office_a_specimen_and_a_role_may_leave(detector: Detector, text: str) -> None:
+    assert not detector.examine(text).private

@@ -10,7 +10,13 @@ from typing import Final
 
 import regex
 
-from floe.privacy.detection.abroad import asks_of_world, of_world, told_of_kin, without_words
+from floe.privacy.detection.abroad import (
+    asks_of_world,
+    of_world,
+    tells_of_self,
+    told_of_kin,
+    without_words,
+)
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
 from floe.privacy.detection.courtesy import core
@@ -97,11 +103,6 @@ _OF_SELF: Final = regex.compile(
     regex.I,
 )
 """How an English text opens that tells of the speaker."""
-_OF_SELF_ABROAD: Final = regex.compile(
-    r"\W*(?:(?:ich|wir|je|nous|yo|soy|estoy|tengo|io|sono|ho|eu|sou|estou|tenho|ik|jestem|mam|jag|я|мне|у меня|ben|bende|أنا|عندي|मैं|मुझे)\b|j'\p{L}|我|私|俺|僕|나는|저는|제가|내가)",
-    regex.I,
-)
-"""The same in other languages."""
 _LEANS: Final = 0.6
 _SHARE: Final = 0.2
 """What a message must have of its own to be private together with the one before it."""
@@ -490,7 +491,7 @@ def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
 
 def _least(text: str) -> float:
     """Return the probability from which a text may be private that does not open as English does."""
-    abroad = _OF_SELF_ABROAD.match(text) and not _ENGLISH.search(text)
+    abroad = tells_of_self(text) and not _ENGLISH.search(text)
     return UNSURE_SELF_ABROAD if abroad else UNSURE
 
 

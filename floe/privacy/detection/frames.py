@@ -14,7 +14,10 @@ import regex
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.fame import is_famous
 from floe.privacy.detection.genres import Genre
+from floe.privacy.detection.german import is_german
 from floe.privacy.detection.names import Name, is_public
+from floe.privacy.detection.nobody import is_brand, is_in_office, is_nobodys, is_specimen
+from floe.privacy.detection.on_file import find_on_file
 from floe.privacy.detection.statements import asks, deals_with_somebody, is_written_to, sets_task
 from floe.privacy.detection.ties import has_tie
 from floe.privacy.detection.vocabulary import listed
@@ -65,7 +68,7 @@ _SPOKEN_TO: Final = regex.compile(
 )
 """A sentence with one of these is a message, or a matter."""
 _CASE: Final = regex.compile(
-    r"\W*(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem)\b[^:\n]{0,40}[:,]\s"
+    r"\W*(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem|exam|(?:a )?case for (?:my|our|an?|the) (?:\p{Ll}+ )?(?:seminar|class|course|exam|tutorial|lecture))\b[^:\n]{0,40}[:,]\s"
     r"|.{0,60}\b(?:fictional|fictitious|hypothetical|imaginary|made-up|mock|simulated) (?:patient|client|case|person|character|interview|company|dialogue|conversation|user|customer|employee|letter|email|profile|scenario|trial|debate)\b"
     r"|.{0,90}\bfor (?:my|our|an?|the|their) (?:english|french|german|spanish|language|drama|creative writing|esl|hr|customer service|sales|writing|history|literature)(?: and \w+)? (?:class|lesson|course|training|workshop|students|pupils|learners|test|exam)\b"
     r"|.{0,60}\bin (?:a|the) (?:sitcom|soap opera|telenovela|cartoon|comic|musical|western)\b",
@@ -107,7 +110,7 @@ _CONSUMES: Final = regex.compile(
 _SPEECH_ACT: Final = regex.compile(
     r"\b(?:erzähl|erklär|nenn|gib|empfiehl|zeig|schreib|sag|beschreib)e? (?:mir|uns)\b|\b(?:raconte|dis|donne|explique|montre|recommande|cite|parle)[- ](?:moi|nous)\b|\b(?:opowiedz|powiedz|napisz|podaj|wyjaśnij|poleć) (?:mi|nam)\b|\b(?:vertel|geef|noem|schrijf|leg) (?:me|mij|ons)\b|\b(?:расскажи|объясни|напиши|назови|посоветуй) (?:мне|нам)\b|\b(?:me (?:conte|explique|diga|dê|recomende)|fale-me|conte-me)\b"
     r"|\b(?:my|our) (?:\p{Ll}+ )?(?:regex|code|script|query|function|program|app|server|pod|container|loop|test|class|table|dataframe|formula|config|build|pipeline|component|array|list)\b"
-    r"|\bfor (?:my|our) (?:\p{L}+ ){0,2}(?:class|lesson|course|training|students|pupils|homework|workshop)\b|\bat the (?:doctor|dentist|vet|hairdresser|baker|butcher)'s\b|"
+    r"|\bfor (?:my|our) (?:\p{L}+ ){0,2}(?:class|lesson|course|training|students|pupils|homework|workshop|seminar|tutorial|exam|essay|assignment|lecture)\b|\bat the (?:doctor|dentist|vet|hairdresser|baker|butcher)'s\b|"
     r"\b(?:where|how|what|which \w+) (?:do|should|can|could|must|would) (?:i|we) (?:start|begin|read|watch|listen to|include|know|see|say|learn|mention|call|expect|order|try|visit|avoid|look for|write|think|take away)\b"
     r"|\b(?:help|let) (?:me|us) (?:to )?(?:understand|know|find|compare|remember)\b|\bi (?:wonder|was wondering|keep (?:confusing|mixing up|forgetting)|don't (?:understand|get|know)|can't remember|forgot)\b|\b(?:should|could|can|may) (?:i|we)\b",
     regex.I,
@@ -182,7 +185,9 @@ _PARTICLE: Final = regex.compile(r"\A(?:von|van|de|di|da|del|du)\s")
 _LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
 _LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
 _TWO: Final = regex.compile(r"\p{L}+ (?:y|e|i|и|och) \p{L}+")
-_TITLED: Final = regex.compile(r"\b(?:mr|mrs|ms|miss|dr|prof|herrn?|frau)\b\.?\s?\Z", regex.I)
+_TITLED: Final = regex.compile(
+    r"\b(?:mr|mrs|ms|miss|dr|prof|lord|lady|sir|herrn?|frau)\b\.?\s?\Z", regex.I
+)
 _YOURS: Final = regex.compile(
     r"\byour (?:full |first |last )?(?:name|address|number|phone|birthday|date of birth|e-?mail|job|age|password|account)\b",
     regex.I,
@@ -193,16 +198,6 @@ _PRIVATELY: Final = regex.compile(
     r"|\s(?:live|work|park|hang out|go to school|get out of (?:prison|jail|hospital|rehab)|get off work|come out of (?:prison|jail|hospital|rehab))\b(?=[^.!\n]{0,20}\?)"
 )
 """What is asked of those whom one knows, right after their name."""
-_ON_FILE: Final = regex.compile(
-    r"\b(?:sick (?:days?|notes?|pay|leave)|(?:which|what|whose) ward (?:is|was|did)|on (?:which|what) ward|medications?|meds|prescri(?:bed|ptions?)|dosages?|allerg(?:y|ic|ies)|blood (?:type|group|pressure|sugar|work|count)|hba1c|cholesterol|x-?rays?|mri|vaccinat(?:ed|ions?)|discharged|next of kin|emergency contact|(?:maternity|paternity|parental|annual|unpaid|compassionate) leave|dialysis|chemo\w*"
-    r"|salaries|wages|pay ?(?:slips?|checks?|roll|rise)|bonus(?:es)?|overtime|absences|absent (?:on|since|today|for)|attendance record|appraisals?|performance reviews?|disciplinary|probation\w*|notice period|personnel file|time ?sheets?|redundan(?:t|cy)|references? check"
-    r"|debts?|arrears|overdue|invoices?|outstanding (?:balance|amount|payments?)|mortgages?|overdrafts?|credit (?:score|card|limit|rating)|bank (?:accounts?|details)|(?:which|what) bank|tax returns?|behind on|(?:owes?|pays?|paid|refund\w*|returned) (?:[\p{Ll}]+ ){0,2}(?:deposits?|rent|bills?|fees?|fines?|invoices?)|tenan(?:ts?|cy)"
-    r"|custody|parole|restraining order|criminal records?|(?:which|what) (?:lawyer|solicitor|attorney|judge|social worker|therapist|gp|midwife)|insurance (?:claim|number|policy)|visas?|residence permit|work permit|passport number|asylum (?:claim|application|case)|report cards?|detention|exam marks|school bus|special needs"
-    r"|how much (?:does|did|do|is|will) [^?.!\n]{3,40} (?:earn|owe|owed|make|weigh|pay|paying|drink|paid)|(?:tell|told|said|say|spoke|talk(?:ed)?) (?:to )?the police|where [^?.!\n]{3,30} (?:works|lives|parks|studies)|will [^?.!\n]{3,40} be in (?:prison|jail)|insolven(?:t|cy)|bankruptcy|complaints? (?:against|about)"
-    r"|(?:which|who|one|two|some|any|all|none|each) of (?:my|our) (?:pupils|students|patients|clients|tenants|employees|staff|residents|trainees|interns|colleagues|neighbou?rs|players))\b",
-    regex.I,
-)
-"""What practices, firms, landlords, schools and offices keep of a person, and no book tells."""
 _BESIDE: Final = 80
 """Characters between a person and what is kept of them, at most."""
 _SAMPLE: Final = regex.compile(r"\b(?:example|sample|dummy|template|fake|made-up)\b", regex.I)
@@ -296,8 +291,8 @@ def _looks_up(text: str, names: Sequence[Name]) -> Genre:
 
 def asks_after_somebody(text: str, names: Sequence[Name]) -> bool:
     """Return whether something private is asked of a person who is not public, by name."""
-    found_on_file = [] if _SAMPLE.search(text) else _ON_FILE.finditer(text, timeout=_TIMEOUT)
-    on_file = Places((each.start() - _BESIDE, each.end() + _BESIDE) for each in found_on_file)
+    found_on_file = [] if _SAMPLE.search(text) else find_on_file(text)
+    on_file = Places((start - _BESIDE, end + _BESIDE) for start, end in found_on_file)
     for name in names:
         if name.form not in ("full", "given") or is_famous(_of(text, name)):
             continue
@@ -323,7 +318,12 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
 
     Only where nothing of the speaker's life is in the text, and nobody is dealt with.
     """
-    names = [name for name in names if not _OF_PLACE.match(text, name.end)]
+    names = [
+        name
+        for name in names
+        if not _OF_PLACE.match(text, name.end) and not is_specimen(_of(text, name))
+    ]
+    names = _without_office(text, _without_brands(text, names))
     if all(name.form == "public" for name in names):
         return names
     said = text[slice(*core(text))]
@@ -333,6 +333,8 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
     program = _PROGRAM.search(text) is not None
     kept = []
     for name in names:
+        if is_nobodys(text, name, opening=said):
+            continue
         if _OF_CULTURE.match(text, name.end) and " " not in _of(text, name):
             continue
         if _AS_WORD.search(text[max(0, name.start - 40) : name.start]) and not _SAYS.match(
@@ -349,6 +351,32 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
         famous = asked and name.form in ("full", "given") and (known or made)
         kept.append(Name(name.start, name.end, "public") if famous else name)
     return kept
+
+
+def _without_brands(text: str, names: list[Name]) -> list[Name]:
+    """Return names without those of firms, unless one is dealt with or the text is of a matter."""
+    brands = [name for name in names if is_brand(text, name)]
+    if not brands or _tells_matter(text) or any(has_tie(text, n.start, n.end) for n in brands):
+        return names
+    return [name for name in names if name not in brands]
+
+
+def _without_office(text: str, names: list[Name]) -> list[Name]:
+    """Return names with those in a public office as public, unless the text is of a private matter.
+
+    Which day it was on is news; what the speaker has to do with it is none.
+    """
+    held = [
+        name.form in ("full", "given", "unknown") and is_in_office(text, name) for name in names
+    ]
+    if not any(held) or not _FIRST.isdisjoint(_words(ME.sub(" ", text))):
+        return names
+    if _concerns_somebody(text, names):
+        return names
+    return [
+        Name(name.start, name.end, "public") if office else name
+        for name, office in zip(names, held, strict=True)
+    ]
 
 
 def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False) -> bool:
@@ -403,7 +431,7 @@ def _is_lived(text: str, names: Sequence[Name], *, somebody: bool = False) -> bo
     "she" count too.
     """
     plain = _SPEECH_ACT.sub(" ", ME.sub(" ", _CONSUMES.sub(". ", text, timeout=_TIMEOUT)))
-    words = _words(plain)
+    words = _words(plain) - ({"im"} if is_german(text) else set())  # "I'm" in haste, "in the" there
     if not words.isdisjoint(_FIRST) or _RECENT.search(plain) or HIDDEN.search(plain):
         return True
     if not words.isdisjoint(_KIN) and not _words(_OF_OTHERS.sub(" ", plain)).isdisjoint(_KIN):

@@ -56,11 +56,11 @@ _COUNT: Final = regex.compile(
 )
 _FICTION: Final = regex.compile(
     r"\b(?:stor(?:y|ies)|tale|novel|characters?|protagonist|villain|hero(?:ine)?|scene|screenplay|script|sketch|sitcom|fan ?fiction|fiction\w*"
-    r"|role-?play|dungeon|quest|plot|monologue|fable|legend|myth|thriller|comedy)\b",
+    r"|role-?play|dungeon|quest|plot|monologue|fable|legend|myth|thriller|comedy|limerick|riddle|tongue[- ]twister|dragons?|wizards?|witch|fairy|elf|elves|orcs?|goblins?|unicorns?|mermaids?|vampires?|werewol(?:f|ves)|starship|spaceship)\b",
     regex.I,
 )
 _OPENS_FICTION: Final = regex.compile(
-    r"\W*(?:an?|the|another|one)\s(?:(?:[\w'-]+)\s){0,4}?(?:scripts?|stor(?:y|ies)|scene|screenplay|fan ?fic(?:tion)?|tale|episode|sketch|crossover|monologue)\s"
+    r"\W*(?:(?:an?|the|another|one)\s)?(?:(?:[\w'-]+)\s){0,4}?(?:jokes?|limericks?|riddles?|fables?|scripts?|stor(?:y|ies)|scene|screenplay|fan ?fic(?:tion)?|tale|episode|sketch|crossover|monologue)\s"
     r"(?:of|about|where|in which|with|for|featuring|between|set)\b",
     regex.I,
 )
@@ -71,12 +71,12 @@ _SAID_TO_BE: Final = regex.compile(
 )
 _STORY_ABROAD: Final = regex.compile(
     r"\W*(?:(?:\p{L}+[,!]?\s){0,3}?(?:schreib\w*|erzähl\w*|écri\w*|raconte\w*|escrib\w+|escrev\w+|cuénta\w*|conte|scriv\w+|raccont\w+|napisz|opowiedz|напиши\w*|придумай\w*|сочини\w*|vymysli|napiš|skriv|schrijf|yaz|viết)\s"
-    r"(?:\p{L}+\s){0,4}?(?:\p{L}*geschichte|märchen|erzählung|histoire|conte|roman|nouvelle|cuento|historia|novela|relato|história|conto|storia|racconto|favola|romanzo|opowiadanie|opowieść|bajkę|prozy|истори[юи]|рассказ|сказк[уи]|сценари[йя]|příběh|povídku|verhaal|saga|berättelse|hikâye|truyện)(?!\p{L})"
+    r"(?:\p{L}+\s){0,4}?(?:\p{L}*geschichte|märchen|erzählung|fabel|witz|sketch|dialog|histoire|conte|roman|nouvelle|cuento|historia|novela|relato|história|conto|storia|racconto|favola|fábula|fable|dialogue|diálogo|dialogo|romanzo|opowiadanie|opowieść|bajkę|prozy|истори[юи]|рассказ|сказк[уи]|сценари[йя]|příběh|povídku|verhaal|saga|historie|eventyr|fabel|berättelse|hikâye|truyện)(?!\p{L})"
     r"|.{0,20}(?:写|編|编|書いて|쓰|써).{0,12}(?:故事|小说|小說|剧本|物語|小説|이야기|소설))",
     regex.I,
 )
 _ROLE: Final = regex.compile(
-    r"\W*(?:role-? ?play(?:ing)?\s?[:,-]\s*)?(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|assume the role|adopt the (?:role|persona)|pretend|imagine|let's (?:role-?play|pretend|play)|take the role|play the role|speak as|respond as)\b",
+    r"\W*(?:role[- ]?play(?:ing)?\s?[:,-]\s*)?(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|assume the role|adopt the (?:role|persona)|pretend|imagine|let's (?:role[- ]?play|pretend|play)|be (?:my|an?|the|our|(?-i:\p{Lu}\p{Ll}+))\s(?!sure\b|honest\b)|take the role|play the role|speak as|respond as)\b",
     regex.I,
 )
 _PRINTED: Final = regex.compile(

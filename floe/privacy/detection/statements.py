@@ -83,7 +83,7 @@ _YES_OR_NO: Final = regex.compile(
     regex.I,
 )
 _QUESTION_WORDS: Final = listed("question_words")
-_TASKS: Final = listed("tasks")
+_TASKS: Final = listed("tasks") | {"draw"}
 _TITLES: Final = listed("titles")
 _POSSESSIVES: Final = frozenset(
     {"my", "our", "his", "her", "their", "mein", "meine", "mon", "ma", "mi"}

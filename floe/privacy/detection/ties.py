@@ -75,12 +75,12 @@ _WORKS: Final = regex.compile(
 )
 _WHETHER: Final = regex.compile(
     r"(?:\A|[.?!:;,\n]\s*|\b(?:so|and|but|hey|hi)\s)(?:did|has|have|is|was|does|do|will|would|can|could|when (?:is|does|did|will|can)|why (?:is|does|did|has|won't|didn't|doesn't)|where (?:is|did|does)"
-    r"|what (?:did|does|time (?:did|does|is))|how (?:did|is|was))\s\Z",
+    r"|what (?:did|does|time (?:did|does|is))|how (?:did|is|was))\s(?:(?:mr|mrs|ms|miss|dr|herr|frau)\.?\s)?\Z",
     regex.I,
 )
 _DOES: Final = regex.compile(
-    r"\s(?:really\s|already\s|actually\s|even\s|still\s|ever\s)?(?:call(?:ed|ing)?(?: (?:you|me|us|back))|text(?:ed)?(?: (?:you|me|us|back))?|repl(?:y|ied)|answer(?:ed)?(?: (?:you|me|us))|sign(?:ed)? (?:it|the (?:form|lease|contract|papers?)|off)"
-    r"|pay(?:ing)?(?: (?:you|me|us|the|for|back|her|his))|paid(?: (?:you|me|us|yet|the rent|for))?|pick(?:ed)? up (?:the|your|my|our|his|her)|r\.?s\.?v\.?p\w*|get (?:home|back|here|your|my|our)|say (?:yes|no|she|he|when|if|anything)|sent? (?:you|me|us|it|the)"
+    r"\s(?:really\s|already\s|actually\s|even\s|still\s|ever\s|last\s)?(?:pay(?=\W*\Z)|(?:transfer|wire|return|deliver|drop off|hand in|submit|collect)(?:r?ed)? (?:the|my|our|his|her|it|you|me)|call(?:ed|ing)?(?: (?:you|me|us|back))|text(?:ed)?(?: (?:you|me|us|back))?|repl(?:y|ied)|answer(?:ed)?(?: (?:you|me|us))|sign(?:ed)? (?:it|the (?:form|lease|contract|papers?)|off)"
+    r"|pay(?:ing)?(?: (?:you|me|us|the|for|back|her|his))|paid(?: (?:you|me|us|yet|the rent|for))?|pick(?:ed)? up (?:the|your|my|our|his|her)|r\.?s\.?v\.?p\w*|get (?:home|back|here|your|my|our)|say (?:yes|no|she|he|when|if|anything)|sen[dt] (?:you|me|us|it|the)"
     r"|coming (?:on|to|over|back|along|tonight|tomorrow|too|with|for|at|or)|come (?:over|by|along|home|back|with|on)|bring(?:ing)? (?:the|her|his|a|my|our)|mad at|angry with|okay with|ok with|upset with|mention(?:ed)?(?: (?:it|me|us|the))|told? (?:you|me|us)|ask(?:ed)? (?:you|me|us|for|about)"
     r"|know (?:about|that) (?:it|us|me|you|the|my|our|i|we)|mind if|shift\b|text you|like me|hate me|love me|still (?:live|want|have|need|coming|awake|here|mad|angry)s?|want(?:s)? (?:me|us|the|to (?:come|see|talk|meet|go))|(?:leave|put|park|hide|buy|find|take|get) (?:the|her|his|my|our|your)\b|here (?:yet|already)|home (?:yet|already)|ready (?:yet|for)|finish(?:ed)? (?:the|her|his|it|yet)|(?:back|off|in|out) (?:today|tomorrow|on|yet|at|tonight|next)|feeling)",
     regex.I,
