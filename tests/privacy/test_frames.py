@@ -154,6 +154,8 @@ def test_a_german_participle_is_no_surname() -> None:
         "Quanto guadagna Chiara Neri?",
         "Is Tom & Ana's divorce final?",
         "Is my uncle Ben's shop open on Sunday?",
+        "Is Anna's open on Sunday? I want to surprise her there",
+        "Be my witness: Karl Lindner hit me on Friday",
     ],
 )
 def test_what_is_on_somebodys_file_stays(detector: Detector, text: str) -> None:

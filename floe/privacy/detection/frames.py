@@ -358,6 +358,11 @@ def _without_brands(text: str, names: list[Name]) -> list[Name]:
     brands = [name for name in names if is_brand(text, name)]
     if not brands or _tells_matter(text) or any(has_tie(text, n.start, n.end) for n in brands):
         return names
+    # "Ben" is "I" in Turkish.
+    named = {word for name in brands for word in _words(_of(text, name))}
+    told = _SPEECH_ACT.sub(" ", ME.sub(" ", text))
+    if not _FIRST.isdisjoint(_words(told) - named) or _HE_OR_SHE.search(text):
+        return names
     return [name for name in names if name not in brands]
 
 

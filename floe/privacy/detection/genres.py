@@ -76,7 +76,7 @@ _STORY_ABROAD: Final = regex.compile(
     regex.I,
 )
 _ROLE: Final = regex.compile(
-    r"\W*(?:role[- ]?play(?:ing)?\s?[:,-]\s*)?(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|assume the role|adopt the (?:role|persona)|pretend|imagine|let's (?:role[- ]?play|pretend|play)|be (?:my|an?|the|our|(?-i:\p{Lu}\p{Ll}+))\s(?!sure\b|honest\b)|take the role|play the role|speak as|respond as)\b",
+    r"\W*(?:role[- ]?play(?:ing)?\s?[:,-]\s*)?(?:(?:you are|you're|you will be)\s(?:now\s|playing\s)?(?:an?\b|called|named|(?-i:\p{Lu})\w*)|act as|act like|assume the role|adopt the (?:role|persona)|pretend|imagine|let's (?:role[- ]?play|pretend|play)|be (?:my|an?|the|our|(?-i:\p{Lu}\p{Ll}+))\s(?!witness\b|lawyer\b)(?:[\w'-]+\s?){1,4}(?=[.,!\n]|\sand\b|(?<=\s)and\b|\Z)|take the role|play the role|speak as|respond as)\b",
     regex.I,
 )
 _PRINTED: Final = regex.compile(
