@@ -80,6 +80,8 @@ def test_nouns_and_questions_of_the_world_may_go(analysis: Analysis, text: str) 
         "¿Dónde vive Lucía Quintana?",
         "我妻子王丽得了乳腺癌，我不知道怎么告诉孩子。",  # noqa: RUF001
         "我怀孕了，还没告诉父母",  # noqa: RUF001
+        "我想知道我是不是得了癌症",
+        "我是不是怀孕了",
         "私は妊娠しています。上司にどう伝えればいいですか",
         "妻の由美子が乳がんと診断されて、子どもにどう伝えればいいか分かりません。",
         "Qui a écrit la lettre à Sandrine Morel ?",
