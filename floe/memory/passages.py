@@ -52,6 +52,10 @@ _POINTS_BACK: Final = re.compile(
     re.IGNORECASE,
 )
 """How a sentence goes on from the one before it, or corrects it."""
+_OPENS_WITH_ANSWER: Final = re.compile(
+    r"\s*(?:an?|the)\s(?:[\w'-]+\s){0,2}[\w'-]+,\s", re.IGNORECASE
+)
+"""A thing that stands alone before the sentence begins."""
 _REQUEST: Final = re.compile(
     r"\W*(?:please\s+|now\s+)?(?:write(?!\s+down)|tell|give|explain|translate|list|describe|show"
     r"|summari[sz]e|rewrite|shorten|suggest|name|recommend|compare|calculate|convert)\b",
@@ -167,9 +171,12 @@ def points_back(sentence: str) -> bool:
 def goes_on_from(statement: str, reply: str) -> bool:
     """Return whether a reply that names nobody says more of what its speaker told before it.
 
-    "I am learning an instrument." "The cello, every Wednesday."
+    "I am learning an instrument." "The cello, every Wednesday." Or it begins with what that was:
+    "A cello, we rent it."
     """
-    return is_first_person(statement) and not is_first_person(reply) and not is_request(reply)
+    if not is_first_person(statement) or is_request(reply):
+        return False
+    return not is_first_person(reply) or _OPENS_WITH_ANSWER.match(reply) is not None
 
 
 def is_request(sentence: str) -> bool:

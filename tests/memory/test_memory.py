@@ -226,7 +226,9 @@ def test_a_short_reply_is_kept_with_what_it_goes_on_from(store: Store, memory: M
     ("reply", "joined"),
     [
         ("The oboe, on Wednesdays with Mrs. Holt.", True),
+        ("An oboe, we call it Fritz.", True),
         ("I also bought a lamp.", False),
+        ("On Sunday, I bought a lamp.", False),
         ("Translate this into Polish.", False),
     ],
 )
