@@ -117,6 +117,9 @@ def _named(words: str, *, always_number: bool = False) -> regex.Pattern[str]:
 
 
 _SSN = compiled(r"(?<! [\w-] | \d\s ) \d{3} ([- ]) \d{2} \1 \d{4} (?! [\w-] )")
+_SORT_CODE = compiled(
+    r"\b sort \s? codes? \b \s? (?: is | : | = | - )? \s? (?P<x> \d\d ([ -]) \d\d \2 \d\d ) (?! [\w-] )"
+)
 _CPF = compiled(
     r"(?<! [\w.] ) (?: \d{3}\.\d{3}\.\d{3}-\d{2} | \d{2}\.\d{3}\.\d{3}/\d{4}-\d{2} ) (?! \w )"
 )
@@ -199,6 +202,7 @@ NUMBERS = RuleSet(
         Rule("card number", _CARD, 0.9, _is_card),
         Rule("bank account", _IBAN_NAMED, 0.9),
         Rule("bank account", _BIC_NAMED, 0.8),
+        Rule("bank account", _SORT_CODE, 0.8),
         Rule("licence number", _named(_LICENCE), 0.87, _is_number_of_paper),
         Rule("passport number", _named(_PASSPORT), 0.87, _is_number_of_paper),
         Rule("identity number", _named(_IDENTITY), 0.87, _is_number_of_paper),

@@ -1,4 +1,4 @@
-"""Organisations and places in a text that is private already: together with a name they tell who.
+"""Organisations, places and more names in a text that is private already: together they tell who.
 
 By spelling and company alone, for documents that somebody has pasted. Decides nothing by itself.
 """
@@ -8,6 +8,7 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.company import find_company
 from floe.privacy.detection.german import is_german
 from floe.privacy.detection.names import is_public, lexicon
 from floe.privacy.detection.rules import Sign
@@ -33,7 +34,8 @@ _LEFT: Final = listed("never_names") | listed("titles")
 
 
 def find_surroundings(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
-    """Yield firms, schools, clinics and places that no other sign covers."""
+    """Yield names by their company, firms, schools, clinics and places that no other sign covers."""
+    yield from find_company(text, found)
     if len(text) < SHORTEST or is_german(text):
         return
     known = lexicon()
