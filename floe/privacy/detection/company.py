@@ -51,35 +51,33 @@ def find_company(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
 
     Raises TimeoutError.
     """
-    names = [(sign.start, sign.end) for sign in found if sign.kind == _NAME]
     covered = Places((sign.start, sign.end) for sign in found)
-    added: set[tuple[int, int]] = set()
-    places = [match.span("x") for match in _TITLED.finditer(text, timeout=_TIMEOUT)]
+    added = {match.span("x") for match in _TITLED.finditer(text, timeout=_TIMEOUT)}
     if not is_german(text):  # where every noun has a capital
-        for match in _AFTER_KIN.finditer(text, timeout=_TIMEOUT):
-            if match["self"] is not None and _is_strange(match["self"]):
-                places.append(match.span("self"))
-            elif match["x"] is not None and match["x"].lower() not in _LEFT:
-                places.append(match.span("x"))
-        places += [
-            match.span("x")
-            for match in _FAMILY.finditer(text, timeout=_TIMEOUT)
-            if _is_family(match["x"].lower())
-        ]
-        names += places
-        added.update(places)
+        added.update(_by_place(text))
+        names = [(sign.start, sign.end) for sign in found if sign.kind == _NAME] + [*added]
         starts = {start for start, _ in names}
         while names:
-            beside = [at for at in _beside(text, names.pop(), starts) if at not in added]
-            beside = [at for at in beside if not covered.touch(*at)]
+            beside = {at for at in _beside(text, names.pop(), starts) if not covered.touch(*at)}
+            beside -= added
             names += beside
-            added.update(beside)
+            added |= beside
             starts.update(start for start, _ in beside)
-    else:
-        added.update(places)
     for start, end in sorted(added):
         if not covered.touch(start, end):
             yield Sign(start, end, _NAME, _BY_COMPANY)
+
+
+def _by_place(text: str) -> Iterator[tuple[int, int]]:
+    """Yield who stands after a word for kin, before an age, with initials, or as a family."""
+    for match in _AFTER_KIN.finditer(text, timeout=_TIMEOUT):
+        if match["self"] is not None and _is_strange(match["self"]):
+            yield match.span("self")
+        elif match["x"] is not None and match["x"].lower() not in _LEFT:
+            yield match.span("x")
+    for match in _FAMILY.finditer(text, timeout=_TIMEOUT):
+        if _is_family(match["x"].lower()):
+            yield match.span("x")
 
 
 def _beside(text: str, name: tuple[int, int], starts: Container[int]) -> Iterator[tuple[int, int]]:
@@ -118,6 +116,7 @@ def _is_strange(word: str) -> bool:
 
 
 def _is_family(plural: str) -> bool:
+    """Return whether neither a word nor its singular is one of the language, a place or a brand."""
     known = lexicon()
     single = plural[:-1]
     return not any(
