@@ -4,8 +4,10 @@ Text, Markdown and PDF. No link is followed and nothing hidden is read. A PDF is
 of its own with little memory and little time, because a file from elsewhere may be made to take
 both; it prints the text, so that no copy of it lies anywhere but in the database.
 
-    python -m floe.memory.files FILE.pdf
-    python -m floe.memory.files - < FILE.pdf
+    python -m floe.memory.files < FILE.pdf
+
+It is piped in: the name of a file says what it is about, and every user of the machine can read
+the list of processes.
 """
 
 import os
@@ -110,24 +112,24 @@ def read_text(file: FoundFile) -> str:
             f"{name} has {format_bytes(file.size)}; at most {format_bytes(most)} are read of one "
             "file. Split it into several."
         )
-    text = _read_pdf(file.path, name) if pdf else _read_plain(file.path, name)
+    data = _read_file(file.path, name, most)
+    text = _read_pdf(name, data) if pdf else _decode(data, name)
     if not text.strip():
         said = "It may be a scan: pictures of pages." if pdf else "It is empty."
         raise DataError(f"{name} has no text. {said}")
     return clean(text)[:MAX_CHARACTERS]
 
 
-def _read_plain(path: Path, name: str) -> str:
+def _read_file(path: Path, name: str, most: int) -> bytes:
     try:
         # A link that took the file's place since it was listed is not followed either.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise DataError(f"{name} is no file.")
-            data = file.read(MAX_TEXT_BYTES)
+            return file.read(most)
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror}.") from error
-    return _decode(data, name)
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -158,21 +160,21 @@ def read_bytes(name: str, data: bytes) -> str:
             f"{name} has {format_bytes(len(data))}; at most {format_bytes(most)} are read of "
             f"{'a PDF' if pdf else 'a text'}. Attach a part of it."
         )
-    text = _read_pdf(None, name, data) if pdf else _decode(data, name)
+    text = _read_pdf(name, data) if pdf else _decode(data, name)
     if not text.strip():
         said = "It may be a scan: pictures of pages." if pdf else "It is empty."
         raise DataError(f"{name} has no text. {said}")
     return clean(text)[:MAX_CHARACTERS]
 
 
-def _read_pdf(path: Path | None, name: str, data: bytes | None = None) -> str:
-    """Read the file at `path`, or `data`, in a process of its own."""
+def _read_pdf(name: str, data: bytes) -> str:
+    """Read a PDF in a process of its own."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "floe.memory.files", "-" if path is None else str(path)],
+            [sys.executable, "-m", "floe.memory.files"],
             env=child_environment(),
             cwd=IMPORT_ROOT,
-            input=data or b"",
+            input=data,
             capture_output=True,
             timeout=_PDF_SECONDS,
             check=False,
@@ -186,16 +188,13 @@ def _read_pdf(path: Path | None, name: str, data: bytes | None = None) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def print_pdf_text(path: Path | None) -> int:
-    """Print the text of a PDF; the limits hold for this process from here on.
-
-    `path` None: the PDF is piped in.
-    """
+def print_pdf_text() -> int:
+    """Print the text of the PDF that is piped in; the limits hold for this process from here on."""
     resource.setrlimit(resource.RLIMIT_AS, (_PDF_MEMORY, _PDF_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (_PDF_SECONDS, _PDF_SECONDS))
     from pypdf import PdfReader  # noqa: PLC0415 (in this process alone)
 
-    reader = PdfReader(path or BytesIO(sys.stdin.buffer.read()))
+    reader = PdfReader(BytesIO(sys.stdin.buffer.read()))
     if reader.is_encrypted and not reader.decrypt(""):
         return _REFUSED
     left = MAX_CHARACTERS
@@ -213,4 +212,4 @@ def _shown(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(print_pdf_text(None if sys.argv[1] == "-" else Path(sys.argv[1])))
+    sys.exit(print_pdf_text())

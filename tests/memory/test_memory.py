@@ -1,9 +1,11 @@
 """Own words: what is kept of chats, notes and files, what is found, and what is let go of."""
 
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pypdf import PdfWriter
@@ -344,6 +346,24 @@ def test_a_note_that_is_forgotten_goes_from_the_box(memory: Memory) -> None:
 
 
 # Files
+
+
+def test_no_process_is_called_by_the_name_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    run = subprocess.run
+
+    def note(command: Sequence[str], **rest: Any) -> Any:
+        started.append(command)
+        return run(command, **rest)
+
+    monkeypatch.setattr(subprocess, "run", note)
+    path = pdf(tmp_path / "biopsy.pdf", "All is well.")
+    found = files.FoundFile(path, 0.0, path.stat().st_size)
+    assert "All is well." in files.read_text(found)
+    assert started
+    assert "biopsy" not in str(started)
 
 
 def test_a_folder_of_text_markdown_and_pdf_is_read(memory: Memory, tmp_path: Path) -> None:
