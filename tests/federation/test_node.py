@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flwr.supercore.inflatable.inflatable_utils import ObjectPushError
 
-from floe.errors import FederationError
+from floe.errors import FederationError, StoreError
 from floe.federation.group import node
 from floe.federation.group.history import Federation, History
 from floe.federation.group.membership import GroupSettings
@@ -216,6 +216,24 @@ def test_the_page_is_told_of_a_task_that_was_refused(monkeypatch: pytest.MonkeyP
     app = lambda message, context: "reply"  # noqa: E731
     Executor("127.0.0.1:1", b"secret", lambda: app, reasons.append)._work(SuperNodeOf(0))  # type: ignore[arg-type]
     assert reasons == ["the group's server asks for too much", ""]
+
+
+def test_the_host_is_not_told_where_a_member_keeps_its_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("/home/jane/floe/floe.db cannot be written: the disk is full.")
+
+    reasons: list[str] = []
+    told: list[str] = []
+    monkeypatch.setattr(node, "pull_task_input", lambda client: (MESSAGE, "context", 0, 0))
+    monkeypatch.setattr(node, "push_message", lambda client, reply, context: told.append(reply))
+    monkeypatch.setattr(node, "push_task_output", lambda **values: told.append(values["details"]))
+    monkeypatch.setattr(node, "Message", lambda failure, reply_to: failure.reason)
+    app: Any = fail
+    Executor("127.0.0.1:1", b"secret", lambda: app, reasons.append)._work(SuperNodeOf(0))  # type: ignore[arg-type]
+    assert told == ["StoreError", "StoreError"]
+    assert reasons == ["/home/jane/floe/floe.db cannot be written: the disk is full."]
 
 
 def test_a_supernode_that_is_out_of_step_with_its_rounds_is_started_anew(store: Store) -> None:

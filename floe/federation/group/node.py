@@ -36,7 +36,7 @@ from flwr.supercore.retry import make_simple_http_retry_invoker
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
-from floe.errors import FloeError
+from floe.errors import FederationError, FloeError
 from floe.federation.group.history import Federation, History
 from floe.federation.group.membership import GroupSettings
 from floe.federation.group.supernode import (
@@ -127,9 +127,11 @@ class Executor:
                 self._on_round("")
         except Exception as error:
             logger.exception("the task failed")
-            # A stranger's error could quote the person's data; ours are sentences.
-            details = str(error) if isinstance(error, FloeError) else type(error).__name__
-            self._on_round(details)
+            # A stranger's error could quote the person's data, and a sentence about this device's
+            # files tells where they lie and whose they are: the host gets those on the round alone.
+            name = type(error).__name__
+            details = str(error) if isinstance(error, FederationError) else name
+            self._on_round(str(error) if isinstance(error, FloeError) else name)
             failure = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, details)
             status, reply = SubStatus.FAILED, Message(failure, reply_to=message)
         push_message(client, reply, context)
