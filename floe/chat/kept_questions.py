@@ -24,7 +24,8 @@ class KeptQuestions:
 
     def stays(self, message: ChatMessage, options: TurnOptions) -> bool:
         """Return whether a question is, or was earlier, for this device alone."""
-        mark = hashlib.sha256(message.content.encode()).digest()
+        # Programs trim what they bring along.
+        mark = hashlib.sha256(" ".join(message.content.split()).encode()).digest()
         with self._lock:
             if options.mode == "local":
                 self._marks[mark] = None

@@ -184,7 +184,7 @@ def test_what_was_asked_of_this_device_is_not_sent_later(served: Served, cloud: 
     here = "Name a fish that sings."
     assert served.ask(here, model="floe-local").json()["floe"]["route"] == "local"
     assert cloud.bodies == []
-    served.ask(here, "The herring.", PLAIN)
+    served.ask(f" {here}\n", "The herring.", PLAIN)
     assert cloud.bodies
     assert not [body for body in cloud.bodies if "fish" in body or "herring" in body]
 
