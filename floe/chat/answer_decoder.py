@@ -285,14 +285,14 @@ class AnswerDecoder:
             add_request(self._store, usage["cloud_requests"])
 
     def _mark_memory(self, turn: Turn, prompt: Prompt, passage: Passage) -> None:
-        """Keep here for good an answer that holds earlier words of the person."""
+        """Keep here for good an answer that holds earlier words of the person, and no other."""
         if not turn.memory:
             return
         words = KeptWords((each.text for each in turn.memory), [prompt.question])
-        if not words.found_in(turn.text):
-            return
+        held = words.found_in(turn.text)
         with suppress(StoreError):
             if isinstance(turn, UnstoredTurn):
-                self._memory.mark_answer(turn.text)
-            elif passage.guard is None:
-                self._gate.remember_memory(turn.message_id)
+                if held:
+                    self._memory.mark_answer(turn.text, words.found_in)
+            elif passage.guard is None and not held and not turn.resumed:
+                self._gate.clear_memory(turn.message_id)

@@ -497,7 +497,8 @@ class Assistant:
         else:
             told = prompts.told(question.conversation_id)
             passage = self._routes.choose(options, path, prompt.dropped, told, found)
-        answer = self._add_placeholder(question, passage.route)
+        of_memory = begun is not None and MEMORY in (begun.private or ())
+        answer = self._add_placeholder(question, passage.route, memory=bool(found) or of_memory)
         turn = Turn(
             answer.conversation_id,
             answer.id,
@@ -561,8 +562,12 @@ class Assistant:
         finally:
             self._forget_unstored(turn)
 
-    def _add_placeholder(self, question: Message, route: Route) -> Message:
-        """Add the answer's database row, before its first token."""
+    def _add_placeholder(self, question: Message, route: Route, *, memory: bool) -> Message:
+        """Add the answer's database row, before its first token.
+
+        Where it may come to hold words of memory it counts as one that does until somebody has
+        looked: a crash, or a check that fails, leaves that out.
+        """
         try:
             return self.store.add_message(
                 question.conversation_id,
@@ -571,6 +576,7 @@ class Assistant:
                 "",
                 status="streaming",
                 route=route,
+                private=(MEMORY,) if memory else None,
             )
         except StoreError:
             if question.parent_id is None and len(question.siblings) == 1:

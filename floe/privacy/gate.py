@@ -16,9 +16,11 @@ from typing import Final
 from floe.errors import FloeError, StoreError
 from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import MEMORY, Examiner, Guard, word_runs
+from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.pseudonyms import Pseudonyms, explained
 from floe.privacy.verdict import ORGANISATION, UNREAD, UNREAD_LANGUAGE, Verdict
+from floe.privacy.wish import find_wish
 from floe.records import ChatMessage, Message, Mode, Route
 from floe.store import Store
 
@@ -38,34 +40,6 @@ _WHOLE: Final = ("private", UNREAD, UNREAD_LANGUAGE)
 """Kinds of a text as such: a placeholder for all of it would leave nothing to answer."""
 _WEAK: Final = 0.4
 """A span of less is a word that a matter hangs on, none that could be replaced."""
-
-_NOT: Final = r"(?:do\ not|don['\u2019]?t|never|must\ not|may\ not|not\ to)\ (?:ever\ )?"
-_THIS: Final = (
-    r"(?:all\ |any\ of\ )?(?:this|that|it|these|everything|what\ i\ (?:say|said|tell\ you))"
-)
-_US: Final = r"(?:between\ (?:us|you\ and\ (?:me|i))|among\ us)"
-_HERE: Final = r"(?:this|my)\ (?:device|computer|machine|laptop|pc|phone)"
-_WISH: Final = re.compile(
-    rf"""
-    \b(?: (?:just|strictly|only)\ {_US}
-    | between\ you\ and\ me,
-    | (?:keep|leave|stays?|remains?)\ (?:{_THIS}\ )?(?:\w+\ )?{_US}
-    | keep\ {_THIS}\ (?:\w+\ )?(?:strictly\ )?(?:private|secret|confidential|to\ yourself|quiet
-        |here|local(?:ly)?|off\ the\ cloud|(?:on|in|within)\ {_HERE})
-    | {_NOT}(?:share|send|upload|forward|leak|disclose|reveal|transmit)\ (?:{_THIS}|my\ \w+)
-    | {_NOT}tell\ (?:any(?:one|body)|a\ soul|my\ \w+)
-    | {_NOT}(?:use|ask|involve|contact)\ the\ cloud
-    | (?:not|never)\ (?:to\ )?leave\ {_HERE}
-    | (?:this|that|it)(?:\ is|['\u2019]s)\ (?:strictly\ |highly\ |very\ )?
-        (?:confidential|a\ secret|private(?=\s*(?:[.,;:!)]|$)))
-    | (?:strictly|highly)\ confidential
-    | off\ the\ record
-    | for\ your\ (?:eyes|ears)\ only
-    )(?!\w)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""A person's words for: this stays here. In doubt it is one; the price is a local answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +75,7 @@ class Gate:
         if local_only:
             return Route("local", SWITCHED)
         for message in reversed(path):
-            wish = _WISH.search(message.content) if message.role == "user" else None
+            wish = find_wish(message.content) if message.role == "user" else None
             if wish is None:
                 continue
             if message is not path[-1]:
@@ -188,26 +162,30 @@ class Gate:
             return  # nobody has looked: the next turn will
 
     def _with_origin(self, message: Message) -> Message:
-        """Mark an answer that the person reworded, if the one before holds what memory found."""
+        """Mark an answer that the person reworded by what the first of its wordings is.
+
+        That is where it was written, and whether it holds what memory found.
+        """
         if message.edited_from is None:
             return message
+        marked = replace(message, private=(*(message.private or ()), MEMORY))
         try:
-            origin = self._store.message(message.edited_from)
+            origin = self._with_origin(self._store.message(message.edited_from))
         except StoreError as error:
             if error.failure != "deleted":
                 raise
-            # Nobody can say any more what it held.
-            return replace(message, private=(*(message.private or ()), MEMORY))
-        if MEMORY not in (origin.private or ()):
-            return message
-        return replace(message, private=(*(message.private or ()), MEMORY))
+            return marked  # nobody can say any more what it held
+        if MEMORY in (origin.private or ()):
+            return marked
+        return replace(message, route=origin.route)
 
-    def remember_memory(self, message_id: int) -> None:
-        """Keep with an answer that it holds words which memory found; it stays here from now on.
+    def clear_memory(self, message_id: int) -> None:
+        """Keep with an answer that it holds no words which memory found, though it could have.
 
-        For answers that no guard stood over: the cloud may take part in the turns after it.
+        For answers that no guard stood over: nobody has looked at them.
         """
-        self._write(message_id, (MEMORY,))
+        with self._store.writing() as db:
+            db.execute("UPDATE messages SET private = NULL WHERE id = ?", [message_id])
 
     def look_at(self, messages: Iterable[Message]) -> list[Message]:
         """Return the same messages, with `private` filled in where nobody has looked yet.
@@ -223,7 +201,7 @@ class Gate:
         for message in messages:
             kinds = message.private
             if kinds is None:
-                wished = message.role == "user" and _WISH.search(message.content)
+                wished = message.role == "user" and find_wish(message.content)
                 verdict = _judge(self._examiner, message)
                 kinds = (WISH,) if wished else _kinds(verdict)
                 if verdict.private:
@@ -266,6 +244,7 @@ class _Look:
         self._until = time.monotonic() + _SECONDS
         self._private: dict[int, tuple[str, ...]] = {}
         self._kept_runs: set[tuple[str, ...]] = set()
+        self._telling: list[str] = []
 
     def passage(
         self,
@@ -304,15 +283,15 @@ class _Look:
         # What the cloud is not told of the system prompt is not to come out in an answer either.
         kept = [*kept, *([] if shown == system else [system])]
         self._kept_runs = word_runs([*kept, *memory]) - word_runs([question.content])
-        turns, withheld = self._earlier(path[:-1])
-        if verdict.leans and withheld and self._last_is_withheld(path[:-1]):
+        turns, withheld = self._earlier(path[:-1], question.content)
+        if verdict.leans and turns and turns[-1] is None:
             # Not unsure: without the turn before it, the cloud could make nothing of it.
             return Passage(
                 Route("local", f"{KEPT}: it refers to a message that stays on this device")
             )
         messages = (
             *([ChatMessage("system", shown)] if shown else []),
-            *chain.from_iterable(turns),
+            *chain.from_iterable(filter(None, turns)),
             ChatMessage("user", text),
         )
         sent = [message.content for message in messages]
@@ -324,7 +303,7 @@ class _Look:
             self._policy,
             sent=sent,
             kept=[*kept, *withheld],
-            memory=[*memory, *self._of_memory(path)],
+            memory=[*memory, *self._of_memory(path), *self._telling],
         )
         reason = _reason(mode, listed, len(withheld), released=released)
         return Passage(Route(mode, reason, shown_spans), messages, guard)
@@ -347,10 +326,6 @@ class _Look:
     def _may_mask(self, verdict: Verdict) -> bool:
         return not any(self._stays(kind) for kind in _kinds(verdict))
 
-    def _last_is_withheld(self, path: Sequence[Message]) -> bool:
-        turns = _turns(path)
-        return bool(turns) and self._turn(turns[-1]) is None
-
     def _study(self, path: Sequence[Message], kept: Sequence[str]) -> None:
         """Look at all that nobody has looked at, the newest first, and learn from it.
 
@@ -360,6 +335,7 @@ class _Look:
             verdict = self._examiner.examine(text)
             names = [Found(s.start, s.end, s.kind) for s in verdict.spans if s.kind == NAME]
             self._known.learn(text, sorted({*names, *_values(verdict)}))
+            self._telling += _words_of_matters(text, verdict)
         for place, message in reversed([*enumerate(path)]):
             kinds = message.private
             if kinds is None:
@@ -371,21 +347,55 @@ class _Look:
                 self._keep(message, kinds)
             self._private[message.id] = kinds
 
-    def _earlier(self, path: Sequence[Message]) -> tuple[list[list[ChatMessage]], list[str]]:
-        """Whole turns that may leave, in order, and the texts of those that stay."""
-        shown: list[list[ChatMessage]] = []
-        withheld: list[str] = []
-        for turn in _turns(path):
-            messages = self._turn(turn)
-            if messages is None:
-                withheld += [message.content for message in turn]
-            else:
-                shown.append(messages)
-        return shown, withheld
+    def _earlier(
+        self, path: Sequence[Message], question: str
+    ) -> tuple[list[list[ChatMessage] | None], list[str]]:
+        """Whole turns in order, None for those that stay, and the texts of these."""
+        turns = _turns(path)
+        shown = [self._turn(turn) for turn in turns]
+        looked_at: set[int] = set()
+        while True:
+            withheld = [
+                message
+                for turn, messages in zip(turns, shown, strict=True)
+                if messages is None
+                for message in turn
+            ]
+            for message in withheld:
+                if message.id not in looked_at:
+                    looked_at.add(message.id)
+                    self._telling += self._telling_words(message)
+            texts = [message.content for message in withheld]
+            asked = [each.content for turn in shown for each in turn or () if each.role == "user"]
+            said = [*asked, question]
+            runs, words = word_runs(texts) - word_runs(said), KeptWords(self._telling, said)
+            repeating = [
+                place
+                for place, turn in enumerate(turns)
+                if shown[place] is not None and _repeats(turn, runs, words)
+            ]
+            if not repeating:
+                return shown, texts
+            for place in repeating:
+                shown[place] = None
+
+    def _telling_words(self, message: Message) -> list[str]:
+        """Find what tells the private matter of a message that stays here, however short it is."""
+        if message.role != "user" or not {*self._private.get(message.id, ())} & {*MATTERS}:
+            return []
+        if time.monotonic() > self._until:
+            return [message.content]
+        try:
+            return _words_of_matters(message.content, self._examiner.examine(message.content))
+        except FloeError:
+            return [message.content]
 
     def _turn(self, turn: Sequence[Message]) -> list[ChatMessage] | None:
         """Return a question and its answer as the cloud may see them; None: not at all."""
         if any(m.route is not None and m.route.reason in (CHOSEN, SWITCHED) for m in turn):
+            return None
+        if turn[-1].role == "user" and turn[-1].stored:
+            # Its answer was deleted, and with it whether it was asked of this device alone.
             return None
         if any(m.role == "assistant" and self._repeats_kept(m.content) for m in turn):
             return None
@@ -498,6 +508,19 @@ def _turns(path: Sequence[Message]) -> list[list[Message]]:
 
 def _deciding(verdict: Verdict) -> list[Found]:
     return [Found(span.start, span.end, span.kind) for span in verdict.spans if span.decides]
+
+
+def _words_of_matters(text: str, verdict: Verdict) -> list[str]:
+    return [text[found.start : found.end] for found in _deciding(verdict) if found.kind in MATTERS]
+
+
+def _repeats(turn: Sequence[Message], runs: set[tuple[str, ...]], words: KeptWords) -> bool:
+    """Whether an answer over which no guard stood repeats what stays here."""
+    return any(
+        not runs.isdisjoint(word_runs([message.content])) or words.found_in(message.content)
+        for message in turn
+        if message.role == "assistant" and (message.route is None or message.route.kind == "local")
+    )
 
 
 def _values(verdict: Verdict) -> list[Found]:

@@ -157,7 +157,8 @@ class Guard:
         verdict = self._examiner.examine_answer(text)
         found = [*self._new(text, verdict, 0), *self._pseudonyms.lexicon.find(text)]
         kinds = {each.kind for each in found} | ({"private"} if _vague(verdict) else set())
-        if self._memory.found_in(text, self._known_there):
+        kept = word_runs([text]) & self._kept
+        if self._memory.found_in(text, self._known_there) or kept - word_runs([self._known_there]):
             kinds.add(MEMORY)
         ranked = [kind for kind in verdict.kinds if kind in kinds]
         return (*ranked, *sorted(kinds - set(ranked)))

@@ -237,6 +237,7 @@ class Store(DatabaseFile):
         *,
         status: Status = "complete",
         route: Route | None = None,
+        private: Sequence[str] | None = None,
         attachments: Sequence[Attachment] = (),
     ) -> Message:
         """Add a child of `parent_id` (None: a first message), which comes into view.
@@ -246,6 +247,7 @@ class Store(DatabaseFile):
         """
         now = time.time()
         content = clean(content)
+        kept = (status, route_json(route), None if private is None else json.dumps(private))
         with self.writing() as db:
             if conversation_id is None:
                 conversation_id = db.execute(
@@ -255,9 +257,9 @@ class Store(DatabaseFile):
                 assert conversation_id is not None
             message_id = db.execute(
                 "INSERT INTO messages"
-                " (conversation_id, parent_id, role, content, created_at, status, route)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [conversation_id, parent_id, role, content, now, status, route_json(route)],
+                " (conversation_id, parent_id, role, content, created_at,"
+                " status, route, private) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [conversation_id, parent_id, role, content, now, *kept],
             ).lastrowid
             (title,) = db.execute(
                 "UPDATE conversations SET leaf_id = ?, updated_at = ? WHERE id = ? RETURNING title",

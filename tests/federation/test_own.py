@@ -10,6 +10,7 @@ from floe.federation.group.history import History
 from floe.federation.group.member_device import load_member_device
 from floe.federation.group.membership import GroupSettings
 from floe.privacy.consent import Consent, give_consent, set_conversation_consent
+from floe.records import Role
 from floe.store import Store
 
 SETTINGS = GroupSettings("here:1", "ca.crt", "device.key", "base.gguf", "b" * 64, rank=4)
@@ -49,6 +50,23 @@ def answers(folder: Path) -> set[str]:
 def test_only_what_may_be_shared_and_is_not_private_is_learnt_from(
     store: Store, tmp_path: Path
 ) -> None:
+    assert answers(tmp_path) == {CHATS[name][1] for name in ("egg", "tool", "bird")}
+
+
+def test_all_that_an_answer_is_learnt_with_is_looked_at(store: Store, tmp_path: Path) -> None:
+    for title, before in (
+        ("told", [("system", "You talk to Jane Miller, jane.miller@posteo.net.")]),
+        ("twice", [("user", "My number is 0171 5550123."), ("user", "How tall is an oak?")]),
+        ("wish", [("user", "Keep this between us: how tall is a birch?")]),
+    ):
+        chat = store.create_conversation(title)
+        above: int | None = None
+        roles: list[tuple[Role, str]] = [*before]  # type: ignore[list-item]
+        if roles[-1][0] == "system":
+            roles.append(("user", "How tall is an ash?"))
+        for role, text in roles:
+            above = store.add_message(chat.id, above, role, text).id
+        store.add_message(chat.id, above, "assistant", f"It is as tall as it gets, {title}.")
     assert answers(tmp_path) == {CHATS[name][1] for name in ("egg", "tool", "bird")}
 
 

@@ -3,7 +3,7 @@
 Whatever is private stays out, whether or not anybody has looked at it before.
 """
 
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from floe.errors import FederationError
@@ -13,8 +13,10 @@ from floe.federation.simulation.simulated_device import MemberDevice, row_of
 from floe.privacy.choices import own_words
 from floe.privacy.consent import consent, may_federate
 from floe.privacy.detector import Detector
+from floe.privacy.wish import find_wish
+from floe.records import ChatMessage
 from floe.store import Store
-from floe.training.data.dataset import Selection, build_dataset
+from floe.training.data.dataset import LearningRow, Selection, build_dataset
 
 
 def load_member_device(data_dir: Path) -> MemberDevice:
@@ -30,7 +32,8 @@ def load_member_device(data_dir: Path) -> MemberDevice:
         raise FederationError("this device has left the group")
     settings = GroupSettings.read(group.settings)
     general = consent(store)
-    selection = Selection(without=_private_answers(store))
+    data = build_dataset(store, Selection(), lambda c: may_federate(general, c).yes)
+    selection = Selection(without=_private_answers(store, data.used))
     data = build_dataset(store, selection, lambda c: may_federate(general, c).yes)
     rows = [(row_of(line), line["split"]) for line in data.lines()]
     train = tuple(row for row, split in rows if split == "train")
@@ -50,29 +53,34 @@ def load_member_device(data_dir: Path) -> MemberDevice:
     )
 
 
-def _private_answers(store: Store) -> frozenset[int]:
-    """Answers nobody has looked at yet in which, or in whose question, something is private.
+def _private_answers(store: Store, rows: Sequence[LearningRow]) -> frozenset[int]:
+    """Find answers nobody has looked at yet in which, or in what they answer, something is private.
 
     Those that were looked at are left out by the dataset itself.
     """
     with store.reading() as db:
-        rows = db.execute(
-            "SELECT a.id, a.content, q.content FROM messages a LEFT JOIN messages q"
-            " ON q.id = a.parent_id WHERE a.role = 'assistant'"
-            " AND (a.private IS NULL OR (q.id IS NOT NULL AND q.private IS NULL))"
-        ).fetchall()
-    if not rows:
-        return frozenset()
-    detector = Detector(own_words(store))
-    detector.load()
-    verdicts: dict[str, bool] = {}
+        found = db.execute("SELECT content FROM messages WHERE private IS NOT NULL")
+        verdicts = {content: False for (content,) in found}
+    detector: Detector | None = None
 
-    def private(text: str) -> bool:
-        key = hashlib.sha256(text.encode()).hexdigest()
-        if key not in verdicts:
-            verdicts[key] = detector.examine(text).private
-        return verdicts[key]
+    def is_private(message: ChatMessage) -> bool:
+        nonlocal detector
+        text = message.content
+        if not text.strip():
+            return False
+        if text not in verdicts:
+            if detector is None:
+                detector = Detector(own_words(store))
+                detector.load()
+            wished = message.role == "user" and find_wish(text) is not None
+            verdicts[text] = wished or detector.examine(text).private
+        return verdicts[text]
 
     return frozenset(
-        row[0] for row in rows if any(private(text) for text in row[1:] if text and text.strip())
+        row.message_id
+        for row in rows
+        if any(
+            is_private(message)
+            for message in (*row.system, *row.before, ChatMessage("assistant", row.answer))
+        )
     )
