@@ -544,8 +544,12 @@ def _by_kind(policy: Policy, treatments: Mapping[str, Treatment]) -> dict[str, T
 
 
 def _judge(examiner: Examiner, message: Message, path: Sequence[Message] = ()) -> Verdict:
-    """Judge a message as what it is: a person's words in their place, or a model's answer."""
-    if message.role == "assistant":
+    """Judge a message as what it is: a person's words in their place, or a model's answer.
+
+    What the person reworded, or brought along as an example of how they write, is theirs.
+    """
+    own = message.stored and message.learn and (message.route is None or message.edited_from)
+    if message.role == "assistant" and not own:
         return examiner.examine_answer(message.content)
     before = [ChatMessage(each.role, each.content) for each in path]
     return examiner.examine(message.content, before=before)

@@ -1,11 +1,13 @@
 """What stays here is in no later turn either: neither it nor an answer that holds it."""
 
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
 
 from floe.chat.assistant import Assistant
+from floe.chats.importing import import_stream
 from floe.errors import PrivacyError
 from floe.privacy import choices
 from floe.records import ChatMessage
@@ -93,6 +95,39 @@ def test_an_answer_that_repeats_what_was_withheld(
     view = done(assistant.ask(conversation, PLAIN[0], OPTIONS))
     assert view.route.kind == "fused"
     assert leaks(cloud.bodies, ("bipolar",)) == []
+
+
+WHATSAPP = f"""[12/03/2024, 10:15:00] Ben: Hi, how was your week?
+[12/03/2024, 10:17:00] Lea: {PRIVATE_MATTER}
+[12/03/2024, 10:18:00] Ben: Oh dear.
+[12/03/2024, 10:19:00] Lea: See you soon.
+"""
+
+
+@pytest.mark.parametrize("user", ["Lea", "Ben"])
+def test_a_chat_between_people_that_is_gone_on_with(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, user: str
+) -> None:
+    report = import_stream(
+        assistant.store, BytesIO(WHATSAPP.encode()), "WhatsApp Chat with Ben.txt", user=user
+    )
+    assert report.format == "whatsapp"
+    model.script = COMMON
+    view = done(assistant.ask(report.conversations[0], PLAIN[0], OPTIONS))
+    assert view.route.kind == "fused"
+    assert cloud.bodies
+    assert leaks(cloud.bodies, ("bipolar", "my wife")) == []
+
+
+def test_an_answer_in_the_persons_own_words(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    model.script = COMMON
+    view = done(assistant.ask(None, PLAIN[1], OPTIONS))
+    own = assistant.store.rewrite_answer(view.message_id, PRIVATE_MATTER)
+    view = done(assistant.ask(own.conversation_id, PLAIN[0], OPTIONS))
+    assert view.route.kind == "fused"
+    assert leaks(cloud.bodies, ("bipolar", "my wife")) == []
 
 
 @pytest.mark.parametrize("times", [1, 2])
