@@ -26,6 +26,7 @@ from floe.fusion.scoring.automatic_weight import AutoWeight
 from floe.jobs.background import BackgroundJob
 from floe.privacy import choices
 from floe.privacy.gate import CHOSEN, KEPT, Passage
+from floe.privacy.wish import find_wish
 from floe.records import Message, Sampling
 from floe.store.day_requests import add_request
 from floe.training.data.dataset import LearningRow
@@ -190,6 +191,9 @@ class WeightFitJob:
         prompt = self._assistant.prompt(path)
         passage = self._passage(path, prompt.dropped)
         if passage is None or passage.guard is None or passage.guard.kinds_in(row.answer):
+            return []
+        # A guard looks at what a model writes; this is in the person's own words.
+        if find_wish(row.answer) or self._assistant.detector.examine(row.answer).private:
             return []
         passage.guard.seconds = _DETECTION_SECONDS
         requests = CloudRequests(

@@ -48,8 +48,10 @@ PLAIN = (
 PRIVATE = (
     ("What shall I write to my doctor Anna Weber, 0171 5550123?", "That you want the results."),
     ("Who is to be called first?", "Call Martha Lindqvist on 0171 5550199 first, as ever."),
+    # Nothing in it is an identifier: a model might say so, and the person has.
+    ("What is new?", "I was diagnosed with bipolar disorder and my wife has left me."),
 )
-SECRETS = ("Weber", "5550123", "Lindqvist", "5550199")
+SECRETS = ("Weber", "5550123", "Lindqvist", "5550199", "bipolar", "my wife")
 
 
 class Cloud:
