@@ -56,6 +56,7 @@ from floe.store import Store
 logger = logging.getLogger(__name__)
 
 _SWITCHED: Final = "You have made this conversation local only; no more of it is sent."
+_CHOSEN: Final = "You have chosen this device only; no more of this answer is sent."
 _KEEPING_SECONDS: Final = 1.0
 """A question waits so long for the answer before it to be kept."""
 _STOPPING_SECONDS: Final = 5.0
@@ -156,9 +157,7 @@ class Assistant:
         Answers that are being written or wait for their place are ended first; a question that
         comes meanwhile waits, and is answered by the new model.
 
-        Args:
-            model: loaded; it belongs to the assistant if nothing is raised.
-            settings: those in force from now on; they name it.
+        `model` is loaded, and belongs to the assistant if nothing is raised; `settings` name it.
         """
         with self._model_lock:
             self._worker.submit(self._replace_model, model, settings).result()
@@ -282,8 +281,7 @@ class Assistant:
     ) -> Turn:
         """Go on from another token than the one that was picked: a sibling; both answers stay.
 
-        What was to stay on this device when the answer began stays here now, too. An answer that
-        is still being written is stopped first.
+        As `continue_answer`; an answer that is still being written is stopped first.
 
         Args:
             message_id: the answer.
@@ -362,16 +360,24 @@ class Assistant:
     def set_local_only(self, conversation_id: int, on: bool) -> None:
         """Keep all of a conversation on this device, at once: an answer in the making, too."""
         choices.set_local_only(self.store, conversation_id, on)
-        guard = self._guards.get(conversation_id)
-        if on and guard is not None and self.running(conversation_id):
-            guard.close(_SWITCHED)
+        if on:
+            self._send_no_more([conversation_id], _SWITCHED)
+
+    def keep_all_here(self) -> None:
+        """Send no more of the page's answers: this device only is chosen; programs choose apart."""
+        self._send_no_more([chat for chat in list(self._guards) if chat > 0], _CHOSEN)
+
+    def _send_no_more(self, conversations: Collection[int], sentence: str) -> None:
+        for each in conversations:
+            guard = self._guards.get(each)
+            if guard is not None and self.running(each):
+                guard.close(sentence)
 
     def ask_cloud_too(self, message_id: int, options: TurnOptions) -> Turn:
         """Answer a question again that stayed here only perhaps rightly: it is not private.
 
-        Learnt on this device: names and rare words in it keep no text here any more by
-        themselves, and any text must look a little more private to be kept. What is surely
-        private (a number, a password) stays all the same.
+        Names and rare words in it keep no text here any more by themselves, and any text must look
+        a little more private to be kept. What is surely private (a number) stays all the same.
 
         Args:
             message_id: the person's message.
@@ -394,9 +400,7 @@ class Assistant:
     def answer(self, prompt: Sequence[ChatMessage], adapters: Sequence[tuple[Path, float]]) -> str:
         """Give a short answer with exactly these adapters (GGUF, scale), between two turns.
 
-        Raises:
-            ModelError: an adapter does not fit.
-            PromptError: the prompt does not fit.
+        Raises ModelError or PromptError where an adapter or the prompt does not fit.
         """
 
         def answer() -> str:
@@ -434,11 +438,8 @@ class Assistant:
     ) -> Scores:
         """Score a given answer as both models read it, see `ActiveAdapters.score`, between turns.
 
-        `model`: the one that the tokens are of.
-
-        Raises:
-            ModelError: an adapter does not fit, or another model is in use by now.
-            PromptError: both together do not fit.
+        `model`: the one that the tokens are of. Raises ModelError if an adapter does not fit, or
+        another model is in use by now; PromptError if both together do not fit.
         """
 
         def score() -> Scores:
@@ -565,8 +566,7 @@ class Assistant:
     def _add_placeholder(self, question: Message, route: Route, *, memory: bool) -> Message:
         """Add the answer's database row, before its first token.
 
-        Where it may come to hold words of memory it counts as one that does until somebody has
-        looked: a crash, or a check that fails, leaves that out.
+        `memory`: it counts as one that holds such words until somebody has looked.
         """
         try:
             return self.store.add_message(

@@ -296,6 +296,24 @@ def test_the_switch_turned_in_mid_answer_stops_what_would_leave(
     assert len(cloud.bodies) == before + 1
 
 
+def test_this_device_only_chosen_in_mid_answer_stops_what_would_leave(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.script = COMMON.replace("weather", "moon, the stars and the sea")
+    evaluate, turns = model.evaluate, iter(range(1000))
+
+    def evaluated(tokens: Sequence[int], outputs: int = 1) -> Any:
+        if next(turns) == 0:
+            assistant.keep_all_here()
+        return evaluate(tokens, outputs)
+
+    monkeypatch.setattr(model, "evaluate", evaluated)
+    view = done(assistant.ask(None, PLAIN[1], OPTIONS))
+    assert view.text == model.script
+    assert len(cloud.bodies) == 1, "the one that was on its way"
+    assert any("this device only" in notice for notice in view.notices)
+
+
 def test_the_persons_own_words_stay_here(
     assistant: Assistant, cloud: Cloud, model: ScriptedModel
 ) -> None:

@@ -17,6 +17,7 @@ from floe.privacy.consent import Consent, consent
 from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices
 from floe.ui import page_events as asked
+from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.page_events import (
     SentAsked,
     TokensAsked,
@@ -106,6 +107,16 @@ def test_the_controls_keep_within_their_ranges(store: Store) -> None:
         Preferences.update(store, unknown=1)
     assert Preferences.load(store) == Preferences()
     assert Preferences.update(store, weight=0.25, max_tokens=8).options().sampling.max_tokens == 8
+
+
+def test_this_device_only_holds_for_what_is_being_written(store: Store) -> None:
+    kept: list[str] = []
+    assistant = SimpleNamespace(keep_all_here=lambda: kept.append("here"))
+    page: Any = SimpleNamespace(_store=store, _assistant=assistant)
+    for mode in ("fused", "cloud", "local"):
+        ChatActions.keep(page, mode, 0.5)  # type: ignore[arg-type]
+        assert Preferences.load(store).mode == mode
+    assert kept == ["here"]
 
 
 def test_what_stands_in_the_store_keeps_within_its_ranges(store: Store) -> None:

@@ -427,6 +427,8 @@ class ChatActions:
         """Keep the controls for the next start; what cannot be one is left as it was."""
         with suppress(PageError):
             Preferences.update(self._store, mode=mode, weight=weight)
+            if mode == "local":
+                self._assistant.keep_all_here()
 
     def refresh_cloud(self) -> Changes:
         """Show how the cloud is doing; it takes no part before the privacy check is ready."""
