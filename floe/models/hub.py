@@ -4,7 +4,6 @@ Only what is asked for leaves this device: the words of a search or the name of 
 the person's token where there is one. Nothing is asked before the person does so.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from floe.errors import FetchError
 from floe.models.catalog import HubSource, ModelFile
+from floe.models.hub_access import hub_endpoint, hub_token
 from floe.store.text import one_line
 
 _MOST_FOUND: Final = 20
@@ -75,10 +75,10 @@ def parse_hub_address(text: str) -> HubAddress | None:
         host = parts.hostname or ""
     except ValueError:
         host, parts = "", urlsplit("")
-    if host not in _HUBS | {urlsplit(_endpoint()).hostname}:
+    if host not in _HUBS | {urlsplit(hub_endpoint()).hostname}:
         raise FetchError(
             "This is not an address of the hub. Paste the page of a model or of a file at "
-            f"{_endpoint()}, or download the file yourself and give its path."
+            f"{hub_endpoint()}, or download the file yourself and give its path."
         )
     words = [unquote(word) for word in parts.path.split("/") if word]
     if len(words) < 2 or not _REPO.fullmatch("/".join(words[:2])):
@@ -188,10 +188,6 @@ def _licence(tags: list[str] | None) -> str:
     return one_line(found.removeprefix("license:"))[:_LONGEST]
 
 
-def _endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
-
-
 def _api() -> Any:
     # Imported here: it takes long, and only those who use a hub need it.
     from huggingface_hub import HfApi, constants  # noqa: PLC0415
@@ -199,7 +195,8 @@ def _api() -> Any:
     # Else the library asks the hub for a list of programs that it might run in, at every start.
     constants.HF_HUB_DISABLE_TELEMETRY = True
     # The library's own words of this header describe this computer.
-    return HfApi(endpoint=_endpoint(), headers={"user-agent": "floe"})
+    token = hub_token() or False  # None: the library would look for one
+    return HfApi(endpoint=hub_endpoint(), token=token, headers={"user-agent": "floe"})
 
 
 @contextmanager
@@ -232,11 +229,12 @@ def _hub_errors(name: str) -> Iterator[None]:
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         reason = str(error) or type(error).__name__
         raise FetchError(
-            f"The hub at {_endpoint()} cannot be reached: {reason}. Check the network connection."
+            f"The hub at {hub_endpoint()} cannot be reached: {reason}. "
+            "Check the network connection."
         ) from error
     except (KeyError, TypeError, ValueError) as error:
         # Something else than the hub answers: a login page, an older mirror.
         raise FetchError(
-            f"What {_endpoint()} answered about {name} is not what a hub answers. Check "
+            f"What {hub_endpoint()} answered about {name} is not what a hub answers. Check "
             "HF_ENDPOINT and the network."
         ) from error

@@ -7,6 +7,7 @@ import pytest
 
 from floe.errors import FetchError
 from floe.models.hub import HubAddress, list_hub_files, parse_hub_address, search_hub
+from floe.models.hub_access import hub_token
 from tests.models.file_server import FileServer, Reply, serve_files
 from tests.models.hub_server import publish_repository
 
@@ -48,6 +49,25 @@ def test_addresses_are_told_from_words(text: str, expected: HubAddress | None) -
 def test_addresses_of_elsewhere_are_refused(text: str) -> None:
     with pytest.raises(FetchError, match="address"):
         parse_hub_address(text)
+
+
+def test_a_token_goes_to_the_hub_that_it_is_for(
+    hub: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_repository(hub, "someone/tiny-GGUF", {"tiny.gguf": BODY}, licence="mit")
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_of-a-login")
+    search_hub("tiny")
+    monkeypatch.delenv("HF_TOKEN")
+    search_hub("tiny")
+    list_hub_files(HubAddress("someone/tiny-GGUF"))
+    assert [each.authorization for each in hub.requests] == ["Bearer hf_secret-token", None, None]
+    monkeypatch.setenv("HF_TOKEN", "hf_secret-token")
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")
+    assert hub_token() is None, "it would be read on the way"
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/")
+    assert hub_token() == "hf_secret-token"
+    monkeypatch.delenv("HF_ENDPOINT")
+    assert hub_token() == "hf_of-a-login"
 
 
 def test_search_tells_the_hub_the_words_and_nothing_of_this_computer(hub: FileServer) -> None:
