@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
+from floe.cli.terminal import write_foreign
 from floe.errors import FloeError
 
 Command = Callable[[Sequence[str]], int]
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command([name, *words] if module in _WITH_NAME else words)
     except FloeError as error:
-        sys.stderr.write(f"{error}\n")
+        write_foreign(sys.stderr, f"{error}\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -21,6 +21,7 @@ from floe.chat.preferences import Preferences
 from floe.chat.turn import NoticeEvent, TextEvent, Turn, TurnOptions
 from floe.cli.arguments import add_cloud_flags, add_model_flags, command_parser, settings_from
 from floe.cli.data import data_folder
+from floe.cli.terminal import write_foreign
 from floe.records import Mode
 from floe.sampling_choices import SamplingChoices
 
@@ -129,10 +130,9 @@ def print_answer(turn: Turn, *, echo: bool) -> None:
         for event in turn.events(cursor, _LOOK_SECONDS):
             cursor = event.number
             if isinstance(event, NoticeEvent):
-                sys.stderr.write(f"{event.sentence}\n")
+                write_foreign(sys.stderr, f"{event.sentence}\n")
             elif isinstance(event, TextEvent) and echo:
-                sys.stdout.write(event.text)
-                sys.stdout.flush()
+                write_foreign(sys.stdout, event.text)
     unkept = turn.view().unkept
     if unkept:
         sys.stderr.write(f"{unkept}\n")

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from floe.chats.importing import import_file
 from floe.cli.arguments import command_parser, settings_from
 from floe.cli.data import data_folder
+from floe.cli.terminal import write_foreign
 from floe.store import Store
 from floe.store.imports import delete_import
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
             sentence = f"Import {options.undo} was undone."
         else:
             found, sentence = add_file(store, options)
-    sys.stdout.write(f"{json.dumps(found) if options.json else sentence}\n")
+    write_foreign(sys.stdout, f"{json.dumps(found) if options.json else sentence}\n")
     return 0
 
 

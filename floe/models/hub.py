@@ -154,7 +154,7 @@ def list_hub_files(address: HubAddress) -> HubListing:
     return HubListing(
         repo=address.repo,
         licence=_licence(info.tags),
-        architecture=one_line(str(gguf.get("architecture") or ""))[:40],
+        architecture=_shown(str(gguf.get("architecture") or ""))[:40],
         gated=bool(info.gated),
         files=tuple(sorted(files, key=lambda file: file.size)[:_MOST_FILES]),
         left_out=tuple(filter(None, left_out)),
@@ -185,7 +185,12 @@ def _count(files: int, why: str) -> str:
 
 def _licence(tags: list[str] | None) -> str:
     found = next((tag for tag in tags or [] if tag.startswith("license:")), "")
-    return one_line(found.removeprefix("license:"))[:_LONGEST]
+    return _shown(found.removeprefix("license:"))
+
+
+def _shown(text: str) -> str:
+    """Return words of a hub as a terminal may show them."""
+    return "".join(filter(str.isprintable, one_line(text)))[:_LONGEST]
 
 
 def _api() -> Any:
