@@ -44,7 +44,9 @@ def _json(title: str, conversation: Conversation, messages: Sequence[Message]) -
                 "content": message.content,
                 "created_at": _moment(message.created_at),
                 "status": message.status,
-                "answered_by": message.route.kind if message.route else None,
+                "answered_by": message.route.kind
+                if message.route and message.role == "assistant"
+                else None,
             }
             for message in messages
         ],

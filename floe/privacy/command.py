@@ -20,7 +20,7 @@ from floe.privacy.choices import Policy
 from floe.privacy.detector import Detector
 from floe.privacy.gate import Gate
 from floe.privacy.verdict import Verdict
-from floe.records import ChatMessage, Message
+from floe.records import ChatMessage, Message, Route
 from floe.store import Store
 
 _Role = Literal["system", "user", "assistant"]
@@ -90,8 +90,10 @@ class Judge:
 
     def _path(self, conversation: int, messages: Sequence[ChatMessage]) -> list[Message]:
         leaf: int | None = None
-        for message in messages:
-            leaf = self._store.add_message(conversation, leaf, message.role, message.content).id
+        for role, text in ((each.role, each.content) for each in messages):
+            # An answer is a model's, as in a chat that is had here, and no words of the person.
+            route = Route("fused", "") if role == "assistant" else None
+            leaf = self._store.add_message(conversation, leaf, role, text, route=route).id
         if leaf is None:
             raise DataError("There is no message to judge.")
         return list(self._store.path_to(leaf))

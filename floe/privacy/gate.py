@@ -392,10 +392,9 @@ class _Look:
 
     def _turn(self, turn: Sequence[Message]) -> list[ChatMessage] | None:
         """Return a question and its answer as the cloud may see them; None: not at all."""
-        if any(m.route is not None and m.route.reason in (CHOSEN, SWITCHED) for m in turn):
-            return None
-        if turn[-1].role == "user" and turn[-1].stored:
-            # Its answer was deleted, and with it whether it was asked of this device alone.
+        # A question has the route of an answer that was deleted, which another one makes good.
+        said = [m for m in turn if m.role == "assistant"] if turn[0].stored else []
+        if any(m.route and m.route.reason in (CHOSEN, SWITCHED) for m in said or turn):
             return None
         if any(m.role == "assistant" and self._repeats_kept(m.content) for m in turn):
             return None

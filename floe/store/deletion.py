@@ -108,6 +108,13 @@ def delete_branch(store: Store, message_id: int) -> DeletedRows:
                 " (SELECT o.private FROM messages o WHERE o.id = messages.edited_from)"
                 " WHERE private IS NULL AND edited_from IN (SELECT id FROM doomed)"
             )
+            # So does where an answer was written for its question, if that is left without any.
+            db.execute(
+                "UPDATE messages SET route = (SELECT a.route FROM messages a WHERE a.id = :answer)"
+                " WHERE id = :question AND role = 'user' AND NOT EXISTS (SELECT 1 FROM messages o"
+                " WHERE o.parent_id = :question AND o.id <> :answer)",
+                {"answer": message_id, "question": parent_id},
+            )
             db.execute("DELETE FROM messages WHERE id IN (SELECT id FROM doomed)")
         there = db.execute("SELECT 1 FROM messages WHERE id = ?", [leaf_id]).fetchone()
         if there is None:

@@ -153,7 +153,6 @@ def test_a_name_that_is_called_not_private_is_forgotten_but_where_it_stood_befor
     asked = chat.gate.examine("fused", path, "", policy="local only", released=True)
     assert (asked.route.kind, asked.route.reason) == ("fused", RELEASED)
     assert asked.messages[-1].content == "Tom likes tea"
-    chat.say("Noted.", "assistant")
     assert "Tom likes tea" in [message.content for message in chat.ask(PLAIN).messages]
     # A Tom of an earlier message is not released by it.
     chat.say("Ask Tom, he has lupus")

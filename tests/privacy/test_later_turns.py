@@ -165,10 +165,17 @@ def test_a_question_for_this_device_only_whose_answer_was_deleted(
     model.script = COMMON
     view = done(assistant.ask(None, "How does a pinhole camera work?", LOCAL))
     conversation = conversation_of(assistant, view.message_id)
+    question = assistant.store.message(view.message_id).parent_id
     delete_branch(assistant.store, view.message_id)
     view = done(assistant.ask(conversation, PLAIN[0], OPTIONS))
     assert view.route.kind == "fused"
     assert leaks(cloud.bodies, ("pinhole",)) == []
+    # Asked again of both, it is one question of the chat like any other.
+    assert question is not None
+    view = done(assistant.regenerate(question, OPTIONS))
+    assert leaks(cloud.bodies[-1:], ("pinhole",))
+    done(assistant.ask(conversation, PLAIN[1], OPTIONS))
+    assert leaks(cloud.bodies[-1:], ("pinhole",))
 
 
 @pytest.mark.parametrize(

@@ -195,8 +195,8 @@ def draw_row(
         rewritten=message.edited_from is not None,
         chip=chip(decided) if asked else None,
         memory=stats.memory if stats else 0,
-        route=_route(route.kind) if route else "",
-        reason=route.reason if route else "",
+        route=_route(route.kind) if route and not asked else "",
+        reason=route.reason if route and not asked else "",
         summary="" if status == "streaming" else summary(stats),
     )
 
