@@ -2,10 +2,11 @@
 
 Stricter than runs of words: a model that was told "I can't eat peanuts" says "Avoid peanuts", which
 shares no two words in a row with it. So every word that carries meaning counts, in any form that
-begins alike; words that the cloud has been sent, or has said itself, are no secret. What is said in
-another language or with a synonym is not found. Knows strings alone.
+begins alike, with accents or without; words that the cloud has been sent, or has said itself, are
+no secret. What is said in another language or with a synonym is not found. Knows strings alone.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
@@ -21,7 +22,7 @@ class KeptWords:
     def __init__(self, texts: Iterable[str], known: Iterable[str] = ()) -> None:
         """Take the texts apart; `known` are texts whose words are no secret."""
         elsewhere = _stems(known)
-        words = {word for text in texts for word in content_words(text)}
+        words = {_plain(word) for text in texts for word in content_words(text)}
         self._words = frozenset(word for word in words if _stem(word) not in elsewhere)
         self._stems = frozenset(map(_stem, self._words))
 
@@ -37,12 +38,18 @@ class KeptWords:
         last = content_words(text[-40:])[-1:]
         if not last or not text.casefold().endswith(last[0]):
             return False
-        begun = {word for word in self._words if word.startswith(last[0])}
+        begun = {word for word in self._words if word.startswith(_plain(last[0]))}
         return bool(begun) and not {_stem(word) for word in begun} <= _stems([known])
 
 
 def _stems(texts: Iterable[str]) -> set[str]:
-    return {_stem(word) for text in texts for word in content_words(text)}
+    return {_stem(_plain(word)) for text in texts for word in content_words(text)}
+
+
+def _plain(word: str) -> str:
+    """Take the accents off: a model leaves them out, or puts them where nobody did."""
+    parts = unicodedata.normalize("NFD", word)
+    return "".join(part for part in parts if not unicodedata.combining(part)) or word
 
 
 def _stem(word: str) -> str:

@@ -470,6 +470,10 @@ def test_words_that_are_kept_are_found_in_any_form_and_as_they_begin() -> None:
     assert not kept.may_begin("Avoid pea ")
     assert not kept.may_begin("Avoid sea")
     assert not KeptWords([]).found_in("anything")
+    kept = KeptWords(["We met in Málaga, at Zoe's."])
+    assert kept.found_in("In Malaga.")
+    assert kept.found_in("At Zoë's.")
+    assert kept.may_begin("In Mala")
 
 
 def test_memory_is_encrypted_with_the_chats_and_found_all_the_same(
