@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from floe.errors import FloeError, SlowCheckError
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.privacy.choices import Policy
-from floe.privacy.kept_words import KeptWords
+from floe.privacy.kept_words import KeptWords, visible
 from floe.privacy.lexicon import NAME, Found, bare
 from floe.privacy.pseudonyms import Pseudonyms
 from floe.privacy.unmask import UnmaskedStream
@@ -273,6 +273,6 @@ def word_runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
     """Return all runs of `_RUN` words, which tell that one text repeats another."""
     found: set[tuple[str, ...]] = set()
     for text in texts:
-        words = [word.casefold() for word in _WORDS.findall(text)]
+        words = [word.casefold() for word in _WORDS.findall(visible(text))]
         found |= {tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
     return found

@@ -6,6 +6,7 @@ begins alike, with accents or without; words that the cloud has been sent, or ha
 no secret. What is said in another language or with a synonym is not found. Knows strings alone.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
@@ -16,13 +17,23 @@ _STEM: Final = 5
 """Letters that make words the same: peanut and peanuts, allergic and allergy."""
 
 
+_HIDDEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+
+
+def visible(text: str) -> str:
+    """Take out what nobody sees: a cloud could put it into words that this device then finishes."""
+    return _HIDDEN.sub("", text)
+
+
 class KeptWords:
     """The words of some texts, but for those that are known elsewhere."""
 
     def __init__(self, texts: Iterable[str], known: Iterable[str] = ()) -> None:
         """Take the texts apart; `known` are texts whose words are no secret."""
         elsewhere = _stems(known)
-        words = {_plain(word) for text in texts for word in content_words(text)}
+        words = {_plain(word) for text in texts for word in content_words(visible(text))}
         self._words = frozenset(word for word in words if _stem(word) not in elsewhere)
         self._stems = frozenset(map(_stem, self._words))
 
@@ -33,6 +44,7 @@ class KeptWords:
 
     def may_begin(self, text: str, known: str = "") -> bool:
         """Return whether the last word of `text`, which may go on, begins one of the words."""
+        text = visible(text)
         if not text or not text[-1].isalnum():
             return False
         last = content_words(text[-40:])[-1:]
@@ -43,7 +55,7 @@ class KeptWords:
 
 
 def _stems(texts: Iterable[str]) -> set[str]:
-    return {_stem(_plain(word)) for text in texts for word in content_words(text)}
+    return {_stem(_plain(word)) for text in texts for word in content_words(visible(text))}
 
 
 def _plain(word: str) -> str:

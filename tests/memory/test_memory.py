@@ -474,6 +474,8 @@ def test_words_that_are_kept_are_found_in_any_form_and_as_they_begin() -> None:
     assert kept.found_in("In Malaga.")
     assert kept.found_in("At Zoë's.")
     assert kept.may_begin("In Mala")
+    assert kept.found_in("In Ma\u200bla\u00adga.")
+    assert kept.may_begin("In Mal\u200b")
 
 
 def test_memory_is_encrypted_with_the_chats_and_found_all_the_same(
