@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from floe.errors import FloeError, SlowCheckError
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.privacy.choices import Policy
-from floe.privacy.kept_words import KeptWords, visible
+from floe.privacy.hidden import visible
+from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare
 from floe.privacy.pseudonyms import Pseudonyms
 from floe.privacy.unmask import UnmaskedStream

@@ -6,25 +6,15 @@ begins alike, with accents or without; words that the cloud has been sent, or ha
 no secret. What is said in another language or with a synonym is not found. Knows strings alone.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
 from floe.privacy.content_words import content_words
+from floe.privacy.hidden import visible
 
 _STEM: Final = 5
 """Letters that make words the same: peanut and peanuts, allergic and allergy."""
-
-
-_HIDDEN: Final = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
-
-
-def visible(text: str) -> str:
-    """Take out what nobody sees: a cloud could put it into words that this device then finishes."""
-    return _HIDDEN.sub("", text)
 
 
 class KeptWords:

@@ -19,7 +19,8 @@ from floe.privacy.lexicon import (
     unaccented,
     united,
 )
-from floe.privacy.spellings import KnownValues, widened
+from floe.privacy.spellings import widened
+from floe.privacy.visible_lexicon import VisibleLexicon
 from floe.records import ChatMessage
 from floe.store import Store
 
@@ -73,7 +74,7 @@ class Pseudonyms:
         self._conversation_id = conversation_id
         self._by_value: dict[str, Pseudonym] = {}
         self._by_placeholder: dict[str, Pseudonym] = {}
-        self.lexicon = KnownValues()
+        self.lexicon = VisibleLexicon()
         with store.reading() as db:
             mine = db.execute(
                 "SELECT placeholder, kind, value FROM pseudonyms WHERE conversation_id = ?"
