@@ -46,14 +46,14 @@ class KeptQuestions:
             number: of the turn, in place of a conversation.
             messages: user and assistant in turn.
             options: of the turn.
-            is_marked: whether an answer of ours, brought back, has words that memory had found.
+            is_marked: whether a text is, or has in it, an answer of ours with words of memory.
         """
         now = time.time()
         path = []
         for place, message in enumerate(messages, 1):
             asked = message.role == "user"
             route = Route("local", CHOSEN) if asked and self.stays(message, options) else None
-            marked = message.role == "assistant" and is_marked(message.content)
+            marked = is_marked(message.content)
             path.append(
                 Message(
                     *(-place, number, None, message.role, message.content, now),

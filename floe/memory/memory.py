@@ -3,9 +3,7 @@
 Knows neither turns nor the cloud; that none of it leaves is the gate's and the guard's part.
 """
 
-import hashlib
 import logging
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from floe.errors import DataError, FloeError, ModelError, StoreError
-from floe.memory import files, index, memory_choices
+from floe.memory import answer_marks, files, index, memory_choices
 from floe.memory.passages import MemoryPassage
 from floe.memory.question_forms import asks_for_told_fact
 from floe.memory.search import find_passages
@@ -29,10 +27,6 @@ logger = logging.getLogger(__name__)
 
 _CATCH_UP_SECONDS: Final = 0.2
 """A question waits at most about so long for messages that have not been read yet."""
-_TELLING: Final = 5
-"""Letters by which a word that is broken off can be told, as `KeptWords` compares words."""
-_AT_ONCE: Final = 500
-"""Hashes that are looked for in one query."""
 _FACTS: Final = 2
 """Told facts that are read for a question that asks for one."""
 
@@ -225,45 +219,9 @@ class Memory:
             )
 
     def mark_answer(self, text: str, holds: Callable[[str], bool]) -> None:
-        """Remember that an answer which a program has holds words from here.
-
-        Kept are hashes of its beginning up to the first such word, the word whole and broken off:
-        a program may have left in mid-answer, and brings back what it got.
-
-        Args:
-            text: the answer.
-            holds: whether a text, a beginning of it, holds such words.
-        """
-        words = text.split()
-        first = bisect_left(range(len(words)), True, key=lambda n: holds(" ".join(words[: n + 1])))
-        *before, last = words[: first + 1]
-        begun = [last[:end] for end in range(_TELLING, len(last))]
-        marks = [_digests([*before, word])[-1] for word in (*begun, last)]
-        with self._store.writing() as db:
-            db.conn.executemany(
-                "INSERT OR IGNORE INTO memory_answers VALUES (?)", [(mark,) for mark in marks]
-            )
+        """Remember that an answer which a program has holds words from here; see `answer_marks`."""
+        answer_marks.mark_answer(self._store, text, holds)
 
     def is_marked(self, text: str) -> bool:
-        """Return whether an answer that a program brings back begins like one with such words."""
-        with self._store.reading() as db:
-            if db.execute("SELECT 1 FROM memory_answers").fetchone() is None:
-                return False
-            digests = _digests(text.split())
-            for at in range(0, len(digests), _AT_ONCE):
-                some = digests[at : at + _AT_ONCE]
-                places = ", ".join("?" * len(some))
-                query = f"SELECT 1 FROM memory_answers WHERE sha256 IN ({places})"  # noqa: S608
-                if db.execute(query, some).fetchone() is not None:
-                    return True
-        return False
-
-
-def _digests(words: Sequence[str]) -> list[bytes]:
-    """Hash every beginning of an answer, word by word; programs trim what they bring back."""
-    hashed = hashlib.sha256()
-    digests = []
-    for place, word in enumerate(words):
-        hashed.update(f" {word}".encode() if place else word.encode())
-        digests.append(hashed.copy().digest())
-    return digests
+        """Return whether what a program brings is such an answer, or has one in it."""
+        return answer_marks.is_marked(self._store, text)

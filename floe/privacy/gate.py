@@ -74,6 +74,8 @@ class Gate:
             return Route("local", CHOSEN)
         if local_only:
             return Route("local", SWITCHED)
+        if MEMORY in (path[-1].private or ()):  # a program asks about an answer of ours
+            return Route("local", f"{KEPT}: it holds {MEMORY}")
         for message in reversed(path):
             wish = find_wish(message.content) if message.role == "user" else None
             if wish is None:

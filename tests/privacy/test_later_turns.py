@@ -201,3 +201,23 @@ def test_about_me_in_few_words(assistant: Assistant, cloud: Cloud, model: Script
     view = done(assistant.ask(None, PLAIN[1], OPTIONS))
     assert view.route.kind == "fused"
     assert leaks(cloud.bodies, ("epilepsy",)) == []
+
+
+def test_a_program_that_asks_for_a_title_does_not_send_what_memory_told(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    tell(assistant)
+    model.script = "You put it behind the walnut wardrobe in Thurso, as you said."
+    done(assistant.respond([ChatMessage("user", ASKED_FOR_FACT)], LOCAL))
+    asked = (
+        f"Make a title of this chat.\n<chat>\nUSER: Any idea?\nASSISTANT: {model.script}\n</chat>"
+    )
+    model.script = COMMON
+    view = done(assistant.respond([ChatMessage("user", asked)], OPTIONS))
+    assert view.route.kind == "local"
+    assert cloud.bodies == []
+    # Nor in a later question of the same chat.
+    said = [ChatMessage("user", asked), ChatMessage("assistant", COMMON)]
+    view = done(assistant.respond([*said, ChatMessage("user", PLAIN[0])], OPTIONS))
+    assert view.route.kind == "fused"
+    assert leaks(cloud.bodies, FACT_WORDS) == []
