@@ -204,7 +204,12 @@ class Gate:
             kinds = message.private
             if kinds is None:
                 wished = message.role == "user" and find_wish(message.content)
-                verdict = _judge(self._examiner, message)
+                # On this device an answer is learnt as one, though the person wrote it.
+                verdict = (
+                    self._examiner.examine_answer(message.content)
+                    if message.role == "assistant"
+                    else self._examiner.examine(message.content)
+                )
                 kinds = (WISH,) if wished else _kinds(verdict)
                 if verdict.private:
                     # A model that learns from it can utter it in any other conversation.
@@ -340,13 +345,14 @@ class _Look:
             self._telling += _words_of_matters(text, verdict)
         for place, message in reversed([*enumerate(path)]):
             kinds = message.private
-            if kinds is None:
+            if kinds is None or _is_own(message):
                 if time.monotonic() > self._until:
                     continue
                 verdict = _judge(self._examiner, message, path[max(0, place - 2) : place])
-                kinds = _kinds(verdict)
+                kinds = tuple(dict.fromkeys([*(kinds or ()), *_kinds(verdict)]))
                 self._learn(message.content, verdict)
-                self._keep(message, kinds)
+                if not _is_own(message):  # what is kept with it says what may be learnt from it
+                    self._keep(message, kinds)
             self._private[message.id] = kinds
 
     def _earlier(
@@ -520,7 +526,8 @@ def _repeats(turn: Sequence[Message], runs: set[tuple[str, ...]], words: KeptWor
     return any(
         not runs.isdisjoint(word_runs([message.content])) or words.found_in(message.content)
         for message in turn
-        if message.role == "assistant" and (message.route is None or message.route.kind == "local")
+        if message.role == "assistant"
+        and (message.route is None or message.route.kind == "local" or message.edited_from)
     )
 
 
@@ -544,13 +551,15 @@ def _by_kind(policy: Policy, treatments: Mapping[str, Treatment]) -> dict[str, T
     return {kind: treatments.get(group, usual) for group, kinds in GROUPS.items() for kind in kinds}
 
 
-def _judge(examiner: Examiner, message: Message, path: Sequence[Message] = ()) -> Verdict:
-    """Judge a message as what it is: a person's words in their place, or a model's answer.
+def _is_own(message: Message) -> bool:
+    """Whether an answer is the person's: reworded, or brought along as how they write."""
+    own = message.route is None or message.edited_from is not None
+    return message.role == "assistant" and message.stored and message.learn and own
 
-    What the person reworded, or brought along as an example of how they write, is theirs.
-    """
-    own = message.stored and message.learn and (message.route is None or message.edited_from)
-    if message.role == "assistant" and not own:
+
+def _judge(examiner: Examiner, message: Message, path: Sequence[Message] = ()) -> Verdict:
+    """Judge a message as what it is: a person's words in their place, or a model's answer."""
+    if message.role == "assistant" and not _is_own(message):
         return examiner.examine_answer(message.content)
     before = [ChatMessage(each.role, each.content) for each in path]
     return examiner.examine(message.content, before=before)

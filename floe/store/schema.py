@@ -394,15 +394,6 @@ def _examples(db: Database) -> None:
     """)
 
 
-@MIGRATIONS(name="0013_own_answers")
-def _own_answers(db: Database) -> None:
-    """Look anew at answers that the person wrote: they were taken for a model's words."""
-    db.execute(
-        "UPDATE messages SET private = NULL WHERE role = 'assistant' AND learn"
-        " AND (edited_from IS NOT NULL OR route IS NULL) AND private = '[]'"
-    )
-
-
 def connect(path: Path) -> Database:
     """Open a connection for any thread, one at a time; through SQLCipher where encrypted."""
     connection = encryption.connect_database(path, BUSY_SECONDS) or sqlite3.connect(

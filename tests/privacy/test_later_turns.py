@@ -128,6 +128,8 @@ def test_an_answer_in_the_persons_own_words(
     view = done(assistant.ask(own.conversation_id, PLAIN[0], OPTIONS))
     assert view.route.kind == "fused"
     assert leaks(cloud.bodies, ("bipolar", "my wife")) == []
+    # What may be learnt on this device is another question.
+    assert assistant.store.message(own.id).private is None
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -63,7 +63,6 @@ def test_migrations_are_applied_once_and_reopening_changes_nothing(path: Path) -
         ("floe", "0009_folders"),
         ("floe", "0010_composer"),
         ("floe", "0012_examples"),
-        ("floe", "0013_own_answers"),
     ]
 
 
