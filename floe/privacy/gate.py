@@ -61,6 +61,7 @@ class Gate:
     def __init__(self, store: Store, examiner: Examiner) -> None:
         self._store = store
         self._examiner = examiner
+        self._own_kinds: dict[tuple[int, int], tuple[str, ...]] = {}
 
     def closed(self, mode: Mode, *, local_only: bool, path: Sequence[Message]) -> Route | None:
         """Return the local route if the person wants it; asks nobody and looks at no detector.
@@ -120,7 +121,7 @@ class Gate:
             place = path[-1].conversation_id if path[-1].stored else None
             known = Pseudonyms(self._store, place, own_words)
             treated = _by_kind(policy, treatments or {})
-            look = _Look(self._examiner, known, policy, treated, self._keep)
+            look = _Look(self._examiner, known, policy, treated, self._keep, self._own_kinds)
             path = [self._with_origin(message) for message in path]
             return look.passage(mode, path, system, kept, memory, released=released)
         except FloeError as error:
@@ -242,12 +243,14 @@ class _Look:
         policy: Policy,
         treatments: Mapping[str, Treatment],
         keep: Callable[[Message, tuple[str, ...]], None],
+        own_kinds: dict[tuple[int, int], tuple[str, ...]],
     ) -> None:
         self._examiner = examiner
         self._known = known
         self._policy = policy
         self._treatments = treatments
         self._keep = keep
+        self._own_kinds = own_kinds
         self._until = time.monotonic() + _SECONDS
         self._private: dict[int, tuple[str, ...]] = {}
         self._kept_runs: set[tuple[str, ...]] = set()
@@ -345,14 +348,24 @@ class _Look:
             self._telling += _words_of_matters(text, verdict)
         for place, message in reversed([*enumerate(path)]):
             kinds = message.private
-            if kinds is None or _is_own(message):
+            before = path[max(0, place - 2) : place]
+            key = message.id, hash(message.content)
+            own = self._own_kinds.get(key) if _is_own(message) else ()
+            if kinds is None or own is None:
                 if time.monotonic() > self._until:
                     continue
-                verdict = _judge(self._examiner, message, path[max(0, place - 2) : place])
-                kinds = tuple(dict.fromkeys([*(kinds or ()), *_kinds(verdict)]))
+                verdict = _judge(self._examiner, message, before)
+                found = _kinds(verdict)
                 self._learn(message.content, verdict)
-                if not _is_own(message):  # what is kept with it says what may be learnt from it
+                if _is_own(message):
+                    # What is kept with it says what may be learnt from it here, as an answer.
+                    self._own_kinds[key] = own = found
+                    if kinds is None and found:
+                        found = _kinds(self._examiner.examine_answer(message.content))
+                if kinds is None:
+                    kinds = found
                     self._keep(message, kinds)
+            kinds = tuple(dict.fromkeys([*kinds, *(own or ())]))
             self._private[message.id] = kinds
 
     def _earlier(

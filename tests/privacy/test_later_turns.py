@@ -129,7 +129,7 @@ def test_an_answer_in_the_persons_own_words(
     assert view.route.kind == "fused"
     assert leaks(cloud.bodies, ("bipolar", "my wife")) == []
     # What may be learnt on this device is another question.
-    assert assistant.store.message(own.id).private is None
+    assert assistant.store.message(own.id).private == ()
 
 
 @pytest.mark.parametrize("times", [1, 2])
