@@ -114,7 +114,7 @@ def test_this_device_only_holds_for_what_is_being_written(store: Store) -> None:
     assistant = SimpleNamespace(keep_all_here=lambda: kept.append("here"))
     page: Any = SimpleNamespace(_store=store, _assistant=assistant)
     for mode in ("fused", "cloud", "local"):
-        ChatActions.keep(page, mode, 0.5)  # type: ignore[arg-type]
+        ChatActions.keep(page, mode, 0.5)
         assert Preferences.load(store).mode == mode
     assert kept == ["here"]
 
