@@ -11,6 +11,7 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.affairs import is_for_work
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.fame import is_famous
 from floe.privacy.detection.genres import Genre
@@ -216,6 +217,8 @@ def _is_exercise(text: str, names: Sequence[Name]) -> bool:
     if _INVENTS.match(said, timeout=_TIMEOUT) or _SUPPOSES.match(said, timeout=_TIMEOUT):
         told = _FOR_CHILDREN.sub(" ", ME.sub(" ", _QUOTED.sub(" ", said)))
         return _FIRST.isdisjoint(_words(told))
+    if is_for_work(said):
+        return False
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
     if task is None or len(_given(said, task.end())) > _SENTENCE:
         return False
