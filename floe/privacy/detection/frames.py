@@ -17,7 +17,13 @@ from floe.privacy.detection.fame import is_famous
 from floe.privacy.detection.genres import Genre
 from floe.privacy.detection.german import is_german
 from floe.privacy.detection.names import Name, is_public
-from floe.privacy.detection.nobody import is_brand, is_in_office, is_nobodys, is_specimen
+from floe.privacy.detection.nobody import (
+    is_brand,
+    is_in_office,
+    is_nobodys,
+    is_of_same_pair,
+    is_specimen,
+)
 from floe.privacy.detection.on_file import find_on_file
 from floe.privacy.detection.statements import asks, deals_with_somebody, is_written_to, sets_task
 from floe.privacy.detection.ties import has_tie
@@ -27,6 +33,7 @@ from floe.privacy.detection.world import (
     ENGLISH,
     HIDDEN,
     ME,
+    NAMED_SO,
     names_matter,
 )
 from floe.privacy.places import Places
@@ -44,6 +51,14 @@ _REPORTED: Final = regex.compile(
     regex.I,
 )
 _QUOTED: Final = regex.compile(r"[\"“„][^\"”“]{0,160}[\"”“]")
+_ALTERNATIVES: Final = regex.compile(r"\((?:[^()/]{1,20}/)+[^()/]{1,20}\)|_{2,}")
+"""Forms of which one is to be chosen: "(I/me)"."""
+_JOKE: Final = regex.compile(r"\W*(?:explain|interpret)\s(?:the|this)\s", regex.I)
+_TEMPLATE: Final = regex.compile(
+    r"\W*(?:please |can you |could you )?(?:write|create|draft|give me|make|generate|show me|compose|prepare|need)\b[^:.\n]{0,50}\b(?:templates?|samples?|boilerplate|specimen|dummy|placeholder)\b",
+    regex.I,
+)
+"""A form to be filled in later, in which the names are anybody's."""
 _HE_OR_SHE: Final = regex.compile(r"\b(?:he|she|his|her|him|hers)(?:'\p{L}+)?\b", regex.I)
 _RECENT: Final = regex.compile(
     r"\b(?:yesterday|today|tonight|tomorrow|last (?:night|week|month|weekend)|this (?:morning|week|afternoon|evening|month)|next (?:week|month)|(?:on|since|until|till|by) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)|asap)\b",
@@ -51,9 +66,11 @@ _RECENT: Final = regex.compile(
 )
 _ON_LANGUAGE: Final = regex.compile(
     r"\W*(?:(?:please|can you|could you|bitte|grammar(?: exercise| question)?|exercise|english|esl)[:,]?\s)*"
-    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace"
+    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace|choose|select|sort|order|alphabeti[sz]e|(?:explain|interpret) (?:the|this) (?:joke|pun|idiom|saying|headline)"
     r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:.!?\n\"“«„]{0,70}\b(?:my|our|mein\w*|mon|ma|mi|mia)\b)[^:.!?\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
     r"|(?P<form>which (?:of these |of the following )?(?:sentences?|forms?|words?|is|one)\b[^.!?\n]{0,30}\b(?:is |are )?(?:correct|right|grammatical\w*)\b[^?\n]{0,20}\?)"
+    r"|(?P<form>(?:how (?:do|would|can|should) (?:you|i|we|one) say|¿?cómo se dice|wie sagt man|comment (?:dit-on|dire)|come si dice|como se diz|hoe zeg je|jak powiedzieć|hvordan siger man)\s(?=[\"“«„'‘][^?]*[\"”»“'’]\s(?:in|en|auf|em|op|po|på)\s))"
+    r"|(?P<form>(?:is it|which is (?:right|correct|better)[:,]?|should (?:it|i) (?:be|say|write))\s(?=[\"“‘'].{1,60}[\"”’']\sor\s[\"“‘']))"
     r"|read the (?:text|passage|story|sentences?|paragraph)\b[^.:\n]{0,30}[.:]"
     r"|(?P<form>in (?:the|this) sentence|in the phrase|what part of speech|what (?:is|are) the (?:subject|verb|object|indirect object|direct object|adverbs?|tense|predicate)s?\b)"
     r"|how (?:do|can|would|should) (?:you|i|we|one) (?:say|write|spell|pronounce|translate)\b"
@@ -69,7 +86,7 @@ _SPOKEN_TO: Final = regex.compile(
 )
 """A sentence with one of these is a message, or a matter."""
 _CASE: Final = regex.compile(
-    r"\W*(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem|exam|(?:a )?case for (?:my|our|an?|the) (?:\p{Ll}+ )?(?:seminar|class|course|exam|tutorial|lecture))\b[^:\n]{0,40}[:,]\s"
+    r"\W*(?:an?\s|the\s)?(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|psychology test|ethics class|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem|exam|(?:a )?case for (?:my|our|an?|the) (?:\p{Ll}+ )?(?:seminar|class|course|exam|tutorial|lecture))\b[^:\n]{0,40}[:,]\s"
     r"|.{0,60}\b(?:fictional|fictitious|hypothetical|imaginary|made-up|mock|simulated) (?:patient|client|case|person|character|interview|company|dialogue|conversation|user|customer|employee|letter|email|profile|scenario|trial|debate)\b"
     r"|.{0,90}\bfor (?:my|our|an?|the|their) (?:english|french|german|spanish|language|drama|creative writing|esl|hr|customer service|sales|writing|history|literature)(?: and \w+)? (?:class|lesson|course|training|workshop|students|pupils|learners|test|exam)\b"
     r"|.{0,60}\bin (?:a|the) (?:sitcom|soap opera|telenovela|cartoon|comic|musical|western)\b",
@@ -85,7 +102,8 @@ _FOR_CHILDREN: Final = regex.compile(
     regex.I,
 )
 _SUPPOSES: Final = regex.compile(
-    r"\W*(?i:if|suppose|assume|let's say|given that|imagine)\s\p{Lu}\p{Ll}+\s(?:is|was|has|beats?|runs?|weighs|can|lives|likes|finishes|finished|sits|stands|always|never|beat)\b[^?]{5,250}\b(?:taller|older|faster|younger|heavier|shorter|slower|bigger|smaller|smarter|stronger|ahead|behind|left of|right of|between|next to|beats?|truth|liars?|always lies|how many|how old|who is|which of)\b[^?]{0,120}\?",
+    r"\W*(?i:if|suppose|assume|let's say|given that|imagine)\s\p{Lu}\p{Ll}+\s(?:is|was|has|beats?|runs?|weighs|can|lives|likes|finishes|finished|sits|stands|always|never|beat)\b[^?]{5,250}\b(?:taller|older|faster|younger|heavier|shorter|slower|bigger|smaller|smarter|stronger|ahead|behind|left of|right of|between|next to|beats?|truth|liars?|always lies|how many|how old|who is|which of)\b[^?]{0,120}\?"
+    r"|\W*\p{Lu}\p{Ll}+ (?:says|claims|said)(?: that)? \p{Lu}\p{Ll}+ (?:lies|is lying|tells the truth|is a (?:liar|knave|knight))\b.{5,250}\b(?:truth|lies|lying|liars?|knights?|knaves?)\b[^?]{0,60}\?",
 )
 """A puzzle about who is what beside whom."""
 _OF_ANSWER: Final = regex.compile(
@@ -168,7 +186,7 @@ _PROGRAM: Final = regex.compile(
     regex.I,
 )
 _AS_WORD: Final = regex.compile(
-    r"(?:\b(?:the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|e\.g\.|for example|for instance|such as|(?:in|im|à la|al|nello|no|w|в) (?:the )?(?:style|manner|manière|estilo|stile|stijl|stylu|stil|стиле)(?: (?:of|de|di|van|von))?)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
+    r"(?:\b(?:go(?:es)? (?:well |nicely )?with|rhymes? with|acrostic (?:for|of|with)|nicknames? for|the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|e\.g\.|for example|for instance|such as|(?:in|im|à la|al|nello|no|w|в) (?:the )?(?:style|manner|manière|estilo|stile|stijl|stylu|stil|стиле)(?: (?:of|de|di|van|von))?)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
     regex.I,
 )
 """After this a name is spoken of as a word, or as an example."""
@@ -176,10 +194,20 @@ _SAYS: Final = regex.compile(
     r"\s(?!and\b|or\b|in\b|is (?:pronounced|spelled|spelt)\b)\p{Ll}{2,}(?:s|ed|id)\b"
 )
 _MADE_BY: Final = regex.compile(
-    r"\b(?:novels?|films?|movies?|songs?|albums?|music|paintings?|sculptures?|symphon(?:y|ies)|operas?|concertos?|ballets?|lyrics|filme|werke?|opern?|bücher|romane?|lieder|gedichte|bilder|gemälde|stücke|livres?|romans?|œuvres?|oeuvres?|tableaux|chansons?|poèmes?|pièces|películas|libros?|novelas?|obras?|cuadros?|canciones|poemas?|pelis|libri|opere|quadri|canzoni|poesie|romanzi|filmes|livros?|músicas?|boeken|schilderijen|films|książki|filmy|utwory|obrazy|фильмы|книги|романы|стихи|картины)\s(?:of|by|von|de|d'|di|da|do|del|van|av)?\s?\Z",
+    r"\b(?:(?:films?|movies?|series|plays?|scenes?)\s(?:with|starring|featuring)\s\Z)|\b(?:novels?|films?|movies?|songs?|albums?|music|paintings?|sculptures?|symphon(?:y|ies)|operas?|concertos?|ballets?|lyrics|filme|werke?|opern?|bücher|romane?|lieder|gedichte|bilder|gemälde|stücke|livres?|romans?|œuvres?|oeuvres?|tableaux|chansons?|poèmes?|pièces|películas|libros?|novelas?|obras?|cuadros?|canciones|poemas?|pelis|libri|opere|quadri|canzoni|poesie|romanzi|filmes|livros?|músicas?|boeken|schilderijen|films|książki|filmy|utwory|obrazy|фильмы|книги|романы|стихи|картины)\s(?:of|by|von|de|d'|di|da|do|del|van|av)?\s?\Z",
     regex.I,
 )
 """Before who made a work: "films by"."""
+_DEED: Final = regex.compile(
+    r"(?:'s)?\s(?:ever |also |really |once |originally )?(?:"
+    r"(?:win|won|compete|medal) [^?.!\n]{0,40}\b(?:medals?|olympics?|prize|award|oscar|grammy|championships?|world cup|tour de france|title|grand slam|election)\b"
+    r"|(?:write|wrote|compose[sd]?|paint(?:ed)?|direct(?:ed)?|star(?:red)?|publish(?:ed)?|sculpt(?:ed)?|choreograph(?:ed)?|illustrate[sd]?|translate[sd]?) (?:in |the |an? |any )?(?:\p{Lu}\p{Ll}|novels?|books?|poems?|films?|movies?|operas?|symphon\w+|songs?|plays?|murals?|portraits?|ballets?|music\b)"
+    r"|(?:coach|manage|captain|play(?:ed)?) (?:for |in |at |with )?(?:an? |the )?(?:premier league|bundesliga|la liga|serie a|nba|nfl|mlb|nhl|national team|\p{Lu}[\p{L}]+ (?:United|City|Rovers|FC|Wanderers|Philharmonic|Orchestra|League))"
+    r"|(?:invent|discover|found|design|patent|conquer|explore|pioneer)(?:ed)? (?:the|an?) \p{Ll}"
+    r")",
+    regex.I,
+)
+"""Deeds of which books tell, in a question: "ever coach a Premier League team"."""
 _AT_PLACE: Final = regex.compile(r"\b(?:at|in|near)\s\Z")
 """Before a place: "at Kitty Hawk"."""
 _PARTICLE: Final = regex.compile(r"\A(?:von|van|de|di|da|del|du)\s")
@@ -212,7 +240,15 @@ def _is_exercise(text: str, names: Sequence[Name]) -> bool:
     themselves or of theirs, nobody is spoken to, and it is of no private matter.
     """
     said = text[slice(*core(text))]
-    if _CASE.match(said, timeout=_TIMEOUT) or _PLACEHOLDER.search(said):
+    if (
+        _CASE.match(said, timeout=_TIMEOUT)
+        or _PLACEHOLDER.search(said)
+        or (
+            _TEMPLATE.match(said)
+            and not _tells_matter(said)
+            and all(n.form != "full" or _is_titled(text, n) for n in names)
+        )
+    ):
         return not _is_lived(said, names)
     if _INVENTS.match(said, timeout=_TIMEOUT) or _SUPPOSES.match(said, timeout=_TIMEOUT):
         told = _FOR_CHILDREN.sub(" ", ME.sub(" ", _QUOTED.sub(" ", said)))
@@ -222,7 +258,9 @@ def _is_exercise(text: str, names: Sequence[Name]) -> bool:
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
     if task is None or len(_given(said, task.end())) > _SENTENCE:
         return False
-    sentence = _given(said, task.end())
+    sentence = _ALTERNATIVES.sub(" ", _given(said, task.end()))
+    if _JOKE.match(said):
+        sentence = _QUOTED.sub(" ", sentence)
     if _REPORTED.search(said[: task.end()]):
         sentence = _QUOTED.sub(" ", sentence)
     if _tells_matter(sentence) or HIDDEN.search(sentence):
@@ -247,6 +285,12 @@ def _is_on_forms(text: str) -> bool:
     return not names_matter(said) and HIDDEN.search(said) is None
 
 
+def _is_puzzle(text: str) -> bool:
+    """Return whether a text supposes who is what beside whom, and asks for what follows."""
+    said = text[slice(*core(text))]
+    return _SUPPOSES.match(said, timeout=_TIMEOUT) is not None and _FIRST.isdisjoint(_words(said))
+
+
 def _is_plain(text: str, name: Name) -> bool:
     """Return whether a full name is a title and one word, two first names, or somebody famous."""
     whole = _of(text, name)
@@ -264,7 +308,7 @@ def frame_of(text: str, names: Sequence[Name], genre: Genre) -> Genre:
 
     None is whatever tells a private matter of somebody who is not public, or deals with them.
     """
-    if genre or _is_on_forms(text):
+    if genre or _is_on_forms(text) or _is_puzzle(text):
         return genre or "exercise"
     if _concerns_somebody(text, names):
         return ""
@@ -324,16 +368,19 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
     names = [
         name
         for name in names
-        if not _OF_PLACE.match(text, name.end) and not is_specimen(_of(text, name))
+        if not _OF_PLACE.match(text, name.end)
+        and not is_specimen(_of(text, name))
+        and not is_of_same_pair(text, name)
     ]
     names = _without_office(text, _without_brands(text, names))
     if all(name.form == "public" for name in names):
         return names
     said = text[slice(*core(text))]
+    if _PROGRAM.search(text) and _FIRST.isdisjoint(_words(_SPEECH_ACT.sub(" ", ME.sub(" ", said)))):
+        names = [name for name in names if not _is_literal(text, name)]
     if _is_lived(said, names) or _concerns_somebody(text, names, famous=True):
         return [*names]
     asked = _asks_or_consumes(said)
-    program = _PROGRAM.search(text) is not None
     kept = []
     for name in names:
         if is_nobodys(text, name, opening=said):
@@ -346,12 +393,11 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
             continue
         if asked and name.form == "full" and _is_place(text, name):
             continue
-        if program and _is_literal(text, name):
-            continue
         person = _PARTICLE.sub("", _of(text, name))
         known = is_famous(person) or is_public(person)
         made = _MADE_BY.search(text[max(0, name.start - 30) : name.start]) is not None
-        famous = asked and name.form in ("full", "given") and (known or made)
+        deed = name.form == "full" and _DEED.match(text, name.end) is not None
+        famous = asked and name.form in ("full", "given") and (known or made or deed)
         kept.append(Name(name.start, name.end, "public") if famous else name)
     return kept
 
@@ -455,5 +501,6 @@ def _of(text: str, name: Name) -> str:
 
 def _words(text: str) -> set[str]:
     """Return words in small letters, "I'll" as "ill" but not the ill."""
-    found = {word.lower() for word in _WORD.findall(text)} - {"ill"}
+    english = ENGLISH.search(text) is not None
+    found = {w.lower() for w in _WORD.findall(text) if not (english and w in NAMED_SO)} - {"ill"}
     return {word.replace("'", "") for word in found}
