@@ -32,6 +32,7 @@ _ILL: Final = regex.compile(
     r"|(?i:threw up|was sick (?:twice|all night|last night)|has been (?:sick|throwing up|vomiting)|is (?:contagious|running a (?:fever|temperature)))\b)"
 )
 """Whom one of the illnesses has by which children stay at home."""
+_INSIDE: Final = regex.compile(r"[\p{Ll},] \Z")
 _OBITUARY: Final = regex.compile(
     r"\b(?:obituar(?:y|ies)|death (?:notice|announcement)|funeral (?:notice|speech)|eulogy|in memoriam|todesanzeige|nachruf|traueranzeige|avis de décès|faire-part de décès|nécrologie|esquela|obituario|necrologio|overlijdensbericht|rouwadvertentie|dødsannonce|dødsannonse|dödsannons|nekrolog|obituário|некролог)(?!\p{L})",
     regex.I,
@@ -100,7 +101,8 @@ def _ill(text: str) -> Iterator[Sign]:
     known = lexicon()
     for found in _ILL.finditer(text, timeout=_TIMEOUT):
         first = found["x"].split()[0].lower()
-        plain = first in known.ordinary and first not in known.given
+        inside = _INSIDE.search(text[max(0, found.start("x") - 2) : found.start("x")])
+        plain = first in known.ordinary and first not in known.given and inside is None
         if not plain and not is_famous(found["x"]) and not is_public(found["x"]):
             yield Sign(found.start("x"), found.end("x"), _NAME, _NAMED)
 

@@ -19,11 +19,10 @@ from floe.privacy.detection.abroad import (
 )
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.affairs import told_by_name
-from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
+from floe.privacy.detection.classifier import KINDS, Stretch, classify, leans
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.decisive import hard_signs
 from floe.privacy.detection.examples import is_example
-from floe.privacy.detection.features import WINDOW
 from floe.privacy.detection.frames import asks_after_somebody, frame_of, recognise
 from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.german import is_german, is_noun

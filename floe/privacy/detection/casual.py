@@ -16,8 +16,9 @@ from floe.privacy.lexicon import ALSO_WORDS
 _TIMEOUT: Final = 1.0
 _KIN: Final = listed("kin") | {"gran", "sis", "bro", "mate", "gran's", "pal", "bloke", "dog", "cat"}
 _PARTICIPLES: Final = frozenset(
-    "off out for back the and that names when him her them today".split()
+    ("off", "out", "for", "back", "the", "and", "that", "names", "when", "him", "her", "them")
 )
+"""What follows "called" and is no name."""
 _DOES: Final = (
     r"(?:can'?t|won'?t|does ?n'?t|did ?n'?t|is ?n'?t|was ?n'?t|has ?n'?t|had ?n'?t|would ?n'?t|never|always|still|keeps|kept|said|says|told|thinks|wants|wanted|asked|texted|phoned|messaged|promised|claims|invited|borrowed|owes|owed|paid|lied|cried|hates|forgot|quit|cheated"
     r"|moved (?:in|out|away|to)|is (?:back|late|sick|ill|coming|leaving|pregnant|drunk|angry|mad|upset|here|home|gone|sad|not|so|getting)|was (?:late|drunk|sick|mad|here|fired|so)|got (?:fired|drunk|sick|hurt|married|caught|divorced))"

@@ -240,23 +240,13 @@ def _is_exercise(text: str, names: Sequence[Name]) -> bool:
     themselves or of theirs, nobody is spoken to, and it is of no private matter.
     """
     said = text[slice(*core(text))]
-    if (
-        _CASE.match(said, timeout=_TIMEOUT)
-        or _PLACEHOLDER.search(said)
-        or (
-            _TEMPLATE.match(said)
-            and not _tells_matter(said)
-            and all(n.form != "full" or _is_titled(text, n) for n in names)
-        )
-    ):
+    if _CASE.match(said, timeout=_TIMEOUT) or _PLACEHOLDER.search(said) or _is_form(text, names):
         return not _is_lived(said, names)
     if _INVENTS.match(said, timeout=_TIMEOUT) or _SUPPOSES.match(said, timeout=_TIMEOUT):
         told = _FOR_CHILDREN.sub(" ", ME.sub(" ", _QUOTED.sub(" ", said)))
         return _FIRST.isdisjoint(_words(told))
-    if is_for_work(said):
-        return False
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
-    if task is None or len(_given(said, task.end())) > _SENTENCE:
+    if task is None or is_for_work(said) or len(_given(said, task.end())) > _SENTENCE:
         return False
     sentence = _ALTERNATIVES.sub(" ", _given(said, task.end()))
     if _JOKE.match(said):
@@ -283,6 +273,14 @@ def _is_on_forms(text: str) -> bool:
     if task is None or not task["form"] or len(said) > _SENTENCE:
         return False
     return not names_matter(said) and HIDDEN.search(said) is None
+
+
+def _is_form(text: str, names: Sequence[Name]) -> bool:
+    """Return whether a form is to be written, of no private matter and of nobody by a full name."""
+    said = text[slice(*core(text))]
+    if _TEMPLATE.match(said) is None or _tells_matter(said):
+        return False
+    return all(name.form != "full" or _is_titled(text, name) for name in names)
 
 
 def _is_puzzle(text: str) -> bool:

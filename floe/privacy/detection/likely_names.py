@@ -13,10 +13,20 @@ from typing import Final
 import regex
 
 from floe.privacy.detection.german import is_german
+from floe.privacy.detection.likely_words import (
+    ACRONYMS,
+    ALSO_NAMES,
+    FIRST,
+    KIN,
+    NEVER,
+    NO_INITIALS,
+    NOT_SMALL,
+    ORGANISED,
+)
 from floe.privacy.detection.names import is_public, lexicon
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.vocabulary import listed
-from floe.privacy.detection.world import SMALL_WORDS, names_matter
+from floe.privacy.detection.world import names_matter
 from floe.privacy.lexicon import is_month
 from floe.privacy.places import Places
 
@@ -29,34 +39,8 @@ _MOST: Final = 60
 _WORD: Final = regex.compile(
     r"(?<![\w@/.#&-])\p{L}[\p{L}\p{M}]*(?:['-]\p{L}[\p{L}\p{M}]*)*(?![\w@])"
 )
-_GREETINGS: Final = frozenset(
-    "dear hi hey hello regards yours sincerely love cheers thanks thank best kind warm wishes kisses hugs xoxo sorry"
-    " subject re fwd cc bcc ps note please draft from to date sent god lord jesus christ allah bible quran koran internet wifi"
-    " covid english maths math physics biology chemistry geography history pe rehab esq".split()
-)
-_CALENDAR: Final = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september"
-    " october november december christmas easter eid diwali hanukkah ramadan halloween thanksgiving lent advent passover".split()
-)
-_KIN_TEXT: Final = (
-    "mum mom mummy mommy mam ma dad daddy da gran granny grandma grandpa granddad grandad gramps nan nana nanny grandmother grandfather auntie aunty aunt"
-    " uncle maman papa papi papy mamie mami mamá papá abuelo abuela nonno nonna zia zio tante tantine onkel oma opa mutti vati mor far mormor morfar farmor farfar bestemor"
-    " avó avô vovó vovô tia tio tía tío babcia dziadek mama tata mamma pappa soeur sœur søster bror søn datter mann kone mari femme fils fille copain copine figlia figlio"
-    " fidanzato fidanzata moglie marito hija hijo irmã irmão filha filho zus broer buurman vriend vriendin vriendje meisje dochter zoon sis bro step-dad step-mum"
-    " stepdad stepmum stepmom stepsister stepbrother half-sister half-brother childminder babysitter carer nanny bloke mate mates pal missus hubby fiance fiancé fiancée wife husband"
-)
-_KIN: Final = frozenset(_KIN_TEXT.split()) | listed("kin")
-_TITLES: Final = listed("titles") | frozenset(
-    "sgt sergeant captain cpt cpl corporal major colonel general lieutenant lt rev reverend fr pastor imam rabbi vicar bishop mayor president prime minister"
-    " headmaster headteacher principal manager director chief head officer inspector constable pc pani pan señora doña don hr fru herr herrn frau".split()
-)
-_NEVER: Final = (_GREETINGS | _CALENDAR | _KIN | _TITLES | listed("never_names")) - frozenset(
-    "ma da buddy mari tia bro sis pal mina mor far mate major constable".split()
-)
-_FIRST: Final = listed("first_person")
 _EPONYMS: Final = listed("eponyms")
 _OF_ILL: Final = regex.compile(r"'s(?!\s\p{Ll})|(?:'s)?\s(?:disease|syndrome|dementia)\b")
-_ORGANISED: Final = listed("organised") | listed("organisations")
 _DETERMINER: Final = regex.compile(
     r"\b(?:the|an?|this|that|these|those|each|every|any|no|some|my|our|your|its|le|la|les|l'|un|une|des|el|los|las|una|il|lo|gli|i|uno|o|a|os|as|um|uma|de|het|een|den|det|en|et|ett)\s\Z",
     regex.I,
@@ -65,6 +49,7 @@ _ARTICLE: Final = regex.compile(
     r"\b(?:an?|the|ein|eine|einen|einem|einer|une?|una|uno|uma?|een|het|ett?|en|den|det|les?|los|las|el)\s\Z",
     regex.I,
 )
+_THE: Final = regex.compile(r"\b(?:an?|the)\s\Z", regex.I)
 _PLACE: Final = regex.compile(
     r"\b(?:in|at|near|into|outside|around|via|visit(?:ing|ed)?|across|(?:mov(?:e|ed|ing)|fl(?:y|ew|ying)|travel\w*|trip|trips|drive|drove|ticket|went|go|going|back) to|en|à|aus|nach|naar|w|we|do|из|в|во)\s(?:the\s)?\Z",
     regex.I,
@@ -92,7 +77,7 @@ _GREETS: Final = regex.compile(
     regex.I,
 )
 _KIN_BEFORE: Final = regex.compile(
-    rf"\b(?:{'|'.join(sorted(map(regex.escape, _KIN - {'man', 'child', 'client', 'patient'}), key=len, reverse=True))})e?s?,?\s\Z",
+    rf"\b(?:{'|'.join(sorted(map(regex.escape, KIN - {'man', 'child', 'client', 'patient'}), key=len, reverse=True))})e?s?,?\s\Z",
     regex.I,
 )
 _TITLE_BEFORE: Final = regex.compile(
@@ -121,47 +106,19 @@ _BEFORE_OTHERS: Final = regex.compile(
 _SPEAKER_LINE: Final = regex.compile(
     r"(?:(?<=\A)|(?<=[\n.?!]\s?)|(?<=chat:\s))(?P<x>\p{Lu}\p{Ll}+):\s"
 )
-_NOT_SMALL: Final = (
-    SMALL_WORDS
-    | _FIRST
-    | frozenset(
-        "am an as at be by bf gf i im id ill in is it me mine my no of off oh on or our ours so to u ur us we wanna gonna gotta pls plz thx tbh idk smth omg lol kinda dunno cos cause cuz coz ya yeah"
-        " nah yep abt bday tmrw tonite rn ngl fam hun mum's someone everyone nobody anybody everybody people folks whoever whom whose both all none himself herself themselves myself yourself".split()
-    )
-)
 _INITIALS: Final = regex.compile(r"(?<![\p{L}\d.])(?:\p{Lu}\.\s?){1,2}\p{Lu}\.(?![\p{L}\d])")
-_NO_INITIALS: Final = frozenset(
-    {
-        "us",
-        "uk",
-        "un",
-        "eu",
-        "ps",
-        "pps",
-        "am",
-        "pm",
-        "uae",
-        "usa",
-        "bc",
-        "ad",
-        "ie",
-        "eg",
-        "ba",
-        "ma",
-        "dc",
-        "zb",
-        "pa",
-    }
-)
-_INITIAL_AFTER: Final = regex.compile(r",\s\p{Lu}\.(?=[;,\s]|\Z)")
 _CAPITALS: Final = regex.compile(r"(?<![\p{L}\d.@/-])\p{Lu}{2,3}(?![\p{L}\d/-])")
-_ACRONYMS: Final = frozenset(
-    "HR IT GP TV UK US EU PC OK AI ID CV PE QA PR DM PM AM BF GF UN MD PHD MA BA CEO CFO CTO COO IVF HIV STD STI DUI ADHD OCD MRI CT ER ICU NHS VAT FAQ ASAP FYI IBS IUD PMS RSI SSN IRS HMO NDA MP FBI CIA DNA RE PS CC NB TBC TBD ETA DIY FAO ENT A&E XX XXX".split()
-)
 _CONTACT: Final = regex.compile(
     r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)|(?<![\w@/.])(?P<handle>@[\w.]{3,}(?<!\.))|(?<![\w@/.])(?P<phone>(?:\+|00?)\d(?:[ ()./-]{0,2}\d){7,13}(?!\d))"
 )
 """Mailboxes, handles and numbers that are nobody's elsewhere: beside a person they may be theirs."""
+_SHORTEST: Final = 3
+_LINKS: Final = 4
+"""Rounds in which a list is followed from name to name."""
+_CLOSES: Final = regex.compile(r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that)\b")
+_VERBAL: Final = regex.compile(r"\p{Ll}+(?:ing|ed|ly|ness|tion|able)")
+_DAY_BEFORE: Final = regex.compile(r"\d(?:st|nd|rd|th|\.)?(?: of)?\s\Z")
+"""Before a month: "3 May"."""
 _CAMEL: Final = regex.compile(r"(?<!\A(?:Mc|Mac|De|Di|La|Le|Van|Fitz|O'))(?<=\p{Ll})\p{Lu}")
 _SENTENCE: Final = regex.compile(r"[.!?\n]")
 
@@ -229,9 +186,11 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
 def _is_kin(word: str, text: str, start: int) -> bool:
     """Return whether a word is one for kin or the speaker, and no name for all its capital."""
     small = word.lower()
-    if small in listed("first_person") and not _opens(text, start):
+    if small in ALSO_NAMES and word[0].isupper():
+        return False
+    if small in FIRST and not _opens(text, start):
         return word.islower()
-    return small in _KIN or small in listed("first_person")
+    return small in KIN or small in FIRST
 
 
 def _opens(text: str, start: int) -> bool:
@@ -251,35 +210,39 @@ def _words(text: str) -> Iterator[_Word]:
 
 def _is_tall(text: str, word: _Word) -> bool:
     """Return whether a word with a capital may be a name where nouns have none."""
-    if not word.tall or (word.word.isupper() and len(word.word) > 1) or word.small in _NEVER:
+    if not word.tall or _is_never(text, word):
         return False
-    if word.small in _FIRST and (word.opens or not _is_person(text, word)):
-        return False
+    return _is_subject(text, word) if word.opens else _is_inside(text, word)
+
+
+def _is_never(text: str, word: _Word) -> bool:
+    """Return whether a word with a capital is no name by its letters, or by its list."""
     lead = word.small.split("'")[0]
-    if (lead != word.small and lead in _FIRST) or (
-        word.small in _EPONYMS and _OF_ILL.match(text, word.end)
-    ):
-        return False
-    if lead in _NEVER or _CAMEL.search(word.word) or names_matter(word.word):
-        return False
-    if word.opens:
-        return _is_subject(text, word)
-    if is_month(text, word.start, word.end) or _is_of_firm(text, word):
+    if lead in NEVER or word.word.isupper() or _CAMEL.search(word.word) or names_matter(word.word):
+        return True
+    if lead in FIRST and (lead != word.small or word.opens or not _is_person(text, word)):
+        return True
+    return word.small in _EPONYMS and _OF_ILL.match(text, word.end) is not None
+
+
+def _is_inside(text: str, word: _Word) -> bool:
+    """Return whether a word with a capital in the middle of a sentence may be a name."""
+    day = _DAY_BEFORE.search(text[max(0, word.start - 5) : word.start])
+    if day or is_month(text, word.start, word.end) or _is_of_firm(text, word):
         return False
     known = lexicon()
-    before = text[max(0, word.start - 24) : word.start]
-    given = word.small in known.given
+    before = text[max(0, word.start - _MOST) : word.start]
+    given, plain = word.small in known.given, word.small in known.ordinary
     if word.small in known.entities:
         return _is_introduced(text, word) or (given and _is_person(text, word))
-    if given:
-        return not (_PLACE.search(before) and word.small in known.ordinary)
     if _PLACE.search(before):
-        return False
-    if word.small in known.ordinary:
-        if _is_title_case(text, word):
-            return False
-        return _DETERMINER.search(before) is None or _is_followed_as_person(text, word)
-    return regex.search(r"\b(?:an?|the)\s\Z", before, regex.I) is None
+        return given and not plain
+    if given:
+        return True
+    if plain:
+        bare = _DETERMINER.search(before) is None or _is_followed_as_person(text, word)
+        return bare and not _is_title_case(text, word)
+    return _THE.search(before) is None
 
 
 def _is_subject(text: str, word: _Word) -> bool:
@@ -327,7 +290,7 @@ def _is_of_firm(text: str, word: _Word) -> bool:
         text[max(0, word.start - _MOST) : word.start],
     )
     run = f"{before[0] if before else ''} {after[0] if after else ''} {word.word}"
-    return not _ORGANISED.isdisjoint(run.lower().split())
+    return not ORGANISED.isdisjoint(run.lower().split())
 
 
 def _is_title_case(text: str, word: _Word) -> bool:
@@ -343,7 +306,7 @@ def _is_title_case(text: str, word: _Word) -> bool:
 
 def _is_called(text: str, word: _Word) -> bool:
     """Return whether a word is a name in German, where each noun has a capital."""
-    if not word.tall or word.small in _NEVER:
+    if not word.tall or word.small in NEVER:
         return False
     before = text[max(0, word.start - _MOST) : word.start]
     if any(each.search(before) for each in (_KIN_BEFORE, _TITLE_BEFORE, _GREETS)):
@@ -356,38 +319,26 @@ def _is_called(text: str, word: _Word) -> bool:
 
 def _is_small_one(text: str, word: _Word) -> bool:
     """Return whether a word in small letters is somebody: by its place, and by what it is not."""
-    if (
-        word.tall
-        or word.small in _NOT_SMALL
-        or word.small in _NEVER
-        or "'" in word.word
-        or len(word.word) < 3
-    ):
+    if word.tall or word.small in NOT_SMALL or "'" in word.word or len(word.word) < _SHORTEST:
         return False
     known = lexicon()
     before = text[max(0, word.start - _MOST) : word.start]
     given, plain = word.small in known.given, word.small in known.ordinary
-    if _CALLED.search(before) or (
-        _SPEAKS.search(before) and (given or not plain) and _SPOKEN.match(text, word.end)
-    ):
-        return True
     strange = not plain and word.small not in known.entities and not names_matter(word.word)
     acts = _ACTS.match(text, word.end) is not None
-    if _TITLE_BEFORE.search(before) and (
-        strange or ((given or word.small in known.family) and not acts)
-    ):
+    speaks = _SPEAKS.search(before) is not None and _SPOKEN.match(text, word.end) is not None
+    if _CALLED.search(before) or (speaks and (given or not plain)):
         return True
-    if _KIN_BEFORE.search(before) and (strange or (given and (acts or _ends(text, word)))):
-        return not regex.fullmatch(r"\p{Ll}+(?:ing|ed|s|ly)", word.small) or given
-    if not strange or not _hasty(text):
+    family = (given or word.small in known.family) and not acts
+    if _TITLE_BEFORE.search(before) and (strange or family):
+        return True
+    if not given and (not strange or _VERBAL.fullmatch(word.small)):
         return False
-    if regex.fullmatch(r"\p{Ll}+(?:ing|ed|ly|ness|tion|able)", word.small) and not given:
-        return False
-    return (
-        (_DEALT.search(before) is not None and (acts or _ends(text, word)))
-        or acts
-        or _OWNS.match(text, word.end) is not None
-    )
+    ends = _ends(text, word)
+    if _KIN_BEFORE.search(before) and (strange or acts or ends):
+        return True
+    dealt = (_DEALT.search(before) is not None and ends) or _OWNS.match(text, word.end) is not None
+    return strange and _hasty(text) and (acts or dealt)
 
 
 def _ends(text: str, word: _Word) -> bool:
@@ -412,12 +363,12 @@ def _hasty(text: str) -> bool:
 def _of_initials(text: str) -> Iterator[tuple[int, int]]:
     """Yield who is written with initials alone: "J.T. and M.W."; "JB" where a person stands."""
     for found in _INITIALS.finditer(text, timeout=_TIMEOUT):
-        if regex.sub(r"\W", "", found[0]).lower() not in _NO_INITIALS:
+        if regex.sub(r"\W", "", found[0]).lower() not in NO_INITIALS:
             yield found.span()
     if text.isupper():
         return
     for found in _CAPITALS.finditer(text, timeout=_TIMEOUT):
-        if found[0] in _ACRONYMS:
+        if found[0] in ACRONYMS:
             continue
         before = text[max(0, found.start() - _MOST) : found.start()]
         if _KIN_BEFORE.search(before) or regex.match(
@@ -434,38 +385,46 @@ def _beside(
     starts = {start for start, _ in names}
     ends = {end for _, end in names}
     added: set[tuple[int, int]] = set()
-    known = lexicon()
-    hasty = _hasty(text)
-    german = is_german(text)
-    for _ in range(4):
-        before = len(added)
-        for word in words:
-            lead_word = word.small.split("'")[0]
-            if (word.start, word.end) in added or lead_word in _NEVER or lead_word in _NOT_SMALL:
-                continue
-            joined = _WITH_OTHERS.match(text, word.end)
-            lead = _BEFORE_OTHERS.search(text[max(0, word.start - 6) : word.start])
-            beside = (joined is not None and joined.end() in starts) or (
-                lead is not None and word.start - len(lead[0]) in ends
-            )
-            first = text[word.end : word.end + 1] == " " and word.end + 1 in starts
-            given, plain = word.small in known.given, word.small in known.ordinary
-            if word.tall:
-                likely = (
-                    beside and not (word.opens and plain and not given) and not word.word.isupper()
-                )
-                likely = likely and (not german or given or not plain)
-                likely = likely or (first and given and not german)
-            else:
-                ends_here = regex.match(
-                    r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that)\b", text[word.end : word.end + 6]
-                )
-                likely = beside and hasty and not plain and word.small not in known.entities
-                likely = likely or (beside and hasty and given and ends_here is not None)
-            if likely:
-                added.add((word.start, word.end))
-                starts.add(word.start)
-                ends.add(word.end)
-        if len(added) == before:
+    left = [word for word in words if word.small.split("'")[0] not in _never_beside(word)]
+    hasty, german = _hasty(text), is_german(text)
+    for _ in range(_LINKS):
+        more = [
+            word
+            for word in left
+            if _is_beside(text, word, starts, ends, hasty=hasty, german=german)
+        ]
+        if not more:
             break
+        places = {(word.start, word.end) for word in more}
+        added |= places
+        starts |= {start for start, _ in places}
+        ends |= {end for _, end in places}
+        left = [word for word in left if (word.start, word.end) not in places]
     return added
+
+
+def _never_beside(word: _Word) -> frozenset[str]:
+    return NEVER | FIRST if word.tall else NOT_SMALL
+
+
+def _is_beside(
+    text: str, word: _Word, starts: set[int], ends: set[int], *, hasty: bool, german: bool
+) -> bool:
+    """Return whether a word is one of a list with a name, or a first name before another."""
+    known = lexicon()
+    given, plain = word.small in known.given, word.small in known.ordinary
+    first = word.tall and given and not german and text[word.end : word.end + 1] == " "
+    if first and word.end + 1 in starts:
+        return True
+    after = _WITH_OTHERS.match(text, word.end)
+    lead = _BEFORE_OTHERS.search(text[max(0, word.start - 6) : word.start])
+    joined = (after is not None and after.end() in starts) or (
+        lead is not None and word.start - len(lead[0]) in ends
+    )
+    if not joined or word.word.isupper():
+        return False
+    if word.tall:
+        return given or not plain or not (word.opens or german)
+    if word.small in known.entities or not hasty:
+        return False
+    return not plain or _CLOSES.match(text, word.end) is not None

@@ -38,7 +38,7 @@ DRAFTS: Final = regex.compile(
     regex.I,
 )
 """How else a task opens than `sets_task` knows."""
-NAMED_SO: Final = frozenset(map(str.capitalize, "ben mina mia io vi min mon ma".split()))
+NAMED_SO: Final = frozenset(("Ben", "Mina", "Mia", "Io", "Vi", "Min", "Mon", "Ma"))
 """Names that are "I" or "my" in another language, as Ben is in Turkish: with a capital in an English
 text they are nobody's word for themselves."""
 _SOMEBODY: Final = regex.compile(
