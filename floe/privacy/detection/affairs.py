@@ -70,6 +70,12 @@ _ROW: Final = regex.compile(
     r"\b(?:argu\w+|cried|crying|yell\w+|shout\w+|bull\w+|harass\w*|complain\w*|fight|fought|drunk|touched|stole|steal\w*|lied|lies|insult\w*|burn(?:ed|t)? ?out|warning|fired|sick|late again|affair|abortion|pregnan\w+|divorc\w+)\b",
     regex.I,
 )
+_HOUSES_TEXT: Final = """
+    addams borgia bourbon flintstone habsburg kardashian kennedy medici obama rockefeller romanov
+    rothschild simpson stuart tudor weasley windsor
+"""
+_HOUSES: Final = frozenset(_HOUSES_TEXT.split())
+"""Families of whom books and screens tell."""
 _INVENTED: Final = ("fiction", "sum", "report", "work")
 
 
@@ -111,8 +117,10 @@ def _mourned(text: str, names: Sequence[Name]) -> Iterator[Sign]:
     """Yield who has died, in a notice of a family: with an age, a place or those who are left."""
     if _OBITUARY.search(text, timeout=_TIMEOUT) is None or _MOURNED.search(text) is None:
         return
+    if any(n.form == "public" or is_famous(text[n.start : n.end]) for n in names):
+        return
     for name in names:
-        if name.form in ("full", "given") and not is_famous(text[name.start : name.end]):
+        if name.form in ("full", "given"):
             yield Sign(name.start, name.end, _NAME, _NAMED)
 
 
@@ -136,7 +144,7 @@ def _is_family(found: "regex.Match[str]") -> bool:
     word = found["x"].lower()
     single = word.removesuffix("s")
     if (
-        {word, single} & known.entities
+        {word, single} & (known.entities | _HOUSES)
         or is_famous(found["x"])
         or is_public(found["x"].removesuffix("s"))
     ):

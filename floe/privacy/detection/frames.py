@@ -46,6 +46,8 @@ _KIN: Final = listed("kin")
 _WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
 _OF_OTHERS: Final = regex.compile(r"(?:'s|s'|\b(?:his|her|their)) (?:[\p{Ll}-]+ )?[\p{Ll}-]+")
 """Somebody's kin who is named or known: "Napoleon's wife"."""
+_OWN_KIN: Final = regex.compile(r"\b(?i:my|our)\s(?P<kin>\p{Ll}+)(?P<x>\s\p{Lu}\p{Ll}+)?")
+"""The speaker's kin, by name: "my landlord Piotr"."""
 _REPORTED: Final = regex.compile(
     r"\b(?:reported|indirect|direct) (?:speech|discourse|question)|indirekte rede|discours indirect|estilo indirecto",
     regex.I,
@@ -271,6 +273,8 @@ def _is_on_forms(text: str) -> bool:
     said = text[slice(*core(text))]
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
     if task is None or not task["form"] or len(said) > _SENTENCE:
+        return False
+    if any(found["kin"].lower() in _KIN and found["x"] for found in _OWN_KIN.finditer(said)):
         return False
     return not names_matter(said) and HIDDEN.search(said) is None
 
