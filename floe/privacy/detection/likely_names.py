@@ -84,6 +84,29 @@ _TITLE_BEFORE: Final = regex.compile(
     r"\b(?:mr|mrs|ms|miss|mx|dr|prof|auntie|aunty|aunt|uncle|sister|nurse|coach|granny|grandma|grandpa|grandad|nana|captain|sergeant|sgt|cpl|corporal|rev|pastor|fr|old|little|poor|wee|baby|young|cousin)\.?\s\Z",
     regex.I,
 )
+_STRONG: Final = regex.compile(
+    r"\s(?:slept with|cheated|texted|dumped|ghosted|kissed|(?:told|hit|likes?|loves?|hates?|owes?|asked|lent|wants) (?:me|us|him|her)|says|said)\b",
+    regex.I,
+)
+"""What persons alone do, so that a word of the language may be one."""
+_SPEAKERS: Final = frozenset(
+    (
+        "school",
+        "work",
+        "god",
+        "police",
+        "court",
+        "church",
+        "society",
+        "google",
+        "life",
+        "management",
+    )
+)
+"""Who speaks and is nobody."""
+_CLAUSE: Final = regex.compile(
+    r"(?:\A|[.!?,;:\n]\s*|\b(?:and|but|that|because|if|think|since|cos)\s)\Z", regex.I
+)
 _CALLED: Final = regex.compile(
     r"(?:'s|\bis|\bwas|\bare|,|\bbe|\b(?:kid|boy|girl|man|woman|guy|bloke|friend|one|son|daughter|baby|dog|lad))\s(?:called|named)\s\Z"
     r"|\b(?:name is|name's|short for|nicknamed|goes by|known as|calls? (?:him|her|them)(?:self|selves)|everyone calls (?:him|her|me|them))\s\Z",
@@ -115,7 +138,9 @@ _CONTACT: Final = regex.compile(
 _SHORTEST: Final = 3
 _LINKS: Final = 4
 """Rounds in which a list is followed from name to name."""
-_CLOSES: Final = regex.compile(r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that)\b")
+_CLOSES: Final = regex.compile(
+    r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that|r|are|is|were|have|had|both)\b"
+)
 _VERBAL: Final = regex.compile(r"\p{Ll}+(?:ing|ed|ly|ness|tion|able)")
 _DAY_BEFORE: Final = regex.compile(r"\d(?:st|nd|rd|th|\.)?(?: of)?\s\Z")
 """Before a month: "3 May"."""
@@ -327,7 +352,8 @@ def _is_small_one(text: str, word: _Word) -> bool:
     strange = not plain and word.small not in known.entities and not names_matter(word.word)
     acts = _ACTS.match(text, word.end) is not None
     speaks = _SPEAKS.search(before) is not None and _SPOKEN.match(text, word.end) is not None
-    if _CALLED.search(before) or (speaks and (given or not plain)):
+    alone = _STRONG.match(text, word.end) and _CLAUSE.search(before) and word.small not in _SPEAKERS
+    if alone or _CALLED.search(before) or (speaks and (given or not plain)):
         return True
     family = (given or word.small in known.family) and not acts
     if _TITLE_BEFORE.search(before) and (strange or family):
@@ -424,7 +450,8 @@ def _is_beside(
     if not joined or word.word.isupper():
         return False
     if word.tall:
-        return given or not plain or not (word.opens or german)
+        closed = _CLOSES.match(text, word.end) is not None
+        return given or not plain or not german or (lead is not None and closed)
     if word.small in known.entities or not hasty:
         return False
     return not plain or _CLOSES.match(text, word.end) is not None
