@@ -32,7 +32,12 @@ _ILL: Final = regex.compile(
     r"|(?i:threw up|was sick (?:twice|all night|last night)|has been (?:sick|throwing up|vomiting)|is (?:contagious|running a (?:fever|temperature)))\b)"
 )
 """Whom one of the illnesses has by which children stay at home."""
-_INSIDE: Final = regex.compile(r"[\p{Ll},] \Z")
+_BEFALLEN: Final = regex.compile(
+    rf"(?<![\p{{L}}'-]){_WHO}(?i:'s|\sis|\sgot|\sgets|\shas been)\s(?i:(?:being|getting|finally|just)\s)?"
+    r"(?i:the sack|sacked|fired|laid off|made redundant|dumped|evicted|expelled|arrested|pregnant|in (?:rehab|hospital|jail|prison|a clinic)|suicidal|bankrupt|suspended from)\b"
+)
+"""Whom one of the blows strikes of which friends tell each other, these days."""
+_INSIDE: Final = regex.compile(r"[\p{Ll},:] \Z")
 _OBITUARY: Final = regex.compile(
     r"\b(?:obituar(?:y|ies)|death (?:notice|announcement)|funeral (?:notice|speech)|eulogy|in memoriam|todesanzeige|nachruf|traueranzeige|avis de décès|faire-part de décès|nécrologie|esquela|obituario|necrologio|overlijdensbericht|rouwadvertentie|dødsannonce|dødsannonse|dödsannons|nekrolog|obituário|некролог)(?!\p{L})",
     regex.I,
@@ -92,7 +97,9 @@ def told_by_name(text: str, names: Sequence[Name], genre: Genre) -> Iterator[Sig
     if genre in _INVENTED:
         return
     if genre != "exercise":
-        yield from _ill(text)
+        yield from _struck(text, _ILL)
+        if genre != "look-up" and len(text) < _BRIEF:
+            yield from _struck(text, _BEFALLEN)
         yield from _mourned(text, names)
     if len(text) > _BRIEF:
         return
@@ -103,9 +110,10 @@ def told_by_name(text: str, names: Sequence[Name], genre: Genre) -> Iterator[Sig
             yield Sign(found.start(), found.end(), _NAME, _NAMED)
 
 
-def _ill(text: str) -> Iterator[Sign]:
+def _struck(text: str, blow: "regex.Pattern[str]") -> Iterator[Sign]:
+    """Yield whoever is named just before an illness or a blow."""
     known = lexicon()
-    for found in _ILL.finditer(text, timeout=_TIMEOUT):
+    for found in blow.finditer(text, timeout=_TIMEOUT):
         first = found["x"].split()[0].lower()
         inside = _INSIDE.search(text[max(0, found.start("x") - 2) : found.start("x")])
         plain = first in known.ordinary and first not in known.given and inside is None

@@ -89,6 +89,10 @@ _STRONG: Final = regex.compile(
     regex.I,
 )
 """What persons alone do, so that a word of the language may be one."""
+_GOES_ON: Final = regex.compile(r",\s(?:help|can|could|i|im|and|but|how|what|so|should|do|pls)\b")
+_ADVERBS: Final = frozenset(
+    ("abroad", "alone", "anyway", "instead", "later", "sometimes", "though", "upstairs", "either")
+)
 _SPEAKERS: Final = frozenset(
     (
         "school",
@@ -142,8 +146,12 @@ _CLOSES: Final = regex.compile(
     r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that|r|are|is|were|have|had|both)\b"
 )
 _VERBAL: Final = regex.compile(r"\p{Ll}+(?:ing|ed|ly|ness|tion|able)")
+_OF_FEVER: Final = regex.compile(r"\s(?:fever|disease|syndrome)\b")
 _DAY_BEFORE: Final = regex.compile(r"\d(?:st|nd|rd|th|\.)?(?: of)?\s\Z")
 """Before a month: "3 May"."""
+_SURNAMES: Final = regex.compile(
+    r"\b(?P<lead>(?:to|with|from|invite|tell|ask|parents,|neighbou?rs,) )?[Tt]he\s(?P<x>\p{Lu}\p{Ll}+s)(?!\w|\s\p{Lu})|(?<![\w-])(?P<x>\p{Lu}\p{Ll}+),\s(?P<initial>\p{Lu}\.)"
+)
 _CAMEL: Final = regex.compile(r"(?<!\A(?:Mc|Mac|De|Di|La|Le|Van|Fitz|O'))(?<=\p{Ll})\p{Lu}")
 _SENTENCE: Final = regex.compile(r"[.!?\n]")
 
@@ -173,7 +181,7 @@ def find_likely_names(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
     words = [word for word in _words(text) if not covered.touch(word.start, word.end)]
     names = [(sign.start, sign.end) for sign in found if sign.kind == _NAME]
     german = is_german(text)
-    taken: set[tuple[int, int]] = set(_of_initials(text))
+    taken: set[tuple[int, int]] = {*_of_initials(text), *_families(text)}
     known = {text[start:end].lower() for start, end in names}
     for word in words:
         if not word.tall and word.small in known and _ACTS.match(text, word.end):
@@ -201,6 +209,8 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
         ):
             start += first.end()
         if _is_kin(text[start:end], text, start):
+            continue
+        if text[start:end].islower() and _OF_FEVER.match(text, end):
             continue
         if text[start:end].islower() and _ARTICLE.search(text[max(0, start - 8) : start]):
             continue
@@ -358,10 +368,12 @@ def _is_small_one(text: str, word: _Word) -> bool:
     family = (given or word.small in known.family) and not acts
     if _TITLE_BEFORE.search(before) and (strange or family):
         return True
+    kin = _KIN_BEFORE.search(before) is not None
     if not given and (not strange or _VERBAL.fullmatch(word.small)):
-        return False
+        adverb = word.small.endswith("ly") or word.small in _ADVERBS
+        return kin and plain and not adverb and _GOES_ON.match(text, word.end) is not None
     ends = _ends(text, word)
-    if _KIN_BEFORE.search(before) and (strange or acts or ends):
+    if kin and (strange or acts or ends):
         return True
     dealt = (_DEALT.search(before) is not None and ends) or _OWNS.match(text, word.end) is not None
     return strange and _hasty(text) and (acts or dealt)
@@ -402,6 +414,18 @@ def _of_initials(text: str) -> Iterator[tuple[int, int]]:
             text[found.end() : found.end() + 12],
         ):
             yield found.span()
+
+
+def _families(text: str) -> Iterator[tuple[int, int]]:
+    """Yield surnames that are words: of a family ("the Greens"), or before an initial in a table."""
+    known = lexicon()
+    for found in _SURNAMES.finditer(text, timeout=_TIMEOUT):
+        word = found["x"].lower()
+        single = word.removesuffix("s")
+        if {word, single} & (NEVER | known.entities):
+            continue
+        if found["initial"] or found["lead"] or single in known.family:
+            yield found.span("x")
 
 
 def _beside(
@@ -450,8 +474,7 @@ def _is_beside(
     if not joined or word.word.isupper():
         return False
     if word.tall:
-        closed = _CLOSES.match(text, word.end) is not None
-        return given or not plain or not german or (lead is not None and closed)
+        return given or not plain or not german or lead is not None
     if word.small in known.entities or not hasty:
         return False
     return not plain or _CLOSES.match(text, word.end) is not None

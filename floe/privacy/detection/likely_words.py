@@ -28,6 +28,7 @@ _KIN_TEXT: Final = """
     filho zus broer buurman vriend vriendin vriendje meisje dochter zoon sis bro step-dad
     step-mum stepdad stepmum stepmom stepsister stepbrother half-sister half-brother childminder
     babysitter carer bloke mate mates pal missus hubby fiance fiancé fiancée wife husband
+    ami amie amigo amiga amico amica vän ven kompis kæreste kollega hans hennes hendes
 """
 _RANKS_TEXT: Final = """
     sgt sergeant captain cpt cpl corporal major colonel general lieutenant lt rev reverend fr
@@ -36,7 +37,7 @@ _RANKS_TEXT: Final = """
     don hr fru herr herrn frau
 """
 _ALSO_NAMES_TEXT: Final = """
-    ma da don buddy mari tia bro sis pal mina mor far mate major constable
+    ma da don ami hans buddy mari tia bro sis pal mina mor far mate major constable
 """
 _SHORTHAND_TEXT: Final = """
     am an as at be by bf gf i im id ill in is it me mine my no of off oh on or our ours so to u
