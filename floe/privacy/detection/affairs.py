@@ -22,6 +22,8 @@ _NAMED: Final = 0.6
 _TIMEOUT: Final = 1.0
 _BRIEF: Final = 300
 """Characters of a text in which an affair is told of whoever is named."""
+_LEAD: Final = 60
+"""Characters before a name that are looked at."""
 _WHO: Final = r"(?P<x>\p{Lu}\p{Ll}[\p{L}\p{M}'-]*(?<!'s)(?:\s\p{Lu}\p{Ll}[\p{L}\p{M}-]+)?)"
 _ILLNESS: Final = (
     r"(?:chicken ?pox|(?:head ?)?lice|nits|hand,? foot and mouth|measles|mumps|rubella|whooping cough|scarlet fever|tonsillitis|bronchitis|pneumonia|croup|norovirus|(?:an? )?(?:stomach|tummy) (?:bug|ache|flu)|(?:an? )?ear infection|(?:an? )?(?:bad |terrible |high )?(?:fever|temperature|cough|rash|concussion)|pink ?eye|conjunctivitis|impetigo|worms|the flu|flu|covid|diarrh?o?ea"
@@ -75,6 +77,12 @@ _ROW: Final = regex.compile(
     r"\b(?:argu\w+|cried|crying|yell\w+|shout\w+|bull\w+|harass\w*|complain\w*|fight|fought|drunk|touched|stole|steal\w*|lied|lies|insult\w*|burn(?:ed|t)? ?out|warning|fired|sick|late again|affair|abortion|pregnan\w+|divorc\w+)\b",
     regex.I,
 )
+_JUDGED: Final = regex.compile(
+    r"\b(?:(?:reasons? (?:not )?to|how (?:to|do (?:i|we)|can (?:i|we))|should (?:i|we)|whether to|grounds to) (?:fire|sack|dismiss|hire|promote|demote|sue|report|evict|divorce|dump|suspend|expel)"
+    r"|(?:application|cv|r[ée]sum[ée]|appraisal|performance|reference|transcript|dismissal|promotion|complaint|evaluation|file|case) (?:of|for|from|by|about|against))\s(?:(?:mr|mrs|ms|miss|dr)\.? )?\Z",
+    regex.I,
+)
+"""Before whom one hires, dismisses or sues."""
 _HOUSES_TEXT: Final = """
     addams borgia bourbon flintstone habsburg kardashian kennedy medici obama rockefeller romanov
     rothschild simpson stuart tudor weasley windsor
@@ -103,11 +111,21 @@ def told_by_name(text: str, names: Sequence[Name], genre: Genre) -> Iterator[Sig
         yield from _mourned(text, names)
     if len(text) > _BRIEF:
         return
+    yield from _judged(text, names)
     if asks(text):
         yield from _asked_after(text, names)
     if _OWN.search(text) and _ROW.search(text):
         for found in _INITIALS.finditer(text):
             yield Sign(found.start(), found.end(), _NAME, _NAMED)
+
+
+def _judged(text: str, names: Sequence[Name]) -> Iterator[Sign]:
+    """Yield whom somebody means to hire, to dismiss or to sue."""
+    for name in names:
+        before = text[max(0, name.start - _LEAD) : name.start]
+        judged = name.form == "full" and _JUDGED.search(before) is not None
+        if judged and not is_famous(text[name.start : name.end]):
+            yield Sign(name.start, name.end, _NAME, _NAMED)
 
 
 def _struck(text: str, blow: "regex.Pattern[str]") -> Iterator[Sign]:

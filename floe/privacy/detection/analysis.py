@@ -300,7 +300,7 @@ class Analysis:
         if genre in ("passage", "look-up"):
             enough = strange = KEEP
         if genre == "look-up" and any(name.form == "full" for name in names):
-            enough = UNSURE_NAMED  # Somebody by first and last name who is not known to all.
+            enough = UNSURE  # Somebody by first and last name who is not known to all.
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)
             forms = {n.form for n in names if stretch.start <= n.start < stretch.end}

@@ -48,6 +48,10 @@ _OF_OTHERS: Final = regex.compile(r"(?:'s|s'|\b(?:his|her|their)) (?:[\p{Ll}-]+ 
 """Somebody's kin who is named or known: "Napoleon's wife"."""
 _OWN_KIN: Final = regex.compile(r"\b(?i:my|our)\s(?P<kin>\p{Ll}+)(?P<x>\s\p{Lu}\p{Ll}+)?")
 """The speaker's kin, by name: "my landlord Piotr"."""
+_ROLES: Final = regex.compile(
+    r"\b(?i:professor|coach|chef|doctor) (?=\p{Lu}|(?:an?|the)\b)|\b(?i:baby) (?i:names?|powder|food|products?|clothes)\b"
+)
+"""Words for kin and the like that are a title, a deed or a ware: "coach a team"."""
 _REPORTED: Final = regex.compile(
     r"\b(?:reported|indirect|direct) (?:speech|discourse|question)|indirekte rede|discours indirect|estilo indirecto",
     regex.I,
@@ -68,8 +72,8 @@ _RECENT: Final = regex.compile(
 )
 _ON_LANGUAGE: Final = regex.compile(
     r"\W*(?:(?:please|can you|could you|bitte|grammar(?: exercise| question)?|exercise|english|esl)[:,]?\s)*"
-    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace|choose|select|sort|order|alphabeti[sz]e|(?:explain|interpret) (?:the|this) (?:joke|pun|idiom|saying|headline)"
-    r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:.!?\n\"“«„]{0,70}\b(?:my|our|mein\w*|mon|ma|mi|mia)\b)[^:.!?\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
+    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace|continue|finish|choose|select|sort|order|alphabeti[sz]e|(?:explain|interpret) (?:the|this) (?:joke|pun|idiom|saying|headline)"
+    r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:.!?\n\"“«„]{0,70}\b(?:my(?! (?:grammar|english|spelling|sentence|punctuation|french|german|spanish)\b)|our|mein\w*|mon|ma|mi|mia)\b)[^:.!?\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
     r"|(?P<form>which (?:of these |of the following )?(?:sentences?|forms?|words?|is|one)\b[^.!?\n]{0,30}\b(?:is |are )?(?:correct|right|grammatical\w*)\b[^?\n]{0,20}\?)"
     r"|(?P<form>(?:how (?:do|would|can|should) (?:you|i|we|one) say|¿?cómo se dice|wie sagt man|comment (?:dit-on|dire)|come si dice|como se diz|hoe zeg je|jak powiedzieć|hvordan siger man)\s(?=[\"“«„'‘][^?]*[\"”»“'’]\s(?:in|en|auf|em|op|po|på)\s))"
     r"|(?P<form>(?:is it|which is (?:right|correct|better)[:,]?|should (?:it|i) (?:be|say|write))\s(?=[\"“‘'].{1,60}[\"”’']\sor\s[\"“‘']))"
@@ -90,7 +94,7 @@ _SPOKEN_TO: Final = regex.compile(
 _CASE: Final = regex.compile(
     r"\W*(?:an?\s|the\s)?(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|psychology test|ethics class|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem|exam|(?:a )?case for (?:my|our|an?|the) (?:\p{Ll}+ )?(?:seminar|class|course|exam|tutorial|lecture))\b[^:\n]{0,40}[:,]\s"
     r"|.{0,60}\b(?:fictional|fictitious|hypothetical|imaginary|made-up|mock|simulated) (?:patient|client|case|person|character|interview|company|dialogue|conversation|user|customer|employee|letter|email|profile|scenario|trial|debate)\b"
-    r"|.{0,90}\bfor (?:my|our|an?|the|their) (?:english|french|german|spanish|language|drama|creative writing|esl|hr|customer service|sales|writing|history|literature)(?: and \w+)? (?:class|lesson|course|training|workshop|students|pupils|learners|test|exam)\b"
+    r"|.{0,90}\bfor (?:my|our|an?|the|their) (?:(?:business|beginners'?|evening|online) )?(?:english|french|language|german|spanish|language|drama|creative writing|esl|hr|customer service|sales|writing|history|literature)(?: and \w+)? (?:class|lesson|course|training|workshop|students|pupils|learners|test|exam|homework)\b"
     r"|.{0,60}\bin (?:a|the) (?:sitcom|soap opera|telenovela|cartoon|comic|musical|western)\b",
     regex.I | regex.S,
 )
@@ -195,8 +199,9 @@ _AS_WORD: Final = regex.compile(
 _SAYS: Final = regex.compile(
     r"\s(?!and\b|or\b|in\b|is (?:pronounced|spelled|spelt)\b)\p{Ll}{2,}(?:s|ed|id)\b"
 )
+_MADE: Final = 60
 _MADE_BY: Final = regex.compile(
-    r"\b(?:(?:films?|movies?|series|plays?|scenes?)\s(?:with|starring|featuring)\s\Z)|\b(?:novels?|films?|movies?|songs?|albums?|music|paintings?|sculptures?|symphon(?:y|ies)|operas?|concertos?|ballets?|lyrics|filme|werke?|opern?|bücher|romane?|lieder|gedichte|bilder|gemälde|stücke|livres?|romans?|œuvres?|oeuvres?|tableaux|chansons?|poèmes?|pièces|películas|libros?|novelas?|obras?|cuadros?|canciones|poemas?|pelis|libri|opere|quadri|canzoni|poesie|romanzi|filmes|livros?|músicas?|boeken|schilderijen|films|książki|filmy|utwory|obrazy|фильмы|книги|романы|стихи|картины)\s(?:of|by|von|de|d'|di|da|do|del|van|av)?\s?\Z",
+    r"\b(?:(?:films?|movies?|series|plays?|scenes?)\s(?:with|starring|featuring)\s\Z|(?:films?|movies?|books?|novels?|songs?|albums?|games?|paintings?|poems?)\b[^.!?\n]{0,40}\bby\s\Z)|\b(?:novels?|films?|movies?|songs?|albums?|music|paintings?|sculptures?|symphon(?:y|ies)|operas?|concertos?|ballets?|lyrics|filme|werke?|opern?|bücher|romane?|lieder|gedichte|bilder|gemälde|stücke|livres?|romans?|œuvres?|oeuvres?|tableaux|chansons?|poèmes?|pièces|películas|libros?|novelas?|obras?|cuadros?|canciones|poemas?|pelis|libri|opere|quadri|canzoni|poesie|romanzi|filmes|livros?|músicas?|boeken|schilderijen|films|książki|filmy|utwory|obrazy|фильмы|книги|романы|стихи|картины)\s(?:of|by|von|de|d'|di|da|do|del|van|av)?\s?\Z",
     regex.I,
 )
 """Before who made a work: "films by"."""
@@ -213,6 +218,10 @@ _DEED: Final = regex.compile(
 _AT_PLACE: Final = regex.compile(r"\b(?:at|in|near)\s\Z")
 """Before a place: "at Kitty Hawk"."""
 _PARTICLE: Final = regex.compile(r"\A(?:von|van|de|di|da|del|du)\s")
+_DATA: Final = regex.compile(
+    r"\b(?:example|sample|test|dummy|mock) (?:data|input|rows?|records?|values?)\b", regex.I
+)
+"""Before the names with which a program is tried."""
 _LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
 _LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
 _TWO: Final = regex.compile(r"\p{L}+ (?:y|e|i|и|och) \p{L}+")
@@ -379,7 +388,9 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
         return names
     said = text[slice(*core(text))]
     if _PROGRAM.search(text) and _FIRST.isdisjoint(_words(_SPEECH_ACT.sub(" ", ME.sub(" ", said)))):
-        names = [name for name in names if not _is_literal(text, name)]
+        sample = _DATA.search(text)
+        data = sample.end() if sample else len(text)
+        names = [n for n in names if n.start < data and not _is_literal(text, n)]
     if _is_lived(said, names) or _concerns_somebody(text, names, famous=True):
         return [*names]
     asked = _asks_or_consumes(said)
@@ -397,7 +408,7 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
             continue
         person = _PARTICLE.sub("", _of(text, name))
         known = is_famous(person) or is_public(person)
-        made = _MADE_BY.search(text[max(0, name.start - 30) : name.start]) is not None
+        made = _MADE_BY.search(text[max(0, name.start - _MADE) : name.start]) is not None
         deed = name.form == "full" and _DEED.match(text, name.end) is not None
         famous = asked and name.form in ("full", "given") and (known or made or deed)
         kept.append(Name(name.start, name.end, "public") if famous else name)
@@ -452,7 +463,7 @@ def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False
     rest = text
     for name in reversed(people):  # Christian is no faith here.
         rest = rest[: name.start] + " " + rest[name.end :]
-    return _tells_matter(_FOR_CHILDREN.sub(" ", rest))
+    return _tells_matter(_ROLES.sub(" ", _FOR_CHILDREN.sub(" ", rest)))
 
 
 def _tells_matter(text: str) -> bool:
@@ -490,7 +501,8 @@ def _is_lived(text: str, names: Sequence[Name], *, somebody: bool = False) -> bo
     words = _words(plain) - ({"im"} if is_german(text) else set())  # "I'm" in haste, "in the" there
     if not words.isdisjoint(_FIRST) or _RECENT.search(plain) or HIDDEN.search(plain):
         return True
-    if not words.isdisjoint(_KIN) and not _words(_OF_OTHERS.sub(" ", plain)).isdisjoint(_KIN):
+    others = _ROLES.sub(" ", _OF_OTHERS.sub(" ", plain))
+    if not words.isdisjoint(_KIN) and not _words(others).isdisjoint(_KIN):
         return True
     if somebody and _HE_OR_SHE.search(plain):
         return True
