@@ -516,5 +516,7 @@ def _of(text: str, name: Name) -> str:
 def _words(text: str) -> set[str]:
     """Return words in small letters, "I'll" as "ill" but not the ill."""
     english = ENGLISH.search(text) is not None
-    found = {w.lower() for w in _WORD.findall(text) if not (english and w in NAMED_SO)} - {"ill"}
+    found = {
+        w.lower() for w in _WORD.findall(text) if not (english and w.strip("'") in NAMED_SO)
+    } - {"ill"}
     return {word.replace("'", "") for word in found}

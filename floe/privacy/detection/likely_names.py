@@ -40,7 +40,9 @@ _WORD: Final = regex.compile(
     r"(?<![\w@/.#&-])\p{L}[\p{L}\p{M}]*(?:['-]\p{L}[\p{L}\p{M}]*)*(?![\w@])"
 )
 _EPONYMS: Final = listed("eponyms")
-_OF_ILL: Final = regex.compile(r"'s(?!\s\p{Ll})|(?:'s)?\s(?:disease|syndrome|dementia)\b")
+_OF_ILL: Final = regex.compile(
+    r"'s(?!\s\p{Ll}|\w)|'s(?=\s(?:and|but|or|so|since|for|is|has|was)\b)|(?:'s)?\s(?:disease|syndrome|dementia)\b"
+)
 _DETERMINER: Final = regex.compile(
     r"\b(?:the|an?|this|that|these|those|each|every|any|no|some|my|our|your|its|le|la|les|l'|un|une|des|el|los|las|una|il|lo|gli|i|uno|o|a|os|as|um|uma|de|het|een|den|det|en|et|ett)\s\Z",
     regex.I,

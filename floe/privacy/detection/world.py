@@ -195,6 +195,6 @@ def _speaks_of_nobody(text: str) -> bool:
     """Return whether neither the speaker nor kin is in a text."""
     spoken = _WORD.findall(text)
     if ENGLISH.search(text):
-        spoken = [word for word in spoken if word not in NAMED_SO]
+        spoken = [word for word in spoken if word.strip("'") not in NAMED_SO]
     words = {word.lower().replace("'", "") for word in spoken}
     return words.isdisjoint(_FIRST) and words.isdisjoint(_KIN)
