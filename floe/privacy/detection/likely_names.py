@@ -154,6 +154,7 @@ _DAY_BEFORE: Final = regex.compile(r"\d(?:st|nd|rd|th|\.)?(?: of)?\s\Z")
 _SURNAMES: Final = regex.compile(
     r"\b(?P<lead>(?:to|with|from|invite|tell|ask|parents,|neighbou?rs,) )?[Tt]he\s(?P<x>\p{Lu}\p{Ll}+s)(?!\w|\s\p{Lu})|(?<![\w-])(?P<x>\p{Lu}\p{Ll}+),\s(?P<initial>\p{Lu}\.)"
 )
+_CONTACTS: Final = {"mail": "e-mail", "handle": "handle", "phone": "phone"}
 _CAMEL: Final = regex.compile(r"(?<!\A(?:Mc|Mac|De|Di|La|Le|Van|Fitz|O'))(?<=\p{Ll})\p{Lu}")
 _SENTENCE: Final = regex.compile(r"[.!?\n]")
 
@@ -177,9 +178,9 @@ def find_likely_names(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
     """
     covered = Places((sign.start, sign.end) for sign in found)
     for contact in _CONTACT.finditer(text, timeout=_TIMEOUT):
-        if not covered.touch(*contact.span()):
-            kind = {"mail": "e-mail", "handle": "handle", "phone": "phone"}[contact.lastgroup]
-            yield Sign(*contact.span(), kind, _LIKELY)
+        start, end = contact.span()
+        if not covered.touch(start, end):
+            yield Sign(start, end, _CONTACTS[contact.lastgroup], _LIKELY)
     words = [word for word in _words(text) if not covered.touch(word.start, word.end)]
     names = [(sign.start, sign.end) for sign in found if sign.kind == _NAME]
     german = is_german(text)
