@@ -132,9 +132,6 @@ _WITH_OTHERS: Final = regex.compile(r"\s?(?:,|&|and|n|or|und|et|y|e|og|och|en|i|
 _BEFORE_OTHERS: Final = regex.compile(
     r"(?:,\s|\s&\s|\s(?:and|n|or|und|et|y|e|og|och|en|i|и|та)\s)\Z"
 )
-_SPEAKER_LINE: Final = regex.compile(
-    r"(?:(?<=\A)|(?<=[\n.?!]\s?)|(?<=chat:\s))(?P<x>\p{Lu}\p{Ll}+):\s"
-)
 _INITIALS: Final = regex.compile(r"(?<![\p{L}\d.])(?:\p{Lu}\.\s?){1,2}\p{Lu}\.(?![\p{L}\d])")
 _CAPITALS: Final = regex.compile(r"(?<![\p{L}\d.@/-])\p{Lu}{2,3}(?![\p{L}\d/-])")
 _CONTACT: Final = regex.compile(
