@@ -18,6 +18,7 @@ from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
 from floe.privacy.guard import MEMORY, Examiner, Guard, word_runs
 from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
+from floe.privacy.places import Places
 from floe.privacy.pseudonyms import Pseudonyms, explained
 from floe.privacy.verdict import ORGANISATION, UNREAD, UNREAD_LANGUAGE, Verdict
 from floe.privacy.wish import find_wish
@@ -285,6 +286,7 @@ class _Look:
             reason = f"{KEPT}: {listed}{KNOWN if released else ''}"
             unsure = not released and verdict.unsure and not any(_is_hard(f.kind) for f in found)
             return Passage(Route("local", reason, shown_spans, unsure=unsure))
+        masks = self._with_likely(question.content, masks, verdict)
         text = self._masked(question.content, masks) if masks else question.content
         if text is None:
             reason = f"{KEPT}: pseudonyms cannot hide all of it"
@@ -452,8 +454,10 @@ class _Look:
             return None
         if time.monotonic() > self._until:
             return None
-        found = self._found(message.content, _judge(self._examiner, message))
+        verdict = _judge(self._examiner, message)
+        found = self._found(message.content, verdict)
         masks = [each for each in found if self._masks(each.kind)]
+        masks = self._with_likely(message.content, masks, verdict)
         return self._masked(message.content, masks) if masks else None
 
     def _system(self, system: str) -> str:
@@ -468,7 +472,17 @@ class _Look:
         masks = [each for each in found if self._masks(each.kind)]
         if not masks or any(self._stays(each.kind) for each in found):
             return ""
-        return self._masked(system, masks) or ""
+        return self._masked(system, self._with_likely(system, masks, verdict)) or ""
+
+    def _with_likely(self, text: str, masks: list[Found], verdict: Verdict) -> list[Found]:
+        """Return what is masked, with what else may be a name if anything is masked at all."""
+        if not masks:
+            return masks
+        places = Places((each.start, each.end) for each in masks)
+        likely = (Found(s.start, s.end, s.kind) for s in verdict.likely)
+        more = [e for e in likely if self._masks(e.kind) and not places.touch(e.start, e.end)]
+        self._known.learn(text, more)
+        return sorted([*masks, *more])
 
     def _masked(self, text: str, found: Sequence[Found]) -> str | None:
         """`text` with pseudonyms; None if something private shows through all the same."""

@@ -75,13 +75,15 @@ class Verdict:
     """Whether a text is private; spans are sorted and do not overlap.
 
     unsure: it is private only perhaps, and the person may say otherwise. leans: it cannot be
-    understood without the messages before it.
+    understood without the messages before it. likely: what else may be a name, to be masked where
+    the text leaves under pseudonyms; nothing else follows from it.
     """
 
     private: bool
     spans: tuple[Span, ...]
     unsure: bool = False
     leans: bool = False
+    likely: tuple[Span, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -18,19 +18,28 @@ from floe.privacy.detection.abroad import (
     without_words,
 )
 from floe.privacy.detection.addresses import ADDRESSES
-from floe.privacy.detection.classifier import KINDS, Stretch, asked_kind, classify, leans
+from floe.privacy.detection.affairs import told_by_name
+from floe.privacy.detection.classifier import KINDS, Stretch, classify, leans
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.decisive import hard_signs
 from floe.privacy.detection.examples import is_example
-from floe.privacy.detection.features import WINDOW
 from floe.privacy.detection.frames import asks_after_somebody, frame_of, recognise
 from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
+from floe.privacy.detection.likely_names import find_likely_names, without_kin
 from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.papers import is_paper_of_somebody
+from floe.privacy.detection.replies import (
+    KEEP,
+    MATTERS,
+    answers_harmless_question,
+    asked_for,
+    declines,
+    private_together,
+)
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.statements import (
     asks,
@@ -66,8 +75,6 @@ from floe.privacy.verdict import (
 )
 from floe.records import ChatMessage
 
-KEEP: Final = 0.70
-"""Probability from which a text is private; chosen on development prompts, see `docs/privacy.md`."""
 KEEP_REPORT: Final = 0.90
 """The same for what newspapers print, and for what may be: all of it has been told to all."""
 UNSURE: Final = 0.45
@@ -104,11 +111,8 @@ _OF_SELF: Final = regex.compile(
 )
 """How an English text opens that tells of the speaker."""
 _LEANS: Final = 0.6
-_SHARE: Final = 0.2
-"""What a message must have of its own to be private together with the one before it."""
 _NAME: Final = "name"
 _PASSWORD: Final = "password"  # noqa: S105 (a kind)
-_MATTERS: Final = frozenset(KINDS) - {"-", _NAME, _PASSWORD}
 _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
@@ -146,32 +150,8 @@ _KNOWN: Final = 0.45
 """Share of words on lists (English and fourteen languages) below which a language is unknown: of
 harmless English prompts none had less than 0.6, of Finnish, Hungarian, Czech, Vietnamese,
 Romanian sentences few more than 0.43."""
-_ASKS_NAMES: Final = regex.compile(
-    r"\A\W*(?:(?:and|full|first|last|the)\s)*(?:names?|who)\b(?!.*\b(?:hero|story|character|file|function|book|band|city|film|dog|cat|robot|villain|variable)\b)",
-    regex.I,
-)
-"""A question for persons that no list of questions has."""
-_REQUEST: Final = regex.compile(
-    r"[?？:：؟][^?？\n]{0,40}\Z|\b(?:please|enter|give|tell|provide|need|send|share|type|let me know|bitte|podaj|indiquez|donnez|indique|dime|geef|inserisca|укажите|напишите)\b|请|ください|주세요",
-    regex.I,
-)
-"""A question or a request; a statement asks for nothing, whatever its words resemble."""
 _QUIZ: Final = 0.12
 """Probability below which a statement that leads up to a question is taken from a quiz."""
-_LAST_SENTENCE: Final = regex.compile(
-    r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
-)
-_REST: Final = (
-    r"(?:[ ][\p{L}']+){0,3}(?:,? (?:thanks|thank you|please|sorry|danke|merci|gracias))?\W*\Z"
-)
-_DECLINES: Final = regex.compile(
-    rf"\W*(?:no|nope|none|nothing|skip|later|idk|i don'?t know|not sure|rather not|i'?d rather not|n/?a|never mind|nein|non|não|nee|nie|нет|hayır|لا|不|没有|いいえ|아니요)(?!\w){_REST}",
-    regex.I,
-)
-_AGREES: Final = regex.compile(
-    rf"\W*(?:yes|yeah|yep|ok|okay|sure|ja|oui|sí|si|sim|tak|да|evet|نعم|是|はい|네)(?!\w){_REST}",
-    regex.I,
-)
 _ANSWER_KINDS: Final = frozenset(
     {
         "password",
@@ -216,12 +196,13 @@ class Analysis:
             for stretch in classify(plain.text, names)
             if not _is_code(plain.text, stretch, names)
         ]
-        asked = [*_asked(plain.text, names, before)]
-        declined = bool(before) and _DECLINES.match(plain.text) is not None
+        asked = [*asked_for(plain.text, names, before)]
+        declined = bool(before) and declines(plain.text)
         harmless = not asked and (
-            declined or is_thanks(plain.text) or _answers_harmless_question(plain.text, before)
+            declined or is_thanks(plain.text) or answers_harmless_question(plain.text, before)
         )
         genre = frame_of(plain.text, names, genre_of(plain.text, names))
+        signs += told_by_name(plain.text, names, genre)
         score = 0.0 if harmless else _score(stretches, genre)
         least, enough, certain = _thresholds(plain.text, names, stretches, genre)
         soft = [
@@ -230,7 +211,7 @@ class Analysis:
             if _shifted(stretch.private, self.leniency.shift) >= least
             for sign in _soft_signs(plain.text, stretch, names)
         ]
-        together = _together(plain.text, before, alone=score) if before else False
+        together = private_together(plain.text, before, alone=score) if before else False
         unexplained = not soft
         soft = [
             sign
@@ -250,12 +231,13 @@ class Analysis:
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
-        if private and any(sign.kind in _MATTERS or sign.kind == _NAME for sign in found):
+        if private and any(sign.kind in MATTERS or sign.kind == _NAME for sign in found):
             found += treated(plain.text)
         if private:
             found += _names_beside(names, found)
-            if any(sign.kind not in _MATTERS for sign in found):
+            if any(sign.kind not in MATTERS for sign in found):
                 found += find_surroundings(plain.text, found)
+        found = without_kin(plain.text, found)
         if private and unread and not found:
             found = [Sign(0, len(plain.text), unread, UNSURE)]
         if private and not found:
@@ -264,8 +246,14 @@ class Analysis:
         if not private:
             marked = [*_spans(plain, _names_beside(names, ()), decides=False)]
         spans = without_overlap(marked)
+        masked = [sign for sign in found if sign.kind not in MATTERS]
+        likely = (
+            [*_spans(plain, find_likely_names(plain.text, masked), decides=False)]
+            if private
+            else []
+        )
         lean = leans(plain.text, names) >= _LEANS if before else False
-        return Verdict(private, spans, unsure=unsure, leans=lean)
+        return Verdict(private, spans, unsure=unsure, leans=lean, likely=tuple(likely))
 
     def _tells(
         self,
@@ -312,7 +300,7 @@ class Analysis:
         if genre in ("passage", "look-up"):
             enough = strange = KEEP
         if genre == "look-up" and any(name.form == "full" for name in names):
-            enough = UNSURE_NAMED  # Somebody by first and last name who is not known to all.
+            enough = UNSURE  # Somebody by first and last name who is not known to all.
         for stretch in stretches:
             likely = _shifted(stretch.private, self.leniency.shift)
             forms = {n.form for n in names if stretch.start <= n.start < stretch.end}
@@ -521,74 +509,6 @@ def _unread(text: str) -> str:
         for w in words
     )
     return UNREAD_LANGUAGE if read < _KNOWN * len(words) else ""
-
-
-def _last(before: Sequence[ChatMessage], role: str) -> str:
-    """Return the message just before, if it is by `role`, or the one before that."""
-    for message in reversed(before[-2:]):
-        if message.role == role:
-            return message.content
-    return ""
-
-
-def _asked(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -> Iterator[Sign]:
-    """Yield what a reply tells because the assistant asked for it."""
-    if not before or before[-1].role != "assistant" or len(text) > 400:
-        return
-    question = _question(before[-1].content)
-    lead = len(question) + 1
-    for sign in hard_signs(f"{question} {text}"):
-        if sign.start >= lead:
-            yield Sign(sign.start - lead, sign.end - lead, sign.kind, sign.score)
-    if _DECLINES.match(text) or asks(text):
-        return
-    kind = asked_kind(question) if _REQUEST.search(question) else "-"
-    if kind == "-" and _ASKS_NAMES.match(question) and any(n.form == "given" for n in names):
-        kind = _NAME
-    if _AGREES.match(text) and kind not in _MATTERS:
-        return  # "Yes" is an answer only where the question has said it all.
-    if kind != "-" and _answers(kind, text, names):
-        yield Sign(0, len(text.rstrip()), kind, 0.8)
-
-
-def _answers_harmless_question(text: str, before: Sequence[ChatMessage]) -> bool:
-    """Whether a few words reply to a question that asks for nothing of anybody's own."""
-    if not before or before[-1].role != "assistant" or len(text.split()) > _FEW or len(text) > 30:
-        return False
-    question = _question(before[-1].content)
-    return question.endswith("?") and asked_kind(question) == "-"
-
-
-def _question(said: str) -> str:
-    """Return the last sentence of what an assistant said."""
-    asked = normalise(said).text.strip()
-    found = _LAST_SENTENCE.search(asked)
-    return (found[0] if found else asked)[-200:].strip()
-
-
-def _answers(kind: str, text: str, names: Sequence[Name]) -> bool:
-    """Whether a reply holds something of the kind that was asked for."""
-    if kind == "name":
-        return (bool(names) and any(name.form != "public" for name in names)) or (
-            len(text.split()) <= 3
-            and not regex.search(r"\b(?:the|a|an|my|manager|team|anyone)\b", text, regex.I)
-        )
-    if kind in ("identity number", "birth date"):
-        return bool(regex.search(r"\d", text))
-    if kind == "money":
-        return bool(regex.search(r"\d|thousand|grand|million|nothing", text))
-    return bool(text.strip())
-
-
-def _together(text: str, before: Sequence[ChatMessage], *, alone: float) -> bool:
-    """Whether a message is private only with the person's own last turn."""
-    said = normalise(_last(before, "user")).text
-    if not said or len(said) + len(text) > WINDOW or alone < _SHARE:
-        return False
-    both = f"{said}\n{text}"
-    joined = max(stretch.private for stretch in classify(both, find_names(both)))
-    former = max(stretch.private for stretch in classify(said, find_names(said)))
-    return joined >= KEEP > former
 
 
 def _spans(plain: NormalisedText, signs: Iterable[Sign], *, decides: bool) -> Iterator[Span]:

@@ -11,12 +11,19 @@ from typing import Final
 
 import regex
 
+from floe.privacy.detection.affairs import is_for_work
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.fame import is_famous
 from floe.privacy.detection.genres import Genre
 from floe.privacy.detection.german import is_german
 from floe.privacy.detection.names import Name, is_public
-from floe.privacy.detection.nobody import is_brand, is_in_office, is_nobodys, is_specimen
+from floe.privacy.detection.nobody import (
+    is_brand,
+    is_in_office,
+    is_nobodys,
+    is_of_same_pair,
+    is_specimen,
+)
 from floe.privacy.detection.on_file import find_on_file
 from floe.privacy.detection.statements import asks, deals_with_somebody, is_written_to, sets_task
 from floe.privacy.detection.ties import has_tie
@@ -26,6 +33,7 @@ from floe.privacy.detection.world import (
     ENGLISH,
     HIDDEN,
     ME,
+    NAMED_SO,
     names_matter,
 )
 from floe.privacy.places import Places
@@ -38,11 +46,25 @@ _KIN: Final = listed("kin")
 _WORD: Final = regex.compile(r"[\p{L}\p{M}']+")
 _OF_OTHERS: Final = regex.compile(r"(?:'s|s'|\b(?:his|her|their)) (?:[\p{Ll}-]+ )?[\p{Ll}-]+")
 """Somebody's kin who is named or known: "Napoleon's wife"."""
+_OWN_KIN: Final = regex.compile(r"\b(?i:my|our)\s(?P<kin>\p{Ll}+)(?P<x>\s\p{Lu}\p{Ll}+)?")
+"""The speaker's kin, by name: "my landlord Piotr"."""
+_ROLES: Final = regex.compile(
+    r"\b(?i:professor|coach|chef|doctor) (?=\p{Lu}|(?:an?|the)\b)|\b(?i:baby) (?i:names?|powder|food|products?|clothes)\b"
+)
+"""Words for kin and the like that are a title, a deed or a ware: "coach a team"."""
 _REPORTED: Final = regex.compile(
     r"\b(?:reported|indirect|direct) (?:speech|discourse|question)|indirekte rede|discours indirect|estilo indirecto",
     regex.I,
 )
 _QUOTED: Final = regex.compile(r"[\"“„][^\"”“]{0,160}[\"”“]")
+_ALTERNATIVES: Final = regex.compile(r"\((?:[^()/]{1,20}/)+[^()/]{1,20}\)|_{2,}")
+"""Forms of which one is to be chosen: "(I/me)"."""
+_JOKE: Final = regex.compile(r"\W*(?:explain|interpret)\s(?:the|this)\s", regex.I)
+_TEMPLATE: Final = regex.compile(
+    r"\W*(?:please |can you |could you )?(?:write|create|draft|give me|make|generate|show me|compose|prepare|need)\b[^:.\n]{0,50}\b(?:templates?|samples?|boilerplate|specimen|dummy|placeholder)\b",
+    regex.I,
+)
+"""A form to be filled in later, in which the names are anybody's."""
 _HE_OR_SHE: Final = regex.compile(r"\b(?:he|she|his|her|him|hers)(?:'\p{L}+)?\b", regex.I)
 _RECENT: Final = regex.compile(
     r"\b(?:yesterday|today|tonight|tomorrow|last (?:night|week|month|weekend)|this (?:morning|week|afternoon|evening|month)|next (?:week|month)|(?:on|since|until|till|by) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)|asap)\b",
@@ -50,9 +72,11 @@ _RECENT: Final = regex.compile(
 )
 _ON_LANGUAGE: Final = regex.compile(
     r"\W*(?:(?:please|can you|could you|bitte|grammar(?: exercise| question)?|exercise|english|esl)[:,]?\s)*"
-    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace"
-    r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:.!?\n\"“«„]{0,70}\b(?:my|our|mein\w*|mon|ma|mi|mia)\b)[^:.!?\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
+    r"(?:(?P<form>(?:conjugate|conjugue|decline|conjuga|konjugiere|coniuga)\b)|(?:translate|correct|fix|proofread|rewrite|rephrase|reword|paraphrase|change|turn|put|convert|make|rearrange|reorder|unscramble|combine|join|complete|fill|classify|identify|find|spot|underline|parse|diagram|extract|expand|extend|elaborate|shorten|lengthen|simplify|punctuate|analy[sz]e|transform|replace|continue|finish|choose|select|sort|order|alphabeti[sz]e|(?:explain|interpret) (?:the|this) (?:joke|pun|idiom|saying|headline)"
+    r"|traduis|traduisez|mets|mettez|accorde|traduce|traduci|pon|traduz|passe|übersetze?|korrigiere?|bestimme?|setze?|bilde|corrige[zr]?|correggi|vertaal|verbeter|zet|przetłumacz|popraw|odmień|переведи(?:те)?|исправь(?:те)?|çevir|översätt)\b(?![^:.!?\n\"“«„]{0,70}\b(?:my(?! (?:grammar|english|spelling|sentence|punctuation|french|german|spanish)\b)|our|mein\w*|mon|ma|mi|mia)\b)[^:.!?\n\"“«„]{0,70}(?:\s?:|(?=[\"“«„]))"
     r"|(?P<form>which (?:of these |of the following )?(?:sentences?|forms?|words?|is|one)\b[^.!?\n]{0,30}\b(?:is |are )?(?:correct|right|grammatical\w*)\b[^?\n]{0,20}\?)"
+    r"|(?P<form>(?:how (?:do|would|can|should) (?:you|i|we|one) say|¿?cómo se dice|wie sagt man|comment (?:dit-on|dire)|come si dice|como se diz|hoe zeg je|jak powiedzieć|hvordan siger man)\s(?=[\"“«„'‘][^?]*[\"”»“'’]\s(?:in|en|auf|em|op|po|på)\s))"
+    r"|(?P<form>(?:is it|which is (?:right|correct|better)[:,]?|should (?:it|i) (?:be|say|write))\s(?=[\"“‘'].{1,60}[\"”’']\sor\s[\"“‘']))"
     r"|read the (?:text|passage|story|sentences?|paragraph)\b[^.:\n]{0,30}[.:]"
     r"|(?P<form>in (?:the|this) sentence|in the phrase|what part of speech|what (?:is|are) the (?:subject|verb|object|indirect object|direct object|adverbs?|tense|predicate)s?\b)"
     r"|how (?:do|can|would|should) (?:you|i|we|one) (?:say|write|spell|pronounce|translate)\b"
@@ -68,9 +92,9 @@ _SPOKEN_TO: Final = regex.compile(
 )
 """A sentence with one of these is a message, or a matter."""
 _CASE: Final = regex.compile(
-    r"\W*(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem|exam|(?:a )?case for (?:my|our|an?|the) (?:\p{Ll}+ )?(?:seminar|class|course|exam|tutorial|lecture))\b[^:\n]{0,40}[:,]\s"
+    r"\W*(?:an?\s|the\s)?(?:(?:legal|law|ethics|ethical|moral|medical|nursing|business|hypothetical|thought|clinical|logic|maths?|bar exam|exam|philosophy|statistics|accounting|physics|training)\s(?:exercise|question|case|problem|scenario|class|dilemma|exam|puzzle|experiment|case study|riddle)|case study|psychology test|ethics class|exercise|scenario|riddle|puzzle|hypothetical(?:ly)?|thought experiment|word problem|quiz|trolley problem|exam|(?:a )?case for (?:my|our|an?|the) (?:\p{Ll}+ )?(?:seminar|class|course|exam|tutorial|lecture))\b[^:\n]{0,40}[:,]\s"
     r"|.{0,60}\b(?:fictional|fictitious|hypothetical|imaginary|made-up|mock|simulated) (?:patient|client|case|person|character|interview|company|dialogue|conversation|user|customer|employee|letter|email|profile|scenario|trial|debate)\b"
-    r"|.{0,90}\bfor (?:my|our|an?|the|their) (?:english|french|german|spanish|language|drama|creative writing|esl|hr|customer service|sales|writing|history|literature)(?: and \w+)? (?:class|lesson|course|training|workshop|students|pupils|learners|test|exam)\b"
+    r"|.{0,90}\bfor (?:my|our|an?|the|their) (?:(?:business|beginners'?|evening|online) )?(?:english|french|language|german|spanish|language|drama|creative writing|esl|hr|customer service|sales|writing|history|literature)(?: and \w+)? (?:class|lesson|course|training|workshop|students|pupils|learners|test|exam|homework)\b"
     r"|.{0,60}\bin (?:a|the) (?:sitcom|soap opera|telenovela|cartoon|comic|musical|western)\b",
     regex.I | regex.S,
 )
@@ -84,7 +108,8 @@ _FOR_CHILDREN: Final = regex.compile(
     regex.I,
 )
 _SUPPOSES: Final = regex.compile(
-    r"\W*(?i:if|suppose|assume|let's say|given that|imagine)\s\p{Lu}\p{Ll}+\s(?:is|was|has|beats?|runs?|weighs|can|lives|likes|finishes|finished|sits|stands|always|never|beat)\b[^?]{5,250}\b(?:taller|older|faster|younger|heavier|shorter|slower|bigger|smaller|smarter|stronger|ahead|behind|left of|right of|between|next to|beats?|truth|liars?|always lies|how many|how old|who is|which of)\b[^?]{0,120}\?",
+    r"\W*(?i:if|suppose|assume|let's say|given that|imagine)\s\p{Lu}\p{Ll}+\s(?:is|was|has|beats?|runs?|weighs|can|lives|likes|finishes|finished|sits|stands|always|never|beat)\b[^?]{5,250}\b(?:taller|older|faster|younger|heavier|shorter|slower|bigger|smaller|smarter|stronger|ahead|behind|left of|right of|between|next to|beats?|truth|liars?|always lies|how many|how old|who is|which of)\b[^?]{0,120}\?"
+    r"|\W*\p{Lu}\p{Ll}+ (?:says|claims|said)(?: that)? \p{Lu}\p{Ll}+ (?:lies|is lying|tells the truth|is a (?:liar|knave|knight))\b.{5,250}\b(?:truth|lies|lying|liars?|knights?|knaves?)\b[^?]{0,60}\?",
 )
 """A puzzle about who is what beside whom."""
 _OF_ANSWER: Final = regex.compile(
@@ -167,21 +192,36 @@ _PROGRAM: Final = regex.compile(
     regex.I,
 )
 _AS_WORD: Final = regex.compile(
-    r"(?:\b(?:the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|e\.g\.|for example|for instance|such as|(?:in|im|à la|al|nello|no|w|в) (?:the )?(?:style|manner|manière|estilo|stile|stijl|stylu|stil|стиле)(?: (?:of|de|di|van|von))?)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
+    r"(?:\b(?:go(?:es)? (?:well |nicely )?with|rhymes? with|acrostic (?:for|of|with)|nicknames? for|the (?:first |last )?names?|names? (?:such as|like|of|with)|(?:place|shop|bakery|cafe|café|bar|restaurant|boat|ship|band|brand|company|store|salon|studio|app|product|character|dragon|robot|town|village|kingdom|planet) (?:named|called)|e\.g\.|for example|for instance|such as|(?:in|im|à la|al|nello|no|w|в) (?:the )?(?:style|manner|manière|estilo|stile|stijl|stylu|stil|стиле)(?: (?:of|de|di|van|von))?)[,:]?\s(?:mr\.? and mrs\.?\s)?[\"'“]?)\Z",
     regex.I,
 )
 """After this a name is spoken of as a word, or as an example."""
 _SAYS: Final = regex.compile(
     r"\s(?!and\b|or\b|in\b|is (?:pronounced|spelled|spelt)\b)\p{Ll}{2,}(?:s|ed|id)\b"
 )
+_MADE: Final = 60
 _MADE_BY: Final = regex.compile(
-    r"\b(?:novels?|films?|movies?|songs?|albums?|music|paintings?|sculptures?|symphon(?:y|ies)|operas?|concertos?|ballets?|lyrics|filme|werke?|opern?|bücher|romane?|lieder|gedichte|bilder|gemälde|stücke|livres?|romans?|œuvres?|oeuvres?|tableaux|chansons?|poèmes?|pièces|películas|libros?|novelas?|obras?|cuadros?|canciones|poemas?|pelis|libri|opere|quadri|canzoni|poesie|romanzi|filmes|livros?|músicas?|boeken|schilderijen|films|książki|filmy|utwory|obrazy|фильмы|книги|романы|стихи|картины)\s(?:of|by|von|de|d'|di|da|do|del|van|av)?\s?\Z",
+    r"\b(?:(?:films?|movies?|series|plays?|scenes?)\s(?:with|starring|featuring)\s\Z|(?:films?|movies?|books?|novels?|songs?|albums?|games?|paintings?|poems?)\b[^.!?\n]{0,40}\bby\s\Z)|\b(?:novels?|films?|movies?|songs?|albums?|music|paintings?|sculptures?|symphon(?:y|ies)|operas?|concertos?|ballets?|lyrics|filme|werke?|opern?|bücher|romane?|lieder|gedichte|bilder|gemälde|stücke|livres?|romans?|œuvres?|oeuvres?|tableaux|chansons?|poèmes?|pièces|películas|libros?|novelas?|obras?|cuadros?|canciones|poemas?|pelis|libri|opere|quadri|canzoni|poesie|romanzi|filmes|livros?|músicas?|boeken|schilderijen|films|książki|filmy|utwory|obrazy|фильмы|книги|романы|стихи|картины)\s(?:of|by|von|de|d'|di|da|do|del|van|av)?\s?\Z",
     regex.I,
 )
 """Before who made a work: "films by"."""
+_DEED: Final = regex.compile(
+    r"(?:'s)?\s(?:ever |also |really |once |originally )?(?:"
+    r"(?:win|won|compete|medal) [^?.!\n]{0,40}\b(?:medals?|olympics?|prize|award|oscar|grammy|championships?|world cup|tour de france|title|grand slam|election)\b"
+    r"|(?:write|wrote|compose[sd]?|paint(?:ed)?|direct(?:ed)?|star(?:red)?|publish(?:ed)?|sculpt(?:ed)?|choreograph(?:ed)?|illustrate[sd]?|translate[sd]?) (?:in |the |an? |any )?(?:\p{Lu}\p{Ll}|novels?|books?|poems?|films?|movies?|operas?|symphon\w+|songs?|plays?|murals?|portraits?|ballets?|music\b)"
+    r"|(?:coach|manage|captain|play(?:ed)?) (?:for |in |at |with )?(?:an? |the )?(?:premier league|bundesliga|la liga|serie a|nba|nfl|mlb|nhl|national team|\p{Lu}[\p{L}]+ (?:United|City|Rovers|FC|Wanderers|Philharmonic|Orchestra|League))"
+    r"|(?:invent|discover|found|design|patent|conquer|explore|pioneer)(?:ed)? (?:the|an?) \p{Ll}"
+    r")",
+    regex.I,
+)
+"""Deeds of which books tell, in a question: "ever coach a Premier League team"."""
 _AT_PLACE: Final = regex.compile(r"\b(?:at|in|near)\s\Z")
 """Before a place: "at Kitty Hawk"."""
 _PARTICLE: Final = regex.compile(r"\A(?:von|van|de|di|da|del|du)\s")
+_DATA: Final = regex.compile(
+    r"\b(?:example|sample|test|dummy|mock) (?:data|input|rows?|records?|values?)\b", regex.I
+)
+"""Before the names with which a program is tried."""
 _LITERAL: Final = regex.compile(r"[\"'`“]\s?\Z")
 _LITERAL_END: Final = regex.compile(r"\s?[\"'`”]")
 _TWO: Final = regex.compile(r"\p{L}+ (?:y|e|i|и|och) \p{L}+")
@@ -211,15 +251,17 @@ def _is_exercise(text: str, names: Sequence[Name]) -> bool:
     themselves or of theirs, nobody is spoken to, and it is of no private matter.
     """
     said = text[slice(*core(text))]
-    if _CASE.match(said, timeout=_TIMEOUT) or _PLACEHOLDER.search(said):
+    if _CASE.match(said, timeout=_TIMEOUT) or _PLACEHOLDER.search(said) or _is_form(text, names):
         return not _is_lived(said, names)
     if _INVENTS.match(said, timeout=_TIMEOUT) or _SUPPOSES.match(said, timeout=_TIMEOUT):
         told = _FOR_CHILDREN.sub(" ", ME.sub(" ", _QUOTED.sub(" ", said)))
         return _FIRST.isdisjoint(_words(told))
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
-    if task is None or len(_given(said, task.end())) > _SENTENCE:
+    if task is None or is_for_work(said) or len(_given(said, task.end())) > _SENTENCE:
         return False
-    sentence = _given(said, task.end())
+    sentence = _ALTERNATIVES.sub(" ", _given(said, task.end()))
+    if _JOKE.match(said):
+        sentence = _QUOTED.sub(" ", sentence)
     if _REPORTED.search(said[: task.end()]):
         sentence = _QUOTED.sub(" ", sentence)
     if _tells_matter(sentence) or HIDDEN.search(sentence):
@@ -241,7 +283,23 @@ def _is_on_forms(text: str) -> bool:
     task = _ON_LANGUAGE.match(said, timeout=_TIMEOUT)
     if task is None or not task["form"] or len(said) > _SENTENCE:
         return False
+    if any(found["kin"].lower() in _KIN and found["x"] for found in _OWN_KIN.finditer(said)):
+        return False
     return not names_matter(said) and HIDDEN.search(said) is None
+
+
+def _is_form(text: str, names: Sequence[Name]) -> bool:
+    """Return whether a form is to be written, of no private matter and of nobody by a full name."""
+    said = text[slice(*core(text))]
+    if _TEMPLATE.match(said) is None or _tells_matter(said):
+        return False
+    return all(name.form != "full" or _is_titled(text, name) for name in names)
+
+
+def _is_puzzle(text: str) -> bool:
+    """Return whether a text supposes who is what beside whom, and asks for what follows."""
+    said = text[slice(*core(text))]
+    return _SUPPOSES.match(said, timeout=_TIMEOUT) is not None and _FIRST.isdisjoint(_words(said))
 
 
 def _is_plain(text: str, name: Name) -> bool:
@@ -261,7 +319,7 @@ def frame_of(text: str, names: Sequence[Name], genre: Genre) -> Genre:
 
     None is whatever tells a private matter of somebody who is not public, or deals with them.
     """
-    if genre or _is_on_forms(text):
+    if genre or _is_on_forms(text) or _is_puzzle(text):
         return genre or "exercise"
     if _concerns_somebody(text, names):
         return ""
@@ -321,16 +379,21 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
     names = [
         name
         for name in names
-        if not _OF_PLACE.match(text, name.end) and not is_specimen(_of(text, name))
+        if not _OF_PLACE.match(text, name.end)
+        and not is_specimen(_of(text, name))
+        and not is_of_same_pair(text, name)
     ]
     names = _without_office(text, _without_brands(text, names))
     if all(name.form == "public" for name in names):
         return names
     said = text[slice(*core(text))]
+    if _PROGRAM.search(text) and _FIRST.isdisjoint(_words(_SPEECH_ACT.sub(" ", ME.sub(" ", said)))):
+        sample = _DATA.search(text)
+        data = sample.end() if sample else len(text)
+        names = [n for n in names if n.start < data and not _is_literal(text, n)]
     if _is_lived(said, names) or _concerns_somebody(text, names, famous=True):
         return [*names]
     asked = _asks_or_consumes(said)
-    program = _PROGRAM.search(text) is not None
     kept = []
     for name in names:
         if is_nobodys(text, name, opening=said):
@@ -343,12 +406,11 @@ def recognise(text: str, names: Sequence[Name]) -> list[Name]:
             continue
         if asked and name.form == "full" and _is_place(text, name):
             continue
-        if program and _is_literal(text, name):
-            continue
         person = _PARTICLE.sub("", _of(text, name))
         known = is_famous(person) or is_public(person)
-        made = _MADE_BY.search(text[max(0, name.start - 30) : name.start]) is not None
-        famous = asked and name.form in ("full", "given") and (known or made)
+        made = _MADE_BY.search(text[max(0, name.start - _MADE) : name.start]) is not None
+        deed = name.form == "full" and _DEED.match(text, name.end) is not None
+        famous = asked and name.form in ("full", "given") and (known or made or deed)
         kept.append(Name(name.start, name.end, "public") if famous else name)
     return kept
 
@@ -401,7 +463,7 @@ def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False
     rest = text
     for name in reversed(people):  # Christian is no faith here.
         rest = rest[: name.start] + " " + rest[name.end :]
-    return _tells_matter(_FOR_CHILDREN.sub(" ", rest))
+    return _tells_matter(_ROLES.sub(" ", _FOR_CHILDREN.sub(" ", rest)))
 
 
 def _tells_matter(text: str) -> bool:
@@ -439,7 +501,8 @@ def _is_lived(text: str, names: Sequence[Name], *, somebody: bool = False) -> bo
     words = _words(plain) - ({"im"} if is_german(text) else set())  # "I'm" in haste, "in the" there
     if not words.isdisjoint(_FIRST) or _RECENT.search(plain) or HIDDEN.search(plain):
         return True
-    if not words.isdisjoint(_KIN) and not _words(_OF_OTHERS.sub(" ", plain)).isdisjoint(_KIN):
+    others = _ROLES.sub(" ", _OF_OTHERS.sub(" ", plain))
+    if not words.isdisjoint(_KIN) and not _words(others).isdisjoint(_KIN):
         return True
     if somebody and _HE_OR_SHE.search(plain):
         return True
@@ -452,5 +515,8 @@ def _of(text: str, name: Name) -> str:
 
 def _words(text: str) -> set[str]:
     """Return words in small letters, "I'll" as "ill" but not the ill."""
-    found = {word.lower() for word in _WORD.findall(text)} - {"ill"}
+    english = ENGLISH.search(text) is not None
+    found = {
+        w.lower() for w in _WORD.findall(text) if not (english and w.strip("'") in NAMED_SO)
+    } - {"ill"}
     return {word.replace("'", "") for word in found}

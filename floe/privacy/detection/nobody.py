@@ -54,6 +54,9 @@ _ROUTE: Final = regex.compile(
     r"\W*(?:(?:the )?(?:quickest|fastest|shortest|cheapest|best) )?(?:directions|route|way|train|trains|bus|buses|flights?|ferry|ferries|tube|tram|distance|walk|drive|how (?:far|long|do i get|to get))\b",
     regex.I,
 )
+_FROM: Final = regex.compile(r"\s(?:from|to)\s\p{Lu}")
+_SAME_PAIR: Final = regex.compile(r"\b(\p{Lu}\p{Ll}+) & \1\b")
+"""A firm of two of one name: "Johnson & Johnson"."""
 _EPONYM: Final = regex.compile(
     r"'s? (?:first |second |third )?(?:laws?|theorem|paradox|equation|principle|conjecture|lemma|algorithm|constant|razor|dilemma|demon|inequality|hypothesis)\b(?! (?:exam|school|degree|firm|course|suit))"
 )
@@ -82,11 +85,18 @@ def is_nobodys(text: str, name: Name, *, opening: str) -> bool:
     if _NAMED.search(before):
         return True
     genitive = text[name.end : name.end + 1] == "'"
-    if _ROUTE.match(opening) and _STATION.search(before) and not genitive:
+    on_way = _STATION.search(before) or _FROM.match(text, name.end)
+    if _ROUTE.match(opening) and on_way and not genitive:
         return True
     if name.form in ("given", "ambiguous", "small") and _CODE.search(text):
         return True
     return _EPONYM.match(text, name.end) is not None
+
+
+def is_of_same_pair(text: str, name: Name) -> bool:
+    """Return whether a name is one of two that are the same: "Johnson & Johnson"."""
+    near = text[max(0, name.start - _NEAR) : name.end + _NEAR]
+    return any(found[1] == text[name.start : name.end] for found in _SAME_PAIR.finditer(near))
 
 
 def is_brand(text: str, name: Name) -> bool:

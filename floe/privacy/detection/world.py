@@ -38,6 +38,9 @@ DRAFTS: Final = regex.compile(
     regex.I,
 )
 """How else a task opens than `sets_task` knows."""
+NAMED_SO: Final = frozenset(("Ben", "Mina", "Mia", "Io", "Vi", "Min", "Mon", "Ma"))
+"""Names that are "I" or "my" in another language, as Ben is in Turkish: with a capital in an English
+text they are nobody's word for themselves."""
 _SOMEBODY: Final = regex.compile(
     r"\b(?:he|she|his|her|him|hers|he's|she's|he'll|she'll|someone|somebody)\b", regex.I
 )
@@ -190,5 +193,8 @@ def _has_work_beside(text: str, name: Name) -> bool:
 
 def _speaks_of_nobody(text: str) -> bool:
     """Return whether neither the speaker nor kin is in a text."""
-    words = {word.lower().replace("'", "") for word in _WORD.findall(text)}
+    spoken = _WORD.findall(text)
+    if ENGLISH.search(text):
+        spoken = [word for word in spoken if word.strip("'") not in NAMED_SO]
+    words = {word.lower().replace("'", "") for word in spoken}
     return words.isdisjoint(_FIRST) and words.isdisjoint(_KIN)
