@@ -13,6 +13,7 @@ from typing import Final
 
 from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.follow_ups import place_question
+from floe.chat.quoted_fact import QuotedFact
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.chat.turn_prompts import TurnPrompts
 from floe.chat.turn_routes import may_not_answer, requests_left_today, stays_here
@@ -48,6 +49,8 @@ MEMORY_WEIGHT: Final = 0.8
 """The local model counts at least so much in an answer for which it read earlier words of the
 person, unless the slider is moved meanwhile or stands at 0: at 0.5 the cloud, which has not seen
 them, talked 2 of 17 answers away from what they say."""
+
+QUOTED: Final = "The model's own answer had nothing of what you told, so your words stand here."
 
 
 def weight_with_memory(weight: float, memory: Sequence[MemoryPassage]) -> float:
@@ -228,11 +231,22 @@ class AnswerDecoder:
             if logits is None:
                 return "stopped"
             stops = StopStrings((*options.sampling.stop, *self._prompts.builder.stops))
-            for step in stops.cut(decoder.run(logits, options.sampling)):
+            quoted = QuotedFact(
+                () if turn.text else turn.memory,
+                prompt.question,
+                [each.content for each in prompt.kept[:-1]],
+                self._model.tokenize,
+                self._model.pieces.__getitem__,
+                lambda: turn.controls.stopped,
+                self._prompts.system_prompt,
+            )
+            for step in stops.cut(quoted.cut(decoder.run(logits, options.sampling))):
                 turn.add(step)
                 if requests is not None:
                     turn.count(**requests.usage())
-            return "complete" if stops.met else decoder.ending
+            if quoted.quoted:
+                turn.notice(QUOTED)
+            return "complete" if stops.met or quoted.quoted else decoder.ending
         finally:
             turn.count(local_alone=round(decoder.single_steps_per_second, 1))
             decoder.close()

@@ -19,6 +19,7 @@ from floe.memory.told_facts import (
     SentenceSpace,
     embed_facts,
     nearest_facts,
+    sure_by_words,
     with_rest_of_question,
 )
 from floe.store import Store
@@ -110,8 +111,10 @@ class Memory:
     ) -> list[MemoryPassage]:
         """Add the told facts nearest to a question that asks for one to what words have found."""
         space = self._sentences
-        if space is None or not asks_for_told_fact(question):
+        if not asks_for_told_fact(question):
             return found
+        if space is None:
+            return sure_by_words(self._store, question, found)
         try:
             embed_facts(self._store, space, _CATCH_UP_SECONDS)
             facts, compared = nearest_facts(
@@ -126,7 +129,9 @@ class Memory:
             return found
         # What was compared is ranked there; a file or a long text that words have found is not.
         beyond = [each for each in found if each.id not in compared][:1]
-        read = [with_rest_of_question(self._store, question, each) for each in facts[:_FACTS]]
+        # Beside a fact that is the one another would only be taken for it.
+        most = 1 if facts and facts[0].sure else _FACTS
+        read = [with_rest_of_question(self._store, question, each) for each in facts[:most]]
         return [*read[:1], *beyond, *read[1:]]
 
     def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:

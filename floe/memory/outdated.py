@@ -4,14 +4,16 @@ Knows passages and how they fit a question, no models.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from floe.memory.passages import MemoryPassage, split_sentences
 from floe.privacy.content_words import content_words
 
-_WORDS: Final = 0.3
+SHARE_WEIGHT: Final = 0.3
 """What all of the question's words count, beside a likeness."""
 _AMONG: Final = 8
 """Nearest facts that are compared with one another."""
@@ -22,11 +24,13 @@ _SAME: Final = 0.5
 _HALF: Final = 0.4
 _ALIKE: Final = 0.1
 """Of what two facts have of the question's words: enough to be about it, and as much."""
+_FEW: Final = 3
+"""Facts that have a name; one that more have, such as a weekday, tells none from the others."""
 _LEAST: Final = 2
 """Words that both have at least, where none says that something has changed."""
 _CHANGE: Final = re.compile(
     r"\b(?:now|no longer|any\s?more|new|(?:down|up) to|moved|changed|switched|instead|these days"
-    r"|sold|replaced|actually|sorry|correction|wrong|i meant"
+    r"|after all|sold|replaced|actually|sorry|correction|wrong|i meant"
     r"|jetzt|nun|neue?[nmrs]?|nicht mehr|inzwischen|mittlerweile|umgezogen|statt|korrektur|falsch"
     r"|maintenant|désormais|nouve\w+|ne \w+ plus|déménagé|ahora|ya no|nuev[oa]s?|mudé|cambié)\b",
     re.IGNORECASE,
@@ -42,6 +46,12 @@ _ENDED: Final = (
 """How one says of something that was told before that it is over: "I sold the Panda"."""
 _SELF: Final = re.compile(r"\b(?:i|we|ich|wir|je|j|nous|yo)\b", re.IGNORECASE)
 """Who speaks, as the one who does or is something."""
+_NAME: Final = re.compile(r"\b(?:[A-Z\u00c0-\u00de]\w+|\w*\d\w*)")
+_PAST: Final = re.compile(
+    r"\b(?:was|were|did|had|war|waren|wurde|habe?n?|hatten?|étai\w+|ai|avons|avai\w+|era|fue|nací)\b",
+    re.IGNORECASE,
+)
+"""What was so once does not change: where one was born."""
 _CORRECTS: Final = re.compile(
     r"\W*(?:(?:no|oh|oops|wait|ach|nein|non)\W+)*(?:sorry|correction|actually|i meant|i was wrong"
     r"|that was wrong|that is wrong|entschuldigung|korrektur|falsch|ich meinte|pardon|perdón)\b",
@@ -52,16 +62,20 @@ _CORRECTS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ToldFact:
-    """A passage with its likeness to a question and the share of the question's words in it."""
+    """A passage with its likeness to a question and the share of the question's words in it.
+
+    `in_place_of`: score of the older fact that it tells anew.
+    """
 
     passage: MemoryPassage
     likeness: float
     share: float
+    in_place_of: float = 0.0
 
     @property
     def score(self) -> float:
         """How well it fits the question."""
-        return self.likeness + _WORDS * self.share
+        return max(self.likeness + SHARE_WEIGHT * self.share, self.in_place_of)
 
 
 def without_outdated(ranked: Sequence[ToldFact], question: str) -> list[ToldFact]:
@@ -74,21 +88,38 @@ def without_outdated(ranked: Sequence[ToldFact], question: str) -> list[ToldFact
     near = ranked[:_AMONG]
     asked = frozenset(content_words(question))
     of_self = _SELF.search(question) is not None
+    is_past = _PAST.search(question) is not None
+    words = [frozenset(content_words(each.passage.read)) for each in ranked]
+    facts_with = Counter(chain.from_iterable(words))
     left: list[ToldFact] = []
     for older in near:
+        names = frozenset() if is_past else _names(older.passage.read) - asked
+        names = frozenset(name for name in names if facts_with[name] <= _FEW)
+        naming = [ranked[i] for i in range(_AMONG, len(ranked)) if words[i] & names]
         newest = max(
-            (each for each in near if _replaces(each, older, asked, of_self)),
+            (each for each in (*near, *naming) if _replaces(each, older, asked, names, of_self)),
             key=lambda each: (each.passage.said_at, each.passage.id),
             default=older,
         )
         # It answers the question as what it replaces would have, whatever words it has.
-        if newest not in left:
-            left.append(newest)
-    return [*left, *ranked[_AMONG:]]
+        if newest.passage.id not in (each.passage.id for each in left):
+            left.append(replace(newest, in_place_of=older.score))
+    there = {each.passage.id for each in left}
+    return [*left, *(each for each in ranked[_AMONG:] if each.passage.id not in there)]
 
 
-def _replaces(newer: ToldFact, older: ToldFact, asked: frozenset[str], of_self: bool) -> bool:
-    """Return whether a fact tells anew what another told, as far as the question goes."""
+def _replaces(
+    newer: ToldFact,
+    older: ToldFact,
+    asked: frozenset[str],
+    names: frozenset[str],
+    of_self: bool,
+) -> bool:
+    """Return whether a fact tells anew what another told, as far as the question goes.
+
+    `names`: those of the older fact; a newer one that has one of them and says that something has
+    changed need not be near the question: "I left Ironworks and go to PureMove now."
+    """
     new, old = newer.passage, older.passage
     if new.id == old.id or (new.said_at, new.id) <= (old.said_at, old.id):
         return False
@@ -99,9 +130,11 @@ def _replaces(newer: ToldFact, older: ToldFact, asked: frozenset[str], of_self: 
     as_near = newer.likeness >= older.likeness - _AS_NEAR
     new_of_self = _SELF.search(new.read) is not None
     on_it = of_self or not new_of_self or bool(both & asked)
-    if on_it and (as_near or len(both) >= _LEAST) and _is_over(both - asked, new.read):
-        return True
+    named = bool(both & names)
     changed = _CHANGE.search(new.read) is not None
+    is_over = (as_near or named or len(both) >= _LEAST) and _is_over(both - asked, new.read)
+    if on_it and (is_over or (named and changed)):
+        return True
     alike = older.share >= _HALF and newer.share >= older.share - _ALIKE
     if alike and changed and of_self and new_of_self:
         return True
@@ -109,6 +142,12 @@ def _replaces(newer: ToldFact, older: ToldFact, asked: frozenset[str], of_self: 
         return False
     much = len(both) >= max(_LEAST, _SAME * len(before))
     return much or (as_near and changed and bool(both & asked))
+
+
+def _names(text: str) -> frozenset[str]:
+    """Return the words of a text that are written large, or have digits, but for its first."""
+    inside = _NAME.findall(text.partition(" ")[2])
+    return frozenset(word for each in inside for word in content_words(each))
 
 
 def _is_over(words: Collection[str], told: str) -> bool:

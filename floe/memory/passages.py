@@ -41,7 +41,7 @@ _QUESTION: Final = re.compile(
 _TELLS: Final = re.compile(
     r"\b(?:my|our)\s+(?:[\w'-]+(?:\s+[\w'-]+)?,?\s+(?:(?:in|at|from|near)\s+)?)?(?-i:[A-Z])\w"
     r"|\b(?:my|our)\s+[\w'-]+(?:\s+[\w'-]+){0,2},\s+(?:who|whose|which)\b"
-    r"|,?\s(?:because|since)\s+(?:i|we|my|our)\b",
+    r"|,?\s(?:because|since\s+(?:i|we|my|our))\b",
     re.IGNORECASE,
 )
 """A question that tells something by the way: "my Peugeot", "my daughter Mina", "since I fell"."""
@@ -76,7 +76,8 @@ class MemoryPassage:
     """Own words that were found for a prompt.
 
     `source` names the chat or the file; `conversation_id` is that of a chat; `said_at` is in
-    seconds since the epoch (UTC); `excerpt` is what of it is read, empty for all of it.
+    seconds since the epoch (UTC); `excerpt` is what of it is read, empty for all of it; `sure`: it
+    is the told fact that was asked for, as far as the search can tell.
     """
 
     id: int
@@ -86,6 +87,7 @@ class MemoryPassage:
     said_at: float
     conversation_id: int | None = None
     excerpt: str = ""
+    sure: bool = False
 
     @property
     def read(self) -> str:

@@ -7,10 +7,11 @@ person writes stay the same for a chat, so they are its first turns.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from floe.memory.passages import MemoryPassage
-from floe.memory.question_forms import asks_for_told_fact
+from floe.memory.question_forms import asks_for_told_fact, language_of_question
 from floe.records import ChatMessage
 
 BUDGET: Final = 400
@@ -27,6 +28,18 @@ _BEFORE: Final = "What I told you before:\n"
 _AFTER: Final = "\n\nUse this if it helps to answer. "
 _FROM_IT: Final = "\n\nAnswer from what I told you, in one sentence: "
 """Before a question that asks for what was told: else a small model talks in general words."""
+_WROTE: Final = {
+    "": "You wrote on {day} {month} {year}: \u201c{text}\u201d",
+    "de": "Du hast am {day}.{number}.{year} geschrieben: \u201e{text}\u201c",
+    "fr": "Tu as écrit le {day}/{number}/{year} : « {text} »",
+    "es": "Escribiste el {day}/{number}/{year}: «{text}»",
+}
+_NOTED: Final = {
+    "": "Your notes say: \u201c{text}\u201d",
+    "de": "In deinen Notizen steht: \u201e{text}\u201c",
+    "fr": "Tes notes disent : « {text} »",
+    "es": "Tus notas dicen: «{text}»",
+}
 
 
 def fitting_passages(
@@ -92,6 +105,19 @@ def question_with_memory(question: str, passages: Sequence[MemoryPassage]) -> st
     lines = "".join(_line(each) for each in reversed(passages))
     after = _FROM_IT if asks_for_told_fact(question) else _AFTER
     return f"{_BEFORE}{lines.rstrip()}{after}{question}"
+
+
+def quotation(question: str, passage: MemoryPassage) -> str:
+    """Answer a question for a told fact with what was told, word for word, and when."""
+    forms = _WROTE if passage.kind == "chat" else _NOTED
+    said = datetime.fromtimestamp(passage.said_at)
+    return forms[language_of_question(question)].format(
+        day=said.day,
+        month=said.strftime("%B"),
+        number=said.month,
+        year=said.year,
+        text=" ".join(passage.read.split()),
+    )
 
 
 def _line(passage: MemoryPassage) -> str:

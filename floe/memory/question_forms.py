@@ -81,8 +81,8 @@ class _Language:
         )
 
 
-_ELSEWHERE: Final = (
-    _Language(
+_ELSEWHERE: Final = {
+    "de": _Language(
         r"(?:(?:und|also|seit|ab|bis|an|am|in|im|auf|bei|mit|von|aus|zu|für|gegen|um)\s+)*"
         r"(?:wer|wen|wem|wessen|was|wann|wo|woher|wohin|warum|weshalb|wieso"
         r"|wo(?:r(?:an|auf|über)|für|gegen|mit|nach|vor)"
@@ -95,19 +95,19 @@ _ELSEWHERE: Final = (
         r"soll(?:te)?n?|kann|können|könnten?|darf|dürfen|müssen|muss|am besten"
         r"|(?:mach|tu|koch|schenk|schreib|nehm|geb|sag|brauch|back)e? (?:ich|wir)",
     ),
-    _Language(
+    "fr": _Language(
         r"(?:(?:et|à|de|d'|en|depuis|pour|avec|chez|dans|sur|par)\s*)*"
         r"(?:qui|que|qu'est-ce|quoi|quel(?:le)?s?|quand|où|combien|pourquoi|comment s'appell\w+)",
         r"(?:(?:mon|ma|mes|notre|nos)\b|(?:ai|suis|étais|avais)-je\b|j'(?:ai|habite|étais)\b)",
         r"dois|devrais|peux|puis|pourrais|faut|devons|faire|dire|offrir|cuisiner|signifie",
     ),
-    _Language(
+    "es": _Language(
         r"(?:(?:y|a|de|en|desde|para|con|por|hasta)\s+)*"
         r"(?:quién(?:es)?|qué|cuál(?:es)?|cuándo|dónde|adónde|cuánt[oa]s?|cómo se llaman?)",
         r"(?:mis?|nuestr[oa]s?|tengo|vivo|trabajo|nací|soy)\b",
         r"debo|debería|puedo|podría|hay que|tengo que|hacer|regalar|cocinar|significa",
     ),
-)
+}
 """English stands above by itself."""
 
 
@@ -129,11 +129,16 @@ def names_own(text: str) -> bool:
     return _OWN.search(text) is not None
 
 
+def language_of_question(question: str) -> str:
+    """Return the language in which a question asks for a told fact; empty: English, or none."""
+    return next((name for name, each in _ELSEWHERE.items() if each.asks(question)), "")
+
+
 def asks_for_told_fact(question: str) -> bool:
     """Return whether a short question asks what is so with the person, and not what to do."""
     if len(question) > _LONGEST_FACT_QUESTION or _TITLE.match(question):
         return False
-    if any(each.asks(question) for each in _ELSEWHERE):
+    if language_of_question(question):
         return True
     reminded = _REMIND_ME.match(question)
     asked = question[reminded.end() :] if reminded else question

@@ -256,7 +256,7 @@ def test_what_a_reply_goes_on_from_is_not_told_once_rewritten_or_kept_back(
     answer = store.add_message(kept.conversation_id, kept.id, "assistant", "I see.")
     store.add_message(kept.conversation_id, answer.id, "user", "She is older than me.")
     ann = "My sister's name is Ann."
-    assert set(recalled(memory)) == {ann, f"{ann} She flies planes."}
+    assert recalled(memory) == [f"{ann} She flies planes."]
     store.add_message(here, None, "user", FACT)
     assert recalled(memory) == [FACT]
 
@@ -448,7 +448,7 @@ def test_passages_fit_the_room_and_the_best_stands_next_to_the_question(
     store: Store, memory: Memory
 ) -> None:
     say(store, FACT)
-    say(store, "My sister Ilvara is a pilot and she is called a great one.")
+    say(store, "They called my sister a pilot.")
     passages = memory.recall(QUESTION, None)
     assert len(passages) == 2
     assert fitting_passages(passages, 1000, lambda text: len(text.split())) == passages

@@ -1,8 +1,10 @@
 """Earlier words in the local prompt of a real model."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+from floe.chat.answer_decoder import QUOTED
 from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnOptions
 from floe.cloud.link import CloudLink
@@ -10,6 +12,7 @@ from floe.config import OFF, Settings
 from floe.llama.runtime import LlamaModel
 from floe.privacy.consent import Consent, give_consent
 from floe.privacy.detector import Detector
+from floe.privacy.guard import MEMORY
 from floe.records import Sampling
 from floe.store import Store
 
@@ -58,6 +61,29 @@ def test_what_was_evaluated_before_stays_when_earlier_words_come_in(
         # The whole of the first prompt is still the beginning of the second.
         assert after[: len(before)] == before
         assert second.controls.weight == 1
+    finally:
+        assistant.close()
+
+
+def test_an_answer_without_the_told_fact_is_a_quotation_that_stays_here(
+    smollm: LlamaModel, tmp_path: Path
+) -> None:
+    settings = Settings.load(cloud=OFF, data_dir=tmp_path)
+    store = Store(settings.database)
+    model = cast(LlamaModel, _Kept(smollm))
+    assistant = Assistant(settings, store, model, CloudLink(settings, store), Detector())
+    try:
+        told = store.add_message(None, None, "user", FACT)
+        options = TurnOptions("local", 1.0, Sampling(max_tokens=1))
+        turn = assistant.ask(None, "What is my sister called?", options)
+        assert turn.wait(60)
+        day = datetime.fromtimestamp(told.created_at)
+        quotation = f"You wrote on {day.day} {day:%B %Y}: \u201c{FACT}\u201d"
+        kept = store.message(turn.message_id)
+        assert (kept.content, kept.status, kept.private) == (quotation, "complete", (MEMORY,))
+        assert kept.notices == (QUOTED,)
+        steps = store.token_steps(turn.message_id)
+        assert smollm.tokenize(quotation.encode()) == [each.token_id for each in steps]
     finally:
         assistant.close()
 
