@@ -239,6 +239,7 @@ class AnswerDecoder:
                 self._model.pieces.__getitem__,
                 lambda: turn.controls.stopped,
                 self._prompts.system_prompt,
+                options.sampling.max_tokens,
             )
             for step in stops.cut(quoted.cut(decoder.run(logits, options.sampling))):
                 turn.add(step)

@@ -57,6 +57,7 @@ class QuotedFact:
         piece: Callable[[int], bytes],
         stopped: Callable[[], bool] = lambda: False,
         system: str = "",
+        max_tokens: int | None = None,
     ) -> None:
         """Find the fact that the search is sure of, if there is one.
 
@@ -68,6 +69,7 @@ class QuotedFact:
             piece: bytes of a token.
             stopped: whether the person has stopped the answer, which then stays as it is.
             system: the system prompt of the settings; its words tell nothing.
+            max_tokens: of the answer; a quotation that is longer is not given.
         """
         self.quoted = False
         self._fact = next((each for each in passages if each.sure), None)
@@ -78,6 +80,7 @@ class QuotedFact:
         self._tokenize = tokenize
         self._piece = piece
         self._stopped = stopped
+        self._max_tokens = max_tokens
 
     def cut(self, steps: Iterable[TokenStep]) -> Iterator[TokenStep]:
         """Pass tokens on; where none of the first sentence is of the fact, quote it and end."""
@@ -93,9 +96,11 @@ class QuotedFact:
             if len(held) >= _MOST_HELD or _is_past_first(text) or self._tells(text):
                 break
         if held and not self._stopped() and not self._tells(text):
-            self.quoted = True
-            yield from self._quotation(held[-1])
-            return
+            quoted = self._quotation(held[-1])
+            if self._max_tokens is None or len(quoted) <= self._max_tokens:
+                self.quoted = True
+                yield from quoted
+                return
         answer: Iterator[TokenStep] = chain(held, remaining)
         if not language_of_question(self._question) and speaks_as_the_person(text):
             answer = in_second_person(answer, self._tokenize)
@@ -107,10 +112,12 @@ class QuotedFact:
             self._has_number and _has_number(answer, self._question)
         )
 
-    def _quotation(self, last: TokenStep) -> Iterator[TokenStep]:
+    def _quotation(self, last: TokenStep) -> list[TokenStep]:
         assert self._fact is not None
-        for token in self._tokenize(quotation(self._question, self._fact).encode()):
-            yield TokenStep(token, self._piece(token), None, None, 1.0, 1.0, "local", last.at_ms)
+        return [
+            TokenStep(token, self._piece(token), None, None, 1.0, 1.0, "local", last.at_ms)
+            for token in self._tokenize(quotation(self._question, self._fact).encode())
+        ]
 
 
 def _is_past_first(answer: str) -> bool:

@@ -32,9 +32,18 @@ def quoted_fact(
     earlier: Iterable[str] = (),
     kind: SourceKind = "chat",
     stopped: bool = False,
+    max_tokens: int | None = None,
 ) -> QuotedFact:
     passage = MemoryPassage(1, kind, "A chat", fact, SAID_AT, 1, sure=sure)
-    return QuotedFact([passage], question, earlier, list, lambda t: bytes([t]), lambda: stopped)
+    return QuotedFact(
+        [passage],
+        question,
+        earlier,
+        list,
+        lambda t: bytes([t]),
+        lambda: stopped,
+        max_tokens=max_tokens,
+    )
 
 
 def text_of(answer: Iterable[TokenStep]) -> str:
@@ -65,6 +74,12 @@ def test_another_fact_an_echo_and_no_answer_give_way_to_a_quotation(answer: str)
     quoted = quoted_fact()
     assert text_of(quoted.cut(steps(answer))) == QUOTED
     assert quoted.quoted
+
+
+def test_a_quotation_longer_than_the_answer_may_be_is_not_given() -> None:
+    length = len(QUOTED.encode())  # a token a byte here
+    assert text_of(quoted_fact(max_tokens=length).cut(steps("In Utrecht."))) == QUOTED
+    assert text_of(quoted_fact(max_tokens=length - 1).cut(steps("In Utrecht."))) == "In Utrecht."
 
 
 def test_words_of_the_system_prompt_tell_nothing() -> None:
