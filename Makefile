@@ -63,7 +63,7 @@ format: setup $(JS)/.ready
 	$(JS)/.bin/biome check --config-path=.ci --write floe/ui tests/ui tests/js
 
 bench: setup models
-	@for name in decode store privacy adapter train federate fusion; do $(BIN)/floe bench $$name || exit 1; done
+	@for name in decode store adapter train federate fusion; do $(BIN)/floe bench $$name || exit 1; done
 
 report: setup models
 	$(BIN)/floe evaluate report
