@@ -1,6 +1,6 @@
 """Chats of several public voices: `floe evaluate voices --folder FOLDER`.
 
-chatterbot-corpus (BSD-3-Clause) is a requirement of the tests. Each of its themes with enough
+chatterbot-corpus (BSD-3-Clause) comes with the extra `bench`. Each of its themes with enough
 text has a voice of its own: a robot that jokes about itself, a reader, a programmer. Per voice
 `NAME.train.jsonl` and `NAME.test.jsonl`; a row goes to one or the other by a hash of its question.
 """
@@ -15,6 +15,7 @@ import yaml
 
 from floe.chats.jsonl import write_lines
 from floe.errors import DataError
+from floe.extras import installing_command
 
 VOICES: Final = {
     "robot": ("ai", "botprofile", "emotion"),
@@ -62,7 +63,10 @@ def _pairs(themes: Sequence[str]) -> list[QuestionAnswer]:
 def _corpus() -> Path:
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None:
-        raise DataError("The public chats come from chatterbot-corpus: run `make setup-dev`.")
+        raise DataError(
+            "The public chats come from chatterbot-corpus, which is not here. Install it with "
+            f"`{installing_command('bench')}`."
+        )
     return Path(found.origin).parent / "data" / "english"
 
 
