@@ -99,9 +99,7 @@ def read_peft(folder: Path) -> tuple[Factors, float]:
     return factors, alpha
 
 
-def write_gguf(
-    path: Path, factors: Factors, *, alpha: float, architecture: Architecture, name: str = "adapter"
-) -> None:
+def write_gguf(path: Path, factors: Factors, *, alpha: float, architecture: Architecture) -> None:
     """Write the adapter as llama.cpp reads it, for a base of this architecture.
 
     The rows of B for q and k are permuted where the base's own rows are.
@@ -109,7 +107,7 @@ def write_gguf(
     with encryption.writable_file(path) as part:
         writer = gguf.GGUFWriter(str(part), architecture.kind)
         writer.add_type(gguf.GGUFType.ADAPTER)
-        writer.add_name(name)
+        writer.add_name("adapter")
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", alpha)
         for full, (a, b) in sorted(factors.items()):

@@ -80,13 +80,12 @@ class PromptSpace:
     Args:
         base: the GGUF; its table of token embeddings is read where it lies, row by row.
         tokenize: text as UTF-8 to the base model's token ids.
-        public: prompts by whose statistics the space is straightened; the default come along.
 
     Raises:
         ModelError: the file has no table of token embeddings.
     """
 
-    def __init__(self, base: Path, tokenize: Tokenize, public: Sequence[str] | None = None) -> None:
+    def __init__(self, base: Path, tokenize: Tokenize) -> None:
         try:
             tables = [t for t in ModelHeader(base).tensors if t.name == "token_embd.weight"]
         except (OSError, ValueError) as error:
@@ -95,10 +94,10 @@ class PromptSpace:
             raise ModelError(f"{base.name} has no token embeddings; choose another model file.")
         self._table = tables[0]
         self._tokenize = tokenize
-        if public is None:
-            text = files("floe.adapters").joinpath("public_prompts.txt").read_text("utf-8")
-            public = text.splitlines()
-        raw = np.stack([self._mean_embedding(prompt) for prompt in public]).astype(np.float64)
+        # The space is straightened by the statistics of public prompts.
+        public = files("floe.adapters").joinpath("public_prompts.txt").read_text("utf-8")
+        raw = np.stack([self._mean_embedding(each) for each in public.splitlines()])
+        raw = raw.astype(np.float64)
         self._mean = raw.mean(axis=0)
         _, values, self._directions = np.linalg.svd(raw - self._mean, full_matrices=False)
         at = values[min(_WHITENED_DIRECTIONS, len(values) - 1)]

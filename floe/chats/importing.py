@@ -59,7 +59,6 @@ class ChatSource:
     left_out: list[LeftOut] = field(default_factory=list)
     left_out_count: int = 0
     notes: ImportNotes = field(default_factory=ImportNotes)
-    other_members: int = 0
 
     def read(
         self,
@@ -88,7 +87,6 @@ class ChatSource:
                 # Exports hold files about the account beside the chats: no chat is left out there.
                 del self.left_out[left:]
                 self.left_out_count = count
-                self.other_members += 1
         if not self.found:
             raise DataError(f"{self._nothing(name)}. {KNOWN}.")
 

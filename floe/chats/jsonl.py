@@ -54,17 +54,13 @@ def read_chats(path: Path) -> list[tuple[ChatMessage, ...]]:
     return list(iterate_chats(path))
 
 
-def iterate_chats(path: Path, name: str = "") -> Iterator[tuple[ChatMessage, ...]]:
+def iterate_chats(path: Path) -> Iterator[tuple[ChatMessage, ...]]:
     """Yield the chats of a file one by one; no more than one line is in memory.
-
-    Args:
-        path: the file.
-        name: what to call it in a sentence; empty: by its own name.
 
     Raises:
         DataError: as `read_chats`.
     """
-    name = one_line(name or path.name)[:_LONGEST_NAME]
+    name = one_line(path.name)[:_LONGEST_NAME]
     try:
         if not path.is_file():
             raise IsADirectoryError(errno.EISDIR, "not a file")

@@ -128,26 +128,6 @@ def turn_off(data_dir: Path, step: SwitchStep = lambda _: None) -> str:
     return "The data folder is in clear again."
 
 
-def change_passphrase(data_dir: Path, kind: EncryptionKind, passphrase: str = "") -> str:
-    """Keep the same key in another way: nothing else has to be written anew.
-
-    Backups from before still open with what they were made with.
-
-    Raises:
-        EncryptionError: it is not encrypted, or as `turn_on`.
-    """
-    old = encryption.read_header(data_dir)
-    key = encryption.unlock(data_dir)
-    if old is None or key is None:
-        raise EncryptionError("The data folder is not encrypted.")
-    try:
-        encryption.wrap_key(key, kind, passphrase, old.state).write(data_dir)
-    except OSError as error:
-        raise _cannot_write(data_dir, error) from error
-    # The old entry stays in the keyring: backups made with it need it.
-    return "The key is kept in another way now. Backups from before open as they did."
-
-
 def finish_switch(data_dir: Path, step: SwitchStep = lambda _: None) -> None:
     """Go on with what was begun, if anything was; at every start, once the folder is unlocked.
 

@@ -63,9 +63,9 @@ class Canary:
         return CloudAnswer(0, (ChatMessage("user", self.question),), self.prefix)
 
 
-def make_canaries(seed: int = 0) -> list[Canary]:
+def make_canaries() -> list[Canary]:
     """One secret of six digits for each place."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     return [
         Canary(
             f"What is the code of the {place} again?",

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from floe.data_folder import encryption_switch
 from floe.data_folder.encryption_switch import finish_switch, turn_off, turn_on
 from floe.errors import EncryptionError, StoreError
 from floe.store import Store, encryption
@@ -339,23 +338,6 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert b"written just before" not in (data_dir / "floe.db-wal").read_bytes()
     with Store(data_dir / "floe.db") as store:
         assert texts(store.open_conversation(1)) == ["written just before"]
-
-
-def test_the_key_can_be_kept_in_another_way(
-    data_dir: Path, kept_keys: dict[tuple[str, str], str]
-) -> None:
-    fill(data_dir)
-    before = contents(data_dir)
-    turn_on(data_dir, "passphrase", PASSPHRASE)
-    encryption_switch.change_passphrase(data_dir, "passphrase", "another sentence of mine")
-    encryption._keys.clear()
-    with pytest.raises(EncryptionError, match="not the passphrase"):
-        encryption.unlock(data_dir, PASSPHRASE)
-    encryption.unlock(data_dir, "another sentence of mine")
-    encryption_switch.change_passphrase(data_dir, "keyring")
-    encryption._keys.clear()
-    assert contents(data_dir) == before
-    assert len(kept_keys) == 1
 
 
 def test_no_connection_opens_the_database_beside_those_that_hold_its_locks(

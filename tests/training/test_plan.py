@@ -156,11 +156,6 @@ def test_what_outgrew_its_limit_is_followed_by_less() -> None:
     assert smaller_plan(DEVICE, SMOLLM, first, 100) is None
 
 
-def test_a_group_may_cap_the_rank() -> None:
-    plan = choose_plan(DEVICE, SMOLLM, WORK, memory_limit_mb=2000, max_rank=4)
-    assert (plan.rank, plan.alpha) == (4, 8.0)
-
-
 @pytest.mark.parametrize(
     ("change", "more_time", "more_memory"),
     [

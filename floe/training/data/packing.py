@@ -58,7 +58,6 @@ def share(
     batch_tokens: int,
     replicas: int,
     order: Sequence[int],
-    bin_tokens: int = BIN_TOKENS,
 ) -> list[Shares]:
     """Batches of up to `replicas` shares of nearly the same length, so that none waits long.
 
@@ -70,7 +69,6 @@ def share(
         batch_tokens: tokens of one batch.
         replicas: how many shares a batch may have.
         order: in which order examples come.
-        bin_tokens: as in `pack`.
     """
     filled = _first_fit(lengths, order, batch_tokens // replicas)
     sizes = [sum(lengths[i] for i in members) for members in filled]
@@ -83,7 +81,7 @@ def share(
         batches[-1].append(place)
         room -= sizes[place]
     return [
-        tuple(_bins(lengths, filled[place], bin_tokens) for place in batch) for batch in batches
+        tuple(_bins(lengths, filled[place], BIN_TOKENS) for place in batch) for batch in batches
     ]
 
 

@@ -75,7 +75,6 @@ def choose_plan(
     *,
     memory_limit_mb: float | None = None,
     deadline_s: float = DEADLINE_SECONDS,
-    max_rank: int | None = None,
     wish: BackendWish = ANY_BACKEND,
 ) -> TrainPlan:
     """Choose the plan that learns the most within both limits, with its reason.
@@ -83,13 +82,12 @@ def choose_plan(
     If none is fast enough, the fastest that the memory allows.
 
     Args:
-        device: what was measured; `with_cores` makes it a weaker one.
+        device: what was measured.
         architecture: of the base model.
         workload: what there is to learn.
         memory_limit_mb: 10^6 bytes of the whole process, or of the graphics card where that
             trains; None: what is free now less a margin.
         deadline_s: seconds from the press of the button.
-        max_rank: of the adapter; None: the table's own.
         wish: back end and device that were asked for.
 
     Raises:
@@ -103,11 +101,11 @@ def choose_plan(
         limits = Limits(memory_limit_mb, deadline_s)
     else:
         limits = Limits(allowed, deadline_s, free)
-    priced = list(_price_plans(device, architecture, workload, max_rank, choice))
+    priced = list(_price_plans(device, architecture, workload, None, choice))
     if not _fitting(priced, limits):
         frugal = frugal_choice(device, choice, wish, _least_memory(priced))
         if frugal is not None:
-            priced = list(_price_plans(device, architecture, workload, max_rank, frugal))
+            priced = list(_price_plans(device, architecture, workload, None, frugal))
     return _pick_plan(priced, limits, device, architecture.layers)
 
 
