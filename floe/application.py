@@ -182,7 +182,7 @@ class Application:
 
         Raises:
             ModelError: it is missing, broken, too large or being loaded already; or a training
-                goes on that stands on the model in use.
+                is running that uses the model in use.
         """
         if not self._replacing.acquire(blocking=False):
             raise ModelError("Another model is still being loaded. Wait until it is in use.")
@@ -228,10 +228,10 @@ class Application:
             return "The stand-in cloud uses it."
         run = self.runs.latest()
         if run is not None and run.active and path == run.base_path.resolve():
-            return "A training goes on that stands on it."
+            return "A training that is running uses it."
         group = self.membership.current()
         if group is not None and group.status == "running":
-            return "This device is in a group, whose work may stand on it. Leave the group first."
+            return "This device is in a group, whose work may depend on it. Leave the group first."
         return ""
 
     def delete_model(self, path: Path) -> None:
@@ -244,7 +244,7 @@ class Application:
         folder = self.settings.models_dir.resolve()
         if path.absolute().parent.resolve() != folder or path.suffix != ".gguf":
             raise ModelError(
-                f"{path.name} does not lie in the models folder {folder}, so that Floe leaves it "
+                f"{path.name} is not in the models folder {folder}, so Floe leaves it "
                 "alone. Delete it as you delete any file."
             )
         reason = self.why_kept(path)
@@ -270,14 +270,14 @@ class Application:
         return run is not None and run.active
 
     def _check_idle(self) -> None:
-        """Refuse to change the model under work that stands on it.
+        """Refuse to change the model under work that depends on it.
 
         Raises:
             ModelError: such work goes on.
         """
         if self.training:
             raise ModelError(
-                "A training goes on that stands on the model in use. Wait until it has ended, or "
+                "A training that is running uses this model. Wait until it has ended, or "
                 "stop it under Personalise, then choose the model again."
             )
         if self.weight_fit.running:

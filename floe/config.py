@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     api_port: int = Field(
         7861, ge=0, le=65535, description="of the API that the settings of the page switch on"
     )
-    browser: bool = Field(True, description="open the page once it is there")
+    browser: bool = Field(True, description="open the page in the browser once it is ready")
     passphrase_file: Path | None = Field(
         None, description="its first line opens an encrypted data folder where nobody can type"
     )
@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     )
     flash_attention: Literal["auto", "on", "off"] = "auto"
     cache_type: Literal["auto", "f16", "q8_0", "q4_0"] = Field(
-        "auto", description="numbers of the KV cache; fewer bits take less memory"
+        "auto", description="number type of the KV cache; fewer bits take less memory"
     )
     system_prompt: str = Field("You are a helpful assistant.", max_length=100_000)
 

@@ -34,37 +34,37 @@ class SamplingChoices(BaseModel):
 
     temperature: Temperature | None = Field(None, description="0: always the likeliest token")
     top_p: TopP | None = Field(None, description="the likeliest tokens that hold this share")
-    top_k: TopK | None = Field(None, description="the likeliest so many tokens; 0: all")
+    top_k: TopK | None = Field(None, description="this many of the likeliest tokens; 0: all")
     min_p: MinP | None = Field(None, description="no token below this share of the likeliest")
     repeat_penalty: RepeatPenalty | None = Field(
-        None, description="makes tokens that stand in the answer less likely; 1: off"
+        None, description="makes tokens that are already in the answer less likely; 1: off"
     )
     frequency_penalty: OpenAiPenalty | None = Field(
-        None, description="the same, for each time that a token stands there; 0: off"
+        None, description="the same, for each time that a token occurs; 0: off"
     )
     presence_penalty: OpenAiPenalty | None = Field(
-        None, description="the same, once for each token that stands there; 0: off"
+        None, description="the same, once for each token that occurs; 0: off"
     )
     penalty_last_n: LastTokens | None = Field(
         None, description="tokens these three look back; -1: the whole answer"
     )
     dry_multiplier: DryMultiplier | None = Field(
-        None, description="makes going on with a passage that stands there less likely; 0: off"
+        None, description="makes repeating a passage of the answer less likely; 0: off"
     )
     dry_base: Annotated[float, Field(ge=1, le=4, allow_inf_nan=False)] | None = Field(
-        None, description="how much dearer each further token of such a passage is"
+        None, description="how much the penalty grows with each further token of it"
     )
     dry_allowed_length: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        None, description="tokens that may come again for nothing"
+        None, description="tokens that may repeat without a penalty"
     )
     dry_range: LastTokens | None = Field(
         None, description="tokens it looks back; -1: the whole answer"
     )
     dry_breakers: tuple[StopString, ...] | None = Field(
-        None, max_length=64, description="texts across which nothing counts as a passage"
+        None, max_length=64, description="texts that end a passage"
     )
     seed: Seed | None = Field(
-        None, description="the same answer again, as far as the cloud lets it"
+        None, description="gives the same answer again, as far as the cloud allows"
     )
     stop: Stops | None = Field(None, description="the answer ends before the first of these texts")
     max_tokens: MaxTokens | None = Field(None, description="longest answer")

@@ -66,7 +66,7 @@ def test_another_model_answers_after_the_running_answer(
     assert application.why_kept(files[1]) == "It is in use."
     with pytest.raises(ModelError, match=r"is kept\. It is in use"):
         application.delete_model(files[1])
-    with pytest.raises(ModelError, match="does not lie in the models folder"):
+    with pytest.raises(ModelError, match="is not in the models folder"):
         application.delete_model(Path("/etc/passwd.gguf"))
     application.delete_model(files[0])
     assert not files[0].exists()
@@ -108,7 +108,7 @@ def test_no_change_under_a_training(
         base_path = files[0]
 
     monkeypatch.setattr(application.runs, "latest", Going)
-    with pytest.raises(ModelError, match="A training goes on that stands on the model in use"):
+    with pytest.raises(ModelError, match="A training that is running uses this model"):
         application.use_model(str(files[1]))
     assert application.assistant.model.path == files[0]
     assert application.store.setting("model", "") == ""

@@ -166,7 +166,7 @@ def _strength(alpha: object) -> float:
     """Return an alpha as a number; ValueError where it is none, or one that no adapter has."""
     value = float(alpha) if isinstance(alpha, int | float) else math.nan
     if not abs(value) <= _MAX_ALPHA:
-        raise ValueError("alpha is no number that can be meant")
+        raise ValueError("alpha is out of range")
     return value
 
 

@@ -340,12 +340,12 @@ def _build(
         if a.shape[0] != b.shape[1] or not 0 < a.shape[0] <= _MOST_RANK:
             raise _unreadable(name)
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            raise ModelError(f"{name} holds numbers that are none (NaN). Get it again.")
+            raise ModelError(f"{name} holds values that are not numbers (NaN). Get it again.")
         factors[full] = a, b
     rank = max(a.shape[0] for a, _ in factors.values())
     scale = max(scales.values(), key=abs)
     if not 0 < abs(scale * rank) <= 1e6:
-        raise ModelError(f"{name} would act with a strength of {scale:g}, which cannot be meant.")
+        raise ModelError(f"{name} would act with a strength of {scale:g}, which is out of range.")
     for full, (a, b) in factors.items():
         missing = rank - a.shape[0]
         share = scales[full] / scale

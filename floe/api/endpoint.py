@@ -165,7 +165,7 @@ class ApiEndpoint:
             raise _unknown(asked.model)
         if len(self._turns) >= MOST_WAITING:
             raise ApiError(
-                429, f"{MOST_WAITING} answers are waited for already. Ask again later.", "requests"
+                429, f"{MOST_WAITING} answers are already waiting. Try again later.", "requests"
             )
         answer = _Answer(asked)
         turn = await run_in_threadpool(self._begin, asked, answer.hear)

@@ -79,7 +79,7 @@ class ApiServer:
             self._listener = socket.create_server((LOOPBACK, port))
         except (OSError, OverflowError) as error:
             raise FloeError(
-                f"Port {port} cannot be had. Choose another with {flag}, or 0 for a free one."
+                f"Port {port} cannot be used. Choose another with {flag}, or 0 for a free one."
             ) from error
         KNOWN_SECRETS.add(key)
         self.port: int = self._listener.getsockname()[1]

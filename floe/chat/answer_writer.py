@@ -57,7 +57,7 @@ _OTHER_TROUBLE: Final = "the database cannot be written. Floe keeps trying; its 
 _PAST_TROUBLE: Final[dict[StoreFailure, str]] = {
     "full": "the disk was full",
     "locked": "another program held the database",
-    "read-only": "the database was not to be written",
+    "read-only": "the database was read-only",
     "unreadable": "the disk could not be read or written",
 }
 

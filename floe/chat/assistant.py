@@ -389,7 +389,7 @@ class Assistant:
         question, answers = self.lessons.unsure_answers(message_id)
         if options.mode == "local" or is_local_only(self.store, question):
             raise PromptError(
-                "Only this device may answer as things are set. Let the cloud take part in this "
+                "By your settings only this device may answer. Let the cloud take part in this "
                 "chat, then press again."
             )
         self._stop_answers(question.conversation_id, {answer.id for answer in answers})

@@ -89,7 +89,7 @@ class TurnPrompts:
         size = self._model.context_size
         if used > size // 2:
             raise PromptError(
-                f"This is too long: with what the model is told besides, it takes {used:,} of the "
+                f"This is too long: with what else the model is told, it takes {used:,} of the "
                 f"{size:,} tokens that this model reads at once, and half of them are for the "
                 "chat. Shorten it; nothing of it has been kept."
             )

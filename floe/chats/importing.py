@@ -120,7 +120,7 @@ class ChatSource:
         if some and encoding.guessed:
             shown = _ENCODINGS.get(encoding.name, encoding.name)
             self.notes.decided.append(
-                f"The letters of {name} were read as {shown}: a guess, the file does not say"
+                f"{name} was read in the encoding {shown}: a guess, since the file does not say"
             )
 
     def _read_element(

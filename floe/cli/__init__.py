@@ -22,7 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("floe.cli.serve", "answer other programs, over the OpenAI protocol"),
     "train": ("floe.cli.train_adapter", "train a personal adapter, as the button in the page does"),
     "import": ("floe.cli.import_chats", "add the chats of a file"),
-    "adapters": ("floe.cli.adapters", "list adapters, bring one in, switch, export, merge"),
+    "adapters": ("floe.cli.adapters", "list, add, switch, export or merge adapters"),
     "models": ("floe.cli.models", "list the models Floe knows, search a hub, fetch or verify"),
     "group": ("floe.cli.group", "host a group that shares adapters, not chats"),
     "simulate": (
@@ -30,11 +30,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "try a group of eight devices on this machine",
     ),
     "backup": ("floe.data_folder.maintenance", "copy chats and adapters into a zip"),
-    "restore": ("floe.data_folder.maintenance", "put a backup in the place of the data"),
+    "restore": ("floe.data_folder.maintenance", "replace the data with a backup"),
     "encrypt": ("floe.data_folder.maintenance", "encrypt everything at rest"),
     "decrypt": ("floe.data_folder.maintenance", "turn encryption at rest off"),
     "erase": ("floe.data_folder.maintenance", "delete all my data"),
-    "private": ("floe.privacy.command", "say what the privacy gate makes of each line of a file"),
+    "private": ("floe.privacy.command", "print the privacy gate's verdict on each line of a file"),
     "evaluate": ("floe.evaluate.__main__", "measure whether adapter and fusion help"),
     "bench": ("floe.bench.__main__", "measure speed"),
 }

@@ -32,14 +32,14 @@ def main(arguments: Sequence[str]) -> int:
     add_model_flags(parser)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="all of them")
-    adding = actions.add_parser("add", help="bring one in that others made")
+    adding = actions.add_parser("add", help="add one that was made elsewhere")
     adding.add_argument("path", type=Path, help="PEFT folder, zip of one, or GGUF adapter")
     adding.add_argument("--name", default="", help="what to call it")
     using = actions.add_parser("use", help="let one act")
-    ending = actions.add_parser("off", help="let one act no more")
+    ending = actions.add_parser("off", help="switch one off")
     exporting = actions.add_parser("export", help="write one to a file")
     for each in (using, ending, exporting):
-        each.add_argument("id", type=int, help="its number in the list")
+        each.add_argument("id", type=int, help="its number in `floe adapters list`")
     exporting.add_argument("file", type=Path, help=".zip: for peft; .gguf: for llama.cpp")
     exporting.add_argument("--merged", action="store_true", help="the whole model, as one GGUF")
     for each in (listing, adding, using, ending, exporting):
@@ -69,7 +69,7 @@ def _run(
         on = options.action == "use"
         adapters.set_in_use(options.id, on, sha256)
         adapter = adapters.get(options.id)
-        told = f"“{adapter.name}” acts from the next answer on." if on else "It acts no more."
+        told = f"“{adapter.name}” is used from the next answer on." if on else "It is switched off."
         return _row(adapter, sha256), told
     if options.action == "export":
         return _export(options, adapters, sha256, base)

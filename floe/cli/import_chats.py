@@ -28,7 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("file", type=Path, nargs="?", help="JSON, lines of JSON, text, CSV, or a zip")
     what.add_argument("--undo", type=int, metavar="ID", help="take out all chats of an import")
-    parser.add_argument("--me", default="", metavar="NAME", help="who of the persons you are")
+    parser.add_argument(
+        "--me", default="", metavar="NAME", help="which of the people in the chat you are"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
     settings = settings_from(options)

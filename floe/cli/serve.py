@@ -38,7 +38,9 @@ def main(arguments: Sequence[str]) -> int:
     add_model_flags(parser)
     add_cloud_flags(parser)
     parser.add_argument("--port", type=int, default=_PORT, help="0 picks a free one (%(default)s)")
-    parser.add_argument("--key", help="what programs show, from now on; made up if never given")
+    parser.add_argument(
+        "--key", help="the key that programs send, from now on; made up if never given"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object, in the first line")
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:

@@ -116,7 +116,7 @@ def point_to_open_app(settings: Settings) -> str:
         )
     if settings.browser:
         webbrowser.open(page.opener)
-    return f"Floe is open already at {page.address}"
+    return f"Floe is already open at {page.address}"
 
 
 def prepare_data(settings: Settings) -> None:
@@ -193,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
 
     made = add("backup", "copy chats and adapters into a zip", "backup floe-backup.zip")
     made.add_argument("file", type=Path, nargs="?", help="without one it goes to backups/")
-    restored = add("restore", "put a backup in the place of the data", "restore floe-backup.zip")
+    restored = add("restore", "replace the data with a backup", "restore floe-backup.zip")
     restored.add_argument("file", type=Path)
     encrypted = add("encrypt", "encrypt everything at rest", "encrypt --keyring")
     encrypted.add_argument("--keyring", action="store_true", help="no passphrase: the keyring")
@@ -268,7 +268,7 @@ def _first_line(file: Path) -> str:
 
 def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise FloeError("Nobody can be asked here. Say --yes to delete without a question.")
+        raise FloeError("There is no terminal to ask in. Use --yes to delete without being asked.")
     sys.stderr.write(f"{question}\nType “delete” to go on: ")
     return sys.stdin.readline().strip().lower() == "delete"
 

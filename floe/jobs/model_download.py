@@ -129,7 +129,7 @@ class ModelDownloadJob:
             elif self._job.cancelled.is_set():
                 state, sentence = "stopping", "Stopping."
             elif done >= total:
-                state, sentence = "checking", "All of it is here; every byte is checked."
+                state, sentence = "checking", "All of it has arrived; every byte is being checked."
             else:
                 state, sentence = "running", self._progress_sentence(done, total)
             return DownloadView(file, state, done, total, sentence)
@@ -146,8 +146,8 @@ class ModelDownloadJob:
         silent = time.monotonic() - self._moved_at
         if silent > _SILENT_SECONDS:
             return (
-                f"{_share(done, total)}. Nothing has come for {format_duration(silent)}; it is "
-                "tried again by itself."
+                f"{_share(done, total)}. Nothing has come for {format_duration(silent)}; "
+                "Floe is trying again."
             )
         if len(self._marks) < 2 or self._marks[-1][0] <= self._marks[0][0]:
             return f"{_share(done, total)}."

@@ -102,7 +102,9 @@ class WeightFitJob:
     def _end(self, problem: str) -> None:
         if problem:
             with suppress(FloeError):
-                keep_note(self._store, f"It was to be fitted anew and stays as it was. {problem}")
+                keep_note(
+                    self._store, f"It could not be fitted again and stays as it was. {problem}"
+                )
 
     def _fit(self, folder: RunFolder) -> None:
         if self._is_enabled:

@@ -58,7 +58,7 @@ class DataLock:
             self._lock.acquire()
         except Timeout:
             raise DataFolderInUseError(
-                f"Floe is open already with the data folder {self.data_dir}. Close it first, or "
+                f"Floe is already open with the data folder {self.data_dir}. Close it first, or "
                 "choose another with --data-dir."
             ) from None
         except (OSError, NotImplementedError) as error:
@@ -210,4 +210,4 @@ def refuse_training(data_dir: Path) -> None:
     """
     words = [" ".join(process.cmdline()) for process in child_processes(data_dir)]
     if any("floe.training.worker" in each for each in words):
-        raise StoreError("A training is going on. Wait for it or cancel it, then try again.")
+        raise StoreError("A training is running. Wait for it or cancel it, then try again.")

@@ -24,7 +24,7 @@ GONE = "This conversation has been deleted. Choose another one or start a new ch
 _SENTENCES = {
     sqlite3.SQLITE_FULL: "The disk is full: {path} cannot be written. Make room and try again.",
     sqlite3.SQLITE_BUSY: (
-        "{path} is in use by another program for too long. Close that program and try again."
+        "{path} has been in use by another program for too long. Close that program and try again."
     ),
     sqlite3.SQLITE_NOTADB: (
         "{path} is not a database and has been left as it is. Move it away to start afresh, or "

@@ -22,7 +22,7 @@ _SELECT: Final = (
     " started_at, ended_at, sentence, metrics FROM training_runs"
 )
 _ALREADY: Final = (
-    "A training run is going on already. Wait until it has ended, or cancel it, then start again."
+    "A training is already running. Wait until it has ended, or cancel it, then start again."
 )
 
 

@@ -249,7 +249,7 @@ class TrainingRuns:
         with self._lock:
             run = self.get(run_id)
             if run.active:
-                raise TrainingError("This training is still going on. Cancel it first.")
+                raise TrainingError("This training is still running. Cancel it first.")
             run.folder.remove()
 
     def _refresh(self) -> None:

@@ -37,7 +37,7 @@ def test_a_second_one_is_refused_and_a_kill_lets_go(data_dir: Path) -> None:
     with holder(data_dir) as process:
         try:
             assert is_open(data_dir)
-            with pytest.raises(DataFolderInUseError, match="open already"):
+            with pytest.raises(DataFolderInUseError, match="already open"):
                 DataLock(data_dir).acquire()
             page = open_page(data_dir)
             assert page is not None

@@ -78,11 +78,11 @@ def test_a_port_that_is_taken_at_the_start_is_told_and_no_obstacle(store: Store)
     store.set_setting("api", True)
 
     def refuse(_: str) -> Endpoint:
-        raise FloeError("Port 7861 cannot be had.")
+        raise FloeError("Port 7861 cannot be used.")
 
     switch = ApiSwitch(store)
     switch.connect(refuse, Keys())
-    assert switch.problem == "Port 7861 cannot be had."
+    assert switch.problem == "Port 7861 cannot be used."
     assert switch.address == ""
     with pytest.raises(FloeError):
         switch.switch(True)

@@ -124,7 +124,7 @@ def test_silence_is_told_and_tried_again(
     job = ModelDownloadJob(store, tmp_path)
     job.start(FILE)
     wait_until(lambda: view(job).done == 100_000)
-    assert "it is tried again by itself" in view(job).sentence
+    assert "Floe is trying again" in view(job).sentence
     assert job.wait(60)
     assert (tmp_path / "tiny.gguf").read_bytes() == BODY
     assert hub.spans(PATH) == ["bytes=0-", "bytes=100000-"]

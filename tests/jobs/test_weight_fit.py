@@ -275,7 +275,7 @@ def test_a_cloud_out_of_reach_is_said_plainly(tmp_path: Path, detector: Detector
         house.add(*PLAIN[0])
         reason = house.fit()
         assert reason.startswith("0.50, the middle way")
-        assert "It was to be fitted anew and stays as it was. " in reason
+        assert "It could not be fitted again and stays as it was. " in reason
         assert "127.0.0.1" in reason
         with Store(house.settings.database) as other:
             assert kept_weight(other, house.settings.rule).reason == reason

@@ -64,7 +64,7 @@ test("a model shows whether it fits and why it cannot be personalised, and is us
   assert.equal(line.querySelector("strong").textContent, ROW.title);
   assert.match(line.textContent, /tight/);
   assert.match(line.textContent, /needs about 0\.3 GB.*about 20 tokens/);
-  assert.match(line.textContent, /Not to be personalised\. It is of the kind “odd”/);
+  assert.match(line.textContent, /Cannot be personalised\. It is of the kind “odd”/);
   named(part, "Use").click();
   named(part, "Delete").click();
   assert.equal(JSON.stringify(part.triggered), '[["use",{"name":"small"}]]');
@@ -79,10 +79,7 @@ test("a model that needs more to be personalised says what is to be installed", 
       .textContent;
   assert.equal(last(row), "Can be personalised.");
   const missing = { ...row, personal_missing: "pip install 'floe[train]'" };
-  assert.equal(
-    last(missing),
-    "Can be personalised once more is installed: pip install 'floe[train]'",
-  );
+  assert.equal(last(missing), "Can be personalised after installing: pip install 'floe[train]'");
 });
 
 test("a download can be paused while it goes on, and resumed or tried again after", () => {

@@ -219,7 +219,7 @@ def test_two_presses_at_once_start_one_run_and_the_other_is_told(app: App) -> No
     for thread in presses:
         thread.join()
     assert len(refused) == 2
-    assert all("going on already" in sentence for sentence in refused)
+    assert all("already running" in sentence for sentence in refused)
     (run,) = runs.all()
     runs.cancel(run.id)
     ended(runs, run.id)
@@ -307,7 +307,7 @@ def test_a_run_is_found_again_after_the_app_was_killed(tmp_path: Path, trainer: 
             before = len(runs.steps(1))
             until(lambda: len(runs.steps(1)) > before)
             assert runs.get(1).status == "running"
-            with pytest.raises(TrainingError, match="going on already"):
+            with pytest.raises(TrainingError, match="already running"):
                 app.start(runs)
             runs.cancel(1)
         expected = "interrupted" if trainer == "dies" else "cancelled"
@@ -448,7 +448,7 @@ def test_discarding_a_run_deletes_what_it_read(app: App) -> None:
     app.mode("slow")
     runs = app.open()
     run = app.start(runs)
-    with pytest.raises(TrainingError, match="still going on"):
+    with pytest.raises(TrainingError, match="still running"):
         runs.discard(run.id)
     runs.cancel(run.id)
     ended(runs, run.id)

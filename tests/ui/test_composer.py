@@ -176,7 +176,7 @@ def test_a_chat_has_settings_of_its_own_and_texts_are_kept_by_name(page: Page, a
     expect(drawer.get_by_label("Longest answer")).to_have_value("5")
     drawer.get_by_role("button", name="Delete preset").click()
     expect(drawer.get_by_label("Presets")).not_to_contain_text("Sailor")
-    drawer.get_by_role("button", name="All as in general").click()
+    drawer.get_by_role("button", name="Use the settings of all chats").click()
     expect(drawer.get_by_label("Longest answer")).to_have_value("30")
     expect(drawer.get_by_label("System prompt of this chat")).to_have_value("")
     drawer.get_by_label("All chats", exact=True).check()

@@ -21,7 +21,7 @@ def test_earlier_words_are_used_shown_and_forgotten(page: Page, app: App) -> Non
     expect(chip).to_contain_text("My harpsichord is called Quillona.")
     chip.get_by_role("button", name="Forget this").click()
     chip.get_by_role("button", name="Forget", exact=True).click()
-    expect(chip).to_contain_text("Nothing of it is kept any more.")
+    expect(chip).to_contain_text("None of it is kept any more.")
     room = person.go("Privacy")
     sheet = room.get_by_role("region", name="Your earlier words")
     expect(sheet.get_by_role("status")).to_contain_text("at hand, on this device")

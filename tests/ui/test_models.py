@@ -70,7 +70,7 @@ def test_a_model_is_found_fetched_used_and_deleted(
     expect(other).to_contain_text("needs about 0.7 GB")
     expect(other).to_contain_text("tokens a second")
     expect(other).to_contain_text("Can be personalised.")
-    page.get_by_text("How it is run, and why so").click()
+    page.get_by_text("How it runs, and why").click()
     expect(page.locator(".model-options")).to_contain_text("Layers on the graphics card")
 
     # Found on the hub, with its size before it is fetched.

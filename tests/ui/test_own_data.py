@@ -57,7 +57,7 @@ def test_a_second_start_leads_to_the_first_unless_that_was_killed(page: Page, ow
     log = (own.data_dir / "floe.log").read_bytes()
     other = second(own.data_dir)
     assert other.returncode == 0
-    assert f"Floe is open already at {own.url}" in other.stdout
+    assert f"Floe is already open at {own.url}" in other.stdout
     assert "Traceback" not in other.stderr
     assert (own.data_dir / "floe.log").read_bytes() == log
     with own.store() as store:

@@ -117,7 +117,7 @@ def test_one_training_survives_all_that_may_happen_and_loses_nothing(
     train.click()
     expect(state).to_contain_text(re.compile("being read|general answers|Step"))
     other_train.click()
-    expect(window.locator("#personal-notice p")).to_contain_text("going on already")
+    expect(window.locator("#personal-notice p")).to_contain_text("already running")
     window.close()
     trainer = held(own)
     expect(state).to_contain_text("Step")

@@ -385,6 +385,6 @@ def test_an_adapter_made_elsewhere_is_brought_in_and_leaves_within_its_model(
         adapter.get_by_role("button", name="Whole model").click()
     assert read_architecture(Path(download.value.path())).layers == 30
     path.fill(str(tmp_path / "nowhere"))
-    page.get_by_role("button", name="Bring in an adapter").click()
+    page.get_by_role("button", name="Add an adapter").click()
     expect(page.locator("#personal-notice")).to_contain_text("There is nothing at")
     expect(adapter).to_have_count(1)

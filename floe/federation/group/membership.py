@@ -241,7 +241,7 @@ class Simulation:
         """
         with self._lock:
             if self._child is not None and self._child.alive:
-                raise FederationError("A simulation is going on already. Stop it or wait for it.")
+                raise FederationError("A simulation is already running. Stop it, or wait for it.")
             require("group")
             settings = {"base": str(base), "rounds": rounds}
             self._running = self._history.begin("simulated", settings, "Starting.")

@@ -11,7 +11,7 @@ floe.samplingFields = [
     "0 always takes the likeliest token. Higher is freer.",
   ],
   ["top_p", "Top-p", 0.01, 1, 0.01, "Only the likeliest tokens that hold this share. 1 is off."],
-  ["top_k", "Top-k", 0, 1000000, 1, "Only so many of the likeliest tokens. 0 is off."],
+  ["top_k", "Top-k", 0, 1000000, 1, "Only this many of the likeliest tokens. 0 is off."],
   ["min_p", "Min-p", 0, 1, 0.01, "No token below this share of the likeliest one. 0 is off."],
   [
     "repeat_penalty",
@@ -19,7 +19,7 @@ floe.samplingFields = [
     1,
     2,
     0.01,
-    "Makes words that stand in the answer less likely. 1 is off.",
+    "Makes words that are already in the answer less likely. 1 is off.",
   ],
   [
     "dry_multiplier",
@@ -27,7 +27,7 @@ floe.samplingFields = [
     0,
     5,
     0.1,
-    "Keeps whole passages from coming again and again. 0 is off.",
+    "Keeps whole passages from being repeated. 0 is off.",
   ],
   ["max_tokens", "Longest answer", 1, 65536, 1, "In tokens; an English word is about 1.3 of them."],
   [
@@ -36,7 +36,7 @@ floe.samplingFields = [
     0,
     9007199254740991,
     1,
-    "The same number draws the same again. Empty: a new draw.",
+    "The same number gives the same answer again. Empty: a new one each time.",
   ],
 ];
 
@@ -149,7 +149,7 @@ floe.promptSheet = (trigger) => {
   /** @type {(value: AdvancedValue) => void} */
   const update = (value) => {
     system.put(value.system);
-    system.placeholder = `As in general: ${value.general_system}`;
+    system.placeholder = `As in all chats: ${value.general_system}`;
     const same = JSON.stringify(value.presets) === JSON.stringify(presets);
     presets = value.presets;
     if (same) return;
@@ -249,10 +249,10 @@ floe.advanced = (part) => {
     const set = own.length ? `Set by you: ${own.join(", ")}. For the others: ` : "";
     reason.textContent = here
       ? own.length
-        ? `Set for this chat: ${own.join(", ")}. The others are as in all chats.`
-        : "All as in general."
+        ? `Set for this chat: ${own.join(", ")}. The others are the same as in all chats.`
+        : "The same settings as in all chats."
       : `${set}${all.reason}`;
-    reset.textContent = here ? "All as in general" : "As recommended";
+    reset.textContent = here ? "Use the settings of all chats" : "As recommended";
     reset.hidden = own.length === 0 && !(here && all.system);
     const special = all.system !== "" || all.chat.chosen.length > 0;
     opener.classList.toggle("special", special);

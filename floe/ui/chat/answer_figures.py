@@ -41,7 +41,7 @@ def live_figures(stats: AnswerStats | None, *, training: bool = False) -> list[F
     hints = [speeds_alone(stats) if stats is not None else "", "", "", cost]
     if training:
         names[0] = "tokens/s while it trains"
-        hints[0] = "A training goes on under Personalise, so answers come more slowly."
+        hints[0] = "A training is running under Personalise, so answers come more slowly."
     return [
         FigureValue(name=name, value=value, hint=hint)
         for name, value, hint in zip(names, values, hints, strict=True)

@@ -84,8 +84,7 @@ floe.memoryChip = (count, fetchUses, forget) => {
       floe.ask(drop, "Forget these words for good?", "Forget", () => {
         forget(each.id);
         item.remove();
-        if (!list.children.length)
-          list.append(floe.el("li", {}, "Nothing of it is kept any more."));
+        if (!list.children.length) list.append(floe.el("li", {}, "None of it is kept any more."));
       }),
     );
     return item;

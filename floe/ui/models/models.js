@@ -39,12 +39,12 @@ floe.models = (part) => {
     if (value.role) text.append(floe.el("p", { dir: "auto" }, value.role));
     if (value.personal_reason)
       text.append(
-        floe.el("p", { className: "faint" }, `Not to be personalised. ${value.personal_reason}`),
+        floe.el("p", { className: "faint" }, `Cannot be personalised. ${value.personal_reason}`),
       );
     else if (value.personal && value.role) {
       const missing = value.personal_missing;
       const can = missing
-        ? `Can be personalised once more is installed: ${missing}`
+        ? `Can be personalised after installing: ${missing}`
         : "Can be personalised.";
       text.append(floe.el("p", { className: "faint" }, can));
     }
@@ -79,7 +79,7 @@ floe.models = (part) => {
   const details = floe.el(
     "details",
     {},
-    floe.el("summary", { className: "row" }, "How it is run, and why so", floe.chevron()),
+    floe.el("summary", { className: "row" }, "How it runs, and why", floe.chevron()),
     options,
     build,
     standIn,

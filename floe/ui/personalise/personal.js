@@ -241,7 +241,7 @@ floe.adapters = (part) => {
     placeholder: "/home/me/adapter",
     spellcheck: false,
   });
-  const add = floe.press("Bring in an adapter", () => {
+  const add = floe.press("Add an adapter", () => {
     if (path.value.trim()) trigger("bring", { place: path.value.trim() });
   });
   path.onkeydown = (event) => {

@@ -233,7 +233,7 @@ class AccessControl:
         if headers.all("upgrade"):
             raise RefusedRequest(403, "Floe speaks no other protocol.")
         if headers.all("origin") not in ([], [self._keys.origin]):
-            raise RefusedRequest(403, "Another page may not ask Floe for anything.")
+            raise RefusedRequest(403, "Another page may not send requests to Floe.")
 
     def _has_token(self, scope: Scope, headers: RequestHeaders) -> bool:
         """Tell whether somebody opens the address that was printed.
@@ -277,7 +277,7 @@ class AccessControl:
         # everything but GET; what GET gives needs the key, or is the same for everybody.
         told = site == ["same-origin"] or (not site and (method == "GET" or headers.all("origin")))
         if not typed and not told:
-            raise RefusedRequest(403, "Another page may not ask Floe for anything.")
+            raise RefusedRequest(403, "Another page may not send requests to Floe.")
         route = None
         if scope["raw_path"] == path.encode():  # nothing that is needed is written with %
             for each, pattern in self._routes:

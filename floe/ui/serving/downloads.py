@@ -42,7 +42,7 @@ def _fetch(request: Request) -> Response:
     with _LOCK:
         name, content = _OFFERS.pop(request.path_params["token"], ("", b""))
     if not name:
-        return Response("This file has been fetched already.", status_code=404)
+        return Response("This file has already been fetched.", status_code=404)
     if isinstance(content, Path):
         done = BackgroundTask(_discard, content)
         return FileResponse(content, filename=name, background=done)

@@ -33,7 +33,7 @@ floe.ownData = (part) => {
       floe.el("span", {}, `${kinds[each.kind] ?? each.kind} · ${floe.bytes(each.size)}`),
       floe.ask(
         floe.press("Restore"),
-        "Put it in the place of all chats and adapters? Those of now are kept in the data folder.",
+        "Replace all chats and adapters with it? The present ones are kept in the data folder.",
         "Restore it",
         () => trigger("restore", { name: each.name }),
       ),

@@ -138,7 +138,7 @@ floe.api = (part) => {
   });
   const renew = floe.ask(
     floe.press("New key"),
-    "Programs that have the key of now are refused from then on.",
+    "Programs that use the present key are refused from then on.",
     "Make a new key",
     () => {
       hide();
@@ -161,7 +161,7 @@ floe.api = (part) => {
       "p",
       {},
       "Models: floe (both, with the automatic weight), floe-local (this device alone), floe-cloud. " +
-        "What is private stays here for them too, and what is sent stands under Privacy.",
+        "What is private stays here for them too, and what is sent is listed under Privacy.",
     ),
   );
   element.append(
