@@ -1,4 +1,4 @@
-"""Everything that has a life while Floe runs, with one owner and one order of starting and ending.
+"""Everything that runs while Floe is open, with one owner and one order of starting and ending.
 
 The page, the command line and the API all use the same object; none of them opens a store, loads
 a model or starts a thread of its own. Knows neither gradio nor torch.
@@ -63,7 +63,7 @@ class Application:
         join_job: joining it.
         simulation: a group that is tried out on this device.
         chat_import: a file of chats that is being read.
-        privacy_scan: the look for what is private in chats that came from elsewhere.
+        privacy_scan: the search for private text in imported chats.
         endpoint_test: the test of a cloud.
         memory_job: the reading of what is new for memory.
         plan_job: the plan of the next training.

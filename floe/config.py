@@ -88,7 +88,9 @@ class _File(TomlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """The settings of this run of Floe; an unknown key in the file is an error at the door.
+    """Settings of one start of Floe: from flags, FLOE_… variables and floe.toml, in this order.
+
+    A name that is not known is refused.
 
     Example: floe run --cloud off --port 0
     """

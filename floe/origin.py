@@ -79,8 +79,8 @@ def parse_address(text: str) -> Address:
     """Read the base URL of an endpoint.
 
     Raises:
-        CloudError: it is none, holds a password or a query, or could be read in two ways. The text
-            is not repeated, since it may hold a secret.
+        CloudError: it is not an address, holds a password or a query, or could be read in two
+            ways. The text is not repeated, since it may hold a secret.
     """
     found = _ADDRESS.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None or found["scheme"].lower() not in _DEFAULT_PORTS:
@@ -133,11 +133,11 @@ def _normalise_host(host: str) -> str:
         # Other spellings of a name become the same name, because browsers do so.
         name = idna.encode(host.lower(), uts46=True).decode() if not host.isascii() else host
     except idna.IDNAError:
-        raise CloudError("The cloud's address has a host name that is none.") from None
+        raise CloudError("The cloud's address has an invalid host name.") from None
     name = name.lower().removesuffix(".")
     labels = name.split(".")
     if len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
-        raise CloudError("The cloud's address has a host name that is none.")
+        raise CloudError("The cloud's address has an invalid host name.")
     # Resolvers read 127.1, 0177.0.0.1 and 2130706433 as one address, each in its own way.
     if _NUMBER.fullmatch(labels[-1]):
         try:

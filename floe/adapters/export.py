@@ -163,7 +163,7 @@ def _read_gguf(path: Path, readable: Path, architecture: Architecture) -> tuple[
 
 
 def _strength(alpha: object) -> float:
-    """Return an alpha as a number; ValueError where it is none, or one that no adapter has."""
+    """Return an alpha as a number; ValueError where it is not a number, or out of range."""
     value = float(alpha) if isinstance(alpha, int | float) else math.nan
     if not abs(value) <= _MAX_ALPHA:
         raise ValueError("alpha is out of range")

@@ -119,7 +119,7 @@ class ApiServer:
         self.close()
 
     def close(self) -> None:
-        """Stop the answers, tell their clients, and listen no more."""
+        """Stop the answers, tell their clients, and stop listening."""
         self._endpoint.stop()
         self._server.should_exit = True
         self._thread.join()

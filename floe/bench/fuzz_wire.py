@@ -224,7 +224,7 @@ def check_rows(rows: Sequence[CloudToken]) -> None:
     for row in rows:
         logprobs = [each.logprob for each in row.candidates]
         assert logprobs == sorted(logprobs, reverse=True), "candidates are not in order"
-        assert all(-math.inf < each <= 0 for each in logprobs), "a probability is none"
+        assert all(-math.inf < each <= 0 for each in logprobs), "a log-probability is not one"
         assert sum(map(math.exp, logprobs)) < 1 + 1e-6, "more than all"
         assert all(bool(each.text_bytes) != each.end for each in row.candidates), "an empty token"
         assert any(each.text_bytes == row.text_bytes for each in row.candidates), "none is chosen"

@@ -167,7 +167,7 @@ class Soak:
         self._random = self._add_random_adapter(folder)
 
     def run(self, turns: int, trainings: int) -> dict[str, Any]:
-        """All turns; figures of before and after."""
+        """Run all turns; return the figures from before and after them."""
         samples: list[Footprint] = []
         due = _training_turns(turns, trainings)
         training: int | None = None

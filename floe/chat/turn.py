@@ -114,7 +114,7 @@ class KeptEvent:
 
 @dataclass(frozen=True, slots=True)
 class EndEvent:
-    """No more tokens come. Notices and `KeptEvent`s may, until the turn runs no more."""
+    """No more tokens come. Notices and `KeptEvent`s may, until the turn has ended."""
 
     number: int
     status: Status
@@ -384,7 +384,7 @@ class Turn:
             self._stats = replace(self._stats, **figures)
 
     def stop_clock(self) -> None:
-        """Count no more time: the last token has been written."""
+        """Stop the clock: the last token has been written."""
         self.count(seconds=self._elapsed())
 
     def notice(self, sentence: str) -> None:
@@ -397,7 +397,7 @@ class Turn:
         self._changed()
 
     def finish(self, status: Status) -> None:
-        """Take no more tokens; `running` ends once all are kept."""
+        """Accept no further tokens; `running` ends once all are kept."""
         with self._lock:
             self._status = status
             self._announce()
@@ -443,7 +443,7 @@ class Turn:
             self._lock.notify_all()
 
     def end(self) -> None:
-        """Give no more events: the program ends, and nobody will keep what is left."""
+        """Emit no further events: the program ends, and nothing would keep them."""
         self._done.set()
         with self._lock:
             self._lock.notify_all()

@@ -245,7 +245,7 @@ def records_in(value: Any) -> list[dict[str, Any]]:
 
 
 def moment_of(value: Any) -> float | None:
-    """Return seconds since the epoch of a date as programs write it; None if it is none.
+    """Return seconds since the epoch of a date as programs write it; None if it is not a date.
 
     Numbers are seconds, milliseconds or microseconds, whichever is a date of our days.
     """

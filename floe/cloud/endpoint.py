@@ -118,7 +118,7 @@ class Endpoint:
         """Check both.
 
         Raises:
-            CloudError: the address is none, the key is none, or the one must not go to the other.
+            CloudError: the address or the key is invalid, or the key must not go to the address.
         """
         self.address = _without_request_path(parse_address(base_url))
         self.key = validate_key(key)

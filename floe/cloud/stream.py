@@ -143,7 +143,7 @@ class Unavailable:
 
 
 def _as_count(value: Any) -> int:
-    """Return a server's number of tokens, fit to be added up and kept; 0 if it is none."""
+    """Return a server's number of tokens, fit to be added up and kept; 0 if it is not a number."""
     try:
         number = float(value or 0)
     except (TypeError, ValueError, OverflowError):

@@ -64,7 +64,7 @@ def erase(data_dir: Path, keep: Sequence[str] = ()) -> list[Path]:
         keep: names in it that stay, such as the door's token while the page goes on.
 
     Returns:
-        What is left in the folder and is none of Floe's.
+        What is left in the folder and is not Floe's.
 
     Raises:
         StoreError: a group is hosted from the folder, or something cannot be removed; what is

@@ -71,7 +71,7 @@ class ApiSwitch:
         return self._key(False) if self._endpoint and self._key else ""
 
     def switch(self, on: bool) -> None:
-        """Answer programs from now on, or no more; kept for the next start.
+        """Start or stop answering programs; kept for the next start.
 
         Raises:
             FloeError: the port is taken, or this start of Floe has no endpoint.

@@ -144,7 +144,7 @@ class ComparisonJob:
             stopped = turn.view().status == "stopped" or self._job.cancelled.is_set()
             if column is None or stopped:
                 break
-            # Before it is no more among those that wait: so that it is never missing in the page.
+            # Before it leaves the queue, so that it is never missing in the page.
             turn = self._assistant.regenerate(turn.message_id, column)
             written.append(turn.message_id)
             self._waiting = self._waiting[1:]

@@ -56,7 +56,7 @@ _STREAM_TOKENS: Final = 64
 _LOCAL: Final = "You chose “Local only” in the chat, and that holds here as well."
 _NOTHING: Final = (
     "None of the answers kept aside may be asked about: they are private, kept on this device, or "
-    "there no more."
+    "no longer there."
 )
 
 

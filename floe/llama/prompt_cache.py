@@ -54,7 +54,7 @@ class PromptCache:
         if size > min(self._most_bytes, free_memory().bytes // _SHARE_OF_FREE):
             return
         with self._lock:
-            # A copy that the new one begins with is of no more use.
+            # A copy that the new one begins with is of no further use.
             kept = [
                 each
                 for each in self._saved

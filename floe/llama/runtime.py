@@ -49,7 +49,7 @@ MAX_OUTPUTS: Final = 64
 _PROMPT_CHUNK: Final = 256
 """Prompt tokens between two polls of the stop flag: about half a second on two small cores."""
 _SPEEDS: Final = 8
-"""Chunks of prompts by whose speed the next is foretold; one of them may have had to wait."""
+"""Chunks of prompts by whose speed the next is predicted; one of them may have had to wait."""
 _EMBED_CONTEXT: Final = 512
 _LEAST_STATE: Final = 800
 """Numbers of a hidden state from which on sentences are compared by it: models of 0.5B and more."""

@@ -105,7 +105,7 @@ def copy_before_migration(db: Database, path: Path) -> None:
 
 
 def list_backups(data_dir: Path, kind: BackupKind | None = None) -> list[Backup]:
-    """List those in `backups/`, the newest first; files that are none of ours are passed over."""
+    """List those in `backups/`, the newest first; other files are passed over."""
     found = []
     with suppress(OSError):
         for path in (data_dir / FOLDER).iterdir():

@@ -38,7 +38,7 @@ _SIDE_FILES: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The result of a restore: where the data of before lies now, and a sentence for the person."""
+    """The result of a restore: where the earlier data is now, and a sentence for the person."""
 
     replaced: Path
     sentence: str
@@ -99,8 +99,8 @@ def finish_restore(data_dir: Path) -> None:
                 names = [str(each) for each in values["names"]]
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreError(
-                    f"{journal} is damaged, so a restore cannot be finished. The data of before "
-                    f"lie in {data_dir / REPLACED}, those of the backup in a folder {STAGED}…"
+                    f"{journal} is damaged, so a restore cannot be finished. The earlier data "
+                    f"is in {data_dir / REPLACED}, that of the backup in a folder {STAGED}…"
                 ) from error
             _move(data_dir, data_dir / staged, data_dir / REPLACED / aside, names)
     for pattern in (f"{STAGED}*", f"{FOLDER}/{COPYING}*"):
@@ -200,7 +200,7 @@ def _put_in_place(
 def _move(data_dir: Path, staged: Path, aside: Path, names: list[str]) -> None:
     """Move each name aside, then the staged one into its place; whatever was moved already stays.
 
-    What is still staged has not been moved, so that what lies in its place is of before.
+    What is still staged has not been moved, so that what lies in its place is the earlier one.
     """
     aside.mkdir(parents=True, exist_ok=True, mode=0o700)
     # The log of the old database first: beside the new one it would be taken for its own.

@@ -215,7 +215,7 @@ class RunFolder:
         return ""
 
     def remove_inputs(self) -> None:
-        """Delete what a finished run needs no more: rows, checkpoint, what was copied."""
+        """Delete what a finished run no longer needs: rows, checkpoint, what was copied."""
         for path in (self.rows, self.path / "adapter.gguf"):
             path.unlink(missing_ok=True)
         for path in (self.path / "checkpoint", self.path / "adapter"):

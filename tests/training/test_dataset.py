@@ -440,7 +440,7 @@ def test_a_chat_is_learnt_under_the_prompt_that_the_chat_would_have(store: Store
     )
     for told in ("Be kind.", ""):
         (line, *_) = build_dataset(store, Selection(system_prompt=told), yes).lines()
-        # The system prompt of now comes first, an empty one too, then what was imported.
+        # The present system prompt comes first, an empty one too, then what was imported.
         assert [m["content"] for m in line["messages"]] == [
             told,
             "You know boats.",

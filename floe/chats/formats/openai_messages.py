@@ -38,7 +38,7 @@ def add_message(builder: ChatBuilder, message: dict[str, Any]) -> None:
     """Add one message of `role` and `content`.
 
     Raises:
-        ChatShapeError: it is none.
+        ChatShapeError: it is not text.
     """
     role = role_of(message.get("role", message.get("from")))
     if role is None:

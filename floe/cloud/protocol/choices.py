@@ -128,7 +128,7 @@ def _entry(token: Any, logprob: Any) -> dict[str, Any]:
 
 
 def read_logprob(given: Any) -> float:
-    """Read a log-probability, at most 0; not a number where it is none."""
+    """Read a log-probability, at most 0; NaN where it is missing or invalid."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         return math.nan
     try:

@@ -62,7 +62,7 @@ class OnDemandStream:
         return self._finished
 
     def close(self) -> None:
-        """Compute no more."""
+        """Stop computing."""
         self._finished = True
 
 

@@ -334,7 +334,7 @@ class TaskExperts(Strategy):
                 if client not in self.names.of:
                     label = place_update(update.factors, known).cluster
                     self.names = ClusterNames({**self.names.of, client: label}, self.names.next)
-            self._clustering = "too few devices for new clusters: those of before stay"
+            self._clustering = "too few devices for new clusters: the earlier ones stay"
             return {node: self.names.of[str(node)] for node in updates}
         likeness = similarity(list(updates.values()))
         found = cluster(likeness, self.run_config.clusters or None)

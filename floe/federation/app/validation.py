@@ -148,7 +148,7 @@ def file_within(folder: Path, label: object) -> Path:
     """Return the path of a cluster's files: in `folder`, whatever the label would like.
 
     Raises:
-        FederationError: the label is none, or something is there that leads out of the folder.
+        FederationError: the label is invalid, or something is there that leads out of the folder.
     """
     root = folder.resolve()
     path = root / read_label(label)
@@ -299,7 +299,7 @@ def _number(config: Mapping[str, Any], key: str, above: float, most: float) -> f
 def _text(config: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
     value = config[key]
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise _wrong(f"its {key} is none")
+        raise _wrong(f"its {key} is missing or invalid")
     return value
 
 

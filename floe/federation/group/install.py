@@ -44,8 +44,8 @@ def install(
         Ids of the new adapters.
 
     Raises:
-        FederationError: a cluster's name is none.
-        TrainingError: the files cannot be written; the experts of before stay.
+        FederationError: a cluster's name is invalid.
+        TrainingError: the files cannot be written; the earlier experts stay.
         StoreError: the database cannot be written; likewise.
     """
     for expert in experts:

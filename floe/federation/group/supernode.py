@@ -114,7 +114,7 @@ def status_from_log_line(line: str, address: str) -> str | None:
 
 
 def refusal_sentence(address: str) -> str:
-    """Explain why a device that the group does not know, or no more, is out of it."""
+    """Explain why a device that the group does not know, or knows no longer, is out of it."""
     return (
         f"The group's server at {address} did not let this device in. Check the certificate, and "
         "ask the host to admit this device's public key; then join again."

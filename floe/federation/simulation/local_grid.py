@@ -52,7 +52,7 @@ class LocalGrid(Grid):
         TaskIdentity.node_id = SUPERLINK_NODE_ID
 
     def set_run(self, run: Run) -> None:
-        """Ignore it: there is one run only, and it has no more to it than its number."""
+        """Ignore it: there is one run only, and nothing but its number is used."""
 
     @property
     def run(self) -> Run:

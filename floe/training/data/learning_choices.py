@@ -63,7 +63,7 @@ _LATEST: Final[WeakKeyDictionary[Store, tuple[tuple[Any, ...], Dataset]]] = Weak
 def chosen_dataset(store: Store, system_prompt: str, **changes: Any) -> Dataset:
     """Return the rows as chosen, with changes that are not kept, each in or out with its reason.
 
-    As long as nothing is written to the store, they are those of before. `system_prompt`: of the
+    As long as nothing is written to the store, they stay the same. `system_prompt`: of the
     settings; the rows have what the chat makes of it.
     """
     # Read before the rows: what is written meanwhile makes the next look a new one.

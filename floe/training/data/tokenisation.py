@@ -67,7 +67,7 @@ def read_rows(path: Path) -> list[TrainRow]:
 
 
 def row_of(data: dict[str, object]) -> TrainRow:
-    """Make a row of its JSON; ValueError, TypeError or KeyError where it is none."""
+    """Make a row of its JSON; ValueError, TypeError or KeyError where it is not a row."""
     messages = data["messages"]
     if not isinstance(messages, list):
         raise TypeError("a row has a list of messages")

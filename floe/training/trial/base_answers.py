@@ -74,7 +74,7 @@ class BaseAnswers:
         return [self._known[prompt] for prompt in prompts]
 
     def _keep(self) -> None:
-        """Write the file; a full disk costs no more than seconds the next time."""
+        """Write the file; a full disk costs only seconds the next time."""
         if self._path is None:
             return
         with suppress(OSError):

@@ -12,7 +12,7 @@ _WORD: Final = re.compile(r"[぀-ヿ㐀-鿿가-힯฀-๿]|[^\W_]+")
 _GRAM: Final = 4
 _LONGEST_PERIOD: Final = 40
 _LEAST_REPEATED: Final = 6
-"""Words said over again from which on it is a loop: "very, very good" is none."""
+"""So many words repeated in a row count as a loop: "very, very good" is none."""
 _WITHIN: Final = 30
 """Words in which a right answer must come: a loop that counts to a hundred has every number."""
 _COPIED: Final = 8

@@ -117,7 +117,7 @@ def _decode(data: str) -> bytes:
     """Return the bytes of base64.
 
     Raises:
-        PageError: it is none, or more than the page lets anybody attach.
+        PageError: it is not a file, or more than the page allows.
     """
     if len(data) > 4 * MOST_BYTES // 3 + 4:
         raise PageError

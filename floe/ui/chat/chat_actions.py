@@ -277,7 +277,7 @@ class ChatActions:
         return {**self.show(session, turn.conversation_id), self.parts.prompt: ""}
 
     def forget_draft(self, session: Session, text: str) -> None:
-        """Keep what was begun here no more: it has been sent."""
+        """Forget the draft that was begun here: it has been sent."""
         self.drafts.keep(session.conversation, "")
         for chat in session.told:  # typed before the chat that it was sent in was in view
             if self.drafts.text(chat) == text:

@@ -55,7 +55,7 @@ class SettingsActions:
 
     @show_errors
     def switch(self, event: gr.EventData) -> Changes:
-        """Answer other programs, or no more."""
+        """Start or stop answering other programs."""
         self._switch.switch(read_asked(event, SwitchAsked).on)
         return {**self._api(), self.parts.notice: ""}
 
@@ -83,7 +83,7 @@ class SettingsActions:
 
     @show_errors
     def finish_first_run(self) -> Changes:
-        """Show them no more."""
+        """Stop showing them."""
         self._store.set_setting(_FIRST_STEPS, True)
         return {**self.show_first_run(), self.parts.notice: ""}
 
