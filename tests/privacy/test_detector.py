@@ -13,14 +13,6 @@ from floe.errors import PrivacyError
 from floe.privacy.detector import Detector
 from floe.privacy.verdict import Span, Verdict, without_overlap
 
-
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    loaded = Detector()
-    loaded.load()
-    return loaded
-
-
 PRIVATE = [
     ("Draft a mail to my doctor Anna Weber, 0171 5550123, about my test results", "name"),
     ("can you remind me to call emma tomorrow about the flat", "name"),

@@ -11,13 +11,6 @@ from floe.privacy.detection.statements import is_written_to
 from floe.privacy.detector import Detector
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    loaded = Detector()
-    loaded.load()
-    return loaded
-
-
 @pytest.mark.parametrize(
     "text",
     [

@@ -45,13 +45,6 @@ def test_a_text_that_tells_of_nobodys_life_is_told_by_its_form(genre: str, text:
     assert genre_of(plain, find_names(plain)) == genre
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    loaded = Detector()
-    loaded.load()
-    return loaded
-
-
 @pytest.mark.parametrize(
     "text",
     [

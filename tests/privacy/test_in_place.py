@@ -19,13 +19,6 @@ from floe.store import Store
 from tests.privacy.test_gate import PLAIN, PRIVATE, Chat
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    loaded = Detector()
-    loaded.load()
-    return loaded
-
-
 @pytest.fixture
 def chat(tmp_path: Path) -> Chat:
     return Chat(Store(tmp_path / "floe.db"))

@@ -24,13 +24,6 @@ LETTER = (
 )
 
 
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    loaded = Detector()
-    loaded.load()
-    return loaded
-
-
 def masked(detector: Detector, folder: Path, *turns: str) -> str:
     """Return what the cloud would see of the last turn under pseudonyms; empty: nothing."""
     with Store(folder / "floe.db") as store:

@@ -4,14 +4,6 @@ import pytest
 
 from floe.privacy.detector import Detector
 
-
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    loaded = Detector()
-    loaded.load()
-    return loaded
-
-
 FOUND = {
     "phone": [
         "+44 20 7183 8750 keeps calling me",
