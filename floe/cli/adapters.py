@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from floe.adapters.bringing_in import bring_in_adapter
+from floe.adapters.adapter_import import import_adapter
 from floe.adapters.merged_model import write_merged_model
 from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.cli.arguments import add_model_flags, command_parser, settings_from
@@ -62,7 +62,7 @@ def _run(
     adapters = Adapters(store, settings.data_dir)
     sha256 = model_sha256(store, base)
     if options.action == "add":
-        brought = bring_in_adapter(store, adapters, base, options.path, options.name)
+        brought = import_adapter(store, adapters, base, options.path, options.name)
         sentence = f"{brought.sentence} To use it: floe adapters use {brought.adapter.id}"
         return _row(brought.adapter, sha256) | {"sentence": brought.sentence}, sentence
     if options.action in ("use", "off"):

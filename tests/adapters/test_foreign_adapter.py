@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from floe.adapters.adapter_import import ImportedAdapter, import_adapter
 from floe.adapters.architecture import read_architecture
-from floe.adapters.bringing_in import BroughtIn, bring_in_adapter
 from floe.adapters.foreign_adapter import plain_model_name, read_foreign_adapter
 from floe.adapters.merged_model import write_merged_model
 from floe.adapters.registry import Adapters
@@ -38,8 +38,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def bring_in(store: Store, base: Path, path: Path) -> BroughtIn:
-    return bring_in_adapter(store, Adapters(store, store.path.parent), base, path)
+def bring_in(store: Store, base: Path, path: Path) -> ImportedAdapter:
+    return import_adapter(store, Adapters(store, store.path.parent), base, path)
 
 
 def made_by_peft(

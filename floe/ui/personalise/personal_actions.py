@@ -8,7 +8,7 @@ from typing import Final
 
 import gradio as gr
 
-from floe.adapters.bringing_in import bring_in_adapter
+from floe.adapters.adapter_import import import_adapter
 from floe.adapters.merged_model import write_merged_model
 from floe.adapters.registry import LearntAdapter, model_sha256
 from floe.application import Application
@@ -315,7 +315,7 @@ class PersonalActions:
     @show_errors
     def bring_in(self, event: gr.EventData) -> Changes:
         """Take in an adapter that others made for the model in use; it is off at first."""
-        brought = bring_in_adapter(
+        brought = import_adapter(
             self._store,
             self._adapters,
             self._assistant.model.path,

@@ -1,4 +1,4 @@
-"""Brings an adapter that others made into the list, for the model in use."""
+"""Import of an adapter that others made: checked against the model in use, copied, listed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +22,16 @@ from floe.store.encryption import readable_file, temporary_parent
 
 
 @dataclass(frozen=True, slots=True)
-class BroughtIn:
+class ImportedAdapter:
     """An adapter in the list, switched off, and what a person should know of it, a sentence."""
 
     adapter: LearntAdapter
     sentence: str
 
 
-def bring_in_adapter(
+def import_adapter(
     store: Store, adapters: Adapters, base: Path, path: Path, name: str = ""
-) -> BroughtIn:
+) -> ImportedAdapter:
     """Read a foreign adapter, see that it fits, and keep a copy; it is not in use yet.
 
     Args:
@@ -78,4 +78,4 @@ def bring_in_adapter(
             f" Take care: it says that it was made for {foreign.base_name[:120]}. Its shapes fit "
             f"{origin.title}, but on another model of the same shape it would only confuse."
         )
-    return BroughtIn(adapter, sentence)
+    return ImportedAdapter(adapter, sentence)
