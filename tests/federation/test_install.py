@@ -18,7 +18,7 @@ from floe.errors import FederationError
 from floe.federation.app.recipe import Recipe, common_start, module_shapes
 from floe.federation.app.validation import file_within
 from floe.federation.group.history import History
-from floe.federation.group.install import ReceivedExpert, install
+from floe.federation.group.install import ReceivedExpert, install_experts
 from floe.store import Store
 from tests.training.tiny import write_tiny
 
@@ -45,7 +45,7 @@ class Home:
         return ReceivedExpert(**values | other)
 
     def install(self, *experts: ReceivedExpert) -> list[int]:
-        return install(self.folder, self.group, self.base, BASE, experts)
+        return install_experts(self.folder, self.group, self.base, BASE, experts)
 
     def files(self) -> set[str]:
         return {path.name for path in (self.folder / "adapters").iterdir()}

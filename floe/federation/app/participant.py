@@ -27,7 +27,7 @@ from floe.federation.app.validation import (
     read_train_task,
 )
 from floe.federation.group.history import History
-from floe.federation.group.install import ReceivedExpert, install
+from floe.federation.group.install import ReceivedExpert, install_experts
 from floe.federation.maths.aggregate import to_canonical_form, truncate_factors
 from floe.federation.simulation.simulated_device import MemberDevice, device_of
 from floe.store import Store
@@ -207,7 +207,9 @@ class Participant:
             )
             for label, factors in experts.items()
         ]
-        install(data_dir, federation_id, self._device.base, self._device.base_sha256, received)
+        install_experts(
+            data_dir, federation_id, self._device.base, self._device.base_sha256, received
+        )
 
 
 def participant(node: int, config: Mapping[str, Any], state: RecordDict) -> Participant:

@@ -4,10 +4,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from sqlite_utils import Database
 
 from floe.adapters.architecture import read_architecture
 from floe.adapters.export import rank_of, write_gguf, write_peft
@@ -31,14 +32,14 @@ class ReceivedExpert:
     samples: Sequence[str] = ()
 
 
-def install(
+def install_experts(
     data_dir: Path,
     federation_id: int,
     base: Path,
     base_sha256: str,
     experts: Sequence[ReceivedExpert],
 ) -> list[int]:
-    """Write, register and switch on, in place of those of the same group and cluster.
+    """Write, register and switch on experts, in place of those of the same group and cluster.
 
     Returns:
         Ids of the new adapters.
@@ -66,48 +67,54 @@ def install(
         # by the next adapter of that number.
         with store.writing() as db:
             for expert in experts:
-                rows = db.execute(
-                    "SELECT adapter_id, folder, samples, in_use, scale FROM experts"
-                    " JOIN adapters ON adapters.id = adapter_id"
-                    " WHERE federation_id = ? AND cluster = ?",
-                    [federation_id, expert.cluster],
-                ).fetchall()
-                added = adapters.add_within(
-                    db,
-                    NewAdapter(
-                        name=f"Expert {expert.cluster}",
-                        kind="expert",
-                        source=sources[expert.cluster],
-                        base_sha256=base_sha256,
-                        rank=rank_of(dict(expert.factors)),
-                        scale=rows[0][4] if rows else 1.0,
-                    ),
+                new = NewAdapter(
+                    name=f"Expert {expert.cluster}",
+                    kind="expert",
+                    source=sources[expert.cluster],
+                    base_sha256=base_sha256,
+                    rank=rank_of(dict(expert.factors)),
                 )
-                samples = list(expert.samples) or (json.loads(rows[0][2]) if rows else [])
-                region = expert.region or PromptRegion(np.zeros(0, np.float32), 0.0)
-                db.execute(
-                    "INSERT INTO experts (adapter_id, federation_id, cluster, centroid, radius,"
-                    " samples) VALUES (?, ?, ?, ?, ?, ?)",
-                    [
-                        added.id,
-                        federation_id,
-                        expert.cluster,
-                        region.centroid.astype("<f4").tobytes(),
-                        region.radius,
-                        json.dumps(samples),
-                    ],
-                )
-                db.execute(
-                    "UPDATE adapters SET in_use = ? WHERE id = ?",
-                    [rows[0][3] if rows else 1, added.id],
-                )
-                for row in rows:
-                    db.execute("DELETE FROM adapters WHERE id = ?", [row[0]])
-                    old.append(data_dir / row[1])
-                made.append(added.id)
+                number, replaced = _register(db, adapters, federation_id, expert, new)
+                made.append(number)
+                old += [data_dir / each for each in replaced]
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
     return made
+
+
+def _register(
+    db: Database, adapters: Adapters, federation_id: int, expert: ReceivedExpert, new: NewAdapter
+) -> tuple[int, list[str]]:
+    """Add an expert in place of those of its group and cluster, at their scale and switch.
+
+    Returns:
+        Id of the new adapter, and the folders of those that it replaces.
+    """
+    rows = db.execute(
+        "SELECT adapter_id, folder, samples, in_use, scale FROM experts"
+        " JOIN adapters ON adapters.id = adapter_id"
+        " WHERE federation_id = ? AND cluster = ?",
+        [federation_id, expert.cluster],
+    ).fetchall()
+    added = adapters.add_within(db, replace(new, scale=rows[0][4]) if rows else new)
+    samples = list(expert.samples) or (json.loads(rows[0][2]) if rows else [])
+    region = expert.region or PromptRegion(np.zeros(0, np.float32), 0.0)
+    db.execute(
+        "INSERT INTO experts (adapter_id, federation_id, cluster, centroid, radius, samples)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            added.id,
+            federation_id,
+            expert.cluster,
+            region.centroid.astype("<f4").tobytes(),
+            region.radius,
+            json.dumps(samples),
+        ],
+    )
+    db.execute("UPDATE adapters SET in_use = ? WHERE id = ?", [rows[0][3] if rows else 1, added.id])
+    for row in rows:
+        db.execute("DELETE FROM adapters WHERE id = ?", [row[0]])
+    return added.id, [row[1] for row in rows]
 
 
 def _folder(data_dir: Path) -> Path:

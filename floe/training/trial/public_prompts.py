@@ -27,7 +27,7 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True, slots=True)
 class PublicPrompt:
-    """A prompt; `expected`: what one of which a right answer has, empty where there is none."""
+    """A prompt; `expected`: words, one of which a right answer has; empty: any answer will do."""
 
     prompt: str
     expected: tuple[str, ...] = ()

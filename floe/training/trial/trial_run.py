@@ -16,9 +16,20 @@ from floe.records import ChatMessage
 from floe.training.data.tokenisation import TrainRow
 from floe.training.trial.base_answers import BaseAnswers, ask, replay_rows
 from floe.training.trial.measures import WrittenAnswer
-from floe.training.trial.public_prompts import languages_of, replay_prompts, trial_prompts
+from floe.training.trial.public_prompts import (
+    PublicPrompt,
+    languages_of,
+    replay_prompts,
+    trial_prompts,
+)
 from floe.training.trial.request import TrialRequest
-from floe.training.trial.trial import WEAKER, TrialResult, WrittenPair, judge_pairs
+from floe.training.trial.trial import (
+    WEAKER,
+    TrialPromptKind,
+    TrialResult,
+    WrittenPair,
+    judge_pairs,
+)
 from floe.training.trial.writer import FreeWriter
 
 OWN_PROMPTS: Final = 8
@@ -148,21 +159,7 @@ class TrialRun:
             if self._stopped():
                 return None
             personal = [next(with_it) if on else base[i] for i, on in enumerate(acts)]
-            pairs = [
-                WrittenPair(
-                    "own", prompt[-1].content, base[i], personal[i], own=answer, acts=acts[i]
-                )
-                for i, (prompt, answer) in enumerate(own)
-            ] + [
-                WrittenPair(
-                    "question" if each.expected else "greeting",
-                    each.prompt,
-                    base[len(own) + i],
-                    personal[len(own) + i],
-                    each.expected,
-                )
-                for i, each in enumerate(public)
-            ]
+            pairs = _written_pairs(own, public, base, personal, acts)
             result = judge_pairs(pairs, learnt, self._replayed, strength)
             if not result.losses:
                 break
@@ -208,6 +205,24 @@ def system_of(rows: Sequence[TrainRow]) -> str | None:
         for row in rows
     )
     return found.most_common(1)[0][0] if found else None
+
+
+def _written_pairs(
+    own: Sequence[tuple[Sequence[ChatMessage], str]],
+    public: Sequence[PublicPrompt],
+    base: Sequence[WrittenAnswer],
+    personal: Sequence[WrittenAnswer],
+    acts: Sequence[bool],
+) -> list[WrittenPair]:
+    """Pair both models' answers, those to the person's own prompts first, as they were asked."""
+    pairs = [
+        WrittenPair("own", prompt[-1].content, base[i], personal[i], own=answer, acts=acts[i])
+        for i, (prompt, answer) in enumerate(own)
+    ]
+    for i, each in enumerate(public, len(own)):
+        kind: TrialPromptKind = "question" if each.expected else "greeting"
+        pairs.append(WrittenPair(kind, each.prompt, base[i], personal[i], each.expected))
+    return pairs
 
 
 def own_prompts(rows: Sequence[TrainRow]) -> list[tuple[tuple[ChatMessage, ...], str]]:
