@@ -14,6 +14,7 @@ from floe.cloud.credentials.presets import PRESETS
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
+from floe.store import Store
 from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 
 # What is imported while tests are collected stays: looking for garbage in it took a third of the
@@ -168,6 +169,13 @@ def smollm_path() -> Path:
 @pytest.fixture(scope="session")
 def qwen_path() -> Path:
     return resolve_model("qwen2.5-coder-0.5b-instruct", MODELS)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty database."""
+    with Store(tmp_path / "floe.db") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +22,6 @@ PLAN = TrainPlan(
     8, 16.0, ("q_proj", "v_proj"), 15, 512, 256, False, "bfloat16", 3, 1e-3, 2, 5000, 40.0, 1400.0,
     "because",
 )  # fmt: skip
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -33,12 +33,6 @@ VLLM = Quirks(continues="continue_final_message")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
-
-
-@pytest.fixture
 def make(store: Store, tmp_path: Path) -> Iterator[Make]:
     """Links on one store, each a new start of the program."""
     made: list[CloudLink] = []

@@ -1,8 +1,5 @@
 """The API's switch: on, off, on again at the next start, and a key that can be replaced."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from floe.errors import FloeError
@@ -31,12 +28,6 @@ class Keys:
     def __call__(self, new: bool) -> str:
         self.count += new
         return f"key {self.count}"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
 
 
 def test_it_is_off_until_switched_on_and_on_again_at_the_next_start(store: Store) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +11,6 @@ from floe.errors import DataError
 from floe.jobs.chat_import import ChatImportJob
 from floe.store import Store
 from floe.store.imports import list_imports
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
 
 
 def lines(count: int) -> bytes:

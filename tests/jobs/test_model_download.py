@@ -38,12 +38,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
         yield server
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
-
-
 def view(job: ModelDownloadJob) -> DownloadView:
     found = job.view()
     assert found is not None

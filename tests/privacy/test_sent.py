@@ -1,7 +1,6 @@
 """What was sent is written down before it leaves, word for word, or it does not leave."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ from tests.cloud.scripted import DONE, STOP, ScriptedServer, row_event, say
 QUESTION = [ChatMessage("user", 'Grüße aus "Köln"\n100 % sicher')]
 ANSWER = say(row_event("Hi"), STOP, DONE)
 LIST = say(b'{"data": [{"id": "big"}]}', kind="application/json")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as store:
-        yield store
 
 
 @pytest.fixture

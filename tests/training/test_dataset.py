@@ -3,7 +3,6 @@
 import hashlib
 import json
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,6 @@ EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
 WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove"]
 WORDS += ["heron", "inlet", "jetty", "kelp", "larch", "mast", "nook"]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
 
 
 def yes(conversation: Conversation) -> bool:

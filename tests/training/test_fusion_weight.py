@@ -35,12 +35,6 @@ from floe.training.planning.hardware import load_hardware
 WORDS = [b" red", b" blue", b" green", b" grey"]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as store:
-        yield store
-
-
 def step(random: np.random.Generator, weight: float, source: str = "fused") -> TokenStep:
     """A token that fusion picked greedily from two random distributions."""
     p, q = (random.dirichlet(np.full(len(WORDS), 0.6)) + 1e-5 for _ in range(2))

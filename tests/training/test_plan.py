@@ -3,7 +3,6 @@
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +45,6 @@ EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 DEVICE = Hardware(2, 180.0, 750.0, 1.3, 0.0)
 SMOLLM = Architecture("llama", 30, 576, 9, 3, 64, 1536, 49152, 8192, 1e5, 1e-5)
 WORK = Workload(3200, 2600, 900, 750, 250)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
 
 
 def plan_for(

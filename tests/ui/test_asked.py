@@ -52,12 +52,6 @@ JUNK: list[Any] = [
 ]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with Store(tmp_path / "floe.db") as opened:
-        yield opened
-
-
 def event(data: Any) -> gr.EventData:
     return SimpleNamespace(_data=data)  # type: ignore[return-value]
 
