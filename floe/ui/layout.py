@@ -139,7 +139,7 @@ def lay_out(
             with gr.Column(elem_id="dock", min_width=0):
                 notice = js_component("notice")
                 with gr.Row(elem_id="controls"):
-                    with gr.Column(elem_id="weighing", min_width=0):
+                    with gr.Column(elem_id="weight-controls", min_width=0):
                         weight = gr.Slider(
                             0,
                             1,

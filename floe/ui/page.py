@@ -119,9 +119,9 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
         models = ModelsActions(application, parts.models, parts.model_chip)
         _wire_models(page, parts, models)
         rooms = (panel.wake_clock, personal.wake_clock, federate.wake_clock, models.wake_clock)
-        looks = (chat.refresh_cloud, panel.refresh, memory_actions.poll, models.chip, *rooms)
-        looks_at_chat = (chat.weight.refresh, chat.advanced.refresh, deletion.notice_changes)
-        _wire_clock(parts, session, looks, looks_at_chat)
+        polls = (chat.refresh_cloud, panel.refresh, memory_actions.poll, models.chip, *rooms)
+        chat_polls = (chat.weight.refresh, chat.advanced.refresh, deletion.notice_changes)
+        _wire_clock(parts, session, polls, chat_polls)
         parts.noticed.follow(deletion.follow, session, [*_shown(parts), parts.undo], **_CHAT)
     return page
 
@@ -198,8 +198,8 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
     parts.drafts.keep(actions.keep_draft, session, None, **_EACH)
     parts.weight.input(actions.weight.set, [session, parts.weight], parts.auto, **latest)
-    weighing = [parts.auto, parts.weight]
-    parts.auto.set(actions.weight.set_auto, session, [*weighing, parts.notice], **_EACH)
+    controls = [parts.auto, parts.weight]
+    parts.auto.set(actions.weight.set_auto, session, [*controls, parts.notice], **_EACH)
     parts.mode.input(actions.keep, parts.controls, None, **latest)
     drawer = [parts.advanced, parts.notice]
     parts.advanced.set(actions.advanced.set, session, drawer, **_EACH_OF_CHAT)
@@ -220,21 +220,21 @@ def _wire_deletion(parts: Parts, session: gr.State, actions: DeletionActions) ->
 def _wire_clock(
     parts: Parts,
     session: gr.State,
-    looks: Sequence[Callable[[], Changes]],
-    looks_at_chat: Sequence[Callable[[Session], Changes]],
+    polls: Sequence[Callable[[], Changes]],
+    chat_polls: Sequence[Callable[[Session], Changes]],
 ) -> None:
-    """Look at all that may have changed, in one request: seven took a fifth of a core.
+    """Poll all that may have changed, in one request: seven took a fifth of a core.
 
-    What such a look returns may arrive after what was asked for later. So the chat is not drawn by
+    What such a poll returns may arrive after what was asked for later. So the chat is not drawn by
     it, but by an event that waits its turn; and a room whose clock was stopped in that way, while
     something moves in it, is set going again.
     """
 
-    def look(session: Session) -> Changes:
+    def poll(session: Session) -> Changes:
         shown: Changes = {}
-        for each in looks:
+        for each in polls:
             shown |= each()
-        for other in looks_at_chat:
+        for other in chat_polls:
             shown |= other(session)
         return shown
 
@@ -242,7 +242,7 @@ def _wire_clock(
     changing = [parts.noticed, parts.auto, parts.weight, parts.advanced, parts.cloud]
     changing += [parts.model_chip, parts.panel.in_use, parts.privacy.memory]
     changing += [each.clock for each in rooms]
-    parts.clock.tick(look, session, changing, **_AT_ONCE)
+    parts.clock.tick(poll, session, changing, **_AT_ONCE)
 
 
 def _wire_comparison(loaded: Any, parts: Parts, session: gr.State, actions: CompareActions) -> None:
@@ -327,13 +327,13 @@ def _wire_settings(page: gr.Blocks, parts: Parts, actions: SettingsActions) -> N
     shown = [room.api, room.notice]
     parts.views.go(actions.on_view_opened, None, shown, **_EACH)
     slow = [room.past_figures, room.licences, room.notice]
-    parts.views.go(actions.look_up, None, slow, **_EACH)
+    parts.views.go(actions.load_figures, None, slow, **_EACH)
     room.api.switch(actions.switch, None, shown, **_EACH)
     room.api.renew(actions.renew, None, shown, **_EACH)
     first_steps = [parts.first_run, room.notice]
     page.load(actions.show_first_run, None, parts.first_run, **_AT_ONCE)
     parts.first_run.done(actions.finish_first_run, None, first_steps, **_EACH)
-    room.look.again(actions.show_first_run_again, None, first_steps, **_EACH)
+    room.appearance.again(actions.show_first_run_again, None, first_steps, **_EACH)
 
 
 def _wire_personal(parts: Parts, actions: PersonalActions) -> None:

@@ -146,7 +146,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "erase": None,
         },
     ),
-    "look": DrawnPart(events={"again": None}),
+    "appearance": DrawnPart(events={"again": None}),
     "api": DrawnPart(
         values.ApiValue,
         {"switch": events.SwitchAsked, "renew": None},

@@ -1069,7 +1069,7 @@ interface DrawnParts {
     },
     Nothing
   >;
-  look: Part<
+  appearance: Part<
     null,
     {
       again: null;

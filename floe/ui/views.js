@@ -143,8 +143,8 @@ floe.save = ({ props, watch }) => {
 };
 
 /**
- * Asks for what has changed elsewhere, once a look of the clock has noticed that there is something.
- * A reply to such a look may come late; what is asked for here waits its turn among all that draws.
+ * Asks for what has changed elsewhere, once a poll of the clock has noticed that there is something.
+ * A reply to such a poll may come late; what is asked for here waits its turn among all that draws.
  */
 floe.noticed = ({ props, trigger, watch }) => {
   watch("value", () => {

@@ -36,7 +36,7 @@ class Session:
     `drawer`: what the drawer "Advanced" was last shown; `files`: numbers of the attached files
     that it was last shown, `read` the page's own number of the last one that it handed over,
     `attached` of the last one of these in which nothing stood in the way. `streamed` is the view
-    whose running answer was sent last, or is being sent; `noticed` counts the looks that found that
+    whose running answer was sent last, or is being sent; `noticed` counts the polls that found that
     another page had changed what this one shows; `lock` is held while it is chosen what to show.
 
     Gradio keeps one for each page and gives all handlers the same object, so that a running

@@ -37,7 +37,7 @@ floe.onChange = ({ element, props, watch }, draw) => {
   let newest = 0;
   // Until it is known what there is, buttons for what there is not are no good to anybody.
   element.classList.add("undrawn");
-  const look = () => {
+  const refresh = () => {
     if (!props.value) return;
     /** @type {{ sequence?: number }} */
     const { sequence = newest, ...value } = props.value;
@@ -49,8 +49,8 @@ floe.onChange = ({ element, props, watch }, draw) => {
     draw(props.value);
     element.classList.remove("undrawn");
   };
-  watch("value", look);
-  look();
+  watch("value", refresh);
+  refresh();
 };
 
 /**

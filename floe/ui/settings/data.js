@@ -5,16 +5,16 @@
 floe.waitForReopening = () => {
   const began = Date.now();
   let closed = false;
-  const look = async () => {
+  const poll = async () => {
     try {
       const answer = await fetch(location.pathname, { cache: "no-store" });
       if (answer.ok && (closed || Date.now() - began > 60_000)) return location.reload();
     } catch {
       closed = true;
     }
-    setTimeout(look, 300);
+    setTimeout(poll, 300);
   };
-  look();
+  poll();
 };
 
 floe.ownData = (part) => {

@@ -1,7 +1,7 @@
 // What holds for the whole of Floe: appearance, keys, where else things are set, the API, versions.
 "use strict";
 
-floe.look = ({ element, trigger }) => {
+floe.appearance = ({ element, trigger }) => {
   const theme = floe.choice(
     "Light or dark",
     [

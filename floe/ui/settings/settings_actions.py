@@ -41,7 +41,7 @@ class SettingsActions:
         return {**self._api(), self.parts.notice: self._switch.problem}
 
     @show_errors
-    def look_up(self, event: gr.EventData) -> Changes:
+    def load_figures(self, event: gr.EventData) -> Changes:
         """Show figures and licences, if the view that was opened is this one.
 
         Apart, because it takes a second: what it says of the switch could be old by then.

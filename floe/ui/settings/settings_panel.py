@@ -17,7 +17,7 @@ class SettingsParts:
     """Every component of the view that an event reads or writes; all take JSON."""
 
     notice: gr.HTML
-    look: gr.HTML
+    appearance: gr.HTML
     own_data: gr.HTML
     past_figures: gr.HTML
     api: gr.HTML
@@ -32,7 +32,7 @@ def lay_out_first_run() -> gr.HTML:
 def lay_out_settings(key: Callable[[str], str]) -> SettingsParts:
     """Build the view inside the current `gr.Blocks`; `key` gives the browser that of the API."""
     with gr.Column(elem_id="settings", elem_classes="room", min_width=0):
-        look = js_component("look", "again")
+        appearance = js_component("appearance", "again")
         notice = js_component("notice", elem_id="settings-notice", elem_classes="notice")
         past_figures = js_component("pastFigures")
         api = js_component("api", "switch", "renew", server=[key])
@@ -40,4 +40,4 @@ def lay_out_settings(key: Callable[[str], str]) -> SettingsParts:
             "ownData", "backup", "restore", "drop", "encrypt", "decrypt", "erase"
         )
         licences = js_component("licences")
-    return SettingsParts(notice, look, own_data, past_figures, api, licences)
+    return SettingsParts(notice, appearance, own_data, past_figures, api, licences)
