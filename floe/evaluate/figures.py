@@ -100,5 +100,5 @@ def draw_latency(result: dict[str, Any], path: Path) -> None:
 
 def _save(figure: Any, path: Path) -> None:
     # No date inside: the same figures give the same file.
-    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

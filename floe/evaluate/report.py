@@ -44,9 +44,8 @@ def run_report(folder: Path) -> dict[str, Any]:
     memory = run_memory(sorted(EXAMPLES.glob("*.jsonl"))[0], sample=_SAMPLES)
     latency = run_latency()
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix in (".svg", ".png"):
-        draw_weights(quality, folder / f"fusion_weight{suffix}")
-        draw_latency(latency, folder / f"latency_quality{suffix}")
+    draw_weights(quality, folder / "fusion_weight.svg")
+    draw_latency(latency, folder / "latency_quality.svg")
     result = {"quality": quality, "memory": memory, "latency": latency}
     (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"written: {folder}", file=sys.stderr)
