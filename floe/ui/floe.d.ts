@@ -230,7 +230,6 @@ interface Floe extends DrawnByName {
   ): HTMLElement;
 
   // chat/prose_tokens.js
-  shades: string[];
   colours: boolean;
   shadeOf(row: TokenValue): string;
   spelling(row: TokenValue): string;

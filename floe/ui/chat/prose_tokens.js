@@ -1,18 +1,6 @@
 // The tokens of an answer, coloured in its text itself: by highlights, which change no element.
 "use strict";
 
-floe.shades = [
-  "local",
-  "both-0",
-  "both-1",
-  "both-2",
-  "both-3",
-  "both-4",
-  "cloud",
-  "late",
-  "offline",
-];
-
 /** Whether this browser can colour text without changing it; where not, the list stays open. */
 floe.colours = typeof CSS !== "undefined" && "highlights" in CSS;
 
