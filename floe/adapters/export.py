@@ -18,7 +18,7 @@ from floe.adapters.architecture import Architecture
 from floe.adapters.lora_defaults import GGUF_NAMES
 from floe.adapters.lora_factors import Factors, module_name
 from floe.errors import ModelError
-from floe.llama.gguf_checks import check_gguf
+from floe.llama.gguf_checks import MAX_ALPHA, check_gguf
 from floe.store import encryption
 
 _CONFIG: Final = "adapter_config.json"
@@ -26,7 +26,6 @@ _TENSORS: Final = "adapter_model.safetensors"
 _PREFIX: Final = "base_model.model."
 _MOST_CONFIG_BYTES: Final = 1_000_000
 _MOST_TENSOR_BYTES: Final = 4_000_000_000
-_MAX_ALPHA: Final = 1e6
 _BROKEN: Final = (
     AttributeError,
     IndexError,
@@ -165,7 +164,7 @@ def _read_gguf(path: Path, readable: Path, architecture: Architecture) -> tuple[
 def _strength(alpha: object) -> float:
     """Return an alpha as a number; ValueError where it is not a number, or out of range."""
     value = float(alpha) if isinstance(alpha, int | float) else math.nan
-    if not abs(value) <= _MAX_ALPHA:
+    if not abs(value) <= MAX_ALPHA:
         raise ValueError("alpha is out of range")
     return value
 

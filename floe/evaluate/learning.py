@@ -25,7 +25,8 @@ from floe.training.trial.request import TrialRequest
 
 Chat = Sequence[ChatMessage]
 
-HELD_OUT_SHARE: Final = 0.25
+_HELD_OUT_SHARE: Final = 0.25
+"""More than the page's fifth, because the example writers have few chats."""
 _BATCH_TOKENS: Final = 256
 _SEQUENCE_LENGTH: Final = 512
 
@@ -45,7 +46,7 @@ class TrainedWriter:
 
 def hold_out(chats: Sequence[Chat]) -> tuple[list[Chat], list[Chat]]:
     """Chats to learn from, and a quarter of them, spread evenly, to judge and weigh by."""
-    count = max(1, round(HELD_OUT_SHARE * len(chats))) if len(chats) > 1 else 0
+    count = max(1, round(_HELD_OUT_SHARE * len(chats))) if len(chats) > 1 else 0
     chosen = {round((i + 1) * len(chats) / (count + 1)) for i in range(count)}
     chosen = {min(place, len(chats) - 1) for place in chosen}
     return (

@@ -26,7 +26,7 @@ _BY_MODE: Final[tuple[tuple[str, Mode], ...]] = (
     (CLOUD, "cloud"),
 )
 _WAITING: Final = "Other answers are still being written side by side. Wait for them, or stop them."
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 _MOST_ADAPTERS: Final = 2
 
 
@@ -139,7 +139,7 @@ class ComparisonJob:
     def _ask_others(self, turn: Turn, columns: Sequence[TurnOptions]) -> None:
         written = [turn.message_id]
         for column in [*columns[1:], None]:
-            while not turn.wait(_LOOK_SECONDS) and not self._job.cancelled.is_set():
+            while not turn.wait(_POLL_SECONDS) and not self._job.cancelled.is_set():
                 pass
             stopped = turn.view().status == "stopped" or self._job.cancelled.is_set()
             if column is None or stopped:

@@ -36,7 +36,8 @@ _MAX_CONTEXT: Final = (1 << 31) - 1
 _MAX_SPLITS: Final = 1000
 _LEAST_WORDS: Final = 16
 """Some tokenizers take word 11 for the beginning of a text where the file names none."""
-_MAX_ALPHA: Final = 1e6
+MAX_ALPHA: Final = 1e6
+"""Of an adapter; a larger one is damage or an attack."""
 _NO_CHAT: Final = frozenset(
     {
         "clip",
@@ -207,7 +208,7 @@ def check_adapter_header(header: GgufHeader, base: GgufHeader) -> None:
     if not (
         isinstance(alpha, NumberField)
         and alpha.kind is FieldType.FLOAT32
-        and abs(alpha.value) <= _MAX_ALPHA  # false for "not a number", too
+        and abs(alpha.value) <= MAX_ALPHA  # false for "not a number", too
     ):
         raise HeaderError("does not say how strongly it acts")
     if not header.tensors:

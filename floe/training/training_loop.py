@@ -27,10 +27,12 @@ DROPOUT: Final = 0.1
 PATIENCE: Final = 3
 """Looks at the held-out rows without an improvement before training ends."""
 _WARM_UP: Final = 0.1
+"""Share of the steps in which the learning rate rises to its full value."""
 _FINAL_RATE_SHARE: Final = 0.05
 """The last learning rate as a share of the first."""
 _BETAS: Final = (0.9, 0.98)
 _MAX_GRADIENT_NORM: Final = 1.0
+"""The default of transformers' Trainer (`max_grad_norm`)."""
 
 
 @dataclass(frozen=True, slots=True)

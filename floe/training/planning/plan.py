@@ -32,9 +32,11 @@ from floe.training.trial.base_answers import count_replayed
 from floe.units import format_duration, format_gigabytes
 
 DEADLINE_SECONDS: Final = 60.0
+"""Seconds from the press of the button that the default plan may take."""
 _SAFETY_FACTOR: Final = 1.1
 """Predictions are trusted to so much."""
 LEARNING_RATE: Final = 3e-3
+"""Chosen on the four example writers: docs/method.md, "The adapter, and what it costs"."""
 _SEQUENCE_LENGTH: Final = 512
 _MIN_STEPS: Final = 6
 """Steps an epoch should have at least: fewer learn little, so batches of few rows are smaller."""
