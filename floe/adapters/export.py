@@ -15,17 +15,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from floe.adapters.architecture import Architecture
-from floe.adapters.lora_defaults import GGUF_NAMES
+from floe.adapters.lora_defaults import GGUF_NAMES, PEFT_CONFIG, PEFT_TENSORS
 from floe.adapters.lora_factors import Factors, module_name
 from floe.errors import ModelError
 from floe.llama.gguf_checks import MAX_ALPHA, check_gguf
 from floe.store import encryption
 
-_CONFIG: Final = "adapter_config.json"
-_TENSORS: Final = "adapter_model.safetensors"
 _PREFIX: Final = "base_model.model."
-_MOST_CONFIG_BYTES: Final = 1_000_000
-_MOST_TENSOR_BYTES: Final = 4_000_000_000
+MOST_CONFIG_BYTES: Final = 1_000_000
+MOST_TENSOR_BYTES: Final = 4_000_000_000
 _BROKEN: Final = (
     AttributeError,
     IndexError,
@@ -66,8 +64,8 @@ def write_peft(folder: Path, factors: Factors, *, alpha: float, base_name: str) 
         "target_modules": sorted({name.rsplit(".", 1)[1] for name in factors}),
         "layers_to_transform": sorted({int(name.split(".")[2]) for name in factors}),
     }
-    encryption.write_bytes(folder / _TENSORS, save(tensors))
-    encryption.write_bytes(folder / _CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    encryption.write_bytes(folder / PEFT_TENSORS, save(tensors))
+    encryption.write_bytes(folder / PEFT_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def read_peft(folder: Path) -> tuple[Factors, float]:
@@ -77,11 +75,11 @@ def read_peft(folder: Path) -> tuple[Factors, float]:
         ModelError: it is missing, broken, or not a plain LoRA adapter.
     """
     try:
-        for name, most in ((_CONFIG, _MOST_CONFIG_BYTES), (_TENSORS, _MOST_TENSOR_BYTES)):
+        for name, most in ((PEFT_CONFIG, MOST_CONFIG_BYTES), (PEFT_TENSORS, MOST_TENSOR_BYTES)):
             if (folder / name).stat().st_size > most:
                 raise ValueError(f"{name} is far too large")
-        config = json.loads(encryption.read_bytes(folder / _CONFIG))
-        tensors = load(encryption.read_bytes(folder / _TENSORS))
+        config = json.loads(encryption.read_bytes(folder / PEFT_CONFIG))
+        tensors = load(encryption.read_bytes(folder / PEFT_TENSORS))
         factors: Factors = {}
         for key, a in tensors.items():
             name, found, _ = key.removeprefix(_PREFIX).partition(".lora_A.")

@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
 from floe.adapters.architecture import Architecture
-from floe.adapters.export import unpermute
-from floe.adapters.lora_defaults import GGUF_NAMES
+from floe.adapters.export import (
+    MOST_CONFIG_BYTES,
+    MOST_TENSOR_BYTES,
+    unpermute,
+)
+from floe.adapters.lora_defaults import GGUF_NAMES, PEFT_CONFIG, PEFT_TENSORS
 from floe.adapters.lora_factors import Factors, module_name
 from floe.errors import ModelError
 from floe.llama.gguf_checks import check_gguf
 
-_CONFIG: Final = "adapter_config.json"
-_TENSORS: Final = "adapter_model.safetensors"
 _PICKLED: Final = "adapter_model.bin"
-_MOST_CONFIG_BYTES: Final = 1_000_000
-_MOST_TENSOR_BYTES: Final = 4_000_000_000
 _MOST_RANK: Final = 1024
 _MOST_INFLATION: Final = 50
 """Size of a file in a zip over what it takes there: trained numbers hardly get smaller."""
@@ -136,17 +136,17 @@ def plain_model_name(name: str) -> str:
 def _read_peft(folder: Path, name: str, architecture: Architecture) -> ForeignAdapter:
     config = _read_config(folder, name)
     _refuse_odd_config(config, name)
-    if not (folder / _TENSORS).is_file() and (folder / _PICKLED).is_file():
+    if not (folder / PEFT_TENSORS).is_file() and (folder / _PICKLED).is_file():
         raise ModelError(
             f"{name} holds its weights as {_PICKLED}, a kind of file that can run programs when it "
             "is opened, so Floe does not. Save it with peft as safetensors."
         )
     try:
-        if not (folder / _TENSORS).is_file():  # a device or a pipe would never end
-            raise ValueError(f"{_TENSORS} is no file")
-        if (folder / _TENSORS).stat().st_size > _MOST_TENSOR_BYTES:
-            raise ValueError(f"{_TENSORS} is far too large")
-        content = (folder / _TENSORS).read_bytes()
+        if not (folder / PEFT_TENSORS).is_file():  # a device or a pipe would never end
+            raise ValueError(f"{PEFT_TENSORS} is no file")
+        if (folder / PEFT_TENSORS).stat().st_size > MOST_TENSOR_BYTES:
+            raise ValueError(f"{PEFT_TENSORS} is far too large")
+        content = (folder / PEFT_TENSORS).read_bytes()
         tensors = dict(deserialize(content))  # type: ignore[no-untyped-call]
         halves: dict[str, dict[str, NDArray[np.float32]]] = {}
         for key, tensor in tensors.items():
@@ -163,14 +163,14 @@ def _read_peft(folder: Path, name: str, architecture: Architecture) -> ForeignAd
 
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:
-    file = folder / _CONFIG
+    file = folder / PEFT_CONFIG
     if not file.is_file():
         raise ModelError(
-            f"{name} is no adapter: it has no {_CONFIG}. Choose the folder that peft saved, or a "
-            "GGUF file."
+            f"{name} is no adapter: it has no {PEFT_CONFIG}. Choose the folder that peft saved, "
+            "or a GGUF file."
         )
     try:
-        large = file.stat().st_size > _MOST_CONFIG_BYTES
+        large = file.stat().st_size > MOST_CONFIG_BYTES
         config = None if large else json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(name) from error
@@ -285,7 +285,7 @@ def _read_gguf(path: Path, architecture: Architecture) -> ForeignAdapter:
             f"{path.name} cannot be brought in: it is to act only after certain words (aLoRA)."
         )
     try:
-        if path.stat().st_size > _MOST_TENSOR_BYTES:
+        if path.stat().st_size > MOST_TENSOR_BYTES:
             raise ValueError("it is far too large")
         reader = gguf.GGUFReader(str(path))
         alpha = float(reader.fields["adapter.lora.alpha"].contents())
@@ -383,10 +383,10 @@ def _members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
     folders: dict[PurePosixPath, dict[str, zipfile.ZipInfo]] = {}
     for member in archive.infolist():
         place = PurePosixPath(member.filename)
-        if place.name in (_CONFIG, _TENSORS, _PICKLED):
+        if place.name in (PEFT_CONFIG, PEFT_TENSORS, _PICKLED):
             folders.setdefault(place.parent, {})[place.name] = member
     whole = sorted(
-        (folder for folder, files in folders.items() if _CONFIG in files),
+        (folder for folder, files in folders.items() if PEFT_CONFIG in files),
         key=lambda folder: len(folder.parts),
     )
     if not whole:
@@ -404,9 +404,9 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     Raises:
         ValueError: it cannot.
     """
-    most = _MOST_CONFIG_BYTES if member.filename.endswith(_CONFIG) else _MOST_TENSOR_BYTES
+    most = MOST_CONFIG_BYTES if member.filename.endswith(PEFT_CONFIG) else MOST_TENSOR_BYTES
     inflated = member.file_size > max(1, member.compress_size) * _MOST_INFLATION
-    if member.file_size > most or (inflated and member.file_size > _MOST_CONFIG_BYTES):
+    if member.file_size > most or (inflated and member.file_size > MOST_CONFIG_BYTES):
         raise ValueError(f"{member.filename} is far too large")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{member.filename} is packed in an unusual way")

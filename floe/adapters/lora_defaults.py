@@ -38,6 +38,10 @@ GGUF_NAMES: Final = {
 }
 """The same projections as a GGUF file names them, `blk.N.<name>.weight`."""
 
+PEFT_CONFIG: Final = "adapter_config.json"
+PEFT_TENSORS: Final = "adapter_model.safetensors"
+"""The two files of an adapter as peft saves it."""
+
 KEPT_TOKENS: Final = 256
 """Tokens in one pass up to which all activations are kept; of more, some are made again."""
 

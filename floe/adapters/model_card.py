@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:  # the registry writes cards
     from floe.adapters.registry import LearntAdapter
 
-CONFIG: Final = "adapter_config.json"
 _UNKNOWN: Final = "not known"
 _NO_REPO: Final = (
     "Neither the file nor Floe's catalog says from which repository its weights come, and of which "

@@ -17,7 +17,8 @@ from typing import Any, Final, Literal
 
 from sqlite_utils import Database
 
-from floe.adapters.model_card import CONFIG, name_base, peft_extras
+from floe.adapters.lora_defaults import PEFT_CONFIG
+from floe.adapters.model_card import name_base, peft_extras
 from floe.errors import TrainingError
 from floe.models.download import ignore_progress, sha256_of
 from floe.records import TrainPlan
@@ -215,7 +216,7 @@ class Adapters:
             for file in sorted(each for each in adapter.peft.rglob("*") if each.is_file()):
                 name = file.relative_to(adapter.peft).as_posix()
                 content = encryption.read_bytes(file)
-                content = name_base(adapter, content) if name == CONFIG else content
+                content = name_base(adapter, content) if name == PEFT_CONFIG else content
                 archive.writestr(name, content, zipfile.ZIP_DEFLATED)
             for name, text in peft_extras(adapter).items():
                 archive.writestr(name, text, zipfile.ZIP_DEFLATED)

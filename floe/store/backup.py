@@ -33,13 +33,13 @@ from floe.store.backup_archive import (
     write_archive,
 )
 from floe.store.reencryption import check_database, copy_database, free_room, open_database
+from floe.units import DAY_SECONDS
 
 logger = logging.getLogger(__name__)
 
 BackupKind = Literal["daily", "migration", "manual"]
 
 KEPT: Final = 3
-DAY_SECONDS: Final = 86_400.0
 MONTH_SECONDS: Final = 30 * DAY_SECONDS
 NAME: Final = re.compile(r"floe-(\d{8}-\d{6})(?:-\d+)?-(daily|migration|manual)\.zip")
 
