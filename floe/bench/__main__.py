@@ -49,8 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, metavar="FILE.jsonl", help="labelled texts: privacy")
     parser.add_argument("--cases", type=int, help=f"fuzz: how many, {fuzz.DEFAULT_CASES:,} if not")
     parser.add_argument("--seed", type=int, help="fuzz: which ones")
-    parser.add_argument("--turns", type=int, default=soak.TURNS, metavar="N", help="soak")
-    parser.add_argument("--trainings", type=int, default=soak.TRAININGS, metavar="N", help="soak")
+    parser.add_argument("--turns", type=int, default=soak.TURNS, metavar="N", help="soak: turns")
+    parser.add_argument(
+        "--trainings", type=int, default=soak.TRAININGS, metavar="N", help="soak: trainings"
+    )
     parser.add_argument("--calibrate", action="store_true", help="plan: fit it to this device")
     parser.add_argument("--json", action="store_true", help="always on")
     given = parser.parse_args(arguments)

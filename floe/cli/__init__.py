@@ -24,7 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "import": ("floe.cli.import_chats", "add the chats of a file"),
     "adapters": ("floe.cli.adapters", "list, add, switch, export or merge adapters"),
     "models": ("floe.cli.models", "list the models Floe knows, search a hub, fetch or verify"),
-    "group": ("floe.cli.group", "host a group that shares adapters, not chats"),
+    "group": ("floe.cli.group", "host or join a group that shares adapters, not chats"),
     "simulate": (
         "floe.federation.simulation.simulate",
         "try a group of eight devices on this machine",

@@ -1,4 +1,4 @@
-"""`floe adapters`: what was learnt on this device or brought in, and its way out.
+"""`floe adapters`: adapters of this device: list, add, switch, export, merge.
 
 floe adapters list
 floe adapters add ~/peft-folder            a PEFT folder, a zip of one, or a GGUF adapter

@@ -2,7 +2,7 @@
 
 floe group join --key                                  print this device's key for the host to admit
 floe group join 192.168.1.20:8000 ca.crt --allow       let the group learn from your chats, and join
-floe group join                                        go back into the group that was not left
+floe group join                                        rejoin the group that you have not left
 floe group join --leave                                leave the group
 """
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--topics", choices=[*BLUR], default="roughly", help="what the group is told of your topics"
     )
-    parser.add_argument("--allow", action="store_true", help="your chats may train for a group")
+    parser.add_argument("--allow", action="store_true", help="let a group learn from your chats")
     parser.add_argument("--key", action="store_true", help="print this device's public key")
     parser.add_argument("--leave", action="store_true", help="leave the group")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")

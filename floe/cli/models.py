@@ -1,4 +1,4 @@
-"""`floe models`: the models that Floe knows or a hub has, and their way onto this device.
+"""`floe models`: models of the catalog and of a hub: list, search, fetch, verify.
 
 floe models list                    all of the catalog, and what lies in the models folder
 floe models search granite 4        repositories of the hub with GGUF files

@@ -46,15 +46,17 @@ def main(arguments: Sequence[str]) -> int:
     """Train, and say what came of it."""
     parser = command_parser("train", __doc__)
     add_model_flags(parser)
-    parser.add_argument("--chats", type=Path, metavar="FILE", help="chat JSONL to learn from")
-    parser.add_argument("--with-private", action="store_true", help="private answers, too")
+    parser.add_argument("--chats", type=Path, metavar="FILE", help="chats to learn from, as JSONL")
+    parser.add_argument(
+        "--with-private", action="store_true", help="learn from private answers too"
+    )
     parser.add_argument("--seconds", type=int, metavar="N", help="longest time; 0: no limit")
     parser.add_argument("--memory-mb", type=int, metavar="N", help="most memory, 10^6 bytes")
     parser.add_argument(
-        "--backend", choices=("cpu", "autograd"), help="how steps are computed; else chosen"
+        "--backend", choices=("cpu", "autograd"), help="left out: chosen for this model"
     )
     parser.add_argument(
-        "--device", choices=DEVICES, help="where the autograd back end trains; else chosen"
+        "--device", choices=DEVICES, help="of the autograd back end; left out: chosen"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)

@@ -196,7 +196,9 @@ def _parser() -> argparse.ArgumentParser:
     restored = add("restore", "replace the data with a backup", "restore floe-backup.zip")
     restored.add_argument("file", type=Path)
     encrypted = add("encrypt", "encrypt everything at rest", "encrypt --keyring")
-    encrypted.add_argument("--keyring", action="store_true", help="no passphrase: the keyring")
+    encrypted.add_argument(
+        "--keyring", action="store_true", help="keep the key in the system's keyring"
+    )
     add("decrypt", "turn encryption at rest off", "decrypt")
     erased = add("erase", "delete all my data", "erase --yes")
     erased.add_argument("--yes", action="store_true", help="do not ask")

@@ -146,18 +146,22 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--questions", type=Path, metavar="FILE", help='{"prompt", "answers"} a line; else our own'
     )
-    parser.add_argument("--set", type=_sets, metavar="NAMES", default=SET_NAMES, help="of accuracy")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="questions of each set")
-    parser.add_argument("--cloud-gguf", type=Path, metavar="PATH", help="the cloud, in process")
-    parser.add_argument("--live", metavar="URL", help="the cloud, an OpenAI-compatible endpoint")
-    parser.add_argument("--cloud-model", default="", help="of the endpoint")
-    parser.add_argument("--max-requests", type=int, default=500, help="of the endpoint")
+    parser.add_argument(
+        "--set", type=_sets, metavar="NAMES", default=SET_NAMES, help="accuracy: gsm,nq,code,choice"
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="most questions of each set")
+    parser.add_argument("--cloud-gguf", type=Path, metavar="PATH", help="the cloud as a GGUF")
+    parser.add_argument("--live", metavar="URL", help="the cloud as an OpenAI-compatible endpoint")
+    parser.add_argument("--cloud-model", default="", help="model of the endpoint")
+    parser.add_argument("--max-requests", type=int, default=500, help="to the endpoint")
     parser.add_argument("--weight", type=float, default=0.5, help="local weight of `fused`")
     parser.add_argument("--rule", choices=get_args(PoolingRule), default="log-linear")
-    parser.add_argument("--samples", type=int, default=1000, help="tries to draw out a secret")
-    parser.add_argument("--folder", type=Path, help="of the report's plots, or the voices' chats")
     parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="of the training of answers, to go on from it"
+        "--samples", type=int, default=1000, help="memory: tries to draw out a secret"
+    )
+    parser.add_argument("--folder", type=Path, help="where plots or voices are written")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="answers: keep the training, and go on from it"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_folder_flags(parser)

@@ -1,4 +1,4 @@
-"""The command `private`: the gate's verdict on each line of a file, as one JSON object a line.
+"""`floe private`: the gate's verdict on each line of a file, as one JSON object a line.
 
 A line is `{"text": ...}` or `{"messages": [{"role", "content"}, ...]}`; the last message is judged
 in its place, an assistant's last message as an answer. Sends nothing.

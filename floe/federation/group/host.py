@@ -291,8 +291,12 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     admit = commands.add_parser("admit", help="let a device in", parents=[common])
     admit.add_argument("key", type=Path, help="the device's public key")
     run = commands.add_parser("run", help="start rounds and show their log", parents=[common])
-    run.add_argument("--rounds", type=int, default=5)
-    run.add_argument("--min-devices", type=int, default=2)
-    run.add_argument("--noise-multiplier", type=float, default=0.0)
-    run.add_argument("--clip-norm", type=float, default=0.0)
+    run.add_argument("--rounds", type=int, default=5, help="rounds to play (%(default)s)")
+    run.add_argument("--min-devices", type=int, default=2, help="begin when so many are there")
+    run.add_argument(
+        "--noise-multiplier", type=float, default=0.0, help="noise in units of --clip-norm; 0: none"
+    )
+    run.add_argument(
+        "--clip-norm", type=float, default=0.0, help="largest norm of one update; 0: no limit"
+    )
     return parser.parse_args(arguments)

@@ -5,7 +5,8 @@
 
 The devices run the same ClientApp, and the server the same strategy, as in a real group; only the
 messages do not travel. Afterwards each device is trained as long by itself, and once more under
-one global average, so that there is something to compare with. `--canary`: see `canary`.
+one global average, so that there is something to compare with. `--canary`
+measures what experts reveal of a secret.
 """
 
 import argparse
@@ -263,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--model", help="catalog id or path of a GGUF")
     parser.add_argument("--no-baselines", action="store_true", help="only the group itself")
-    parser.add_argument("--canary", action="store_true", help="what experts betray of a secret")
+    parser.add_argument("--canary", action="store_true", help="what experts reveal of a secret")
     parser.add_argument("--json", action="store_true", help="last line: the outcome as JSON")
     parser.add_argument("--record", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
