@@ -17,14 +17,22 @@ Changes = dict[Any, Any]
 
 
 class HasNotice(Protocol):
-    """An object with a place for sentences."""
+    """Parts of the page with a place for sentences."""
 
     @property
     def notice(self) -> gr.HTML:
-        """It is drawn by `floe.notice`."""
+        """The place where an error becomes a sentence; it is drawn by `floe.notice`."""
 
 
-_S = TypeVar("_S", bound=HasNotice)
+class Handlers(Protocol):
+    """Handlers of events, and the parts that they change."""
+
+    @property
+    def parts(self) -> HasNotice:
+        """Return the parts, the notice among them."""
+
+
+_S = TypeVar("_S", bound=Handlers)
 _P = ParamSpec("_P")
 
 _NUMBERS: Final = itertools.count(time.time_ns() // 1000)
@@ -40,7 +48,7 @@ def show_errors(
         try:
             return action(self, *args, **kwargs)
         except FloeError as error:
-            return {self.notice: str(error)}
+            return {self.parts.notice: str(error)}
         except Exception:
             logger.exception("%s failed", action.__name__)
             raise

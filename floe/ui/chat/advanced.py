@@ -35,15 +35,26 @@ class ChatInView(Protocol):
     drawer: AdvancedValue | None
 
 
-class AdvancedActions:
-    """Handlers of the drawer; `part` shows it, `notice` says what does not work."""
+class AdvancedParts(Protocol):
+    """The drawer, and the place that says what does not work."""
 
-    def __init__(self, application: Application, part: gr.HTML, notice: gr.HTML) -> None:
-        self.notice = notice
+    @property
+    def advanced(self) -> gr.HTML:
+        """The drawer."""
+
+    @property
+    def notice(self) -> gr.HTML:
+        """The place for sentences."""
+
+
+class AdvancedActions:
+    """Handlers of the drawer."""
+
+    def __init__(self, application: Application, parts: AdvancedParts) -> None:
+        self.parts = parts
         self._application = application
         self._assistant = application.assistant
         self._store = application.store
-        self._part = part
 
     @show_errors
     def set(self, session: ChatInView, event: gr.EventData) -> Changes:
@@ -120,10 +131,10 @@ class AdvancedActions:
         """Show what has changed since: another model, or another page's choice."""
         before = session.drawer
         value = self.value(session)
-        return {self._part: gr.skip() if value == before else value}
+        return {self.parts.advanced: gr.skip() if value == before else value}
 
     def _shown(self, session: ChatInView) -> Changes:
-        return {self._part: self.value(session), self.notice: ""}
+        return {self.parts.advanced: self.value(session), self.parts.notice: ""}
 
     def _settings(self, session: ChatInView, chat: int | None) -> ChatSettings:
         return session.new_chat.settings if chat is None else load_chat_settings(self._store, chat)

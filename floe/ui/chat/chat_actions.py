@@ -88,14 +88,9 @@ class ChatActions:
         self.drafts = Drafts(self._store)
         self._ratings: Counter[int] = Counter()
         self.attach = AttachActions(self._assistant, parts.attach)
-        self.advanced = AdvancedActions(application, parts.advanced, parts.notice)
+        self.advanced = AdvancedActions(application, parts)
         self.weight = WeightActions(application, parts)
         self.parts = parts
-
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
 
     # Conversations
 

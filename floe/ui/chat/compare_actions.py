@@ -30,11 +30,6 @@ class CompareActions:
         self._chat = chat
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     @show_errors
     def ask(self, session: Session, mode: Mode, weight: float, event: gr.EventData) -> Changes:
         """Ask a question in two or three ways, in the conversation in view or a new one."""

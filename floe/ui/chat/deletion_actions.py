@@ -23,11 +23,6 @@ class DeletionActions:
         self._chat = chat
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     def _forget_prompts(self) -> None:
         self._assistant.model.forget_prompts()  # of the model in use now, which may have changed
 

@@ -17,11 +17,6 @@ class ListingActions:
         self._assistant = assistant
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     @show_errors
     def mark(self, session: Session, event: gr.EventData) -> Changes:
         """Pin conversations or put them into the archive, or take that back."""

@@ -25,11 +25,6 @@ class WeightActions:
         self._rule = application.settings.rule
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     def set(self, session: Session, weight: float) -> Changes:
         """Steer the answer in view, and keep the place of the slider: the person's own from now."""
         with suppress(PageError):

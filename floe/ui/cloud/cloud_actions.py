@@ -37,11 +37,6 @@ class CloudActions:
         self._redraw_due = False  # a test has gone on since its end was drawn
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     @show_errors
     def load(self) -> Changes:
         """Fill a page that was opened: the endpoint last tested or used, the limits as kept."""

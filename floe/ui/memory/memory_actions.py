@@ -28,11 +28,6 @@ class MemoryActions:
         self.parts = parts
         self._watching = False
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     @show_errors
     def on_view_opened(self, event: gr.EventData) -> Changes:
         """Read what is new, if the view that was opened is this one."""

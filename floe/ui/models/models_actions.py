@@ -22,11 +22,6 @@ class ModelsActions:
         self._untold = False  # how the last change of the model ended
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     @show_errors
     def on_view_opened(self, event: gr.EventData) -> Changes:
         """Show everything, if the view that was opened is this one."""

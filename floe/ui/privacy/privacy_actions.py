@@ -28,11 +28,6 @@ class PrivacyActions:
         self._save = save
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     @show_errors
     def on_view_opened(self, event: gr.EventData) -> Changes:
         """Refresh if the view that was opened is this one."""

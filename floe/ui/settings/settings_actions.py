@@ -28,11 +28,6 @@ class SettingsActions:
         self._first_run = first_run
         self.parts = parts
 
-    @property
-    def notice(self) -> gr.HTML:
-        """The place where an error becomes a sentence."""
-        return self.parts.notice
-
     @show_errors
     def on_view_opened(self, event: gr.EventData) -> Changes:
         """Refresh what can be changed, if the view that was opened is this one."""
