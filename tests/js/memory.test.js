@@ -34,7 +34,7 @@ test("the chip lists what was used as text, and forgets one when asked twice", a
   assert.deepEqual(forgotten, []);
   list.querySelector("button.danger").click();
   assert.deepEqual(forgotten, [7]);
-  assert.match(list.textContent, /Nothing of it is kept/);
+  assert.match(list.textContent, /None of it is kept/);
 });
 
 test("an example of how the person writes is listed as one", async () => {
