@@ -219,3 +219,15 @@ def test_another_token_is_chosen_by_keys_and_the_answer_goes_on_from_it(
     assert len(again) > 3
     person.answer.get_by_label("Earlier version").click()
     expect(person.answer.locator(".switcher")).to_have_text("1/2")
+
+
+def test_what_was_wrong_with_a_message_is_said_until_the_next_is_typed(
+    page: Page, app: App
+) -> None:
+    person = Person(page, app)
+    for _ in range(2):  # said again, though it is the same sentence
+        person.prompt.press("Enter")
+        expect(person.notice).to_have_text("There is nothing to answer yet: type a question first.")
+        person.prompt.press_sequentially("a")
+        expect(person.notice).to_have_count(0)
+        person.prompt.press("Backspace")
