@@ -74,7 +74,13 @@ floe.pastFigures = (part) => {
     {},
     ...["Asked", "Model", "Requests", "Size"].map((each) => floe.el("th", { scope: "col" }, each)),
   );
-  const table = floe.el("table", {}, floe.el("thead", {}, head), rows);
+  const table = floe.el(
+    "table",
+    { className: "counts" },
+    floe.el("caption", {}, "Who was asked, and how often"),
+    floe.el("thead", {}, head),
+    rows,
+  );
   const sheet = floe.sheet("Figures over time", about, place, table);
   part.element.append(sheet);
   /** @type {Map<string, ReturnType<typeof floe.chart>>} */
