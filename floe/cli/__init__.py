@@ -50,6 +50,7 @@ A small language model on this device, fused token by token with one in the clou
 {commands}
 
 `floe COMMAND --help` shows the options, with an example. Without a command the page opens.
+`floe --version` tells the version.
 Example: floe ask "Why is the sky blue?" --mode local
 """
 

@@ -64,6 +64,16 @@ def test_an_unknown_option_of_the_page_is_a_usage_that_does_not_fit(
     )
 
 
+def test_a_search_for_nothing_and_an_undo_of_nothing_say_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["models", "search"])
+    assert "search needs words to search for" in capsys.readouterr().err
+    assert main(["import", "--undo", "99", "--data-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("There is no import 99")
+
+
 def test_a_file_that_is_not_there_is_told_without_a_bar_or_a_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
