@@ -47,6 +47,20 @@ floe.look = ({ element, trigger }) => {
       floe.el("p", {}, "Who answers and the weight stay as you last set them, also for new chats."),
       places,
     ),
+    floe.sheet(
+      "Chats from elsewhere",
+      floe.el(
+        "p",
+        {},
+        "Chats of ChatGPT, Claude, Open WebUI, LM Studio and others can be brought in, and yours " +
+          "taken out.",
+      ),
+      floe.el(
+        "div",
+        { className: "row" },
+        lead("Import or export chats", () => floe.setView("personalise")),
+      ),
+    ),
     floe.sheet("Keyboard", floe.shortcutList()),
     floe.sheet(
       "First steps",
