@@ -155,7 +155,7 @@ def test_a_chat_has_settings_of_its_own_and_texts_are_kept_by_name(page: Page, a
     )
     page.keyboard.press("Escape")
     person.ask("What do you see from up there?")
-    expect(person.answer).to_contain_text("Cut off at the length you chose.")
+    expect(person.answer).to_contain_text("Cut off at the longest answer")
     with app.store() as store:
         chat = person.shown_chat
         kept = load_chat_settings(store, chat)
