@@ -60,10 +60,12 @@ def weight_with_memory(weight: float, memory: Sequence[MemoryPassage]) -> float:
 
 def mostly_late(late: int, tokens: int) -> str:
     """Return the sentence, below "The cloud was late", for an answer that hardly saw the cloud."""
-    share = f"all {tokens}" if late == tokens else f"{late} of the {tokens}"
+    all_of_it = late == tokens
+    share = f"all {tokens}" if all_of_it else f"{late} of the {tokens}"
     return (
-        f"It was late for {share} tokens, so this is mostly the small model's answer. A longer "
-        "wait per token, which is set with the cloud, or a faster cloud helps."
+        f"It was late for {share} tokens, so this is {'' if all_of_it else 'mostly '}the small "
+        "model's answer. A longer wait per token, which is set with the cloud, or a faster cloud "
+        "helps."
     )
 
 
