@@ -61,7 +61,9 @@ def test_long_words_do_not_push_the_list_aside(page: Page, app: App, width: int)
     expect(entry.locator(".words")).to_contain_text("How deep is the sea")
     place, words = entry.bounding_box(), entry.locator(".words").bounding_box()
     when = entry.locator("b").bounding_box()
-    assert place and words and when
+    assert place is not None
+    assert words is not None
+    assert when is not None
     assert place["x"] + place["width"] <= width
     assert words["x"] + words["width"] <= place["x"] + place["width"]
     assert words["y"] >= when["y"] + when["height"]
