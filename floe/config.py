@@ -25,7 +25,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError
 
-from floe.errors import CloudError, FloeError
+from floe.errors import CloudError, FloeError, UsageError
 from floe.origin import parse_address
 from floe.records import PoolingRule
 from floe.resources import CHECKOUT
@@ -262,7 +262,11 @@ class Settings(BaseSettings):
                 "`name = value`."
             ) from error
         except (SettingsError, ValueError, OSError) as error:
-            raise FloeError(f"The settings cannot be read: {_without_values(error)}") from None
+            if unknown := _unknown_words(error):
+                raise UsageError(
+                    f"unrecognized arguments: {unknown}. `floe run --help` lists the options."
+                ) from None
+            raise FloeError(f"The settings cannot be read: {error}") from None
 
     @property
     def database(self) -> Path:
@@ -270,8 +274,8 @@ class Settings(BaseSettings):
         return self.data_dir / "floe.db"
 
 
-def _without_values(error: Exception) -> str:
-    """Say what is wrong with a command line; a word that nobody asked for may be a key."""
-    before, unknown, words = str(error).partition("unrecognized arguments: ")
+def _unknown_words(error: Exception) -> str:
+    """Name the options that do not exist, or ""; a word that nobody asked for may be a key."""
+    _, unknown, words = str(error).partition("unrecognized arguments: ")
     names = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
-    return f"{before}{unknown}{' '.join(names) or 'a word without a name'}" if unknown else before
+    return (" ".join(names) or "a word without a name") if unknown else ""

@@ -10,6 +10,10 @@ class FloeError(Exception):
     """Something the user can cause, meet or mend; its text is shown as it stands."""
 
 
+class UsageError(FloeError):
+    """A command line holds what no command knows."""
+
+
 class ModelError(FloeError):
     """A model file is missing, broken, not a GGUF, or does not fit this device."""
 

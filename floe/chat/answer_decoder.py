@@ -5,7 +5,7 @@ how a turn came to its route.
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -33,7 +33,7 @@ from floe.memory.memory import Memory
 from floe.memory.passages import MemoryPassage
 from floe.privacy.gate import Gate, Passage
 from floe.privacy.kept_words import KeptWords
-from floe.records import PoolingRule, Status
+from floe.records import PoolingRule, Source, Status
 from floe.store import Store
 from floe.store.day_requests import add_request
 from floe.training.fusion_weight import kept_kind_weights
@@ -59,6 +59,17 @@ def weight_with_memory(weight: float, memory: Sequence[MemoryPassage]) -> float:
     # would talk away.
     told = any(each.kind != "example" for each in memory)
     return max(weight, MEMORY_WEIGHT) if told and weight > 0 else weight
+
+
+def mostly_late(late: int, tokens: int) -> str:
+    """Return the sentence, below "The cloud was late", for an answer that hardly saw the cloud."""
+    all_of_it = late == tokens
+    share = f"all {tokens}" if all_of_it else f"{late} of the {tokens}"
+    return (
+        f"It was late for {share} tokens, so this is {'' if all_of_it else 'mostly '}the small "
+        "model's answer. A longer wait per token, which is set with the cloud, or a faster cloud "
+        "helps."
+    )
 
 
 class AnswerDecoder:
@@ -241,12 +252,16 @@ class AnswerDecoder:
                 self._prompts.system_prompt,
                 options.sampling.max_tokens,
             )
+            sources: Counter[Source] = Counter()
             for step in stops.cut(quoted.cut(decoder.run(logits, options.sampling))):
                 turn.add(step)
+                sources[step.source] += 1
                 if requests is not None:
                     turn.count(**requests.usage())
             if quoted.quoted:
                 turn.notice(QUOTED)
+            if 2 * sources["late"] > sources.total():
+                turn.notice(mostly_late(sources["late"], sources.total()))
             return "complete" if stops.met or quoted.quoted else decoder.ending
         finally:
             turn.count(local_alone=round(decoder.single_steps_per_second, 1))

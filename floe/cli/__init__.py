@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
+from floe import __version__
 from floe.cli.terminal import write_foreign
 from floe.errors import FloeError
 
@@ -50,6 +51,7 @@ A small language model on this device, fused token by token with one in the clou
 {commands}
 
 `floe COMMAND --help` shows the options, with an example. Without a command the page opens.
+`floe --version` tells the version.
 Example: floe ask "Why is the sky blue?" --mode local
 """
 
@@ -57,8 +59,8 @@ Example: floe ask "Why is the sky blue?" --mode local
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] in (["-h"], ["--help"], ["help"]):
-        sys.stdout.write(help_text())
+    if words and words[0] in _TOLD:
+        sys.stdout.write(_TOLD[words[0]]())
         return 0
     # `app.py --port 0` and a bare `floe` open the page.
     name = words.pop(0) if words and not words[0].startswith("-") else "run"
@@ -84,3 +86,10 @@ def help_text() -> str:
     """Return the overview of all commands."""
     lines = [f"  {name:<10}{summary}" for name, (_, summary) in COMMANDS.items()]
     return HELP.format(commands="\n".join(lines))
+
+
+_TOLD: Final[dict[str, Callable[[], str]]] = {
+    **dict.fromkeys(("-h", "--help", "help"), help_text),
+    **dict.fromkeys(("-V", "--version"), lambda: f"floe {__version__}\n"),
+}
+"""What is said at once, by the word that asks for it."""

@@ -51,7 +51,7 @@ def add_file(store: Store, options: Namespace) -> tuple[dict[str, object], str]:
     Raises:
         FloeError: nothing of it could be read, or the store cannot be written.
     """
-    with tqdm(desc="import", unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
+    with tqdm(desc="import", unit="B", unit_scale=True, delay=0.5, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

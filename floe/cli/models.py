@@ -51,8 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("words", nargs="*", metavar="ID", help="ids, an address, or words")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(arguments)
-    if options.command in ("fetch", "search") and not options.words:
-        parser.error(f"{options.command} needs at least one ID; `list` shows them")
+    if options.command == "fetch" and not options.words:
+        parser.error("fetch needs at least one ID; `floe models list` shows them")
+    if options.command == "search" and not options.words:
+        parser.error("search needs words to search for; `floe models list` shows what is known")
     try:
         values = _run(options, settings_from(options).models_dir)
     except FloeError as error:

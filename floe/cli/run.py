@@ -21,7 +21,7 @@ from floe.application import Application
 from floe.cli.log import log_to
 from floe.config import KEY_FLAG, Settings
 from floe.data_folder.maintenance import Maintenance, point_to_open_app, prepare_data
-from floe.errors import DataFolderInUseError, FloeError
+from floe.errors import DataFolderInUseError, FloeError, UsageError
 from floe.store.data_lock import DataLock
 from floe.ui.serving.temporary import temporary_files
 
@@ -32,7 +32,7 @@ KEY_WARNING: Final = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run until Ctrl-C; 1 if something that a person can mend stands in the way."""
+    """Run until Ctrl-C; 1 if a person can mend what is in the way, 2 after wrong words."""
     # A service manager's way to say Ctrl-C: what runs is ended in order, and kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -48,6 +48,9 @@ def main(arguments: Sequence[str]) -> int:
                 sys.stderr.write(f"{KEY_WARNING}\n")
             prepare_data(settings)
             run_sessions(settings, lock)
+    except UsageError as error:
+        sys.stderr.write(f"floe run: {error}\n")
+        return 2
     except FloeError as error:
         sys.stderr.write(f"\nFloe cannot start. {error}\n")
         return 1

@@ -254,5 +254,5 @@ class Follower:
     def _miss(self) -> None:
         if not self._late:
             self._late = True
-            self._notify("The cloud was late; this device went on alone for a while.")
+            self._notify("The cloud was late; this device went on alone.")
         self.absence = "late"

@@ -152,8 +152,10 @@ def read_lines(path: Path) -> list[list[ChatMessage]]:
     try:
         # Not `splitlines`: a string in JSON may hold a line separator of Unicode as it stands.
         lines = path.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeError as error:
+        raise DataError(f"{path} cannot be read: it is no text in UTF-8.") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

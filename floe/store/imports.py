@@ -105,12 +105,12 @@ def delete_import(store: Store, import_id: int) -> None:
     """Remove an import with all its chats, from the file's bytes too.
 
     Raises:
-        StoreError: it has been removed already.
+        StoreError: there is none, or it has been removed already.
     """
     with store.writing() as db:
         gone = db.execute("DELETE FROM imports WHERE id = ? RETURNING id", [import_id]).fetchall()
         if not gone:
-            raise StoreError("This import has been undone already.", "deleted")
+            raise StoreError(f"There is no import {import_id}, or it is undone already.", "deleted")
         db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
         db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
     store.checkpoint()

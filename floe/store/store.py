@@ -26,7 +26,7 @@ from floe.records import (
 from floe.store import schema
 from floe.store.connection import DatabaseFile
 from floe.store.rows import conversation_of, message_of, route_json, token_row, token_step_of
-from floe.store.text import clean, match_query, one_line, segment, title_of
+from floe.store.text import clean, is_greeting, match_query, one_line, segment, title_of
 from floe.units import DAY_SECONDS
 
 _T = TypeVar("_T")
@@ -265,7 +265,7 @@ class Store(DatabaseFile):
                 "UPDATE conversations SET leaf_id = ?, updated_at = ? WHERE id = ? RETURNING title",
                 [message_id, _latest(db, now), conversation_id],
             ).fetchall()[0]
-            if role == "user" and not title:
+            if role == "user" and (not title or _greets_only(db, conversation_id, title)):
                 _set_title(db, conversation_id, title_of(content))
             assert message_id is not None
             db.conn.executemany(
@@ -526,6 +526,17 @@ def _latest(db: Database, now: float) -> float:
     """
     (newest,) = db.execute("SELECT coalesce(max(updated_at), 0) FROM conversations").fetchone()
     return now if now > newest else float(newest) + 1e-3
+
+
+def _greets_only(db: Database, conversation_id: int, title: str) -> bool:
+    """Return whether a conversation is still called by the greeting that it began with."""
+    if not is_greeting(title):
+        return False
+    (first,) = db.execute(
+        "SELECT content FROM messages WHERE conversation_id = ? AND role = 'user' ORDER BY id",
+        [conversation_id],
+    ).fetchone()
+    return title_of(first) == title
 
 
 def _set_title(db: Database, conversation_id: int, title: str) -> None:

@@ -7,6 +7,16 @@ import re
 
 _TITLE_LENGTH = 60
 
+_GREETING = re.compile(
+    r"\W*(?:hi+|hello|hey+|hiya|howdy|yo|test|greetings|good (?:morning|afternoon|evening|day)"
+    r"|hallo|guten (?:tag|morgen|abend)|moin|servus|bonjour|bonsoir|salut|coucou|hola"
+    r"|buen(?:os|as) (?:d[ií]as|tardes|noches)|ciao|salve|buon ?(?:giorno|asera)|ol[áa]|oi"
+    r"|bom dia|boa (?:tarde|noite)|hoi|hej|hei|cześć|dzień dobry|привет|здравствуйте|merhaba|selam"
+    r"|你好|您好|こんにちは|안녕(?:하세요)?|سلام|مرحبا|नमस्ते)"
+    r"(?:[\s,]+(?:there|all|again|everyone|how are you|floe|zusammen))*\W*",
+    re.IGNORECASE,
+)
+
 _SEPARATOR = "\x1f"
 _UNSPACED = (  # Thai to Lao, Myanmar, Khmer, CJK with kana, Hangul, compatibility forms
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af"
@@ -48,6 +58,11 @@ def title_of(content: str) -> str:
     head = line[:_TITLE_LENGTH]
     words = head.rpartition(" ")[0]
     return (words if len(words) > _TITLE_LENGTH // 2 else head[:-1]) + "…"
+
+
+def is_greeting(text: str) -> bool:
+    """Return whether a text says hello and no more, so that it names no conversation."""
+    return len(text) <= _TITLE_LENGTH and _GREETING.fullmatch(text) is not None
 
 
 def clean(text: str) -> str:

@@ -182,6 +182,8 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
         js=_ONCE_OPENED,
         **_CHAT,
     )
+    # What was wrong with the last message is said until the next one is typed.
+    parts.prompt.input(None, None, parts.notice, js="() => ''", **_AT_ONCE)
     parts.thread.edit(actions.edit, [session, *parts.controls], shown, **_CHAT)
     parts.thread.regenerate(actions.regenerate, [session, *parts.controls], shown, **_CHAT)
     parts.thread.release(actions.release, [session, *parts.controls], shown, **_CHAT)

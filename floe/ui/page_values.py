@@ -278,7 +278,10 @@ class SentClearedValue(TypedDict):
 
 
 class SentRequestValue(TypedDict):
-    """A request that was sent: `at` in seconds since 1970, `size` in bytes."""
+    """A request that was sent: `at` in seconds since 1970, `size` in bytes.
+
+    `words`: the beginning of the question in it, and the end of an answer that it goes on with.
+    """
 
     id: int
     at: float
@@ -286,6 +289,7 @@ class SentRequestValue(TypedDict):
     model: str
     purpose: Purpose
     size: int
+    words: str
 
 
 class SentPage(TypedDict):

@@ -508,6 +508,7 @@ interface SentRequestValue {
   model: string;
   purpose: "answer" | "weight" | "probe" | "models";
   size: number;
+  words: string;
 }
 
 /** The log of what was sent has changed: how many entries and bytes are left. */

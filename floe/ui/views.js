@@ -71,7 +71,7 @@ floe.views = ({ element, trigger }) => {
 /** What holds for the chat in view: its title, whether it stays here, what it may be used for. */
 floe.about = (part) => {
   const { element, trigger } = part;
-  const title = floe.el("h1");
+  const title = floe.el("h1", { dir: "auto" });
   const keep = floe.toggle("Keep on this device", (on) => trigger("keep", { on }));
   keep.prepend(floe.icon("lock"));
   keep.title = "Nothing of this chat is sent anywhere while this is on.";

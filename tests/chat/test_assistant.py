@@ -299,7 +299,9 @@ def test_a_silent_cloud_is_waited_for_once(make: Make, smollm_path: Path) -> Non
     faults(assistant, fail="silence", fail_after=0)
     view = answer(assistant.ask(None, QUESTION, TurnOptions("fused", 0.5, SHORT)))
     assert {step.source for step in view.steps} == {"late"}
-    assert "late" in view.notices[0]
+    assert view.notices[0] == "The cloud was late; this device went on alone."
+    assert view.notices[1].startswith(f"It was late for all {len(view.steps)} tokens, so")
+    assert "wait per token" in view.notices[1]
     assert view.steps[0].at_ms >= 300
 
 

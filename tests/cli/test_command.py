@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from floe import __version__
 from floe.adapters.registry import Adapters
 from floe.cli import COMMANDS, main
 from floe.store import Store
@@ -45,6 +46,43 @@ def test_an_unknown_command_is_a_usage_that_does_not_fit(
 ) -> None:
     assert main(["colour"]) == 2
     assert "There is no command 'colour'." in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"floe {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--nope"], ["run", "--nope=3"]])
+def test_an_unknown_option_of_the_page_is_a_usage_that_does_not_fit(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert (
+        told == "floe run: unrecognized arguments: --nope. `floe run --help` lists the options.\n"
+    )
+
+
+def test_a_search_for_nothing_and_an_undo_of_nothing_say_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["models", "search"])
+    assert "search needs words to search for" in capsys.readouterr().err
+    assert main(["import", "--undo", "99", "--data-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("There is no import 99")
+
+
+def test_a_file_that_is_not_there_is_told_without_a_bar_or_a_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = tmp_path / "none.jsonl"
+    folder = ["--data-dir", str(tmp_path)]
+    assert main(["import", str(none), *folder]) == 1
+    assert capsys.readouterr().err.startswith(f"{none} cannot be read")
+    assert main(["private", str(none), *folder]) == 1
+    assert capsys.readouterr().err == f"{none} cannot be read: No such file or directory.\n"
 
 
 EVERY = [*COMMANDS, "group host", "group join", "group flwr"]

@@ -226,3 +226,11 @@ test("an example asked side by side, once its chat is in view, is not what stand
   const [[name, asked]] = part.triggered;
   assert.deepEqual([name, asked.text, asked.by, asked.typed], ["ask", "Why?", "mode", false]);
 });
+
+test("a title that reads from right to left is cut off at its end", () => {
+  const part = { ...partOf(window), element: place() };
+  floe.conversations(part);
+  const row = { id: 1, title: "اكتب جملة قصيرة", when: "Today", pinned: false, archived: false };
+  part.send({ open: 1, rows: [row] });
+  assert.equal(part.element.querySelector("li .title").dir, "auto");
+});

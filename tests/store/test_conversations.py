@@ -46,6 +46,24 @@ def test_the_first_question_gives_the_title(store: Store, content: str, title: s
     assert store.conversation(message.conversation_id).title == title
 
 
+@pytest.mark.parametrize("greeting", ["Hi!", "hello there", "Guten Tag", "你好", "test"])
+def test_a_greeting_names_a_chat_only_until_something_is_asked(store: Store, greeting: str) -> None:
+    first, answer = chat(store, greeting, "Hello! How can I help?")
+    assert store.conversation(first.conversation_id).title == greeting
+    asked = store.add_message(first.conversation_id, answer.id, "user", "How do I prune roses?")
+    assert store.conversation(first.conversation_id).title == "How do I prune roses?"
+    assert store.search("prune")[0].conversation_id == first.conversation_id
+    store.add_message(first.conversation_id, asked.id, "user", "And lilac?")
+    assert store.conversation(first.conversation_id).title == "How do I prune roses?"
+
+
+def test_a_greeting_that_was_chosen_as_a_title_stays(store: Store) -> None:
+    first, answer = chat(store, "Write a greeting for a shop window", "Hello!")
+    store.rename_conversation(first.conversation_id, "Hello")
+    store.add_message(first.conversation_id, answer.id, "user", "Another one")
+    assert store.conversation(first.conversation_id).title == "Hello"
+
+
 def test_a_title_once_given_stays(store: Store) -> None:
     first, _ = chat(store, "first question", "answer")
     store.add_message(first.conversation_id, None, "user", "second question")

@@ -155,7 +155,7 @@ def test_a_chat_has_settings_of_its_own_and_texts_are_kept_by_name(page: Page, a
     )
     page.keyboard.press("Escape")
     person.ask("What do you see from up there?")
-    expect(person.answer).to_contain_text("Cut off at the length you chose.")
+    expect(person.answer).to_contain_text("Cut off at the longest answer")
     with app.store() as store:
         chat = person.shown_chat
         kept = load_chat_settings(store, chat)
@@ -219,3 +219,15 @@ def test_another_token_is_chosen_by_keys_and_the_answer_goes_on_from_it(
     assert len(again) > 3
     person.answer.get_by_label("Earlier version").click()
     expect(person.answer.locator(".switcher")).to_have_text("1/2")
+
+
+def test_what_was_wrong_with_a_message_is_said_until_the_next_is_typed(
+    page: Page, app: App
+) -> None:
+    person = Person(page, app)
+    for _ in range(2):  # said again, though it is the same sentence
+        person.prompt.press("Enter")
+        expect(person.notice).to_have_text("There is nothing to answer yet: type a question first.")
+        person.prompt.press_sequentially("a")
+        expect(person.notice).to_have_count(0)
+        person.prompt.press("Backspace")

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from floe.privacy.consent import Consent, give_consent
+from floe.privacy.consent import Consent, give_consent, set_conversation_consent
 from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices, chosen_dataset, toggled
 from floe.training.process import TrainingStep
@@ -25,12 +25,25 @@ def test_without_consent_nothing_is_learnt_from(tmp_path: Path) -> None:
         chats(store, 3)
         value = learning_value(store, chosen_dataset(store, ""))
         assert value["consent"] is None
-        assert value["sentence"] == (
-            "Nothing to learn from yet; 3 left out (3 of chats that you did not allow)."
-        )
-        assert {chat["facts"] for chat in value["chats"]} == {
-            "left out: you did not allow learning from this chat"
-        }
+        assert value["sentence"] == "Nothing is learnt from these chats until you say Yes."
+        assert {chat["facts"] for chat in value["chats"]} == {"waits for your Yes"}
+
+
+def test_what_was_refused_does_not_wait_for_an_answer(tmp_path: Path) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        refused, allowed, _ = chats(store, 3)
+        set_conversation_consent(store, refused, train=False, federate=None)
+        set_conversation_consent(store, allowed, train=True, federate=None)
+        value = learning_value(store, chosen_dataset(store, ""))
+        assert value["sentence"].startswith("1 answer")
+        assert [chat["facts"] for chat in sorted(value["chats"], key=lambda chat: chat["id"])] == [
+            "left out: you did not allow learning from this chat",
+            "1 answer",
+            "waits for your Yes",
+        ]
+        give_consent(store, Consent(train=False))
+        value = learning_value(store, chosen_dataset(store, ""))
+        assert sum("did not allow" in chat["facts"] for chat in value["chats"]) == 2
 
 
 def test_chats_and_answers_can_be_left_out_and_taken_in_again(tmp_path: Path) -> None:

@@ -35,12 +35,13 @@ _LONGEST_RUN: Final = 50
 PRIVATE: Final = "private"
 """Beginning of the reason for leaving out an answer in which something private was found."""
 _BY_HAND: Final = "you left it out"
-_NOT_ALLOWED: Final = "you did not allow learning from this chat"
+NOT_ALLOWED: Final = "you did not allow learning from this chat"
+"""Reason for leaving out the answers of a chat."""
 _WEIGHTLESS: Final = "the file it came from gives it no weight"
 _IN_SHORT: Final = {
     _WEIGHTLESS: "without weight in their file",
     _BY_HAND: "by you",
-    _NOT_ALLOWED: "of chats that you did not allow",
+    NOT_ALLOWED: "of chats that you did not allow",
     "the answer is not finished": "not finished",
     "the answer is empty": "empty",
     "no question before it": "without a question",
@@ -183,7 +184,7 @@ def build_dataset(store: Store, selection: Selection, consent: ConsentCheck) -> 
     found = [c for c in store.conversations(_ALL) if wanted is None or c.id in wanted]
     rows: list[LearningRow] = []
     for conversation in found:
-        reason = "" if consent(conversation) else _NOT_ALLOWED
+        reason = "" if consent(conversation) else NOT_ALLOWED
         rows += _conversation_rows(store, conversation.id, selection, reason)
     rows, split_sentence = _split(_without_repeats(rows), selection.seed)
     rows = _without_stock_answers(rows)

@@ -8,7 +8,7 @@ from floe.ui.page_values import ContextValue, FigureValue
 ENDED: Final[dict[Status, str]] = {
     "streaming": "",
     "complete": "",
-    "length": "Cut off at the length you chose.",
+    "length": "Cut off at the longest answer that is set under Advanced.",
     "stopped": "Stopped by you; what was written stays.",
     "interrupted": "Floe ended in the middle of this answer; what had been written is here.",
     "failed": "This answer could not be finished.",

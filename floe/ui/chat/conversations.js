@@ -221,7 +221,12 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
       else state.selected?.delete(each.id);
       drawChosen();
     };
-    const label = floe.el("label", { className: "title" }, box, floe.el("span", {}, each.title));
+    const label = floe.el(
+      "label",
+      { className: "title" },
+      box,
+      floe.el("span", { dir: "auto" }, each.title),
+    );
     return floe.el("li", {}, label);
   };
 
@@ -232,6 +237,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     }
     if (state.selected) return choiceRow(each);
     const title = floe.el("button", { type: "button", className: "title", title: each.title });
+    title.dir = "auto"; // else what is cut off is the beginning
     title.append(each.title);
     if (each.running) title.append(floe.el("i", { className: "writing", title: "Still writing" }));
     title.onclick = () => open({ id: each.id });
@@ -321,9 +327,9 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   const hit = (/** @type {SearchHitValue} */ each) => {
     if (state.selected) return choiceRow(each);
     const found = floe.el("button", { type: "button", className: "title hit" });
-    found.append(floe.el("b", {}, ...marked(each.title)));
+    found.append(floe.el("b", { dir: "auto" }, ...marked(each.title)));
     const count = each.messages.length;
-    if (count) found.append(floe.el("span", {}, ...marked(each.snippet)));
+    if (count) found.append(floe.el("span", { dir: "auto" }, ...marked(each.snippet)));
     const place = floe.el("small");
     if (count > 1) {
       const last = state.places.get(each.id);

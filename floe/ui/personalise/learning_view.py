@@ -1,21 +1,28 @@
 """The page's view of what is learnt from."""
 
+from typing import Final
+
 from floe.privacy.consent import consent
 from floe.store import Store
 from floe.store.imports import list_imports
-from floe.training.data.dataset import PRIVATE, ChosenConversation, Dataset
+from floe.training.data.dataset import NOT_ALLOWED, PRIVATE, ChosenConversation, Dataset
 from floe.training.data.learning_choices import LearningChoices
 from floe.ui.page_values import LearningAnswerValue, LearningValue
 from floe.ui.personalise.example_people import example_values, is_example
+
+_UNDECIDED: Final = "Nothing is learnt from these chats until you say Yes."
+"""In place of a count of answers that nobody has left out."""
 
 
 def learning_value(store: Store, data: Dataset) -> LearningValue:
     """Return what `floe.learning` draws: all conversations, those left out as well."""
     kept = LearningChoices.load(store)
     chosen = {each.id: each for each in data.conversations}
+    allowed = consent(store).train
+    undecided = allowed is None and not any(each.used for each in data.conversations)
     return {
-        "consent": consent(store).train,
-        "sentence": data.sentence,
+        "consent": allowed,
+        "sentence": _UNDECIDED if undecided else data.sentence,
         "with_private": kept.with_private,
         "private": private_note(data, kept.with_private),
         "without": kept.without,
@@ -24,7 +31,9 @@ def learning_value(store: Store, data: Dataset) -> LearningValue:
                 "id": each.id,
                 "title": each.title or "New chat",
                 "chosen": each.id in chosen,
-                "facts": facts(chosen[each.id]) if each.id in chosen else "not chosen",
+                "facts": facts(chosen[each.id], undecided=allowed is None and each.train is None)
+                if each.id in chosen
+                else "not chosen",
             }
             for each in store.conversations(10**9)
         ],
@@ -64,10 +73,15 @@ def private_note(data: Dataset, with_private: bool) -> str:
     )
 
 
-def facts(chat: ChosenConversation) -> str:
-    """Say how much of a conversation is used, and what for."""
+def facts(chat: ChosenConversation, *, undecided: bool = False) -> str:
+    """Say how much of a conversation is used, and what for.
+
+    `undecided`: nobody has said yet whether it may be.
+    """
     if not chat.answers:
         return "no answers"
+    if undecided and chat.left_out == NOT_ALLOWED:
+        return "waits for your Yes"
     if not chat.used:
         return f"left out: {chat.left_out}" if chat.left_out else "left out"
     used = f"{chat.used} of {chat.answers} answers" if chat.answers > 1 else "1 answer"

@@ -175,7 +175,7 @@ floe.learning = (part) => {
     const rows = floe.el("ul", { className: "plain-list answers" });
     const details = floe.el("details", { open: open.has(chat.id) });
     const facts = floe.el("span", { className: "facts" }, chat.facts);
-    const title = floe.el("b", {}, chat.title);
+    const title = floe.el("b", { dir: "auto" }, chat.title);
     details.append(floe.el("summary", {}, floe.chevron(), title, facts), rows);
     details.ontoggle = () => {
       if (!details.open) return open.delete(chat.id);

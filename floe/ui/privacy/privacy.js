@@ -170,6 +170,7 @@ floe.sentLog = ({ element, trigger, server, watch }) => {
         floe.el("b", {}, floe.moment(each.at)),
         floe.el("span", { className: "where" }, each.endpoint),
         floe.el("span", { className: "facts" }, facts),
+        ...(each.words ? [floe.el("span", { className: "words", dir: "auto" }, each.words)] : []),
       ),
       body,
     );

@@ -3,6 +3,7 @@
 Drawn by `privacy.js`; what it does is in `privacy_actions`.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,9 @@ from floe.ui.page_values import SentPage
 
 PAGE: Final = 30
 """Requests that the browser reads at a time."""
+_LONGEST_WORDS: Final = 100
+_TAIL: Final = 30
+"""Characters of a question, and of an answer that is gone on with, in the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,27 @@ def sent_page(log: SentLog, words: str, before: int) -> SentPage:
                 "model": each.model,
                 "purpose": each.purpose,
                 "size": each.size,
+                "words": words_of(each.body),
             }
             for each in rows
         ],
     }
+
+
+def words_of(body: str) -> str:
+    """Return on one line what a request is about; empty where it holds no words of a chat."""
+    try:
+        messages = json.loads(body)["messages"]
+        said = [(each["role"], " ".join(str(each["content"]).split())) for each in messages]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    asked = next((words for role, words in reversed(said) if role == "user"), "")
+    if len(asked) > _LONGEST_WORDS:
+        asked = asked[:_LONGEST_WORDS].rstrip() + "…"
+    if said and said[-1][0] == "assistant":
+        written = said[-1][1]
+        return f"{asked} → {written if len(written) <= _TAIL else '…' + written[-_TAIL:]}"
+    return asked
 
 
 def sent_body(log: SentLog, sent_id: int) -> str:

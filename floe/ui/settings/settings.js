@@ -47,6 +47,20 @@ floe.appearance = ({ element, trigger }) => {
       floe.el("p", {}, "Who answers and the weight stay as you last set them, also for new chats."),
       places,
     ),
+    floe.sheet(
+      "Chats from elsewhere",
+      floe.el(
+        "p",
+        {},
+        "Chats of ChatGPT, Claude, Open WebUI, LM Studio and others can be brought in, and yours " +
+          "taken out.",
+      ),
+      floe.el(
+        "div",
+        { className: "row" },
+        lead("Import or export chats", () => floe.setView("personalise")),
+      ),
+    ),
     floe.sheet("Keyboard", floe.shortcutList()),
     floe.sheet(
       "First steps",
@@ -74,7 +88,13 @@ floe.pastFigures = (part) => {
     {},
     ...["Asked", "Model", "Requests", "Size"].map((each) => floe.el("th", { scope: "col" }, each)),
   );
-  const table = floe.el("table", {}, floe.el("thead", {}, head), rows);
+  const table = floe.el(
+    "table",
+    { className: "counts" },
+    floe.el("caption", {}, "Who was asked, and how often"),
+    floe.el("thead", {}, head),
+    rows,
+  );
   const sheet = floe.sheet("Figures over time", about, place, table);
   part.element.append(sheet);
   /** @type {Map<string, ReturnType<typeof floe.chart>>} */
