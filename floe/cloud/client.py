@@ -24,7 +24,7 @@ from urllib.parse import urljoin
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from floe.cloud.closable_stream import ClosableStream
@@ -45,13 +45,14 @@ from floe.cloud.probe.profile import (
     refuses_continuation,
     room_for_answer,
 )
-from floe.cloud.protocol.bounds import bound_response
+from floe.cloud.protocol.bounds import bound_response, is_document
 from floe.cloud.protocol.choices import reasoning_tokens
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.protocol.distributions import TokenReader
 from floe.cloud.protocol.request import Ask, Request, build_request, unsent_space
 from floe.cloud.protocol.trimming import OtherSpaceError, SpaceTrimmer
 from floe.cloud.stream import Stream
+from floe.cloud.whole_answer import WholeAnswer, read_whole_answer
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of
 from floe.privacy.sent import Purpose, SentLog
@@ -428,15 +429,16 @@ class CloudClient:
             done.refusal, done.refused = "nothing came", True
         return done
 
-    async def _post(self, request: Request) -> AsyncStream[object]:
+    async def _post(self, request: Request) -> ClosableStream | WholeAnswer:
         response = await _send_on_live_connection(lambda: self._send(request))
-        kind = response.response.headers.get("content-type", "")
-        if kind.startswith(("text/html", "application/json")):
+        if is_document(response.response):
+            return await read_whole_answer(response)
+        if response.response.headers.get("content-type", "").startswith("text/html"):
             await response.close()
             raise NotAnApiError
         return response
 
-    async def _send(self, request: Request) -> AsyncStream[object]:
+    async def _send(self, request: Request) -> ClosableStream:
         return await self._client.post(
             request.path,
             cast_to=object,
@@ -543,7 +545,7 @@ class CloudClient:
         if repeated:
             raise SecretRepeatedError
 
-    async def _answer(self, ask: Ask) -> tuple[AsyncStream[object], str]:
+    async def _answer(self, ask: Ask) -> tuple[ClosableStream | WholeAnswer, str]:
         """Ask, and ask for less where the server refuses; what it accepts is remembered.
 
         Returns:
