@@ -37,6 +37,7 @@ from floe.cloud.endpoint import (
     is_loading,
     is_refusal,
 )
+from floe.cloud.listing import model_entries, template_texts
 from floe.cloud.logged_client import COUNTED, ENTRY, LoggedClient
 from floe.cloud.probe.budget import ProbeBudget
 from floe.cloud.probe.profile import (
@@ -81,7 +82,6 @@ _HEADERS: Final = frozenset(
 )
 _MAX_MODELS: Final = 2000
 _MAX_NAME: Final = 200
-_MAX_TEMPLATE: Final = 1 << 16
 _MAX_BYTES_PER_TOKEN: Final = 256
 """More text than this for each token that was asked for is no answer to the question."""
 _SHORTEST_SCANNED: Final = 8
@@ -337,7 +337,7 @@ class CloudClient:
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
                 listed = await self._read_page("/models")
-            return [self._read_model(entry) for entry in _model_entries(listed)[:_MAX_MODELS]]
+            return [self._read_model(entry) for entry in model_entries(listed)[:_MAX_MODELS]]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")
         # Outside of `except`: the original, which may repeat the key, is not to be chained.
@@ -359,16 +359,8 @@ class CloudClient:
                 told = await self._read_page(address)
         except Exception:  # a foreign server that has no such page may say so in any way
             return {}
-        if not isinstance(told, dict):
-            return {}
-        texts = {name: told.get(name) for name in ("chat_template", "eos_token")}
-        return {
-            name: text
-            for name, text in texts.items()
-            if isinstance(text, str)
-            and len(text) <= _MAX_TEMPLATE
-            and not self._endpoint.redactor.holds(text)
-        }
+        holds = self._endpoint.redactor.holds
+        return {name: text for name, text in template_texts(told).items() if not holds(text)}
 
     async def _read_page(self, address: str) -> Any:
         """Read what an address gives to anybody who looks."""
@@ -590,11 +582,3 @@ async def _send_on_live_connection(send: Callable[[], Awaitable[Result]]) -> Res
         if not isinstance(error.__cause__, _DROPPED):
             raise
         return await send()
-
-
-def _model_entries(models: Any) -> list[dict[str, Any]]:
-    """Return the entries of a list of models."""
-    if not isinstance(models, dict):  # a page of HTML comes as its text
-        raise NotAnApiError
-    entries: list[dict[str, Any]] = models["data"]
-    return entries

@@ -133,6 +133,7 @@ class Endpoint:
             error: what the `openai` package raised, or the reading of its answer.
             model: the one that was asked for; empty if the request named none.
         """
+        wait: float | None = None
         match error:
             case openai.APIStatusError():
                 return self._explain_status(error, model)
@@ -142,6 +143,7 @@ class Endpoint:
                 return self._explain_connection(error)
             case openai.APIError():
                 words = f"reports an error: {self._server_message(error)}"
+                wait = told_wait(httpx2.Headers(), error.body, _message_in(error.body))
             case StoreError():
                 return CloudError(f"{error} What cannot be written down here is not sent.")
             case BudgetUsedUpError():
@@ -154,7 +156,9 @@ class Endpoint:
                     "does not speak the OpenAI protocol as expected "
                     f"({type(error).__name__}). Check the address; it usually ends in /v1.",
                 )
-        return CloudError(f"{self.host} {words}")
+        failure = CloudError(f"{self.host} {words}")
+        failure.retry_after = wait
+        return failure
 
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
         if error.response.is_redirect:
@@ -175,7 +179,9 @@ class Endpoint:
             trouble = f"has a problem of its own (status {status}); try later."
             if is_loading(error):
                 trouble = "is loading its model; try again in a moment."
-            return CloudError(f"{host} {trouble}{says}")
+            failure = CloudError(f"{host} {trouble}{says}")
+            failure.retry_after = _wait_of(error)
+            return failure
         trouble = f"{host} refused the request (status {status}): {words or 'it does not say why.'}"
         if FITS_NO_CONTEXT.search(words):
             trouble = f"This conversation is too long for the model at {host}.{says}"

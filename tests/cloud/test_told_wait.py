@@ -1,5 +1,6 @@
 """How long a server wants to be left alone, in the places where servers say it."""
 
+import json
 import math
 import time
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from floe.cloud.client import RateLimited
 from floe.cloud.told_wait import told_wait
 from tests.cloud.asking import Connect, ask, failure_of
-from tests.cloud.scripted import ScriptedServer
+from tests.cloud.scripted import ScriptedServer, say
 from tests.cloud.test_refusals import openai, refuse
 
 _GOOGLE_WORDS = (
@@ -67,6 +68,21 @@ def test_openrouter_names_the_moment_at_which_its_day_ends(connect: Connect) -> 
     assert isinstance(error, RateLimited)
     assert error.retry_after is not None
     assert 0 < error.retry_after <= 90
+
+
+def test_an_error_in_place_of_a_stream_tells_its_wait_too(connect: Connect) -> None:
+    (body,) = google(10)
+    with ScriptedServer(say(b"data: " + json.dumps(body).encode() + b"\n\n")) as server:
+        error = failure_of(ask(connect(server.url)))
+    assert "reports an error: You exceeded" in str(error)
+    assert error.retry_after == 45.0
+
+
+def test_a_server_in_trouble_may_say_when_to_come_back(connect: Connect) -> None:
+    with ScriptedServer(refuse(openai("Overloaded"), "503 No\r\nRetry-After: 12")) as server:
+        error = failure_of(ask(connect(server.url)))
+    assert "has a problem of its own" in str(error)
+    assert error.retry_after == 12.0
 
 
 @pytest.mark.parametrize(
