@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from floe.bench.recorded import PacedCloud, RecordedCloud
+from floe.bench.recorded import MOST_AT_ONCE, PacedCloud, RecordedCloud
 from floe.config import Settings
 from floe.fusion.cloud_only import CloudOnlyDecoder
 from floe.fusion.decoder import Controls, Decoder
@@ -29,11 +29,17 @@ _PATIENT: Final = 30.0
 
 
 class TimedModel:
-    """A local model whose evaluation time is added up; all else is handed through for nothing."""
+    """A local model whose evaluation time is added up; all else is handed through for nothing.
+
+    Attributes:
+        seconds: by the clock.
+        cpu_seconds: processor time of this thread; the model has others besides.
+    """
 
     def __init__(self, model: LlamaModel) -> None:
         self._evaluate = model.evaluate
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
         self.pieces = model.pieces
         self.end_ids = model.end_ids
         self.context_size = model.context_size
@@ -46,21 +52,28 @@ class TimedModel:
 
     def evaluate(self, tokens: Sequence[int], outputs: int = 1) -> LogitArray:
         """Evaluate like the model, timed."""
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.thread_time()
         logits = self._evaluate(tokens, outputs)
         self.seconds += time.perf_counter() - began
+        self.cpu_seconds += time.thread_time() - cpu_began
         return logits
 
 
 @dataclass(slots=True)
 class BenchRun:
-    """One answer and what it took; seconds count from the end of the prompt."""
+    """One answer and what it took; seconds count from the end of the prompt.
+
+    Attributes:
+        overhead: seconds of everything but evaluating, waiting and giving out rows.
+        cpu_overhead: processor time of the same.
+    """
 
     steps: list[TokenStep]
     seconds: float
     first: float
     requests: int
     overhead: float = 0.0
+    cpu_overhead: float = 0.0
 
 
 class Pair:
@@ -87,9 +100,10 @@ class Pair:
         tokens: int = TOKENS,
         policy: FollowPolicy | None = None,
         tolerance: float = 0.0,
+        at_once: int = MOST_AT_ONCE,
     ) -> BenchRun:
         """Follow the stream."""
-        paced = PacedCloud(self.cloud, question, round_trip, 1 / rate, tokens)
+        paced = PacedCloud(self.cloud, question, round_trip, 1 / rate, tokens, at_once)
         controls = Controls(weight, _PATIENT, tolerance)
         run = self._run(question, controls, paced.open, rule, tokens, policy, lambda: paced.waited)
         # As the app does: the answers before decide how the next one is evaluated.
@@ -136,17 +150,18 @@ class Pair:
             policy=policy,
             long_batches=self.agreement.close,
         )
-        began = self.cloud.now()
+        began, cpu_began = self.cloud.now(), self.cloud.cpu_now()
         decoder.begin()
         steps: list[TokenStep] = []
         first = 0.0
         for step in decoder.run(logits, Sampling(max_tokens=tokens)):
             steps.append(step)
             first = first or self.cloud.now() - began
-        seconds = self.cloud.now() - began
+        seconds, cpu_seconds = self.cloud.now() - began, self.cloud.cpu_now() - cpu_began
         decoder.close()
         overhead = seconds - local.seconds - waited()
-        return BenchRun(steps, seconds, first, decoder.requests, overhead)
+        cpu_overhead = cpu_seconds - local.cpu_seconds
+        return BenchRun(steps, seconds, first, decoder.requests, overhead, cpu_overhead)
 
     def polled(self, question: str, weight: float, round_trip: float, rate: float) -> float:
         """Tokens per second of asking once per token, as CoGenesis does."""

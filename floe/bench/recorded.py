@@ -18,7 +18,7 @@ from floe.llama.runtime import LlamaModel
 from floe.records import Candidate, ChatMessage, CloudToken
 
 _TOP: Final = 20
-_MOST_AT_ONCE: Final = 24
+MOST_AT_ONCE: Final = 24
 """Rows of one look; no decoder looks further ahead, and each has to be computed once."""
 
 
@@ -27,6 +27,7 @@ class RecordedCloud:
 
     Attributes:
         seconds: time spent computing rows, which is no part of what is measured.
+        cpu_seconds: processor time of this thread that giving them out has taken.
     """
 
     def __init__(self, model: LlamaModel) -> None:
@@ -34,10 +35,15 @@ class RecordedCloud:
         self._prompts = PromptBuilder(model)
         self._rows: dict[tuple[str, bytes], CloudToken] = {}
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
 
     def now(self) -> float:
         """Return the time in seconds of a clock that stands still while a row is computed."""
         return time.perf_counter() - self.seconds
+
+    def cpu_now(self) -> float:
+        """Return the processor time of this thread, without what rows took."""
+        return time.thread_time() - self.cpu_seconds
 
     def row(self, question: str, text: bytes) -> CloudToken:
         """Return the distribution after `text`, the beginning of an answer to `question`."""
@@ -86,9 +92,11 @@ class PacedStream:
         round_trip: float,
         interval: float,
         limit: int,
+        at_once: int = MOST_AT_ONCE,
     ) -> None:
         self._cloud = cloud
         self._question = question
+        self._at_once = at_once
         self._text = partial.encode()
         self._next_at = cloud.now() + round_trip + interval
         self._left = limit
@@ -99,8 +107,8 @@ class PacedStream:
     def poll(self) -> list[CloudToken]:
         """Rows whose time has come."""
         rows: list[CloudToken] = []
-        now = self._cloud.now()
-        while not self._finished and self._next_at <= now and len(rows) < _MOST_AT_ONCE:
+        now, cpu_now = self._cloud.now(), self._cloud.cpu_now()
+        while not self._finished and self._next_at <= now and len(rows) < self._at_once:
             row = self._cloud.row(self._question, self._text)
             rows.append(row)
             self._text += row.text_bytes
@@ -109,11 +117,12 @@ class PacedStream:
             self._finished = row.end or self._left <= 0
         # Looking rows up is the cloud's work, not that of who follows it.
         self._cloud.seconds += self._cloud.now() - now
+        self._cloud.cpu_seconds += self._cloud.cpu_now() - cpu_now
         return rows
 
     def wait(self, seconds: float) -> bool:
         """Sleep until the next row is due, at most `seconds`."""
-        began = self._cloud.now()
+        began, cpu_began = self._cloud.now(), self._cloud.cpu_now()
         until = min(self._next_at, began + seconds)
         # Woken a little early and spun to the end: a sleep is late by up to a scheduler's tick.
         if until > began + 0.001:
@@ -121,6 +130,7 @@ class PacedStream:
         while self._cloud.now() < until:
             pass
         self.waited += self._cloud.now() - began
+        self._cloud.cpu_seconds += self._cloud.cpu_now() - cpu_began
         return self._next_at <= self._cloud.now()
 
     @property
@@ -147,10 +157,11 @@ class PacedCloud:
         round_trip: float,
         interval: float,
         limit: int,
+        at_once: int = MOST_AT_ONCE,
     ) -> None:
         self._cloud = cloud
         self._question = question
-        self._pace = (round_trip, interval, limit)
+        self._pace = (round_trip, interval, limit, at_once)
         self.streams: list[PacedStream] = []
 
     def open(self, partial: str) -> PacedStream:

@@ -29,7 +29,7 @@ from floe.chat.turn_routes import TurnRoutes, is_local_only, stays_here, was_kep
 from floe.cloud.link import CloudLink
 from floe.config import Settings
 from floe.errors import ModelError, PromptError, StoreError
-from floe.fusion.decoder import Controls
+from floe.fusion.decoder import ONE_STREAM_LEEWAY, Controls
 from floe.fusion.scoring.scores import Scores
 from floe.fusion.scoring.teacher_forcing import RowAfter
 from floe.llama.prompt import Prompt
@@ -522,8 +522,8 @@ class Assistant:
         if deadline is None:
             deadline = self._settings.deadline_ms / 1000
         weight = weight_with_memory(options.weight, memory)
-        tolerance = max(options.tolerance, self.cloud.least_tolerance)
-        return Controls(weight, deadline, tolerance)
+        leeway = ONE_STREAM_LEEWAY if self.cloud.one_stream else None
+        return Controls(weight, deadline, options.tolerance, leeway=leeway)
 
     def _begin(
         self,

@@ -24,7 +24,7 @@ from urllib.parse import urljoin
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from floe.cloud.closable_stream import ClosableStream
@@ -37,6 +37,7 @@ from floe.cloud.endpoint import (
     is_loading,
     is_refusal,
 )
+from floe.cloud.listing import model_entries, template_texts
 from floe.cloud.logged_client import COUNTED, ENTRY, LoggedClient
 from floe.cloud.probe.budget import ProbeBudget
 from floe.cloud.probe.profile import (
@@ -45,13 +46,14 @@ from floe.cloud.probe.profile import (
     refuses_continuation,
     room_for_answer,
 )
-from floe.cloud.protocol.bounds import bound_response
+from floe.cloud.protocol.bounds import bound_response, is_document
 from floe.cloud.protocol.choices import reasoning_tokens
 from floe.cloud.protocol.continuation import Continuation
 from floe.cloud.protocol.distributions import TokenReader
 from floe.cloud.protocol.request import Ask, Request, build_request, unsent_space
 from floe.cloud.protocol.trimming import OtherSpaceError, SpaceTrimmer
 from floe.cloud.stream import Stream
+from floe.cloud.whole_answer import WholeAnswer, read_whole_answer
 from floe.errors import CloudError, StoreError
 from floe.origin import origin_of
 from floe.privacy.sent import Purpose, SentLog
@@ -80,7 +82,6 @@ _HEADERS: Final = frozenset(
 )
 _MAX_MODELS: Final = 2000
 _MAX_NAME: Final = 200
-_MAX_TEMPLATE: Final = 1 << 16
 _MAX_BYTES_PER_TOKEN: Final = 256
 """More text than this for each token that was asked for is no answer to the question."""
 _SHORTEST_SCANNED: Final = 8
@@ -336,7 +337,7 @@ class CloudClient:
         try:
             async with asyncio.timeout(_MODELS_SECONDS):
                 listed = await self._read_page("/models")
-            return [self._read_model(entry) for entry in _model_entries(listed)[:_MAX_MODELS]]
+            return [self._read_model(entry) for entry in model_entries(listed)[:_MAX_MODELS]]
         except Exception as error:  # every way in which a foreign server can fail
             failure = self._endpoint.explain(error, "")
         # Outside of `except`: the original, which may repeat the key, is not to be chained.
@@ -358,16 +359,8 @@ class CloudClient:
                 told = await self._read_page(address)
         except Exception:  # a foreign server that has no such page may say so in any way
             return {}
-        if not isinstance(told, dict):
-            return {}
-        texts = {name: told.get(name) for name in ("chat_template", "eos_token")}
-        return {
-            name: text
-            for name, text in texts.items()
-            if isinstance(text, str)
-            and len(text) <= _MAX_TEMPLATE
-            and not self._endpoint.redactor.holds(text)
-        }
+        holds = self._endpoint.redactor.holds
+        return {name: text for name, text in template_texts(told).items() if not holds(text)}
 
     async def _read_page(self, address: str) -> Any:
         """Read what an address gives to anybody who looks."""
@@ -428,15 +421,16 @@ class CloudClient:
             done.refusal, done.refused = "nothing came", True
         return done
 
-    async def _post(self, request: Request) -> AsyncStream[object]:
+    async def _post(self, request: Request) -> ClosableStream | WholeAnswer:
         response = await _send_on_live_connection(lambda: self._send(request))
-        kind = response.response.headers.get("content-type", "")
-        if kind.startswith(("text/html", "application/json")):
+        if is_document(response.response):
+            return await read_whole_answer(response)
+        if response.response.headers.get("content-type", "").startswith("text/html"):
             await response.close()
             raise NotAnApiError
         return response
 
-    async def _send(self, request: Request) -> AsyncStream[object]:
+    async def _send(self, request: Request) -> ClosableStream:
         return await self._client.post(
             request.path,
             cast_to=object,
@@ -543,7 +537,7 @@ class CloudClient:
         if repeated:
             raise SecretRepeatedError
 
-    async def _answer(self, ask: Ask) -> tuple[AsyncStream[object], str]:
+    async def _answer(self, ask: Ask) -> tuple[ClosableStream | WholeAnswer, str]:
         """Ask, and ask for less where the server refuses; what it accepts is remembered.
 
         Returns:
@@ -588,11 +582,3 @@ async def _send_on_live_connection(send: Callable[[], Awaitable[Result]]) -> Res
         if not isinstance(error.__cause__, _DROPPED):
             raise
         return await send()
-
-
-def _model_entries(models: Any) -> list[dict[str, Any]]:
-    """Return the entries of a list of models."""
-    if not isinstance(models, dict):  # a page of HTML comes as its text
-        raise NotAnApiError
-    entries: list[dict[str, Any]] = models["data"]
-    return entries

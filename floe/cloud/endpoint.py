@@ -5,8 +5,6 @@ import math
 import re
 import ssl
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urljoin
 
@@ -19,13 +17,12 @@ from floe.cloud.credentials.keys import IN_CLEAR, validate_key
 from floe.cloud.probe.budget import BudgetUsedUpError
 from floe.cloud.probe.profile import FITS_NO_CONTEXT, is_about_routing
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
+from floe.cloud.told_wait import told_wait
 from floe.errors import CloudError, StoreError
 from floe.origin import Address, origin_of, parse_address
 from floe.redaction import Redactor
 
 _LONGEST_REFUSAL: Final = 2000
-_LONGEST_WAIT: Final = 86_400.0
-"""Seconds that a server may ask to be left alone; what is more is no answer to the question."""
 _NO_API: Final = (
     "answers, but there is no OpenAI-compatible API at this address. Check it; it usually ends "
     "in /v1."
@@ -44,6 +41,8 @@ _MONEY_WORDS: Final = re.compile(
     r"|out of credits?|no credits?|payment|spending limit|credit balance",
     re.IGNORECASE,
 )
+_NOT_FREE: Final = re.compile(r"\blimit: 0\b")
+"""Google, of a model that a key without an account for payment may not use at all."""
 _FILTERED: Final = re.compile(
     r"content[ _]?(?:filter|policy|management)|moderation|flagged|safety|responsible ?ai",
     re.IGNORECASE,
@@ -134,6 +133,7 @@ class Endpoint:
             error: what the `openai` package raised, or the reading of its answer.
             model: the one that was asked for; empty if the request named none.
         """
+        wait: float | None = None
         match error:
             case openai.APIStatusError():
                 return self._explain_status(error, model)
@@ -143,6 +143,7 @@ class Endpoint:
                 return self._explain_connection(error)
             case openai.APIError():
                 words = f"reports an error: {self._server_message(error)}"
+                wait = told_wait(httpx2.Headers(), error.body, _message_in(error.body))
             case StoreError():
                 return CloudError(f"{error} What cannot be written down here is not sent.")
             case BudgetUsedUpError():
@@ -155,7 +156,9 @@ class Endpoint:
                     "does not speak the OpenAI protocol as expected "
                     f"({type(error).__name__}). Check the address; it usually ends in /v1.",
                 )
-        return CloudError(f"{self.host} {words}")
+        failure = CloudError(f"{self.host} {words}")
+        failure.retry_after = wait
+        return failure
 
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
         if error.response.is_redirect:
@@ -167,7 +170,7 @@ class Endpoint:
         if status in (404, 405):
             return self._explain_missing(error, model, words)
         if status == 429:
-            wait = _seconds(error.response.headers)
+            wait = _wait_of(error)
             after = f" in {wait:.0f} seconds" if wait is not None else " later"
             return RateLimited(
                 f"{host} has had enough requests for now; try again{after}.{says}", wait
@@ -176,7 +179,9 @@ class Endpoint:
             trouble = f"has a problem of its own (status {status}); try later."
             if is_loading(error):
                 trouble = "is loading its model; try again in a moment."
-            return CloudError(f"{host} {trouble}{says}")
+            failure = CloudError(f"{host} {trouble}{says}")
+            failure.retry_after = _wait_of(error)
+            return failure
         trouble = f"{host} refused the request (status {status}): {words or 'it does not say why.'}"
         if FITS_NO_CONTEXT.search(words):
             trouble = f"This conversation is too long for the model at {host}.{says}"
@@ -312,8 +317,15 @@ def _is_about_money(error: openai.APIStatusError, words: str) -> bool:
     if error.status_code == 402:
         return True
     told = error.status_code in (400, 403, 429) and _MONEY_WORDS.search(f"{error.code} {words}")
-    # A quota that comes back has a time.
-    return bool(told) and "retry-after" not in error.response.headers
+    if not told or _NOT_FREE.search(_message_in(error.body)):
+        return bool(told)
+    # A quota that comes back has a time: Google's speaks of billing, too, and of the next minute.
+    return _wait_of(error) is None
+
+
+def _wait_of(error: openai.APIStatusError) -> float | None:
+    """Return the seconds that the endpoint wants to be left alone, if it says so."""
+    return told_wait(error.response.headers, error.body, _message_in(error.body))
 
 
 def is_loading(error: Exception) -> bool:
@@ -331,21 +343,3 @@ def is_refusal(error: Exception) -> bool:
         return error.status_code not in (401, 402, 403, 408, 429, 502, 503, 504)
     # An error in the middle of a stream, or a page in place of one.
     return type(error) is openai.APIError or isinstance(error, NotAnApiError)
-
-
-def _seconds(headers: httpx2.Headers) -> float | None:
-    """Read `Retry-After`: a number of seconds, or a date by the server's own clock."""
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        pass
-    else:
-        return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
-    try:
-        then = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return min(max((then - now).total_seconds(), 0.0), _LONGEST_WAIT)
-    # No date, one that no calendar has, or one with a time zone and one without.
-    except (ValueError, TypeError, OverflowError):
-        return None

@@ -40,9 +40,6 @@ _PROOF_SECONDS: Final = 30.0
 _LONG_TOKEN: Final = 6
 """Bytes; tokens of prose have fewer, so that an answer is not cut short by this count."""
 _FEWEST_TOKENS: Final = 16
-ONE_STREAM_TOLERANCE: Final = 0.3
-"""Chosen on five questions, measured on ten others (docs/fusion.md): without it the cloud takes
-part in an eighth of the tokens, with it in about half of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +149,10 @@ class CloudLink:
         return client.vocabularies.get(client.model, "") if client is not None else ""
 
     @property
-    def least_tolerance(self) -> float:
-        """The tolerance below which a greedy answer would leave its only stream too soon.
-
-        Where an answer cannot be continued there is one stream, paid for as a whole.
-        """
+    def one_stream(self) -> bool:
+        """Whether an answer cannot be continued, so that it has one stream, paid for as a whole."""
         client = self._client
-        alone = client is not None and client.profile.continuation is Continuation.NONE
-        return ONE_STREAM_TOLERANCE if alone else 0.0
+        return client is not None and client.profile.continuation is Continuation.NONE
 
     @property
     def test_requests(self) -> int:

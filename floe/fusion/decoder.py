@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,26 @@ MIN_EXACT: Final = 3
 decided by the last digits, but the proposals still pay."""
 
 
+class Leeway(NamedTuple):
+    """How far a text may be bent to stay with the only stream that it will get.
+
+    The probabilities by which the cloud's own tokens that were taken fell short of the best ones
+    are added up: the stream is left where they come to more than `start` and `per_token` for each
+    token written.
+    """
+
+    start: float
+    per_token: float
+
+    def left(self, written: int, given: float) -> float:
+        """Return by how much the next token may fall short."""
+        return self.start + self.per_token * written - given
+
+
+ONE_STREAM_LEEWAY: Final = Leeway(1.2, 0.02)
+"""Chosen on five questions, counted on ten others (docs/fusion.md)."""
+
+
 @dataclass(slots=True)
 class Controls:
     """Read before each token; any thread may write.
@@ -45,6 +65,7 @@ class Controls:
         deadline: longest wait for the cloud, seconds per token.
         tolerance: an answer takes the cloud's own token if its fused probability is within this
             of the best: fewer requests, at the price of some faithfulness. 0: never.
+        leeway: that of an answer with one stream alone; what it leaves counts where it is more.
         stopped: end after the token in hand.
     """
 
@@ -52,6 +73,7 @@ class Controls:
     deadline: float = 1.0
     tolerance: float = 0.0
     stopped: bool = False
+    leeway: Leeway | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +163,7 @@ class Decoder:
         self._alone: Source = alone
         self._began = time.perf_counter()
         self._room = 0
+        self._fallen_short = 0.0
         self._sampling = Sampling()
         self._waiting: tuple[NDArray[np.float32], Pick | None, int] | None = None
         self._ahead: LocalLookahead | None = None
@@ -187,6 +210,7 @@ class Decoder:
         self._sampling = sampling
         self.ending = "complete"
         self._room = sampling.max_tokens
+        self._fallen_short = 0.0
         batch: _Batch | None = _Batch(len(self._local.tokens) - 1, logits)
         while batch is not None:
             step, accepted = yield from self._emit_batch(batch)
@@ -319,7 +343,7 @@ class Decoder:
         if row is None or weight >= 1:
             source: Source = "local" if weight >= 1 else follower.absence
             return self._emit(own or self._pick_alone(logits), 1.0, source)
-        sampling, tolerance = self._sampling, self._controls.tolerance
+        sampling, tolerance = self._sampling, self._tolerance()
         draft: Callable[[], int | None] | int | None = None
         if sampling.temperature > 0:
             draft = partial(self._proposed, logits, _LOOKAHEAD_ROWS)
@@ -337,7 +361,16 @@ class Decoder:
             spelled=follower.spelled,
             successor=None if self._shared else follower.successor,
         )
+        self._fallen_short += max(0.0, pick.alternatives[0].p_fused - pick.p_fused)
         return self._emit(pick, weight, "fused")
+
+    def _tolerance(self) -> float:
+        """Return by how much the cloud's own token may be less probable than the best."""
+        tolerance, leeway = self._controls.tolerance, self._controls.leeway
+        if leeway is None:
+            return tolerance
+        written = self._sampling.max_tokens - self._room
+        return max(tolerance, leeway.left(written, self._fallen_short))
 
     def _emit(self, pick: Pick, weight: float, source: Source) -> TokenStep:
         return TokenStep(

@@ -133,6 +133,12 @@ TOO_LONG = [
         "`inputs` tokens and 500 `max_new_tokens`",
         100,
     ),
+    (
+        "Requested token count exceeds the model's maximum context length of 4096 tokens. You "
+        "requested a total of 4446 tokens: 3946 tokens from the input messages and 500 tokens for "
+        "the completion. Please reduce the number of tokens.",
+        150,
+    ),
     ("max_tokens is too large: 500. This model supports at most 400 completion tokens", 400),
 ]
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from floe.fusion.cursor import StreamBreak, heal
-from floe.fusion.decoder import Controls, Decoder
+from floe.fusion.decoder import Controls, Decoder, Leeway
 from floe.fusion.follower import FollowPolicy
 from floe.fusion.index import TokenIndex
 from floe.fusion.pooling import local_distribution, pool
@@ -29,9 +29,10 @@ def decode(
     on_step: Callable[[list[TokenStep], Controls], None] = lambda steps, controls: None,
     deadline: float = 10.0,
     tolerance: float = 0.0,
+    leeway: Leeway | None = None,
     long_batches: bool = False,
 ) -> tuple[list[TokenStep], Decoder]:
-    controls = Controls(weight, deadline, tolerance)
+    controls = Controls(weight, deadline, tolerance, leeway=leeway)
     decoder = Decoder(
         local,
         controls,

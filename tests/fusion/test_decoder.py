@@ -2,7 +2,7 @@
 
 import pytest
 
-from floe.fusion.decoder import Controls
+from floe.fusion.decoder import Controls, Leeway
 from floe.records import PoolingRule, Sampling, TokenStep
 from tests.fusion.decoding import (
     CLOUD_WORDS,
@@ -169,6 +169,32 @@ def test_tolerance_takes_the_clouds_token_where_it_is_nearly_as_good(clock: Fake
 
     assert requests(1.0) == 1, "whatever the cloud says is within 1 of the best"
     assert requests(0.0) > requests(0.1) > 1
+
+
+def shortfalls(leeway: Leeway, clock: FakeClock) -> list[float]:
+    """By how much each token of a text with that leeway fell short of the best one."""
+    own, other = peaked(LOCAL_WORDS, "local", 1.0), peaked(LOCAL_WORDS, "cloud", 1.0)
+    steps, _ = decode(
+        FakeLocal(LOCAL_WORDS, own), FakeCloud(other, clock), weight=0.5, shared=True, leeway=leeway
+    )
+    return [step.alternatives[0].p_fused - step.p_fused for step in steps]
+
+
+def test_leeway_is_used_up(clock: FakeClock) -> None:
+    without, some, more = (shortfalls(Leeway(start, 0.0), clock) for start in (0.0, 0.5, 2.0))
+    assert max(without) == 0
+    assert 0 < sum(some) <= 0.5 + 1e-9
+    assert 0.5 < sum(more) <= 2.0 + 1e-9
+    # Once it is used up, no token falls short any more.
+    last = max(place for place, short in enumerate(some) if short > 0)
+    assert last < len(some) - 10
+
+
+def test_leeway_grows_with_the_text(clock: FakeClock) -> None:
+    short = shortfalls(Leeway(0.1, 0.02), clock)
+    for written in range(1, len(short) + 1):
+        assert sum(short[:written]) <= 0.1 + 0.02 * (written - 1) + 1e-9
+    assert sum(short) > 0.1
 
 
 def test_stop_ends_after_the_token_in_hand(clock: FakeClock) -> None:

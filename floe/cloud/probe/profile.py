@@ -47,7 +47,8 @@ _CONTEXT: Final = re.compile(
     r"(?:context length (?:is|of)(?: only)?|context window of|must be <=) ?(\d{2,8})"
 )
 _PROMPT: Final = re.compile(
-    r"(\d{1,8}) (?:`?inputs`? tokens|in the messages|input tokens|of text input)"
+    r"(\d{1,8}) (?:`?inputs`? tokens|in the messages|input tokens|of text input"
+    r"|tokens from the input)"
     r"|(?:your messages resulted in|prompt contains at least) (\d{1,8})"
 )
 _MOST_COMPLETION: Final = re.compile(r"at most (\d{2,8}) completion tokens")

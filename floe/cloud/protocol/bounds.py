@@ -95,6 +95,12 @@ def _since_event_end(data: bytes) -> int | None:
     return len(data) - max(ends) if ends else None
 
 
+def is_document(response: httpx2.Response) -> bool:
+    """Return whether a body is one JSON document and no stream of events."""
+    kind: str = response.headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower() == "application/json"
+
+
 async def bound_response(response: httpx2.Response) -> None:
     """Put the bounds on a response whose body has not been read yet.
 
@@ -107,7 +113,7 @@ async def bound_response(response: httpx2.Response) -> None:
     inner = response.stream
     if not response.is_success:
         response.stream = BoundedStream(inner, LONGEST_REFUSAL, events=False, cut=True)
-    elif response.request.method == "POST":
+    elif response.request.method == "POST" and not is_document(response):
         response.stream = DataLines(BoundedStream(inner, LONGEST_EVENT, events=True, cut=False))
     else:
         response.stream = BoundedStream(inner, LONGEST_BODY, events=False, cut=False)
