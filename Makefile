@@ -52,7 +52,7 @@ coverage: setup models $(JS)/.ready
 lint: setup $(JS)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
 	$(JS)/.bin/biome check --config-path=.ci --error-on-warnings floe/ui tests/ui tests/js
 	$(JS)/.bin/tsc --project tests/js
@@ -86,17 +86,28 @@ models: setup
 setup: .venv/.ready
 
 # torch first and by its version alone: its build differs from machine to machine. All else is the
-# very file that was tested. pip keeps what it has compiled, and takes it again whatever the options
-# are: llama.cpp is compiled anew, or an environment would get the build of an earlier Makefile.
+# very file that was tested. llama.cpp is compiled while what needs no compiler is installed, which
+# are other files of the environment; pip and what builds with it are replaced once neither runs.
 .venv/.ready: requirements.lock pyproject.toml
 	@echo "Setting up .venv. llama-cpp-python compiles llama.cpp for this machine: a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
-	sed -n '/^llama-cpp-python==/,/[^\\]$$/p' requirements.lock > .venv/llama.lock
-	CMAKE_ARGS="$(LLAMA) $$CMAKE_ARGS" $(PIP) --no-cache-dir --no-deps --require-hashes -r .venv/llama.lock
+	$(MAKE) --jobs=2 .venv/llama.lock .venv/others.lock
 	$(PIP) --no-deps --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
 	touch $@
+
+# pip keeps what it has compiled, and takes it again whatever the options are: llama.cpp is compiled
+# anew, or an environment would get the build of an earlier Makefile.
+.venv/llama.lock: requirements.lock
+	sed -n '/^llama-cpp-python==/,/[^\\]$$/p' $< > $@.part
+	CMAKE_ARGS="$(LLAMA) $$CMAKE_ARGS" $(PIP) --no-cache-dir --no-deps --require-hashes -r $@.part
+	mv $@.part $@
+
+.venv/others.lock: requirements.lock
+	sed -E '/^(llama-cpp-python|pip|setuptools)==/,/[^\\]$$/d' $< > $@.part
+	$(PIP) --no-deps --require-hashes -r $@.part
+	mv $@.part $@
 
 # What checks the scripts of the page. The page itself needs no node.
 $(JS)/.ready: tests/js/package-lock.json

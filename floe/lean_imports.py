@@ -1,8 +1,10 @@
-"""Imports of two libraries without what Floe has no use for, and each process would wait for.
+"""Imports of three libraries without what Floe has no use for, and each process would wait for.
 
 gradio writes a stub file for each class of its components at each import, into the folder of
 installed packages: editors read it, programs do not, and it takes as long as the rest of the
-import. sqlite_utils imports pandas, so as to store time stamps of pandas.
+import. sqlite_utils imports pandas, so as to store time stamps of pandas; gradio imports it, so as
+to know tables among the values of a cache that nobody uses. httpx imports its own command line, and
+what that draws with: half of the import, in every process.
 """
 
 import sys
@@ -23,21 +25,42 @@ def _without_stubs(module: ModuleType) -> Iterator[None]:
         setattr(module, _STUB_WRITER, lambda *_: None)
 
 
+class _Table:
+    """Stands for a class of pandas of which there is no instance."""
+
+
 @contextmanager
-def _without_pandas(_module: ModuleType) -> Iterator[None]:
-    if "pandas" in sys.modules:
+def _replaced(name: str, module: ModuleType | None) -> Iterator[None]:
+    """Have `name` mean this module, where it is not imported yet; None: there is none."""
+    if name in sys.modules:
         yield
         return
-    # The import system's way to say that there is none.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    # None is the import system's way to say so.
+    sys.modules[name] = module  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules["pandas"]
+        del sys.modules[name]
+
+
+def _without_pandas(_module: ModuleType) -> AbstractContextManager[None]:
+    return _replaced("pandas", None)
+
+
+def _without_commands(_module: ModuleType) -> AbstractContextManager[None]:
+    return _replaced("httpx._main", None)
+
+
+def _without_tables(_module: ModuleType) -> AbstractContextManager[None]:
+    pandas = ModuleType("pandas")
+    vars(pandas).update(DataFrame=_Table, Series=_Table)
+    return _replaced("pandas", pandas)
 
 
 _LEFT_OUT: Final[dict[str, Callable[[ModuleType], AbstractContextManager[None]]]] = {
     "gradio.component_meta": _without_stubs,
+    "gradio.caching": _without_tables,
+    "httpx": _without_commands,
     "sqlite_utils.db": _without_pandas,
 }
 """Module: what is done around its execution."""

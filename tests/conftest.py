@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
 from floe.store import Store
+from tests.temporary_in_memory import use_memory
 from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 
 # What is imported while tests are collected stays: looking for garbage in it took a third of the
@@ -99,10 +101,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _fast_test.clear()
 
 
+_temporary: list[Path] = []
+"""The folder in memory for what tests write, if there is one and this process made it."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples of each property where only fast tests are asked for."""
     if _only_fast(config):
         settings.load_profile(FAST_PROFILE)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _temporary[:] = filter(None, [use_memory()])
 
 
 def pytest_collection_finish() -> None:
@@ -113,6 +122,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     """Close what llama_cpp opens when it is imported and leaves to the end of the process."""
+    for folder in _temporary:
+        shutil.rmtree(folder, ignore_errors=True)
     opened = sys.modules.get("llama_cpp._utils")
     if opened is not None:
         opened.outnull_file.close()

@@ -12,7 +12,11 @@ import floe.store
 from sqlite_utils import Database
 found = {"without": "pandas" not in sys.modules}
 Database(memory=True)["rows"].insert({"id": 1})
-import gradio, pandas
+import httpx
+found["client"] = "httpx._main" not in sys.modules and callable(httpx.Client)
+import gradio
+found["gradio without"] = "pandas" not in sys.modules
+import pandas
 from gradio import component_meta
 found["pandas"] = len(pandas.DataFrame({"a": [1]}))
 found["writer"] = component_meta.create_or_modify_pyi.__module__
@@ -24,12 +28,14 @@ print(json.dumps(found))
 """
 
 
-def test_no_stubs_are_written_and_the_store_needs_no_pandas() -> None:
+def test_no_stubs_are_written_and_neither_store_nor_page_needs_pandas() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "without": True,
+        "client": True,
+        "gradio without": True,
         "pandas": 1,
         "writer": "floe.lean_imports",
         "file": True,

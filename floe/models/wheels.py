@@ -140,16 +140,29 @@ def find_wheels(requirements: Iterable[str]) -> list[Wheel]:
 def proxy_and_cert() -> tuple[str | None, str | None]:
     """Read the proxy and the certificate file of pip's configuration, to fetch wheels as pip."""
     settings: dict[str, str] = {}
-    # pip prints `section.key='value'`; a later section overrules an earlier one.
-    lines = [line.partition("=") for line in _pip("config", "list").splitlines()]
-    for section in ("global", "install", ":env:"):
-        for key, _, value in lines:
-            if key in {f"{section}.proxy", f"{section}.cert"}:
-                settings[key.rpartition(".")[2]] = str(ast.literal_eval(value))
+    given = _pip_settings()
+    # pip lists its files by their names, and not by which of them overrules another.
+    of_all = _pip_settings("--global") if any(len(set(each)) > 1 for each in given.values()) else {}
+    for section in ("global", "install", ":env:"):  # a later section overrules an earlier one
+        for name in ("proxy", "cert"):
+            key = f"{section}.{name}"
+            values = given.get(key, [])
+            nearer = [value for value in values if value not in of_all.get(key, [])]
+            settings.update((name, value) for value in nearer or values)
     proxy = settings.get("proxy")
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
     return proxy, settings.get("cert")
+
+
+def _pip_settings(*which: str) -> dict[str, list[str]]:
+    """Return the values that pip's files and variables give to each `section.key`."""
+    found: dict[str, list[str]] = {}
+    for line in _pip("config", "list", *which).splitlines():  # section.key='value'
+        key, given, value = line.partition("=")
+        if given and not key.startswith("Skipping file"):
+            found.setdefault(key, []).append(str(ast.literal_eval(value)))
+    return found
 
 
 def join_members(pieces: Sequence[tuple[Path, str]], target: Path, size: int) -> None:

@@ -5,8 +5,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from floe.federation.group.host import (
     run_command,
     run_outcome,
     superlink_command,
+    write_app_folder,
 )
 from floe.federation.group.membership import (
     GroupSettings,
@@ -142,6 +144,15 @@ class Group:
             self._superlink.kill()
             self._superlink = None
 
+    @cached_property
+    def app(self) -> Path:
+        """The app alone, as a host sends it: Flower reads all that lies in its folder."""
+        return write_app_folder(self.home / "app")
+
+    def run(self, config: Mapping[str, Any], log: str) -> Process:
+        """Start rounds; what is said of them goes to this file of the host's folder."""
+        return Process(run_command(self.app, config), self.home, self.home / log)
+
     def admit(self, member: Member) -> Process:
         key = member.folder / "device.pub"
         key.write_text(member.membership.public_key())
@@ -204,8 +215,7 @@ def members(tmp_path: Path, base: Path, group: Group) -> Iterator[list[Member]]:
 
 def test_a_run_that_fails_on_the_host_is_told_from_one_that_completed(group: Group) -> None:
     until(lambda: "startup complete" in group.superlink.said())
-    command = run_command(ROOT, {"rounds": 1, "noise-multiplier": 1.0, "clip-norm": 0.0})
-    run = Process(command, group.home, group.home / "run.log")
+    run = group.run({"rounds": 1, "noise-multiplier": 1.0, "clip-norm": 0.0}, "run.log")
     assert run.wait(120) == 0, run.said()
     assert "Noise needs a clip-norm" in run.said()
     environment = flower_environment(group.home) | {"PYTHONPATH": str(ROOT)}
@@ -230,7 +240,7 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
 
     # The third is told of its task, and sleeps before it has got it.
     config = {"base": str(base), "rounds": 1, "min-devices": 3, "round-timeout": ROUND_TIMEOUT}
-    rounds = Process(run_command(ROOT, TINY.write() | config), group.home, group.home / "run.log")
+    rounds = group.run(TINY.write() | config, "run.log")
     until(lambda: "Receiving:" in members[2].log(), every=0.001)
     os.killpg(pids[2], signal.SIGSTOP)
     assert rounds.wait(300) == 0, rounds.said()
@@ -244,7 +254,7 @@ def test_a_group_plays_its_round_without_the_member_that_sleeps(
     until(lambda: "is training" not in members[2].sentence)
     until(lambda: "waiting for the next round" in members[2].sentence)
     config["round-timeout"] = 400.0
-    rounds = Process(run_command(ROOT, TINY.write() | config), group.home, group.home / "next.log")
+    rounds = group.run(TINY.write() | config, "next.log")
     assert rounds.wait(450) == 0, rounds.said()
     assert "Round 1 of 1: 3 of 3 devices" in rounds.said(), told(rounds, members)
     assert members[2].federation.pid == pids[2]
@@ -319,8 +329,7 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     # The second does not answer, so the round is under way for as long as it takes.
     os.killpg(slow, signal.SIGSTOP)
     config = {"base": str(base), "rounds": 1, "min-devices": 2, "round-timeout": 400.0}
-    command = run_command(ROOT, TINY.write() | config)
-    broken = Process(command, group.home, group.home / "broken.log")
+    broken = group.run(TINY.write() | config, "broken.log")
     until(lambda: "is training" in members[0].sentence)
     group.end()
     os.killpg(slow, signal.SIGCONT)
@@ -335,14 +344,12 @@ def test_a_server_killed_in_mid_round_takes_up_again_with_the_same_members(
     # A device that has often knocked in vain knocks ever less often.
     until(lambda: not any("cannot be reached" in member.sentence for member in members))
     # And one whose task of the first round is still to be had is busy with it before the second.
-    rounds = Process(command, group.home, group.home / "run.log")
+    rounds = group.run(TINY.write() | config, "run.log")
     assert rounds.wait(450) == 0, rounds.said()
     assert "Round 1 of 1: 2 of 2 devices" in rounds.said(), told(rounds, members)
     # A host that asks for more than the members do for a group is told so, and so are they.
     asked = {"local-epochs": 5000, "learning-rate": 1.0}
-    greedy = Process(
-        run_command(ROOT, TINY.write() | config | asked), group.home, group.home / "greedy.log"
-    )
+    greedy = group.run(TINY.write() | config | asked, "greedy.log")
     assert greedy.wait(450) == 0, greedy.said()
     assert "0 of 2 devices" in greedy.said(), told(greedy, members)
     assert "asks for epochs 5000" in greedy.said()

