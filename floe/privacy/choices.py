@@ -66,9 +66,20 @@ def set_policy(store: Store, value: Policy) -> None:
     store.set_setting(_POLICY, value)
 
 
+def usual_treatment(chosen: Policy) -> Treatment:
+    """Return what happens to a kind of which nothing else is said."""
+    return "pseudonym" if chosen == "pseudonyms" else "keep"
+
+
+def treatments_by_kind(chosen: Policy, by_group: Mapping[str, Treatment]) -> dict[str, Treatment]:
+    """Return the treatment of each kind of `GROUPS`: that of its group, or the usual one."""
+    usual = usual_treatment(chosen)
+    return {kind: by_group.get(group, usual) for group, kinds in GROUPS.items() for kind in kinds}
+
+
 def treatments(store: Store) -> dict[str, Treatment]:
     """Return what happens to each group of `GROUPS`: as the policy says, or as set."""
-    usual: Treatment = "pseudonym" if policy(store) == "pseudonyms" else "keep"
+    usual = usual_treatment(policy(store))
     said = dict(store.setting(_TREATMENTS, {}))
     return {group: _treatment(said.get(group), usual) for group in GROUPS}
 

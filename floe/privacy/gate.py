@@ -14,13 +14,27 @@ from itertools import chain
 from typing import Final
 
 from floe.errors import FloeError, StoreError
-from floe.privacy.choices import GROUPS, MATTERS, Policy, Treatment
+from floe.privacy.choices import (
+    MATTERS,
+    Policy,
+    Treatment,
+    treatments_by_kind,
+    usual_treatment,
+)
 from floe.privacy.guard import MEMORY, Examiner, Guard, word_runs
 from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.places import Places
 from floe.privacy.pseudonyms import Pseudonyms, explained
-from floe.privacy.verdict import ORGANISATION, UNREAD, UNREAD_LANGUAGE, Verdict
+from floe.privacy.verdict import ORGANISATION, Verdict
+from floe.privacy.verdict_parts import (
+    WHOLE,
+    deciding_spans,
+    is_hard,
+    kinds_of,
+    values_found,
+    words_of_matters,
+)
 from floe.privacy.wish import find_wish
 from floe.records import ChatMessage, Message, Mode, Route
 from floe.store import Store
@@ -37,8 +51,6 @@ WISH: Final = "your wish"
 _SECONDS: Final = 4.0
 """For all examinations of a turn; earlier turns that have not been reached by then stay here."""
 
-_WHOLE: Final = ("private", UNREAD, UNREAD_LANGUAGE)
-"""Kinds of a text as such: a placeholder for all of it would leave nothing to answer."""
 _WEAK: Final = 0.4
 """A span of less is a word that a matter hangs on, none that could be replaced."""
 
@@ -121,7 +133,7 @@ class Gate:
         try:
             place = path[-1].conversation_id if path[-1].stored else None
             known = Pseudonyms(self._store, place, own_words)
-            treated = _by_kind(policy, treatments or {})
+            treated = treatments_by_kind(policy, treatments or {})
             look = _Look(self._examiner, known, policy, treated, self._keep, self._own_kinds)
             path = [self._with_origin(message) for message in path]
             return look.passage(mode, path, system, kept, memory, released=released)
@@ -212,13 +224,13 @@ class Gate:
                     if message.role == "assistant"
                     else self._examiner.examine(message.content)
                 )
-                kinds = (WISH,) if wished else _kinds(verdict)
+                kinds = (WISH,) if wished else kinds_of(verdict)
                 if verdict.private:
                     # A model that learns from it can utter it in any other conversation.
                     place = message.conversation_id
                     if place not in known:
                         known[place] = Pseudonyms(self._store, place)
-                    known[place].learn(message.content, _values(verdict))
+                    known[place].learn(message.content, values_found(verdict))
                 self._keep(message, kinds)
             looked.append(replace(message, private=kinds))
         return looked
@@ -270,21 +282,21 @@ class _Look:
         question = path[-1]
         before = [ChatMessage(message.role, message.content) for message in path[-3:-1]]
         verdict = self._examiner.examine(question.content, before=before)
-        if released and not any(span.decides and _is_hard(span.kind) for span in verdict.spans):
+        if released and not any(span.decides and is_hard(span.kind) for span in verdict.spans):
             verdict = replace(verdict, private=False, spans=(), unsure=False, leans=False)
-        self._keep(question, _kinds(verdict))
+        self._keep(question, kinds_of(verdict))
         if not verdict.private or self._may_mask(verdict):
             self._study(path[:-1], [*kept, *memory])
         found = self._found(question.content, verdict)
         self._learn(question.content, verdict)
         shown_spans = tuple((each.start, each.end, each.kind) for each in found)
-        kinds = tuple(kind for kind in _kinds(verdict, found) if not self._is_allowed(kind))
+        kinds = tuple(kind for kind in kinds_of(verdict, found) if not self._is_allowed(kind))
         self._keep(question, kinds)
         listed = ", ".join(kinds)
         masks = [each for each in found if self._masks(each.kind)]
         if kinds and (not masks or any(self._stays(kind) for kind in kinds)):
             reason = f"{KEPT}: {listed}{KNOWN if released else ''}"
-            unsure = not released and verdict.unsure and not any(_is_hard(f.kind) for f in found)
+            unsure = not released and verdict.unsure and not any(is_hard(f.kind) for f in found)
             return Passage(Route("local", reason, shown_spans, unsure=unsure))
         masks = self._with_likely(question.content, masks, verdict)
         text = self._masked(question.content, masks) if masks else question.content
@@ -327,8 +339,8 @@ class _Look:
         """Whether a message with this kind stays here, whatever is masked."""
         return (
             kind == MEMORY
-            or kind in _WHOLE
-            or self._treatments.get(kind, _usual(self._policy)) == "keep"
+            or kind in WHOLE
+            or self._treatments.get(kind, usual_treatment(self._policy)) == "keep"
         )
 
     def _masks(self, kind: str) -> bool:
@@ -336,7 +348,7 @@ class _Look:
         return kind not in MATTERS and not self._is_allowed(kind) and not self._stays(kind)
 
     def _may_mask(self, verdict: Verdict) -> bool:
-        return not any(self._stays(kind) for kind in _kinds(verdict))
+        return not any(self._stays(kind) for kind in kinds_of(verdict))
 
     def _study(self, path: Sequence[Message], kept: Sequence[str]) -> None:
         """Look at all that nobody has looked at, the newest first, and learn from it.
@@ -346,8 +358,8 @@ class _Look:
         for text in filter(None, kept):
             verdict = self._examiner.examine(text)
             names = [Found(s.start, s.end, s.kind) for s in verdict.spans if s.kind == NAME]
-            self._known.learn(text, sorted({*names, *_values(verdict)}))
-            self._telling += _words_of_matters(text, verdict)
+            self._known.learn(text, sorted({*names, *values_found(verdict)}))
+            self._telling += words_of_matters(text, verdict)
         for place, message in reversed([*enumerate(path)]):
             kinds = message.private
             before = path[max(0, place - 2) : place]
@@ -357,13 +369,13 @@ class _Look:
                 if time.monotonic() > self._until:
                     continue
                 verdict = _judge(self._examiner, message, before)
-                found = _kinds(verdict)
+                found = kinds_of(verdict)
                 self._learn(message.content, verdict)
                 if _is_own(message):
                     # What is kept with it says what may be learnt from it here, as an answer.
                     self._own_kinds[key] = own = found
                     if kinds is None and found:
-                        found = _kinds(self._examiner.examine_answer(message.content))
+                        found = kinds_of(self._examiner.examine_answer(message.content))
                 if kinds is None:
                     kinds = found
                     self._keep(message, kinds)
@@ -409,7 +421,7 @@ class _Look:
         if time.monotonic() > self._until:
             return [message.content]
         try:
-            return _words_of_matters(message.content, self._examiner.examine(message.content))
+            return words_of_matters(message.content, self._examiner.examine(message.content))
         except FloeError:
             return [message.content]
 
@@ -518,7 +530,7 @@ class _Look:
 
     def _found(self, text: str, verdict: Verdict) -> list[Found]:
         """Deciding spans, and what is known to be private here although nothing shows it."""
-        spans = _deciding(verdict)
+        spans = deciding_spans(verdict)
         others = [
             each
             for each in self._known.lexicon.find(text)
@@ -527,7 +539,7 @@ class _Look:
         return sorted([*spans, *others])
 
     def _learn(self, text: str, verdict: Verdict) -> None:
-        self._known.learn(text, _values(verdict))
+        self._known.learn(text, values_found(verdict))
 
 
 def _turns(path: Sequence[Message]) -> list[list[Message]]:
@@ -540,14 +552,6 @@ def _turns(path: Sequence[Message]) -> list[list[Message]]:
     return turns
 
 
-def _deciding(verdict: Verdict) -> list[Found]:
-    return [Found(span.start, span.end, span.kind) for span in verdict.spans if span.decides]
-
-
-def _words_of_matters(text: str, verdict: Verdict) -> list[str]:
-    return [text[found.start : found.end] for found in _deciding(verdict) if found.kind in MATTERS]
-
-
 def _repeats(turn: Sequence[Message], runs: set[tuple[str, ...]], words: KeptWords) -> bool:
     """Whether an answer over which no guard stood repeats what stays here."""
     return any(
@@ -556,26 +560,6 @@ def _repeats(turn: Sequence[Message], runs: set[tuple[str, ...]], words: KeptWor
         if message.role == "assistant"
         and (message.route is None or message.route.kind == "local" or message.edited_from)
     )
-
-
-def _values(verdict: Verdict) -> list[Found]:
-    """Find what points to somebody wherever it stands; no words of a matter, as all use them."""
-    return [found for found in _deciding(verdict) if found.kind not in (*MATTERS, *_WHOLE)]
-
-
-def _is_hard(kind: str) -> bool:
-    """Whether a find is an identifier or a secret, which no press of a button makes harmless."""
-    return kind not in MATTERS and kind not in (NAME, ORGANISATION, *_WHOLE)
-
-
-def _usual(policy: Policy) -> Treatment:
-    return "pseudonym" if policy == "pseudonyms" else "keep"
-
-
-def _by_kind(policy: Policy, treatments: Mapping[str, Treatment]) -> dict[str, Treatment]:
-    """Return the treatment of each kind of `GROUPS`."""
-    usual = _usual(policy)
-    return {kind: treatments.get(group, usual) for group, kinds in GROUPS.items() for kind in kinds}
 
 
 def _is_own(message: Message) -> bool:
@@ -590,12 +574,6 @@ def _judge(examiner: Examiner, message: Message, path: Sequence[Message] = ()) -
         return examiner.examine_answer(message.content)
     before = [ChatMessage(each.role, each.content) for each in path]
     return examiner.examine(message.content, before=before)
-
-
-def _kinds(verdict: Verdict, found: Iterable[Found] = ()) -> tuple[str, ...]:
-    """Kinds of a verdict, then those that were known; `private` if it has no words for it."""
-    kinds = dict.fromkeys([*verdict.kinds, *(each.kind for each in found)])
-    return tuple(kinds) or (("private",) if verdict.private else ())
 
 
 def _reason(mode: Mode, kinds: str, withheld: int, *, released: bool) -> str:
