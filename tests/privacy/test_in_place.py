@@ -45,6 +45,38 @@ def test_a_reply_is_of_the_kind_that_was_asked_for(
     assert not detector.examine("Zora", before=harmless).private
 
 
+@pytest.mark.parametrize(
+    ("said", "task"),
+    [
+        ("Hello! How are you feeling today?", "Name three rivers."),
+        ("Hello! How are you feeling today?", "ok. Explain black holes simply"),
+        ("Hi there! What's on your mind?", "the French revolution"),
+        ("What are you working on?", "a sorting algorithm"),
+        ("Where do you live?", "Name three rivers."),
+    ],
+)
+def test_small_talk_asks_for_nothing_and_a_task_answers_nothing(
+    detector: Detector, said: str, task: str
+) -> None:
+    before = [ChatMessage("user", "Hi!"), ChatMessage("assistant", said)]
+    assert not detector.examine(task, before=before).private
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("How are you feeling today?", "Depressed."),
+        ("What's on your mind?", "my wife cheated on me"),
+        ("What illness should I write?", "Put migraine"),
+        ("Who is the card for?", "my neighbour Ottilie"),
+        ("Where do you live?", "Name a pub on Mill Lane, I'm above it"),
+    ],
+)
+def test_what_is_told_in_small_talk_is_heard(detector: Detector, question: str, reply: str) -> None:
+    before = [ChatMessage("user", "Hi!"), ChatMessage("assistant", question)]
+    assert detector.examine(reply, before=before).private
+
+
 def test_a_statement_asks_for_nothing(detector: Detector) -> None:
     before = [ChatMessage("user", "write a haiku"), ChatMessage("assistant", "Done.")]
     assert not detector.examine("Make it shorter and more cheerful", before=before).private

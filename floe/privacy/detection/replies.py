@@ -15,6 +15,7 @@ from floe.privacy.detection.names import Name, find_names
 from floe.privacy.detection.normalise import normalise
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.statements import asks
+from floe.privacy.detection.vocabulary import listed
 from floe.records import ChatMessage
 
 KEEP: Final = 0.70
@@ -50,6 +51,22 @@ _AGREES: Final = regex.compile(
 )
 
 
+_WELLBEING: Final = regex.compile(
+    r"\bhow(?:'s|'re| are| is| was| has)?\b[^?]*\b(?:you|your|it going|things|everything)\b|\b(?:on your mind|what(?:'s| is) up)\b"
+    r"|\bwie geht\b|\bça va\b|\bcomment (?:allez|vas|te sens)\b|\bcómo (?:estás|está|te sientes)\b|\bcome (?:stai|va)\b|\bcomo (?:vai|está)\b"
+    r"|\bhoe gaat\b|\bjak się (?:masz|czujesz)\b|как дела|как вы|你好吗|お元気|잘 지내|nasılsın|كيف حالك",
+    regex.I,
+)
+"""Courtesy, to which anything may be said: "Depressed." is told all the same."""
+_FILLS_IN: Final = frozenset(
+    ["put", "use", "give", "make", "take", "fill", "provide", "create", "change", "add", "write"]
+)
+_ORDERS: Final = (listed("asks") | listed("tasks")) - listed("question_words") - _FILLS_IN
+"""Verbs that open a new task; with one of `_FILLS_IN` a reply may say what is to be written."""
+_OF_ONESELF: Final = regex.compile(r"\b(?:i|im|ive|my|mine|myself|we|our|us)\b", regex.I)
+_HOLDS_VALUE: Final = regex.compile(r"\d|(?<!\A)\p{Lu}")
+
+
 def declines(text: str) -> bool:
     """Return whether a reply says no."""
     return _DECLINES.match(text) is not None
@@ -79,6 +96,8 @@ def asked_for(text: str, names: Sequence[Name], before: Sequence[ChatMessage]) -
         kind = _NAME
     if _AGREES.match(text) and kind not in MATTERS:
         return  # "Yes" is an answer only where the question has said it all.
+    if _sets_new_task(text):
+        return  # "How are you feeling today?" "Name three rivers."
     if kind != "-" and _answers(kind, text, names):
         yield Sign(0, len(text.rstrip()), kind, 0.8)
 
@@ -88,7 +107,9 @@ def answers_harmless_question(text: str, before: Sequence[ChatMessage]) -> bool:
     if not before or before[-1].role != "assistant" or len(text.split()) > _FEW or len(text) > 30:
         return False
     question = _question(before[-1].content)
-    return question.endswith("?") and asked_kind(question) == "-"
+    if not question.endswith("?") or _WELLBEING.search(question):
+        return False
+    return asked_kind(question) == "-"
 
 
 def _question(said: str) -> str:
@@ -96,6 +117,14 @@ def _question(said: str) -> str:
     asked = normalise(said).text.strip()
     found = _LAST_SENTENCE.search(asked)
     return (found[0] if found else asked)[-200:].strip()
+
+
+def _sets_new_task(text: str) -> bool:
+    """Whether a reply has the assistant do something, and tells nothing by which it answers."""
+    words = text.lower().split()
+    if len(words) < _FEW or words[0].strip(",.!") not in _ORDERS:
+        return False
+    return not (_OF_ONESELF.search(text) or _HOLDS_VALUE.search(text))
 
 
 def _answers(kind: str, text: str, names: Sequence[Name]) -> bool:
