@@ -97,7 +97,7 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="
     [
         ({"n": 2}, "one answer"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "no tools"),
-        ({"audio": {"voice": "alloy", "format": "wav"}}, "no audio"),
+        ({"audio": {"voice": "alloy", "format": "wav"}}, "not audio"),
         ({"modalities": ["text", "audio"]}, "text alone"),
         ({"response_format": {"type": "json_object"}}, "format"),
         ({"logit_bias": {"50256": -100}}, "single tokens"),

@@ -38,6 +38,7 @@ MEMORY_MB = 150
 """More than any of this may add to the highest mark: some faults offer a gigabyte."""
 LONGEST_NOTICE = 450
 PROTOCOL = "does not speak the OpenAI protocol"
+NO_API = "no OpenAI-compatible API"
 LATE = "The cloud was late"
 
 Make = Callable[..., Assistant]
@@ -190,7 +191,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "garbage in place of rows": (say(bytes(range(128, 256)) * 100, b"\n\n"), "broke off"),
     "garbage in a row": (say(b"data: \xff\xfe\x00{\n\n"), "not JSON"),
     "half of JSON": (say(b'data: {"choices": [\n\n'), "not JSON"),
-    "HTML": (say(b"<html>" * 1000, kind="text/html"), "no OpenAI-compatible API"),
+    "HTML": (say(b"<html>" * 1000, kind="text/html"), NO_API),
     "JSON in place of rows": (say(b"{}", kind="application/json"), "no OpenAI-compatible API"),
     "nothing": (say(status="204 No Content"), "broke off in the middle"),
     "a bomb in gzip": (faults.bomb("gzip"), "compressed data"),
@@ -284,11 +285,11 @@ LISTS: dict[str, tuple[Fault, str]] = {
     "no word": (faults.say_nothing, "does not answer in time"),
     "slow body": (faults.slow_body, "does not answer in time"),
     "garbage": (faults.garbage, "broke off"),
-    "HTML": (say(b"<html>", kind="text/html"), "no OpenAI-compatible API"),
+    "HTML": (say(b"<html>", kind="text/html"), NO_API),
     "half of JSON": (say(b'{"data": [', kind="application/json"), "not JSON"),
-    "a list": (say(b"[1]", kind="application/json"), "no OpenAI-compatible API"),
-    "data is a number": (say(b'{"data": 7}', kind="application/json"), PROTOCOL),
-    "a model is a word": (say(b'{"data": ["m"]}', kind="application/json"), PROTOCOL),
+    "a list": (say(b"[1]", kind="application/json"), NO_API),
+    "data is a number": (say(b'{"data": 7}', kind="application/json"), NO_API),
+    "a model is a word": (say(b'{"data": ["m"]}', kind="application/json"), NO_API),
     "no models": (say(b'{"data": []}', kind="application/json"), "lists no models"),
     "without an end": (
         faults.repeat(b'{"id": "m"},', first=b'{"data": [', s="200 OK", k="application/json"),

@@ -109,7 +109,7 @@ def test_a_model_that_cannot_be_trained_ends_it_with_a_sentence(
 def test_one_simulation_at_a_time_and_it_can_be_stopped(base: Path, tmp_path: Path) -> None:
     simulation = Simulation(Store(tmp_path / "floe.db"), tmp_path)
     row = simulation.start(base, rounds=500)
-    with pytest.raises(FederationError, match="going on"):
+    with pytest.raises(FederationError, match="already running"):
         simulation.start(base)
     simulation.stop()
     current = simulation.current()
