@@ -53,7 +53,7 @@ class Leeway(NamedTuple):
 
 
 ONE_STREAM_LEEWAY: Final = Leeway(1.2, 0.02)
-"""Chosen on five questions, counted on ten others (docs/fusion.md)."""
+"""Chosen on nine questions; not counted on others since (docs/fusion.md)."""
 
 
 @dataclass(slots=True)
