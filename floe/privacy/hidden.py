@@ -1,11 +1,11 @@
 """Characters that nobody sees: from a page's soft hyphens, or put into a word to hide it."""
 
-import re
 from typing import Final
 
-HIDDEN: Final = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
+import regex
+
+HIDDEN: Final = regex.compile(r"[\p{Cf}\u034f\ufe00-\ufe0f]")
+"""Format characters, of which some are marks and tags, a joiner, and variants of a glyph."""
 
 
 def visible(text: str) -> str:

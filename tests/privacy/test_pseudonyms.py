@@ -55,6 +55,7 @@ def test_the_cloud_sees_a_placeholder_for_each_value(known: Pseudonyms) -> None:
         "Anna-Maria is another",
         "**Anna Weber** said: \u201cAnna!\u201d",
         "An\u00adna We\u200bber, 0171 555\u20600123",
+        "An\U000e0061na We\ufe0fber",
     ],
 )
 def test_every_spelling_comes_back_as_it_was_and_none_leaves(known: Pseudonyms, text: str) -> None:
