@@ -82,6 +82,22 @@ def test_a_statement_asks_for_nothing(detector: Detector) -> None:
     assert not detector.examine("Make it shorter and more cheerful", before=before).private
 
 
+def test_only_the_last_sentence_of_a_statement_asks(detector: Detector) -> None:
+    said = (
+        "Bread rises because it's made from flour, water, and yeast. The yeast is a type of fungus "
+        "that helps the dough rise. The flour is the main ingredient in bread, and the water is "
+        "used to create the dough. The yeast is also used to make bread, but it's not the only "
+        "ingredient."
+    )
+    before = [ChatMessage("user", "What makes bread rise?"), ChatMessage("assistant", said)]
+    found = detector.examine("My dentist Dr. Amsel found an abscess.", before=before)
+    assert found.private
+    assert "password" not in found.kinds
+    assert not detector.examine("Which flour is best", before=before).private
+    asked = [before[0], ChatMessage("assistant", "I can do that. Please tell me your passcode.")]
+    assert detector.examine("plumtree", before=asked).private
+
+
 def test_a_pattern_in_an_answer_is_no_password(detector: Detector) -> None:
     said = r"Use r'[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,}' for addresses."
     assert not detector.examine_answer(said).private

@@ -36,7 +36,7 @@ _REQUEST: Final = regex.compile(
 )
 """A question or a request; a statement asks for nothing, whatever its words resemble."""
 _LAST_SENTENCE: Final = regex.compile(
-    r"[^.?!。？！\n]+[?？:：]?\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
+    r"[^.?!。？！\n]+[.?!。？！:：]*\s*\Z|[^.!。！\n]*[?？][^?？\n]{0,40}\Z"
 )
 _REST: Final = (
     r"(?:[ ][\p{L}']+){0,3}(?:,? (?:thanks|thank you|please|sorry|danke|merci|gracias))?\W*\Z"
