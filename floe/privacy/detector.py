@@ -93,6 +93,12 @@ class Detector:
 
         return telling_words(text, spans)
 
+    def rare_words(self, text: str) -> tuple[str, ...]:
+        """Return the words by which a text can be told from others."""
+        from floe.privacy.detection.own_words import rare_words  # noqa: PLC0415 (slow)
+
+        return rare_words(text)
+
     def examine(
         self, text: str, timeout: float = 2.0, *, before: Sequence[ChatMessage] = ()
     ) -> Verdict:

@@ -359,7 +359,7 @@ class _Look:
             verdict = self._examiner.examine(text)
             names = [Found(s.start, s.end, s.kind) for s in verdict.spans if s.kind == NAME]
             self._known.learn(text, sorted({*names, *values_found(verdict)}))
-            self._telling += words_of_matters(text, verdict)
+            self._telling += self._words_kept(text, verdict)
         for place, message in reversed([*enumerate(path)]):
             kinds = message.private
             before = path[max(0, place - 2) : place]
@@ -381,6 +381,10 @@ class _Look:
                     self._keep(message, kinds)
             kinds = tuple(dict.fromkeys([*kinds, *(own or ())]))
             self._private[message.id] = kinds
+
+    def _words_kept(self, text: str, verdict: Verdict) -> list[str]:
+        """Find the words of a text that stays here by which an answer would tell of it."""
+        return [*words_of_matters(text, verdict), *self._examiner.rare_words(text)]
 
     def _earlier(
         self, path: Sequence[Message], question: str
@@ -481,6 +485,8 @@ class _Look:
         if not verdict.private and not found:
             return system
         self._learn(system, verdict)
+        # What is sent of it all the same, such as a matter under pseudonyms, is no secret then.
+        self._telling += self._words_kept(system, verdict)
         masks = [each for each in found if self._masks(each.kind)]
         if not masks or any(self._stays(each.kind) for each in found):
             return ""

@@ -7,6 +7,7 @@ thread. What cannot be examined does not leave. Knows streams, neither HTTP nor 
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from os.path import commonprefix
 from typing import Final, Protocol
 
 from floe.errors import FloeError, SlowCheckError
@@ -38,6 +39,7 @@ _UNSETTLED: Final = re.compile(
 _RUN: Final = 5
 """Words in a row that count as words of a text that is kept here."""
 _WORDS: Final = re.compile(r"\w+")
+_WORD_END: Final = re.compile(r"\A\w+")
 MEMORY: Final = "your earlier words"
 """The kind of an answer that holds words which memory found."""
 
@@ -63,6 +65,10 @@ class Examiner(Protocol):
 
     def examine_answer(self, text: str, timeout: float = ...) -> Verdict:
         """Look at what a model wrote, for hard identifiers alone; raises PrivacyError."""
+        ...
+
+    def rare_words(self, text: str) -> tuple[str, ...]:
+        """Return the words by which a text can be told from others."""
         ...
 
 
@@ -99,6 +105,7 @@ class Guard:
         self._pseudonyms = pseudonyms
         self.policy = policy
         self._known_there = "\n".join(sent)
+        self._streams: list[_Heard] = []
         self._kept = word_runs([*kept, *memory]) - word_runs(sent)
         self._memory = KeptWords(memory, sent)
         self._notify: Callable[[str], None] = lambda _sentence: None
@@ -122,7 +129,10 @@ class Guard:
             stream = open_stream(outgoing)
             if stream is None:
                 return None
-            return UnmaskedStream(stream, self._pseudonyms.values(), self._hear)
+            heard = _Heard(len(partial))
+            self._streams.append(heard)
+            values = self._pseudonyms.values()
+            return UnmaskedStream(stream, values, self._hear, heard.pieces.append)
 
         return opened
 
@@ -159,7 +169,7 @@ class Guard:
         found = [*self._new(text, verdict, 0), *self._pseudonyms.lexicon.find(text)]
         kinds = {each.kind for each in found} | ({"private"} if _vague(verdict) else set())
         kept = word_runs([text]) & self._kept
-        if self._memory.found_in(text, self._known_there) or kept - word_runs([self._known_there]):
+        if self._memory.found_in(text, self._taken(text)) or kept - word_runs([self._known_there]):
             kinds.add(MEMORY)
         ranked = [kind for kind in verdict.kinds if kind in kinds]
         return (*ranked, *sorted(kinds - set(ranked)))
@@ -194,13 +204,13 @@ class Guard:
         return (
             _UNSETTLED.search(partial[-80:]) is not None
             or self._pseudonyms.lexicon.breaks_off(partial)
-            or self._memory.may_begin(partial, self._known_there)
+            or self._memory.may_begin(partial, self._taken(partial))
         )
 
     def _holds_kept(self, partial: str, start: int) -> bool:
         """Whether it repeats texts that are kept here."""
         return not self._kept.isdisjoint(word_runs([partial[start:]])) or self._memory.found_in(
-            partial, self._known_there
+            partial, self._taken(partial)
         )
 
     def _stands_private(self, partial: str) -> bool:
@@ -256,6 +266,29 @@ class Guard:
 
     def _hear(self, data: bytes) -> None:
         self._known_there += data.decode("utf-8", "replace")
+
+    def _taken(self, text: str) -> str:
+        """Join what of the answer the cloud wrote itself, and this device took as it came.
+
+        What it merely says, a dictionary perhaps, makes no word that is kept here known to it.
+        """
+        return "\n".join(heard.taken(text) for heard in self._streams)
+
+
+class _Heard:
+    """What one stream has written, from `start` of the answer on, in real words."""
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+        self.pieces: list[bytes] = []
+
+    def taken(self, text: str) -> str:
+        """Return whole words of it that stand in the answer where it wrote them."""
+        said = b"".join(self.pieces).decode("utf-8", "replace")
+        start = self._start
+        taken = text[start : start + len(commonprefix([said, text[start:]]))]
+        # Of a word that was begun before nobody can say whose it is.
+        return _WORD_END.sub("", taken) if text[max(0, start - 1) : start].isalnum() else taken
 
 
 def _vague(verdict: Verdict) -> bool:

@@ -181,6 +181,7 @@ class UnmaskedStream:
         stream: CloudStream,
         values: Mapping[bytes, bytes],
         heard: Callable[[bytes], None],
+        shown: Callable[[bytes], object],
     ) -> None:
         """Wrap `stream`.
 
@@ -188,10 +189,12 @@ class UnmaskedStream:
             stream: as the cloud sends it.
             values: real words by placeholder.
             heard: is told what the cloud itself has written.
+            shown: is told the same in real words.
         """
         self._stream = stream
         self._unmasker = Unmasker(values)
         self._heard = heard
+        self._shown = shown
 
     def poll(self) -> list[CloudToken]:
         """Rows that have arrived since the last call, in order."""
@@ -199,7 +202,10 @@ class UnmaskedStream:
         rows = self._stream.poll()
         if rows:
             self._heard(_joined(rows))
-        return self._unmasker.add(rows, ended=ended)
+        real = self._unmasker.add(rows, ended=ended)
+        if real:
+            self._shown(_joined(real))
+        return real
 
     def wait(self, seconds: float) -> bool:
         """As the stream below."""

@@ -29,6 +29,10 @@ class FakeExaminer:
     def learn_leniency(self, leniency: Leniency) -> None:
         """Nothing here hangs on it."""
 
+    def rare_words(self, text: str) -> tuple[str, ...]:
+        """None: no list of ordinary words is known here."""
+        return ()
+
     def examine_answer(self, text: str, timeout: float = 2.0) -> Verdict:
         return self.examine(text, timeout)
 

@@ -10,6 +10,10 @@ from floe.privacy.lexicon import NAME
 
 OWN = "own words"
 _WORD = regex.compile(r"[\p{L}\p{M}]{3,}")
+_LARGE = regex.compile(r"(?<=[\p{Ll},\d]\s)\p{Lu}[\p{L}\p{M}]{2,}")
+"""A word with a capital within a sentence."""
+_GERMAN = regex.compile(r"\b(?:ich|und|der|die|das|ein|eine|bin|habe|mit)\b", regex.I)
+"""Words of a language in which any noun has a capital."""
 
 
 class OwnWords:
@@ -40,6 +44,18 @@ def telling_words(text: str, spans: Sequence[tuple[int, int, str]]) -> tuple[str
         known = lexicon().ordinary if kind != NAME else frozenset[str]()
         found.update((word, None) for word in words if word.lower() not in known)
     return tuple(found)
+
+
+def rare_words(text: str) -> tuple[str, ...]:
+    """Return the words by which a text can be told from others, wherever they stand.
+
+    They are on no list of ordinary words, or are written with a capital as a name is.
+    """
+    known = lexicon().ordinary
+    found = [word for word in _WORD.findall(text) if word.lower() not in known]
+    if not _GERMAN.search(text):
+        found += _LARGE.findall(text)
+    return tuple(dict.fromkeys(found))
 
 
 def _folded(text: str) -> str:

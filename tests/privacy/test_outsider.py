@@ -1,0 +1,151 @@
+"""Ways out that an outsider would try: paraphrases of what is kept here, a cloud that listens."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from floe.chat.assistant import Assistant
+from floe.chat.chat_settings import ChatSettings, save_chat_settings
+from floe.privacy import choices
+from floe.records import ChatMessage
+from tests.cloud.scripted import DONE, STOP, Connection, row_event
+from tests.privacy.scripted_model import ScriptedModel
+from tests.privacy.test_nothing_leaves import (
+    ABOUT_ME,
+    ASKED_FOR_FACT,
+    COMMON,
+    FACT,
+    FACT_WORDS,
+    OPTIONS,
+    PLAIN,
+    Cloud,
+    assistant,
+    cloud,
+    done,
+    leaks,
+    model,
+    tell,
+)
+
+__all__ = ["assistant", "cloud", "model"]
+
+LOCAL = replace(OPTIONS, mode="local")
+
+
+def test_a_private_system_prompt_in_few_words(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    chat = assistant.store.add_message(None, None, "user", PLAIN[0]).conversation_id
+    save_chat_settings(assistant.store, chat, ChatSettings("I have epilepsy."))
+    model.script = "Of course. Since you have epilepsy, mind the light. It depends on the day."
+    view = done(assistant.ask(chat, PLAIN[1], OPTIONS))
+    assert view.route.kind == "fused"
+    assert cloud.bodies
+    assert leaks(cloud.bodies, ("epilepsy",)) == []
+
+
+def test_a_programs_private_system_prompt_in_few_words(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    model.script = "Of course. Since you have epilepsy, mind the light. It depends on the day."
+    asked = [ChatMessage("user", PLAIN[1])]
+    view = done(assistant.respond(asked, OPTIONS, system="The user's notes: I have epilepsy."))
+    assert view.route.kind == "fused"
+    assert cloud.bodies
+    assert leaks(cloud.bodies, ("epilepsy",)) == []
+
+
+def test_about_me_in_other_words(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    choices.set_about_me(assistant.store, ABOUT_ME)
+    model.script = "Of course. Your ponies in Hameln, by the brickyard, like it. It depends."
+    view = done(assistant.ask(None, PLAIN[1], OPTIONS))
+    assert view.route.kind == "fused"
+    assert cloud.bodies
+    assert leaks(cloud.bodies, ("ponies", "hameln", "brickyard")) == []
+
+
+def test_a_cloud_that_says_a_dictionary(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(assistant)
+    # What it says and nobody takes makes no word of the person a word of its own.
+    dictionary = " ".join(FACT.split())
+
+    def hostile(connection: Connection) -> None:
+        if connection.head.startswith("GET") or len(cloud.bodies) > 1:
+            cloud._play(connection)
+        else:
+            connection.answer(row_event(f" {dictionary}"), STOP, DONE)
+
+    monkeypatch.setattr(cloud.server, "_plays", (hostile,))
+    model.script = "Of course. Look behind the wardrobe in Thurso. It depends on the day."
+    view = done(assistant.ask(None, ASKED_FOR_FACT, replace(OPTIONS, weight=0.8)))
+    assert view.route.kind == "fused"
+    assert view.text == model.script
+    assert len(cloud.bodies) > 1
+    assert leaks(cloud.bodies, ("behind", *FACT_WORDS)) == []
+
+
+def test_a_word_that_the_cloud_wrote_itself_is_no_secret(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    tell(assistant)
+    model.script = "Of course. Look behind the wardrobe now, by day. It depends."
+    cloud.script = "Of course. Look behind the wardrobe then, by day. It depends."
+    view = done(assistant.ask(None, ASKED_FOR_FACT, replace(OPTIONS, weight=0.8)))
+    assert view.text == model.script
+    assert leaks(cloud.bodies[-1:], ("behind the wardrobe n",))
+
+
+QUESTION = "How does a pinhole camera work when it rains?"
+
+
+def test_a_question_for_this_device_only_whose_answer_the_program_lost(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    model.script = COMMON
+    done(assistant.respond([ChatMessage("user", QUESTION)], LOCAL))
+    # Two messages of a person in a row become one.
+    both = ChatMessage("user", f"{QUESTION}\n\n{PLAIN[0]}")
+    view = done(assistant.respond([both], OPTIONS))
+    assert leaks(cloud.bodies, ("pinhole",)) == []
+    assert view.route.kind == "local"
+
+
+def test_a_title_for_a_chat_of_this_device_only(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    model.script = COMMON
+    done(assistant.respond([ChatMessage("user", QUESTION)], LOCAL))
+    asked = f"Make a title of this chat.\n<chat>\nUSER: {QUESTION}\nASSISTANT: Well\n</chat>"
+    view = done(assistant.respond([ChatMessage("user", asked)], OPTIONS))
+    assert leaks(cloud.bodies, ("pinhole",)) == []
+    assert view.route.kind == "local"
+
+
+def test_a_question_for_this_device_only_after_a_restart(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    from floe.chat.kept_questions import KeptQuestions
+    model.script = COMMON
+    done(assistant.respond([ChatMessage("user", QUESTION)], LOCAL))
+    assistant._kept_questions = KeptQuestions()
+    said = [ChatMessage("user", QUESTION), ChatMessage("assistant", COMMON)]
+    view = done(assistant.respond([*said, ChatMessage("user", PLAIN[0])], OPTIONS))
+    assert view.route.kind == "fused"
+    assert leaks(cloud.bodies, ("pinhole",)) == []
+
+
+def test_a_turn_for_this_device_only_in_other_words(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel
+) -> None:
+    model.script = COMMON
+    view = done(assistant.ask(None, "How do I tell Hammersmith council about my shed?", LOCAL))
+    chat = assistant.store.message(view.message_id).conversation_id
+    model.script = "Of course. The council of Hammersmith wants to see the shed. It depends."
+    view = done(assistant.ask(chat, PLAIN[1], OPTIONS))
+    assert view.route.kind == "fused"
+    assert leaks(cloud.bodies, ("hammersmith", "shed")) == []
