@@ -104,7 +104,7 @@ class Assistant:
         self._writer = AnswerWriter(store, ended=self._release_turn)
         self._unstored = itertools.count(1)
         self._stopping = False
-        self._kept_questions = KeptQuestions()
+        self._kept_questions = KeptQuestions(store)
         # Held while a prompt is built and its turn gets a place, so that no turn of one model is
         # decoded by another, and while the model is replaced.
         self._model_lock = threading.RLock()
@@ -325,7 +325,7 @@ class Assistant:
         """Answer a conversation that a program brings along whole; no chat is made of it.
 
         The gate looks at all of it as at a chat of the page. What was asked of this device alone
-        is not sent later, as long as the program runs: it is known again by its words.
+        is not sent later: it is known again by its words.
 
         Args:
             messages: user and assistant in turn, user first and last.

@@ -39,7 +39,7 @@ def mark_answer(store: Store, text: str, holds: Callable[[str], bool]) -> None:
     *before, last = words[: first + 1]
     begun = (last[:end] for end in range(_TELLING, len(last)))
     marks = {_beginnings([*before, word])[-1] for word in (*begun, last)}
-    said = _plain_words(text)
+    said = plain_words(text)
     size = next((size for size in _RUNS if size <= len(said)), 0)
     marks |= {_digest(run) for run in _runs(said, size) if holds(" ".join(run))}
     with store.writing() as db:
@@ -50,21 +50,27 @@ def mark_answer(store: Store, text: str, holds: Callable[[str], bool]) -> None:
 
 def is_marked(store: Store, text: str) -> bool:
     """Return whether a text of a program begins like such an answer, or has one in it."""
+    words = plain_words(text)
+    inside = (_digest(run) for size in _RUNS for run in _runs(words, size))
+    return bool(known_marks(store, chain(_beginnings(text.split()), inside), first=True))
+
+
+def known_marks(store: Store, marks: Iterable[bytes], *, first: bool = False) -> set[bytes]:
+    """Return those of the marks that are kept; `first`: one is enough."""
+    found: set[bytes] = set()
     with store.reading() as db:
         if db.execute("SELECT 1 FROM memory_answers").fetchone() is None:
-            return False
-        words = _plain_words(text)
-        inside = (_digest(run) for size in _RUNS for run in _runs(words, size))
-        digests = chain(_beginnings(text.split()), inside)
-        while some := list(islice(digests, _AT_ONCE)):
+            return found
+        left = iter(marks)
+        while not (found and first) and (some := list(islice(left, _AT_ONCE))):
             places = ", ".join("?" * len(some))
-            query = f"SELECT 1 FROM memory_answers WHERE sha256 IN ({places})"  # noqa: S608
-            if db.execute(query, some).fetchone() is not None:
-                return True
-    return False
+            query = f"SELECT sha256 FROM memory_answers WHERE sha256 IN ({places})"  # noqa: S608
+            found |= {mark for (mark,) in db.execute(query, some)}
+    return found
 
 
-def _plain_words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text, in small letters, without what nobody sees."""
     return [word.casefold() for word in _WORDS.findall(visible(text))]
 
 

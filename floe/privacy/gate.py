@@ -419,15 +419,19 @@ class _Look:
                 shown[place] = None
 
     def _telling_words(self, message: Message) -> list[str]:
-        """Find what tells the private matter of a message that stays here, however short it is."""
-        if message.role != "user" or not {*self._private.get(message.id, ())} & {*MATTERS}:
+        """Find what tells of a message that stays here, however short it is."""
+        if message.role != "user":
             return []
+        rare = [*self._examiner.rare_words(message.content)]
+        if not {*self._private.get(message.id, ())} & {*MATTERS}:
+            return rare
         if time.monotonic() > self._until:
             return [message.content]
         try:
-            return words_of_matters(message.content, self._examiner.examine(message.content))
+            verdict = self._examiner.examine(message.content)
         except FloeError:
             return [message.content]
+        return [*rare, *words_of_matters(message.content, verdict)]
 
     def _turn(self, turn: Sequence[Message]) -> list[ChatMessage] | None:
         """Return a question and its answer as the cloud may see them; None: not at all."""

@@ -7,6 +7,7 @@ import pytest
 
 from floe.chat.assistant import Assistant
 from floe.chat.chat_settings import ChatSettings, save_chat_settings
+from floe.chat.kept_questions import KeptQuestions
 from floe.privacy import choices
 from floe.records import ChatMessage
 from tests.cloud.scripted import DONE, STOP, Connection, row_event
@@ -129,10 +130,9 @@ def test_a_title_for_a_chat_of_this_device_only(
 def test_a_question_for_this_device_only_after_a_restart(
     assistant: Assistant, cloud: Cloud, model: ScriptedModel
 ) -> None:
-    from floe.chat.kept_questions import KeptQuestions
     model.script = COMMON
     done(assistant.respond([ChatMessage("user", QUESTION)], LOCAL))
-    assistant._kept_questions = KeptQuestions()
+    assistant._kept_questions = KeptQuestions(assistant.store)
     said = [ChatMessage("user", QUESTION), ChatMessage("assistant", COMMON)]
     view = done(assistant.respond([*said, ChatMessage("user", PLAIN[0])], OPTIONS))
     assert view.route.kind == "fused"
@@ -143,9 +143,10 @@ def test_a_turn_for_this_device_only_in_other_words(
     assistant: Assistant, cloud: Cloud, model: ScriptedModel
 ) -> None:
     model.script = COMMON
-    view = done(assistant.ask(None, "How do I tell Hammersmith council about my shed?", LOCAL))
+    view = done(assistant.ask(None, "What is a fair price for a marimba in Hameln?", LOCAL))
     chat = assistant.store.message(view.message_id).conversation_id
-    model.script = "Of course. The council of Hammersmith wants to see the shed. It depends."
+    model.script = "Of course. Near Hameln one hears a marimba in the rain. It depends."
     view = done(assistant.ask(chat, PLAIN[1], OPTIONS))
     assert view.route.kind == "fused"
-    assert leaks(cloud.bodies, ("hammersmith", "shed")) == []
+    assert cloud.bodies
+    assert leaks(cloud.bodies, ("hameln",)) == []
