@@ -5,7 +5,7 @@ real endpoint is followed with as few requests as its streams allow.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -156,18 +156,29 @@ class LiveCloud:
         requests: streams opened so far.
     """
 
-    def __init__(self, client: CloudClient, max_requests: int) -> None:
-        """`max_requests`: for everything that is read together."""
+    def __init__(
+        self,
+        client: CloudClient,
+        max_requests: int,
+        may_leave: Callable[[CloudAnswer], bool] = lambda _answer: True,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            client: the way there.
+            max_requests: for everything that is read together.
+            may_leave: whether an answer, with what was said before it, may be sent.
+        """
         self._client = client
+        self._may_leave = may_leave
         self._left = max_requests
         self._readings: dict[CloudAnswer, _LiveReading] = {}
         self.requests = 0
         self.vocabulary: str | None = client.vocabularies.get(client.model)
 
     def fits(self, answer: CloudAnswer) -> bool:
-        """Nobody knows; it will say so itself."""
-        del answer
-        return True
+        """Whether it may leave this device; how much fits, the endpoint will say itself."""
+        return self._may_leave(answer)
 
     def read(self, answer: CloudAnswer) -> Reading:
         """Do as the protocol says. Closes what the answer before it left open."""

@@ -3,7 +3,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,21 @@ from floe.cloud.probe.probe import check_endpoint, probe
 from floe.cloud.probe.profile import EndpointProfile
 from floe.cloud.protocol.continuation import Continuation
 from floe.config import Settings
-from floe.errors import CloudError
+from floe.errors import CloudError, PrivacyError
 from floe.evaluate.learning import Chat, TrainedWriter, hold_out, learn
 from floe.evaluate.quality import EvaluationSet, measure, summary
 from floe.evaluate.reading import Cloud, CloudAnswer, GgufCloud, LiveCloud, answers_of
 from floe.evaluate.scoring import Scorer
 from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
-from floe.records import PoolingRule
+from floe.privacy.detector import Detector
+from floe.records import ChatMessage, PoolingRule
 from floe.resources import TASK_CHATS
 
 _CONTEXT: Final = 2048
 _ANSWERS_A_TASK: Final = 6
+_CHECK_SECONDS: Final = 10.0
+"""The privacy check may take so long here, where nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,36 @@ def opened_cloud(options: argparse.Namespace) -> Iterator[Cloud]:
             stack.callback(client.close)
             check_endpoint(client)
             client.profile = _continuing(client)
-            yield LiveCloud(client, options.max_requests)
+            yield LiveCloud(client, options.max_requests, _privacy_check())
         else:
             model = stack.enter_context(
                 LlamaModel(options.cloud_gguf, context=_CONTEXT, threads=settings.threads)
             )
             yield GgufCloud(model)
+
+
+def _privacy_check() -> Callable[[CloudAnswer], bool]:
+    """Return whether nothing private stands in an answer and what was said before it.
+
+    The gate of a chat decides turn by turn; of a file whole answers are left out.
+
+    Raises:
+        PrivacyError: the privacy check cannot be loaded.
+    """
+    detector = Detector()
+    detector.load()
+
+    def may_leave(answer: CloudAnswer) -> bool:
+        told = [*answer.context, ChatMessage("assistant", answer.text)]
+        try:
+            return not any(
+                detector.examine(message.content, _CHECK_SECONDS, before=told[:place]).private
+                for place, message in enumerate(told)
+            )
+        except PrivacyError:
+            return False
+
+    return may_leave
 
 
 def _continuing(client: CloudClient) -> EndpointProfile:

@@ -8,6 +8,7 @@ thread. What cannot be examined does not leave. Knows streams, neither HTTP nor 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from os.path import commonprefix
+from os.path import commonprefix
 from typing import Final, Protocol
 
 from floe.errors import FloeError, SlowCheckError
@@ -17,6 +18,7 @@ from floe.privacy.hidden import visible
 from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare
 from floe.privacy.pseudonyms import Pseudonyms
+from floe.privacy.spelt_out import is_spelling, spelt_words
 from floe.privacy.unmask import UnmaskedStream
 from floe.privacy.verdict import Verdict
 from floe.records import ChatMessage
@@ -166,7 +168,8 @@ class Guard:
             PrivacyError: it cannot be examined.
         """
         verdict = self._examiner.examine_answer(text)
-        found = [*self._new(text, verdict, 0), *self._pseudonyms.lexicon.find(text)]
+        known = self._pseudonyms.lexicon.find
+        found = [*self._new(text, verdict, 0), *known(text), *known(spelt_words(text))]
         kinds = {each.kind for each in found} | ({"private"} if _vague(verdict) else set())
         kept = word_runs([text]) & self._kept
         if self._memory.found_in(text, self._taken(text)) or kept - word_runs([self._known_there]):
@@ -203,12 +206,15 @@ class Guard:
         """Whether nobody can tell yet what its last word will be."""
         return (
             _UNSETTLED.search(partial[-80:]) is not None
+            or is_spelling(partial)
             or self._pseudonyms.lexicon.breaks_off(partial)
             or self._memory.may_begin(partial, self._taken(partial))
         )
 
     def _holds_kept(self, partial: str, start: int) -> bool:
-        """Whether it repeats texts that are kept here."""
+        """Whether it repeats texts that are kept here, or spells what is known to be private."""
+        if self._pseudonyms.lexicon.find(spelt_words(partial)):
+            return True
         return not self._kept.isdisjoint(word_runs([partial[start:]])) or self._memory.found_in(
             partial, self._taken(partial)
         )
@@ -286,7 +292,8 @@ class _Heard:
         """Return whole words of it that stand in the answer where it wrote them."""
         said = b"".join(self.pieces).decode("utf-8", "replace")
         start = self._start
-        taken = text[start : start + len(commonprefix([said, text[start:]]))]
+        same = commonprefix([said, text[start:]])  # noqa: RUF071 - texts, not paths
+        taken = text[start : start + len(same)]
         # Of a word that was begun before nobody can say whose it is.
         return _WORD_END.sub("", taken) if text[max(0, start - 1) : start].isalnum() else taken
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from floe.privacy.content_words import content_words
 from floe.privacy.hidden import visible
+from floe.privacy.spelt_out import spelt_out
 
 _STEM: Final = 5
 """Letters that make words the same: peanut and peanuts, allergic and allergy."""
@@ -23,7 +24,7 @@ class KeptWords:
     def __init__(self, texts: Iterable[str], known: Iterable[str] = ()) -> None:
         """Take the texts apart; `known` are texts whose words are no secret."""
         elsewhere = _stems(known)
-        words = {_plain(word) for text in texts for word in content_words(visible(text))}
+        words = {_plain(word) for text in texts for word in _content_words(text)}
         self._words = frozenset(word for word in words if _stem(word) not in elsewhere)
         self._stems = frozenset(map(_stem, self._words))
 
@@ -45,7 +46,11 @@ class KeptWords:
 
 
 def _stems(texts: Iterable[str]) -> set[str]:
-    return {_stem(_plain(word)) for text in texts for word in content_words(visible(text))}
+    return {_stem(_plain(word)) for text in texts for word in _content_words(text)}
+
+
+def _content_words(text: str) -> list[str]:
+    return content_words(f"{visible(text)} {spelt_out(text)}")
 
 
 def _plain(word: str) -> str:

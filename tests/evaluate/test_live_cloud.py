@@ -27,3 +27,15 @@ def test_an_endpoint_is_asked_in_the_way_in_which_it_goes_on() -> None:
             row = cloud.read(COUNTED).row(b"one, two")
     assert row is not None
     assert row.text_bytes.startswith(b",")
+
+
+def test_an_endpoint_is_not_asked_about_what_is_private() -> None:
+    private = ChatMessage("user", "I was diagnosed with bipolar disorder last spring.")
+    with QuirkyServer(Quirks(continues="continue_final_message")) as server:
+        options = Namespace(live=server.url, cloud_model=MODEL, max_requests=9)
+        with opened_cloud(options) as cloud:
+            assert cloud.fits(COUNTED)
+            assert not cloud.fits(CloudAnswer(0, (private,), "I am sorry."))
+            assert not cloud.fits(CloudAnswer(0, COUNTED.context, private.content))
+            chat = (private, ChatMessage("assistant", "I see."), *COUNTED.context)
+            assert not cloud.fits(CloudAnswer(0, chat, COUNTED.text))

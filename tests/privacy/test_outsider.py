@@ -1,6 +1,5 @@
 """Ways out that an outsider would try: paraphrases of what is kept here, a cloud that listens."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -57,9 +56,7 @@ def test_a_programs_private_system_prompt_in_few_words(
     assert leaks(cloud.bodies, ("epilepsy",)) == []
 
 
-def test_about_me_in_other_words(
-    assistant: Assistant, cloud: Cloud, model: ScriptedModel
-) -> None:
+def test_about_me_in_other_words(assistant: Assistant, cloud: Cloud, model: ScriptedModel) -> None:
     choices.set_about_me(assistant.store, ABOUT_ME)
     model.script = "Of course. Your ponies in Hameln, by the brickyard, like it. It depends."
     view = done(assistant.ask(None, PLAIN[1], OPTIONS))
@@ -150,3 +147,36 @@ def test_a_turn_for_this_device_only_in_other_words(
     assert view.route.kind == "fused"
     assert cloud.bodies
     assert leaks(cloud.bodies, ("hameln",)) == []
+
+
+@pytest.mark.parametrize(
+    "words", ["It is 47 11, after all.", "It is 4-7-1-1, after all.", "In T-h-u-r-s-o, after all."]
+)
+def test_memory_spelt_out(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, words: str
+) -> None:
+    tell(assistant, "The lock of the shed in Thurso opens with 4711.")
+    model.script = f"Of course. {words} It depends on the day."
+    turn = assistant.ask(None, "What opens the lock of the shed?", OPTIONS)
+    view = done(turn)
+    assert turn.memory
+    assert view.route.kind == "fused"
+    assert view.text == model.script
+    assert cloud.bodies
+    assert leaks(cloud.bodies, ("4711", "47 11", "4-7-1", "T-h-u")) == []
+
+
+@pytest.mark.parametrize("policy", ["local only", "pseudonyms"])
+def test_a_known_name_spelt_out(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, policy: choices.Policy
+) -> None:
+    choices.set_policy(assistant.store, policy)
+    model.script = COMMON
+    view = done(assistant.ask(None, "Draft a mail to my doctor Anna Weberling.", OPTIONS))
+    chat = assistant.store.message(view.message_id).conversation_id
+    model.script = "Of course. It is W-e-b-e-r-l-i-n-g, as ever. It depends on the day."
+    view = done(assistant.ask(chat, PLAIN[1], OPTIONS))
+    assert view.route.kind == "fused"
+    assert view.text == model.script
+    assert cloud.bodies
+    assert leaks(cloud.bodies, ("W-e-b-e", "Weberling")) == []

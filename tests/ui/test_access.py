@@ -254,6 +254,7 @@ def test_the_token_is_exchanged_for_cookie_and_key_and_leaves_the_address() -> N
         assert KEYS.token not in answer.body
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-dns-prefetch-control"] == "off"
         assert "unsafe" not in answer.headers["content-security-policy"]
 
 
