@@ -8,7 +8,6 @@ thread. What cannot be examined does not leave. Knows streams, neither HTTP nor 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from os.path import commonprefix
-from os.path import commonprefix
 from typing import Final, Protocol
 
 from floe.errors import FloeError, SlowCheckError
