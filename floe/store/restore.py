@@ -5,10 +5,11 @@ Files are moved by a journal that the next start finishes; what was there is kep
 
 import json
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,8 @@ from floe.store.reencryption import check_database, open_database
 
 _API: Final = "api"
 """The setting of `floe.jobs.api_switch`, which this module may not import."""
+_SENDING: Final = ("endpoint", "private_prompts", "kind_treatments")
+"""Settings of `floe.cloud` and `floe.privacy`: which cloud is asked, and what it is sent."""
 _SIDE_FILES: Final = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
 
 
@@ -113,7 +116,7 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> list[
     """Check what was unpacked, bring its schema up to date, and give it the data folder's key.
 
     Returns:
-        Sentences about what was on and is off now, see `_close_connections`.
+        Sentences about what was on and is off now, see `_close_connections`, `_keep_choices`.
     """
     header = encryption.read_header(staged)
     key = None if header is None else _staged_key(header, data_dir, passphrase)
@@ -123,7 +126,7 @@ def _make_current(staged: Path, data_dir: Path, passphrase: str | None) -> list[
         db = Database(open_database(path, key), execute_plugins=False)
         with closing(db.conn):
             schema.prepare(db, path)
-            ended = _close_connections(db)
+            ended = _close_connections(db) + _keep_choices(db, data_dir, passphrase)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     there = encryption.read_header(data_dir)
     if there is None and not (data_dir / DATABASE).exists():
@@ -156,6 +159,44 @@ def _close_connections(db: Database) -> list[str]:
         if left:
             told.append("This device is in no group now: join again under Federate if you like.")
     return told
+
+
+def _keep_choices(db: Database, data_dir: Path, passphrase: str | None) -> list[str]:
+    """Let nothing more be sent, and nowhere else, than before the restore.
+
+    In a new place all is as in the backup; where the database that is there is damaged, all is as
+    at a first start.
+
+    Returns:
+        A sentence if the backup had it otherwise.
+    """
+    path = data_dir / DATABASE
+    if not path.exists():
+        return []
+    now: dict[str, str] = {}
+    with (
+        suppress(StoreError, sqlite3.Error, *encryption.DATABASE_ERRORS),
+        closing(open_database(path, encryption.unlock(data_dir, passphrase))) as before,
+    ):
+        now = _sending_choices(before)
+    found = _sending_choices(db.conn)
+    with db.conn:
+        for key in _SENDING:
+            db.execute("DELETE FROM settings WHERE key = ?", [key])
+            if key in now:
+                db.execute("INSERT INTO settings (key, value) VALUES (?, ?)", [key, now[key]])
+    if found == now:
+        return []
+    return [
+        "Which cloud is asked and what it may be sent is as it was here, not as in the backup: "
+        "see Cloud and Privacy."
+    ]
+
+
+def _sending_choices(database: Any) -> dict[str, str]:
+    places = ", ".join("?" * len(_SENDING))
+    query = f"SELECT key, value FROM settings WHERE key IN ({places})"  # noqa: S608
+    return dict(database.execute(query, _SENDING).fetchall())
 
 
 def _staged_key(

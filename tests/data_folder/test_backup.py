@@ -18,6 +18,7 @@ from sqlite_utils.migrations import Migrations
 from floe.data_folder import encryption_switch
 from floe.errors import DataFolderInUseError, EncryptionError, StoreError
 from floe.federation.group.history import History
+from floe.privacy import choices
 from floe.store import Store, backup, encryption, schema
 from floe.store.backup import BackupSchedule, create_backup, list_backups
 from floe.store.data_lock import DataLock
@@ -323,6 +324,35 @@ def test_a_restore_opens_no_port_and_joins_no_group(data_dir: Path) -> None:
     quiet = restore_backup(data_dir, create_backup(data_dir))
     assert "API" not in quiet.sentence
     assert "group" not in quiet.sentence
+
+
+def test_a_restore_lets_nothing_more_be_sent(data_dir: Path, tmp_path: Path) -> None:
+    fill(data_dir)
+    with Store(data_dir / "floe.db") as store:
+        store.set_setting("endpoint", {"base_url": "https://other.example/v1"})
+        store.set_setting("kind_treatments", {"special matters": "allow"})
+        choices.set_policy(store, "pseudonyms")
+    made = create_backup(data_dir)
+    own = {"base_url": "https://mine.example/v1"}
+    with Store(data_dir / "floe.db") as store:
+        store.set_setting("endpoint", own)
+        store.set_setting("kind_treatments", {})
+        choices.set_policy(store, "local only")
+    told = restore_backup(data_dir, made)
+    assert "not as in the backup: see Cloud and Privacy" in told.sentence
+    with Store(data_dir / "floe.db") as store:
+        assert store.setting("endpoint", None) == own
+        assert choices.policy(store) == "local only"
+        assert choices.treatments(store)["special matters"] == "keep"
+    assert "see Cloud" not in restore_backup(data_dir, create_backup(data_dir)).sentence
+    # Where the database is damaged, all is as at a first start; in a new place as in the backup.
+    (data_dir / "floe.db").write_bytes(b"no database at all")
+    assert "see Cloud" in restore_backup(data_dir, made).sentence
+    with Store(data_dir / "floe.db") as store:
+        assert store.setting("endpoint", None) is None
+    assert "see Cloud" not in restore_backup(tmp_path / "new", made).sentence
+    with Store(tmp_path / "new" / "floe.db") as store:
+        assert choices.policy(store) == "pseudonyms"
 
 
 def test_restore_into_a_new_folder(data_dir: Path, tmp_path: Path) -> None:
