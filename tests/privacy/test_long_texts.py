@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from floe.privacy.detection import ties, world
 from floe.privacy.detection.names import Name
+from floe.privacy.detector import Detector
 from floe.privacy.places import Places
 from floe.privacy.verdict import Span, _joined, without_overlap
 
@@ -112,3 +113,15 @@ def test_spans_kept_are_those_that_overlap_none_before_them(
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
     assert without_overlap(spans) == tuple(sorted(kept, key=lambda span: span.start))
+
+
+@pytest.mark.parametrize("piece", ["1 ", "-", ", ", "...", "\n"])
+def test_a_page_of_signs_can_be_examined(detector: Detector, piece: str) -> None:
+    """A table of numbers or a long rule is no reason to keep a message: none ends a search."""
+    assert detector.examine((piece * 6000)[:6000] + "x", 60).spans == ()
+
+
+def test_what_stands_after_a_long_run_is_found_in_its_place(detector: Detector) -> None:
+    text = "-" * 300 + " My card is 4454 7945 1139 0933 " + "\n" * 300 + "thanks"
+    (span,) = [s for s in detector.examine(text, 60).spans if s.kind == "card number"]
+    assert text[span.start : span.end] == "4454 7945 1139 0933"

@@ -126,7 +126,7 @@ def _named_like_a_place(match: regex.Match[str]) -> bool:
 _ENGLISH = compiled(
     rf"""
     (?<! [\w.,/-] | [$€£] ) (?P<x> {_NUMBER} ,? \s+
-      (?! (?: \w+ \s+ )* (?: the | a | an | to | in | on | by | from | per | and | or | my | is
+      (?! (?: \w+ \s+ ){{0,20}} (?: the | a | an | to | in | on | by | from | per | and | or | my | is
         | are | of
             | lanes? | minutes? | miles? | hours? | days? | people | cars? | years? | km | m
               | ways? | way ) \b )

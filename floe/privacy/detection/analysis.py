@@ -28,6 +28,7 @@ from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
 from floe.privacy.detection.likely_names import find_likely_names, without_kin
+from floe.privacy.detection.long_runs import without_long_runs
 from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.own_words import OWN, OwnWords
@@ -186,7 +187,7 @@ class Analysis:
 
         Raises TimeoutError if a rule is too slow on this text.
         """
-        plain = normalise(text)
+        plain = without_long_runs(normalise(text))
         found_names = without_words(plain.text, find_names(plain.text))
         names = of_world(plain.text, recognise(plain.text, with_ties(plain.text, found_names)))
         signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
@@ -312,7 +313,7 @@ class Analysis:
 
     def examine_answer(self, text: str) -> Verdict:
         """Judge what a model wrote: hard identifiers and own words decide, full names are marked."""
-        plain = normalise(text)
+        plain = without_long_runs(normalise(text))
         signs = [
             sign
             for sign in hard_signs(plain.text)

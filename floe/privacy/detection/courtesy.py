@@ -12,7 +12,7 @@ _GREETS: Final = regex.compile(
     regex.I,
 )
 _THANKS: Final = regex.compile(
-    r"(?<![\s.!,;-])(?:[\s.!,;-]+(?:(?:many )?thank(?:s| you)(?: (?:so|very) much| a lot| a million| again)?(?: in advance)?(?: for (?:your|the|reading|helping|any)(?: \w+){0,3})?|cheers|(?:thx|thanx|ty)(?: in advance)?|tia"
+    r"(?:[\s.!,;-]+(?:(?:many )?thank(?:s| you)(?: (?:so|very) much| a lot| a million| again)?(?: in advance)?(?: for (?:your|the|reading|helping|any)(?: \w+){0,3})?|cheers|(?:thx|thanx|ty)(?: in advance)?|tia"
     r"|please (?:advise|help)(?: me)?|any (?:help|advice|tips?|ideas?|thoughts?)(?: (?:is|are|would be))?(?: (?:much |greatly )?(?:appreciated|welcome))?|have a (?:nice|good|great|lovely) (?:day|one|evening)"
     r"|(?:best|kind) regards|what do you think)[\s.!?:)]*)+\Z",
     regex.I,
