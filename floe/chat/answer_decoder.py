@@ -31,6 +31,7 @@ from floe.llama.prompt import Prompt
 from floe.llama.runtime import LlamaModel
 from floe.memory.memory import Memory
 from floe.memory.passages import MemoryPassage
+from floe.privacy import choices
 from floe.privacy.gate import Gate, Passage
 from floe.privacy.kept_words import KeptWords
 from floe.records import PoolingRule, Source, Status
@@ -316,12 +317,19 @@ class AnswerDecoder:
 
     def _mark_memory(self, turn: Turn, prompt: Prompt, passage: Passage) -> None:
         """Keep here for good an answer that holds earlier words of the person, and no other."""
-        if not turn.memory:
+        program = isinstance(turn, UnstoredTurn)
+        if not (turn.memory or program):
             return
-        words = KeptWords((each.text for each in turn.memory), [prompt.question])
-        held = words.found_in(turn.text)
+        kept = [each.text for each in turn.memory]
         with suppress(StoreError):
-            if isinstance(turn, UnstoredTurn):
+            if program:
+                # A program brings an answer back inside a message of its own, as nobody's words.
+                store = self._store
+                about = (choices.about_me(store), choices.personal_context(store))
+                kept += self._gate.telling_words(about)
+            words = KeptWords(kept, [prompt.question])
+            held = words.found_in(turn.text)
+            if program:
                 if held:
                     self._memory.mark_answer(turn.text, words.found_in)
             elif passage.guard is None and not held and not turn.resumed:

@@ -21,7 +21,7 @@ from floe.privacy.choices import (
     treatments_by_kind,
     usual_treatment,
 )
-from floe.privacy.guard import MEMORY, Examiner, Guard, word_runs
+from floe.privacy.guard import MEMORY, Examiner, Guard, telling_words, word_runs, words_kept
 from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.places import Places
@@ -33,7 +33,6 @@ from floe.privacy.verdict_parts import (
     is_hard,
     kinds_of,
     values_found,
-    words_of_matters,
 )
 from floe.privacy.wish import find_wish
 from floe.records import ChatMessage, Message, Mode, Route
@@ -194,6 +193,10 @@ class Gate:
         if MEMORY in (origin.private or ()):
             return marked
         return replace(message, route=origin.route)
+
+    def telling_words(self, texts: Iterable[str]) -> list[str]:
+        """Find the words by which an answer would tell of texts that stay here."""
+        return telling_words(self._examiner, texts)
 
     def clear_memory(self, message_id: int) -> None:
         """Keep with an answer that it holds no words which memory found, though it could have.
@@ -359,7 +362,7 @@ class _Look:
             verdict = self._examiner.examine(text)
             names = [Found(s.start, s.end, s.kind) for s in verdict.spans if s.kind == NAME]
             self._known.learn(text, sorted({*names, *values_found(verdict)}))
-            self._telling += self._words_kept(text, verdict)
+            self._telling += words_kept(self._examiner, text, verdict)
         for place, message in reversed([*enumerate(path)]):
             kinds = message.private
             before = path[max(0, place - 2) : place]
@@ -381,10 +384,6 @@ class _Look:
                     self._keep(message, kinds)
             kinds = tuple(dict.fromkeys([*kinds, *(own or ())]))
             self._private[message.id] = kinds
-
-    def _words_kept(self, text: str, verdict: Verdict) -> list[str]:
-        """Find the words of a text that stays here by which an answer would tell of it."""
-        return [*words_of_matters(text, verdict), *self._examiner.rare_words(text)]
 
     def _earlier(
         self, path: Sequence[Message], question: str
@@ -422,16 +421,11 @@ class _Look:
         """Find what tells of a message that stays here, however short it is."""
         if message.role != "user":
             return []
-        rare = [*self._examiner.rare_words(message.content)]
         if not {*self._private.get(message.id, ())} & {*MATTERS}:
-            return rare
+            return [*self._examiner.rare_words(message.content)]
         if time.monotonic() > self._until:
             return [message.content]
-        try:
-            verdict = self._examiner.examine(message.content)
-        except FloeError:
-            return [message.content]
-        return [*rare, *words_of_matters(message.content, verdict)]
+        return telling_words(self._examiner, [message.content])
 
     def _turn(self, turn: Sequence[Message]) -> list[ChatMessage] | None:
         """Return a question and its answer as the cloud may see them; None: not at all."""
@@ -490,7 +484,7 @@ class _Look:
             return system
         self._learn(system, verdict)
         # What is sent of it all the same, such as a matter under pseudonyms, is no secret then.
-        self._telling += self._words_kept(system, verdict)
+        self._telling += words_kept(self._examiner, system, verdict)
         masks = [each for each in found if self._masks(each.kind)]
         if not masks or any(self._stays(each.kind) for each in found):
             return ""

@@ -20,6 +20,7 @@ from floe.privacy.pseudonyms import Pseudonyms
 from floe.privacy.spelt_out import is_spelling, spelt_words
 from floe.privacy.unmask import UnmaskedStream
 from floe.privacy.verdict import Verdict
+from floe.privacy.verdict_parts import words_of_matters
 from floe.records import ChatMessage
 
 SECONDS: Final = 0.5
@@ -307,6 +308,22 @@ def _stopped(what: str) -> str:
         f"The answer now contains something private ({what}), so no more of it is sent. This "
         "device goes on alone."
     )
+
+
+def words_kept(examiner: Examiner, text: str, verdict: Verdict) -> list[str]:
+    """Find the words of a text that stays here by which an answer would tell of it."""
+    return [*words_of_matters(text, verdict), *examiner.rare_words(text)]
+
+
+def telling_words(examiner: Examiner, texts: Iterable[str]) -> list[str]:
+    """Find them in texts that are yet to be examined; where that fails, all words."""
+    found: list[str] = []
+    for text in filter(None, texts):
+        try:
+            found += words_kept(examiner, text, examiner.examine(text))
+        except FloeError:
+            found.append(text)
+    return found
 
 
 def word_runs(texts: Iterable[str]) -> set[tuple[str, ...]]:

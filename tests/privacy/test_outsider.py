@@ -180,3 +180,19 @@ def test_a_known_name_spelt_out(
     assert view.text == model.script
     assert cloud.bodies
     assert leaks(cloud.bodies, ("W-e-b-e", "Weberling")) == []
+
+
+@pytest.mark.parametrize(
+    "words", ["Since you have epilepsy, mind the light.", "Your ponies near Hameln like it."]
+)
+def test_a_title_for_an_answer_that_tells_of_about_me(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, words: str
+) -> None:
+    choices.set_about_me(assistant.store, f"I have epilepsy. {ABOUT_ME}")
+    model.script = f"{words} It depends on the day."
+    done(assistant.respond([ChatMessage("user", PLAIN[1])], replace(OPTIONS, daily_requests=0)))
+    asked = f"Make a title of this chat.\n<chat>\nUSER: Light?\nASSISTANT: {model.script}\n</chat>"
+    model.script = COMMON
+    view = done(assistant.respond([ChatMessage("user", asked)], OPTIONS))
+    assert leaks(cloud.bodies, ("epilepsy", "ponies", "hameln")) == []
+    assert view.route.kind == "local"
