@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Final
 
 from floe import __version__
-from floe.cli.terminal import write_foreign
+from floe.cli.terminal import shown_plainly, write_foreign
 from floe.errors import FloeError
 
 Command = Callable[[Sequence[str]], int]
@@ -58,6 +58,11 @@ Example: floe ask "Why is the sky blue?" --mode local
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    with shown_plainly():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in _TOLD:
         sys.stdout.write(_TOLD[words[0]]())

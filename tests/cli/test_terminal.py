@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from floe import cli
 from floe.chat.turn import UnstoredTurn
 from floe.cli.ask import print_answer
 from floe.fusion.decoder import Controls
@@ -35,3 +36,29 @@ def test_words_of_a_model_are_no_commands_to_a_terminal(monkeypatch: pytest.Monk
         monkeypatch.undo()
         assert out.getvalue() == shown
         assert err.getvalue().startswith(told)
+
+
+def main(arguments: list[str]) -> int:
+    """A command that prints what a file says of itself."""
+    print(SAID, *arguments)
+    sys.stdout.writelines([SAID])
+    sys.stderr.write("\x1b[31m\rhalf")
+    return 0
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_no_command_passes_on_what_a_file_tells_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, kind: type[io.StringIO]
+) -> None:
+    out, err = kind(), kind()
+    monkeypatch.setitem(cli.COMMANDS, "models", (__name__, ""))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert cli.main(["models"]) == 0
+    assert (sys.stdout, sys.stderr) == (out, err)
+    monkeypatch.undo()
+    if kind is Terminal:
+        assert out.getvalue() == f"{SHOWN}{SHOWN}".rstrip("\n")
+        assert err.getvalue() == "\u241b[31m\rhalf"
+    else:
+        assert "\x1b]52" in out.getvalue()
