@@ -218,3 +218,19 @@ def test_kinds_count_only_what_decides_the_most_important_first() -> None:
         Span(6, 7, "health", 1.0, decides=True),
     )
     assert Verdict(True, spans).kinds == ("card number", "health")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I aren't one for emojis. Answer in British English, on a Monday.", ()),
+        ("I have two kids, Mia and Jonas, and a dachshund in Leeds.", ("Jonas", "dachshund")),
+        ("Ich bin Lehrerin in Hameln und habe zwei Kinder.", ("Hameln",)),
+    ],
+)
+def test_rare_words_tell_a_text_from_others(
+    detector: Detector, text: str, words: tuple[str, ...]
+) -> None:
+    found = detector.rare_words(text)
+    assert found[: len(words)] == words
+    assert {*found} - {*words} <= {"Mia", "Leeds"}

@@ -12,6 +12,15 @@ OWN = "own words"
 _WORD = regex.compile(r"[\p{L}\p{M}]{3,}")
 _LARGE = regex.compile(r"(?<=[\p{Ll},\d]\s)\p{Lu}[\p{L}\p{M}]{2,}")
 """A word with a capital within a sentence."""
+_RARE = regex.compile(r"[\p{L}\p{M}]{3,}+(?!['\u2019]t\b)")
+_TEXT = """
+    english british american spanish french german italian portuguese dutch chinese japanese
+    russian arabic european monday tuesday wednesday thursday friday saturday sunday january
+    february march april may june july august september october november december markdown emoji
+    emojis
+"""
+_EVERYBODYS = frozenset(_TEXT.split())
+"""Words with a capital, and new ones, that tell nobody from others."""
 _GERMAN = regex.compile(r"\b(?:ich|und|der|die|das|ein|eine|bin|habe|mit)\b", regex.I)
 """Words of a language in which any noun has a capital."""
 
@@ -52,10 +61,10 @@ def rare_words(text: str) -> tuple[str, ...]:
     They are on no list of ordinary words, or are written with a capital as a name is.
     """
     known = lexicon().ordinary
-    found = [word for word in _WORD.findall(text) if word.lower() not in known]
+    found = [word for word in _RARE.findall(text) if word.lower() not in known]
     if not _GERMAN.search(text):
         found += _LARGE.findall(text)
-    return tuple(dict.fromkeys(found))
+    return tuple(word for word in dict.fromkeys(found) if word.lower() not in _EVERYBODYS)
 
 
 def _folded(text: str) -> str:
