@@ -326,7 +326,7 @@ class AnswerDecoder:
                 # A program brings an answer back inside a message of its own, as nobody's words.
                 store = self._store
                 about = (choices.about_me(store), choices.personal_context(store))
-                kept += self._gate.telling_words(about)
+                kept += self._gate.revealing_words(about)
             words = KeptWords(kept, [prompt.question])
             held = words.found_in(turn.text)
             if program:

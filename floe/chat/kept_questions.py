@@ -21,8 +21,12 @@ from floe.store import Store
 
 _BEGINNING: Final = 5
 """Words by which a question is looked for in a longer text; a shorter one has a line to itself."""
+_SHORTEST: Final = 3
+"""Words of a question that is looked for in a line; "Thanks!" is anybody's."""
 _LONGEST: Final = 4000
 """Words of a question that is found in a longer text."""
+_MOST_PLACES: Final = 20
+"""Places of one beginning in a text that are looked at."""
 
 _Found = Literal["not", "inside", "whole"]
 
@@ -39,7 +43,7 @@ class KeptQuestions:
         words = _words_of(text)
         marks = {_digests(words)[-1]} if words else set()
         if len(words) >= _BEGINNING:
-            marks.add(_beginning(words))
+            marks.add(_beginning(words[:_BEGINNING]))
         self._unwritten |= marks
         with suppress(StoreError):
             with self._store.writing() as db:
@@ -55,14 +59,14 @@ class KeptQuestions:
         if self._known([whole := _digests(words)[-1]]):
             return "whole"
         lines = (_words_of(line) for line in text.splitlines())
-        short = {_digests(line)[-1] for line in lines if 0 < len(line) < _BEGINNING}
+        inside = {_digests(line)[-1] for line in lines if _SHORTEST <= len(line) < _BEGINNING}
         starts: dict[bytes, list[int]] = {}
         for place in range(len(words) - _BEGINNING + 1):
-            starts.setdefault(_beginning(words[place:]), []).append(place)
+            starts.setdefault(_beginning(words[place : place + _BEGINNING]), []).append(place)
         for mark in self._known(starts):
-            for place in starts[mark]:
-                short |= {*_digests(words[place : place + _LONGEST])[_BEGINNING - 1 :]}
-        return "inside" if self._known(short - {whole}) else "not"
+            for place in starts[mark][:_MOST_PLACES]:
+                inside |= {*_digests(words[place : place + _LONGEST])[_BEGINNING - 1 :]}
+        return "inside" if self._known(inside - {whole}) else "not"
 
     def _known(self, marks: Iterable[bytes]) -> set[bytes]:
         marks = set(marks)
@@ -110,7 +114,7 @@ def _words_of(text: str) -> list[str]:
 
 
 def _beginning(words: Sequence[str]) -> bytes:
-    return hashlib.sha256("\0".join(["question begins", *words[:_BEGINNING]]).encode()).digest()
+    return hashlib.sha256("\0".join(["question begins", *words]).encode()).digest()
 
 
 def _digests(words: Sequence[str]) -> list[bytes]:

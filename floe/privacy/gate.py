@@ -21,7 +21,14 @@ from floe.privacy.choices import (
     treatments_by_kind,
     usual_treatment,
 )
-from floe.privacy.guard import MEMORY, Examiner, Guard, telling_words, word_runs, words_kept
+from floe.privacy.guard import (
+    MEMORY,
+    Examiner,
+    Guard,
+    find_revealing_words,
+    word_runs,
+    words_that_reveal,
+)
 from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.places import Places
@@ -194,9 +201,9 @@ class Gate:
             return marked
         return replace(message, route=origin.route)
 
-    def telling_words(self, texts: Iterable[str]) -> list[str]:
+    def revealing_words(self, texts: Iterable[str]) -> list[str]:
         """Find the words by which an answer would tell of texts that stay here."""
-        return telling_words(self._examiner, texts)
+        return find_revealing_words(self._examiner, texts)
 
     def clear_memory(self, message_id: int) -> None:
         """Keep with an answer that it holds no words which memory found, though it could have.
@@ -362,7 +369,7 @@ class _Look:
             verdict = self._examiner.examine(text)
             names = [Found(s.start, s.end, s.kind) for s in verdict.spans if s.kind == NAME]
             self._known.learn(text, sorted({*names, *values_found(verdict)}))
-            self._telling += words_kept(self._examiner, text, verdict)
+            self._telling += words_that_reveal(self._examiner, text, verdict)
         for place, message in reversed([*enumerate(path)]):
             kinds = message.private
             before = path[max(0, place - 2) : place]
@@ -425,7 +432,7 @@ class _Look:
             return [*self._examiner.rare_words(message.content)]
         if time.monotonic() > self._until:
             return [message.content]
-        return telling_words(self._examiner, [message.content])
+        return find_revealing_words(self._examiner, [message.content])
 
     def _turn(self, turn: Sequence[Message]) -> list[ChatMessage] | None:
         """Return a question and its answer as the cloud may see them; None: not at all."""
@@ -484,7 +491,7 @@ class _Look:
             return system
         self._learn(system, verdict)
         # What is sent of it all the same, such as a matter under pseudonyms, is no secret then.
-        self._telling += words_kept(self._examiner, system, verdict)
+        self._telling += words_that_reveal(self._examiner, system, verdict)
         masks = [each for each in found if self._masks(each.kind)]
         if not masks or any(self._stays(each.kind) for each in found):
             return ""

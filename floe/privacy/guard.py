@@ -310,17 +310,17 @@ def _stopped(what: str) -> str:
     )
 
 
-def words_kept(examiner: Examiner, text: str, verdict: Verdict) -> list[str]:
+def words_that_reveal(examiner: Examiner, text: str, verdict: Verdict) -> list[str]:
     """Find the words of a text that stays here by which an answer would tell of it."""
     return [*words_of_matters(text, verdict), *examiner.rare_words(text)]
 
 
-def telling_words(examiner: Examiner, texts: Iterable[str]) -> list[str]:
+def find_revealing_words(examiner: Examiner, texts: Iterable[str]) -> list[str]:
     """Find them in texts that are yet to be examined; where that fails, all words."""
     found: list[str] = []
     for text in filter(None, texts):
         try:
-            found += words_kept(examiner, text, examiner.examine(text))
+            found += words_that_reveal(examiner, text, examiner.examine(text))
         except FloeError:
             found.append(text)
     return found
