@@ -283,7 +283,9 @@ class _Look:
         before = [ChatMessage(message.role, message.content) for message in path[-3:-1]]
         verdict = self._examiner.examine(question.content, before=before)
         if released and not any(span.decides and is_hard(span.kind) for span in verdict.spans):
-            verdict = replace(verdict, private=False, spans=(), unsure=False, leans=False)
+            verdict = replace(
+                verdict, private=False, spans=(), unsure=False, leans=False, likely=()
+            )
         self._keep(question, kinds_of(verdict))
         if not verdict.private or self._may_mask(verdict):
             self._study(path[:-1], [*kept, *memory])
@@ -329,6 +331,7 @@ class _Look:
             kept=[*kept, *withheld],
             memory=[*memory, *self._of_memory(path), *self._telling],
         )
+        listed = listed or (NAME if masks else "")
         reason = _reason(mode, listed, len(withheld), released=released)
         return Passage(Route(mode, reason, shown_spans), messages, guard)
 
@@ -456,7 +459,8 @@ class _Look:
             for each in self._known.lexicon.find(message.content)
             if not self._is_allowed(each.kind)
         ]
-        if kinds is not None and all(map(self._is_allowed, kinds)) and not known:
+        free = kinds is not None and all(map(self._is_allowed, kinds)) and not known
+        if free and (kinds or message.role != "user" or not self._masks(NAME)):
             return message.content
         if (
             kinds is None
@@ -470,7 +474,9 @@ class _Look:
         found = self._found(message.content, verdict)
         masks = [each for each in found if self._masks(each.kind)]
         masks = self._with_likely(message.content, masks, verdict)
-        return self._masked(message.content, masks) if masks else None
+        if masks:
+            return self._masked(message.content, masks)
+        return message.content if free and not found else None
 
     def _system(self, system: str) -> str:
         """Return the system prompt as the cloud may see it; empty: not at all."""
@@ -487,8 +493,12 @@ class _Look:
         return self._masked(system, self._with_likely(system, masks, verdict)) or ""
 
     def _with_likely(self, text: str, masks: list[Found], verdict: Verdict) -> list[Found]:
-        """Return what is masked, with what else may be a name if anything is masked at all."""
-        if not masks:
+        """Return what is masked, with what else may be a name.
+
+        In a private text only if anything is masked at all; in one that is not private, whom it
+        places in the person's life.
+        """
+        if not masks and verdict.private:
             return masks
         places = Places((each.start, each.end) for each in masks)
         likely = (Found(s.start, s.end, s.kind) for s in verdict.likely)

@@ -24,6 +24,7 @@ from floe.privacy.detection.likely_words import (
     ORGANISED,
 )
 from floe.privacy.detection.names import is_public, lexicon
+from floe.privacy.detection.placed_names import find_placed, is_heading
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.vocabulary import listed
 from floe.privacy.detection.world import names_matter
@@ -39,10 +40,15 @@ _MOST: Final = 60
 _WORD: Final = regex.compile(
     r"(?<![\w@/.#&-])\p{L}[\p{L}\p{M}]*(?:['-]\p{L}[\p{L}\p{M}]*)*(?![\w@])"
 )
+_PART: Final = regex.compile(r"\p{L}[\p{L}\p{M}'-]+")
 _EPONYMS: Final = listed("eponyms")
 _OF_ILL: Final = regex.compile(
     r"'s(?!\s\p{Ll}|\w)|'s(?=\s(?:and|but|or|so|since|for|is|has|was)\b)|(?:'s)?\s(?:disease|syndrome|dementia)\b"
 )
+_ROMANCE: Final = regex.compile(
+    r"\b(?:le|la|les|est|et|du|des|que|qui|el|los|y|do|da|é|il|che)\b", regex.I
+)
+"""A text in which "de" is no article."""
 _DETERMINER: Final = regex.compile(
     r"\b(?:the|an?|this|that|these|those|each|every|any|no|some|my|our|your|its|le|la|les|l'|un|une|des|el|los|las|una|il|lo|gli|i|uno|o|a|os|as|um|uma|de|het|een|den|det|en|et|ett)\s\Z",
     regex.I,
@@ -190,10 +196,20 @@ def find_likely_names(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
         tall = _is_called(text, word) if german else _is_tall(text, word)
         if tall or _is_small_one(text, word):
             taken.add((word.start, word.end))
-    taken |= _beside(text, words, [*names, *taken])
-    for start, end in sorted(taken):
-        if not covered.touch(start, end) and not is_public(text[start:end]):
+    taken = {place for place in taken if not is_heading(text, *place)}
+    placed = find_placed(text, [*names, *taken])
+    taken = {
+        at
+        for at in taken | _beside(text, words, [*names, *taken, *placed])
+        if not is_public(text[slice(*at)])
+    }
+    for start, end in sorted(taken | placed):
+        if not covered.touch(start, end):
             yield Sign(start, end, _NAME, _LIKELY)
+            continue
+        for part in _PART.finditer(text, start, end):  # "Petal" where "Green" is masked already
+            if not covered.touch(*part.span()):
+                yield Sign(*part.span(), _NAME, _LIKELY)
 
 
 def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
@@ -275,7 +291,10 @@ def _is_inside(text: str, word: _Word) -> bool:
     if given:
         return True
     if plain:
-        bare = _DETERMINER.search(before) is None or _is_followed_as_person(text, word)
+        article = _DETERMINER.search(before)
+        if article and article[0].strip().lower() == "de" and len(_ROMANCE.findall(text)) > 1:
+            article = None
+        bare = article is None or _is_followed_as_person(text, word)
         return bare and not _is_title_case(text, word)
     return _THE.search(before) is None
 
@@ -324,6 +343,8 @@ def _is_of_firm(text: str, word: _Word) -> bool:
         r"(?:\p{Lu}[\p{L}'-]+\s(?:of\s|and\s|&\s)?)+\Z",
         text[max(0, word.start - _MOST) : word.start],
     )
+    if before is None and after is None:
+        return False  # "What do I say to Lane?"
     run = f"{before[0] if before else ''} {after[0] if after else ''} {word.word}"
     return not ORGANISED.isdisjoint(run.lower().split())
 
@@ -383,7 +404,7 @@ def _ends(text: str, word: _Word) -> bool:
     """Return whether a clause ends after a word, or goes on with another."""
     return (
         regex.match(
-            r"\s?[,.!?;:)'\"]|\s*\Z|\s(?:and|n|&|or|that|to|if|my|i|im|how|what|she|he|because|cos|so|too|about|for|is|at)\b",
+            r"\s?[,.!?;:)'\"]|\s*\Z|\s(?:and|n|&|or|that|to|if|my|i|im|how|what|she|he|because|cos|so|too|about|bout|for|is|at|hes|shes|again|tonight|tomorrow|yesterday|when|who|after|before|since|was|has|not|anymore|now|yet|w|\p{Ll}+ing)\b",
             text[word.end : word.end + 12],
         )
         is not None
@@ -410,8 +431,9 @@ def _of_initials(text: str) -> Iterator[tuple[int, int]]:
             continue
         before = text[max(0, found.start() - _MOST) : found.start()]
         if _KIN_BEFORE.search(before) or regex.match(
-            r"\s(?:to (?:call|do|ask|send|check|tell)|says|said|told|asked|thinks|wants)\b",
-            text[found.end() : found.end() + 12],
+            r"\s(?:to \p{Ll}{3,}|says|said|told|asked|thinks|wants|owes|hit|is (?:pregnant|out|off|ill|sick)|has (?:cancer|hiv))\b",
+            text[found.end() : found.end() + 16],
+            regex.I,
         ):
             yield found.span()
 
