@@ -20,6 +20,7 @@ from floe.privacy.detection.likely_words import (
     KIN,
     NEVER,
     NO_INITIALS,
+    NO_PERSONS,
     NOT_SMALL,
     ORGANISED,
 )
@@ -40,6 +41,8 @@ _MOST: Final = 60
 _WORD: Final = regex.compile(
     r"(?<![\w@/.#&-])\p{L}[\p{L}\p{M}]*(?:['-]\p{L}[\p{L}\p{M}]*)*(?![\w@])"
 )
+_ELIDED: Final = regex.compile(r"(?:[dlmnstjc]|qu|dell|nell|all|un)'(?=\p{Lu})", regex.I)
+"""What French and Italian write before a vowel: "d'Olive"."""
 _PART: Final = regex.compile(r"\p{L}[\p{L}\p{M}'-]+")
 _EPONYMS: Final = listed("eponyms")
 _OF_ILL: Final = regex.compile(
@@ -101,21 +104,6 @@ _GOES_ON: Final = regex.compile(r",\s(?:help|can|could|i|im|and|but|how|what|so|
 _ADVERBS: Final = frozenset(
     ("abroad", "alone", "anyway", "instead", "later", "sometimes", "though", "upstairs", "either")
 )
-_SPEAKERS: Final = frozenset(
-    (
-        "school",
-        "work",
-        "god",
-        "police",
-        "court",
-        "church",
-        "society",
-        "google",
-        "life",
-        "management",
-    )
-)
-"""Who speaks and is nobody."""
 _CLAUSE: Final = regex.compile(
     r"(?:\A|[.!?,;:\n]\s*|\b(?:and|but|that|because|if|think|since|cos)\s)\Z", regex.I
 )
@@ -226,6 +214,11 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
             start += first.end()
         if _is_kin(text[start:end], text, start):
             continue
+        strange = " " not in text[start:end] and text[start:end].lower() not in lexicon().given
+        if strange and text[max(0, start - 1) : start] in ("¿", "¡"):
+            continue
+        if text[start:end].lower() in ("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad"):
+            continue
         if text[start:end].islower() and _OF_FEVER.match(text, end):
             continue
         if text[start:end].islower() and _ARTICLE.search(text[max(0, start - 8) : start]):
@@ -254,6 +247,8 @@ def _words(text: str) -> Iterator[_Word]:
         word = match[0]
         if word.lower().endswith("'s"):
             word, end = word[:-2], end - 2
+        if elided := _ELIDED.match(word):
+            word, start = word[elided.end() :], start + elided.end()
         if len(word) > 1:
             opens = _opens(text, start)
             yield _Word(start, end, word, word.lower(), word[0].isupper(), opens)
@@ -383,7 +378,9 @@ def _is_small_one(text: str, word: _Word) -> bool:
     strange = not plain and word.small not in known.entities and not names_matter(word.word)
     acts = _ACTS.match(text, word.end) is not None
     speaks = _SPEAKS.search(before) is not None and _SPOKEN.match(text, word.end) is not None
-    alone = _STRONG.match(text, word.end) and _CLAUSE.search(before) and word.small not in _SPEAKERS
+    alone = (
+        _STRONG.match(text, word.end) and _CLAUSE.search(before) and word.small not in NO_PERSONS
+    )
     if alone or _CALLED.search(before) or (speaks and (given or not plain)):
         return True
     family = (given or word.small in known.family) and not acts

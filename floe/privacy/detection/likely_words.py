@@ -31,6 +31,8 @@ _KIN_TEXT: Final = """
     ami amie amigo amiga amico amica vän ven kompis kæreste kollega hans hennes hendes
     stepfather stepmother stepson stepdaughter stepkid godmother godfather goddaughter godson
     granddaughter grandson grandkid grandchild bff wifey fella lodger landlady cellmate sibling
+    cleaner gardener nanny plumber builder electrician handyman driver tutor trainer caretaker
+    receptionist secretary apprentice trainee azubi kjæreste kjæresten kæresten
     ex-husband ex-wife ex-boyfriend ex-girlfriend ex sponsor childminder
     kumpel mitbewohner mitbewohnerin cousine exfreund exfreundin verlobter verlobte schwager
     schwägerin enkel enkelin neffe nichte schwiegermutter schwiegervater
@@ -86,7 +88,7 @@ _NO_PERSONS_TEXT: Final = """
     daycare wedding funeral party house flat car dog cat job cousin's body heart brain hand
     head leg arm knee back face hair eyes mind soul temper voice name phone ex's
     problem situation issue mom's mum's stuff guy guys bloke lady woman girl boy man child baby
-    toddler teen teenager pupil patient client tenant landlord colleague coworker manager
+    toddler teen teenager doc docs guests witness pupil patient client tenant landlord colleague coworker manager
 """
 _SHORT_WORDS_TEXT: Final = """
     and but for nor yet the who how why what when just only even ever also been were are was is
@@ -102,6 +104,13 @@ _SHORT_WORDS_TEXT: Final = """
     knew know like love hate want need use used uses once soon much many more most some any all
     both each same such very well day week year time life work wife name age lump test
     still never always really maybe likes loves hates needs wants works lives plays
+"""
+_ABROAD_TEXT: Final = """
+    der die das er sie es ist hat war und aber nicht auch immer nie schon jetzt nur noch wieder
+    macht kann will soll muss mit von zu aus aux le la les il elle est a et mais ne pas qui que se
+    de du au en un une el ella es no y pero ya siempre nunca con por que lo un una il lo lei lui e
+    ha non ma che si di da con se een het hij zij ze heeft had maar niet ook altijd nooit met van
+    is was er den det han hun hon og och är har har ikke inte men ej som på med
 """
 
 FIRST: Final = listed("first_person")
@@ -126,3 +135,5 @@ NO_PERSONS: Final = frozenset(_NO_PERSONS_TEXT.split())
 """What speaks, belongs to somebody or heads a column, and is nobody."""
 SHORT_WORDS: Final = frozenset(_SHORT_WORDS_TEXT.split())
 """Short words of English that follow a word for kin: "my mum cant", "my ex hits"."""
+ABROAD: Final = frozenset(_ABROAD_TEXT.split())
+"""Words of other languages that follow a word for kin: "meine mutter hat"."""

@@ -11,6 +11,7 @@ from typing import Final
 import regex
 
 from floe.privacy.detection.german import is_german
+from floe.privacy.detection.hasty_names import DOES, KIN_WORD, find_hasty
 from floe.privacy.detection.likely_words import (
     ALSO_NAMES,
     FIRST,
@@ -19,8 +20,8 @@ from floe.privacy.detection.likely_words import (
     NO_PERSONS,
     NOT_SMALL,
     ORGANISED,
-    SHORT_WORDS,
 )
+from floe.privacy.detection.names import lexicon
 from floe.privacy.detection.vocabulary import listed
 from floe.privacy.detection.world import ME, names_matter
 from floe.privacy.places import Places
@@ -29,43 +30,32 @@ _TIMEOUT: Final = 1.0
 _MOST: Final = 90
 """Characters after a word in which "he" or "she" may mean it."""
 _BEFORE: Final = 24
-_SHORT: Final = 4
-"""Letters of a nickname that some language has as a word: "mo", "gaz"."""
 _MANY_CELLS: Final = 8
 _ORDERS: Final = listed("asks") | listed("tasks")
-_KIN: Final = "|".join(
-    sorted(map(regex.escape, KIN - {"man", "ma", "mor", "far"}), key=len, reverse=True)
-)
 _X: Final = r"(?<![\p{L}\p{N}@/#&_.'-])(?P<x>\p{Lu}[\p{L}\p{M}]+(?:-\p{Lu}\p{Ll}+)?)"
 _WHOSE: Final = r"(?:my|our|his|her|their|your|whose)"
-_DOES: Final = (
-    r"(?:(?:just |also |never |already |always |still |then |finally |secretly )?(?:told|texted|messaged|phoned|owes|owed|cheated|lied|promised|refuses|refused|confessed|admitted|apologi[sz]ed|proposed|drinks|gambles|overdosed|relapsed|miscarried|dumped|ghosted|kissed|cried|begged|threatened|slept with|beats|hates|says|said|thinks|"
-    r"moved (?:in|out|away|back)|moves (?:in|out)|is moving|came (?:out|round|over|home|into)|comes (?:out|round|over|home|into)|ran (?:off|away)|passed away|died|walked out|broke up|split up|got (?:fired|sacked|pregnant|drunk|arrested|married|divorced|caught|expelled|evicted)"
-    r"|(?:is|was|'s) (?:pregnant|expecting|divorc\w+|drunk|drinking|cheating|dating|gay|trans|bi|suicidal|depressed|married|engaged|\d{1,2}\b(?! ?%)|my|our|his|her|seeing|sleeping with|lying|in (?:love|jail|prison|rehab|hospital)|out of (?:jail|prison|rehab)|threatening|stealing|having an affair)|hit (?:me|him|her|us)|has (?:cancer|hiv|been (?:fired|sacked|arrested))"
-    r"|knows? (?:about|that|who)|found out|wants (?:me|us|him|her|custody|kids|a divorce|to)|doesn't (?:know|want|speak)|didn't (?:know|tell)|won't (?:speak|talk|tell|see|take)|(?:can|could) (?:not|n't) (?:forgive|sleep)|left (?:me|him|her|us|his|my)|loves|misses|blames|thought|asked|touched|raped|stole|punched|slapped)(?!\w))"
-)
-"""What persons alone do, and what is said of them alone."""
-_PERSONAL: Final = regex.compile(rf"{_X}\s{_DOES}")
+_PERSONAL: Final = regex.compile(rf"{_X}\s{DOES}")
 _AFTER_THE: Final = regex.compile(
     r"\b(?:the|an?|this|that|my|our|your|their|each|every|some|any|no|in|at|from)\s\Z|-\Z", regex.I
 )
 _VERB: Final = regex.compile(
-    r"(?:\s(?:is|was|has|had|got|\p{Ll}{2,}(?:s|ed)|went|came|left|took|lost|made|met|quit|ran|fell|told|found|gave|thinks?|broke|won't|can't|doesn't|didn't|isn't|hasn't)|'s)(?!\w)"
+    r"(?:\s(?:is|was|has|had|got|gets|went|goes|came|comes|left|took|takes|lost|made|makes|met|quit|ran|runs|fell|feels|felt|told|found|gave|gives|thinks?|thought|broke|keeps?|kept|wants|wanted|needs|lives|lived|works|worked|hides|looks|stays|still|never|always|won't|can't|doesn't|didn't|isn't|wasn't|hasn't|wouldn't)|'s)(?!\w)"
 )
+_ANY_VERB: Final = regex.compile(r"\s\p{Ll}{2,}(?:s|ed)(?!\w)")
 _HE_OR_SHE: Final = regex.compile(
     r"(?<!\w)(?:he|she|him|his|her|hers|himself|herself|he's|she's|hes|shes)(?!\w)", regex.I
 )
 _OWNS: Final = regex.compile(
-    rf"{_X}['’]s\s(?:\p{{Ll}}+\s)?(?i:{_KIN}|scans?|biopsy|tests?|results?|surgery|operation|diagnosis|funeral|birthday|wedding|flat|salary|pay|rent|debts?|lawyer|teacher|doctor|therapist|sponsor|parents?|drinking|cancer|death|affair|pregnancy|phone|bedroom|room|bed|face|arm|medication|meds|insulin|exams?|behaviou?r)(?!\p{{L}})"
+    rf"{_X}['’]s\s(?:\p{{Ll}}+\s)?(?i:{KIN_WORD}|scans?|biopsy|tests?|results?|surgery|operation|diagnosis|funeral|birthday|wedding|flat|salary|pay|rent|debts?|lawyer|teacher|doctor|therapist|sponsor|parents?|drinking|cancer|death|affair|pregnancy|phone|bedroom|room|bed|face|arm|medication|meds|insulin|exams?|behaviou?r)(?!\p{{L}})"
 )
 _ARE_KIN: Final = regex.compile(
-    rf"{_X}(?:\s(?:and|&|n)\s(?P<x>\p{{Lu}}[\p{{L}}\p{{M}}]+))?(?:\s(?:is|are|was|were)|['’]s)\s(?:also\s)?{_WHOSE}\s(?:[\p{{L}}-]+\s){{0,2}}?(?:{_KIN})(?:e?s)?(?!\p{{L}})"
+    rf"{_X}(?:\s(?:and|&|n)\s(?P<x>\p{{Lu}}[\p{{L}}\p{{M}}]+))?(?:\s(?:is|are|was|were)|['’]s)\s(?:also\s)?{_WHOSE}\s(?:[\p{{L}}-]+\s){{0,2}}?(?:{KIN_WORD})(?:e?s)?(?!\p{{L}})"
 )
 _KIN_IS: Final = regex.compile(
-    rf"\b(?i:{_WHOSE}\s(?:\p{{Ll}}+\s)?(?:{_KIN})(?:e?s)?(?:\s(?:is|was|are|were)|['’]s)\s(?:called\s|named\s)?)(?P<x>\p{{Lu}}\p{{Ll}}[\p{{L}}\p{{M}}'-]*)(?:\s(?:and|&)\s(?P<x>\p{{Lu}}\p{{Ll}}+))?(?=\s?[,.;:!?)\n]|\s(?:and|but|who|so)\b|\s*\Z)"
+    rf"\b(?i:{_WHOSE}\s(?:\p{{Ll}}+\s)?(?:{KIN_WORD})(?:e?s)?(?:\s(?:is|was|are|were)|['’]s)\s(?:called\s|named\s)?)(?P<x>\p{{Lu}}\p{{Ll}}[\p{{L}}\p{{M}}'-]*)(?:\s(?:and|&)\s(?P<x>\p{{Lu}}\p{{Ll}}+))?(?=\s?[,.;:!?)\n]|\s(?:and|but|who|so)\b|\s*\Z)"
 )
 _BESIDE_KIN: Final = regex.compile(
-    rf"\b(?:{_KIN})(?:e?s)?(?:[- ]in[- ]law)?,?\s(?P<x>\p{{Lu}}\p{{Ll}}[\p{{L}}\p{{M}}]*)(?=\s(?:is|was|has|had|\p{{Ll}}{{2,}}(?:s|ed)|and|to|that|about|told|came|went|got|left|won't|can't|doesn't|didn't)\b|\s?[,.;:!?)]|['’]s|\s*\Z)"
+    rf"\b(?:{KIN_WORD})(?:e?s)?(?:[- ]in[- ]law)?,?\s(?P<x>\p{{Lu}}\p{{Ll}}[\p{{L}}\p{{M}}]*)(?=\s(?:is|was|has|had|\p{{Ll}}{{2,}}(?:s|ed)|and|to|that|about|told|came|went|got|left|won't|can't|doesn't|didn't)\b|\s?[,.;:!?)]|['’]s|\s*\Z)"
 )
 _SIGNED: Final = regex.compile(
     r"(?i:\b(?:yours(?: (?:sincerely|faithfully|truly))?|(?:(?:best|kind|warm|warmest) )?regards|best wishes|all the best|sincerely|signed|love|cheers|thanks|thx|many thanks|hugs|xx+|cordialement|bisous|(?:viele |liebe |beste |mit freundlichen |herzliche )?gr(?:ü|u)(?:ße|sse|ßen|ssen)|lg|vg|gruß|saludos|un abrazo|saluti|groet(?:en|jes)?|hilsen|pozdrawiam|abraços?),?)"
@@ -76,15 +66,18 @@ _SIGNED: Final = regex.compile(
 _FAMILY: Final = regex.compile(
     r"\b(?:Familie|Fam\.|[Ff]amille|[Ff]amilia|[Ff]amiglia|[Ff]amilj(?:en)?|[Ff]amilien|[Rr]odzin[aąęy])\s(?P<x>\p{Lu}\p{Ll}[\p{L}-]+)"
 )
-_TITLED: Final = regex.compile(
-    r"\b(?:mr|mrs|ms|mme|mlle|frau|herrn?|señora?|señor|sra|signora?|meneer|mevrouw|dr|auntie|aunty|uncle)\.?\s(?P<x>\p{Ll}[\p{Ll}\p{M}'-]+)(?:\s(?:and|n|&)\s(?:mr|mrs|ms|dr)\.?\s(?P<x>\p{Ll}+))?(?![\w@])"
+_NOTED: Final = regex.compile(
+    rf"{_X}\s(?:absent|off sick|out sick|on leave|excused|on (?:sick )?leave)(?=[\s(.,;:]|\Z)"
 )
-_SMALL_KIN: Final = regex.compile(
-    rf"(?<![\p{{L}}'-])(?:{_KIN})(?:e?s)?(?:[- ]in[- ]law)?,?\s(?P<x>\p{{Ll}}{{2,10}})(?=\s(?P<next>{_DOES}|is|was|has|hes|shes|he's|she's|he|she|keeps|got|never|wont|won't|cant|can't|didnt|and|n)(?!\w)|'s\s)"
+"""Who is away, in notes."""
+_WHO_I: Final = regex.compile(
+    rf"{_X}(?:\s(?P<x>\p{{Lu}}\p{{Ll}}+))?,\s(?:who(?:m)?\s(?:I|we|is|was|has|had|my|our|works|lives|owes)\b|(?:my|our|his|her)\s(?:[\p{{L}}-]+\s){{0,2}}?(?:{KIN_WORD})(?!\p{{L}}))"
 )
-_SMALL_DOES: Final = regex.compile(
-    r"\s(?:told (?:me|her|him|us|my)|texted|owes|owed|came out|moved (?:in|out)|(?:is|was) (?:pregnant|gay|trans|drinking|cheating|dating|suicidal)|cheated|hates (?:me|her|him)|hit (?:me|her|him)|says|said|slept with|hes|shes|he's|she's)(?!\w)"
+_HEADER: Final = regex.compile(
+    r"(?m)^\s*(?i:to|cc|bcc|from|an|von|à|para|attn|fao|signed|name|patient|tenant|employee|client|student|pupil|mieter|kunde)\s?:\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2})(?:[,;]\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2}))*\s*$"
 )
+_WHOLE: Final = (_SIGNED, _FAMILY, _HEADER)
+"""Where all words with a capital are somebody's."""
 _LINE: Final = regex.compile(r"[^\n]+")
 _CELL_ENDS: Final = regex.compile(r"\s?[;|\t]\s?|,\s?|\s[-–—>]+\s|\s?[:=]\s")
 _BULLET: Final = regex.compile(r"\s*(?:[-*•>]\s*|\|\s*|\d{1,2}[.)]\s*|\[[^\]\n]{1,20}\]\s*)*")
@@ -92,6 +85,7 @@ _HEADING: Final = regex.compile(
     r"(?:full ?|first ?|last ?)?(?:names?|sur-?names?|employees?|staff|patients?|pupils?|students?|tenants?|members?|clients?|customers?|guests?|who|persons?|people|kids?|child(?:ren)?|resident|nombre|nom|navn|naam|nome|imię|namn|kunde|mieter|schüler)",
     regex.I,
 )
+_NO_CELLS: Final = NO_PERSONS | (NOT_SMALL - ALSO_NAMES) | _ORDERS
 _CELL: Final = regex.compile(r"\p{L}[\p{L}\p{M}.'’-]*(?:\s\p{L}[\p{L}\p{M}.'’-]*){0,2}")
 _RULE: Final = regex.compile(r"[\s|:+-]+")
 _SPEAKER: Final = regex.compile(
@@ -123,20 +117,17 @@ def find_placed(text: str, names: Sequence[tuple[int, int]]) -> set[tuple[int, i
     names: places of what is known to be names; they tell whose column it is. Raises TimeoutError.
     """
     found: set[tuple[int, int]] = set()
-    patterns = (
-        [_SIGNED, _FAMILY]
-        if is_german(text)
-        else [_SIGNED, _FAMILY, _ARE_KIN, _KIN_IS, _BESIDE_KIN, _OWNS, _REAL_NAME]
-    )
+    patterns = [*_WHOLE]
+    if not is_german(text):
+        patterns += [_ARE_KIN, _KIN_IS, _BESIDE_KIN, _OWNS, _REAL_NAME, _WHO_I, _NOTED]
     for pattern in patterns:
         for match in pattern.finditer(text, timeout=_TIMEOUT):
-            whole = pattern in (_SIGNED, _FAMILY)
             for place in match.spans("x"):
-                if whole or _may_be(text, *place):
+                if pattern in _WHOLE or _may_be(text, *place):
                     found.add(place)
     if not is_german(text):
         found.update(_acting(text))
-    found.update(_small(text))
+    found.update(find_hasty(text))
     found.update(_in_column(text, [*names, *found]))
     found.update(_speakers(text))
     return {(start, end) for start, end in found if not _is_left(text[start:end])}
@@ -188,7 +179,10 @@ def _acting(text: str) -> Iterator[tuple[int, int]]:
             yield match.span("x")
     for match in regex.finditer(_X, text, timeout=_TIMEOUT):
         start, end = match.span("x")
-        if not _VERB.match(text, end) or not _may_be(text, start, end):
+        verb = _VERB.match(text, end) is not None
+        if not verb and text[start:end].lower() not in lexicon().ordinary:
+            verb = _ANY_VERB.match(text, end) is not None
+        if not verb or not _may_be(text, start, end):
             continue
         if text[start:end].lower() in ORGANISED:
             continue
@@ -201,51 +195,47 @@ def _acting(text: str) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _small(text: str) -> Iterator[tuple[int, int]]:
-    """Yield who stands in small letters after a title, or between a word for kin and a verb."""
-    for match in _TITLED.finditer(text, timeout=_TIMEOUT):
-        for place in match.spans("x"):
-            if text[slice(*place)] not in NOT_SMALL | NO_PERSONS and (place[1] - place[0]) > 1:
-                yield place
-    if not text.isascii():
-        return
-    for match in _SMALL_KIN.finditer(text, timeout=_TIMEOUT):
-        word = match["x"]
-        if word in NOT_SMALL | NO_PERSONS | SHORT_WORDS or word.endswith(("ing", "ed", "ly")):
-            continue
-        if regex.fullmatch(_DOES, word) or names_matter(word):
-            continue
-        if len(word) <= _SHORT or _SMALL_DOES.match(text, match.end("x")):
-            yield match.span("x")
-
-
 def _in_column(text: str, names: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield what stands in a list or table in the column in which others are named."""
     if "\n" not in text:
         return
     known = Places(names)
     rows = [[*_cells(text, *line.span())] for line in _LINE.finditer(text)]
+    shapes = [_shape(text, row) for row in rows]
     for at in range(len(rows)):
-        if at and len(rows[at]) == len(rows[at - 1]) > 1:
-            continue  # the block began before
+        if not shapes[at] or (at and shapes[at] == shapes[at - 1]):
+            continue  # no table, or the block began before
         last = at
-        while last + 1 < len(rows) and len(rows[last + 1]) == len(rows[at]) > 1:
+        while last + 1 < len(rows) and shapes[last + 1] == shapes[at]:
             last += 1
         block = rows[at : last + 1]
         if len(block) < 2 or len(block[0]) > _MANY_CELLS:
             continue
-        for column in range(len(block[0])):
+        for column in range(min(map(len, block))):
             cells = [row[column] for row in block]
             headed = _HEADING.fullmatch(text[slice(*cells[0])]) is not None
             body = cells[1:] if headed or _is_header(text, block[0]) else cells
             named = any(known.touch(*cell) and _is_cell(text, cell) for cell in body)
-            told = column == 0 and all(
-                _is_cell(text, row[0]) and _STATE.match(text, row[1][0]) for row in block
-            )
+            told = column == 0 and all(_is_cell(text, row[0]) for row in block)
+            told = told and 2 * sum(_tells(text, row) for row in block) >= len(block)
             if headed or named or told:
                 yield from (
                     cell for cell in body if _is_cell(text, cell) and (headed or column == 0)
                 )
+
+
+def _shape(text: str, row: Sequence[tuple[int, int]]) -> str:
+    """Return what parts the cells of a row, so that rows of one table have the same; empty: none."""
+    if len(row) < 2:
+        return ""
+    mark = text[row[0][1] : row[1][0]].strip()[:1] or " "
+    return f"{mark}{len(row)}" if mark in ";|\t," else mark
+
+
+def _tells(text: str, row: Sequence[tuple[int, int]]) -> bool:
+    """Return whether a row says of its head what is said of persons."""
+    head = text[slice(*row[0])].lower()
+    return head not in lexicon().entities and _STATE.match(text, row[1][0]) is not None
 
 
 def _is_header(text: str, row: Sequence[tuple[int, int]]) -> bool:
@@ -259,7 +249,7 @@ def _is_cell(text: str, cell: tuple[int, int]) -> bool:
     if _CELL.fullmatch(value) is None or names_matter(value):
         return False
     words = value.lower().split()
-    if any(word in NO_PERSONS or word in NOT_SMALL - ALSO_NAMES for word in words):
+    if any(word in _NO_CELLS for word in words):
         return False
     return value[0].isupper() or len(words) == 1
 
