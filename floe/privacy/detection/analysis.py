@@ -32,7 +32,7 @@ from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.papers import is_paper_of_somebody
-from floe.privacy.detection.placed_names import find_placed, speaks_of_own
+from floe.privacy.detection.placed_names import find_placed, speaks_of_own, tells_of_somebody
 from floe.privacy.detection.replies import (
     KEEP,
     MATTERS,
@@ -480,7 +480,8 @@ def _of_own(text: str, names: Sequence[Name], genre: Genre) -> Iterator[Sign]:
         return
     kept = without_kin(text, named)
     likely = [*find_likely_names(text, kept)]
-    if find_placed(text, places) or any(text[sign.start].islower() for sign in likely):
+    hasty = any(text[sign.start].islower() for sign in likely)
+    if hasty or tells_of_somebody(text) or find_placed(text, places):
         yield from sorted([*kept, *likely], key=lambda sign: sign.start)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import regex
 
 from floe.privacy.detection.likely_words import ABROAD, KIN, NO_PERSONS, NOT_SMALL, SHORT_WORDS
+from floe.privacy.detection.names import lexicon
 from floe.privacy.detection.world import names_matter
 
 _TIMEOUT: Final = 1.0
@@ -26,6 +27,16 @@ DOES: Final = (
     r"|knows? (?:about|that|who)|found out|wants (?:me|us|him|her|custody|kids|a divorce|to)|doesn't (?:know|want|speak)|didn't (?:know|tell)|won't (?:speak|talk|tell|see|take)|(?:can|could) (?:not|n't) (?:forgive|sleep)|left (?:me|him|her|us|his|my)|loves|misses|blames|thought|asked|touched|raped|stole|punched|slapped)(?!\w))"
 )
 """What persons alone do, and what is said of them alone."""
+_THINGS_TEXT: Final = """
+    hope faith joy love peace honor justice chance grace mercy may will march april june august
+    summer winter autumn rain snow sunny rich major royal story song melody dream rose lily daisy
+    wine rum brandy coco pepper ginger basil sage rice art dance lake river sky star france paris
+    london china india asia america texas florence victoria carolina dakota georgia jordan israel
+    early late sun moon spring angel saint prince princess king queen duke baron earl rabbit
+    grant mark bill cash penny pound bond frank earnest patience trust glory
+"""
+_ALSO_THINGS: Final = frozenset(_THINGS_TEXT.split())
+"""First names that are more often things that one pays, loves or lives with."""
 _NO_NAMES: Final = NOT_SMALL | NO_PERSONS | SHORT_WORDS | ABROAD
 _SMALL_ONE: Final = r"(?P<x>\p{Ll}{2,10})"
 _DEALT_WITH: Final = regex.compile(
@@ -35,6 +46,10 @@ _DEALT_WITH: Final = regex.compile(
     rf"|(?:\A|[.!?,;:\n\"]\s*|\b(?:and|but|that|because|if|think|since|cos)\s){_SMALL_ONE}(?=\s(?:punched|kicked|slapped|bit|raped|stabbed|stole|overdosed|relapsed|miscarried|dumped|is on meds|is on the (?:pill|run)|got (?:fired|sacked|pregnant|arrested|expelled|evicted)|is in (?:rehab|jail|prison|hospital|love)|came out to|slept with|cheated|moved (?:in|out))\b)"
 )
 """Whom hasty writing deals with: "fell out w ness", "told ty but"."""
+_DEALT_GIVEN: Final = regex.compile(
+    r"(?<![\w'])(?:owes?|owed|paid|pay|lent|lend|gave|kissed|invited|blocked|dumped|fired|hates?|loves?|likes?|misses|trusts?|met|texted|tell|told|ask|asked|with|from|marry|married|dating)\s(?P<x>\p{Ll}{2,10})(?=\s(?:\d+|and|n|but|that|to|about|if|my|the|a|at|back|so|she|he|is|was)\b|\s?[,.!?;)]|\s*\Z)"
+)
+"""Whom one deals with: a first name that is also a word, "owes bob 30"."""
 _KIN_ABROAD: Final = regex.compile(
     rf"(?<![\w'])(?:mijn|meine?|ma|mon|mi|mia|mio|meu|minha|min|mit|moj[aą]?|mój|seine?|ihre?|sa|son|su|zijn|haar|hans|hennes)\s(?:{KIN_WORD})\s{_SMALL_ONE}(?=\s(?:is|ist|hat|war|heeft|had|est|a|es|está|tiene|ha|è|tem|está|é|er|har|är|jest|ma|me|mich|mir|nie|ne|no|niet|ikke|inte|und|et|y|e|en|og|och|i)\b)"
 )
@@ -68,6 +83,10 @@ def _in_english(text: str) -> Iterator[tuple[int, int]]:
         word = match["x"]
         left = word in _NO_NAMES or word.removesuffix("s") in _NO_NAMES
         if not left and not word.endswith(("ing", "ly")) and not names_matter(word):
+            yield match.span("x")
+    for match in _DEALT_GIVEN.finditer(text, timeout=_TIMEOUT):
+        word = match["x"]
+        if word in lexicon().given and word not in _NO_NAMES and word not in _ALSO_THINGS:
             yield match.span("x")
     for match in _SMALL_KIN.finditer(text, timeout=_TIMEOUT):
         word = match["x"]

@@ -22,6 +22,7 @@ from floe.privacy.detection.likely_words import (
     NO_INITIALS,
     NO_PERSONS,
     NOT_SMALL,
+    NOT_SMALL_BESIDE,
     ORGANISED,
 )
 from floe.privacy.detection.names import is_public, lexicon
@@ -75,6 +76,10 @@ _VERB: Final = (
     r"cheats|deserves|smokes|gambles|just|never|always|still|already|also|and (?:i|me|his|her|my)\b|\p{Ll}{2,}ed)"
 )
 _ACTS: Final = regex.compile(rf"\s{_VERB}(?!\w)", regex.I)
+_ACTS_ABROAD: Final = regex.compile(
+    r"\s(?:est|a|était|avait|dit|veut|es|está|tiene|era|dice|quiere|debe|ha|è|dice|vuole|é|foi|tem|quer|heeft|had|zegt|wil|wordt|er|har|blev|var|sier|siger|säger|vill|vil|jest|był|była|ma|mówi|chce)(?=\s)"
+)
+"""The same in other languages, for a first name that opens a sentence."""
 _OWNS: Final = regex.compile(r"'s\s\p{Ll}")
 _CALLED_OUT: Final = regex.compile(
     r",?\s(?:you|i'm|im|i|we|please|thank|sorry|my (?:dear|love))\b|,\s(?:my|our|his|her)\s\p{Ll}|\s\(|\s(?:and|&)\s(?:I|me|\p{Lu}\p{Ll})|,\s\p{Lu}\p{Ll}+(?:,|\sand\b)"
@@ -138,6 +143,16 @@ _LINKS: Final = 4
 _CLOSES: Final = regex.compile(
     r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that|r|are|is|were|have|had|both)\b"
 )
+_SHORT_FORMS: Final = frozenset(("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad"))
+_OF_TOWN: Final = regex.compile(r"\b(?:san|santa|los|el)\s\Z", regex.I)
+_OBJECT: Final = regex.compile(
+    r"\s(?:me|us|him|her|them|it|the|a|an|my|our|his|their|at|in|on|and|again|every)\b|[.!?,]|\s*\Z"
+)
+_IN_LIST: Final = regex.compile(
+    r"(?:\A|[,.!?:;\n&/]\s*|\b(?:and|n|with|w|to|from|for|between|by|told|tell|invite|invited|ask|me|if|that|because)\s)\Z",
+    regex.I,
+)
+"""Before the first of a list of persons in small letters."""
 _VERBAL: Final = regex.compile(r"\p{Ll}+(?:ing|ed|ly|ness|tion|able)")
 _OF_FEVER: Final = regex.compile(r"\s(?:fever|disease|syndrome)\b")
 _DAY_BEFORE: Final = regex.compile(r"\d(?:st|nd|rd|th|\.)?(?: of)?\s\Z")
@@ -214,17 +229,32 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
             start += first.end()
         if _is_kin(text[start:end], text, start):
             continue
-        strange = " " not in text[start:end] and text[start:end].lower() not in lexicon().given
-        if strange and text[max(0, start - 1) : start] in ("¿", "¡"):
-            continue
-        if text[start:end].lower() in ("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad"):
-            continue
-        if text[start:end].islower() and _OF_FEVER.match(text, end):
-            continue
-        if text[start:end].islower() and _ARTICLE.search(text[max(0, start - 8) : start]):
-            continue
-        kept.append(Sign(start, end, sign.kind, sign.score))
+        if not _is_word(text, start, end):
+            kept.append(Sign(start, end, sign.kind, sign.score))
     return kept
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Return whether what was taken for a name is a word of the sentence, by its place."""
+    value, before = text[start:end], text[max(0, start - 8) : start]
+    if value.lower() in _SHORT_FORMS:
+        return True
+    strange = " " not in value and value.lower() not in lexicon().given
+    if strange and (before[-1:] in ("¿", "¡") or _OF_TOWN.search(before)):
+        return True
+    if not value.islower():
+        return False
+    if strange and _is_verb(text, start, end):
+        return True
+    return _OF_FEVER.match(text, end) is not None or _ARTICLE.search(before) is not None
+
+
+def _is_verb(text: str, start: int, end: int) -> bool:
+    """Return whether a small word after one for kin is a verb: "her mother corrects her"."""
+    verbal = text[start:end].endswith(("s", "ed", "t"))
+    if not verbal or not _KIN_BEFORE.search(text[max(0, start - _MOST) : start]):
+        return False
+    return _OBJECT.match(text, end) is not None
 
 
 def _is_kin(word: str, text: str, start: int) -> bool:
@@ -300,6 +330,8 @@ def _is_subject(text: str, word: _Word) -> bool:
     plain = word.small in known.ordinary or word.small in known.entities
     if plain and word.small not in known.given and not _is_mentioned(text, word):
         return False
+    if word.small in known.given and _ACTS_ABROAD.match(text, word.end):
+        return True
     before = text[max(0, word.start - _MOST) : word.start]
     return _is_person(text, word) or _SIGNS.search(before) is not None
 
@@ -473,7 +505,7 @@ def _beside(
 
 
 def _never_beside(word: _Word) -> frozenset[str]:
-    return NEVER | FIRST if word.tall else NOT_SMALL
+    return NEVER | FIRST if word.tall else NOT_SMALL_BESIDE
 
 
 def _is_beside(
@@ -496,4 +528,7 @@ def _is_beside(
         return given or not plain or not german or lead is not None
     if word.small in known.entities or not hasty:
         return False
-    return not plain or _CLOSES.match(text, word.end) is not None
+    if not plain:
+        return True
+    free = given or _IN_LIST.search(text[max(0, word.start - 10) : word.start]) is not None
+    return free and _CLOSES.match(text, word.end) is not None

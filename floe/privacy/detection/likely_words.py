@@ -12,7 +12,7 @@ _GREETINGS_TEXT: Final = """
     dear hi hey hello regards yours sincerely love cheers thanks thank best kind warm wishes
     kisses hugs xoxo sorry subject re fwd cc bcc ps note please draft from to date sent god lord
     jesus christ allah bible quran koran internet wifi covid english maths math physics biology
-    chemistry geography history pe rehab esq
+    chemistry geography history pe rehab esq jehovah jehova santa
 """
 _CALENDAR_TEXT: Final = """
     monday tuesday wednesday thursday friday saturday sunday january february march july september october november december christmas easter eid diwali hanukkah
@@ -127,6 +127,8 @@ NEVER: Final = (
 """Words that are no name, capital or not."""
 NOT_SMALL: Final = SMALL_WORDS | FIRST | NEVER | ALSO_NAMES | frozenset(_SHORTHAND_TEXT.split())
 """Words that are no name in small letters."""
+NOT_SMALL_BESIDE: Final = NOT_SMALL - {"ben", "mia", "mina"}
+"""The same beside a name, where what is "I" or "my" in another language is one, too."""
 NO_INITIALS: Final = frozenset(_INITIALS_TEXT.split())
 """Letters with full stops, without them, that are nobody's initials."""
 ACRONYMS: Final = frozenset(_ACRONYMS_TEXT.split())

@@ -71,10 +71,13 @@ _NOTED: Final = regex.compile(
 )
 """Who is away, in notes."""
 _WHO_I: Final = regex.compile(
-    rf"{_X}(?:\s(?P<x>\p{{Lu}}\p{{Ll}}+))?,\s(?:who(?:m)?\s(?:I|we|is|was|has|had|my|our|works|lives|owes)\b|(?:my|our|his|her)\s(?:[\p{{L}}-]+\s){{0,2}}?(?:{KIN_WORD})(?!\p{{L}}))"
+    rf"{_X}(?:\s(?P<x>\p{{Lu}}\p{{Ll}}+))?,\s(?:(?:that's|thats|who's|he's|she's|hes|shes)\s(?:my|our|his|her)\b|who(?:m)?\s(?:I|we|is|was|has|had|my|our|works|lives|owes)\b|(?:my|our|his|her)\s(?:[\p{{L}}-]+\s){{0,2}}?(?:{KIN_WORD})(?!\p{{L}}))"
 )
 _HEADER: Final = regex.compile(
     r"(?m)^\s*(?i:to|cc|bcc|from|an|von|à|para|attn|fao|signed|name|patient|tenant|employee|client|student|pupil|mieter|kunde)\s?:\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2})(?:[,;]\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2}))*\s*$"
+)
+_SOMEBODYS: Final = regex.compile(
+    r"\b[Tt]he\s(?P<x>\p{Lu}\p{Ll}[\p{L}'-]+)\s(?:boy|girl|boys|girls|kids?|twins|family|brothers|sisters|widow|baby|lad|lads|couple|household)\b"
 )
 _WHOLE: Final = (_SIGNED, _FAMILY, _HEADER)
 """Where all words with a capital are somebody's."""
@@ -97,6 +100,10 @@ _NO_SPEAKERS_TEXT: Final = """
     email message prompt agenda minutes present cover location time tone edit update
 """
 _NO_SPEAKERS: Final = frozenset(_NO_SPEAKERS_TEXT.split())
+_SHOULD_I: Final = regex.compile(r"\bshould (?:i|we)\b", regex.I)
+_MY_KIN: Final = regex.compile(
+    rf"\b(?:my|our)\s(?:[\p{{L}}-]+\s)?(?:{KIN_WORD})(?!\p{{L}})", regex.I
+)
 _BARE_KIN: Final = regex.compile(
     r"(?:\A|[.!?,;:\n\"]\s*|\b(?:and|but|that|because|cos|if|is|so)\s)(?:mum|mom|mummy|dad|daddy|nan|gran|granny|grandma|grandpa|grandad|sis|bro|hubby)\b",
     regex.I,
@@ -127,6 +134,12 @@ def find_placed(text: str, names: Sequence[tuple[int, int]]) -> set[tuple[int, i
                     found.add(place)
     if not is_german(text):
         found.update(_acting(text))
+    for match in _SOMEBODYS.finditer(text, timeout=_TIMEOUT):
+        word = match["x"].lower()
+        if word not in lexicon().entities and (
+            word in lexicon().family or word not in lexicon().ordinary
+        ):
+            found.add(match.span("x"))
     found.update(find_hasty(text))
     found.update(_in_column(text, [*names, *found]))
     found.update(_speakers(text))
@@ -135,8 +148,17 @@ def find_placed(text: str, names: Sequence[tuple[int, int]]) -> set[tuple[int, i
 
 def speaks_of_own(text: str) -> bool:
     """Return whether the speaker is in a text, more than as who asks, or "mum" as one says it."""
-    words = {word.lower() for word in regex.findall(r"\p{L}[\p{L}']*", ME.sub(" ", text))}
-    return not words.isdisjoint(FIRST) or _BARE_KIN.search(text) is not None
+    plain = regex.findall(r"\p{L}[\p{L}']*", ME.sub(" ", text))
+    words = {word.lower().replace("'", "") for word in plain}
+    own = not words.isdisjoint(FIRST) or _SHOULD_I.search(text) is not None
+    return own or _BARE_KIN.search(text) is not None
+
+
+def tells_of_somebody(text: str) -> bool:
+    """Return whether the speaker and somebody of theirs are in a text: "he", "she", "my wife"."""
+    return speaks_of_own(text) and (
+        _HE_OR_SHE.search(text) is not None or _MY_KIN.search(text) is not None
+    )
 
 
 def is_heading(text: str, start: int, end: int) -> bool:
