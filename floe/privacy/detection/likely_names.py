@@ -143,7 +143,10 @@ _LINKS: Final = 4
 _CLOSES: Final = regex.compile(
     r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that|r|are|is|were|have|had|both)\b"
 )
-_SHORT_FORMS: Final = frozenset(("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad"))
+_LEFT: Final = frozenset(
+    ("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad", "jehovah", "jehova")
+)
+"""What looks like a name and is none."""
 _OF_TOWN: Final = regex.compile(r"\b(?:san|santa|los|el)\s\Z", regex.I)
 _OBJECT: Final = regex.compile(
     r"\s(?:me|us|him|her|them|it|the|a|an|my|our|his|their|at|in|on|and|again|every)\b|[.!?,]|\s*\Z"
@@ -237,7 +240,7 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
 def _is_word(text: str, start: int, end: int) -> bool:
     """Return whether what was taken for a name is a word of the sentence, by its place."""
     value, before = text[start:end], text[max(0, start - 8) : start]
-    if value.lower() in _SHORT_FORMS:
+    if value.lower() in _LEFT:
         return True
     strange = " " not in value and value.lower() not in lexicon().given
     if strange and (before[-1:] in ("¿", "¡") or _OF_TOWN.search(before)):

@@ -23,7 +23,7 @@ from floe.privacy.detection.likely_words import (
 )
 from floe.privacy.detection.names import lexicon
 from floe.privacy.detection.vocabulary import listed
-from floe.privacy.detection.world import ME, names_matter
+from floe.privacy.detection.world import ENGLISH, ME, names_matter
 from floe.privacy.places import Places
 
 _TIMEOUT: Final = 1.0
@@ -100,6 +100,13 @@ _NO_SPEAKERS_TEXT: Final = """
     email message prompt agenda minutes present cover location time tone edit update
 """
 _NO_SPEAKERS: Final = frozenset(_NO_SPEAKERS_TEXT.split())
+_SPEAKER_SELF: Final = regex.compile(
+    r"(?<![\w'])(?:[Ii]|[Ii]'?(?:m|ve|d|ll)|[Mm]y|me|mine|myself|[Ww]e|[Ww]e're|[Oo]ur|ours|us)(?![\w'])"
+)
+_OF_WORKS: Final = regex.compile(
+    r"\b(?:novel|films?|movies?|season \w+|episodes?|characters?|d&d|dungeons|biograph\w+|songs?|lyrics|essay|textbook|thesis|fiction|short story|screenplay|sonnet|shakespeare)\b",
+    regex.I,
+)
 _SHOULD_I: Final = regex.compile(r"\bshould (?:i|we)\b", regex.I)
 _MY_KIN: Final = regex.compile(
     rf"\b(?:my|our)\s(?:[\p{{L}}-]+\s)?(?:{KIN_WORD})(?!\p{{L}})", regex.I
@@ -148,10 +155,15 @@ def find_placed(text: str, names: Sequence[tuple[int, int]]) -> set[tuple[int, i
 
 def speaks_of_own(text: str) -> bool:
     """Return whether the speaker is in a text, more than as who asks, or "mum" as one says it."""
-    plain = regex.findall(r"\p{L}[\p{L}']*", ME.sub(" ", text))
-    words = {word.lower().replace("'", "") for word in plain}
-    own = not words.isdisjoint(FIRST) or _SHOULD_I.search(text) is not None
-    return own or _BARE_KIN.search(text) is not None
+    plain = ME.sub(" ", text)
+    if _OF_WORKS.search(text):
+        return False
+    if _SHOULD_I.search(text) or _BARE_KIN.search(text):
+        return True
+    if ENGLISH.search(text):
+        return _SPEAKER_SELF.search(plain) is not None
+    words = {word.lower() for word in regex.findall(r"\p{L}+", plain)}
+    return not words.isdisjoint(FIRST)
 
 
 def tells_of_somebody(text: str) -> bool:
