@@ -26,6 +26,7 @@ from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.places import Places
 from floe.privacy.pseudonyms import Pseudonyms, explained
+from floe.privacy.turns import cut_into_turns, repeats
 from floe.privacy.verdict import ORGANISATION, Verdict
 from floe.privacy.verdict_parts import (
     WHOLE,
@@ -389,7 +390,7 @@ class _Look:
         self, path: Sequence[Message], question: str
     ) -> tuple[list[list[ChatMessage] | None], list[str]]:
         """Whole turns in order, None for those that stay, and the texts of these."""
-        turns = _turns(path)
+        turns = cut_into_turns(path)
         shown = [self._turn(turn) for turn in turns]
         looked_at: set[int] = set()
         while True:
@@ -410,7 +411,7 @@ class _Look:
             repeating = [
                 place
                 for place, turn in enumerate(turns)
-                if shown[place] is not None and _repeats(turn, runs, words)
+                if shown[place] is not None and repeats(turn, runs, words)
             ]
             if not repeating:
                 return shown, texts
@@ -459,9 +460,8 @@ class _Look:
             for each in self._known.lexicon.find(message.content)
             if not self._is_allowed(each.kind)
         ]
-        free = kinds is not None and all(map(self._is_allowed, kinds)) and not known
-        if free and (kinds or message.role != "user" or not self._masks(NAME)):
-            return message.content
+        if kinds is not None and all(map(self._is_allowed, kinds)) and not known:
+            return message.content if kinds or message.role != "user" else self._freely(message)
         if (
             kinds is None
             or WISH in kinds
@@ -474,9 +474,19 @@ class _Look:
         found = self._found(message.content, verdict)
         masks = [each for each in found if self._masks(each.kind)]
         masks = self._with_likely(message.content, masks, verdict)
+        return self._masked(message.content, masks) if masks else None
+
+    def _freely(self, message: Message) -> str | None:
+        """Return a message that may go, with whom it places in the person's life masked."""
+        key = message.id, hash(message.content)
+        if key in self._own_kinds or not self._masks(NAME) or time.monotonic() > self._until:
+            return message.content
+        verdict = _judge(self._examiner, message)
+        masks = [] if verdict.private else self._with_likely(message.content, [], verdict)
         if masks:
             return self._masked(message.content, masks)
-        return message.content if free and not found else None
+        self._own_kinds[key] = ()
+        return message.content
 
     def _system(self, system: str) -> str:
         """Return the system prompt as the cloud may see it; empty: not at all."""
@@ -550,26 +560,6 @@ class _Look:
 
     def _learn(self, text: str, verdict: Verdict) -> None:
         self._known.learn(text, values_found(verdict))
-
-
-def _turns(path: Sequence[Message]) -> list[list[Message]]:
-    """Cut a path into turns: a user's message and all that follows it, up to the next."""
-    turns: list[list[Message]] = []
-    for message in path:
-        if message.role == "user" or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns
-
-
-def _repeats(turn: Sequence[Message], runs: set[tuple[str, ...]], words: KeptWords) -> bool:
-    """Whether an answer over which no guard stood repeats what stays here."""
-    return any(
-        not runs.isdisjoint(word_runs([message.content])) or words.found_in(message.content)
-        for message in turn
-        if message.role == "assistant"
-        and (message.route is None or message.route.kind == "local" or message.edited_from)
-    )
 
 
 def _is_own(message: Message) -> bool:
