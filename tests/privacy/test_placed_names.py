@@ -60,6 +60,9 @@ def words(text: str) -> set[str]:
         ("bob owes me 50 and alice owes bob 30, can i take it from alice", {"bob", "alice"}),
         ("Mon ex Blanche veut la garde d'Olive et de Prune.", {"Blanche", "Olive", "Prune"}),
         ("Ma nièce Maëlle est enceinte de Loup, le fils du voisin Bertin.", {"Loup"}),
+        ("Esposito, il mio socio, ha preso soldi dalla cassa.", {"Esposito"}),
+        ("drew and i broke up bc of his gambling", {"drew"}),
+        ("kitty_lavoie is my sister's cam name", {"kitty", "lavoie"}),
         ("Frau Sommer hat Krebs. Schreib eine Karte von Familie Winter.", {"Sommer", "Winter"}),
     ],
 )

@@ -134,7 +134,7 @@ _BEFORE_OTHERS: Final = regex.compile(
 _INITIALS: Final = regex.compile(r"(?<![\p{L}\d.])(?:\p{Lu}\.\s?){1,2}\p{Lu}\.(?![\p{L}\d])")
 _CAPITALS: Final = regex.compile(r"(?<![\p{L}\d.@/-])\p{Lu}{2,3}(?![\p{L}\d/-])")
 _CONTACT: Final = regex.compile(
-    r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)|(?<![\w@/.])(?P<handle>@[\w.]{3,}(?<!\.))|(?<![\w@/.])(?P<phone>(?:\+|00?)\d(?:[ ()./-]{0,2}\d){7,13}(?!\d))"
+    r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)|(?<![\w@/.])(?P<handle>@[\w.]{3,}(?<!\.)|\p{Ll}{2,}_\p{Ll}{2,}\d*(?![\w.(=]))|(?<![\w@/.])(?P<phone>(?:\+|00?)\d(?:[ ()./-]{0,2}\d){7,13}(?!\d))"
 )
 """Mailboxes, handles and numbers that are nobody's elsewhere: beside a person they may be theirs."""
 _SHORTEST: Final = 3
@@ -144,9 +144,10 @@ _CLOSES: Final = regex.compile(
     r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that|r|are|is|were|have|had|both)\b"
 )
 _LEFT: Final = frozenset(
-    ("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad", "jehovah", "jehova")
+    ("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad", "jehovah", "jehova", "dming", "lent")
 )
 """What looks like a name and is none."""
+_ASKS_LEAVE: Final = regex.compile(r"\s(?:I|we)\b")
 _OF_TOWN: Final = regex.compile(r"\b(?:san|santa|los|el)\s\Z", regex.I)
 _OBJECT: Final = regex.compile(
     r"\s(?:me|us|him|her|them|it|the|a|an|my|our|his|their|at|in|on|and|again|every)\b|[.!?,]|\s*\Z"
@@ -240,7 +241,7 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
 def _is_word(text: str, start: int, end: int) -> bool:
     """Return whether what was taken for a name is a word of the sentence, by its place."""
     value, before = text[start:end], text[max(0, start - 8) : start]
-    if value.lower() in _LEFT:
+    if value.lower() in _LEFT or (value == "May" and _ASKS_LEAVE.match(text, end)):
         return True
     strange = " " not in value and value.lower() not in lexicon().given
     if strange and (before[-1:] in ("¿", "¡") or _OF_TOWN.search(before)):

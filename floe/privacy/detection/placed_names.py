@@ -79,6 +79,11 @@ _HEADER: Final = regex.compile(
 _SOMEBODYS: Final = regex.compile(
     r"\b[Tt]he\s(?P<x>\p{Lu}\p{Ll}[\p{L}'-]+)\s(?:boy|girl|boys|girls|kids?|twins|family|brothers|sisters|widow|baby|lad|lads|couple|household)\b"
 )
+_MINE_ABROAD: Final = regex.compile(
+    rf"{_X},?\s(?:est\s|è\s|es\s|é\s|is\s|jest\s|er\s|är\s)?(?:il mio|la mia|mon|ma|mi|o meu|a minha|meu|minha|mijn|min|mitt?|mój|moja)\s\p{{Ll}}"
+    r"|\A(?P<x>\p{Ll}{3,})\s(?:mój|moja|mon|ma|mijn|meu|minha)\s\p{Ll}"
+)
+"""Whose somebody is, in other languages: "Esposito, il mio socio"."""
 _WHOLE: Final = (_SIGNED, _FAMILY, _HEADER)
 """Where all words with a capital are somebody's."""
 _LINE: Final = regex.compile(r"[^\n]+")
@@ -133,7 +138,16 @@ def find_placed(text: str, names: Sequence[tuple[int, int]]) -> set[tuple[int, i
     found: set[tuple[int, int]] = set()
     patterns = [*_WHOLE]
     if not is_german(text):
-        patterns += [_ARE_KIN, _KIN_IS, _BESIDE_KIN, _OWNS, _REAL_NAME, _WHO_I, _NOTED]
+        patterns += [
+            _MINE_ABROAD,
+            _ARE_KIN,
+            _KIN_IS,
+            _BESIDE_KIN,
+            _OWNS,
+            _REAL_NAME,
+            _WHO_I,
+            _NOTED,
+        ]
     for pattern in patterns:
         for match in pattern.finditer(text, timeout=_TIMEOUT):
             for place in match.spans("x"):
