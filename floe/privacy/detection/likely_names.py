@@ -216,7 +216,7 @@ def find_likely_names(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
             continue
         for part in _PART.finditer(text, start, end):  # "Petal" where "Green" is masked already
             if not covered.touch(*part.span()):
-                yield Sign(*part.span(), _NAME, _LIKELY)
+                yield Sign(part.start(), part.end(), _NAME, _LIKELY)
 
 
 def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:

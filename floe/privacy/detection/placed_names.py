@@ -304,7 +304,7 @@ def _is_cell(text: str, cell: tuple[int, int]) -> bool:
 
 def _cells(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the places of the cells of a line, without bullets and blanks."""
-    at = _BULLET.match(text, start, end).end()  # type: ignore[union-attr]
+    at = _BULLET.match(text, start, end).end()
     while at < end:
         mark = _CELL_ENDS.search(text, at, end)
         stop = mark.start() if mark else end
