@@ -60,6 +60,7 @@ def words(text: str) -> set[str]:
         ("bob owes me 50 and alice owes bob 30, can i take it from alice", {"bob", "alice"}),
         ("Mon ex Blanche veut la garde d'Olive et de Prune.", {"Blanche", "Olive", "Prune"}),
         ("Ma nièce Maëlle est enceinte de Loup, le fils du voisin Bertin.", {"Loup"}),
+        ("got a call from school: blaze punched a kid called king", {"blaze", "king"}),
         ("Esposito, il mio socio, ha preso soldi dalla cassa.", {"Esposito"}),
         ("drew and i broke up bc of his gambling", {"drew"}),
         ("kitty_lavoie is my sister's cam name", {"kitty", "lavoie"}),
@@ -139,3 +140,8 @@ def test_a_later_turn_masks_whom_an_earlier_one_named(detector: Detector, tmp_pa
 def test_kept_on_this_device_nothing_more_is_masked(detector: Detector, tmp_path: Path) -> None:
     text = "Rosemary and Basil are my parents. A birthday card to Basil?"
     assert sent(detector, tmp_path, text, "local only") in ("", text)
+
+
+@pytest.mark.parametrize("piece", ["\n", '"\n', "\t", "- \n", "My sister is ", "tell mo and "])
+def test_a_long_text_of_one_piece_is_looked_through_in_time(piece: str) -> None:
+    assert [*find_likely_names(piece * (20_000 // len(piece)), ())] == []

@@ -59,7 +59,7 @@ _BESIDE_KIN: Final = regex.compile(
 )
 _SIGNED: Final = regex.compile(
     r"(?i:\b(?:yours(?: (?:sincerely|faithfully|truly))?|(?:(?:best|kind|warm|warmest) )?regards|best wishes|all the best|sincerely|signed|love|cheers|thanks|thx|many thanks|hugs|xx+|cordialement|bisous|(?:viele |liebe |beste |mit freundlichen |herzliche )?gr(?:ü|u)(?:ße|sse|ßen|ssen)|lg|vg|gruß|saludos|un abrazo|saluti|groet(?:en|jes)?|hilsen|pozdrawiam|abraços?),?)"
-    r"\s?(?:,\s?|\n\s*|\s)(?P<x>\p{Lu}[\p{L}\p{M}'-]+(?:\s\p{Lu}\.)?(?:\s\p{Lu}[\p{L}\p{M}'-]+){0,2})(?=\s*(?:[.\n\"”)(,]|\Z))"
+    r"\s?(?:,\s?|\n\s{0,4}|\s)(?P<x>\p{Lu}[\p{L}\p{M}'-]+(?:\s\p{Lu}\.)?(?:\s\p{Lu}[\p{L}\p{M}'-]+){0,2})(?=\s{0,4}(?:[.\n\"”)(,]|\Z))"
     r"|(?:[.!?]|\s)\s?[-–—]\s?(?P<x>\p{Lu}\p{Ll}+)(?=[\"”']?\s*(?:\n|\Z)|[\"”])"
 )
 """Under what one writes: after a greeting, or a dash at the end."""
@@ -74,7 +74,7 @@ _WHO_I: Final = regex.compile(
     rf"{_X}(?:\s(?P<x>\p{{Lu}}\p{{Ll}}+))?,\s(?:(?:that's|thats|who's|he's|she's|hes|shes)\s(?:my|our|his|her)\b|who(?:m)?\s(?:I|we|is|was|has|had|my|our|works|lives|owes)\b|(?:my|our|his|her)\s(?:[\p{{L}}-]+\s){{0,2}}?(?:{KIN_WORD})(?!\p{{L}}))"
 )
 _HEADER: Final = regex.compile(
-    r"(?m)^\s*(?i:to|cc|bcc|from|an|von|à|para|attn|fao|signed|name|patient|tenant|employee|client|student|pupil|mieter|kunde)\s?:\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2})(?:[,;]\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2}))*\s*$"
+    r"(?m)^[ \t]{0,8}(?i:to|cc|bcc|from|an|von|à|para|attn|fao|signed|name|patient|tenant|employee|client|student|pupil|mieter|kunde)\s?:\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2})(?:[,;]\s(?P<x>\p{Lu}[\p{L}'-]+(?:\s\p{Lu}[\p{L}'.-]*){0,2}))*\s*$"
 )
 _SOMEBODYS: Final = regex.compile(
     r"\b[Tt]he\s(?P<x>\p{Lu}\p{Ll}[\p{L}'-]+)\s(?:boy|girl|boys|girls|kids?|twins|family|brothers|sisters|widow|baby|lad|lads|couple|household)\b"
@@ -97,7 +97,7 @@ _NO_CELLS: Final = NO_PERSONS | (NOT_SMALL - ALSO_NAMES) | _ORDERS
 _CELL: Final = regex.compile(r"\p{L}[\p{L}\p{M}.'’-]*(?:\s\p{L}[\p{L}\p{M}.'’-]*){0,2}")
 _RULE: Final = regex.compile(r"[\s|:+-]+")
 _SPEAKER: Final = regex.compile(
-    r"(?m)^\s*(?:>\s?)?(?:\[[^\]\n]{1,20}\]\s*|\d\d?[:.]\d\d\s(?:[-–]\s)?)?(?P<x>\p{L}[\p{L}\p{M}'-]{1,14}):\s(?=\S)"
+    r"(?m)^[ \t]{0,8}(?:>\s?)?(?:\[[^\]\n]{1,20}\]\s*|\d\d?[:.]\d\d\s(?:[-–]\s)?)?(?P<x>\p{L}[\p{L}\p{M}'-]{1,14}):\s(?=\S)"
 )
 _NO_SPEAKERS_TEXT: Final = """
     me i you ich du moi toi yo tú user assistant bot ai q a question answer subject re to from cc
@@ -117,7 +117,7 @@ _MY_KIN: Final = regex.compile(
     rf"\b(?:my|our)\s(?:[\p{{L}}-]+\s)?(?:{KIN_WORD})(?!\p{{L}})", regex.I
 )
 _BARE_KIN: Final = regex.compile(
-    r"(?:\A|[.!?,;:\n\"]\s*|\b(?:and|but|that|because|cos|if|is|so)\s)(?:mum|mom|mummy|dad|daddy|nan|gran|granny|grandma|grandpa|grandad|sis|bro|hubby)\b",
+    r"(?:\A|[.!?,;:\n\"]\s{0,3}|\b(?:and|but|that|because|cos|if|is|so)\s)(?:mum|mom|mummy|dad|daddy|nan|gran|granny|grandma|grandpa|grandad|sis|bro|hubby)\b",
     regex.I,
 )
 _STATE: Final = regex.compile(
