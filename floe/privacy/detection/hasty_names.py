@@ -43,8 +43,8 @@ _DEALT_WITH: Final = regex.compile(
     rf"(?<![\w'])(?:me (?:and|n|&)|(?:fell out|fallen out|fall out|broke up|break up|split up|made up|slept|sleeping|went out|going out|hooked up|living|moved in|moving in|engaged|married|pregnant by|in love) (?:with|w|to)|cheat(?:ed|ing)? on|crush on|apologi[sz]e to|split from|dumped by|back (?:with|w))\s{_SMALL_ONE}(?![\w'-]|\s\p{{Ll}}+ing\b)"
     rf"|(?<![\w'])(?:to|w|with|from|for|about|bout|over|tell|told|text|texted|ask|asked|call|called|meet|see|on|by)\s{_SMALL_ONE}(?=,\s(?:his|her)\b|,?\s(?:he|she|hes|shes|he's|she's|who)\b)"
     rf"|(?<![\w'])(?:tell|told|ask|asked|text|texted)\s(?P<x>\p{{Ll}}{{2,4}})(?=\s(?:but|that|im|i'm|about|bout|if|to|not|what|how|why|when|i|where|or|is|cos)\b)"
-    rf"|(?:\A|[.!?,;:\n\"]\s{0, 3}|\b(?:and|but|that|because|if|think|since|cos)\s){_SMALL_ONE}(?=\s(?:punched|kicked|slapped|bit (?:me|him|her|us|my|our|a|the)|raped|stabbed|stole|overdosed|relapsed|miscarried|dumped|is on meds|is on the (?:pill|run)|got (?:fired|sacked|pregnant|arrested|expelled|evicted)|is in (?:rehab|jail|prison|hospital|love)|came out to|slept with|cheated|moved (?:in|out))\b)"
-    rf"|(?:\A|[.!?;:\n\"]\s{0, 3}){_SMALL_ONE}(?=\s(?:and|n|&)\s(?:i|me)\b)"
+    rf"|(?:\A|[.!?,;:\n\"]\s{{0,3}}|\b(?:and|but|that|because|if|think|since|cos)\s){_SMALL_ONE}(?=\s(?:punched|kicked|slapped|bit (?:me|him|her|us|my|our|a|the)|raped|stabbed|stole|overdosed|relapsed|miscarried|dumped|is on meds|is on the (?:pill|run)|got (?:fired|sacked|pregnant|arrested|expelled|evicted)|is in (?:rehab|jail|prison|hospital|love)|came out to|slept with|cheated|moved (?:in|out))\b)"
+    rf"|(?:\A|[.!?;:\n\"]\s{{0,3}}){_SMALL_ONE}(?=\s(?:and|n|&)\s(?:i|me)\b)"
 )
 """Whom hasty writing deals with: "fell out w ness", "told ty but"."""
 _DEALT_GIVEN: Final = regex.compile(
