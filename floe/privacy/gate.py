@@ -33,6 +33,7 @@ from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.places import Places
 from floe.privacy.pseudonyms import Pseudonyms, explained
+from floe.privacy.turns import cut_into_turns, repeats
 from floe.privacy.verdict import ORGANISATION, Verdict
 from floe.privacy.verdict_parts import (
     WHOLE,
@@ -293,7 +294,9 @@ class _Look:
         before = [ChatMessage(message.role, message.content) for message in path[-3:-1]]
         verdict = self._examiner.examine(question.content, before=before)
         if released and not any(span.decides and is_hard(span.kind) for span in verdict.spans):
-            verdict = replace(verdict, private=False, spans=(), unsure=False, leans=False)
+            verdict = replace(
+                verdict, private=False, spans=(), unsure=False, leans=False, likely=()
+            )
         self._keep(question, kinds_of(verdict))
         if not verdict.private or self._may_mask(verdict):
             self._study(path[:-1], [*kept, *memory])
@@ -339,6 +342,7 @@ class _Look:
             kept=[*kept, *withheld],
             memory=[*memory, *self._of_memory(path), *self._telling],
         )
+        listed = listed or (NAME if masks else "")
         reason = _reason(mode, listed, len(withheld), released=released)
         return Passage(Route(mode, reason, shown_spans), messages, guard)
 
@@ -396,7 +400,7 @@ class _Look:
         self, path: Sequence[Message], question: str
     ) -> tuple[list[list[ChatMessage] | None], list[str]]:
         """Whole turns in order, None for those that stay, and the texts of these."""
-        turns = _turns(path)
+        turns = cut_into_turns(path)
         shown = [self._turn(turn) for turn in turns]
         looked_at: set[int] = set()
         while True:
@@ -417,7 +421,7 @@ class _Look:
             repeating = [
                 place
                 for place, turn in enumerate(turns)
-                if shown[place] is not None and _repeats(turn, runs, words)
+                if shown[place] is not None and repeats(turn, runs, words)
             ]
             if not repeating:
                 return shown, texts
@@ -466,7 +470,7 @@ class _Look:
             if not self._is_allowed(each.kind)
         ]
         if kinds is not None and all(map(self._is_allowed, kinds)) and not known:
-            return message.content
+            return message.content if kinds or message.role != "user" else self._freely(message)
         if (
             kinds is None
             or WISH in kinds
@@ -480,6 +484,18 @@ class _Look:
         masks = [each for each in found if self._masks(each.kind)]
         masks = self._with_likely(message.content, masks, verdict)
         return self._masked(message.content, masks) if masks else None
+
+    def _freely(self, message: Message) -> str | None:
+        """Return a message that may go, with whom it places in the person's life masked."""
+        key = message.id, hash(message.content)
+        if key in self._own_kinds or not self._masks(NAME) or time.monotonic() > self._until:
+            return message.content
+        verdict = _judge(self._examiner, message)
+        masks = [] if verdict.private else self._with_likely(message.content, [], verdict)
+        if masks:
+            return self._masked(message.content, masks)
+        self._own_kinds[key] = ()
+        return message.content
 
     def _system(self, system: str) -> str:
         """Return the system prompt as the cloud may see it; empty: not at all."""
@@ -498,8 +514,12 @@ class _Look:
         return self._masked(system, self._with_likely(system, masks, verdict)) or ""
 
     def _with_likely(self, text: str, masks: list[Found], verdict: Verdict) -> list[Found]:
-        """Return what is masked, with what else may be a name if anything is masked at all."""
-        if not masks:
+        """Return what is masked, with what else may be a name.
+
+        In a private text only if anything is masked at all; in one that is not private, whom it
+        places in the person's life.
+        """
+        if not masks and verdict.private:
             return masks
         places = Places((each.start, each.end) for each in masks)
         likely = (Found(s.start, s.end, s.kind) for s in verdict.likely)
@@ -551,26 +571,6 @@ class _Look:
 
     def _learn(self, text: str, verdict: Verdict) -> None:
         self._known.learn(text, values_found(verdict))
-
-
-def _turns(path: Sequence[Message]) -> list[list[Message]]:
-    """Cut a path into turns: a user's message and all that follows it, up to the next."""
-    turns: list[list[Message]] = []
-    for message in path:
-        if message.role == "user" or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns
-
-
-def _repeats(turn: Sequence[Message], runs: set[tuple[str, ...]], words: KeptWords) -> bool:
-    """Whether an answer over which no guard stood repeats what stays here."""
-    return any(
-        not runs.isdisjoint(word_runs([message.content])) or words.found_in(message.content)
-        for message in turn
-        if message.role == "assistant"
-        and (message.route is None or message.route.kind == "local" or message.edited_from)
-    )
 
 
 def _is_own(message: Message) -> bool:

@@ -33,6 +33,7 @@ from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.papers import is_paper_of_somebody
+from floe.privacy.detection.placed_names import find_placed, speaks_of_own, tells_of_somebody
 from floe.privacy.detection.replies import (
     KEEP,
     MATTERS,
@@ -248,11 +249,11 @@ class Analysis:
             marked = [*_spans(plain, _names_beside(names, ()), decides=False)]
         spans = without_overlap(marked)
         masked = [sign for sign in found if sign.kind not in MATTERS]
-        likely = (
-            [*_spans(plain, find_likely_names(plain.text, masked), decides=False)]
-            if private
-            else []
-        )
+        if private:
+            of_own = find_likely_names(plain.text, masked)
+        else:
+            of_own = iter(() if harmless else _of_own(plain.text, names, genre))
+        likely = [*_spans(plain, of_own, decides=False)]
         lean = leans(plain.text, names) >= _LEANS if before else False
         return Verdict(private, spans, unsure=unsure, leans=lean, likely=tuple(likely))
 
@@ -465,6 +466,24 @@ def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int,
         start, end = a, b
     if start >= 0:
         yield start, end
+
+
+def _of_own(text: str, names: Sequence[Name], genre: Genre) -> Iterator[Sign]:
+    """Yield who is named where a text that is not private places somebody in the speaker's life.
+
+    Under pseudonyms they are masked, as a placeholder costs little; nothing else follows from it.
+    """
+    if genre not in ("", "look-up") or len(text) >= _LONG or is_exercise(text, names):
+        return
+    named = _names_beside(names, ())
+    places = [(sign.start, sign.end) for sign in named]
+    if not speaks_of_own(text):
+        return
+    kept = without_kin(text, named)
+    likely = [*find_likely_names(text, kept)]
+    hasty = any(text[sign.start].islower() for sign in likely)
+    if hasty or tells_of_somebody(text) or find_placed(text, places):
+        yield from sorted([*kept, *likely], key=lambda sign: sign.start)
 
 
 def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:

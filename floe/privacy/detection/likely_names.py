@@ -20,10 +20,13 @@ from floe.privacy.detection.likely_words import (
     KIN,
     NEVER,
     NO_INITIALS,
+    NO_PERSONS,
     NOT_SMALL,
+    NOT_SMALL_BESIDE,
     ORGANISED,
 )
 from floe.privacy.detection.names import is_public, lexicon
+from floe.privacy.detection.placed_names import find_placed, is_heading
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.vocabulary import listed
 from floe.privacy.detection.world import names_matter
@@ -39,10 +42,17 @@ _MOST: Final = 60
 _WORD: Final = regex.compile(
     r"(?<![\w@/.#&-])\p{L}[\p{L}\p{M}]*(?:['-]\p{L}[\p{L}\p{M}]*)*(?![\w@])"
 )
+_ELIDED: Final = regex.compile(r"(?:[dlmnstjc]|qu|dell|nell|all|un)'(?=\p{Lu})", regex.I)
+"""What French and Italian write before a vowel: "d'Olive"."""
+_PART: Final = regex.compile(r"\p{L}[\p{L}\p{M}'-]+")
 _EPONYMS: Final = listed("eponyms")
 _OF_ILL: Final = regex.compile(
     r"'s(?!\s\p{Ll}|\w)|'s(?=\s(?:and|but|or|so|since|for|is|has|was)\b)|(?:'s)?\s(?:disease|syndrome|dementia)\b"
 )
+_ROMANCE: Final = regex.compile(
+    r"\b(?:le|la|les|est|et|du|des|que|qui|el|los|y|do|da|é|il|che)\b", regex.I
+)
+"""A text in which "de" is no article."""
 _DETERMINER: Final = regex.compile(
     r"\b(?:the|an?|this|that|these|those|each|every|any|no|some|my|our|your|its|le|la|les|l'|un|une|des|el|los|las|una|il|lo|gli|i|uno|o|a|os|as|um|uma|de|het|een|den|det|en|et|ett)\s\Z",
     regex.I,
@@ -66,6 +76,10 @@ _VERB: Final = (
     r"cheats|deserves|smokes|gambles|just|never|always|still|already|also|and (?:i|me|his|her|my)\b|\p{Ll}{2,}ed)"
 )
 _ACTS: Final = regex.compile(rf"\s{_VERB}(?!\w)", regex.I)
+_ACTS_ABROAD: Final = regex.compile(
+    r"\s(?:est|a|était|avait|dit|veut|es|está|tiene|era|dice|quiere|debe|ha|è|dice|vuole|é|foi|tem|quer|heeft|had|zegt|wil|wordt|er|har|blev|var|sier|siger|säger|vill|vil|jest|był|była|ma|mówi|chce)(?=\s)"
+)
+"""The same in other languages, for a first name that opens a sentence."""
 _OWNS: Final = regex.compile(r"'s\s\p{Ll}")
 _CALLED_OUT: Final = regex.compile(
     r",?\s(?:you|i'm|im|i|we|please|thank|sorry|my (?:dear|love))\b|,\s(?:my|our|his|her)\s\p{Ll}|\s\(|\s(?:and|&)\s(?:I|me|\p{Lu}\p{Ll})|,\s\p{Lu}\p{Ll}+(?:,|\sand\b)"
@@ -95,21 +109,6 @@ _GOES_ON: Final = regex.compile(r",\s(?:help|can|could|i|im|and|but|how|what|so|
 _ADVERBS: Final = frozenset(
     ("abroad", "alone", "anyway", "instead", "later", "sometimes", "though", "upstairs", "either")
 )
-_SPEAKERS: Final = frozenset(
-    (
-        "school",
-        "work",
-        "god",
-        "police",
-        "court",
-        "church",
-        "society",
-        "google",
-        "life",
-        "management",
-    )
-)
-"""Who speaks and is nobody."""
 _CLAUSE: Final = regex.compile(
     r"(?:\A|[.!?,;:\n]\s*|\b(?:and|but|that|because|if|think|since|cos)\s)\Z", regex.I
 )
@@ -135,7 +134,7 @@ _BEFORE_OTHERS: Final = regex.compile(
 _INITIALS: Final = regex.compile(r"(?<![\p{L}\d.])(?:\p{Lu}\.\s?){1,2}\p{Lu}\.(?![\p{L}\d])")
 _CAPITALS: Final = regex.compile(r"(?<![\p{L}\d.@/-])\p{Lu}{2,3}(?![\p{L}\d/-])")
 _CONTACT: Final = regex.compile(
-    r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)|(?<![\w@/.])(?P<handle>@[\w.]{3,}(?<!\.))|(?<![\w@/.])(?P<phone>(?:\+|00?)\d(?:[ ()./-]{0,2}\d){7,13}(?!\d))"
+    r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)|(?<![\w@/.])(?P<handle>@[\w.]{3,}(?<!\.)|\p{Ll}{2,}_\p{Ll}{2,}\d*(?![\w.(=]))|(?<![\w@/.])(?P<phone>(?:\+|00?)\d(?:[ ()./-]{0,2}\d){7,13}(?!\d))"
 )
 """Mailboxes, handles and numbers that are nobody's elsewhere: beside a person they may be theirs."""
 _SHORTEST: Final = 3
@@ -144,6 +143,20 @@ _LINKS: Final = 4
 _CLOSES: Final = regex.compile(
     r"\s?[,.!?;]|\s*\Z|\s(?:and|n|&|to|that|r|are|is|were|have|had|both)\b"
 )
+_LEFT: Final = frozenset(
+    ("thx", "ta", "pls", "plz", "feb", "sept", "hva", "hvad", "jehovah", "jehova", "dming", "lent")
+)
+"""What looks like a name and is none."""
+_ASKS_LEAVE: Final = regex.compile(r"\s(?:I|we)\b")
+_OF_TOWN: Final = regex.compile(r"\b(?:san|santa|los|el)\s\Z", regex.I)
+_OBJECT: Final = regex.compile(
+    r"\s(?:me|us|him|her|them|it|the|a|an|my|our|his|their|at|in|on|and|again|every)\b|[.!?,]|\s*\Z"
+)
+_IN_LIST: Final = regex.compile(
+    r"(?:\A|[,.!?:;\n&/]\s*|\b(?:and|n|with|w|to|from|for|between|by|told|tell|invite|invited|ask|me|if|that|because)\s)\Z",
+    regex.I,
+)
+"""Before the first of a list of persons in small letters."""
 _VERBAL: Final = regex.compile(r"\p{Ll}+(?:ing|ed|ly|ness|tion|able)")
 _OF_FEVER: Final = regex.compile(r"\s(?:fever|disease|syndrome)\b")
 _DAY_BEFORE: Final = regex.compile(r"\d(?:st|nd|rd|th|\.)?(?: of)?\s\Z")
@@ -190,10 +203,20 @@ def find_likely_names(text: str, found: Sequence[Sign]) -> Iterator[Sign]:
         tall = _is_called(text, word) if german else _is_tall(text, word)
         if tall or _is_small_one(text, word):
             taken.add((word.start, word.end))
-    taken |= _beside(text, words, [*names, *taken])
-    for start, end in sorted(taken):
-        if not covered.touch(start, end) and not is_public(text[start:end]):
+    taken = {place for place in taken if not is_heading(text, *place)}
+    placed = find_placed(text, [*names, *taken])
+    taken = {
+        at
+        for at in taken | _beside(text, words, [*names, *taken, *placed])
+        if not is_public(text[slice(*at)])
+    }
+    for start, end in sorted(taken | placed):
+        if not covered.touch(start, end):
             yield Sign(start, end, _NAME, _LIKELY)
+            continue
+        for part in _PART.finditer(text, start, end):  # "Petal" where "Green" is masked already
+            if not covered.touch(*part.span()):
+                yield Sign(part.start(), part.end(), _NAME, _LIKELY)
 
 
 def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
@@ -210,12 +233,32 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
             start += first.end()
         if _is_kin(text[start:end], text, start):
             continue
-        if text[start:end].islower() and _OF_FEVER.match(text, end):
-            continue
-        if text[start:end].islower() and _ARTICLE.search(text[max(0, start - 8) : start]):
-            continue
-        kept.append(Sign(start, end, sign.kind, sign.score))
+        if not _is_word(text, start, end):
+            kept.append(Sign(start, end, sign.kind, sign.score))
     return kept
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Return whether what was taken for a name is a word of the sentence, by its place."""
+    value, before = text[start:end], text[max(0, start - 8) : start]
+    if value.lower() in _LEFT or (value == "May" and _ASKS_LEAVE.match(text, end)):
+        return True
+    strange = " " not in value and value.lower() not in lexicon().given
+    if strange and (before[-1:] in ("¿", "¡") or _OF_TOWN.search(before)):
+        return True
+    if not value.islower():
+        return False
+    if strange and _is_verb(text, start, end):
+        return True
+    return _OF_FEVER.match(text, end) is not None or _ARTICLE.search(before) is not None
+
+
+def _is_verb(text: str, start: int, end: int) -> bool:
+    """Return whether a small word after one for kin is a verb: "her mother corrects her"."""
+    verbal = text[start:end].endswith(("s", "ed", "t"))
+    if not verbal or not _KIN_BEFORE.search(text[max(0, start - _MOST) : start]):
+        return False
+    return _OBJECT.match(text, end) is not None
 
 
 def _is_kin(word: str, text: str, start: int) -> bool:
@@ -238,6 +281,8 @@ def _words(text: str) -> Iterator[_Word]:
         word = match[0]
         if word.lower().endswith("'s"):
             word, end = word[:-2], end - 2
+        if elided := _ELIDED.match(word):
+            word, start = word[elided.end() :], start + elided.end()
         if len(word) > 1:
             opens = _opens(text, start)
             yield _Word(start, end, word, word.lower(), word[0].isupper(), opens)
@@ -275,7 +320,10 @@ def _is_inside(text: str, word: _Word) -> bool:
     if given:
         return True
     if plain:
-        bare = _DETERMINER.search(before) is None or _is_followed_as_person(text, word)
+        article = _DETERMINER.search(before)
+        if article and article[0].strip().lower() == "de" and len(_ROMANCE.findall(text)) > 1:
+            article = None
+        bare = article is None or _is_followed_as_person(text, word)
         return bare and not _is_title_case(text, word)
     return _THE.search(before) is None
 
@@ -286,6 +334,8 @@ def _is_subject(text: str, word: _Word) -> bool:
     plain = word.small in known.ordinary or word.small in known.entities
     if plain and word.small not in known.given and not _is_mentioned(text, word):
         return False
+    if word.small in known.given and _ACTS_ABROAD.match(text, word.end):
+        return True
     before = text[max(0, word.start - _MOST) : word.start]
     return _is_person(text, word) or _SIGNS.search(before) is not None
 
@@ -324,6 +374,8 @@ def _is_of_firm(text: str, word: _Word) -> bool:
         r"(?:\p{Lu}[\p{L}'-]+\s(?:of\s|and\s|&\s)?)+\Z",
         text[max(0, word.start - _MOST) : word.start],
     )
+    if before is None and after is None:
+        return False  # "What do I say to Lane?"
     run = f"{before[0] if before else ''} {after[0] if after else ''} {word.word}"
     return not ORGANISED.isdisjoint(run.lower().split())
 
@@ -362,7 +414,9 @@ def _is_small_one(text: str, word: _Word) -> bool:
     strange = not plain and word.small not in known.entities and not names_matter(word.word)
     acts = _ACTS.match(text, word.end) is not None
     speaks = _SPEAKS.search(before) is not None and _SPOKEN.match(text, word.end) is not None
-    alone = _STRONG.match(text, word.end) and _CLAUSE.search(before) and word.small not in _SPEAKERS
+    alone = (
+        _STRONG.match(text, word.end) and _CLAUSE.search(before) and word.small not in NO_PERSONS
+    )
     if alone or _CALLED.search(before) or (speaks and (given or not plain)):
         return True
     family = (given or word.small in known.family) and not acts
@@ -383,7 +437,7 @@ def _ends(text: str, word: _Word) -> bool:
     """Return whether a clause ends after a word, or goes on with another."""
     return (
         regex.match(
-            r"\s?[,.!?;:)'\"]|\s*\Z|\s(?:and|n|&|or|that|to|if|my|i|im|how|what|she|he|because|cos|so|too|about|for|is|at)\b",
+            r"\s?[,.!?;:)'\"]|\s*\Z|\s(?:and|n|&|or|that|to|if|my|i|im|how|what|she|he|because|cos|so|too|about|bout|for|is|at|hes|shes|again|tonight|tomorrow|yesterday|when|who|after|before|since|was|has|not|anymore|now|yet|w|\p{Ll}+ing)\b",
             text[word.end : word.end + 12],
         )
         is not None
@@ -410,8 +464,9 @@ def _of_initials(text: str) -> Iterator[tuple[int, int]]:
             continue
         before = text[max(0, found.start() - _MOST) : found.start()]
         if _KIN_BEFORE.search(before) or regex.match(
-            r"\s(?:to (?:call|do|ask|send|check|tell)|says|said|told|asked|thinks|wants)\b",
-            text[found.end() : found.end() + 12],
+            r"\s(?:to \p{Ll}{3,}|says|said|told|asked|thinks|wants|owes|hit|is (?:pregnant|out|off|ill|sick)|has (?:cancer|hiv))\b",
+            text[found.end() : found.end() + 16],
+            regex.I,
         ):
             yield found.span()
 
@@ -454,7 +509,7 @@ def _beside(
 
 
 def _never_beside(word: _Word) -> frozenset[str]:
-    return NEVER | FIRST if word.tall else NOT_SMALL
+    return NEVER | FIRST if word.tall else NOT_SMALL_BESIDE
 
 
 def _is_beside(
@@ -477,4 +532,7 @@ def _is_beside(
         return given or not plain or not german or lead is not None
     if word.small in known.entities or not hasty:
         return False
-    return not plain or _CLOSES.match(text, word.end) is not None
+    if not plain:
+        return True
+    free = given or _IN_LIST.search(text[max(0, word.start - 10) : word.start]) is not None
+    return free and _CLOSES.match(text, word.end) is not None
