@@ -13,7 +13,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 JS := tests/js/node_modules
 SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
-PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# Of what is installed a fifth is ever imported, and compiled then: to compile all takes a minute.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 # Of llama.cpp the libraries alone, neither its tools' helpers nor its reader of pictures: half the time.
 LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake
 
