@@ -23,8 +23,8 @@ LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama
 run: setup
 	$(BIN)/floe run $(ARGS)
 
-# A worker for each core, up to four, where each has 4 GB. With one more, two cores took no less time
-# (1,591 s against 1,492 s), and pages waited for their turn. Sums of numpy's on one thread, and
+# A worker for each core, up to four, where each has 4 GB. With one more for all tests, two cores took
+# no less time (1,591 s against 1,492 s), and pages waited for their turn. Sums of numpy's on one thread, and
 # threads that wait asleep and not at a spinning barrier, leave the cores to the others.
 # (OMP_THREAD_LIMIT does not: torch deals the work out to the threads it was promised, and what the
 # missing ones should have done is never done.) What is compiled is kept, also where the environment
@@ -36,8 +36,9 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; \
 # it as well, and then xdist waits for ever.
 TOGETHER = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
+# One worker more for the tests that mostly wait: tests/scheduling.py tells which.
 test: setup models $(JS)/.ready
-	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) $(ARGS)
+	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) -n $$(($(WORKERS) + 1)) --waiting-apart $(ARGS)
 
 test-fast: WORKERS = 2
 test-fast: setup $(JS)/.ready
