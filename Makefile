@@ -87,13 +87,12 @@ models: setup
 
 setup: .venv/.ready
 
-# torch first and by its version alone: its build differs from machine to machine. All else is the
-# very file that was tested. llama.cpp is compiled while what needs no compiler is installed, which
-# are other files of the environment; pip and what builds with it are replaced once neither runs.
+# All but torch is the very file that was tested. llama.cpp is compiled while what needs no compiler
+# is installed, which are other files of the environment; pip and what builds with it are replaced
+# once neither runs.
 .venv/.ready: requirements.lock pyproject.toml
 	@echo "Setting up .venv. llama-cpp-python compiles llama.cpp for this machine: a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
 	$(MAKE) --jobs=2 .venv/llama.lock .venv/others.lock
 	$(PIP) --no-deps --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
@@ -106,7 +105,9 @@ setup: .venv/.ready
 	CMAKE_ARGS="$(LLAMA) $$CMAKE_ARGS" $(PIP) --no-cache-dir --no-deps --require-hashes -r $@.part
 	mv $@.part $@
 
+# torch by its version alone: its build differs from machine to machine.
 .venv/others.lock: requirements.lock
+	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
 	sed -E '/^(llama-cpp-python|pip|setuptools)==/,/[^\\]$$/d' $< > $@.part
 	$(PIP) --no-deps --require-hashes -r $@.part
 	mv $@.part $@
