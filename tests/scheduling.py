@@ -16,12 +16,15 @@ WAITING: Final = (
     "tests/privacy/test_nothing_leaves.py",
     "tests/evaluate/test_reading.py",
     "tests/api/test_endpoint.py",
+    "tests/faults/test_disk.py",
+    "tests/training/test_runs.py",
     "tests/federation/test_strangers.py",
     "tests/jobs/test_weight_fit.py",
     "tests/adapters/test_foreign_adapter.py",
     "tests/cloud/test_client.py",
     "tests/cloud/test_trouble.py",
     "tests/cloud/test_wire.py",
+    "tests/cloud/test_quirks.py",
 )
 """Files whose tests wait for about half of their time: for a round's time limit, for a cloud that
 is late, for other processes. The longest first; none of them needs the page."""
