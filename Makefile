@@ -13,7 +13,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 JS := tests/js/node_modules
 SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
-PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# Of what is installed a fifth is ever imported, and compiled then: to compile all takes a minute.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 # Of llama.cpp the libraries alone, neither its tools' helpers nor its reader of pictures: half the time.
 LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake
 
@@ -22,8 +23,8 @@ LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama
 run: setup
 	$(BIN)/floe run $(ARGS)
 
-# A worker for each core, up to four, where each has 4 GB. With one more, two cores took no less time
-# (1,591 s against 1,492 s), and pages waited for their turn. Sums of numpy's on one thread, and
+# A worker for each core, up to four, where each has 4 GB. With one more for all tests, two cores took
+# no less time (1,591 s against 1,492 s), and pages waited for their turn. Sums of numpy's on one thread, and
 # threads that wait asleep and not at a spinning barrier, leave the cores to the others.
 # (OMP_THREAD_LIMIT does not: torch deals the work out to the threads it was promised, and what the
 # missing ones should have done is never done.) What is compiled is kept, also where the environment
@@ -35,8 +36,9 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; \
 # it as well, and then xdist waits for ever.
 TOGETHER = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
+# One worker more for the tests that mostly wait: tests/scheduling.py tells which.
 test: setup models $(JS)/.ready
-	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) $(ARGS)
+	$(SHARING) $(BIN)/python -m pytest $(TOGETHER) -n $$(($(WORKERS) + 1)) --waiting-apart $(ARGS)
 
 test-fast: WORKERS = 2
 test-fast: setup $(JS)/.ready
@@ -85,13 +87,12 @@ models: setup
 
 setup: .venv/.ready
 
-# torch first and by its version alone: its build differs from machine to machine. All else is the
-# very file that was tested. llama.cpp is compiled while what needs no compiler is installed, which
-# are other files of the environment; pip and what builds with it are replaced once neither runs.
+# All but torch is the very file that was tested. llama.cpp is compiled while what needs no compiler
+# is installed, which are other files of the environment; pip and what builds with it are replaced
+# once neither runs.
 .venv/.ready: requirements.lock pyproject.toml
 	@echo "Setting up .venv. llama-cpp-python compiles llama.cpp for this machine: a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
 	$(MAKE) --jobs=2 .venv/llama.lock .venv/others.lock
 	$(PIP) --no-deps --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
@@ -104,7 +105,9 @@ setup: .venv/.ready
 	CMAKE_ARGS="$(LLAMA) $$CMAKE_ARGS" $(PIP) --no-cache-dir --no-deps --require-hashes -r $@.part
 	mv $@.part $@
 
+# torch by its version alone: its build differs from machine to machine.
 .venv/others.lock: requirements.lock
+	$(PIP) --no-deps "$$(grep '^torch==' requirements.txt)"
 	sed -E '/^(llama-cpp-python|pip|setuptools)==/,/[^\\]$$/d' $< > $@.part
 	$(PIP) --no-deps --require-hashes -r $@.part
 	mv $@.part $@

@@ -16,6 +16,7 @@ from floe.llama.runtime import LlamaModel
 from floe.models.catalog import resolve_model
 from floe.privacy.detector import Detector
 from floe.store import Store
+from tests.scheduling import WAITING, WaitingApart, give_way
 from tests.temporary_in_memory import use_memory
 from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 
@@ -24,51 +25,49 @@ from tests.tiers import FAST_PROFILE, SLOW_IMPORTS, is_slow, is_slow_file
 gc.disable()
 
 MODELS = Path(__file__).parents[1] / "models"
-# The longest files, longest first: begun last, one would leave the rest of the machine idle.
-# The first of them mostly waits, the next ones compute.
+# The longest files but those in WAITING, longest first: begun last, one would leave the rest of the
+# machine idle.
 LONG = (
-    "federation/test_deployment.py",
-    "training/test_survival.py",
     "ui/test_browser.py",
-    "faults/test_cloud.py",
     "ui/test_views.py",
-    "ui/test_training.py",
-    "federation/test_strangers.py",
+    "training/test_survival.py",
     "ui/test_own_data.py",
-    "evaluate/test_reading.py",
-    "ui/test_daily.py",
-    "privacy/test_nothing_leaves.py",
-    "faults/test_processes.py",
-    "ui/test_accessibility.py",
-    "ui/test_answers.py",
-    "cli/test_command.py",
-    "training/test_runs.py",
-    "chat/test_assistant.py",
-    "ui/test_attacks.py",
-    "data_folder/test_encryption.py",
-    "ui/test_models.py",
-    "ui/test_cloud_panel.py",
-    "ui/test_hostile.py",
-    "bench/test_soak.py",
-    "training/test_worker.py",
-    "adapters/test_export.py",
     "llama/test_runtime.py",
+    "ui/test_attacks.py",
+    "ui/test_training.py",
+    "bench/test_soak.py",
     "ui/test_full_disk.py",
-    "ui/test_composer.py",
-    "federation/test_validation.py",
-    "cloud/test_secrecy.py",
-    "jobs/test_weight_fit.py",
-    "test_app.py",
+    "ui/test_models.py",
+    "ui/test_daily.py",
+    "ui/test_accessibility.py",
+    "ui/test_cloud_panel.py",
+    "ui/test_answers.py",
+    "memory/test_recall.py",
     "ui/test_settings.py",
-    "federation/test_node.py",
-    "training/test_fusion_weight.py",
-    "faults/test_disk.py",
     "training/test_plan.py",
     "api/test_clients.py",
-    "llama/test_gguf_checks.py",
-    "ui/test_gradio_names.py",
+    "ui/test_composer.py",
+    "adapters/test_export.py",
+    "training/test_fusion_weight.py",
+    "training/test_worker.py",
     "training/test_pairing.py",
     "llama/test_prompt.py",
+    "test_child_environment.py",
+    "test_app.py",
+    "llama/test_gguf_checks.py",
+    "fusion/test_penalties.py",
+    "ui/test_hostile.py",
+    "cloud/test_foreign.py",
+    "ui/test_gradio_names.py",
+    "models/catalog/test_fetching.py",
+    "fusion/test_picking.py",
+    "privacy/test_quiet_app.py",
+    "data_folder/test_encryption.py",
+    "models/test_sampling_defaults.py",
+    "training/test_encrypted.py",
+    "federation/test_canary.py",
+    "federation/test_strategy.py",
+    "federation/test_node.py",
 )
 
 
@@ -110,8 +109,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples of each property where only fast tests are asked for."""
     if _only_fast(config):
         settings.load_profile(FAST_PROFILE)
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
         _temporary[:] = filter(None, [use_memory()])
+    elif config.getoption("waiting_apart"):
+        give_way(worker, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make test` has a worker more than cores, and says so."""
+    words = "leave the last worker to tests that mostly wait"
+    parser.addoption("--waiting-apart", action="store_true", help=words)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give out the files as `make test` wants it, where it asks."""
+    return WaitingApart(config, log) if config.getoption("waiting_apart") else None
 
 
 def pytest_collection_finish() -> None:
@@ -152,8 +166,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         function = getattr(item, "function", None)
         if is_slow_file(item.path) or is_slow(function, fixtures, names):
             item.add_marker(pytest.mark.slow)
-    order = {here / name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: order.get(item.path, len(LONG)))
+    first = (*(here.parent / name for name in WAITING), *(here / name for name in LONG))
+    order = {path: place for place, path in enumerate(first)}
+    items.sort(key=lambda item: order.get(item.path, len(first)))
 
 
 def _fixtures_of(item: pytest.Item) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CODE = """
-import json, sys
+import gc, json, sys
+from importlib import resources
 import floe.store
 from sqlite_utils import Database
 found = {"without": "pandas" not in sys.modules}
@@ -23,6 +24,11 @@ found["writer"] = component_meta.create_or_modify_pyi.__module__
 found["file"] = component_meta.__file__.endswith("component_meta.py")
 found["events"] = callable(gradio.Textbox.submit)
 floe.install_lean_imports()
+found["loader"] = len(resources.files(gradio).joinpath("package.json").read_bytes()) > 0
+found["collects"] = gc.isenabled() and gc.get_freeze_count() > len(gc.get_objects())
+gc.disable()
+import floe.privacy.detection.analysis
+found["as it was"] = not gc.isenabled()
 found["finders"] = len([each for each in sys.meta_path if "Lean" in type(each).__name__])
 print(json.dumps(found))
 """
@@ -40,5 +46,8 @@ def test_no_stubs_are_written_and_neither_store_nor_page_needs_pandas() -> None:
         "writer": "floe.lean_imports",
         "file": True,
         "events": True,
+        "loader": True,
+        "collects": True,
+        "as it was": True,
         "finders": 1,
     }

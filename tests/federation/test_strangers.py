@@ -5,6 +5,7 @@ import re
 import ssl
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -152,23 +153,29 @@ def test_a_stranger_with_the_certificate_gets_neither_code_nor_a_device_in(
     bodies = {
         path: kind().SerializeToString() for (_, path), kind in PROTOBUF_REQUEST_TYPES.items()
     }
-    with httpx.Client(verify=stranger.trust) as client:
+    ways: tuple[dict[str, str], ...] = (
+        {},
+        {"Authorization": "Bearer guessed"},
+        {"Origin": "https://x.example"},
+    )
+    # Several at a time: each answer takes a moment, in which nobody computes.
+    with httpx.Client(verify=stranger.trust) as client, ThreadPoolExecutor(8) as several:
+
+        def ask(address: str, path: str, headers: dict[str, str]) -> int:
+            return client.post(
+                f"https://{address}{path}",
+                content=bodies.get(path, b""),
+                headers={"Content-Type": PROTOBUF_MEDIA_TYPE, **headers},
+            ).status_code
+
         for address, allowed in ((group.address, {401, 404}), (inside, {403})):
-            for path in sorted(paths):
-                for headers in (
-                    {},
-                    {"Authorization": "Bearer guessed"},
-                    {"Origin": "https://x.example"},
-                ):
-                    answer = client.post(
-                        f"https://{address}{path}",
-                        content=bodies.get(path, b""),
-                        headers={"Content-Type": PROTOBUF_MEDIA_TYPE, **headers},
-                    )
-                    assert answer.status_code in allowed, (address, path, answer.status_code)
-                    assert (answer.status_code == 401) == (
-                        path in FLEET_METHODS and address == group.address
-                    )
+            asked = [(address, path, headers) for path in sorted(paths) for headers in ways]
+            for (_, path, _), status in zip(
+                asked, several.map(ask, *zip(*asked, strict=True)), strict=True
+            ):
+                assert status in allowed, (address, path, status)
+                known = path in FLEET_METHODS and address == group.address
+                assert (status == 401) == known
     with (
         control(group, "guessed") as guesser,
         pytest.raises(httpx.HTTPStatusError, match="403"),

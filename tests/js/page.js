@@ -3,9 +3,16 @@
 
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
+const { after } = require("node:test");
 const { JSDOM } = require("jsdom");
 
 const FOLDER = join(__dirname, "..", "..", "floe", "ui");
+
+/** Their timers end with the tests: what is waited for in vain would keep node for half a minute. */
+const opened = [];
+after(() => {
+  for (const window of opened) window.close();
+});
 
 /** Sizes that nothing lays out here: an element says what the test gave it. */
 const lay = (node, sizes) => {
@@ -20,6 +27,7 @@ const openPage = (...scripts) => {
     url: "http://127.0.0.1:9/",
     runScripts: "outside-only",
   });
+  opened.push(window);
   window.requestAnimationFrame = (call) => window.setTimeout(call, 0);
   window.matchMedia = () => ({ matches: false, addEventListener() {} });
   window.ResizeObserver = class {
