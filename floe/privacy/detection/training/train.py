@@ -1,6 +1,7 @@
 """Train the classifier: `python -m floe.privacy.detection.training.train [--check]`.
 
-Reads the grammars in `data/privacy` (own writing) and harmless prompts of public sets with an open
+Reads the grammars in `data/privacy` (own writing), messages written one by one
+(`data/privacy/written.jsonl`, own writing as well) and harmless prompts of public sets with an open
 licence (`data/privacy/public.json.gz`, a list of [source, text]); nothing else. Writes
 `weights.npz`, with a digest of all that it was made from. Never reads what is used to measure.
 
@@ -76,6 +77,8 @@ _MOST_PUBLIC: Final = 36_000
 """Stretches of public prompts."""
 _SHORT: Final = 160
 """Characters; a longer prompt is as it is, without politeness put around it."""
+_WRITTEN: Final = 2.0
+"""Weight of a message that was written by itself: no grammar has its like."""
 _STRENGTH: Final = 2.5
 """Inverse of the weight of the L2 penalty."""
 Labelled = tuple[str, str]
@@ -166,13 +169,28 @@ def matrix(items: Sequence[str]) -> csr_matrix[Any]:
     return made
 
 
+def written() -> list[Labelled]:
+    """Messages that were written one by one, in the stretches in which they are read."""
+    lines = (FOLDER / "written.jsonl").read_text("utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    return [part for each in found for part in _stretches(each["text"], each["kind"])]
+
+
 def fit(
-    items: Sequence[Labelled], classes: Sequence[str], strength: float
+    items: Sequence[Labelled],
+    classes: Sequence[str],
+    strength: float,
+    heavy: Sequence[Labelled] = (),
 ) -> dict[str, NDArray[Any]]:
-    """Weights of a softmax over classes, as int8 with a scale for each class."""
-    labels = [classes.index(kind) for _, kind in items]
+    """Weights of a softmax over classes, as int8 with a scale for each class.
+
+    heavy: items that count `_WRITTEN` times.
+    """
+    together = [*items, *heavy]
+    labels = [classes.index(kind) for _, kind in together]
+    often = [1.0] * len(items) + [_WRITTEN] * len(heavy)
     model = LogisticRegression(C=strength, max_iter=60, tol=1e-3)
-    model.fit(matrix([text for text, _ in items]), labels)
+    model.fit(matrix([text for text, _ in together]), labels, often)
     coefficients, intercept = model.coef_, model.intercept_
     if len(classes) == 2:
         coefficients = np.stack([-coefficients[0] / 2, coefficients[0] / 2])
@@ -228,7 +246,7 @@ def asking(dice: random.Random) -> list[Labelled]:
 def inputs_digest() -> str:
     """Return the SHA-256 of all files that weights are made from, comments and docstrings aside."""
     digest = hashlib.sha256()
-    texts = [path for path in sorted(FOLDER.iterdir()) if path.suffix in (".txt", ".gz")]
+    texts = [path for path in sorted(FOLDER.iterdir()) if path.suffix in (".txt", ".gz", ".jsonl")]
     for path in [*texts, *((WEIGHTS.parent / name).resolve() for name in _SOURCES)]:
         content = path.read_bytes()
         digest.update(path.name.encode())
@@ -309,7 +327,8 @@ def train() -> dict[str, NDArray[Any]]:
     items = sorted({part for item in items for part in _stretches(*item)})
     dice.shuffle(items)
     print(len(items), Counter(kind for _, kind in items), file=sys.stderr)
-    weights = {f"private_{name}": value for name, value in fit(items, KINDS, _STRENGTH).items()}
+    private = fit(items, KINDS, _STRENGTH, written())
+    weights = {f"private_{name}": value for name, value in private.items()}
     short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(_PART)]
     lean = leaning(dice, short, [text for text in public if not text.startswith(_PART)])
     weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
