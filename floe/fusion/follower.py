@@ -154,12 +154,10 @@ class Follower:
             if row is not None:
                 return row
             now = monotonic()
-            if not self._usable() and self._backoff.resting:
-                self._rest()
-                return None
             if not self._usable() and not self._reopen(now):
                 wait = self._next_request_at() - now
-                if self.absence != "late" or self._late or now + wait >= until:
+                rests = self._late or self._backoff.resting
+                if self.absence != "late" or rests or now + wait >= until:
                     return None
                 sleep(max(wait, 0.0))
                 continue
@@ -254,6 +252,9 @@ class Follower:
             )
             self.absence = "offline"
             return False
+        if self._backoff.resting:
+            self._rest()
+            return False
         if now < self._next_request_at():
             self.absence = "offline" if now < self._retry_at else "late"
             return False
@@ -275,7 +276,7 @@ class Follower:
         return True
 
     def _rest(self) -> None:
-        """Leave the cloud alone for some tokens; what it still writes of a lost text is paid for."""
+        """Leave the cloud alone for some tokens; what it writes beside the text costs, too."""
         if self._stream is not None:
             self.close()
             self._notify(SAID)

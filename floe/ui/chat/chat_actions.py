@@ -31,7 +31,7 @@ from floe.ui.chat.advanced import AdvancedActions
 from floe.ui.chat.answer_figures import context_value, live_figures
 from floe.ui.chat.attach_actions import AttachActions
 from floe.ui.chat.conversations import conversation_list
-from floe.ui.chat.draft_actions import keep_unsaved
+from floe.ui.chat.draft_actions import keep_draft, keep_unsaved
 from floe.ui.chat.session import Session
 from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
 from floe.ui.chat.weight_actions import WeightActions
@@ -50,15 +50,13 @@ from floe.ui.page_events import (
     read_address,
     read_asked,
     read_text,
+    read_unsaved_draft,
 )
 from floe.ui.page_values import AboutValue, CloudKind, CloudValue, SavedDraftValue
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
-
-LONGEST_DRAFT: Final = 200_000
-"""Characters; what is longer is not kept with each key."""
 
 FRAME_SECONDS: Final = 1 / 12
 """Time between two frames of a running answer."""
@@ -166,24 +164,12 @@ class ChatActions:
             asked = read_asked(event, DraftAsked)
             if asked.number > session.draft:  # else overtaken by a later one
                 session.draft = asked.number
-                self._keep_draft(session, asked)
+                keep_draft(self._store, self.drafts, session, asked)
             if asked.save:
                 with suppress(StoreError):
                     self.drafts.save()
                     return {self.parts.drafts: SavedDraftValue(number=asked.number)}
         return {self.parts.drafts: gr.skip()}
-
-    def _keep_draft(self, session: Session, asked: DraftAsked) -> None:
-        # What was told late of a message that has been sent meanwhile is no draft any more.
-        late = asked.text and session.sent.startswith(asked.text)
-        if late or len(asked.text) > LONGEST_DRAFT:
-            return
-        with suppress(StoreError):
-            if asked.chat is not None:
-                self._store.conversation(asked.chat)  # of one that is gone nothing is kept
-            session.sent = ""
-            session.told.add(asked.chat)
-            self.drafts.keep(asked.chat, asked.text)
 
     def follow(self, session: Session) -> Changes:
         """Show what another page, or an import, has changed of what this one shows."""

@@ -1,15 +1,34 @@
-"""What was typed while the app could not be reached: a tab brings it along as it opens again."""
+"""Messages that are begun: told as they are typed, or brought along by a page that opens again."""
 
 from contextlib import suppress
+from typing import Final
 
 from floe.chat.drafts import Drafts
 from floe.errors import StoreError
 from floe.store import Store
-from floe.ui.page_events import UnsavedDraft
+from floe.ui.chat.session import Session
+from floe.ui.page_events import DraftAsked, UnsavedDraft
+
+LONGEST_DRAFT: Final = 200_000
+"""Characters; what is longer is not kept with each key."""
+
+
+def keep_draft(store: Store, drafts: Drafts, session: Session, asked: DraftAsked) -> None:
+    """Keep what is being typed for the conversation in which it was, unless that is gone."""
+    # What was told late of a message that has been sent meanwhile is no draft any more.
+    late = asked.text and session.sent.startswith(asked.text)
+    if late or len(asked.text) > LONGEST_DRAFT:
+        return
+    with suppress(StoreError):
+        if asked.chat is not None:
+            store.conversation(asked.chat)  # of one that is gone nothing is kept
+        session.sent = ""
+        session.told.add(asked.chat)
+        drafts.keep(asked.chat, asked.text)
 
 
 def keep_unsaved(store: Store, drafts: Drafts, unsaved: UnsavedDraft | None) -> None:
-    """Keep a draft of a page that was opened again, unless it has been sent or its chat is gone."""
+    """Keep what was typed while the app could not be reached, unless it has been sent."""
     if unsaved is None:
         return
     with suppress(StoreError):
