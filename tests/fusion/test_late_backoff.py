@@ -49,7 +49,7 @@ def test_what_a_slow_cloud_is_paid_for_grows_with_the_logarithm_of_the_answer(
     answer = Answer(clock, round_trip=0.3)
     answer.write(437)
     assert not any(answer.used)
-    # Without a back-off: 44 requests, which pay for 14,883 tokens.
+    # Without a back-off: 45 requests, which pay for 15,036 tokens.
     assert (len(answer.cloud.opened), answer.paid) == (9, 2026)
     assert answer.said.count(SAID) >= 1
     gaps = [b - a for a, b in pairwise(answer.asked_at)]
