@@ -5,6 +5,7 @@
 floe.drafts = ({ props, trigger, watch }) => {
   const pause = 150;
   const rest = 1000;
+  const again = 3000;
   let number = 0;
   /** @type {{ chat: number | null, text: string } | null} */
   let begun = null;
@@ -41,6 +42,7 @@ floe.drafts = ({ props, trigger, watch }) => {
     tell();
     number += 1;
     trigger("keep", { ...typed, number, save: true });
+    resting = setTimeout(save, again); // until it has been saved
   };
   document.addEventListener("input", (event) => {
     if (!event.target || event.target !== box() || floe.chat === undefined) return;
@@ -57,6 +59,7 @@ floe.drafts = ({ props, trigger, watch }) => {
     // Nothing has been typed since: the app has all of it, or it has been sent.
     if (props.value && props.value.number >= number && !begun) {
       sessionStorage.removeItem(floe.draftCopy);
+      clearTimeout(resting);
     }
   });
 };
