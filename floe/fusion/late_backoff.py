@@ -14,8 +14,8 @@ LONGEST: Final = 128
 """Tokens from one request to the next at most: so soon a cloud that has recovered takes part."""
 
 SAID: Final = (
-    "The cloud was late again and again, so this answer asks it ever more seldom, to pay for "
-    "little that comes too late."
+    "The cloud was late again and again, so this answer asks it ever more seldom: what comes too "
+    "late is paid for all the same."
 )
 
 
