@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.ui.conftest import App
+from tests.ui.conftest import WAIT, App
 from tests.ui.person import Person
 
 pytestmark = pytest.mark.browser
@@ -23,6 +23,7 @@ def test_what_is_typed_while_the_app_is_away_is_there_when_it_is_back(
         own.port = probe.getsockname()[1]
     own.start()
     context = browser.new_context()
+    context.set_default_timeout(WAIT)
     tab = context.new_page()
     try:
         person = Person(tab, own, length=4, mode="local")
