@@ -452,7 +452,7 @@ class Decoder:
         rest = b""
         for row in rows:
             own = row.text_bytes
-            if row.end or not own or not self._index.joining_bytes(rest or text)[own[0]]:
+            if row.end or not own or not self._index.joining_bytes(text + rest)[own[0]]:
                 break
             rest += own
         return rest
