@@ -13,7 +13,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 JS := tests/js/node_modules
 SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
-# Of what is installed a fifth is ever imported, and compiled then: to compile all takes a minute.
+# Of what is installed a fifth is ever imported, and compiled at the end of the set-up, also where the
+# environment says that nothing is to be kept: to compile all takes a minute.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 # Of llama.cpp the libraries alone, neither its tools' helpers nor its reader of pictures: half the time.
 LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake
@@ -96,6 +97,7 @@ setup: .venv/.ready
 	$(MAKE) --jobs=2 .venv/llama.lock .venv/others.lock
 	$(PIP) --no-deps --require-hashes -r requirements.lock
 	$(PIP) --no-deps --editable .
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import floe.ui.page, floe.training.worker, floe.federation.app.participant"
 	touch $@
 
 # pip keeps what it has compiled, and takes it again whatever the options are: llama.cpp is compiled

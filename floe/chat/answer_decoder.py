@@ -13,6 +13,7 @@ from typing import Final
 
 from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.follow_ups import place_question
+from floe.chat.kept_answers import keep_answer
 from floe.chat.quoted_fact import QuotedFact
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
 from floe.chat.turn_prompts import TurnPrompts
@@ -130,6 +131,9 @@ class AnswerDecoder:
                 if passage.guard is not None and not isinstance(turn, UnstoredTurn):
                     self._gate.remember(turn.message_id, turn.text, passage.guard)
                 self._mark_memory(turn, prompt, passage)
+                if isinstance(turn, UnstoredTurn) and stays_here(options, passage.route):
+                    with suppress(StoreError):
+                        keep_answer(self._store, turn.text, prompt.question)
             finally:
                 turn.finish(status)
 

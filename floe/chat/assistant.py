@@ -21,6 +21,7 @@ from floe.chat.answer_decoder import AnswerDecoder, weight_with_memory
 from floe.chat.answer_writer import AnswerWriter
 from floe.chat.attachments import AttachedFile, reword
 from floe.chat.continuation import stats_until, whole_characters, with_alternative
+from floe.chat.kept_answers import with_kept
 from floe.chat.kept_questions import KeptQuestions
 from floe.chat.privacy_lessons import PrivacyLessons
 from floe.chat.turn import Turn, TurnOptions, UnstoredTurn
@@ -348,6 +349,7 @@ class Assistant:
             number = -next(self._unstored)
             marked = self.memory.is_marked
             path = self._kept_questions.path(number, messages, options, marked)
+            path = with_kept(self.store, path)
             prompt, found = self._prompts.with_memory(
                 prompt, path, options, wanted=memory and personal
             )

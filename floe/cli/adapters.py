@@ -19,6 +19,7 @@ from floe.adapters.merged_model import write_merged_model
 from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.cli.arguments import add_model_flags, command_parser, settings_from
 from floe.cli.data import data_folder
+from floe.command_flags import folder_flags_again
 from floe.config import Settings
 from floe.errors import TrainingError
 from floe.models.catalog import resolve_model
@@ -31,13 +32,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = command_parser("adapters", __doc__)
     add_model_flags(parser)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="all of them")
-    adding = actions.add_parser("add", help="add one that was made elsewhere")
+    common = [folder_flags_again()]
+    listing = actions.add_parser("list", help="all of them", parents=common)
+    adding = actions.add_parser("add", help="add one that was made elsewhere", parents=common)
     adding.add_argument("path", type=Path, help="PEFT folder, zip of one, or GGUF adapter")
     adding.add_argument("--name", default="", help="what to call it")
-    using = actions.add_parser("use", help="let one act")
-    ending = actions.add_parser("off", help="switch one off")
-    exporting = actions.add_parser("export", help="write one to a file")
+    using = actions.add_parser("use", help="let one act", parents=common)
+    ending = actions.add_parser("off", help="switch one off", parents=common)
+    exporting = actions.add_parser("export", help="write one to a file", parents=common)
     for each in (using, ending, exporting):
         each.add_argument("id", type=int, help="its number in `floe adapters list`")
     exporting.add_argument("file", type=Path, help=".zip: for peft; .gguf: for llama.cpp")

@@ -10,22 +10,31 @@ floe group flwr supernode list group              any command of Flower, with th
 
 import sys
 from collections.abc import Sequence
+from typing import Final
+
+_FOLDERS: Final = ("--data-dir", "--models-dir")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one of its commands."""
-    if arguments[:1] == ["host"]:
+    """Run one of its commands; folders may be named before it, too."""
+    words, folders = list(arguments), []
+    while words and words[0].split("=")[0] in _FOLDERS:
+        taken = 1 if "=" in words[0] else 2
+        folders += words[:taken]
+        del words[:taken]
+    command, given = "".join(words[:1]), [*folders, *words[1:]]
+    if command == "host":
         from floe.federation.group.host import main as host  # noqa: PLC0415 - certificates take time
 
-        return host(list(arguments[1:]))
-    if arguments[:1] == ["flwr"]:
+        return host(given)
+    if command == "flwr":
         from floe.federation.group.host import run_flower  # noqa: PLC0415 - likewise
 
-        return run_flower(list(arguments[1:]))
-    if arguments[:1] == ["join"]:
+        return run_flower(given)
+    if command == "join":
         from floe.cli.join_group import main as join  # noqa: PLC0415 - needs the planner
 
-        return join(list(arguments[1:]))
-    asked = arguments[:1] in (["-h"], ["--help"])
+        return join(given)
+    asked = command in ("-h", "--help")
     (sys.stdout if asked else sys.stderr).write(__doc__ or "")
     return 0 if asked else 2

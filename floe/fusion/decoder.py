@@ -53,7 +53,7 @@ class Leeway(NamedTuple):
 
 
 ONE_STREAM_LEEWAY: Final = Leeway(1.2, 0.02)
-"""Chosen on nine questions; not counted on others since (docs/fusion.md)."""
+"""Chosen on nine questions; hardly counted on others since (docs/fusion.md)."""
 
 
 @dataclass(slots=True)
@@ -164,6 +164,7 @@ class Decoder:
         self._began = time.perf_counter()
         self._room = 0
         self._fallen_short = 0.0
+        self._rows_asked = 0
         self._sampling = Sampling()
         self._waiting: tuple[NDArray[np.float32], Pick | None, int] | None = None
         self._ahead: LocalLookahead | None = None
@@ -340,6 +341,7 @@ class Decoder:
             logits, own = self._ahead.rows[0], self._ahead.picks[0]
         # Moved while the loop waited: the very next token follows the slider.
         weight = self._controls.weight
+        self._rows_asked = 0
         if row is None or weight >= 1:
             source: Source = "local" if weight >= 1 else follower.absence
             return self._emit(own or self._pick_alone(logits), 1.0, source)
@@ -348,8 +350,9 @@ class Decoder:
         if sampling.temperature > 0:
             draft = partial(self._proposed, logits, _LOOKAHEAD_ROWS)
         elif tolerance > 0:
-            # By its own row alone: the text must not depend on which rows are there already.
-            draft = self._proposed(logits, 1)
+            # By the rows that the projection asks for, as it spells the same token: the text must
+            # not depend on which others are there already. A greedy pick writes into the logits.
+            draft = self._picker.draft_end(logits) if row.end else self._proposed_as_projected
         pick = self._picker.fused(
             logits,
             row,
@@ -359,7 +362,7 @@ class Decoder:
             draft,
             tolerance,
             spelled=follower.spelled,
-            successor=None if self._shared else follower.successor,
+            successor=None if self._shared else self._successor,
         )
         self._fallen_short += max(0.0, pick.alternatives[0].p_fused - pick.p_fused)
         return self._emit(pick, weight, "fused")
@@ -384,6 +387,19 @@ class Decoder:
             (time.perf_counter() - self._began) * 1000,
             pick.alternatives,
         )
+
+    def _successor(self, ahead: int) -> CloudToken | None:
+        """Ask for a later row, and remember how many the projection has looked at."""
+        assert self._follower is not None
+        row = self._follower.successor(ahead)
+        if row is not None:
+            self._rows_asked = max(self._rows_asked, ahead)
+        return row
+
+    def _proposed_as_projected(self) -> int | None:
+        assert self._follower is not None
+        tokens = self._spell(self._follower.upcoming(1 + self._rows_asked))
+        return tokens[0] if tokens else None
 
     def _proposed(self, logits: np.ndarray, count: int) -> int | None:
         """Find the local token that begins what the cloud chose, as its next `count` rows tell."""
@@ -436,7 +452,7 @@ class Decoder:
         rest = b""
         for row in rows:
             own = row.text_bytes
-            if row.end or not own or not self._index.joining_bytes(rest or text)[own[0]]:
+            if row.end or not own or not self._index.joining_bytes(text + rest)[own[0]]:
                 break
             rest += own
         return rest

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from floe.errors import CloudError
 from floe.fusion.cursor import Cursor, Spelling, whole_characters
+from floe.fusion.late_backoff import SAID, LateBackoff
 from floe.fusion.protocols import CloudStream, OpenStream
 from floe.records import CloudToken
 
@@ -79,6 +80,10 @@ class Follower:
         self._answered = False
         self._latency = 0.0
         self._late = False
+        self._skipped = False
+        self._backoff = LateBackoff()
+        self._got: bool | None = None
+        self._deadline = 0.0
         self._retry_at = float("-inf")
         self._retry_delay = _FIRST_RETRY
         self.requests = 0
@@ -112,6 +117,9 @@ class Follower:
         """Take note that the fused text has grown by `piece`."""
         self._written += piece
         self._cursor.advance(piece)
+        if self._got is not None:
+            self._backoff.wrote(used=self._got)
+            self._got = None
 
     def next_distribution(
         self, deadline: float, meanwhile: Callable[[float], float] = lambda _left: math.inf
@@ -129,7 +137,14 @@ class Follower:
         Returns:
             None if there is none in time; `absence` says why.
         """
+        row = self._await_row(deadline, meanwhile)
+        late = row is None and self.absence == "late"
+        self._got = row is not None if row is not None or late else None
+        return row
+
+    def _await_row(self, deadline: float, meanwhile: Callable[[float], float]) -> CloudToken | None:
         until = self._until = monotonic() + deadline
+        self._deadline = deadline
         row = self._cursor.row
         if row is not None:
             return row
@@ -141,11 +156,13 @@ class Follower:
             now = monotonic()
             if not self._usable() and not self._reopen(now):
                 wait = self._next_request_at() - now
-                if self.absence != "late" or self._late or now + wait >= until:
+                rests = self._late or self._backoff.resting
+                if self.absence != "late" or rests or now + wait >= until:
                     return None
                 sleep(max(wait, 0.0))
                 continue
             if self._late or now >= until or self._expected_at() > until:
+                self._skipped = self._skipped or now < until
                 self._miss()
                 return None
             assert self._stream is not None
@@ -202,6 +219,8 @@ class Follower:
             if not self._answered:
                 self._answered = True
                 self._latency = monotonic() - self._opened_at
+                if self._skipped and self._latency <= self._deadline:
+                    self._backoff.came_quickly()
             self._late = False
             self._retry_delay = _FIRST_RETRY
             self._cursor.add(rows)
@@ -233,6 +252,9 @@ class Follower:
             )
             self.absence = "offline"
             return False
+        if self._backoff.resting:
+            self._rest()
+            return False
         if now < self._next_request_at():
             self.absence = "offline" if now < self._retry_at else "late"
             return False
@@ -248,8 +270,17 @@ class Follower:
         self._cursor = self._cursor.reopen(rest)
         self._opened_at = now
         self._answered = False
+        self._skipped = False
+        self._backoff.opened()
         self.requests += 1
         return True
+
+    def _rest(self) -> None:
+        """Leave the cloud alone for some tokens; what it writes beside the text costs, too."""
+        if self._stream is not None:
+            self.close()
+            self._notify(SAID)
+        self.absence = "late"
 
     def _miss(self) -> None:
         if not self._late:

@@ -4,6 +4,7 @@ Knows bytes and ids only. A cloud proposes the same few thousand strings again a
 answer is kept by its string: only a string that was never seen costs a call of the tokenizer.
 """
 
+import string
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
@@ -18,6 +19,14 @@ TokenizeBytes = Callable[[bytes], Sequence[int]]
 
 _KEPT_STRINGS: Final = 1 << 16
 _KEPT_VOCABULARIES: Final = 4
+_SPACES: Final = b" \t\n\r\v\f"
+_AFTER_SPACE: Final = {
+    b"a": string.ascii_letters.encode(),
+    b"1": string.digits.encode(),
+    b"-": string.punctuation.encode(),
+    "é".encode(): bytes(range(0x80, 0x100)),
+}
+"""What may follow white space, by an example of each kind of character that tokenizers know."""
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -93,18 +102,35 @@ class TokenIndex:
         self.spell_pieces = _Kept(self._spell_pieces).__getitem__
         self.first = _Kept(self._first).__getitem__
         self.rivals = _Kept(self._rivals).__getitem__
+        self._joining_space = _Kept(self._bytes_joining_space).__getitem__
 
     def joining_bytes(self, text: bytes) -> bytes:
         """Tell which bytes could follow the end of `text` inside of one token.
 
         Where none does, what is before and what comes after are spelled as each is alone: far
-        cheaper to know than by spelling.
+        cheaper to know than by spelling. After white space it is asked of the tokenizer: many
+        split a run of it before a word, so that an empty line is one token before a number and
+        two before a letter.
 
         Returns:
             A table of 256 entries, 0 for every byte that cannot.
         """
-        start = text[-1] << 8 if text else 0
-        return self._pairs[start : start + 256] if text else bytes(256)
+        if not text:
+            return bytes(256)
+        last = text[-1]
+        if last in _SPACES and len(text) > 1 and text[-2] in _SPACES:
+            return self._joining_space(text[len(text.rstrip(_SPACES)) :])
+        return self._pairs[last << 8 : (last + 1) << 8]
+
+    def _bytes_joining_space(self, space: bytes) -> bytes:
+        """Make the table of `joining_bytes` after a run of white space."""
+        joining = bytearray(self._pairs[space[-1] << 8 : (space[-1] + 1) << 8])
+        alone = self._spell(space)
+        for sample, alike in _AFTER_SPACE.items():
+            if self._spell(space + sample)[: len(alone)] != alone:
+                for byte in alike:
+                    joining[byte] = 1
+        return bytes(joining)
 
     def spell_after(
         self, text: bytes, pending: bytes, spelled: tuple[bytes, ...] | None

@@ -286,6 +286,8 @@ interface Floe extends DrawnByName {
 
   // chat/drafts.js
   tellDraft?(): void;
+  draftCopy: string;
+  unsavedDraft(): string;
 
   // chat/comparison.js
   askSideBySide?(text: string): void;

@@ -158,9 +158,9 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     )
     loaded = page.load(
         actions.load,
-        [session, parts.views],
-        [*shown, parts.prompt, *parts.controls, parts.cloud, parts.auto],
-        js="(session) => [session, location.hash]",
+        [session, parts.views, parts.drafts],
+        [*shown, parts.prompt, *parts.controls, parts.cloud, parts.auto, parts.drafts],
+        js="(session) => [session, location.hash, floe.unsavedDraft()]",
         **_CHAT,
     )
     begun, turned = [session, parts.prompt], [*shown, parts.prompt]
@@ -198,7 +198,7 @@ def _wire(page: gr.Blocks, parts: Parts, session: gr.State, actions: ChatActions
     parts.stop.click(actions.stop, session, None, js=_ONCE_OPENED, **_AT_ONCE)
 
     latest: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "always_last"}
-    parts.drafts.keep(actions.keep_draft, session, None, **_EACH)
+    parts.drafts.keep(actions.keep_draft, session, parts.drafts, **_EACH)
     parts.weight.input(actions.weight.set, [session, parts.weight], parts.auto, **latest)
     controls = [parts.auto, parts.weight]
     parts.auto.set(actions.weight.set_auto, session, [*controls, parts.notice], **_EACH)

@@ -84,7 +84,7 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
     ),
     "live": DrawnPart(Frame),
     "comparison": DrawnPart(ComparisonValue, {"choose": events.ItemAsked, "close": None}),
-    "drafts": DrawnPart(events={"keep": events.DraftAsked}),
+    "drafts": DrawnPart(values.SavedDraftValue, {"keep": events.DraftAsked}),
     "compare": DrawnPart(events={"ask": events.ComparedAsked}),
     "attach": DrawnPart(
         values.WaitingFilesValue, {"read": events.AttachAsked, "drop": events.ItemAsked}

@@ -123,11 +123,22 @@ class TextAsked(ItemAsked):
 
 
 class DraftAsked(_Asked):
-    """A message has been begun in a chat (None: a new one); the page counts them in `number`."""
+    """A message has been begun in a chat (None: a new one); the page counts them in `number`.
+
+    `save`: it rests, so it is brought to the store at once.
+    """
 
     chat: RowId | None
     text: LongText
     number: Annotated[int, Field(ge=1, le=1 << 53)]
+    save: bool = False
+
+
+class UnsavedDraft(_Asked):
+    """A message that was begun while the app could not be reached."""
+
+    chat: RowId | None
+    text: LongText
 
 
 class ComparedAsked(_Asked):
@@ -323,6 +334,14 @@ def read_asked(event: gr.EventData, kind: type[_M]) -> _M:
         return kind.model_validate(event, from_attributes=True)
     except (ValidationError, RecursionError):
         raise PageError from None
+
+
+def read_unsaved_draft(value: Any) -> UnsavedDraft | None:
+    """Read the draft that a page brings along as it opens; None if there is none."""
+    try:
+        return UnsavedDraft.model_validate_json(value) if value else None
+    except (ValidationError, RecursionError):
+        return None
 
 
 _CHAT_ADDRESS: Final = re.compile(r"#/chat/(?:new|([1-9]\d{0,17}))")

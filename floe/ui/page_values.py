@@ -67,6 +67,12 @@ class WaitingFilesValue(TypedDict):
     problem: str
 
 
+class SavedDraftValue(TypedDict):
+    """The number of the last draft that the store has, or that is none any more."""
+
+    number: int
+
+
 class ContextValue(TypedDict):
     """How much of what the model reads at once the chat takes; `used` None: nobody has counted."""
 

@@ -259,6 +259,12 @@ interface DraftAsked {
   chat: number | null;
   text: string;
   number: number;
+  save?: boolean;
+}
+
+/** The number of the last draft that the store has, or that is none any more. */
+interface SavedDraftValue {
+  number: number;
 }
 
 /** A question is to be answered side by side: by who answers, weight or adapter. */
@@ -936,7 +942,7 @@ interface DrawnParts {
     Nothing
   >;
   drafts: Part<
-    null,
+    SavedDraftValue,
     {
       keep: DraftAsked;
     },

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from floe import __version__
 from floe.adapters.registry import Adapters
 from floe.cli import COMMANDS, main
+from floe.config import Settings
+from floe.errors import FloeError
 from floe.store import Store
 from tests.cli.without_gradio import WITHOUT_GRADIO
 from tests.training.trained_before import SMALLEST_PLAN, set_trained_before
@@ -105,6 +108,36 @@ def test_every_command_shows_its_help_with_an_example(
         assert "--data-dir" in told
     if name not in ("group", "group flwr"):
         assert "--models-dir" in told
+
+
+@pytest.mark.parametrize("command", ["adapters list --json", "group join --key", "group flwr list"])
+@pytest.mark.parametrize("place", [1, 2])
+def test_the_data_folder_is_named_before_or_after_a_sub_command(
+    command: str, place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+
+    def load(**given: Any) -> None:
+        seen.append(given["data_dir"])
+        raise FloeError("seen")
+
+    monkeypatch.setattr(Settings, "load", load)
+    words = command.split()
+    words[place:place] = ["--data-dir", str(tmp_path)]
+    assert main(words) == 1
+    assert seen == [tmp_path]
+
+
+@pytest.mark.parametrize(
+    "given", ["--data-dir {} host admit no.pub", "host admit no.pub --data-dir {}"]
+)
+def test_the_host_of_a_group_takes_it_in_both_places(
+    given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOE_DATA_DIR", "")  # it is set for the processes that are started
+    assert main(["group", *given.format(tmp_path).split()]) == 1
+    assert "no certificates yet" in capsys.readouterr().err
+    assert os.environ["FLOE_DATA_DIR"] == str(tmp_path)
 
 
 def test_a_sentence_and_exit_code_1_where_a_person_can_mend_it(

@@ -146,6 +146,22 @@ def test_all_five_systems_answer_the_same_questions(
     assert result["adapter"] is False
 
 
+def test_a_set_that_shows_nothing_has_the_weight_of_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = write_tiny(tmp_path / "tiny.gguf")
+    monkeypatch.setenv("FLOE_MODEL", str(tiny))
+    monkeypatch.setenv("FLOE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(accuracy, "_CONTEXT", 512)
+    monkeypatch.setattr(accuracy, "_MOST_ASIDE", 0)
+    monkeypatch.setitem(question_sets.SETS, "gsm", replace(SETS["gsm"], max_tokens=4))
+    words = ["accuracy", "--set", "gsm", "--limit", "1", "--cloud-gguf", str(tiny), "--json"]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["gsm"]
+    assert found["weight_auto"] == 0.1
+    assert "0.10 for calculations" in found["reason"]
+
+
 def test_what_cannot_be_measured_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

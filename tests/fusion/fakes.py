@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from floe.errors import CloudError
+from floe.fusion.index import TokenIndex
 from floe.records import Candidate, CloudToken
 
 Distribution = Callable[[bytes], dict[bytes, float]]
@@ -28,6 +30,21 @@ def peaked(vocabulary: Sequence[bytes], salt: str, sharpness: float = 3.0) -> Di
         return dict(zip([*vocabulary, b""], map(float, weights), strict=True))
 
     return distribution
+
+
+def spaced_index() -> TokenIndex:
+    """A vocabulary whose tokenizer splits white space before a word, as GPT-2's and SmolLM2's do.
+
+    A run of it is one token at the end of a text and before a number.
+    """
+    pieces = [b"", b"\n", b"\n\n", *(bytes([byte]) for byte in range(256) if byte != ord("\n"))]
+    places = {piece: place for place, piece in enumerate(pieces)}
+
+    def tokenize(text: bytes) -> list[int]:
+        runs = re.findall(rb"\n\n(?=\d|$)|\n\n(?=\n)|.", text, re.DOTALL)
+        return [places[run] for run in runs]
+
+    return TokenIndex(pieces, [0], tokenize)
 
 
 class FakeLocal:

@@ -10,6 +10,7 @@ from floe.fusion.cursor import Cursor
 from floe.fusion.index import TokenIndex
 from floe.fusion.scoring.teacher_forcing import AlignedPosition
 from floe.records import Candidate, CloudToken
+from tests.fusion.fakes import spaced_index
 from tests.tiers import examples
 
 
@@ -158,6 +159,17 @@ def test_the_next_row_decides_where_a_token_alone_is_spelled_otherwise() -> None
     again.advance(b"cor")
     again.add([row_of((b"S", 0.5), (b"s", 0.5))])
     assert again.lost, "0.6 x 0.5 goes on, 0.35 ends here"
+
+
+def test_a_text_stays_on_a_stream_that_writes_an_empty_line_as_one_token() -> None:
+    for written, following in (([b".", b"\n", b"\n"], b"First"), ([b".", b"\n\n"], b"1")):
+        cursor = Cursor(spelling=spaced_index())
+        cursor.add([row_of((b".\n\n", 0.9)), row_of((following, 0.8), (b" ", 0.1))])
+        for piece in written:
+            assert cursor.row == row_of((b".\n\n", 0.9))
+            cursor.advance(piece)
+        assert cursor.row is not None
+        assert cursor.row.candidates[0].text_bytes == following
 
 
 def test_what_an_undecided_row_knows_heals_the_next_stream() -> None:

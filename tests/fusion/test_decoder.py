@@ -1,8 +1,11 @@
 """The decoder against a reference that asks for one row at a time, on models worked out by hand."""
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from floe.fusion.decoder import Controls, Leeway
+from floe.fusion.picking import Picker
 from floe.records import PoolingRule, Sampling, TokenStep
 from tests.fusion.decoding import (
     CLOUD_WORDS,
@@ -169,6 +172,51 @@ def test_tolerance_takes_the_clouds_token_where_it_is_nearly_as_good(clock: Fake
 
     assert requests(1.0) == 1, "whatever the cloud says is within 1 of the best"
     assert requests(0.0) > requests(0.1) > 1
+
+
+@pytest.mark.parametrize(("round_trip", "spacing"), [(0.0, 0.0), (0.0, 0.4), (0.2, 0.1)])
+def test_who_gives_way_to_the_cloud_writes_its_stream_to_the_end(
+    clock: FakeClock, round_trip: float, spacing: float
+) -> None:
+    # "_l" and "arg" of the cloud are "_" and "larg" to the local tokenizer: by its own row alone
+    # "_l" would be "_" and "l", with which the text can no longer become what the cloud writes.
+    local_words = [b"a", b"b", b"c", b"ab", b"abc", b"bc"]
+    cloud_words = [b"a", b"b", b"c", b"ca"]
+    for salt in range(12):
+        own = peaked(local_words, f"local {salt}", 1.0)
+        other = peaked(cloud_words, f"cloud {salt}", 1.5)
+        cloud = FakeCloud(other, clock, round_trip=round_trip, spacing=spacing)
+        _, decoder = decode(
+            FakeLocal(local_words, own),
+            cloud,
+            weight=0.5,
+            tolerance=1.0,
+            sampling=Sampling(max_tokens=30),
+        )
+        assert decoder.requests == 1
+
+
+def test_the_clouds_end_is_found_before_the_logits_are_written_over(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [b"a", b"b"]
+
+    def ending(text: bytes) -> dict[bytes, float]:
+        end = 0.9 if len(text) >= 5 else 0.01
+        return {b"a": (1 - end) * 0.7, b"b": (1 - end) * 0.3, b"": end}
+
+    seen: list[bool] = []
+    draft_end = Picker.draft_end
+
+    def watched(picker: Picker, local: NDArray[np.float32]) -> int:
+        seen.append(bool((local <= 0).all()))  # logarithms of probabilities, as they came
+        return draft_end(picker, local)
+
+    monkeypatch.setattr(Picker, "draft_end", watched)
+    local = FakeLocal(words, peaked(words, "local", 1.0))
+    _, decoder = decode(local, FakeCloud(ending, clock), weight=0.5, tolerance=1.0)
+    assert decoder.ending == "complete"
+    assert seen == [True]
 
 
 def shortfalls(leeway: Leeway, clock: FakeClock) -> list[float]:

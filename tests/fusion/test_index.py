@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floe.fusion.index import TokenIndex
+from tests.fusion.fakes import spaced_index
 from tests.fusion.strategies import texts, vocabularies
 from tests.tiers import examples
 
@@ -61,3 +62,14 @@ def test_spelling_is_the_tokenizers_and_goes_on_after_what_is_written() -> None:
     assert index.spell_after(b"ab", b"b", (b"b",)) == ()
     assert index.spell_after(b"ab", b"a", (b"x",)) == ()
     assert index.spell_after(b"ab", b"a", None) == (3,)
+
+
+def test_white_space_is_asked_of_the_tokenizer_what_may_follow_it() -> None:
+    index = spaced_index()
+    assert index.spell_pieces(b"\n\nF") == (b"\n", b"\n", b"F")
+    assert index.spell_pieces(b"\n\n1") == (b"\n\n", b"1")
+    joining = index.joining_bytes(b".\n\n")
+    assert [bool(joining[byte]) for byte in b"Fz`\n1"] == [True, True, True, True, False]
+    assert joining["é".encode()[0]]
+    assert index.joining_bytes(b".\n")[ord("\n")], "one token"
+    assert not index.joining_bytes(b".\n")[ord("F")]

@@ -5,6 +5,7 @@ import pytest
 from floe.fusion.scoring.automatic_weight import DEFAULT_WEIGHT, FEWEST_TOKENS
 from floe.fusion.scoring.kind_weights import describe_kind_weights, fit_kind_weights
 from floe.fusion.scoring.scores import Scores, ScoreSheet
+from floe.records import PromptKind
 
 
 def text(tokens: int, local: float, cloud: float) -> Scores:
@@ -35,22 +36,34 @@ def test_a_kind_with_too_little_takes_the_weight_of_those_like_it() -> None:
 def test_what_one_taught_says_nothing_of_prompts_it_does_not_act_on() -> None:
     found = fit_kind_weights([("own", DEVICE_KNOWS)], "log-linear")
     assert found["own"] == 1.0
-    assert found["general"] == found["calculation"] == DEFAULT_WEIGHT
-    assert found["code"] == 0.1
+    assert found["general"] == DEFAULT_WEIGHT
+    assert found["calculation"] == found["code"] == 0.1
 
 
 @pytest.mark.parametrize("tokens", [0, FEWEST_TOKENS - 1])
 def test_too_little_of_anything_is_the_middle_for_all(tokens: int) -> None:
     found = fit_kind_weights([("general", text(tokens, 0.9, 0.05))], "log-linear")
-    assert {weight for kind, weight in found.items() if kind != "code"} == {DEFAULT_WEIGHT}
+    assert found["own"] == found["general"] == DEFAULT_WEIGHT
 
 
-def test_code_of_which_nothing_was_shown_leans_on_the_cloud() -> None:
-    assert fit_kind_weights([], "log-linear")["code"] == 0.1
-    shown = fit_kind_weights([("code", text(400, 0.5, 0.5))], "log-linear")
-    assert shown["code"] == DEFAULT_WEIGHT
+@pytest.mark.parametrize("kind", ["calculation", "code"])
+def test_what_has_one_right_answer_leans_on_the_cloud(kind: PromptKind) -> None:
+    assert fit_kind_weights([], "log-linear")[kind] == 0.1
+    shown = fit_kind_weights([(kind, text(400, 0.5, 0.5))], "log-linear")
+    assert shown[kind] == DEFAULT_WEIGHT
     better_here = fit_kind_weights([("general", DEVICE_KNOWS)], "log-linear")
-    assert better_here["code"] == better_here["general"] == 1.0
+    assert better_here[kind] == better_here["general"] == 1.0
+
+
+@pytest.mark.parametrize("kind", ["calculation", "code"])
+def test_where_the_cloud_is_a_little_better_a_right_answer_is_its_own(kind: PromptKind) -> None:
+    # Along given texts a mixture is best: each model knows half of the words better.
+    sheet = ScoreSheet()
+    for local, cloud in [(0.5, 0.3), (0.3, 0.55)] * 100:
+        sheet.add_pairs([(local, cloud), (1 - local, 1 - cloud)], (local, cloud), 4)
+    found = fit_kind_weights([(kind, sheet.scores()), ("own", sheet.scores())], "linear")
+    assert found[kind] == 0.1
+    assert found["own"] > 0.2
 
 
 def test_without_anything_taught_all_kinds_share_the_one_weight() -> None:
@@ -61,6 +74,6 @@ def test_without_anything_taught_all_kinds_share_the_one_weight() -> None:
 def test_only_weights_that_differ_are_told() -> None:
     weights = fit_kind_weights([("own", DEVICE_KNOWS)], "log-linear")
     assert describe_kind_weights(weights, 1.0) == (
-        "By the kind of question: 0.50 for other questions, 0.50 for calculations, 0.10 for code."
+        "By the kind of question: 0.50 for other questions, 0.10 for calculations, 0.10 for code."
     )
     assert describe_kind_weights({"own": 0.5}, 0.5) == ""

@@ -19,7 +19,7 @@ from floe.fusion.projection import (
     Projector,
 )
 from floe.records import Candidate, CloudToken, PoolingRule
-from tests.fusion.fakes import Distribution, peaked, row_after
+from tests.fusion.fakes import Distribution, peaked, row_after, spaced_index
 from tests.fusion.strategies import texts, vocabularies
 from tests.tiers import examples
 
@@ -358,6 +358,20 @@ def test_the_next_row_tells_into_which_shorter_token_the_clouds_own_is_cut() -> 
     assert masses(inside) == {3: pytest.approx(0.98)}
     without = projector.project(row, b"cor", local, spelled=(b"cor",))
     assert masses(without) == {}
+
+
+def test_an_empty_line_is_written_as_what_follows_it_will_have_it() -> None:
+    # The cloud's ".\n\n" is "." "\n" "\n" before a word, "." "\n\n" before a number.
+    index = spaced_index()
+    local = np.full(index.size, 1 / index.size, np.float32)
+    row = row_of([(b".\n\n", 0.95), (b".", 0.05)])
+    after = constant(row_of([(b"F", 0.7), (b"1", 0.2)]))
+    project = Projector(index).project
+    line = masses(project(row, b".", local, spelled=(b".",), successor=after))
+    kept = (1 - PENDING_TAIL) * 0.95
+    assert line == {1: pytest.approx(kept * 0.7), 2: pytest.approx(kept * 0.3)}
+    inside = masses(project(row, b".\n", local, spelled=(b".", b"\n"), successor=after))
+    assert inside == {1: pytest.approx(1 - PENDING_TAIL)}
 
 
 def test_inside_a_word_the_rows_tell_what_becomes_of_it_until_that_is_settled() -> None:

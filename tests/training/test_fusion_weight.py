@@ -279,9 +279,13 @@ def test_each_kind_of_question_has_its_weight_and_the_reason_tells(store: Store)
     auto = fit_on_rewritten(store, "log-linear", lambda _question: next(kinds))  # type: ignore[arg-type]
     found = kept_kind_weights(store, "log-linear")
     assert set(found) == {"own", "general", "calculation", "code"}
-    assert kept_kind_weights(store, "linear") == {"code": 0.1}, "nothing was fitted for this rule"
-    assert "0.10 for code" in kept_weight(store, "linear").reason
+    unfitted = {"calculation": 0.1, "code": 0.1}
+    assert kept_kind_weights(store, "linear") == unfitted, "nothing was fitted for this rule"
+    assert "0.10 for calculations, 0.10 for code" in kept_weight(store, "linear").reason
     assert kept_weight(store, "log-linear").reason.startswith(auto.reason)
     fit_on_rewritten(store, "log-linear", lambda _question: "own")
-    assert kept_kind_weights(store, "log-linear")["calculation"] == DEFAULT_WEIGHT
-    assert "0.50 for calculations" in kept_weight(store, "log-linear").reason
+    assert kept_kind_weights(store, "log-linear")["general"] == DEFAULT_WEIGHT
+    assert kept_kind_weights(store, "log-linear")["calculation"] == 0.1
+    assert "0.50 for other questions, 0.10 for calculations" in (
+        kept_weight(store, "log-linear").reason
+    )

@@ -1,6 +1,7 @@
 """A running answer as the page follows it: in order, and never over what was opened since."""
 
 import base64
+import json
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import gradio as gr
 import pytest
 
 from floe.chat.chat_settings import load_chat_settings
+from floe.chat.drafts import Drafts
 from floe.chat.turn import Turn, TurnOptions
 from floe.config import Settings
 from floe.errors import StoreError
@@ -23,8 +25,9 @@ from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.compare_actions import CompareActions
 from floe.ui.chat.comparison import compare_answers
 from floe.ui.chat.deletion_actions import DeletionActions
+from floe.ui.chat.draft_actions import keep_unsaved
 from floe.ui.chat.session import Session
-from floe.ui.page_events import read_address
+from floe.ui.page_events import read_address, read_unsaved_draft
 
 STEP = TokenStep(7, b" word", 0.5, None, 0.5, 1.0, "local", 12.0)
 PARTS = (
@@ -45,6 +48,7 @@ PARTS = (
     "prompt",
     "comparison_generation",
     "noticed",
+    "drafts",
 )
 
 
@@ -345,6 +349,41 @@ def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> No
     room.store.delete_conversation(there)
     room.actions.keep_draft(room.session, told(chat=there, text="late", number=5))
     assert drafts.text(there) == "of there"
+
+
+def test_a_draft_that_rests_is_saved_and_only_then_called_so(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    here, part = room.session.conversation, room.actions.parts.drafts
+    keep = room.actions.keep_draft
+    assert "number" not in keep(room.session, told(chat=here, text="who", number=1))[part]
+    assert room.store.setting("drafts", {}) == {}
+    whole = keep(room.session, told(chat=here, text="whole", number=2, save=True))
+    assert whole[part] == {"number": 2}
+    assert room.store.setting("drafts", {}) == {str(here): "whole"}
+
+
+def test_what_was_typed_while_the_app_was_away_comes_back_unless_it_was_sent(
+    tmp_path: Path,
+) -> None:
+    room = Room(tmp_path)
+    here, drafts = room.session.conversation, room.actions.drafts
+
+    def draft_of(chat: int | None, text: str) -> str:
+        unsaved = read_unsaved_draft(json.dumps({"chat": chat, "text": text}))
+        keep_unsaved(room.store, drafts, unsaved)
+        return Drafts(room.store).text(chat)
+
+    assert draft_of(here, "typed meanwhile") == "typed meanwhile"
+    assert draft_of(None, "for a new chat") == "for a new chat"
+    assert draft_of(here, "") == ""  # it was emptied meanwhile
+    assert draft_of(None, "") == ""
+    # Sent just before the app went away: it is no draft.
+    assert draft_of(here, "why?") == ""
+    assert draft_of(None, "another chat") == ""
+    assert draft_of(here, "wh") == "wh"
+    assert draft_of(10**6, "of one that is gone") == ""
+    for strange in ("{", "[]", "[" * 100_000, '{"chat": "1", "text": 2}', 7, None, ""):
+        assert read_unsaved_draft(strange) is None
 
 
 def test_a_file_goes_with_what_is_asked_where_it_is_shown(tmp_path: Path) -> None:

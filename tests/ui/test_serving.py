@@ -104,6 +104,20 @@ def test_a_server_opens_by_its_token_alone_and_ends(tmp_path: Path, blocks: gr.B
     assert {path.name for path in tmp_path.iterdir()} - before == {"access-token"}
 
 
+def test_a_page_at_rest_does_not_poll_a_thousand_times_a_second(
+    tmp_path: Path, blocks: gr.Blocks
+) -> None:
+    names = {"sleep_when_free", "progress_update_sleep_when_free"}
+    queue: Any = blocks._queue
+    assert names <= {*vars(queue)}, "gradio has other names for these"
+    server = PageServer(blocks, Settings(port=0, data_dir=tmp_path))
+    try:
+        assert min(getattr(queue, name) for name in names) >= 0.02
+        assert blocks._queue is queue
+    finally:
+        server.close()
+
+
 def test_proxies_of_the_environment_are_not_asked(
     tmp_path: Path, blocks: gr.Blocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ Five systems answer the same questions under the page's system prompt: the local
 with a personal adapter (`--train`; without it there is none, and `personal` is the local model),
 the cloud alone, both fused at `--weight`, and fused at the automatic weight. That one is fitted as
 the page fits it: on the person's own answers that training has not seen, or, without `--train`, on
-a fifth of the set, which is not asked then.
+a fifth of the set, which is not asked then, for the kind of question that the set holds.
 """
 
 import json
@@ -31,11 +31,12 @@ from floe.fusion.scoring.automatic_weight import (
     AutoWeight,
     fit_weight,
 )
+from floe.fusion.scoring.kind_weights import describe_kind_weights, fit_kind_weights
 from floe.fusion.scoring.scores import join
 from floe.llama.runtime import Adapter, LlamaModel
 from floe.models.catalog import resolve_model
 from floe.models.sampling_defaults import sampling_defaults
-from floe.records import ChatMessage, PoolingRule, Sampling
+from floe.records import ChatMessage, PoolingRule, PromptKind, Sampling
 
 SYSTEMS: Final = ("local", "personal", "cloud", "fused", "fused_auto")
 _CONTEXT: Final = 2048
@@ -133,7 +134,9 @@ class _Contest:
             aside = list(questions[_KEPT_ASIDE - 1 :: _KEPT_ASIDE][:_MOST_ASIDE])
         asked = [each for each in questions if each not in aside][: self._options.limit]
         _say(f"{name}: {len(asked)} questions")
-        auto = self._own_weight or self._fit(self._scored(self._references(aside), ()))
+        auto = self._own_weight or self._fit_kind(
+            SETS[name].kind, self._scored(self._references(aside), ())
+        )
         written = self._write(name, asked, auto.weight)
         rule = SETS[name].right
         right = {
@@ -226,6 +229,15 @@ class _Contest:
             reason = f"{fitted.weight:.2f}, the middle way: what is kept aside is too short."
             return replace(fitted, reason=reason)
         return fitted
+
+    def _fit_kind(self, kind: PromptKind, scored: Sequence[ScoredAnswer]) -> AutoWeight:
+        """Fit on answers to questions of one kind, as the page does for each kind."""
+        one = self._fit(scored)
+        weight = fit_kind_weights([(kind, each.scores) for each in scored], self._options.rule)[
+            kind
+        ]
+        words = describe_kind_weights({kind: weight}, one.weight)
+        return replace(one, weight=weight, reason=f"{one.reason} {words}".rstrip())
 
     def _bits(self, asked: Sequence[AccuracyQuestion], weight_auto: float) -> dict[str, Any]:
         """Bits per byte of the right answers; of the cloud by its own tokens and as projected."""

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, get_args
 
 from floe.errors import DataError
 from floe.evaluate.accuracy.sandbox import passes
+from floe.records import PromptKind
 from floe.resources import QUESTION_SETS
 from floe.training.trial.measures import is_right
 
@@ -61,6 +62,7 @@ class QuestionSet:
         max_tokens: tokens in which an answer has to come.
         read: makes a question of one line of the file.
         right: whether a text answers a question.
+        kind: of prompt, for the automatic weight.
     """
 
     title: str
@@ -68,6 +70,7 @@ class QuestionSet:
     max_tokens: int
     read: Callable[[Mapping[str, Any]], AccuracyQuestion]
     right: Callable[[AccuracyQuestion, str], bool]
+    kind: PromptKind
 
 
 def read_questions(name: SetName, path: Path | None = None) -> list[AccuracyQuestion]:
@@ -185,8 +188,10 @@ def _is_choice(question: AccuracyQuestion, text: str) -> bool:
 
 
 SETS: Final[Mapping[SetName, QuestionSet]] = {
-    "gsm": QuestionSet("arithmetic", "gsm.jsonl", 512, _read_arithmetic, _is_number),
-    "nq": QuestionSet("short facts", "nq.jsonl", 64, _read_fact, _is_fact),
-    "code": QuestionSet("Python functions", "code.jsonl", 512, _read_code, _is_program),
-    "choice": QuestionSet("multiple choice", "choice.jsonl", 64, _read_choice, _is_choice),
+    "gsm": QuestionSet("arithmetic", "gsm.jsonl", 512, _read_arithmetic, _is_number, "calculation"),
+    "nq": QuestionSet("short facts", "nq.jsonl", 64, _read_fact, _is_fact, "general"),
+    "code": QuestionSet("Python functions", "code.jsonl", 512, _read_code, _is_program, "code"),
+    "choice": QuestionSet(
+        "multiple choice", "choice.jsonl", 64, _read_choice, _is_choice, "general"
+    ),
 }

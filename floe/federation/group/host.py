@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from floe.command_flags import add_folder_flags, use_folders
+from floe.command_flags import add_folder_flags, folder_flags_again, use_folders
 from floe.config import Settings
 from floe.errors import FederationError, FloeError
 from floe.federation import flower_environment
@@ -275,10 +275,7 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_folder_flags(parser)
-    # After the command, too, as everywhere else.
-    common = argparse.ArgumentParser(add_help=False)
-    for flag in ("--data-dir", "--models-dir"):
-        common.add_argument(flag, type=Path, metavar="DIR", default=argparse.SUPPRESS)
+    common = folder_flags_again()
     commands = parser.add_subparsers(dest="command", required=True)
     made = commands.add_parser("prepare", help="make the group's certificates", parents=[common])
     made.add_argument("--address", required=True, help="where the members reach this machine")

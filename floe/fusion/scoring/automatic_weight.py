@@ -113,9 +113,14 @@ def written_weight(scores: Scores, rule: PoolingRule, default: float = DEFAULT_W
     """
     weight = best_weight(scores, rule, default)
     here, cloud = _nats(scores, 1.0, rule), _nats(scores, 0.0, rule)
-    if weight > 0 and max(cloud, 0.0) < here:
+    if weight > 0 and cloud_is_better(scores, rule):
         weight = max(weight * (max(cloud, 0.0) / here) ** LEANING, _END)
     return round(weight, 3)
+
+
+def cloud_is_better(scores: Scores, rule: PoolingRule) -> bool:
+    """Tell whether the cloud alone needs fewer bits for the texts than this device alone."""
+    return max(_nats(scores, 0.0, rule), 0.0) < _nats(scores, 1.0, rule)
 
 
 def best_weight(

@@ -12,6 +12,7 @@ from typing import Final
 from floe.fusion.scoring.automatic_weight import (
     DEFAULT_WEIGHT,
     FEWEST_TOKENS,
+    cloud_is_better,
     written_weight,
 )
 from floe.fusion.scoring.scores import Scores, join
@@ -24,10 +25,11 @@ KIND_WORDS: Final[Mapping[PromptKind, str]] = {
     "code": "code",
 }
 """How a sentence calls prompts of a kind."""
-UNSHOWN_WEIGHTS: Final[Mapping[PromptKind, float]] = {"code": 0.1}
-"""At most so much where nothing of a kind was shown: a program is right or is none, and small
-models write hardly any rightly. Of sixteen functions the default pair wrote 6 at 0.5 and 12 at 0.1,
-the cloud alone 13 (docs/benchmarks.md)."""
+UNSHOWN_WEIGHTS: Final[Mapping[PromptKind, float]] = {"calculation": 0.1, "code": 0.1}
+"""At most so much where nothing of a kind shows this device to be the better half: a result or a
+program is right or is none, and small models write hardly any rightly. Chosen on sixteen functions:
+the default pair wrote 6 at 0.5 and 12 at 0.1, the cloud alone 13. Calculations took it over as it
+was and were counted afterwards (docs/benchmarks.md)."""
 
 
 def fit_kind_weights(
@@ -38,9 +40,9 @@ def fit_kind_weights(
     A kind with too few tokens of its own takes the weight of all prompts like it: those on which
     what the person taught acts (`own`), or those on which it does not. Where these are too few as
     well, it is the one weight of everything, but for prompts on which nothing taught acts while
-    all that is known is of those on which it does: these take the middle way. Code of which nothing
-    was shown leans on the cloud (`UNSHOWN_WEIGHTS`), unless other prompts show this device to be
-    the better half.
+    all that is known is of those on which it does: these take the middle way. Calculations and code
+    lean on the cloud (`UNSHOWN_WEIGHTS`) unless their own evidence shows this device to be the
+    better half or, where there is too little of that, other prompts do.
 
     Args:
         evidence: texts that the person wrote, each with the kind of its question.
@@ -59,12 +61,22 @@ def fit_kind_weights(
     for kind, scores in by_kind.items():
         alike = one if kind == "own" else elsewhere
         enough = len(scores) >= FEWEST_TOKENS
-        weights[kind] = written_weight(scores, rule, alike) if enough else _unshown(kind, alike)
+        weights[kind] = _shown(kind, scores, rule, alike) if enough else _unshown(kind, alike)
     return weights
 
 
+def _shown(kind: PromptKind, scores: Scores, rule: PoolingRule, alike: float) -> float:
+    """Fit a kind of which there is enough; along right answers a weak model looks too good."""
+    weight = written_weight(scores, rule, alike)
+    return _at_most(kind, weight) if cloud_is_better(scores, rule) else weight
+
+
 def _unshown(kind: PromptKind, alike: float) -> float:
-    return alike if alike > DEFAULT_WEIGHT else min(alike, UNSHOWN_WEIGHTS.get(kind, alike))
+    return alike if alike > DEFAULT_WEIGHT else _at_most(kind, alike)
+
+
+def _at_most(kind: PromptKind, weight: float) -> float:
+    return min(weight, UNSHOWN_WEIGHTS.get(kind, weight))
 
 
 def describe_kind_weights(weights: Mapping[PromptKind, float], one: float) -> str:

@@ -181,14 +181,16 @@ def prefetch_distributions(
 
 def _read_ahead(position: AlignedPosition, index: TokenIndex) -> None:
     """Ask for the rows that the projection may look at: the next, and all of the word begun."""
-    row = position.row
+    if position.row is None:
+        return
+    text = position.row.text_bytes
     for ahead in range(1, MOST_ROWS_AHEAD + 1):
         following = position.successor(ahead)
-        if row is None or following is None or not following.text_bytes:
+        if following is None or not following.text_bytes:
             return
-        if not index.joining_bytes(row.text_bytes)[following.text_bytes[0]]:
+        if not index.joining_bytes(text)[following.text_bytes[0]]:
             return
-        row = following
+        text += following.text_bytes
 
 
 class StreamedDistributions:

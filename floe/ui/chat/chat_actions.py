@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import gradio as gr
 
@@ -31,6 +31,7 @@ from floe.ui.chat.advanced import AdvancedActions
 from floe.ui.chat.answer_figures import context_value, live_figures
 from floe.ui.chat.attach_actions import AttachActions
 from floe.ui.chat.conversations import conversation_list
+from floe.ui.chat.draft_actions import keep_draft, keep_unsaved
 from floe.ui.chat.session import Session
 from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
 from floe.ui.chat.weight_actions import WeightActions
@@ -49,15 +50,13 @@ from floe.ui.page_events import (
     read_address,
     read_asked,
     read_text,
+    read_unsaved_draft,
 )
-from floe.ui.page_values import AboutValue, CloudKind, CloudValue
+from floe.ui.page_values import AboutValue, CloudKind, CloudValue, SavedDraftValue
 from floe.ui.serving.downloads import offer
 from floe.ui.show_errors import Changes, show_errors
 
 logger = logging.getLogger(__name__)
-
-LONGEST_DRAFT: Final = 200_000
-"""Characters; what is longer is not kept with each key."""
 
 FRAME_SECONDS: Final = 1 / 12
 """Time between two frames of a running answer."""
@@ -95,18 +94,21 @@ class ChatActions:
     # Conversations
 
     @show_errors
-    def load(self, session: Session, address: str) -> Changes:
+    def load(self, session: Session, address: str, unsaved: Any = None) -> Changes:
         """Fill a page that was opened: the chat of its address, the controls as they were left.
 
         Without a chat in the address it is the one that was last in view, here or elsewhere.
+        `unsaved` is what was typed into it while the app could not be reached.
         """
         kept = Preferences.load(self._store)
+        keep_unsaved(self._store, self.drafts, read_unsaved_draft(unsaved))
         controls = [kept.mode, kept.weight]
         asked = read_address(address)
         shown = self._show_if_there(session, asked.id if asked else kept.conversation)
         return {
             **shown,
             self.parts.prompt: self.drafts.text(session.conversation),
+            self.parts.drafts: SavedDraftValue(number=0),
             **dict(zip(self.parts.controls, controls, strict=True)),
             **self.refresh_cloud(),
             **self.weight.refresh(session),
@@ -156,22 +158,18 @@ class ChatActions:
             shown[self.parts.prompt] = draft
         return shown
 
-    def keep_draft(self, session: Session, event: gr.EventData) -> None:
+    def keep_draft(self, session: Session, event: gr.EventData) -> Changes:
         """Remember what is being typed, for the conversation in which it was."""
-        with suppress(PageError, StoreError):
+        with suppress(PageError):
             asked = read_asked(event, DraftAsked)
-            if asked.number <= session.draft:
-                return  # overtaken by a later one
-            session.draft = asked.number
-            # What was told late of a message that has been sent meanwhile is no draft any more.
-            late = asked.text and session.sent.startswith(asked.text)
-            if late or len(asked.text) > LONGEST_DRAFT:
-                return
-            if asked.chat is not None:
-                self._store.conversation(asked.chat)  # of one that is gone nothing is kept
-            session.sent = ""
-            session.told.add(asked.chat)
-            self.drafts.keep(asked.chat, asked.text)
+            if asked.number > session.draft:  # else overtaken by a later one
+                session.draft = asked.number
+                keep_draft(self._store, self.drafts, session, asked)
+            if asked.save:
+                with suppress(StoreError):
+                    self.drafts.save()
+                    return {self.parts.drafts: SavedDraftValue(number=asked.number)}
+        return {self.parts.drafts: gr.skip()}
 
     def follow(self, session: Session) -> Changes:
         """Show what another page, or an import, has changed of what this one shows."""

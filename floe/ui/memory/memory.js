@@ -37,7 +37,11 @@ floe.memory = (part) => {
     floe.el(
       "div",
       { className: "pair" },
-      floe.field("Notes", notes, "An empty line between two of them."),
+      floe.field(
+        "Notes",
+        notes,
+        "Read only with a question that they fit, so there may be many; an empty line between two. What every answer should know goes into About you above.",
+      ),
       floe.field("Folder", folder, "Text, Markdown and PDF files in it are read where they are."),
     ),
     floe.el("div", { className: "row" }, choose),

@@ -74,11 +74,15 @@ floe.privacyRules = (part) => {
           fields.own_words,
           "Names, contacts and projects, one per line.",
         ),
-        floe.field("About you", fields.about_me, "Told to the model on this device, never sent."),
+        floe.field(
+          "About you",
+          fields.about_me,
+          "Who you are. Read with every question on this device, never sent.",
+        ),
         floe.field(
           "Good to know",
           fields.personal_context,
-          "Plans and notes. They are never sent either.",
+          "What holds for now, such as plans: read with every question, too. More goes into Notes below.",
         ),
       ),
     ),

@@ -175,6 +175,11 @@ def mount_page(page: gr.Blocks) -> fastapi.FastAPI:
     return app
 
 
+_QUEUE_SECONDS: Final = 0.02
+"""Time between two polls of gradio's queue for events. At its usual thousandth of a second the app
+took a twentieth of a core for as long as it was open, with nobody there."""
+
+
 class PageServer:
     """The page on a port of its own, from a thread of its own, until it is closed.
 
@@ -201,6 +206,9 @@ class PageServer:
         app = mount_page(page)
         [mounted] = [route.app for route in app.routes if isinstance(route, Mount)]
         self._gradio: Any = mounted
+        queue: Any = page._queue
+        queue.sleep_when_free = _QUEUE_SECONDS
+        queue.progress_update_sleep_when_free = 5 * _QUEUE_SECONDS  # nothing here tells progress so
         self._server = uvicorn.Server(
             uvicorn.Config(
                 AccessControl(PageRewriter(app, read_scripts()), keys, OPEN_ROUTES),
