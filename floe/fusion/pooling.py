@@ -6,6 +6,7 @@ did not touch keep the local model's proportions, so one factor stands for all o
 array as long as the vocabulary is made.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,7 @@ class Pooled(NamedTuple):
             `ids`.
         rest_local, rest_cloud, rest_fused: factors that turn `rest` into probabilities.
         likely: see `Projection`.
+        most_rest: no token has more of `rest`.
     """
 
     ids: Ids
@@ -54,6 +56,7 @@ class Pooled(NamedTuple):
     rest_cloud: float
     rest_fused: float
     likely: int = 0
+    most_rest: float = math.inf
 
     def dense(self) -> NDArray[np.float64]:
         """All fused probabilities, shape (vocabulary,)."""
@@ -92,16 +95,19 @@ def pool(
 
     Args:
         mass: float32 of shape (vocabulary,), proportional to the local probabilities. Becomes
-            `Pooled.rest`: its entries of the tokens that the projection names are set to 0.
+            `Pooled.rest`: its entries of the tokens that the projection names are set to 0,
+            where that was not done before (`Projection.taken`).
         projection: the cloud's, over the same vocabulary.
         weight: of the local model, in [0, 1].
         rule: how.
     """
-    ids = projection.ids
-    p = mass.take(ids).astype(np.float64)
+    ids, taken = projection.ids, projection.taken
     # The named tokens are taken out before the others are added up, not subtracted afterwards:
     # what a peaked distribution leaves over is too small for a difference of float32 sums.
-    mass[ids] = 0.0
+    if taken is None:
+        taken = mass.take(ids)
+        mass[ids] = 0.0
+    p = taken.astype(np.float64)
     left = float(np.add.reduce(mass)) if projection.rest is None else projection.rest
     total = float(np.add.reduce(p)) + left
     p /= total
@@ -130,4 +136,5 @@ def pool(
         stretch / total,
         factor / (fused_total * total),
         projection.likely,
+        projection.most_rest,
     )
