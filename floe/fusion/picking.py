@@ -92,13 +92,12 @@ class Picker:
                 numbers are those of another sequence. None: the token is the answer's next.
             spare: nobody needs the logits afterwards.
         """
-        if sampling.temperature > 0 or self._penalties is not None:
-            spare = False
+        shift = self._shift_of(logits, ahead or ())
         # In place where that can be: other space would have to be fetched into the caches first.
-        mass, top = exponentials(logits, logits if spare else self._work)
+        in_place = spare and sampling.temperature <= 0
+        mass, top, _ = exponentials(logits, logits if in_place else self._work)
         token = top
         scale = 1 / float(np.add.reduce(mass))
-        shift = self._shift_of(logits, ahead or ())
         if sampling.temperature > 0:
             none = np.empty(0, np.float64)
             bare = Pooled(np.empty(0, np.intp), none, none, none, mass, scale, 0.0, scale)
@@ -154,10 +153,8 @@ class Picker:
             successor: see `Projector.project`.
         """
         # A greedy pick needs the logits no more, and space of its own would have to be fetched.
-        keeps = sampling.temperature > 0 or self._penalties is not None
-        mass, top = exponentials(logits, self._work if keeps else logits)
-        # Greedy picks that punish nothing have no use for it, nor logits to read it off.
-        factor = float(logits[top]) - math.log(float(mass[top])) if keeps else 0.0
+        work = self._work if sampling.temperature > 0 else logits
+        mass, _, factor = exponentials(logits, work)
         projection = self._projector.project(
             row, pending, mass, spelled=spelled, successor=successor, take_out=True
         )

@@ -67,25 +67,26 @@ class Pooled(NamedTuple):
 
 def local_distribution(logits: NDArray[np.float32]) -> LocalDistribution:
     """Softmax without the division, of logits of shape (vocabulary,)."""
-    mass, _ = exponentials(logits)
+    mass, _, _ = exponentials(logits)
     return LocalDistribution(mass, float(np.add.reduce(mass, dtype=np.float64)))
 
 
 def exponentials(
     logits: NDArray[np.float32], work: NDArray[np.float32] | None = None
-) -> tuple[NDArray[np.float32], int]:
-    """Probabilities up to one factor, and the most probable token.
+) -> tuple[NDArray[np.float32], int, float]:
+    """Probabilities up to one factor, the most probable token, and the logarithm of that factor.
 
     Args:
         logits: float32 of shape (vocabulary,).
         work: space of the same shape to write into, `logits` itself perhaps.
     """
     best = int(logits.argmax())
+    largest = logits.item(best)
     # One pass less wherever no exponential can overflow or vanish, which is nearly always.
-    if abs(float(logits[best])) < _SAFE_LOGIT:
-        return np.exp(logits, out=work), best
-    mass = np.subtract(logits, logits[best], out=work)
-    return np.exp(mass, out=mass), best
+    if abs(largest) < _SAFE_LOGIT:
+        return np.exp(logits, out=work), best, 0.0
+    mass = np.subtract(logits, np.float32(largest), out=work)
+    return np.exp(mass, out=mass), best, largest
 
 
 def pool(
