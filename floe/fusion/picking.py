@@ -54,7 +54,6 @@ class Picker:
         # Arrays of this size made anew for each token would come from the operating system and
         # go back to it each time, which stops all threads for a moment.
         self._work = np.empty(index.size, np.float32)
-        self._named = np.full(index.size, -1, np.intp)
         self._penalties: Penalties | None = None
         self.seed(None)
 
@@ -218,12 +217,14 @@ class Picker:
         shift = self._penalties.shift(logits_of, least_share=share) if weight > 0 else None
         return Shift(shift.ids, shift.by * weight) if shift is not None else None
 
-    def _places_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
+    @staticmethod
+    def _places_of(pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return where some tokens stand in `pooled.ids`; -1: nowhere."""
-        named = self._named
-        named[pooled.ids] = np.arange(len(pooled.ids))
-        places: NDArray[np.intp] = named[ids]
-        named[pooled.ids] = -1
+        if not len(pooled.ids):
+            return np.full(len(ids), -1, np.intp)
+        order = pooled.ids.argsort()
+        places = order.take(pooled.ids.searchsorted(ids, sorter=order), mode="clip")
+        places[pooled.ids.take(places) != ids] = -1
         return places
 
     def _fused_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.float64]:
