@@ -183,7 +183,7 @@ class Projector:
         if tail < _SMALL_TAIL or not len(ids):
             return Projection(ids, values, tail, taken=named)
         largest = float(local[local.argmax()])
-        if largest <= LEAST_REST * float(named.max()):
+        if largest <= LEAST_REST * max(named.tolist()):
             return Projection(ids, values, tail, taken=named)
         least = TAIL_DEPTH * largest
         likely = np.greater(local, least, out=self._likely).nonzero()[0]
