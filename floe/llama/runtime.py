@@ -526,7 +526,7 @@ def _array_at(address: int, rows: int, columns: int) -> Logits:
     after each.
     """
     memory = (ctypes.c_float * (rows * columns)).from_address(address)
-    return np.frombuffer(memory, np.float32).reshape(rows, columns)
+    return np.frombuffer(memoryview(memory), np.float32).reshape(rows, columns)
 
 
 def _check_memory(path: Path) -> None:
