@@ -76,8 +76,7 @@ class Controls:
     leeway: Leeway | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(NamedTuple):
     """Positions whose logits are known.
 
     Attributes:
@@ -295,7 +294,7 @@ class Decoder:
         return self._ahead.step(left)
 
     def _pick_alone(self, row: NDArray[np.float32]) -> Pick:
-        return self._picker.local(row, self._sampling)
+        return self._picker.local(row, self._sampling, spare=True)
 
     def _pick_ahead(self, row: NDArray[np.float32], before: Sequence[int]) -> Pick:
         return self._picker.local(row, self._sampling, ahead=before)

@@ -126,29 +126,30 @@ class Penalties:
         dry = self._dry_penalties(least_share) if self._dry else {}
         if not self._counts and not dry:
             return None
-        ids = np.fromiter(self._counts, np.intp, len(self._counts))
+        tokens = [*self._counts, *(token for token in dry if token not in self._counts)]
+        ids = np.array(tokens, np.intp)
+        # Few numbers: numpy's dozen calls would take several times as long as this loop.
+        by = self._counted(logits_of(ids[: len(self._counts)])) if self._counts else []
+        by += [0.0] * (len(tokens) - len(by))
         if dry:
-            repeated = np.fromiter(dry, np.intp, len(dry))
-            ids = np.union1d(ids, repeated) if len(ids) else repeated
-        by = np.zeros(len(ids))
-        if self._counts:
-            by += self._counted(ids, logits_of(ids))
-        if dry:
-            by -= np.fromiter((dry.get(token, 0.0) for token in ids.tolist()), float, len(ids))
-        return Shift(ids, by)
+            by = [change - dry.get(token, 0.0) for token, change in zip(tokens, by, strict=True)]
+        return Shift(ids, np.array(by, np.float64))
 
-    def _counted(self, ids: NDArray[np.intp], logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Repetition, frequency and presence (llama.cpp, `llama_sampler_penalties_apply`)."""
+    def _counted(self, logits: NDArray[np.float64]) -> list[float]:
+        """Repetition, frequency and presence (llama.cpp, `llama_sampler_penalties_apply`).
+
+        Args:
+            logits: of the tokens that are counted, in their order.
+        """
         sampling = self._sampling
-        get = self._counts.get
-        counts = np.fromiter((get(token, 0) for token in ids.tolist()), float, len(ids))
-        repeat = sampling.repeat_penalty
-        with np.errstate(invalid="ignore"):
-            scaled = np.where(logits <= 0, logits * repeat, logits / repeat) - logits
-        # A token of probability 0 stays there: minus infinity less itself is no number.
-        scaled[~np.isfinite(scaled)] = 0.0
-        by = scaled - counts * sampling.frequency_penalty - sampling.presence_penalty
-        return np.where(counts > 0, by, 0.0)
+        repeat, frequency = sampling.repeat_penalty, sampling.frequency_penalty
+        presence = sampling.presence_penalty
+        by = []
+        for logit, count in zip(logits.tolist(), self._counts.values(), strict=True):
+            # A token of probability 0 stays there: minus infinity less itself is no number.
+            scaled = (logit * repeat if logit <= 0 else logit / repeat) - logit
+            by.append((scaled if math.isfinite(scaled) else 0.0) - count * frequency - presence)
+        return by
 
     def _dry_penalties(self, least_share: float) -> dict[int, float]:
         """Compute what DRY takes off the logits, by token.

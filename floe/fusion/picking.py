@@ -1,7 +1,7 @@
 """One token from one distribution: greedy, sampled, or the cloud's own token taken as a draft."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Final, NamedTuple
 
@@ -21,6 +21,8 @@ LOOP_SHARE: Final = 0.6
 alone: of 328 places that DRY would forbid there at weight 0.21 few are left."""
 _CERTAIN: Final = 0.99
 """A local token above this is shown alone: all others together have less than a hundredth."""
+_MANY: Final = 100
+"""Tokens from which on sorting all of them costs more than finding the best ones first."""
 _NEAR: Final = math.exp(-6.0)
 """Tokens below this share of the best one are not shown."""
 
@@ -52,7 +54,6 @@ class Picker:
         # Arrays of this size made anew for each token would come from the operating system and
         # go back to it each time, which stops all threads for a moment.
         self._work = np.empty(index.size, np.float32)
-        self._named = np.full(index.size, -1, np.intp)
         self._penalties: Penalties | None = None
         self.seed(None)
 
@@ -79,19 +80,23 @@ class Picker:
         sampling: Sampling,
         *,
         ahead: Sequence[int] | None = None,
+        spare: bool = False,
     ) -> Pick:
         """Pick a token by the local model alone.
 
         Args:
-            logits: float32 of shape (vocabulary,).
+            logits: float32 of shape (vocabulary,); written into if `spare`, by a greedy pick.
             sampling: temperature 0 takes the most probable token.
             ahead: tokens written ahead of the answer that stand before this one; then the random
                 numbers are those of another sequence. None: the token is the answer's next.
+            spare: nobody needs the logits afterwards.
         """
-        mass, token = exponentials(logits, self._work)
-        least = _NEAR * float(mass[token])
-        scale = 1 / float(np.add.reduce(mass))
         shift = self._shift_of(logits, ahead or ())
+        # In place where that can be: other space would have to be fetched into the caches first.
+        in_place = spare and sampling.temperature <= 0
+        mass, top, _ = exponentials(logits, logits if in_place else self._work)
+        token = top
+        scale = 1 / float(np.add.reduce(mass))
         if sampling.temperature > 0:
             none = np.empty(0, np.float64)
             bare = Pooled(np.empty(0, np.intp), none, none, none, mass, scale, 0.0, scale)
@@ -99,14 +104,14 @@ class Picker:
             token = _draw(self._target(logits, bare, sampling, shift), random)
         elif shift is not None:
             token, _ = _largest_shifted(mass, shift)
-        probability = float(mass[token]) * scale
+        probability = mass.item(token) * scale
         # The hottest path of the program.
         if probability > _CERTAIN:
             alone = Alternative(self._pieces[token], probability, None, probability)
             return Pick(token, probability, None, probability, (alone,))
         alternatives = tuple(
             Alternative(self._pieces[i], m * scale, None, m * scale)
-            for i, m in _largest(mass, least)
+            for i, m in _largest(mass, _NEAR * mass.item(top), top)
         )
         return Pick(token, probability, None, probability, alternatives)
 
@@ -147,12 +152,10 @@ class Picker:
             successor: see `Projector.project`.
         """
         # A greedy pick needs the logits no more, and space of its own would have to be fetched.
-        keeps = sampling.temperature > 0 or self._penalties is not None
-        mass, top = exponentials(logits, self._work if keeps else logits)
-        # Greedy picks that punish nothing have no use for it, nor logits to read it off.
-        factor = float(logits[top]) - math.log(float(mass[top])) if keeps else 0.0
+        work = self._work if sampling.temperature > 0 else logits
+        mass, _, factor = exponentials(logits, work)
         projection = self._projector.project(
-            row, pending, mass, spelled=spelled, successor=successor
+            row, pending, mass, spelled=spelled, successor=successor, take_out=True
         )
         if callable(draft):
             draft = draft()
@@ -214,12 +217,14 @@ class Picker:
         shift = self._penalties.shift(logits_of, least_share=share) if weight > 0 else None
         return Shift(shift.ids, shift.by * weight) if shift is not None else None
 
-    def _places_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
+    @staticmethod
+    def _places_of(pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return where some tokens stand in `pooled.ids`; -1: nowhere."""
-        named = self._named
-        named[pooled.ids] = np.arange(len(pooled.ids))
-        places: NDArray[np.intp] = named[ids]
-        named[pooled.ids] = -1
+        if not len(pooled.ids):
+            return np.full(len(ids), -1, np.intp)
+        order = pooled.ids.argsort()
+        places = order.take(pooled.ids.searchsorted(ids, sorter=order), mode="clip")
+        places[pooled.ids.take(places) != ids] = -1
         return places
 
     def _fused_of(self, pooled: Pooled, ids: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -352,13 +357,17 @@ def _best(pooled: Pooled) -> list[_Entry]:
     among the best are taken off its top.
     """
     fused = pooled.fused.tolist()
-    places = sorted(range(len(fused)), key=fused.__getitem__, reverse=True)[:ALTERNATIVES]
+    places: Iterable[int] = range(len(fused))
+    if len(fused) > _MANY:
+        least_of_best = np.partition(pooled.fused, -ALTERNATIVES)[-ALTERNATIVES]
+        places = np.flatnonzero(pooled.fused >= least_of_best).tolist()
+    places = sorted(places, key=fused.__getitem__, reverse=True)[:ALTERNATIVES]
     token_at, local_at, cloud_at = pooled.ids.item, pooled.local.item, pooled.cloud.item
     best = [_Entry(fused[i], token_at(i), local_at(i), cloud_at(i)) for i in places]
     least = _NEAR * best[0].fused if best else 0.0
     if len(best) == ALTERNATIVES:
         least = max(least, best[-1].fused)
-    if pooled.rest_fused > 0:
+    if pooled.most_rest * pooled.rest_fused > least:
         others = _largest(pooled.rest, least / pooled.rest_fused)
         if others:
             best += [_other(token, mass, pooled) for token, mass in others]
@@ -381,12 +390,18 @@ def _heated(
     return heated
 
 
-def _largest(mass: NDArray[np.float32], least: float) -> list[tuple[int, float]]:
-    """Tokens of more than `least`, at most `ALTERNATIVES`, largest first; `mass` stays as it is."""
+def _largest(
+    mass: NDArray[np.float32], least: float, top: int | None = None
+) -> list[tuple[int, float]]:
+    """Tokens of more than `least`, at most `ALTERNATIVES`, largest first; `mass` stays as it is.
+
+    `top` is the largest, where that is known.
+    """
     taken: list[tuple[int, float]] = []
     while len(taken) < ALTERNATIVES:
-        token = int(mass.argmax())
-        value = float(mass[token])
+        token = int(mass.argmax()) if top is None else top
+        top = None
+        value = mass.item(token)
         if value <= least:
             break
         taken.append((token, value))

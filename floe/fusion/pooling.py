@@ -6,6 +6,7 @@ did not touch keep the local model's proportions, so one factor stands for all o
 array as long as the vocabulary is made.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,7 @@ class Pooled(NamedTuple):
             `ids`.
         rest_local, rest_cloud, rest_fused: factors that turn `rest` into probabilities.
         likely: see `Projection`.
+        most_rest: no token has more of `rest`.
     """
 
     ids: Ids
@@ -54,6 +56,7 @@ class Pooled(NamedTuple):
     rest_cloud: float
     rest_fused: float
     likely: int = 0
+    most_rest: float = math.inf
 
     def dense(self) -> NDArray[np.float64]:
         """All fused probabilities, shape (vocabulary,)."""
@@ -64,25 +67,26 @@ class Pooled(NamedTuple):
 
 def local_distribution(logits: NDArray[np.float32]) -> LocalDistribution:
     """Softmax without the division, of logits of shape (vocabulary,)."""
-    mass, _ = exponentials(logits)
+    mass, _, _ = exponentials(logits)
     return LocalDistribution(mass, float(np.add.reduce(mass, dtype=np.float64)))
 
 
 def exponentials(
     logits: NDArray[np.float32], work: NDArray[np.float32] | None = None
-) -> tuple[NDArray[np.float32], int]:
-    """Probabilities up to one factor, and the most probable token.
+) -> tuple[NDArray[np.float32], int, float]:
+    """Probabilities up to one factor, the most probable token, and the logarithm of that factor.
 
     Args:
         logits: float32 of shape (vocabulary,).
         work: space of the same shape to write into, `logits` itself perhaps.
     """
     best = int(logits.argmax())
+    largest = logits.item(best)
     # One pass less wherever no exponential can overflow or vanish, which is nearly always.
-    if abs(float(logits[best])) < _SAFE_LOGIT:
-        return np.exp(logits, out=work), best
-    mass = np.subtract(logits, logits[best], out=work)
-    return np.exp(mass, out=mass), best
+    if abs(largest) < _SAFE_LOGIT:
+        return np.exp(logits, out=work), best, 0.0
+    mass = np.subtract(logits, np.float32(largest), out=work)
+    return np.exp(mass, out=mass), best, largest
 
 
 def pool(
@@ -92,16 +96,19 @@ def pool(
 
     Args:
         mass: float32 of shape (vocabulary,), proportional to the local probabilities. Becomes
-            `Pooled.rest`: its entries of the tokens that the projection names are set to 0.
+            `Pooled.rest`: its entries of the tokens that the projection names are set to 0,
+            where that was not done before (`Projection.taken`).
         projection: the cloud's, over the same vocabulary.
         weight: of the local model, in [0, 1].
         rule: how.
     """
-    ids = projection.ids
-    p = mass.take(ids).astype(np.float64)
+    ids, taken = projection.ids, projection.taken
     # The named tokens are taken out before the others are added up, not subtracted afterwards:
     # what a peaked distribution leaves over is too small for a difference of float32 sums.
-    mass[ids] = 0.0
+    if taken is None:
+        taken = mass.take(ids)
+        mass[ids] = 0.0
+    p = taken.astype(np.float64)
     left = float(np.add.reduce(mass)) if projection.rest is None else projection.rest
     total = float(np.add.reduce(p)) + left
     p /= total
@@ -130,4 +137,5 @@ def pool(
         stretch / total,
         factor / (fused_total * total),
         projection.likely,
+        projection.most_rest,
     )

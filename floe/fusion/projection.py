@@ -73,6 +73,7 @@ _SMALL_TAIL: Final = 1e-3
 LEAST_REST: Final = 1e-9
 """Less local probability than this in all unnamed tokens together is none: the named ones are the
 whole vocabulary, and the tail is not heaped on what is left."""
+_ROUNDED_UP: Final = 1 + 1e-6
 _NOTHING: Final = 1e-12
 """Less mass than this of all candidates that fit is what rounding leaves of none."""
 
@@ -87,6 +88,8 @@ class Projection(NamedTuple):
         likely: so many of the last `ids` have a part of what the cloud left unsaid, and nothing
             else.
         rest: sum of the projected `local` over all other tokens; None: it was not needed.
+        taken: float32, what `local` had of each of `ids`, where it was taken out (see `project`).
+        most_rest: no other token has more in `local`.
     """
 
     ids: Ids
@@ -94,6 +97,8 @@ class Projection(NamedTuple):
     tail: float
     likely: int = 0
     rest: float | None = None
+    taken: NDArray[np.float32] | None = None
+    most_rest: float = math.inf
 
 
 class Projector:
@@ -112,6 +117,7 @@ class Projector:
         *,
         spelled: Spelled | None = None,
         successor: Successor | None = None,
+        take_out: bool = False,
     ) -> Projection:
         """Turn the cloud's distribution into one over local tokens.
 
@@ -125,6 +131,8 @@ class Projector:
             local: float32 of shape (vocabulary,), proportional to the local probabilities.
             spelled: the local tokens that make up `pending`; None: they do not begin with it.
             successor: see `Successor`; None: no lookahead, and nothing is shared.
+            take_out: `local` loses the tokens that the projection names, which `pool` would do
+                next: what is put back and taken out again would have to be written twice.
 
         Returns:
             A projection whose mass and tail sum to 1.
@@ -141,14 +149,20 @@ class Projector:
             if goes_on and self._may_change(own[len(pending) :], token, local):
                 total += self._look_ahead(row, pending, spelled, token, successor, local, masses)
         if total <= _NOTHING:
-            return Projection(np.empty(0, np.intp), np.empty(0, np.float64), 1.0)
+            none = np.empty(0, np.float32) if take_out else None
+            return Projection(np.empty(0, np.intp), np.empty(0, np.float64), 1.0, taken=none)
         ids = np.fromiter(masses, np.intp, len(masses))
         values = np.fromiter(masses.values(), np.float64, len(masses))
         wanted = 1 - PENDING_TAIL if pending else min(total, 1 - MIN_TAIL)
         scale = wanted / total
         if scale != 1:
             values *= scale
-        return self._share_tail(ids, values, 1 - wanted + silent * scale, local)
+        projection = self._share_tail(ids, values, 1 - wanted + silent * scale, local)
+        if take_out:
+            return projection
+        assert projection.taken is not None
+        local[projection.ids] = projection.taken
+        return projection._replace(taken=None)
 
     def _share_tail(
         self, ids: Ids, values: Mass, tail: float, local: NDArray[np.float32]
@@ -162,21 +176,20 @@ class Projector:
             ids: tokens that are named already.
             values: their mass.
             tail: of all others.
-            local: as of `project`; stays as it is.
+            local: as of `project`; the named tokens are taken out.
         """
-        if tail < _SMALL_TAIL or not len(ids):
-            return Projection(ids, values, tail)
         named = local.take(ids)
         local[ids] = 0.0
-        largest = float(local.max())
-        likely = np.greater(local, TAIL_DEPTH * largest, out=self._likely).nonzero()[0]
+        if tail < _SMALL_TAIL or not len(ids):
+            return Projection(ids, values, tail, taken=named)
+        largest = float(local[local.argmax()])
+        if largest <= LEAST_REST * max(named.tolist()):
+            return Projection(ids, values, tail, taken=named)
+        least = TAIL_DEPTH * largest
+        likely = np.greater(local, least, out=self._likely).nonzero()[0]
         taken = local.take(likely)
         local[likely] = 0.0
         rest = float(np.add.reduce(local))
-        local[likely] = taken
-        local[ids] = named
-        if largest <= LEAST_REST * float(named.max()):
-            return Projection(ids, values, tail)
         shares = np.sqrt(taken.astype(np.float64) / largest)
         others = rest / largest / math.sqrt(TAIL_DEPTH)
         unit = tail / (float(np.add.reduce(shares)) + others)
@@ -186,6 +199,9 @@ class Projector:
             others * unit,
             len(likely),
             rest,
+            np.concatenate((named, taken)),
+            # Both sides of the comparison were rounded to float32.
+            least * _ROUNDED_UP,
         )
 
     def _attribute(

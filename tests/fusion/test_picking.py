@@ -176,3 +176,61 @@ def test_a_seed_gives_the_same_samples_again() -> None:
     one, two, other = (picker(seed=s) for s in (1, 1, 2))
     draws = [[p.local(logits, Sampling(1.0)).token for _ in range(30)] for p in (one, two, other)]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_pick_that_may_write_into_the_logits_is_the_same_pick() -> None:
+    logits = np.random.default_rng(4).normal(scale=3, size=7).astype(np.float32)
+    for sampling in (Sampling(), Sampling(repeat_penalty=1.3), Sampling(temperature=0.8, seed=2)):
+        kept, spent = picker(), picker()
+        for sampler in (kept, spent):
+            sampler.begin(sampling)
+            sampler.accept(int(logits.argmax()))
+        before = logits.copy()
+        pick = kept.local(before, sampling)
+        assert before.tolist() == logits.tolist()
+        assert spent.local(logits.copy(), sampling, spare=True) == pick
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+def test_the_best_of_many_tokens_are_the_best_of_all(penalty: float) -> None:
+    # Of 400 tokens nearly all are named: they have a part of what the cloud left unsaid.
+    random = np.random.default_rng(9)
+    pieces = (b"", *(bytes([97 + i // 20, 97 + i % 20]) for i in range(400)))
+    logits = random.normal(scale=0.3, size=len(pieces)).astype(np.float32)
+    cloud = row({pieces[i]: 0.02 for i in range(1, 11)})
+    index = TokenIndex(pieces, [0])
+    mass = local_distribution(logits).mass
+    projection = Projector(index).project(cloud, b"", mass)
+    assert projection.likely > 300
+    dense = pool(mass, projection, 0.5, "log-linear").dense()
+    sampling = Sampling(repeat_penalty=penalty)
+    sampler = Picker(pieces, index, Projector(index), "log-linear")
+    sampler.begin(sampling)
+    best = np.argsort(-dense, kind="stable")
+    sampler.accept(int(best[0]))
+    pick = sampler.fused(logits.copy(), cloud, b"", 0.5, sampling, None)
+    assert pick.token == (best[0] if penalty == 1 else best[1])
+    shown = [alternative.p_fused for alternative in pick.alternatives]
+    assert shown == pytest.approx(dense[best[:ALTERNATIVES]].tolist(), rel=1e-5)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(
+    st.lists(st.floats(-12, 12), min_size=7, max_size=7),
+    st.dictionaries(
+        st.sampled_from([*PIECES, b"abcd", b"bab"]), st.floats(0.01, 1), min_size=1, max_size=6
+    ),
+)
+def test_tokens_taken_out_by_the_projection_are_pooled_as_those_taken_out_later(
+    scores: list[float], pairs: dict[bytes, float]
+) -> None:
+    total = sum(pairs.values())
+    cloud = row({text: p / total * 0.9 for text, p in pairs.items()})
+    later, now = (local_distribution(np.array(scores, np.float32)).mass for _ in range(2))
+    projector = Projector(TokenIndex(PIECES, [0]))
+    expected = pool(later, projector.project(cloud, b"", later), 0.4, "log-linear")
+    projection = projector.project(cloud, b"", now, take_out=True)
+    assert not now[projection.ids].any()
+    pooled = pool(now, projection, 0.4, "log-linear")
+    assert pooled.dense().tolist() == expected.dense().tolist()
+    assert pooled.rest.max() <= pooled.most_rest

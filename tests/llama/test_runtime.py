@@ -34,6 +34,19 @@ def greedy(model: LlamaModel, prompt: list[int], count: int) -> list[int]:
     return tokens
 
 
+def test_logits_of_any_number_of_outputs_are_those_of_the_last_call(smollm: LlamaModel) -> None:
+    tokens = smollm.tokenize(TEXT)
+    smollm.roll_back(0)
+    expected = smollm.evaluate(tokens, 3).copy()
+    for outputs in (1, 2, 3, 1):
+        smollm.roll_back(0)
+        logits = smollm.evaluate(tokens, outputs)
+        assert logits.shape == (outputs, len(smollm.pieces))
+        np.testing.assert_array_equal(logits, expected[-outputs:])
+    single = smollm.evaluate(tokens[:1])
+    assert not np.array_equal(single[0], expected[-1])
+
+
 def test_the_decoder_at_weight_1_says_what_llama_cpp_says(
     smollm: LlamaModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
