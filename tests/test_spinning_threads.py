@@ -25,7 +25,7 @@ def test_what_the_person_has_set_stays(given: dict[str, str], after: dict[str, s
 def test_it_is_set_before_anything_computes_and_in_children() -> None:
     child = "import floe, os; print(os.environ['GOMP_SPINCOUNT'])"
     unset = {n: v for n, v in child_environment().items() if not n.startswith(("GOMP", "OMP"))}
-    done = subprocess.run(  # noqa: S603 (this Python)
+    done = subprocess.run(
         [sys.executable, "-c", child], env=unset, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == SPIN_COUNT

@@ -35,10 +35,11 @@ _ILL: Final = regex.compile(
 )
 """Whom one of the illnesses has by which children stay at home."""
 _BEFALLEN: Final = regex.compile(
-    rf"(?<![\p{{L}}'-]){_WHO}(?i:'s|\sis|\sgot|\sgets|\shas been)\s(?i:(?:being|getting|finally|just)\s)?"
+    rf"(?<![\p{{L}}'-]){_WHO}(?:(?i:'s|\sis|\sgot|\sgets|\shas been)\s(?i:(?:being|getting|finally|just)\s)?"
     r"(?i:the sack|sacked|fired|laid off|made redundant|dumped|evicted|expelled|arrested|pregnant|in (?:rehab|hospital|jail|prison|a clinic)|suicidal|bankrupt|suspended from)\b"
+    r"|\s(?i:steals|stole|is stealing|has been stealing|pockets|embezzles|embezzled)\s(?i:[\p{L}\d ]{0,24}\b(?:from|out of) )?(?i:(?:the|our|petty) (?:till|register|cash|tips?|tip jar|stock|shop|store|company|firm|clients|customers|safe))\b)"
 )
-"""Whom one of the blows strikes of which friends tell each other, these days."""
+"""Whom one of the blows strikes of which friends tell each other, these days; who takes what is not theirs."""
 _INSIDE: Final = regex.compile(r"[\p{Ll},:] \Z")
 _OBITUARY: Final = regex.compile(
     r"\b(?:obituar(?:y|ies)|death (?:notice|announcement)|funeral (?:notice|speech)|eulogy|in memoriam|todesanzeige|nachruf|traueranzeige|avis de décès|faire-part de décès|nécrologie|esquela|obituario|necrologio|overlijdensbericht|rouwadvertentie|dødsannonce|dødsannonse|dödsannons|nekrolog|obituário|некролог)(?!\p{L})",

@@ -23,7 +23,7 @@ from floe.privacy.detection.classifier import KINDS, Stretch, classify, leans
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.decisive import hard_signs
 from floe.privacy.detection.examples import is_example
-from floe.privacy.detection.frames import asks_after_somebody, frame_of, recognise
+from floe.privacy.detection.frames import asks_after_somebody, frame_of, is_met, recognise
 from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
@@ -289,7 +289,7 @@ class Analysis:
     ) -> bool:
         """Return whether a stretch that names a person may be of somebody's life after all."""
         said = text[slice(*core(text))]
-        if _ASKS_THE_WORLD.match(said) or genre in (
+        if _asks_the_world(said, text, names) or genre in (
             *("sum", "fiction", "report", "exercise", "work"),
         ):
             return False
@@ -360,7 +360,7 @@ def _thresholds(
     least = UNSURE_SELF if of_self else _least(said)
     impersonal = is_impersonal(text, names)
     certain = KEEP_REPORT if genre in ("report", "look-up") or impersonal else KEEP
-    if impersonal or _ASKS_THE_WORLD.match(said) or genre not in ("", "sum"):
+    if impersonal or _asks_the_world(said, text, names) or genre not in ("", "sum"):
         return least, certain, certain
     if _ENGLISH.search(text) is None or any(
         name.form in ("full", "given", "small") for name in names
@@ -372,6 +372,13 @@ def _thresholds(
     if not _is_weighty(text, stretches, names):
         return least, UNSURE_NAMELESS, certain
     return least, least if lived else UNSURE_NAMELESS, certain
+
+
+def _asks_the_world(said: str, text: str, names: Sequence[Name]) -> bool:
+    """Return whether a text asks for what books tell, of nobody whom the speaker meets."""
+    if _ASKS_THE_WORLD.match(said) is None:
+        return False
+    return not any(is_met(text, name) for name in names if name.form != "public")
 
 
 def _is_weighty(text: str, stretches: Sequence[Stretch], names: Sequence[Name]) -> bool:

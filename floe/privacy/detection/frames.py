@@ -456,7 +456,7 @@ def _concerns_somebody(text: str, names: Sequence[Name], *, famous: bool = False
         return False
     if is_written_to(text, people) or deals_with_somebody(text, people):
         return True
-    if asks_after_somebody(text, people) or any(_is_met(text, name) for name in people):
+    if asks_after_somebody(text, people) or any(is_met(text, name) for name in people):
         return True
     if famous and all(is_famous(_of(text, name)) for name in people):
         return False
@@ -472,7 +472,7 @@ def _tells_matter(text: str) -> bool:
     return found is not None or names_matter(text)
 
 
-def _is_met(text: str, name: Name) -> bool:
+def is_met(text: str, name: Name) -> bool:
     """Return whether the speaker means to deal with a person, or says where they meet them."""
     before = text[max(0, name.start - 80) : name.start]
     meant = _ASKS_FOR_SELF.search(before, timeout=_TIMEOUT) or _BIDS_FOR_SELF.search(before)
