@@ -77,8 +77,10 @@ from floe.privacy.verdict import (
 )
 from floe.records import ChatMessage
 
-KEEP_REPORT: Final = 0.90
-"""The same for what newspapers print, and for what may be: all of it has been told to all."""
+KEEP_TOLD: Final = 0.90
+"""Probability from which what is asked of the world, or of nobody, is private (others: `KEEP`)."""
+KEEP_REPORT: Final = 0.95
+"""The same for what newspapers print: all of it has been told to all, firms' affairs as well."""
 UNSURE: Final = 0.45
 """Probability from which it may be: it stays, and the person is asked."""
 UNSURE_NAMELESS: Final = 0.50
@@ -359,7 +361,9 @@ def _thresholds(
     of_self = _OF_SELF.match(said) is not None
     least = UNSURE_SELF if of_self else _least(said)
     impersonal = is_impersonal(text, names)
-    certain = KEEP_REPORT if genre in ("report", "look-up") or impersonal else KEEP
+    certain = KEEP_TOLD if genre == "look-up" or impersonal else KEEP
+    if genre == "report":
+        certain = KEEP_REPORT
     if impersonal or _asks_the_world(said, text, names) or genre not in ("", "sum"):
         return least, certain, certain
     if _ENGLISH.search(text) is None or any(

@@ -27,6 +27,7 @@ _PACKAGE: Final = "floe.privacy.detection"
 _WORD: Final = regex.compile(r"\p{L}[\p{L}\p{M}]*(?:['-]\p{L}[\p{L}\p{M}]*)*")
 _KIN: Final = listed("kin")
 _NEVER: Final = listed("never_names")
+_SPEAKER: Final = frozenset(("i'm", "i've", "i'll", "i'd"))
 _FRAMES: Final = regex.compile(r"\s(?:class|course|test|exam|project|homework|book|trip|holiday)\b")
 _PARTICLES: Final = listed("particles")
 _TITLES: Final = listed("titles")
@@ -192,7 +193,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             end,
             word,
             small,
-            word[0].isupper(),
+            word[0].isupper() and small not in _SPEAKER,
             (small not in _NEVER and (small in known.given))
             or (len(parts) > 1 and all(part in known.given for part in parts)),
             (small in known.family and small not in _NEVER)
