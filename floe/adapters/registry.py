@@ -32,7 +32,7 @@ GGUF: Final = "adapter.gguf"
 LARGEST_SCALE: Final = 2.0
 _NAME_LENGTH: Final = 60
 _HASHES: Final = "model_hashes"
-_GONE: Final = "This adapter has been deleted. Choose another one."
+_GONE: Final = "There is no such adapter; it may have been deleted. Choose another one."
 _COLUMNS: Final = (
     "id, name, kind, created_at, folder, base_sha256, rank, scale, in_use, run_id, plan,"
     " data_sha256, metrics"

@@ -114,7 +114,7 @@ def test_delete_leaves_neither_files_nor_a_row(
     adapters.delete(kept.id)
     assert adapters.all() == []
     assert not kept.folder.exists()
-    with pytest.raises(TrainingError, match="has been deleted"):
+    with pytest.raises(TrainingError, match="no such adapter"):
         adapters.set_scale(kept.id, 1)
 
 
