@@ -53,7 +53,7 @@ class Leeway(NamedTuple):
 
 
 ONE_STREAM_LEEWAY: Final = Leeway(1.2, 0.02)
-"""Chosen on nine questions; hardly counted on others since (docs/fusion.md)."""
+"""Chosen on nine questions, counted on ten others (docs/fusion.md)."""
 
 
 @dataclass(slots=True)
