@@ -5,14 +5,13 @@ for a title. Kept are hashes, never words, in the table of `floe.memory.answer_m
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from floe.memory.answer_marks import keep_marks, known_marks, plain_words
 from floe.privacy.gate import CHOSEN
 from floe.privacy.guard import MEMORY
-from floe.privacy.hidden import visible
 from floe.records import Message, Route
 from floe.store import Store
 
@@ -21,9 +20,6 @@ _RUN: Final = 8
 _STRIDE: Final = 4
 """Words from one run that is kept to the next: any quotation of 11 words has one of them."""
 _SHORTEST_QUOTATION: Final = _RUN + _STRIDE - 1
-_AT_ONCE: Final = 500
-"""Hashes that are looked for in one query."""
-_WORDS: Final = re.compile(r"\w+")
 
 
 def keep_answer(store: Store, text: str, question: str) -> None:
@@ -32,19 +28,16 @@ def keep_answer(store: Store, text: str, question: str) -> None:
     Raises:
         StoreError: it cannot be kept.
     """
-    words = _words(text)
+    words = plain_words(text)
     if not words:
         return
-    asked = set(_runs(_words(question)))
+    asked = set(_runs(plain_words(question)))
     some = [run for run in [*_runs(words)][::_STRIDE] if run not in asked]
     begun = [words[:length] for length in range(2, _SHORTEST_QUOTATION + 1)]
     marks = {_digest("begins", each) for each in (*begun, words)} | {
         _digest("inside", each) for each in some
     }
-    with store.writing() as db:
-        db.conn.executemany(
-            "INSERT OR IGNORE INTO memory_answers VALUES (?)", [(mark,) for mark in marks]
-        )
+    keep_marks(store, marks)
 
 
 def with_kept(store: Store, path: Iterable[Message]) -> list[Message]:
@@ -53,32 +46,16 @@ def with_kept(store: Store, path: Iterable[Message]) -> list[Message]:
 
 
 def _with_kept(store: Store, message: Message) -> Message:
-    words = _words(message.content)
+    words = plain_words(message.content)
     inside = {_digest("inside", run) for run in _runs(words)}
     if message.role == "user":
-        known = _any_known(store, inside)
+        known = known_marks(store, inside, first=True)
         return replace(message, private=(*(message.private or ()), MEMORY)) if known else message
     # As a program has it; the last word may be broken off.
     whole = {_digest("begins", each) for each in (words, words[:-1]) if each}
-    if not _any_known(store, inside | whole):
+    if not known_marks(store, inside | whole, first=True):
         return message
     return replace(message, route=Route("local", CHOSEN))
-
-
-def _any_known(store: Store, marks: Iterable[bytes]) -> bool:
-    left = [*marks]
-    with store.reading() as db:
-        for start in range(0, len(left), _AT_ONCE):
-            some = left[start : start + _AT_ONCE]
-            places = ", ".join("?" * len(some))
-            query = f"SELECT 1 FROM memory_answers WHERE sha256 IN ({places})"  # noqa: S608
-            if db.execute(query, some).fetchone() is not None:
-                return True
-    return False
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.casefold() for word in _WORDS.findall(visible(text)))
 
 
 def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from floe.chat.turn import TurnOptions
 from floe.errors import StoreError
-from floe.memory.answer_marks import known_marks, plain_words
+from floe.memory.answer_marks import keep_marks, known_marks, plain_words
 from floe.privacy.gate import CHOSEN
 from floe.privacy.guard import MEMORY
 from floe.records import ChatMessage, Message, Route
@@ -46,9 +46,7 @@ class KeptQuestions:
             marks.add(_beginning(words[:_BEGINNING]))
         self._unwritten |= marks
         with suppress(StoreError):
-            with self._store.writing() as db:
-                query = "INSERT OR IGNORE INTO memory_answers VALUES (?)"
-                db.conn.executemany(query, [(mark,) for mark in marks])
+            keep_marks(self._store, marks)
             self._unwritten -= marks
 
     def find(self, text: str) -> _Found:

@@ -42,10 +42,7 @@ def mark_answer(store: Store, text: str, holds: Callable[[str], bool]) -> None:
     said = plain_words(text)
     size = next((size for size in _RUNS if size <= len(said)), 0)
     marks |= {_digest(run) for run in _runs(said, size) if holds(" ".join(run))}
-    with store.writing() as db:
-        db.conn.executemany(
-            "INSERT OR IGNORE INTO memory_answers VALUES (?)", [(mark,) for mark in marks]
-        )
+    keep_marks(store, marks)
 
 
 def is_marked(store: Store, text: str) -> bool:
@@ -53,6 +50,17 @@ def is_marked(store: Store, text: str) -> bool:
     words = plain_words(text)
     inside = (_digest(run) for size in _RUNS for run in _runs(words, size))
     return bool(known_marks(store, chain(_beginnings(text.split()), inside), first=True))
+
+
+def keep_marks(store: Store, marks: Iterable[bytes]) -> None:
+    """Keep marks among those that are known.
+
+    Raises:
+        StoreError: they cannot be kept.
+    """
+    query = "INSERT OR IGNORE INTO memory_answers VALUES (?)"
+    with store.writing() as db:
+        db.conn.executemany(query, [(mark,) for mark in marks])
 
 
 def known_marks(store: Store, marks: Iterable[bytes], *, first: bool = False) -> set[bytes]:
