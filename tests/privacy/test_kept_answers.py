@@ -1,9 +1,11 @@
 """An answer of this device alone stays, also where a program brings it back by itself."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
+from floe.chat import kept_answers
 from floe.chat.assistant import Assistant
 from floe.records import ChatMessage
 from tests.privacy.scripted_model import ScriptedModel
@@ -55,6 +57,48 @@ def test_an_answer_that_comes_back_without_its_question(
     assert view.route.kind == "fused"
     assert cloud.bodies
     assert leaks(cloud.bodies, ("alder", "Alder", "willow", "Willow")) == []
+
+
+SHORT = [ChatMessage("assistant", "Willows."), user(PLAIN[0])]
+
+
+def test_an_answer_of_one_word_stays_in_its_own_chat_for_good(
+    assistant: Assistant, cloud: Cloud, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = [user(PLAIN[2]), ChatMessage("assistant", "Waves."), user(ASKED)]
+    model.script = "Willows."
+    done(assistant.respond(begun, LOCAL))
+    model.script = COMMON
+    wait(monkeypatch, days=30)
+    view = done(assistant.respond([*begun[:2], user("Any idea?"), *SHORT], OPTIONS))
+    assert view.route.kind == "fused"
+    assert leaks(cloud.bodies, ("willow",)) == []
+
+
+@pytest.mark.parametrize(("days", "stays"), [(0, True), (1, True), (30, False)])
+def test_an_answer_of_one_word_is_anybodys_in_later_chats(
+    assistant: Assistant,
+    cloud: Cloud,
+    model: ScriptedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+    stays: bool,
+) -> None:
+    model.script = "Willows."
+    done(assistant.respond([user(ASKED)], LOCAL))
+    model.script = COMMON
+    wait(monkeypatch, days)
+    done(assistant.respond([user("What bends in the wind?"), *SHORT], OPTIONS))
+    assert bool(leaks(cloud.bodies, ("willow",))) is not stays
+    # With its question it stays whenever that is.
+    before = len(cloud.bodies)
+    done(assistant.respond([user(ASKED), *SHORT], OPTIONS))
+    assert len(cloud.bodies) > before
+    assert leaks(cloud.bodies[before:], ("willow", "brook")) == []
+
+
+def wait(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    monkeypatch.setattr(kept_answers, "_today", lambda: int(time.time() // 86_400) + days)
 
 
 def test_a_request_for_a_title_that_quotes_it(
