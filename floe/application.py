@@ -108,6 +108,7 @@ class Application:
             replan=self.plan_job.make_smaller,
             answer=assistant.answer,
             adopted=self.weight_fit.start,
+            examiner=assistant.detector,
         )
         self.backups = BackupSchedule(settings.data_dir, lambda: assistant.busy)
         self.membership = Membership(assistant.store, settings.data_dir)

@@ -1,7 +1,8 @@
 """Adapters of this device: what was learnt, on which base, and which of it is in use.
 
 Each has a folder of its own, `adapters/<id>/` with `adapter/` (as peft keeps it) and
-`adapter.gguf` (as llama.cpp reads it), and a row in the database. An adapter never loads onto
+`adapter.gguf` (as llama.cpp reads it), `marks` of what it must not utter to the cloud, which no
+export holds, and a row in the database. An adapter never loads onto
 another base than the one it was trained on. Knows neither torch nor llama.cpp.
 """
 
@@ -9,7 +10,7 @@ import json
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,8 +20,15 @@ from sqlite_utils import Database
 
 from floe.adapters.lora_defaults import PEFT_CONFIG
 from floe.adapters.model_card import name_base, peft_extras
-from floe.errors import TrainingError
+from floe.errors import StoreError, TrainingError
 from floe.models.download import ignore_progress, sha256_of
+from floe.privacy.training_marks import (
+    NO_MARKS,
+    TrainingMarks,
+    marks_key,
+    read_marks,
+    write_marks,
+)
 from floe.records import TrainPlan
 from floe.store import Store, encryption
 from floe.store.text import one_line
@@ -29,6 +37,7 @@ AdapterKind = Literal["personal", "expert"]
 
 PEFT: Final = "adapter"
 GGUF: Final = "adapter.gguf"
+MARKS: Final = "marks"
 LARGEST_SCALE: Final = 2.0
 _NAME_LENGTH: Final = 60
 _HASHES: Final = "model_hashes"
@@ -68,6 +77,11 @@ class LearntAdapter:
         return self.folder / PEFT
 
     @property
+    def marks(self) -> Path:
+        """The file of its marks; none if nothing is marked. See `floe.privacy.training_marks`."""
+        return self.folder / MARKS
+
+    @property
     def size(self) -> int:
         """Bytes on the disk."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
@@ -75,7 +89,10 @@ class LearntAdapter:
 
 @dataclass(frozen=True, slots=True)
 class NewAdapter:
-    """One that shall be kept. `source` holds `adapter/` and `adapter.gguf`; it is left as it is."""
+    """One that shall be kept. `source` holds `adapter/` and `adapter.gguf`; it is left as it is.
+
+    `marks`: of what it was trained on and the cloud must not have.
+    """
 
     name: str
     kind: AdapterKind
@@ -87,6 +104,7 @@ class NewAdapter:
     plan: TrainPlan | None = None
     data_sha256: str | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    marks: frozenset[bytes] = frozenset()
 
 
 class Adapters:
@@ -100,6 +118,7 @@ class Adapters:
     def __init__(self, store: Store, data_dir: Path) -> None:
         self._store = store
         self._root = data_dir.resolve()
+        self._marks: tuple[Sequence[tuple[Path, int]], TrainingMarks] = (), NO_MARKS
 
     def all(self, kind: AdapterKind | None = None) -> list[LearntAdapter]:
         """Return them, the newest first."""
@@ -149,7 +168,7 @@ class Adapters:
         assert row_id is not None
         folder = Path("adapters") / str(row_id)
         db.execute("UPDATE adapters SET folder = ? WHERE id = ?", [str(folder), row_id])
-        _copy(new.source, self._root / folder)
+        _copy(new.source, self._root / folder, new.marks)
         return self._found(db, row_id)
 
     def rename(self, adapter_id: int, name: str) -> None:
@@ -220,6 +239,19 @@ class Adapters:
                 archive.writestr(name, content, zipfile.ZIP_DEFLATED)
             for name, text in peft_extras(adapter).items():
                 archive.writestr(name, text, zipfile.ZIP_DEFLATED)
+
+    def training_marks(self) -> TrainingMarks:
+        """Return the marks of all adapters, in use or not: any may have written an earlier answer.
+
+        Raises:
+            StoreError: those of one cannot be read.
+        """
+        found = [(each, _changed_at(each)) for each in (a.marks for a in self.all())]
+        there = [(path, changed) for path, changed in found if changed]
+        if there != self._marks[0]:
+            marks = frozenset[bytes]().union(*(read_marks(path) for path, _ in there))
+            self._marks = there, TrainingMarks(marks_key(self._store), marks)
+        return self._marks[1]
 
     def delete(self, adapter_id: int) -> None:
         """Remove its files, then its row: a crash in between leaves nothing that was learnt.
@@ -317,12 +349,14 @@ def _scale(scale: float) -> float:
     return min(max(float(scale), 0.0), LARGEST_SCALE)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, marks: frozenset[bytes]) -> None:
     """Copy a file or folder; whatever is at `target` is left of a transaction that never ended."""
     try:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True, mode=0o700)
         shutil.copytree(source / PEFT, target / PEFT, copy_function=_copy_file)
+        if marks:
+            write_marks(target / MARKS, marks)
         _copy_file(source / GGUF, target / GGUF)
     except OSError as error:
         shutil.rmtree(target, ignore_errors=True)
@@ -330,6 +364,16 @@ def _copy(source: Path, target: Path) -> None:
             f"The adapter cannot be kept in {target.parent} ({error.strerror or error}). Make "
             "room and try again; what was learnt is still there."
         ) from error
+
+
+def _changed_at(path: Path) -> int:
+    """Return when a file was changed, in nanoseconds; 0: there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _copy_file(source: str | Path, target: str | Path) -> None:

@@ -133,7 +133,8 @@ class AnswerDecoder:
                 self._mark_memory(turn, prompt, passage)
                 if isinstance(turn, UnstoredTurn) and stays_here(options, passage.route):
                     with suppress(StoreError):
-                        keep_answer(self._store, turn.text, prompt.question)
+                        before = prompt.kept[:-1]
+                        keep_answer(self._store, turn.text, prompt.question, before)
             finally:
                 turn.finish(status)
 
@@ -334,7 +335,15 @@ class AnswerDecoder:
             words = KeptWords(kept, [prompt.question])
             held = words.found_in(turn.text)
             if program:
-                if held:
-                    self._memory.mark_answer(turn.text, words.found_in)
+                self._mark_for_program(turn.text, prompt.question, words)
             elif passage.guard is None and not held and not turn.resumed:
                 self._gate.clear_memory(turn.message_id)
+
+    def _mark_for_program(self, text: str, question: str, words: KeptWords) -> None:
+        learnt = self._gate.learnt()
+
+        def holds(part: str) -> bool:
+            return words.found_in(part) or learnt.found_in(part, question)
+
+        if holds(text):
+            self._memory.mark_answer(text, holds)

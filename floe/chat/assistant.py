@@ -91,9 +91,9 @@ class Assistant:
         self.store = store
         self.cloud = cloud
         self.detector = detector
-        self.gate = Gate(store, detector)
-        self.sent = SentLog(store)
         self.adapters = Adapters(store, settings.data_dir)
+        self.gate = Gate(store, detector, self.adapters.training_marks)
+        self.sent = SentLog(store)
         self.memory = Memory(store, on=settings.memory, folder=settings.memory_folder)
         self._routes = TurnRoutes(store, self.gate, cloud)
         self.lessons = PrivacyLessons(store, detector, self.gate, self._routes.released)

@@ -158,7 +158,13 @@ def train(
             raise TrainingError(planned.sentence)
         sys.stderr.write(f"{data.sentence} {planned.sentence}\n")
         adapters = Adapters(store, settings.data_dir)
-        runs = TrainingRuns(store, adapters, settings.data_dir, replan=plan_job.make_smaller)
+        runs = TrainingRuns(
+            store,
+            adapters,
+            settings.data_dir,
+            replan=plan_job.make_smaller,
+            examiner=Detector(own_words(store)),
+        )
         opened.callback(runs.close)
         with Encoder(base) as encoder:
             sampling = sampling_defaults(settings, encoder.metadata).sampling

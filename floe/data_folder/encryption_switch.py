@@ -41,6 +41,8 @@ _TEXT_FILES: Final = frozenset(
         "adapter.gguf",
         "adapter_model.safetensors",
         "adapter_config.json",
+        "marks",
+        "unmarked.json",
     }
 )
 """Files of runs and adapters that hold words of the person, or what was learnt from them."""

@@ -14,14 +14,9 @@ from itertools import chain
 from typing import Final
 
 from floe.errors import FloeError, StoreError
-from floe.privacy.choices import (
-    MATTERS,
-    Policy,
-    Treatment,
-    treatments_by_kind,
-    usual_treatment,
-)
+from floe.privacy.choices import MATTERS, Policy, Treatment, treatments_by_kind, usual_treatment
 from floe.privacy.guard import (
+    LEARNT,
     MEMORY,
     Examiner,
     Guard,
@@ -33,15 +28,10 @@ from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.places import Places
 from floe.privacy.pseudonyms import Pseudonyms, explained
-from floe.privacy.turns import cut_into_turns, repeats
+from floe.privacy.training_marks import NO_MARKS, TrainingMarks
+from floe.privacy.turns import cut_into_turns, is_own, judge, repeats
 from floe.privacy.verdict import ORGANISATION, Verdict
-from floe.privacy.verdict_parts import (
-    WHOLE,
-    deciding_spans,
-    is_hard,
-    kinds_of,
-    values_found,
-)
+from floe.privacy.verdict_parts import WHOLE, deciding_spans, is_hard, kinds_of, values_found
 from floe.privacy.wish import find_wish
 from floe.records import ChatMessage, Message, Mode, Route
 from floe.store import Store
@@ -78,9 +68,16 @@ class Passage:
 class Gate:
     """One for the program; a `Passage` for each turn."""
 
-    def __init__(self, store: Store, examiner: Examiner) -> None:
+    def __init__(
+        self,
+        store: Store,
+        examiner: Examiner,
+        learnt: Callable[[], TrainingMarks] = lambda: NO_MARKS,
+    ) -> None:
         self._store = store
         self._examiner = examiner
+        self.learnt = learnt
+        """Returns the marks of what was learnt on this device."""
         self._own_kinds: dict[tuple[int, int], tuple[str, ...]] = {}
 
     def closed(self, mode: Mode, *, local_only: bool, path: Sequence[Message]) -> Route | None:
@@ -141,7 +138,8 @@ class Gate:
             place = path[-1].conversation_id if path[-1].stored else None
             known = Pseudonyms(self._store, place, own_words)
             treated = treatments_by_kind(policy, treatments or {})
-            look = _Look(self._examiner, known, policy, treated, self._keep, self._own_kinds)
+            marks = self.learnt()
+            look = _Look(self._examiner, known, policy, treated, self._keep, self._own_kinds, marks)
             path = [self._with_origin(message) for message in path]
             return look.passage(mode, path, system, kept, memory, released=released)
         except FloeError as error:
@@ -268,6 +266,7 @@ class _Look:
         treatments: Mapping[str, Treatment],
         keep: Callable[[Message, tuple[str, ...]], None],
         own_kinds: dict[tuple[int, int], tuple[str, ...]],
+        learnt: TrainingMarks,
     ) -> None:
         self._examiner = examiner
         self._known = known
@@ -275,6 +274,7 @@ class _Look:
         self._treatments = treatments
         self._keep = keep
         self._own_kinds = own_kinds
+        self._learnt = learnt
         self._until = time.monotonic() + _SECONDS
         self._private: dict[int, tuple[str, ...]] = {}
         self._kept_runs: set[tuple[str, ...]] = set()
@@ -341,6 +341,7 @@ class _Look:
             sent=sent,
             kept=[*kept, *withheld],
             memory=[*memory, *self._of_memory(path), *self._telling],
+            learnt=self._learnt,
         )
         listed = listed or (NAME if masks else "")
         reason = _reason(mode, listed, len(withheld), released=released)
@@ -352,8 +353,7 @@ class _Look:
     def _stays(self, kind: str) -> bool:
         """Whether a message with this kind stays here, whatever is masked."""
         return (
-            kind == MEMORY
-            or kind in WHOLE
+            kind in (MEMORY, LEARNT, *WHOLE)
             or self._treatments.get(kind, usual_treatment(self._policy)) == "keep"
         )
 
@@ -378,18 +378,20 @@ class _Look:
             kinds = message.private
             before = path[max(0, place - 2) : place]
             key = message.id, hash(message.content)
-            own = self._own_kinds.get(key) if _is_own(message) else ()
+            own = self._own_kinds.get(key) if is_own(message) else ()
             if kinds is None or own is None:
                 if time.monotonic() > self._until:
                     continue
-                verdict = _judge(self._examiner, message, before)
+                verdict = judge(self._examiner, message, before)
                 found = kinds_of(verdict)
                 self._learn(message.content, verdict)
-                if _is_own(message):
+                if is_own(message):
                     # What is kept with it says what may be learnt from it here, as an answer.
                     self._own_kinds[key] = own = found
                     if kinds is None and found:
                         found = kinds_of(self._examiner.examine_answer(message.content))
+                elif kinds is None and message.role == "assistant" and self._tells(message, before):
+                    found = (*found, LEARNT)
                 if kinds is None:
                     kinds = found
                     self._keep(message, kinds)
@@ -418,10 +420,11 @@ class _Look:
             asked = [each.content for turn in shown for each in turn or () if each.role == "user"]
             said = [*asked, question]
             runs, words = word_runs(texts) - word_runs(said), KeptWords(self._telling, said)
+            known = "\n".join(said)
             repeating = [
                 place
                 for place, turn in enumerate(turns)
-                if shown[place] is not None and repeats(turn, runs, words)
+                if shown[place] is not None and repeats(turn, runs, words, self._learnt, known)
             ]
             if not repeating:
                 return shown, texts
@@ -454,6 +457,11 @@ class _Look:
             messages.append(ChatMessage(message.role, text))
         return messages
 
+    def _tells(self, answer: Message, before: Sequence[Message]) -> bool:
+        """Whether an answer tells what an adapter was trained on, and its question does not."""
+        asked = before[-1].content if before and before[-1].role == "user" else ""
+        return self._learnt.found_in(answer.content, asked)
+
     def _repeats_kept(self, answer: str) -> bool:
         """Whether an answer repeats a text that is kept here, as the local model has read it."""
         return not self._kept_runs.isdisjoint(word_runs([answer]))
@@ -479,7 +487,7 @@ class _Look:
             return None
         if time.monotonic() > self._until:
             return None
-        verdict = _judge(self._examiner, message)
+        verdict = judge(self._examiner, message)
         found = self._found(message.content, verdict)
         masks = [each for each in found if self._masks(each.kind)]
         masks = self._with_likely(message.content, masks, verdict)
@@ -490,7 +498,7 @@ class _Look:
         key = message.id, hash(message.content)
         if key in self._own_kinds or not self._masks(NAME) or time.monotonic() > self._until:
             return message.content
-        verdict = _judge(self._examiner, message)
+        verdict = judge(self._examiner, message)
         masks = [] if verdict.private else self._with_likely(message.content, [], verdict)
         if masks:
             return self._masked(message.content, masks)
@@ -571,20 +579,6 @@ class _Look:
 
     def _learn(self, text: str, verdict: Verdict) -> None:
         self._known.learn(text, values_found(verdict))
-
-
-def _is_own(message: Message) -> bool:
-    """Whether an answer is the person's: reworded, or brought along as how they write."""
-    own = message.route is None or message.edited_from is not None
-    return message.role == "assistant" and message.stored and message.learn and own
-
-
-def _judge(examiner: Examiner, message: Message, path: Sequence[Message] = ()) -> Verdict:
-    """Judge a message as what it is: a person's words in their place, or a model's answer."""
-    if message.role == "assistant" and not _is_own(message):
-        return examiner.examine_answer(message.content)
-    before = [ChatMessage(each.role, each.content) for each in path]
-    return examiner.examine(message.content, before=before)
 
 
 def _reason(mode: Mode, kinds: str, withheld: int, *, released: bool) -> str:

@@ -18,6 +18,7 @@ from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare
 from floe.privacy.pseudonyms import Pseudonyms
 from floe.privacy.spelt_out import is_spelling, spelt_words
+from floe.privacy.training_marks import NO_MARKS, TrainingMarks
 from floe.privacy.unmask import UnmaskedStream
 from floe.privacy.verdict import Verdict
 from floe.privacy.verdict_parts import words_of_matters
@@ -44,6 +45,8 @@ _WORDS: Final = re.compile(r"\w+")
 _WORD_END: Final = re.compile(r"\A\w+")
 MEMORY: Final = "your earlier words"
 """The kind of an answer that holds words which memory found."""
+LEARNT: Final = "words that were learnt from"
+"""The kind of an answer that holds what an adapter was trained on and the cloud must not have."""
 
 
 class Examiner(Protocol):
@@ -92,6 +95,7 @@ class Guard:
         sent: Sequence[str],
         kept: Sequence[str],
         memory: Sequence[str] = (),
+        learnt: TrainingMarks = NO_MARKS,
     ) -> None:
         """Nothing has been said yet.
 
@@ -102,6 +106,7 @@ class Guard:
             sent: texts that the cloud gets with each request: what they say is no secret.
             kept: texts that the local model reads and the cloud must not.
             memory: those of them of which not a word that carries meaning may leave.
+            learnt: marks of what adapters were trained on; likewise.
         """
         self._examiner = examiner
         self._pseudonyms = pseudonyms
@@ -110,6 +115,8 @@ class Guard:
         self._streams: list[_Heard] = []
         self._kept = word_runs([*kept, *memory]) - word_runs(sent)
         self._memory = KeptWords(memory, sent)
+        self._sent = "\n".join(sent)
+        self._learnt = learnt
         self._notify: Callable[[str], None] = lambda _sentence: None
         self._cleared = 0
         self._slow = 0
@@ -174,6 +181,8 @@ class Guard:
         kept = word_runs([text]) & self._kept
         if self._memory.found_in(text, self._taken(text)) or kept - word_runs([self._known_there]):
             kinds.add(MEMORY)
+        if self._learnt.found_in(text, self._said_there(text)):
+            kinds.add(LEARNT)
         ranked = [kind for kind in verdict.kinds if kind in kinds]
         return (*ranked, *sorted(kinds - set(ranked)))
 
@@ -209,14 +218,17 @@ class Guard:
             or is_spelling(partial)
             or self._pseudonyms.lexicon.breaks_off(partial)
             or self._memory.may_begin(partial, self._taken(partial))
+            or self._learnt.may_begin(partial, self._said_there(partial))
         )
 
     def _holds_kept(self, partial: str, start: int) -> bool:
         """Whether it repeats texts that are kept here, or spells what is known to be private."""
         if self._pseudonyms.lexicon.find(spelt_words(partial)):
             return True
-        return not self._kept.isdisjoint(word_runs([partial[start:]])) or self._memory.found_in(
-            partial, self._taken(partial)
+        return (
+            not self._kept.isdisjoint(word_runs([partial[start:]]))
+            or self._memory.found_in(partial, self._taken(partial))
+            or self._learnt.found_in(partial[start:], self._said_there(partial))
         )
 
     def _stands_private(self, partial: str) -> bool:
@@ -279,6 +291,10 @@ class Guard:
         What it merely says, a dictionary perhaps, makes no word that is kept here known to it.
         """
         return "\n".join(heard.taken(text) for heard in self._streams)
+
+    def _said_there(self, text: str) -> str:
+        """Join what the cloud was sent, and what of the answer it wrote itself."""
+        return f"{self._sent}\n{self._taken(text)}"
 
 
 class _Heard:

@@ -25,8 +25,8 @@ class KeptWords:
         """Take the texts apart; `known` are texts whose words are no secret."""
         elsewhere = _stems(known)
         words = {_plain(word) for text in texts for word in _content_words(text)}
-        self._words = frozenset(word for word in words if _stem(word) not in elsewhere)
-        self._stems = frozenset(map(_stem, self._words))
+        self._words = frozenset(word for word in words if stem(word) not in elsewhere)
+        self._stems = frozenset(map(stem, self._words))
 
     def found_in(self, text: str, known: str = "") -> bool:
         """Return whether one of the words stands in `text` and not in `known`."""
@@ -42,11 +42,26 @@ class KeptWords:
         if not last or not text.casefold().endswith(last[0]):
             return False
         begun = {word for word in self._words if word.startswith(_plain(last[0]))}
-        return bool(begun) and not {_stem(word) for word in begun} <= _stems([known])
+        return bool(begun) and not {stem(word) for word in begun} <= _stems([known])
+
+
+def plain_content_words(text: str) -> list[str]:
+    """Return the words that carry meaning in the order of the text, without their accents."""
+    return [_plain(word) for word in _content_words(text)]
+
+
+def stem(word: str) -> str:
+    """Return what a plain word is compared by."""
+    return singular(word)[:_STEM] if word.isalpha() else word
+
+
+def singular(word: str) -> str:
+    """Return a word without the ending of a plural."""
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def _stems(texts: Iterable[str]) -> set[str]:
-    return {_stem(_plain(word)) for text in texts for word in _content_words(text)}
+    return {stem(word) for text in texts for word in plain_content_words(text)}
 
 
 def _content_words(text: str) -> list[str]:
@@ -57,8 +72,3 @@ def _plain(word: str) -> str:
     """Take the accents off: a model leaves them out, or puts them where nobody did."""
     parts = unicodedata.normalize("NFD", word)
     return "".join(part for part in parts if not unicodedata.combining(part)) or word
-
-
-def _stem(word: str) -> str:
-    plural = len(word) > 3 and word.endswith("s") and word.isalpha()
-    return (word[:-1] if plural else word)[:_STEM] if word.isalpha() else word

@@ -33,7 +33,7 @@ FORMAT: Final = 1
 SPARE_BYTES: Final = 16 << 20
 """Bytes that stay free whatever is copied."""
 MEMBER: Final = re.compile(
-    r"floe\.db|encryption\.json|adapters/\d+/adapter\.gguf|adapters/\d+/adapter/[\w][\w.-]*"
+    r"floe\.db|encryption\.json|adapters/\d+/(?:adapter\.gguf|marks|adapter/[\w][\w.-]*)"
 )
 """Names that a backup may hold."""
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 import psutil
 
 from floe.child_environment import child_environment
+from floe.privacy.training_marks import LearntAnswer, read_marks, write_marks
 from floe.records import TrainPlan
 from floe.resources import IMPORT_ROOT
 from floe.store import encryption
@@ -26,6 +27,7 @@ from floe.store import encryption
 TRAINER: Final = (sys.executable, "-m", "floe.training.worker")
 _LOG: Final = "trainer.log"
 _HELD_OUT: Final = "held_out.json"
+_MARKS: Final = "marks"
 _STAGE: Final = "stage.json"
 _LOW_DISK_BYTES: Final = 4 * 10**6
 """Bytes; a checkpoint needs more."""
@@ -135,6 +137,21 @@ class RunFolder:
             return frozenset(noted["messages"])
         return frozenset()
 
+    def keep_unmarked(self, answers: Sequence[LearntAnswer], marks: frozenset[bytes]) -> None:
+        """Keep the answers that are yet to be marked, and marks of what was learnt before them."""
+        LearntAnswer.write_all(self.unmarked, answers)
+        write_marks(self.path / _MARKS, marks)
+
+    @property
+    def unmarked(self) -> Path:
+        """Answers of the run that are yet to be marked."""
+        return self.path / "unmarked.json"
+
+    @property
+    def marks(self) -> frozenset[bytes]:
+        """Marks of what was learnt before this run; raises StoreError."""
+        return read_marks(self.path / _MARKS)
+
     def stop(self) -> None:
         """Ask the trainer to end in order."""
         self._stop.touch()
@@ -216,7 +233,7 @@ class RunFolder:
 
     def remove_inputs(self) -> None:
         """Delete what a finished run no longer needs: rows, checkpoint, what was copied."""
-        for path in (self.rows, self.path / "adapter.gguf"):
+        for path in (self.rows, self.unmarked, self.path / _MARKS, self.path / "adapter.gguf"):
             path.unlink(missing_ok=True)
         for path in (self.path / "checkpoint", self.path / "adapter"):
             shutil.rmtree(path, ignore_errors=True)

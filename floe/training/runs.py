@@ -19,6 +19,12 @@ from filelock import FileLock
 from floe.adapters.registry import Adapters, LearntAdapter, model_sha256
 from floe.errors import FloeError, TrainingError
 from floe.extras import require
+from floe.privacy.training_marks import (
+    LearntAnswer,
+    LoadableExaminer,
+    make_marks,
+    read_marks,
+)
 from floe.records import TrainPlan
 from floe.store import Store
 from floe.training.comparison import Answerer, SideBySide, compare, judge, read_comparison
@@ -65,6 +71,7 @@ class TrainingRuns:
         replan: Replan,
         answer: Answerer | None = None,
         adopted: Callable[[TrainingRun], None] = lambda _run: None,
+        examiner: LoadableExaminer | None = None,
         command: Sequence[str] = TRAINER,
     ) -> None:
         """Find the runs again that the last app left: alive, ended meanwhile, or interrupted.
@@ -76,6 +83,7 @@ class TrainingRuns:
             replan: asked once when the memory did not suffice.
             answer: answers a prompt with given adapters, to show before and after.
             adopted: told of the run whose adapter is in use from now on.
+            examiner: says what of the answers is harmless; None: nothing is known to be.
             command: the trainer.
         """
         root = data_dir.resolve()
@@ -86,6 +94,7 @@ class TrainingRuns:
         self._replan = replan
         self._answer = answer
         self._adopted = adopted
+        self._examiner = examiner
         self._command = command
         self._closing = threading.Event()
         self._watchers: dict[int, threading.Thread] = {}
@@ -180,6 +189,8 @@ class TrainingRuns:
                 run.folder.make()
                 dataset.write(run.folder.rows)
                 run.folder.keep_held_out(dataset.held_out)
+                earlier = read_marks(continue_from.marks) if continue_from else frozenset[bytes]()
+                run.folder.keep_unmarked(dataset.unmarked, earlier)
                 source = continue_from.peft if continue_from else None
                 if trial is not None:
                     trial = replace(trial, cache=self._folders.parent / BASE_ANSWERS)
@@ -370,10 +381,11 @@ class TrainingRuns:
         before = [(a.gguf, a.scale) for a in self._adapters.in_use(run.base_sha256)]
         sentence = f"{run.sentence} {sentence}"
         try:
+            new = replace(run.adapter(result), marks=self._marks(run)) if better else None
             with self._store.writing() as db:
                 if not self._table.end_within(db, run.id, "complete", sentence, result):
                     return
-                adapter = self._adapters.add_within(db, run.adapter(result)) if better else None
+                adapter = self._adapters.add_within(db, new) if new is not None else None
                 if adapter is not None and same:
                     self._adapters.use_only(db, adapter.id)
         except TrainingError as error:
@@ -387,6 +399,10 @@ class TrainingRuns:
         comparison = threading.Thread(target=self._compare, args=(run, before, after))
         comparison.start()
         self._comparison = comparison  # once it can be joined
+
+    def _marks(self, run: TrainingRun) -> frozenset[bytes]:
+        answers = LearntAnswer.read_all(run.folder.unmarked)
+        return run.folder.marks | make_marks(self._store, self._examiner, answers)
 
     def _compare(
         self,

@@ -15,7 +15,8 @@ from floe.chats.reading import MAX_FILE_BYTES, MAX_LINE_BYTES
 from floe.errors import DataError
 from floe.privacy import choices
 from floe.privacy.consent import Consent, give_consent
-from floe.records import Conversation, Message, Status
+from floe.privacy.gate import CHOSEN
+from floe.records import Conversation, Message, Route, Status
 from floe.store import Store
 from floe.training.data import learning_choices
 from floe.training.data.dataset import Dataset, Selection, build_dataset
@@ -76,6 +77,31 @@ def test_an_answer_that_was_rewritten_replaces_the_original(store: Store) -> Non
     assert data.rows[0].rewritten
     store.rate_message(best.id, -1)
     assert reasons(build_dataset(store, Selection(), yes))["slowly"] == "disliked"
+
+
+def test_which_answers_the_cloud_has_had_is_known_of_each_row(store: Store) -> None:
+    fused, chosen, offline, reworded, _, kept = (
+        say(store, (f"what is {word}?", f"{word} {word} {word}"))[0] for word in WORDS[:6]
+    )
+    store.set_route(fused.id, Route("fused", "nothing private found"))
+    store.set_route(chosen.id, Route("local", CHOSEN))
+    store.set_route(offline.id, Route("local", "the cloud is switched off"))
+    store.set_route(reworded.id, Route("fused", "nothing private found"))
+    store.rewrite_answer(reworded.id, "my own words of delta")
+    with store.writing() as db:
+        db.execute("UPDATE conversations SET local_only = 1 WHERE id = ?", [kept.conversation_id])
+    data = build_dataset(store, Selection(), yes)
+    assert {row.answer.split()[-1]: row.exposure for row in data.used} == {
+        "amber": "had",
+        "birch": "kept",
+        "cedar": "unjudged",
+        "delta": "unjudged",
+        "ember": "unjudged",
+        "fjord": "kept",
+    }
+    marked = {answer.text.split()[-1]: answer.kept for answer in data.unmarked}
+    learnt = {row.answer.split()[-1] for row in data.used if row.split == "train"} - {"amber"}
+    assert marked == {word: word in ("birch", "fjord") for word in learnt}
 
 
 def test_a_rewritten_answer_that_was_disliked_before_is_learnt(store: Store) -> None:

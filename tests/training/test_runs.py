@@ -21,6 +21,8 @@ import pytest
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256
 from floe.chats.jsonl import import_chats
 from floe.errors import DataError, TrainingError
+from floe.privacy.training_marks import read_marks
+from floe.privacy.verdict import Verdict
 from floe.records import ChatMessage, Sampling, TrainPlan
 from floe.store import Store
 from floe.training.data.dataset import Dataset, Selection, build_dataset
@@ -40,8 +42,26 @@ PLAN = TrainPlan(
 SMALLER = replace(PLAN, rank=4, reason="rank 4")
 
 
+class Examiner:
+    """Takes what holds "glass" for private; `loaded` counts."""
+
+    def __init__(self) -> None:
+        self.loaded = 0
+
+    def load(self) -> None:
+        self.loaded += 1
+
+    def examine(self, text: str) -> Verdict:
+        return Verdict("glass" in text, ())
+
+    def rare_words(self, text: str) -> tuple[str, ...]:
+        return tuple({"gland", "gurnard"} & {*text.split()})
+
+
 class App:
     """What the app has around a training run, with a trainer that follows a script."""
+
+    examiner: Examiner | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -69,6 +89,7 @@ class App:
             replan=self.replan,
             answer=self.answer,
             adopted=self.adopt,
+            examiner=self.examiner,
             command=[sys.executable, str(self.script)],
         )
         self.opened.append(runs)
@@ -121,6 +142,42 @@ def ended(runs: TrainingRuns, run_id: int) -> TrainingRun:
 
 def under_way(runs: TrainingRuns, run_id: int, step: int = 2) -> None:
     until(lambda: len(runs.steps(run_id)) >= step)
+
+
+def test_an_adapter_keeps_marks_of_what_it_was_trained_on_and_the_next_one_has_them_too(
+    app: App,
+) -> None:
+    app.examiner = Examiner()
+    runs = app.open()
+    run = ended(runs, app.start(runs).id)
+    (adapter,) = app.adapters.all()
+    assert app.examiner.loaded
+    learnt = [row.answer for row in app.data.used if row.split == "train"]
+    assert all(row.exposure == "unjudged" for row in app.data.used)
+    marks = app.adapters.training_marks()
+    told = [text for text in learnt if "glass" in text]
+    assert told
+    assert all(map(marks.found_in, told))
+    assert not any(map(marks.found_in, set(learnt) - {*told}))
+    until(lambda: not run.folder.rows.exists())
+    assert not run.folder.unmarked.exists()
+    assert run.folder.marks == frozenset()
+    # The next one goes on from it, though nothing that it learns itself is private.
+    app.examiner = None
+    kept = read_marks(adapter.marks)
+    runs.close()
+    runs = app.open()
+    run = runs.start(
+        replace(app.data, rows=tuple(replace(row, exposure="had") for row in app.data.rows)),
+        app.base,
+        PLAN,
+        memory_limit_mb=1500,
+        continue_from=adapter,
+    )
+    app.adapters.delete(adapter.id)
+    ended(runs, run.id)
+    (adapter,) = app.adapters.all()
+    assert read_marks(adapter.marks) == kept
 
 
 def test_a_better_adapter_is_in_use_at_the_end_and_shown_beside_what_was_before(app: App) -> None:

@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from floe.chats.jsonl import write_lines
-from floe.errors import DataError
+from floe.errors import DataError, StoreError
 from floe.llama.thinking import split_thinking
+from floe.privacy.gate import CHOSEN, SWITCHED
+from floe.privacy.training_marks import LearntAnswer
 from floe.records import ChatMessage, Conversation, Message
 from floe.store import Store
 from floe.training.data.duplicates import first_alike
 
 Split = Literal["train", "held_out"]
+Exposure = Literal["had", "unjudged", "kept"]
+"""Whether the cloud has had an answer: it has; nobody can say whether it might; it must not."""
 
 ConsentCheck = Callable[[Conversation], bool]
 """True if the person allows to learn from this conversation."""
@@ -73,7 +77,7 @@ class LearningRow:
     `turn` counts the conversation's answers from 0. `before`: messages between the answer before
     this one and this answer (a system message, a greeting before the first question, the question).
     `system`: system messages further above. `left_out`: why it is not used, or empty. `weight`: how
-    much it counts in the loss, 1 for most.
+    much it counts in the loss, 1 for most. `exposure`: whether the cloud has had it.
     """
 
     conversation_id: int
@@ -86,6 +90,7 @@ class LearningRow:
     left_out: str = ""
     rewritten: bool = False
     system: tuple[ChatMessage, ...] = ()
+    exposure: Exposure = "unjudged"
 
     @property
     def question(self) -> str:
@@ -128,6 +133,15 @@ class Dataset:
     def count(self, split: Split) -> int:
         """Answers in that part."""
         return sum(row.split == split for row in self.used)
+
+    @property
+    def unmarked(self) -> list[LearntAnswer]:
+        """Answers that are learnt and that the cloud has not had, to be marked."""
+        return [
+            LearntAnswer(row.answer, kept=row.exposure == "kept")
+            for row in self.used
+            if row.split == "train" and row.exposure != "had"
+        ]
 
     @property
     def held_out(self) -> list[int]:
@@ -185,7 +199,7 @@ def build_dataset(store: Store, selection: Selection, consent: ConsentCheck) -> 
     rows: list[LearningRow] = []
     for conversation in found:
         reason = "" if consent(conversation) else NOT_ALLOWED
-        rows += _conversation_rows(store, conversation.id, selection, reason)
+        rows += _conversation_rows(store, conversation, selection, reason)
     rows, split_sentence = _split(_without_repeats(rows), selection.seed)
     rows = _without_stock_answers(rows)
     chosen = tuple(_chosen(c, [row for row in rows if row.conversation_id == c.id]) for c in found)
@@ -195,14 +209,14 @@ def build_dataset(store: Store, selection: Selection, consent: ConsentCheck) -> 
 
 
 def _conversation_rows(
-    store: Store, conversation_id: int, selection: Selection, reason: str
+    store: Store, conversation: Conversation, selection: Selection, reason: str
 ) -> list[LearningRow]:
-    rewritten = _rewritten(store, conversation_id)
+    rewritten = _rewritten(store, conversation.id)
     rows: list[LearningRow] = []
     before: list[Message] = []
     above: list[Message] = []
     asked = False
-    for shown in store.open_conversation(conversation_id):
+    for shown in store.open_conversation(conversation.id):
         if shown.role != "assistant":
             before.append(shown)
             asked = asked or shown.role == "user"
@@ -210,7 +224,7 @@ def _conversation_rows(
         answer = _newest(shown, rewritten)
         rows.append(
             LearningRow(
-                conversation_id,
+                conversation.id,
                 shown.id,
                 len(rows),
                 _as_said(before),
@@ -219,6 +233,9 @@ def _conversation_rows(
                 left_out=reason or _left_out(shown.id, answer, [*above, *before], selection),
                 rewritten=answer.edited_from is not None,
                 system=_as_said(above),
+                exposure="kept"
+                if conversation.local_only
+                else _exposure(store, answer, [*above, *before]),
             )
         )
         if not asked:
@@ -280,6 +297,23 @@ def _left_out(
         f"{PRIVATE} ({', '.join(sorted(private))})": private and not selection.with_private,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _exposure(store: Store, answer: Message, before: Sequence[Message]) -> Exposure:
+    if any(message.private for message in (*before, answer)):
+        return "kept"
+    origin = answer
+    while origin.edited_from is not None:
+        try:
+            origin = store.message(origin.edited_from)
+        except StoreError as error:
+            if error.failure != "deleted":
+                raise
+            return "kept"  # nobody can say any more where it was written
+    route = origin.route
+    if route is not None and route.reason in (CHOSEN, SWITCHED):
+        return "kept"
+    return "had" if origin is answer and route and route.kind != "local" else "unjudged"
 
 
 def _without_repeats(rows: Sequence[LearningRow]) -> list[LearningRow]:
