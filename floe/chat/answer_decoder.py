@@ -26,6 +26,7 @@ from floe.fusion.cloud_only import CloudOnlyDecoder
 from floe.fusion.decoder import Decoder
 from floe.fusion.drafting import DraftAcceptance
 from floe.fusion.follower import FollowPolicy
+from floe.fusion.late_backoff import LateBackoff
 from floe.fusion.scoring.kind_weights import KIND_WORDS
 from floe.fusion.stop_strings import StopStrings
 from floe.llama.prompt import Prompt
@@ -111,6 +112,7 @@ class AnswerDecoder:
         self._agreements: defaultdict[EndpointChoice, DraftAcceptance] = defaultdict(
             DraftAcceptance
         )
+        self._backoffs: defaultdict[EndpointChoice, LateBackoff] = defaultdict(LateBackoff)
 
     def run(
         self, turn: Turn, prompt: Prompt, passage: Passage, options: TurnOptions, *, adapters: bool
@@ -241,6 +243,7 @@ class AnswerDecoder:
             notify=turn.notice,
             alone="local" if stays_here(options, passage.route) else "offline",
             long_batches=agreement.close,
+            backoff=self._backoffs[self._cloud.choice],
         )
         try:
             decoder.begin(turn.text.encode())

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from floe.fusion.drafting import DraftLength
 from floe.fusion.follower import Follower, FollowPolicy
 from floe.fusion.index import index_vocabulary
+from floe.fusion.late_backoff import LateBackoff
 from floe.fusion.local_lookahead import LocalLookahead
 from floe.fusion.picking import Pick, Picker
 from floe.fusion.projection import MOST_ROWS_AHEAD, Projector
@@ -113,6 +114,7 @@ class Decoder:
         notify: Callable[[str], None] | None = None,
         alone: Source = "local",
         long_batches: bool = False,
+        backoff: LateBackoff | None = None,
     ) -> None:
         """Nothing is evaluated or opened yet.
 
@@ -129,6 +131,7 @@ class Decoder:
                 least, filled up where proposals are missing: dear single steps, cheap long batches,
                 and bits that do not depend on when rows arrive. For models that agree nearly
                 always.
+            backoff: see `Follower`.
         """
         self._local = local
         self._controls = controls
@@ -155,6 +158,7 @@ class Decoder:
                 shared_vocabulary=shared_vocabulary,
                 spelling=None if shared_vocabulary else index,
                 stopped=lambda: controls.stopped,
+                backoff=backoff,
             )
             if open_stream is not None
             else None

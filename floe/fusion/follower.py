@@ -57,6 +57,7 @@ class Follower:
         shared_vocabulary: bool = False,
         spelling: Spelling | None = None,
         stopped: Callable[[], bool] | None = None,
+        backoff: LateBackoff | None = None,
     ) -> None:
         """Nothing is opened yet.
 
@@ -67,6 +68,7 @@ class Follower:
             shared_vocabulary: see `Cursor`.
             spelling: see `Cursor`.
             stopped: asked while waiting; True ends the wait.
+            backoff: what earlier answers have seen of how late the cloud is; None: nothing.
         """
         self._open_stream = open_stream
         self._notify = notify
@@ -81,7 +83,8 @@ class Follower:
         self._latency = 0.0
         self._late = False
         self._skipped = False
-        self._backoff = LateBackoff()
+        self._backoff = backoff or LateBackoff()
+        self._backoff.begin(monotonic())
         self._got: bool | None = None
         self._deadline = 0.0
         self._retry_at = float("-inf")
@@ -271,7 +274,7 @@ class Follower:
         self._opened_at = now
         self._answered = False
         self._skipped = False
-        self._backoff.opened()
+        self._backoff.opened(now)
         self.requests += 1
         return True
 

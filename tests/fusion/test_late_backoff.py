@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from floe.fusion.follower import Follower, FollowPolicy
-from floe.fusion.late_backoff import LONGEST, SAID
+from floe.fusion.late_backoff import LONGEST, SAID, LateBackoff
 from tests.fusion.fakes import FakeClock, FakeCloud, peaked, row_after
 
 WORDS = [b"a", b"b", b" c", b" d"]
@@ -19,12 +19,22 @@ TOKEN = 0.03
 class Answer:
     """Written by a local model that says "zz" where the cloud does not say something else."""
 
-    def __init__(self, clock: FakeClock, *, round_trip: float, spacing: float = 0.0) -> None:
+    def __init__(
+        self,
+        clock: FakeClock,
+        *,
+        round_trip: float,
+        spacing: float = 0.0,
+        backoff: LateBackoff | None = None,
+    ) -> None:
         self.clock = clock
         self.cloud = FakeCloud(CLOUD, clock, round_trip=round_trip, spacing=spacing)
         self.said: list[str] = []
         self.follower = Follower(
-            self.cloud.open, self.said.append, policy=FollowPolicy(max_requests=10_000)
+            self.cloud.open,
+            self.said.append,
+            policy=FollowPolicy(max_requests=10_000),
+            backoff=backoff,
         )
         self.follower.begin()
         self.used: list[bool] = []
@@ -97,3 +107,61 @@ def test_the_late_rows_that_agree_are_worth_their_price(clock: FakeClock) -> Non
         clock.now += TOKEN
     assert sum(answer.used) > 50
     assert SAID not in answer.said
+
+
+def ask(clock: FakeClock, backoff: LateBackoff | None, tokens: int, round_trip: float) -> Answer:
+    answer = Answer(clock, round_trip=round_trip, backoff=backoff)
+    answer.write(tokens)
+    answer.follower.close()
+    clock.now += 5.0
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("tokens", "apart", "kept"),
+    [(30, [4] * 8, [4, 2, *[1] * 6]), (437, [9] * 4, [9, 4, 4, 4])],
+)
+def test_what_is_known_of_a_slow_cloud_is_kept_from_answer_to_answer(
+    clock: FakeClock, tokens: int, apart: list[int], kept: list[int]
+) -> None:
+    session = LateBackoff()
+    alone = [ask(clock, None, tokens, 0.3) for _ in apart]
+    together = [ask(clock, session, tokens, 0.3) for _ in kept]
+    assert [len(answer.cloud.opened) for answer in alone] == apart
+    assert [len(answer.cloud.opened) for answer in together] == kept
+    assert not any(any(answer.used) for answer in together)
+    # The first request of an answer never waits, and the page says why others do.
+    assert all(answer.asked_at[0] == 0 for answer in together)
+    assert all(SAID in answer.said for answer in together[1:])
+
+
+def test_a_cloud_that_is_quick_again_takes_part_in_all_of_the_next_answer(
+    clock: FakeClock,
+) -> None:
+    session = LateBackoff()
+    for _ in range(4):
+        ask(clock, session, 200, 0.5)
+    answer = ask(clock, session, 60, 0.02)
+    assert answer.used.count(False) <= 1
+    assert SAID not in answer.said
+    # And is given the benefit of the doubt as at the beginning.
+    assert len(ask(clock, session, 437, 0.3).cloud.opened) == 9
+
+
+def test_a_slow_cloud_is_forgotten_in_time(clock: FakeClock) -> None:
+    session = LateBackoff()
+    for _ in range(4):
+        ask(clock, session, 437, 0.3)
+    clock.now += 180.0
+    requests = len(ask(clock, session, 437, 0.3).cloud.opened)
+    assert 4 < requests < 9
+    clock.now += 600.0
+    assert len(ask(clock, session, 437, 0.3).cloud.opened) == 9
+
+
+def test_an_answer_without_the_cloud_forgets_nothing(clock: FakeClock) -> None:
+    session = LateBackoff()
+    for _ in range(4):
+        ask(clock, session, 437, 0.3)
+    Answer(clock, round_trip=0.3, backoff=session).follower.close()  # stopped before a token
+    assert len(ask(clock, session, 437, 0.3).cloud.opened) <= 5
