@@ -1,4 +1,7 @@
-"""One conversation as a file for people or for programs: the branch in view, word for word."""
+"""One conversation as a file for people or for programs: the branch in view, word for word.
+
+But for images in Markdown: a file that is opened asks no server for anything.
+"""
 
 import json
 import re
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from floe.chats.quiet_markdown import without_remote_loads
 from floe.records import Conversation, Message
 from floe.store.text import one_line
 
@@ -31,7 +35,7 @@ def _markdown(title: str, conversation: Conversation, messages: Sequence[Message
     parts = [f"# {title}", f"*{began}*"]
     for message in messages:
         parts += [f"**{_WRITERS[message.role]}**", message.content]
-    return "\n\n".join(parts) + "\n"
+    return without_remote_loads("\n\n".join(parts)) + "\n"
 
 
 def _json(title: str, conversation: Conversation, messages: Sequence[Message]) -> str:

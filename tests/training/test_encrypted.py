@@ -45,7 +45,7 @@ def test_a_trainer_reads_and_leaves_nothing_in_clear(folder: Path, tmp_path: Pat
         assert adopted(device, run)
         (adapter,) = device.adapters.all()
         kept = [each for each in adapter.folder.rglob("*") if each.is_file()]
-        assert len(kept) == 3
+        assert len(kept) == 4
         assert all(encryption.is_encrypted(each) for each in kept)
         assert read_peft(adapter.peft)[0]
         # What a person takes along is theirs to read.
