@@ -538,7 +538,7 @@ class _Look:
     def _masked(self, text: str, found: Sequence[Found]) -> str | None:
         """`text` with pseudonyms; None if something private shows through all the same."""
         for _ in range(2):
-            masked = self._known.mask(text, found)
+            masked = self._known.mask(text, found, links=True)
             verdict = self._examiner.examine(masked)
             left = self._beside_placeholders(masked, verdict)
             if not left:

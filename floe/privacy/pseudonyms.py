@@ -34,6 +34,7 @@ _PREFIXES: Final = {NAME: "PERSON", "e-mail": "EMAIL"}
 _PLACEHOLDER: Final = re.compile(r"([A-Z][A-Z_]*)_(\d+)([A-Z]*)")
 _MARKED: Final = r"(?<![A-Za-z0-9_])(?:{})(?-i:(?![A-Z0-9_]))"
 _MOST_ELSEWHERE: Final = 2_000
+_LINK: Final = re.compile(r"(?:\bhttps?://|\bwww\.)[^\s<>\"'`()\[\]]+(?<![.,;:!?])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +110,19 @@ class Pseudonyms:
             core = widened(text, bare(text, each))
             self._for(text[core.start : core.end], core.kind, text)
 
-    def mask(self, text: str, found: Iterable[Found] = ()) -> str:
+    def mask(self, text: str, found: Iterable[Found] = (), *, links: bool = False) -> str:
         """`text` with a placeholder for all that was found, and for all that is known.
+
+        links: one for the whole of a link that has any of it, which leads nowhere with a
+            placeholder in it. Not in a text that may end within one.
 
         Raises:
             StoreError: a new placeholder cannot be kept.
         """
         cores = [bare(text, each) for each in found]
         places = [widened(text, each) for each in [*cores, *self.lexicon.find(text)]]
+        if links:
+            places += _links_around(text, places)
         pieces = []
         end = 0
         for each in united(places):
@@ -185,6 +191,20 @@ class Pseudonyms:
                 spelling += 1
             else:
                 number += 1
+
+
+def _links_around(text: str, places: Sequence[Found]) -> list[Found]:
+    """Find the links of a text that have one of some places inside, with more than that."""
+    return [
+        Found(*link.span(), "link")
+        for link in _LINK.finditer(text)
+        if any(
+            link.start() <= each.start
+            and each.end <= link.end()
+            and each.end - each.start < len(link[0])
+            for each in places
+        )
+    ]
 
 
 def explained(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:

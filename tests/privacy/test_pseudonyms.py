@@ -39,6 +39,17 @@ def test_the_cloud_sees_a_placeholder_for_each_value(known: Pseudonyms) -> None:
     assert known.mask("Ask Dr. Anna Weber's nurse.") == "Ask Dr. PERSON_1's nurse."
 
 
+def test_a_link_that_names_somebody_is_one_placeholder(known: Pseudonyms) -> None:
+    text = "Is https://clinic.example.de/team/anna-weber?tel=01715550123, of Anna Weber, real?"
+    masked = known.mask(text, links=True)
+    assert masked == "Is LINK_1, of PERSON_1, real?"
+    assert known.unmask(masked) == text
+    assert known.mask("See https://example.org/bread.", links=True).endswith("org/bread.")
+    # One that is still being written is not over.
+    assert "LINK" not in known.mask("Is https://other.example.de/anna-we")
+    assert known.mask("(www.x.de/weber) and Weber", links=True) == "(LINK_2) and PERSON_1C"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -22,7 +22,7 @@ _KEY, _PRIVATE, _PASSWORD = "API key", "private key", "password"
 
 _TOLD = compiled(
     r"""
-    \b (?: pass \s? word | passwd | pass \s? phrase | pass \s? code | pwd | pass
+    \b (?: pass \s? word | passwd | pass \s? phrase | pass \s? code | pwd | psw | pw | pass
       | pin (?: \s? code )? | passwort | kennwort | mot \s de \s passe | mdp
       | contrase[ñn]a | senha | wachtwoord | (?: security | access | verification | door | alarm
         | gate | login | auth\w* | 2fa | recovery ) \s codes? | cvv | cvc | otp
@@ -30,12 +30,21 @@ _TOLD = compiled(
         | licence | product ) [\s_-]? (?: key | token | secret ) | login | credentials | secret
         | token )
     (?: \s (?: for | to | of | on | zu | für | von | pour | de
-      | para ) \s (?: [\w'-]+ \s ){0,4}? (?: [\w'-]+ (?= \s? [:=] ) )? )? \s*
+      | para ) \s (?: [\w.'-]+ \s ){0,4}? (?: [\w.'-]+ (?= \s? [:=] ) )? )? \s*
     (?: \b (?: is | was | are | to | as | ist | lautet | war | est | es | é
       | será ) \s (?: now \s | still \s | jetzt \s )? | [:=]+ ) \s*
     ["'`“‘]? (?P<x> [^\s"'`”’<>]{3,80} )
     """
 )
+_HYPHENED = compiled(
+    r"""
+    \b (?: pass \s? word | passwd | pass \s? code | pass \s? phrase | pwd | psw | pw | passwort | kennwort
+      | mot \s de \s passe | mdp | contrase[ñn]a | senha | wachtwoord )
+    \s ["'`“‘]?
+    (?P<x> (?= \S* (?-i: [a-z] ) ) (?= \S* \d ) (?= \S* (?-i: [A-Z] ) | \S* \d \S* \d ) [\w!@\#$%&*+]+ (?: - [\w!@\#$%&*+]+ ){2,} )
+    """
+)
+"""Words and a number with hyphens, straight after the word for it."""
 _KEY_BLOCK = compiled(
     r"-----BEGIN\ [A-Z\ ]*PRIVATE\ KEY(?:\ BLOCK)?----- [\s\S]*? (?: -----END[^-\n]*----- | \Z )"
 )
@@ -93,6 +102,8 @@ class Secrets:
         for match in _TOLD.finditer(text, timeout=1.0):
             if _may_be_password(match["x"], match[0]):
                 yield _PASSWORD, match.start("x"), match.end("x")
+        for match in _HYPHENED.finditer(text, timeout=1.0):
+            yield _PASSWORD, match.start("x"), match.end("x")
 
     def _in_line(self, line: str) -> Iterator[tuple[str, str]]:
         for rule in self._rules:
@@ -138,5 +149,5 @@ def _may_be_password(value: str, told: str) -> bool:
     if _looks_random(value):
         return True
     quoted = bool(re.search(r"[\"'`“‘]\S+\Z", told))
-    named = bool(re.match(r"pass|pwd|kennwort|mot|mdp|contra|senha|wacht", told, re.I))
+    named = bool(re.match(r"pass|pwd|psw|pw|kennwort|mot|mdp|contra|senha|wacht", told, re.I))
     return named and (quoted or not value.islower() or ":" in told or "=" in told)
