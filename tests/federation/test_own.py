@@ -10,7 +10,8 @@ from floe.federation.group.history import History
 from floe.federation.group.member_device import load_member_device
 from floe.federation.group.membership import GroupSettings
 from floe.privacy.consent import Consent, give_consent, set_conversation_consent
-from floe.records import Role
+from floe.privacy.gate import CHOSEN
+from floe.records import Role, Route
 from floe.store import Store
 
 SETTINGS = GroupSettings("here:1", "ca.crt", "device.key", "base.gguf", "b" * 64, rank=4)
@@ -68,6 +69,26 @@ def test_all_that_an_answer_is_learnt_with_is_looked_at(store: Store, tmp_path: 
             above = store.add_message(chat.id, above, role, text).id
         store.add_message(chat.id, above, "assistant", f"It is as tall as it gets, {title}.")
     assert answers(tmp_path) == {CHATS[name][1] for name in ("egg", "tool", "bird")}
+
+
+def test_an_answer_that_others_may_not_be_told_is_not_learnt_from(
+    store: Store, tmp_path: Path
+) -> None:
+    matter = "I was diagnosed with bipolar disorder last spring, and my wife has left me."
+    told = {
+        "own": (matter, None),
+        "had": ("Alders bear wet ground.", Route("fused", "nothing private found")),
+        "chosen": ("Poplars prefer dry banks.", Route("local", CHOSEN)),
+        "offline": ("Oaks grow for a long time.", Route("local", "the cloud is switched off")),
+    }
+    for name, (answer, route) in told.items():
+        chat = store.create_conversation(name)
+        asked = store.add_message(chat.id, None, "user", f"What of trees, {name}?")
+        store.add_message(chat.id, asked.id, "assistant", answer, route=route)
+    with store.writing() as db:  # looked at, as answers are: for identifiers
+        db.execute("UPDATE messages SET private = '[]' WHERE conversation_id > ?", [len(CHATS)])
+    expected = {CHATS[name][1] for name in ("egg", "tool", "bird")}
+    assert answers(tmp_path) == {*expected, told["had"][0], told["offline"][0]}
 
 
 def test_consent_taken_back_counts_from_the_next_round(store: Store, tmp_path: Path) -> None:

@@ -54,19 +54,23 @@ def load_member_device(data_dir: Path) -> MemberDevice:
 
 
 def _private_answers(store: Store, rows: Sequence[LearningRow]) -> frozenset[int]:
-    """Find answers nobody has looked at yet in which, or in what they answer, something is private.
+    """Find answers in which, or in what they answer, something is private that nobody has found.
 
-    Those that were looked at are left out by the dataset itself.
+    What was found when a message was looked at leaves it out of the dataset itself. An answer that
+    the cloud has not had was looked at as a model's, for what it holds of identifiers; an adapter
+    that others get may not utter the person's matters either. So it is judged as their own words,
+    and one that was for this device only stays out whatever it says.
     """
     with store.reading() as db:
         found = db.execute("SELECT content FROM messages WHERE private IS NOT NULL")
-        verdicts = {content: False for (content,) in found}
+        looked_at = {content for (content,) in found}
+    verdicts: dict[str, bool] = {}
     detector: Detector | None = None
 
-    def is_private(message: ChatMessage) -> bool:
+    def is_private(message: ChatMessage, *, judged: bool) -> bool:
         nonlocal detector
         text = message.content
-        if not text.strip():
+        if not text.strip() or (judged and text in looked_at):
             return False
         if text not in verdicts:
             if detector is None:
@@ -79,8 +83,7 @@ def _private_answers(store: Store, rows: Sequence[LearningRow]) -> frozenset[int
     return frozenset(
         row.message_id
         for row in rows
-        if any(
-            is_private(message)
-            for message in (*row.system, *row.before, ChatMessage("assistant", row.answer))
-        )
+        if row.exposure == "kept"
+        or any(is_private(message, judged=True) for message in (*row.system, *row.before))
+        or is_private(ChatMessage("assistant", row.answer), judged=row.exposure == "had")
     )
