@@ -91,7 +91,7 @@ def test_which_answers_the_cloud_has_had_is_known_of_each_row(store: Store) -> N
     with store.writing() as db:
         db.execute("UPDATE conversations SET local_only = 1 WHERE id = ?", [kept.conversation_id])
     data = build_dataset(store, Selection(), yes)
-    assert {row.answer.split()[-1]: row.exposure for row in data.used} == {
+    assert {row.answer.split()[-1]: row.disclosure for row in data.used} == {
         "amber": "had",
         "birch": "kept",
         "cedar": "unjudged",

@@ -153,7 +153,7 @@ def test_an_adapter_keeps_marks_of_what_it_was_trained_on_and_the_next_one_has_t
     (adapter,) = app.adapters.all()
     assert app.examiner.loaded
     learnt = [row.answer for row in app.data.used if row.split == "train"]
-    assert all(row.exposure == "unjudged" for row in app.data.used)
+    assert all(row.disclosure == "unjudged" for row in app.data.used)
     marks = app.adapters.training_marks()
     told = [text for text in learnt if "glass" in text]
     assert told
@@ -168,7 +168,7 @@ def test_an_adapter_keeps_marks_of_what_it_was_trained_on_and_the_next_one_has_t
     runs.close()
     runs = app.open()
     run = runs.start(
-        replace(app.data, rows=tuple(replace(row, exposure="had") for row in app.data.rows)),
+        replace(app.data, rows=tuple(replace(row, disclosure="had") for row in app.data.rows)),
         app.base,
         PLAN,
         memory_limit_mb=1500,

@@ -83,7 +83,7 @@ def _private_answers(store: Store, rows: Sequence[LearningRow]) -> frozenset[int
     return frozenset(
         row.message_id
         for row in rows
-        if row.exposure == "kept"
+        if row.disclosure == "kept"
         or any(is_private(message, judged=True) for message in (*row.system, *row.before))
-        or is_private(ChatMessage("assistant", row.answer), judged=row.exposure == "had")
+        or is_private(ChatMessage("assistant", row.answer), judged=row.disclosure == "had")
     )

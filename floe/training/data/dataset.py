@@ -24,7 +24,7 @@ from floe.store import Store
 from floe.training.data.duplicates import first_alike
 
 Split = Literal["train", "held_out"]
-Exposure = Literal["had", "unjudged", "kept"]
+Disclosure = Literal["had", "unjudged", "kept"]
 """Whether the cloud has had an answer: it has; nobody can say whether it might; it must not."""
 
 ConsentCheck = Callable[[Conversation], bool]
@@ -77,7 +77,7 @@ class LearningRow:
     `turn` counts the conversation's answers from 0. `before`: messages between the answer before
     this one and this answer (a system message, a greeting before the first question, the question).
     `system`: system messages further above. `left_out`: why it is not used, or empty. `weight`: how
-    much it counts in the loss, 1 for most. `exposure`: whether the cloud has had it.
+    much it counts in the loss, 1 for most. `disclosure`: whether the cloud has had it.
     """
 
     conversation_id: int
@@ -90,7 +90,7 @@ class LearningRow:
     left_out: str = ""
     rewritten: bool = False
     system: tuple[ChatMessage, ...] = ()
-    exposure: Exposure = "unjudged"
+    disclosure: Disclosure = "unjudged"
 
     @property
     def question(self) -> str:
@@ -138,9 +138,9 @@ class Dataset:
     def unmarked(self) -> list[LearntAnswer]:
         """Answers that are learnt and that the cloud has not had, to be marked."""
         return [
-            LearntAnswer(row.answer, kept=row.exposure == "kept")
+            LearntAnswer(row.answer, kept=row.disclosure == "kept")
             for row in self.used
-            if row.split == "train" and row.exposure != "had"
+            if row.split == "train" and row.disclosure != "had"
         ]
 
     @property
@@ -233,9 +233,9 @@ def _conversation_rows(
                 left_out=reason or _left_out(shown.id, answer, [*above, *before], selection),
                 rewritten=answer.edited_from is not None,
                 system=_as_said(above),
-                exposure="kept"
+                disclosure="kept"
                 if conversation.local_only
-                else _exposure(store, answer, [*above, *before]),
+                else _disclosure(store, answer, [*above, *before]),
             )
         )
         if not asked:
@@ -299,7 +299,7 @@ def _left_out(
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _exposure(store: Store, answer: Message, before: Sequence[Message]) -> Exposure:
+def _disclosure(store: Store, answer: Message, before: Sequence[Message]) -> Disclosure:
     if any(message.private for message in (*before, answer)):
         return "kept"
     origin = answer
