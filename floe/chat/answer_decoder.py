@@ -36,7 +36,7 @@ from floe.memory.passages import MemoryPassage
 from floe.privacy import choices
 from floe.privacy.gate import Gate, Passage
 from floe.privacy.kept_words import KeptWords
-from floe.records import PoolingRule, Source, Status
+from floe.records import PoolingRule, Source, Status, TokenStep
 from floe.store import Store
 from floe.store.day_requests import add_request
 from floe.training.fusion_weight import kept_kind_weights
@@ -54,6 +54,10 @@ person, unless the slider is moved meanwhile or stands at 0: at 0.5 the cloud, w
 them, talked 2 of 17 answers away from what they say."""
 
 QUOTED: Final = "The model's own answer had nothing of what you told, so your words stand here."
+
+UNTOLD: Final = (
+    "No model was asked, as only you can have told this. “Answer again” has the model answer."
+)
 
 
 def weight_with_memory(weight: float, memory: Sequence[MemoryPassage]) -> float:
@@ -121,7 +125,10 @@ class AnswerDecoder:
         status: Status = "failed"
         turn.count(column=options.column)
         try:
-            status = self._answer(turn, prompt, passage, options, adapters=adapters)
+            if turn.instead:
+                status = self._answer_instead(turn)
+            else:
+                status = self._answer(turn, prompt, passage, options, adapters=adapters)
         except FloeError as error:
             turn.notice(str(error))
         except Exception:
@@ -182,6 +189,17 @@ class AnswerDecoder:
             alone = Passage(passage.route)
             return self._decode(turn, prompt, alone, replace(options, sampling=sampling))
         return self._decode(turn, prompt, passage, options)
+
+    def _answer_instead(self, turn: Turn) -> Status:
+        """Answer as the program does, with no model and no cloud."""
+        if turn.controls.stopped:
+            return "stopped"
+        turn.count(memory=len(turn.memory))
+        for token in self._model.tokenize(turn.instead.encode()):
+            piece = self._model.pieces[token]
+            turn.add(TokenStep(token, piece, None, None, 1.0, 1.0, "local", 0.0))
+        turn.notice(UNTOLD)
+        return "complete"
 
     def _activate_adapters(self, turn: Turn, prompt: Prompt, adapter: int | None) -> None:
         """Let this adapter act (0: none; None: those in use, as they are routed)."""

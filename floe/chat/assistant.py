@@ -259,7 +259,7 @@ class Assistant:
         message = self.store.message(message_id)
         question = message if message.role == "user" else self._question_of(message)
         self._check(question.content, question.conversation_id)
-        return self._start(question, options)
+        return self._start(question, options, again=message.role == "assistant")
 
     def continue_answer(self, message_id: int, options: TurnOptions) -> Turn:
         """Go on where an answer broke off: a sibling that begins with all of its tokens.
@@ -350,12 +350,13 @@ class Assistant:
             marked = self.memory.is_marked
             path = self._kept_questions.path(number, messages, options, marked)
             path = with_kept(self.store, path)
-            prompt, found = self._prompts.with_memory(
+            personal_prompt = self._prompts.with_memory(
                 prompt, path, options, wanted=memory and personal
             )
+            prompt, found = personal_prompt.prompt, personal_prompt.memory
             passage = self._routes.choose(options, path, prompt.dropped, told, found)
             turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
-            turn.memory = found
+            turn.memory, turn.instead = found, personal_prompt.instead
             self._begin(turn, prompt, passage, options, adapters=adapters)
         return turn
 
@@ -474,10 +475,14 @@ class Assistant:
         *,
         begun: Message | None = None,
         steps: Sequence[TokenStep] | None = None,
+        again: bool = False,
     ) -> Turn:
-        """Answer; `begun`: go on from an answer, or (`steps`) from other tokens of its kind."""
+        """Answer; `begun`: go on from an answer, or (`steps`) from other tokens of its kind.
+
+        `again`: beside an answer that is there, for which the model is asked in any case.
+        """
         with self._model_lock:
-            return self._start_turn(question, options, begun, steps)
+            return self._start_turn(question, options, begun, steps, again=again)
 
     def _start_turn(
         self,
@@ -485,6 +490,8 @@ class Assistant:
         options: TurnOptions,
         begun: Message | None,
         steps: Sequence[TokenStep] | None,
+        *,
+        again: bool,
     ) -> Turn:
         path = self.store.path_to(question.id)
         if steps is None:
@@ -492,7 +499,8 @@ class Assistant:
         text = b"".join(step.text_bytes for step in steps).decode()
         prompts = self._prompts
         prompt = prompts.build_rest(path, text) if text else prompts.build(path)
-        prompt, found = prompts.with_memory(prompt, path, options, partial=text)
+        personal = prompts.with_memory(prompt, path, options, partial=text, again=again)
+        prompt, found = personal.prompt, personal.memory
         if begun is not None and begun.route is not None and was_kept(begun.route):
             passage = Passage(begun.route)
         elif begun is not None and MEMORY in (begun.private or ()):
@@ -509,7 +517,7 @@ class Assistant:
             self._controls(options, found),
             self._writer.wake,
         )
-        turn.memory = found
+        turn.memory, turn.instead = found, personal.instead
         if found:
             with suppress(StoreError):  # an answer without its chip is better than none
                 self.memory.keep_uses(answer.id, found)

@@ -249,6 +249,8 @@ class Turn:
         self.controls = controls
         self.memory: tuple[MemoryPassage, ...] = ()
         """Earlier words of the person that the local model reads for it."""
+        self.instead = ""
+        """What the program answers in the model's place; empty: the model answers."""
         self._changed = changed
         self._lock = threading.Condition()
         self._done = threading.Event()

@@ -1,7 +1,7 @@
 """Build what the local model reads: the system prompt, the conversation, words of memory."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -15,13 +15,15 @@ from floe.errors import PromptError
 from floe.llama.prompt import Prompt, PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.llama.sentence_embedder import PROMPT_NAME
-from floe.memory.memory import Memory
+from floe.memory.memory import Memory, Recalled
 from floe.memory.passages import MemoryPassage
 from floe.memory.prompt_text import (
+    NEAREST_FACTS,
     chat_with_examples,
     fitting_examples,
     fitting_passages,
     question_with_memory,
+    untold_answer,
 )
 from floe.memory.told_facts import SentenceSpace
 from floe.privacy import choices
@@ -31,6 +33,19 @@ from floe.training.data.learning_choices import LearningChoices
 
 _TURN_TOKENS: Final = 16
 """Tokens that a template may write around a question and its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalPrompt:
+    """A prompt with earlier words of the person in it.
+
+    `memory` are those words; `instead` is what the program answers in the model's place, empty
+    where the model answers.
+    """
+
+    prompt: Prompt
+    memory: tuple[MemoryPassage, ...] = ()
+    instead: str = ""
 
 
 class TurnPrompts:
@@ -152,7 +167,8 @@ class TurnPrompts:
         *,
         wanted: bool = True,
         partial: str = "",
-    ) -> tuple[Prompt, tuple[MemoryPassage, ...]]:
+        again: bool = False,
+    ) -> PersonalPrompt:
         """Put earlier words of the person into a prompt, as far as there are and they fit.
 
         What they told stands before the question; examples of how they write stand before the
@@ -165,12 +181,13 @@ class TurnPrompts:
             options: a turn of the cloud alone has no use for them.
             wanted: False: none.
             partial: the beginning of the answer, if it is to be continued.
+            again: the question has been answered before, and the model is to answer it.
         """
         if not wanted or options.mode == "cloud":
-            return prompt, ()
+            return PersonalPrompt(prompt)
         kept_out = LearningChoices.load(self._store).except_chats
         conversation_id = path[-1].conversation_id if path[-1].stored else None
-        found = self._memory.recall(
+        recalled = self._memory.recall(
             prompt.question,
             conversation_id,
             kept_out,
@@ -178,18 +195,47 @@ class TurnPrompts:
         )
         size = self._model.context_size
         room = size - size // 4 - len(prompt.tokens)
+        fitting = fitting_passages(recalled.passages, room, self.count)
+        nearest = fitting[:NEAREST_FACTS]
+        instead = "" if again or partial else self._instead(prompt, recalled, options, nearest)
+        if instead:
+            return PersonalPrompt(prompt, tuple(nearest), instead)
         texts = self._fitting_texts(path, conversation_id, room)
         room -= sum(map(self._cost, texts))
-        fitting = fitting_passages(found, room, self.count)
+        fitting = fitting_passages(recalled.passages, room, self.count)
         read = (*fitting, *(each.passage for each in texts))
         if not read:
-            return prompt, ()
+            return PersonalPrompt(prompt)
         *before, last = prompt.kept
         if fitting:
             last = ChatMessage(last.role, question_with_memory(last.content, fitting))
         pairs = [(each.question, each.answer) for each in texts]
         told = chat_with_examples([*before, last], pairs)
-        return replace(prompt, tokens=self.builder.render(told, partial)), read
+        return PersonalPrompt(replace(prompt, tokens=self.builder.render(told, partial)), read)
+
+    def _instead(
+        self,
+        prompt: Prompt,
+        recalled: Recalled,
+        options: TurnOptions,
+        nearest: Sequence[MemoryPassage],
+    ) -> str:
+        """Return what the program says where a question asks for what memory does not have.
+
+        Only of the first question of a chat, and where the model knows nothing else of the person:
+        what is asked for may stand there.
+        """
+        system = ChatMessage("system", self.system_prompt)
+        alone = not prompt.dropped and all(each == system for each in prompt.kept[:-1])
+        if not (recalled.untold and alone and options.weight > 0) or options.column:
+            return ""
+        if recalled.passages and not nearest:
+            return ""
+        for facts in (nearest, nearest[:1]):
+            words = untold_answer(prompt.question, facts)
+            if self.count(words) <= options.sampling.max_tokens:
+                return words
+        return ""
 
     def _fitting_texts(
         self, path: Sequence[Message], conversation_id: int | None, room: int

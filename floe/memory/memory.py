@@ -13,11 +13,12 @@ from typing import Final
 from floe.errors import DataError, FloeError, ModelError, StoreError
 from floe.memory import answer_marks, files, index, memory_choices
 from floe.memory.passages import MemoryPassage
-from floe.memory.question_forms import asks_for_told_fact
+from floe.memory.question_forms import asks_for_told_fact, asks_what_is_so
 from floe.memory.search import find_passages
 from floe.memory.told_facts import (
     SentenceSpace,
     embed_facts,
+    is_told_fact,
     nearest_facts,
     sure_by_words,
     with_rest_of_question,
@@ -42,6 +43,18 @@ class MemoryState:
     files: int
     passages: int
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Passages found for a question, the best first.
+
+    `untold`: the question asks for what only the person can have told, and none of the passages
+    plainly tells it; where there are some, they are the nearest to it.
+    """
+
+    passages: list[MemoryPassage]
+    untold: bool = False
 
 
 class Memory:
@@ -77,8 +90,8 @@ class Memory:
         conversation_id: int | None,
         without: Collection[int] = (),
         left_out: Collection[int] = (),
-    ) -> list[MemoryPassage]:
-        """Find passages for a question, the best first; none if memory is off.
+    ) -> Recalled:
+        """Find passages for a question; none if memory is off.
 
         Args:
             question: the prompt.
@@ -87,9 +100,10 @@ class Memory:
             left_out: ids of the messages of that conversation that are not, as they did not fit.
         """
         if not self.on:
-            return []
+            return Recalled([])
+        complete = False
         try:
-            index.index_messages(self._store, _CATCH_UP_SECONDS)
+            complete = index.index_messages(self._store, _CATCH_UP_SECONDS)
         except StoreError as error:
             # An answer without it is better than none: a disk that is full can still be read.
             logger.warning("memory is behind: %s", error)
@@ -100,7 +114,11 @@ class Memory:
             left_out=left_out,
             without=without,
         )
-        return self._with_facts(question, found, conversation_id, without)
+        if not asks_for_told_fact(question):
+            return Recalled(found)
+        recalled = self._with_facts(question, found, conversation_id, without)
+        untold = complete and recalled.untold and asks_what_is_so(question)
+        return Recalled(recalled.passages, untold)
 
     def _with_facts(
         self,
@@ -108,15 +126,14 @@ class Memory:
         found: list[MemoryPassage],
         conversation_id: int | None,
         without: Collection[int],
-    ) -> list[MemoryPassage]:
+    ) -> Recalled:
         """Add the told facts nearest to a question that asks for one to what words have found."""
         space = self._sentences
-        if not asks_for_told_fact(question):
-            return found
         if space is None:
-            return sure_by_words(self._store, question, found)
+            ranked = sure_by_words(self._store, question, found)
+            return Recalled(ranked, _is_untold(ranked))
         try:
-            embed_facts(self._store, space, _CATCH_UP_SECONDS)
+            complete = embed_facts(self._store, space, _CATCH_UP_SECONDS)
             facts, compared = nearest_facts(
                 self._store,
                 space,
@@ -126,13 +143,14 @@ class Memory:
             )
         except FloeError as error:
             logger.warning("told facts cannot be compared: %s", error)
-            return found
+            return Recalled(found)
         # What was compared is ranked there; a file or a long text that words have found is not.
         beyond = [each for each in found if each.id not in compared][:1]
         # Beside a fact that is the one another would only be taken for it.
         most = 1 if facts and facts[0].sure else _FACTS
         read = [with_rest_of_question(self._store, question, each) for each in facts[:most]]
-        return [*read[:1], *beyond, *read[1:]]
+        passages = [*read[:1], *beyond, *read[1:]]
+        return Recalled(passages, complete and _is_untold(passages))
 
     def examples(self, texts: Mapping[int, str]) -> dict[int, MemoryPassage]:
         """Return passages for examples of how the person writes; see `index.example_passages`.
@@ -230,3 +248,10 @@ class Memory:
     def is_marked(self, text: str) -> bool:
         """Return whether what a program brings is such an answer, or has one in it."""
         return answer_marks.is_marked(self._store, text)
+
+
+def _is_untold(passages: Sequence[MemoryPassage]) -> bool:
+    """Return whether passages are told facts, or none, of which none is what was asked for."""
+    return all(is_told_fact(each) for each in passages) and not any(
+        each.sure or each.likely for each in passages
+    )

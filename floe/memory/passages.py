@@ -77,7 +77,8 @@ class MemoryPassage:
 
     `source` names the chat or the file; `conversation_id` is that of a chat; `said_at` is in
     seconds since the epoch (UTC); `excerpt` is what of it is read, empty for all of it; `sure`: it
-    is the told fact that was asked for, as far as the search can tell.
+    is the told fact that was asked for, as far as the search can tell; `likely`: it has much of
+    what the question names, but another fact is nearly as near.
     """
 
     id: int
@@ -88,6 +89,7 @@ class MemoryPassage:
     conversation_id: int | None = None
     excerpt: str = ""
     sure: bool = False
+    likely: bool = False
 
     @property
     def read(self) -> str:

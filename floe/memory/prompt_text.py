@@ -41,6 +41,21 @@ _NOTED: Final = {
     "es": "Tus notas dicen: «{text}»",
 }
 
+NEAREST_FACTS: Final = 2
+"""Told facts that are quoted where none of them is what a question asks for."""
+_NEAREST: Final = {
+    "": "I find no plain answer to that in what you have told me. Nearest to it:",
+    "de": "Darauf finde ich in dem, was du mir erzählt hast, keine klare Antwort. Am nächsten ist:",
+    "fr": "Je ne trouve pas de réponse claire dans ce que tu m'as dit. Le plus proche :",
+    "es": "No encuentro una respuesta clara en lo que me has contado. Lo más cercano:",
+}
+_NOTHING: Final = {
+    "": "I find nothing about that in what you have told me.",
+    "de": "Dazu finde ich nichts in dem, was du mir erzählt hast.",
+    "fr": "Je ne trouve rien à ce sujet dans ce que tu m'as dit.",
+    "es": "No encuentro nada sobre eso en lo que me has contado.",
+}
+
 
 def fitting_passages(
     passages: Sequence[MemoryPassage], room: int, count_tokens: Callable[[str], int]
@@ -118,6 +133,15 @@ def quotation(question: str, passage: MemoryPassage) -> str:
         year=said.year,
         text=" ".join(passage.read.split()),
     )
+
+
+def untold_answer(question: str, nearest: Sequence[MemoryPassage]) -> str:
+    """Say that what a question asks for is not plainly told, and what comes nearest to it."""
+    language = language_of_question(question)
+    if not nearest:
+        return _NOTHING[language]
+    quoted = "".join(f"\n- {quotation(question, each)}" for each in nearest)
+    return f"{_NEAREST[language]}\n{quoted}"
 
 
 def _line(passage: MemoryPassage) -> str:

@@ -232,15 +232,24 @@ def word_shares(store: Store, question: str, texts: Sequence[str]) -> list[float
     return [_covered(terms, frozenset(content_words(text))) / total for text in texts]
 
 
+def covers(words: frozenset[str], word: str) -> bool:
+    """Return whether the words of a text have one, in any of its forms, or a related one."""
+    return word in words or _has_related(words, word, _kin(word))
+
+
+def _has_related(words: frozenset[str], word: str, kin: frozenset[str]) -> bool:
+    stem = _stem(word)
+    return any(each in kin or _stem(each) in kin for each in words) or (
+        len(stem) >= _PREFIX and any(each.startswith(stem) for each in words)
+    )
+
+
 def _covered(terms: Sequence[_Term], words: frozenset[str]) -> float:
     covered = 0.0
     for term in terms:
-        stem = _stem(term.word)
         if term.word in words:
             covered += term.weight
-        elif any(word in term.kin or _stem(word) in term.kin for word in words) or (
-            len(stem) >= _PREFIX and any(word.startswith(stem) for word in words)
-        ):
+        elif _has_related(words, term.word, term.kin):
             covered += _KIN * term.weight
     return covered
 

@@ -31,6 +31,7 @@ from floe.memory.outdated import (
 )
 from floe.memory.passages import MemoryPassage, is_request, points_back, split_sentences
 from floe.memory.question_forms import language_of_question
+from floe.memory.question_match import can_answer, names_what_is_asked
 from floe.memory.search import word_shares
 from floe.privacy.content_words import content_words
 from floe.store import Store
@@ -56,6 +57,14 @@ _SURE_ELSEWHERE: Final = 0.65
 _SURE_SHARE: Final = 0.6
 _SURE_MORE: Final = 0.3
 """The same by words alone, as shares of the question's words: 41 are so near, 39 the right ones."""
+_LIKELY_SCORE: Final = 0.7
+_LIKELY_WITH_SHARE: Final = 0.6
+_LIKELY_SHARE: Final = 0.6
+"""Score of a fact that may well be the one though another is as near, and less where it has so much
+of the question's words: of 37 such facts told seven, of 63 near to what was never told one."""
+_LIKE_THE_QUESTION: Final = 0.7
+"""Likeness of a fact that may name what is asked for in other words: of seven that were not what
+was asked for, and had no word for it, none was as near."""
 _TOLD: Final = frozenset({"chat", "note"})
 
 _FACTS: Final = """
@@ -207,16 +216,35 @@ def nearest_facts(
         if each.score >= _LEAST_SCORE or each.share >= _LEAST_SHARE:
             found.setdefault(" ".join(each.passage.read.casefold().split()), each)
     least = _SURE_ELSEWHERE if language_of_question(question) else _SURE_SCORE
-    passages = _marked(list(found.values()), least, _SURE_MARGIN)
+    passages = _marked(question, list(found.values()), least, _SURE_MARGIN)
     return passages, frozenset(row[0] for row in kept)
 
 
-def _marked(facts: Sequence[ToldFact], least: float, margin: float) -> list[MemoryPassage]:
-    """Return the passages; the first is marked where it is near, and no other as near."""
+def _may_answer(question: str, fact: ToldFact) -> bool:
+    told = fact.passage.read
+    named = names_what_is_asked(question, told) or fact.likeness >= _LIKE_THE_QUESTION
+    return named and can_answer(question, told)
+
+
+def is_told_fact(passage: MemoryPassage) -> bool:
+    """Return whether a passage is a short one of what the person said, and of no file."""
+    return passage.kind in _TOLD and len(passage.read) <= LONGEST
+
+
+def _marked(
+    question: str, facts: Sequence[ToldFact], least: float, margin: float
+) -> list[MemoryPassage]:
+    """Return the passages; the first is marked where it is near, and names what is asked for."""
     passages = [each.passage for each in facts]
+    if not facts or not _may_answer(question, facts[0]):
+        return passages
     scores = [*(each.score for each in facts[:2]), 0.0]
-    if facts and scores[0] >= least and scores[0] - scores[1] >= margin:
-        passages[0] = replace(passages[0], sure=True)
+    sure = scores[0] >= least and scores[0] - scores[1] >= margin
+    by_words = facts[0].share >= _LIKELY_SHARE and (
+        scores[0] >= _LIKELY_WITH_SHARE or not facts[0].likeness
+    )
+    likely = by_words or scores[0] >= _LIKELY_SCORE
+    passages[0] = replace(passages[0], sure=sure, likely=likely)
     return passages
 
 
@@ -232,13 +260,16 @@ def sure_by_words(
         question: the prompt.
         found: as `find_passages` returns them.
     """
-    told = [each for each in found if each.kind in _TOLD and len(each.read) <= LONGEST]
+    told = [each for each in found if is_told_fact(each)]
     if not told or told[0] is not found[0]:
         return [*found]
     shares = word_shares(store, question, [each.read for each in told])
     ranked = [ToldFact(each, 0.0, share) for each, share in zip(told, shares, strict=True)]
     facts = _marked(
-        without_outdated(ranked, question), _SURE_SHARE * SHARE_WEIGHT, _SURE_MORE * SHARE_WEIGHT
+        question,
+        without_outdated(ranked, question),
+        _SURE_SHARE * SHARE_WEIGHT,
+        _SURE_MORE * SHARE_WEIGHT,
     )
     others = [each for each in found if each not in told]
     return [facts[0], *others] if facts[0].sure else [facts[0], *others, *facts[1:]]

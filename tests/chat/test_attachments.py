@@ -93,7 +93,9 @@ def test_a_message_keeps_its_files_when_it_is_reworded_and_memory_reads_its_word
         assert other[moved[0].start : moved[0].end] == content[placed[0].start : placed[0].end]
         # A file may be about anybody: "my dog" in it is not the person's dog.
         memory = Memory(store, on=True, folder=None)
-        found = [each.text for each in memory.recall("What are my dog and my cat called?", None)]
+        found = [
+            each.text for each in memory.recall("What are my dog and my cat called?", None).passages
+        ]
         assert found
         assert all("Zafrin" not in text for text in found)
 

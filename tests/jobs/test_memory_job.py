@@ -20,7 +20,7 @@ def test_all_that_is_new_is_read_and_a_folder_that_has_gone_is_said(tmp_path: Pa
         assert job.wait(60)
         assert (job.problem, job.running) == ("", False)
         assert memory.state().passages == 2
-        assert [each.text for each in memory.recall("What car do I drive?", None)] == [
+        assert [each.text for each in memory.recall("What car do I drive?", None).passages] == [
             "My car is an Octavia."
         ]
         (tmp_path / "notes").rename(tmp_path / "moved")

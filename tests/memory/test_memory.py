@@ -52,7 +52,7 @@ def say(store: Store, *texts: str) -> int:
 
 
 def recalled(memory: Memory, question: str = QUESTION, here: int | None = None) -> list[str]:
-    return [each.text for each in memory.recall(question, here)]
+    return [each.text for each in memory.recall(question, here).passages]
 
 
 def bytes_of(store: Store) -> bytes:
@@ -158,7 +158,7 @@ def test_a_fact_of_an_earlier_chat_is_found_in_another_and_not_in_its_own(
     say(store, "What is my sister's name?", "I do not know.")
     assert recalled(memory) == [FACT]
     assert recalled(memory, here=told) == []
-    found = memory.recall(QUESTION, None)[0]
+    found = memory.recall(QUESTION, None).passages[0]
     assert (found.kind, found.conversation_id) == ("chat", told)
     assert found.source == store.conversation(told).title
     assert recalled(memory, "What is 7 times 8?") == []
@@ -173,17 +173,21 @@ def test_what_the_prompt_of_a_chat_left_out_is_found_in_it_and_nothing_else_of_i
     told = store.open_conversation(here)[0]
     later = store.add_message(here, None, "user", FACT)  # its first message in other words
     cut = [told.id]
-    assert [each.text for each in memory.recall(QUESTION, here, left_out=cut)] == [told.content]
-    assert memory.recall(QUESTION, here) == []
-    assert [each.text for each in memory.recall(QUESTION, here, left_out=[later.id])] == [FACT]
+    assert [each.text for each in memory.recall(QUESTION, here, left_out=cut).passages] == [
+        told.content
+    ]
+    assert memory.recall(QUESTION, here).passages == []
+    assert [each.text for each in memory.recall(QUESTION, here, left_out=[later.id]).passages] == [
+        FACT
+    ]
     # A chat that is kept out of all others, or was told in confidence, knows its own words.
     set_conversation_consent(store, here, train=False, federate=None)
     with store.writing() as db:
         db.execute("UPDATE messages SET private = json_array(?)", [WISH])
-    assert memory.recall(QUESTION, here, (here,), cut)[0].text == told.content
+    assert memory.recall(QUESTION, here, (here,), cut).passages[0].text == told.content
     assert recalled(memory) == []
     other = say(store, "Hello.")
-    assert memory.recall(QUESTION, other, left_out=[told.id]) == []
+    assert memory.recall(QUESTION, other, left_out=[told.id]).passages == []
 
 
 def test_the_right_passage_is_among_five_of_several_hundred(store: Store, memory: Memory) -> None:
@@ -269,7 +273,7 @@ def test_what_was_edited_since_is_not_found(store: Store, memory: Memory) -> Non
 
 def test_chats_that_are_kept_out_are_not_found(store: Store, memory: Memory) -> None:
     told = say(store, FACT)
-    assert memory.recall(QUESTION, None, without=(told,)) == []
+    assert memory.recall(QUESTION, None, without=(told,)).passages == []
     set_conversation_consent(store, told, train=False, federate=None)
     assert recalled(memory) == []
     set_conversation_consent(store, told, train=None, federate=None)
@@ -294,7 +298,7 @@ def test_off_is_off_and_the_page_has_the_last_word(store: Store) -> None:
 def test_a_deleted_chat_leaves_nothing_in_the_file(store: Store, memory: Memory) -> None:
     told = say(store, "My sister's name is Zyxomma.")
     answer = store.add_message(say(store, "Hi"), None, "assistant", "Hello")
-    memory.keep_uses(answer.id, memory.recall(QUESTION, None))
+    memory.keep_uses(answer.id, memory.recall(QUESTION, None).passages)
     assert len(memory.uses_of(answer.id)) == 1
     store.delete_conversation(told)
     assert recalled(memory) == []
@@ -308,7 +312,7 @@ def test_what_is_forgotten_does_not_come_back(store: Store, memory: Memory, tmp_
     file.write_text(f"{FACT}\n\nMy brother is called Corwin.")
     memory.set_folder(str(tmp_path / "notes"))
     memory.update(lambda: False)
-    (found,) = memory.recall(QUESTION, None)
+    (found,) = memory.recall(QUESTION, None).passages
     memory.forget(found.id)
     memory.forget(found.id)
     assert recalled(memory) == []
@@ -319,7 +323,7 @@ def test_what_is_forgotten_does_not_come_back(store: Store, memory: Memory, tmp_
         "My brother is called Corwin, as ever."
     ]
     say(store, "My sister's name is Zyxomma.")
-    memory.forget(memory.recall(QUESTION, None)[0].id)
+    memory.forget(memory.recall(QUESTION, None).passages[0].id)
     with store.reading() as db:
         assert (
             db.execute("SELECT count(*) FROM memory_passages WHERE text LIKE '%yxom%'").fetchone()[
@@ -331,11 +335,11 @@ def test_what_is_forgotten_does_not_come_back(store: Store, memory: Memory, tmp_
 
 def test_a_note_that_is_forgotten_goes_from_the_box(memory: Memory) -> None:
     memory.set_notes(f"{FACT}\n\nMy brother is called Corwin.")
-    memory.forget(memory.recall(QUESTION, None)[0].id)
+    memory.forget(memory.recall(QUESTION, None).passages[0].id)
     assert memory.state().notes == "My brother is called Corwin."
     long = f"I have a lot to say. {'My boat is small. ' * 60}".strip()
     memory.set_notes(f"{long}\n\n- {FACT}\n- My brother is called Corwin.\n\nLast one.")
-    memory.forget(memory.recall(QUESTION, None)[0].id)
+    memory.forget(memory.recall(QUESTION, None).passages[0].id)
     left = f"{long}\n\n- My brother is called Corwin.\n\nLast one."
     assert memory.state().notes == left
     with pytest.raises(DataError, match="longer than"):
@@ -383,7 +387,7 @@ def test_a_folder_of_text_markdown_and_pdf_is_read(memory: Memory, tmp_path: Pat
     assert memory.state().files == 3
     assert recalled(memory) == ["My sister's name is Ilvara."]
     assert recalled(memory, "What car do I drive?") == ["Car: My car is an Octavia."]
-    found = memory.recall("Who is my dentist?", None)[0]
+    found = memory.recall("Who is my dentist?", None).passages[0]
     assert found.text == "My dentist is Dr. Pelletier."
     assert found.source == str(folder / "c.pdf")
     (folder / "a.txt").unlink()
@@ -449,7 +453,7 @@ def test_passages_fit_the_room_and_the_best_stands_next_to_the_question(
 ) -> None:
     say(store, FACT)
     say(store, "They called my sister a pilot.")
-    passages = memory.recall(QUESTION, None)
+    passages = memory.recall(QUESTION, None).passages
     assert len(passages) == 2
     assert fitting_passages(passages, 1000, lambda text: len(text.split())) == passages
     assert fitting_passages(passages, 1000, lambda _: 300) == []

@@ -89,9 +89,9 @@ def test_what_words_find_in_a_file_joins_the_nearest_facts(
     (tmp_path / "town.txt").write_text("In our town rubbish is collected on a day of May.")
     memory.set_folder(str(tmp_path))
     memory.update(lambda: False)
-    assert [each.kind for each in memory.recall(ASKED, None)] == ["chat", "file"]
+    assert [each.kind for each in memory.recall(ASKED, None).passages] == ["chat", "file"]
     tell(store, "Our glass is collected in May.")
-    assert [each.kind for each in memory.recall(ASKED, None)] == ["chat", "file", "chat"]
+    assert [each.kind for each in memory.recall(ASKED, None).passages] == ["chat", "file", "chat"]
 
 
 @pytest.mark.parametrize(
@@ -127,28 +127,30 @@ def test_what_is_over_is_known_from_a_fact_that_is_far_from_the_question(
     others = [f"In {town} we had a fine day." for town in ("Bern", "Bonn", "Cork", "Graz")]
     asked = "Which gym do I go to?"
     tell(store, "My gym is Ironworks.", *others, *(f"{each} It rained." for each in others), GYM)
-    found = memory.recall(asked, None)
+    found = memory.recall(asked, None).passages
     assert (found[0].read, found[0].sure) == (GYM, True)
     assert recalled(memory, "Which gym did I go to?")[0] == "My gym is Ironworks."
 
 
 def test_a_fact_is_sure_where_no_other_is_as_near(store: Store, memory: Memory) -> None:
     tell(store, RUBBISH, WORK)
-    assert [(each.read, each.sure) for each in memory.recall(ASKED, None)] == [(RUBBISH, True)]
+    assert [(each.read, each.sure) for each in memory.recall(ASKED, None).passages] == [
+        (RUBBISH, True)
+    ]
     glass = "Our glass is collected in May."
     tell(store, glass)
-    found = memory.recall(ASKED, None)
+    found = memory.recall(ASKED, None).passages
     assert {each.read: each.sure for each in found} == {RUBBISH: False, glass: False}
 
 
 def test_a_fact_that_has_all_words_of_the_question_is_sure_by_words_alone(store: Store) -> None:
     memory = Memory(store)
     tell(store, "My locker at the gym is number 212.", "My gym is Ironworks.", WORK)
-    locker = memory.recall("What is the number of my locker at the gym?", None)
+    locker = memory.recall("What is the number of my locker at the gym?", None).passages
     assert [(each.read, each.sure) for each in locker] == [
         ("My locker at the gym is number 212.", True)
     ]
-    gym = memory.recall("Which gym do I go to?", None)
+    gym = memory.recall("Which gym do I go to?", None).passages
     assert {each.sure for each in gym} == {False}
     assert len(gym) == 2
     tell(store, GYM, "My gym is PureMove, not Ironworks.")
@@ -173,7 +175,9 @@ def test_what_was_corrected_at_once_is_not_read(
     store: Store, memory: Memory, text: str, read: str
 ) -> None:
     tell(store, text)
-    assert [each.read for each in memory.recall("What is my wifi password?", None)] == [read]
+    assert [each.read for each in memory.recall("What is my wifi password?", None).passages] == [
+        read
+    ]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,7 @@ def test_a_fact_in_the_middle_of_a_long_message_is_compared_by_itself(
     before, after = "I had quite a week in the office. " * 4, " I am glad that it is over. " * 4
     other_town = f"{'The office opened in May. ' * 5}{TEXT}{' It rained in Oslo. ' * 5}"
     tell(store, WORK, other_town, f"{before}{RUBBISH}{after}")
-    found = memory.recall("Which day is it on, where I live?", None)
+    found = memory.recall("Which day is it on, where I live?", None).passages
     assert found[0].read == RUBBISH
     assert RUBBISH in found[0].text != RUBBISH
     assert not any(TEXT in each.text for each in found)
@@ -251,14 +255,16 @@ def test_the_sentence_that_has_the_rest_of_the_question_is_read_too(
     filler = "Half of us had not finished the novel. Somebody brought a cake with rum in it. " * 2
     late = "I came home late and slept like a stone, which my cat did not like at all."
     tell(store, WORK, f"{CLUB} {filler}{rest} {late}")
-    assert memory.recall("Where does our book club meet?", None)[0].read == f"{CLUB} {rest}"
-    assert memory.recall("Where is our book club?", None)[0].read == CLUB
+    assert (
+        memory.recall("Where does our book club meet?", None).passages[0].read == f"{CLUB} {rest}"
+    )
+    assert memory.recall("Where is our book club?", None).passages[0].read == CLUB
 
 
 def test_facts_that_may_not_be_used_are_not_compared(store: Store, memory: Memory) -> None:
     rubbish, work, here = tell(store, RUBBISH, WORK, "I own a kayak.")
     set_conversation_consent(store, rubbish, train=False, federate=None)
-    found = [each.text for each in memory.recall(ASKED, here, without=(work,))]
+    found = [each.text for each in memory.recall(ASKED, here, without=(work,)).passages]
     assert found == []
 
 
@@ -266,7 +272,7 @@ def test_a_forgotten_or_deleted_fact_leaves_no_vector(store: Store, memory: Memo
     rubbish, _ = tell(store, RUBBISH, WORK)
     memory.update(lambda: False)
     assert vectors(store) == ["hand", "hand"]
-    memory.forget(memory.recall("Who stands in for me at work?", None)[0].id)
+    memory.forget(memory.recall("Who stands in for me at work?", None).passages[0].id)
     assert len(vectors(store)) == 1
     store.delete_conversation(rubbish)
     assert vectors(store) == []
