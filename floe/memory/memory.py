@@ -13,7 +13,8 @@ from typing import Final
 from floe.errors import DataError, FloeError, ModelError, StoreError
 from floe.memory import answer_marks, files, index, memory_choices
 from floe.memory.passages import MemoryPassage
-from floe.memory.question_forms import asks_for_told_fact, asks_what_is_so
+from floe.memory.personal_questions import asks_what_is_so
+from floe.memory.question_forms import asks_for_told_fact
 from floe.memory.search import find_passages
 from floe.memory.told_facts import (
     SentenceSpace,

@@ -63,55 +63,6 @@ _OWN: Final = re.compile(
     re.IGNORECASE,
 )
 
-_ASKS_WHAT_IS_SO: Final = re.compile(
-    r"\W*(?:(?:and|so|on|in|at|by|of|since|until|from|for|to|with)\s+)*"
-    r"(?:who|whose|whom|what|when|where|which|how\s+(?:old|many|much|long|tall|big|far|often"
-    r"|strong|heavy))\b[^?]*?"
-    r"(?:(?:\b(?:is|are|was|were)|['\u2019]s)\s+(?:the\s+\w+\s+of\s+)?(?:my|our)\s"
-    r"|\b(?:do|does|did|has)\s+(?:my|our)\s"
-    r"|\b(?:was|did)\s+i\s+\w|\bam\s+i\b"
-    r"|\bdid\s+we\s+(?:buy|paint|plant|pay|meet|marry|get\s+married|move|order|book|rent|sell"
-    r"|hire|stay|spend|call|name|choose)\b"
-    r"|\bdo\s+(?:i|we)\s+(?:(?:usually|still|always)\s+)?(?:live|work|like|love|prefer|drive"
-    r"|wear|teach|play|sing|speak|hate|dislike|read|listen|watch|subscribe|support|earn|study|own"
-    r"|collect|sleep|sit|share|owe|bank|train|swim|weigh|keep|pay|go\s+to"
-    r"|have(?=\s+(?:as|for|on|in|at)\s|\s*\?*$))\b"
-    r"|(?<=who)\s+\w+s\s+(?:my|our)\s|(?<=who)\s+\w+(?:ed|d)\s+(?:my|our)\s)",
-    re.IGNORECASE,
-)
-"""Asks for a fact of the person's life, and not for what is to be done or what is known."""
-_ASKS_ELSE: Final = re.compile(
-    r"\d|\b(?:why|mean(?:s|ing)?|wrong|supposed|need|best|better|good|worth|tax(?:es)?|happen\w*"
-    r"|chances|odds|doing|looking|seeing|missing|thinks?|thinking|trying|become|next step|humans?"
-    r"|people|calories|nearest|closest|able to|dream(?:s|ing)?|lifespan|pressure|valid|vaccin\w*"
-    r"|invented|discovered|founded|reset|how do i|made of|written|planet|continent|century|who am i"
-    r"|what am i|where am i)\b(?!\s+(?:afraid|allergic|called|studying|learning|named|scared"
-    r"|insured))|\b(?:does|do|did)\s+(?:my|our)\s+(?:favou?rite|baby|toddler|dogs?|cats?|puppy|kitten|food"
-    r"|plants?|hair|nails?|eyes?|back|head)\b"
-    r"|\b(?:my|our)\s+(?:(?:own|first|last|next|present|current)\s+)?(?:planet|sun|moon|stars?"
-    r"|galaxy|universe|solar|earth|world|climate|weather|country|nation|national|president|prime"
-    r"|king|queen|government|constitution|species|ancestors|atmosphere|oceans?|society|economy"
-    r"|language|time|era|ip|browser|cache|clipboard|downloads?|screen|desktop|terminal|keyboard"
-    r"|mouse|cursor|cpu|gpu|ram|disk|hard|server|database|code|script|function|program|app|query"
-    r"|loop|array|variable|list|string|files?|repo\w*|branch|commit|build|docker|container|essay"
-    r"|text|sentence|paragraph|argument|equation|answer|question|choices?|ideas?|horoscope|bmi"
-    r"|liver|kidneys?|spleen|appendix|hearts?|lungs?|brains?|stomach|blood|bones?|skin|body"
-    r"|bodies|mind|soul|lives|life|purpose|destiny|problem|options?|rights|mistakes?|errors?|bug"
-    r"|nearest|closest|best)\b(?!\s+(?:group|teacher|class|course|friend|man|partner|insurance|sign"
-    r"|type))",
-    re.IGNORECASE,
-)
-"""Known to everybody, to the device, or to nobody."""
-_ASKS_WHAT_IS_SO_ELSEWHERE: Final = {
-    "de": r"wie\s+(?:heiß(?:t|en)|hieß|alt)|wer\s+(?:ist|sind|war)|wann\s+(?:ist|hat|war|wurde)"
-    r"|wo\s+(?:wohn|arbeite|lebt|ist|sind)|woher\s+komm|welche\w*\s+[\w ]+\s(?:habe?|hat|spielt"
-    r"|mag)\b|was\s+(?:vertrage|mag|isst)",
-    "fr": r"comment\s+s.appelle|qui\s+est|quand\s+est|où\s+(?:habite|travaille|est|vit)"
-    r"|quel\s+âge|de\s+quelle\s+couleur",
-    "es": r"c[óo]mo\s+se\s+llama|qui[ée]n\s+es|cu[áa]ndo\s+(?:es|nació|cumple)"
-    r"|d[óo]nde\s+(?:vive|trabaja|nació|está|vivo|trabajo|nací)|cu[áa]ntos\s+años|de\s+qué\s+color",
-}
-
 
 class _Language:
     """How one asks for a told fact in one language."""
@@ -183,38 +134,24 @@ def language_of_question(question: str) -> str:
     return next((name for name, each in _ELSEWHERE.items() if each.asks(question)), "")
 
 
+def without_reminder(question: str) -> tuple[str, bool]:
+    """Return what follows on "do you remember", and whether that is something of one's own."""
+    reminded = _REMIND_ME.match(question)
+    if reminded is None:
+        return question, False
+    asked = question[reminded.end() :]
+    return asked, _OF_MINE.match(asked) is not None
+
+
 def asks_for_told_fact(question: str) -> bool:
     """Return whether a short question asks what is so with the person, and not what to do."""
     if len(question) > _LONGEST_FACT_QUESTION or _TITLE.match(question):
         return False
     if language_of_question(question):
         return True
-    reminded = _REMIND_ME.match(question)
-    asked = question[reminded.end() :] if reminded else question
-    of_mine = reminded is not None and _OF_MINE.match(asked) is not None
+    asked, of_mine = without_reminder(question)
     return (
         (of_mine or _FACT_QUESTION.match(asked) is not None)
         and _ADVICE.search(asked) is None
         and _ASKER.search(_HOW_TO.sub(" ", asked)) is not None
     )
-
-
-def asks_what_is_so(question: str) -> bool:
-    """Return whether a question can only be answered by what the person has told of themselves.
-
-    Narrower than `asks_for_told_fact`: what one does in general, what everybody knows and what is
-    to be done are left to a model ("When do I prune my roses?").
-    """
-    if not asks_for_told_fact(question):
-        return False
-    language = language_of_question(question)
-    if language:
-        return (
-            re.match(rf"\W*(?:{_ASKS_WHAT_IS_SO_ELSEWHERE[language]})", question, re.I) is not None
-        )
-    reminded = _REMIND_ME.match(question)
-    asked = question[reminded.end() :] if reminded else question
-    of_mine = reminded is not None and _OF_MINE.match(asked) is not None
-    return (of_mine or _ASKS_WHAT_IS_SO.match(asked) is not None) and _ASKS_ELSE.search(
-        asked
-    ) is None

@@ -109,7 +109,7 @@ def names_what_is_asked(question: str, fact: str) -> bool:
 
 
 def can_answer(question: str, fact: str) -> bool:
-    """Return whether a fact is not about another of the kind, and has a number where one is asked for.
+    """Return whether a fact is not about another of the kind, and has a number where one is due.
 
     "My father was born in Zadar." cannot answer "When was my mother born?".
     """
