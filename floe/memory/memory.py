@@ -15,6 +15,7 @@ from floe.memory import answer_marks, files, index, memory_choices
 from floe.memory.passages import MemoryPassage
 from floe.memory.personal_questions import asks_what_is_so
 from floe.memory.question_forms import asks_for_told_fact
+from floe.memory.question_match import can_answer, names_what_is_asked
 from floe.memory.search import find_passages
 from floe.memory.told_facts import (
     SentenceSpace,
@@ -118,8 +119,18 @@ class Memory:
         if not asks_for_told_fact(question):
             return Recalled(found)
         recalled = self._with_facts(question, found, conversation_id, without)
-        untold = complete and recalled.untold and asks_what_is_so(question)
-        return Recalled(recalled.passages, untold)
+        if complete and recalled.untold and asks_what_is_so(question):
+            named = sorted(
+                recalled.passages, key=lambda each: not names_what_is_asked(question, each.read)
+            )
+            return Recalled(named, untold=True)
+        # A model would take a fact about another of the kind for the one.
+        read = [
+            each
+            for each in recalled.passages
+            if not is_told_fact(each) or can_answer(question, each.read)
+        ]
+        return Recalled(read)
 
     def _with_facts(
         self,

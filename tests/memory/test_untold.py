@@ -24,7 +24,7 @@ from floe.privacy.guard import MEMORY
 from floe.records import Sampling
 from floe.resources import QUESTIONS
 from floe.store import Store
-from tests.memory.test_memory import store
+from tests.memory.test_memory import recalled, store
 from tests.memory.test_prompt import _Kept
 from tests.memory.test_told_facts import ABOUT, memory, tell
 
@@ -237,6 +237,20 @@ def test_a_near_fact_is_known_not_to_be_what_was_asked_for(
     assert not memory.recall("Where do people work?", None).untold
     memory.set_on(False)
     assert not memory.recall("Who is my lawyer?", None).untold
+
+
+def test_what_names_the_thing_stands_first_and_another_of_the_kind_is_not_read(
+    store: Store, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, less = "Where does my penfriend live?", "How far away does my brother live?"
+    far, of_them = "My mother is in room 12.", "A letter from my penfriend came on Friday."
+    for text, about in ((asked, (1, 0.2)), (less, (1, 0.2)), (far, (1, 0)), (of_them, (0.5, 0.5))):
+        monkeypatch.setitem(ABOUT, text, about)
+    tell(store, far, of_them)
+    found = memory.recall(asked, None)
+    assert ([each.read for each in found.passages], found.untold) == ([of_them, far], True)
+    assert not asks_what_is_so(less)
+    assert recalled(memory, less) == []
 
 
 def test_a_file_that_words_find_is_read_by_the_model(store: Store, tmp_path: Path) -> None:
