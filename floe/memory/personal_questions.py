@@ -21,7 +21,7 @@ _PEOPLE: Final = (
     r"|flatmates?|roommate|lodger|landlord|landlady|teacher|team|class|choir|band|club|family)"
 )
 _OURS: Final = (
-    rf"(?:{_PEOPLE}|dogs?|cats?|pets?|rabbit|hamster|parrot|goldfish|tortoise|hens?|horses?|pony"
+    rf"(?:{_PEOPLE}|dogs?|cats?|pets?|puppy|kitten|rabbit|hamster|parrot|goldfish|tortoise|hens?|horses?|pony"
     r"|house|flat|home|garden|kitchen|bathroom|car|boat|cabin|caravan|campervan|sofa|heating|wifi"
     r"|internet|rent|mortgage|insurance|alarm|garage|wedding|silver|anniversary|honeymoon|holidays?"
     r"|vacation|trip|cleaner|plumber|dentist|doctor|vet|accountant|lawyer|babysitter)"
@@ -34,7 +34,7 @@ _ENGLISH: Final = re.compile(
     r"\s+(?:the\s+(?:names?|code|number|password|colou?r|address|age|breed|price|date)\s+of\s+)?"
     rf"(?:my\s+[\w'\u2019-]+|our\s+{_OURS}\b)(?:['\u2019]s)?"
     r"(?:\s+(?!(?:in|on|for|if|when|to|allowed|not)\b)[\w'\u2019-]+){0,2}"
-    r"(?:\s+(?:with|at|of)\s+(?:the|my|our)\s+[\w'\u2019-]+)?"
+    r"(?:\s+(?:with|at|of)\s+(?:the|my|our)\s+[\w'\u2019-]+)?(?:\s+(?:in|at|with|from))?"
     r"|how\s+(?:tall|old|heavy)\s+am\s+i"
     r"|(?:what|which\s+\w+|who)\s+am\s+i\s+(?:allergic|afraid|scared|called|studying|learning"
     r"|reading|married|saving)(?:\s+(?:to|of|for))?"
@@ -54,7 +54,8 @@ _ENGLISH: Final = re.compile(
     r"|(?:who|what|where|(?:which|whose|what)\s+\w+(?:\s+\w+)?|how\s+(?:much|many\s+\w+))\s+do\s+"
     r"(?:i\s+(?:(?:usually|still|always)\s+)?(?:live|work|like|love|prefer|drive|wear|teach|play"
     r"|sing|speak|hate|dislike|read|listen|watch|subscribe|support|earn|study|own|collect|sleep"
-    r"|sit|share|owe|bank|train|swim|weigh|keep|have)|we\s+(?:live|own|have(?=\s*\W*$)))"
+    r"|sit|share|owe|bank|train|swim|weigh|keep|have"
+    r"|pay\s+for\s+my)|we\s+(?:live|own|have(?=\s*\W*$)))"
     r"(?:\s+(?!(?:a|an|if|when|so)\b)(?-i:[a-z])\w*){0,4}"
     rf"|who\s+\w+s\s+(?:my\s+\w+|our\s+{_PEOPLE})"
     r")\s*[?.!]*\s*",

@@ -30,7 +30,7 @@ _KINDS: Final = """
 aunt uncle cousin niece nephew sister brother mother mum mom father dad son daughter wife husband
  grandmother grandma grandfather grandpa stepmother stepfather stepdad stepmum girlfriend boyfriend
  godson goddaughter godmother godfather
-cat dog rabbit hamster parrot goldfish tortoise horse hen budgie guinea
+cat dog puppy kitten rabbit hamster parrot goldfish tortoise horse hen budgie guinea
 kitchen bathroom bedroom hall hallway attic cellar basement garage balcony nursery
 knee shoulder wrist ankle elbow hip hand foot arm leg back neck ear eye tooth nose toe thumb
 breakfast lunch dinner supper
@@ -56,6 +56,8 @@ _PEOPLE: Final = (
 )
 _OF_ANOTHER: Final = re.compile(rf"\W*(?:my|our)\s+(?:\w+\s+)?{_PEOPLE}\b", re.IGNORECASE)
 """A fact about somebody else."""
+_OF_THEIRS: Final = re.compile(r"\b(\w+)['\u2019]s?\s+(\w+)(?:\s+(\w+))?", re.IGNORECASE)
+"""What somebody else owns: "my neighbour's dog"."""
 _OF_ME: Final = re.compile(r"\b(?:i|me|we|us|my|our|myself|mine|ours)\b", re.IGNORECASE)
 _ASKS_OF_ME: Final = re.compile(r"\b(?:i|we)\b", re.IGNORECASE)
 _NUMBER: Final = (
@@ -65,6 +67,10 @@ _NUMBER: Final = (
     r"|zwölf|\w+zehn|\w+zig|hundert|une?|deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze"
     r"|vingt|trente|quarante|cinquante|soixante|cent|un[oa]?|dos|tres|cuatro|cinco|seis|siete"
     r"|ocho|nueve|diez|once|doce|veinte|treinta|cuarenta|cincuenta|cien)\b"
+)
+_DAY: Final = (
+    r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july"
+    r"|august|september|october|november|december|easter|christmas)\b"
 )
 _HAS_TO_HAVE: Final = tuple(
     (re.compile(asks, re.IGNORECASE), re.compile(has, re.IGNORECASE))
@@ -81,6 +87,11 @@ _HAS_TO_HAVE: Final = tuple(
             r"|\bqué\s+calle\b",
             r"(?:str(?:eet|aße|asse|\.)|weg|platz|gasse)\b|\b(?:st|road|rd|lane|avenue|ave|way|row"
             r"|square|close|drive|rue|place|calle|plaza|avenida)\b",
+        ),
+        (
+            r"^\W*who\s+(?:is|are|was|were)\s+(?:my|our)\b|\b(?:my|our)\b.*\b(?:called|names?)\b"
+            r"|\bnames?\s+of\s+(?:my|our)\b",
+            rf"(?<=[\w,:] )(?!{_DAY})(?-i:[A-Z\u00c0-\u00de])(?!\b)|\b(?:called|named?|names)\b",
         ),
         (r"\bpassword\b", r"\d|\b(?:password|passcode|code|pin|key)\b"),
         (r"\bdied?\b", r"\b(?:died?|dead|death|passed|lost|funeral|buried|widow\w*)\b"),
@@ -127,13 +138,18 @@ def _joined(text: str) -> str:
 
 
 def _is_of_somebody_else(question: str, told: str) -> bool:
-    """Return whether a question asks of the person alone, and a fact does not speak of them."""
+    """Return whether a question asks of the person or of theirs, and a fact of somebody else's."""
+    named = _named(question)
+    for owner, *owned in _OF_THEIRS.findall(told):
+        theirs = any(each.casefold() in named for each in owned)
+        if theirs and owner.casefold() not in question.casefold():
+            return True
     other = _OF_ANOTHER.match(told)
     return (
         other is not None
         and _OF_ME.search(told, other.end()) is None
         and _ASKS_OF_ME.search(question) is not None
-        and not _named(question)
+        and not named
     )
 
 

@@ -163,6 +163,8 @@ SAID_AT = time.mktime((2026, 5, 3, 12, 0, 0, 0, 0, -1))
         "Which sport does my husband play?",
         "Do you remember my sister's birthday?",
         "Who cuts my hair?",
+        "How much do I pay for my phone?",
+        "Which class is our son in?",
         "Wie heißt meine Tante?",
         "Comment s'appelle mon patron ?",
         "¿Dónde nació mi abuelo?",
@@ -192,6 +194,9 @@ def test_questions_that_are_not_about_the_person_are_left_to_the_model() -> None
         ("When did my grandmother die?", "My grandma turned 93 yesterday."),
         ("Who is my brother?", "My brother-in-law fixes all our computers."),
         ("Wie heißt meine Tante?", "Meine Tochter heißt Leonie."),
+        ("What is our dog called?", "My neighbour's dog is a whippet called Blitz."),
+        ("What is my wife's name?", "My wife's birthday is on 14 February."),
+        ("Who is my boss?", "My boss is on holiday until Monday."),
     ],
 )
 def test_a_fact_about_another_of_the_kind_is_no_answer(question: str, fact: str) -> None:
@@ -208,6 +213,9 @@ def test_a_fact_about_another_of_the_kind_is_no_answer(question: str, fact: str)
         ("Which street do I live in?", "We moved to Mill Lane."),
         ("What is my username for chess?", "I play chess online under the name KnightOwl."),
         ("Which book am I reading?", NOVEL),
+        ("What is my neighbour's dog called?", "My neighbour's dog is a whippet called Blitz."),
+        ("Who is my physiotherapist?", "I see a physiotherapist named Rufus."),
+        ("Who is my boss?", "My boss, Dagmar Holt, is on holiday until Monday."),
         ("Who cuts my hair?", "Nadine has a baby, so Pavel cuts my hair these days."),
     ],
 )
@@ -244,7 +252,7 @@ def test_what_names_the_thing_stands_first_and_another_of_the_kind_is_not_read(
 ) -> None:
     asked, less = "Where does my penfriend live?", "How far away does my brother live?"
     far, of_them = "My mother is in room 12.", "A letter from my penfriend came on Friday."
-    for text, about in ((asked, (1, 0.2)), (less, (1, 0.2)), (far, (1, 0)), (of_them, (0.5, 0.5))):
+    for text, about in ((asked, (1, 0.2)), (less, (1, 0.2)), (far, (0.5, 1)), (of_them, (0.2, 1))):
         monkeypatch.setitem(ABOUT, text, about)
     tell(store, far, of_them)
     found = memory.recall(asked, None)
