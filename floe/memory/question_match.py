@@ -42,6 +42,7 @@ bicycle bike car van motorbike motorcycle scooter boat caravan campervan tram tr
 football tennis badminton volleyball hockey chess rugby basketball swimming golf judo
 piano guitar violin cello flute trumpet drums clarinet trombone oboe saxophone accordion
 glasses shoes watch coat jacket ring sofa table lamp phone laptop
+monday tuesday wednesday thursday friday saturday sunday
 vater mutter bruder schwester onkel tante sohn tochter oma opa frau mann schwager
  schwiegervater schwiegermutter cousin cousine neffe nichte
 père mère frère soeur sœur oncle tante fils fille mari femme grand beau belle patron
@@ -58,6 +59,10 @@ _OF_ANOTHER: Final = re.compile(rf"\W*(?:my|our)\s+(?:\w+\s+)?{_PEOPLE}\b", re.I
 """A fact about somebody else."""
 _OF_THEIRS: Final = re.compile(r"\b(\w+)['\u2019]s?\s+(\w+)(?:\s+(\w+))?", re.IGNORECASE)
 """What somebody else owns: "my neighbour's dog"."""
+_THEIR_THING: Final = re.compile(
+    r"\b(?:my|our)\s+[\w-]+['\u2019]s?\s+((?:[\w-]+)(?:\s+[\w-]+)?)", re.IGNORECASE
+)
+"""What of somebody's is asked for: "my brother's birthday"."""
 _OF_ME: Final = re.compile(r"\b(?:i|me|we|us|my|our|myself|mine|ours)\b", re.IGNORECASE)
 _ASKS_OF_ME: Final = re.compile(r"\b(?:i|we)\b", re.IGNORECASE)
 _NUMBER: Final = (
@@ -154,9 +159,9 @@ def _is_of_somebody_else(question: str, told: str) -> bool:
 
 
 def _named(question: str) -> list[str]:
-    """Return the first word of each thing that a question calls one's own, or the one."""
+    """Return the first word of each thing that is one's own, or theirs, or the one."""
     found = []
-    for match in _NAMED.finditer(question):
+    for match in (*_NAMED.finditer(question), *_THEIR_THING.finditer(question)):
         words = [each for each in content_words(match[1]) if each not in _PASSED_OVER]
         found += words[:1]
     return found
@@ -165,8 +170,10 @@ def _named(question: str) -> list[str]:
 def _is_of_another_kind(question: str, told: frozenset[str]) -> bool:
     """Return whether a fact has, in place of what a question asks of, another of its kind."""
     asked = content_words(question)
+    kinds = told | {each.removesuffix("s") for each in told}
     return any(
-        not covers(told, word) and bool((_KIND_OF[word] & told) - {*asked})
+        not covers(told, word)
+        and (f"inlaw{word}" in told or bool((_KIND_OF[word] & kinds) - {*asked}))
         for word in (each.removesuffix("s") if each not in _KIND_OF else each for each in asked)
         if word in _KIND_OF
     )
