@@ -350,13 +350,11 @@ class Assistant:
             marked = self.memory.is_marked
             path = self._kept_questions.path(number, messages, options, marked)
             path = with_kept(self.store, path)
-            personal_prompt = self._prompts.with_memory(
-                prompt, path, options, wanted=memory and personal
-            )
-            prompt, found = personal_prompt.prompt, personal_prompt.memory
+            wanted = memory and personal
+            prompt, found, instead = self._prompts.with_memory(prompt, path, options, wanted=wanted)
             passage = self._routes.choose(options, path, prompt.dropped, told, found)
             turn = UnstoredTurn(number, passage.route, self._controls(options, found), heard)
-            turn.memory, turn.instead = found, personal_prompt.instead
+            turn.memory, turn.instead = found, instead
             self._begin(turn, prompt, passage, options, adapters=adapters)
         return turn
 
@@ -477,12 +475,9 @@ class Assistant:
         steps: Sequence[TokenStep] | None = None,
         again: bool = False,
     ) -> Turn:
-        """Answer; `begun`: go on from an answer, or (`steps`) from other tokens of its kind.
-
-        `again`: beside an answer that is there, for which the model is asked in any case.
-        """
+        """Answer; `begun`, `steps`: go on from an answer or other tokens; `again`: by the model."""
         with self._model_lock:
-            return self._start_turn(question, options, begun, steps, again=again)
+            return self._start_turn(question, options, begun, steps, again)
 
     def _start_turn(
         self,
@@ -490,7 +485,6 @@ class Assistant:
         options: TurnOptions,
         begun: Message | None,
         steps: Sequence[TokenStep] | None,
-        *,
         again: bool,
     ) -> Turn:
         path = self.store.path_to(question.id)
@@ -499,8 +493,7 @@ class Assistant:
         text = b"".join(step.text_bytes for step in steps).decode()
         prompts = self._prompts
         prompt = prompts.build_rest(path, text) if text else prompts.build(path)
-        personal = prompts.with_memory(prompt, path, options, partial=text, again=again)
-        prompt, found = personal.prompt, personal.memory
+        prompt, found, instead = prompts.with_memory(prompt, path, options, text, again=again)
         if begun is not None and begun.route is not None and was_kept(begun.route):
             passage = Passage(begun.route)
         elif begun is not None and MEMORY in (begun.private or ()):
@@ -517,7 +510,7 @@ class Assistant:
             self._controls(options, found),
             self._writer.wake,
         )
-        turn.memory, turn.instead = found, personal.instead
+        turn.memory, turn.instead = found, instead
         if found:
             with suppress(StoreError):  # an answer without its chip is better than none
                 self.memory.keep_uses(answer.id, found)

@@ -1,9 +1,9 @@
 """Build what the local model reads: the system prompt, the conversation, words of memory."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from floe.adapters.prompt_kinds import PromptKinds
 from floe.chat.attachments import AttachedFile, attach_files
@@ -35,8 +35,7 @@ _TURN_TOKENS: Final = 16
 """Tokens that a template may write around a question and its answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalPrompt:
+class PersonalPrompt(NamedTuple):
     """A prompt with earlier words of the person in it.
 
     `memory` are those words; `instead` is what the program answers in the model's place, empty
@@ -164,9 +163,9 @@ class TurnPrompts:
         prompt: Prompt,
         path: Sequence[Message],
         options: TurnOptions,
+        partial: str = "",
         *,
         wanted: bool = True,
-        partial: str = "",
         again: bool = False,
     ) -> PersonalPrompt:
         """Put earlier words of the person into a prompt, as far as there are and they fit.
@@ -179,8 +178,8 @@ class TurnPrompts:
             path: the messages that it was built of. What of them it has no room for is searched,
                 too; what a program brought along is kept nowhere and cannot be.
             options: a turn of the cloud alone has no use for them.
-            wanted: False: none.
             partial: the beginning of the answer, if it is to be continued.
+            wanted: False: none.
             again: the question has been answered before, and the model is to answer it.
         """
         if not wanted or options.mode == "cloud":

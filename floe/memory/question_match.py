@@ -172,8 +172,8 @@ def _is_of_another_kind(question: str, told: frozenset[str]) -> bool:
     asked = content_words(question)
     kinds = told | {each.removesuffix("s") for each in told}
     return any(
-        not covers(told, word)
-        and (f"inlaw{word}" in told or bool((_KIND_OF[word] & kinds) - {*asked}))
+        not covers(kinds, word)
+        and (f"inlaw{word}" in told or bool((_KIND_OF[word] & kinds) - {*asked, word}))
         for word in (each.removesuffix("s") if each not in _KIND_OF else each for each in asked)
         if word in _KIND_OF
     )

@@ -139,7 +139,6 @@ lose lost forgot forget = behind
 rodent = hamster mouse rat
 animals pets = dog cat horse hamster rabbit bird fish
 family relative relatives = uncle aunt cousin nephew niece brother sister
-uncle aunt cousin = relative
 herb herbs spice spices = basil parsley coriander mint thyme
 fruit = apple apples pear cherry berries
 musician music = piano guitar violin cello flute drums choir band
