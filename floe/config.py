@@ -9,6 +9,7 @@ temperature, mode) lives in the store instead.
 """
 
 import shlex
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -51,12 +52,18 @@ def _check_file(path: Path) -> None:
     """Refuse a large settings file: one has a page of text; what has gigabytes is another file.
 
     Raises:
-        FloeError: it is too large.
+        FloeError: it is too large, or no TOML; the path is named, because there may be two.
     """
-    if path.is_file() and path.stat().st_size > _MOST_BYTES:
+    if not path.is_file():
+        return
+    if path.stat().st_size > _MOST_BYTES:
         raise FloeError(
             f"{path.name} is far too large to be a settings file. Move it away, or write a new one."
         )
+    try:
+        tomllib.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise FloeError(f"The settings in {path.absolute()} cannot be read: {error}") from None
 
 
 KEY_FLAG = "--cloud-key"

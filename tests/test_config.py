@@ -33,6 +33,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ('stand_in_args = "--delay \'"', "stand_in_args: "),
         ("a = " + "[" * 50_000, "nested too deeply"),
         ("a = " + "{a = " * 50_000, "nested too deeply"),
+        ('port = "x', "floe.toml cannot be read: Unterminated"),
         ("# " + "a" * 1_000_000, "far too large"),
     ],
 )

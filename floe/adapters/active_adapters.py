@@ -176,4 +176,6 @@ class ActiveAdapters:
             picker.accept(token)
             data += self._model.pieces[token]
             logits = self._model.evaluate([token])
+        else:
+            data += " …".encode()  # it would have gone on
         return data.decode("utf-8", "replace").strip()

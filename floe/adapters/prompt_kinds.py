@@ -106,12 +106,16 @@ class PromptKinds:
         if taught is None:
             return KindChoice(nearest, f"closest to {KIND_WORDS[nearest]}")
         own = _mean_likeness(embedding, taught.embeddings)
-        words = f"likeness {own:.2f}, to {KIND_WORDS[nearest]} {likeness[nearest]:.2f}"
-        if likeness[nearest] - own > taught.margin:
+        lead = likeness[nearest] - own
+        if lead > taught.margin:
+            words = f"likeness {own:.2f}, to {KIND_WORDS[nearest]} {likeness[nearest]:.2f}"
             return KindChoice(
                 nearest, f"closer to {KIND_WORDS[nearest]} than to what you taught it: {words}"
             )
-        return KindChoice("own", f"close to what you taught it: {words}")
+        words = f"close to what you taught it: likeness {own:.2f}"
+        if lead > 0:
+            words += f", to {KIND_WORDS[nearest]} no more than {lead:.2f} above that"
+        return KindChoice("own", words)
 
     def likest(self, prompt: str, taught: TaughtQuestions) -> list[int]:
         """Return the places of the questions in `taught`, the likest to a prompt first.

@@ -193,6 +193,8 @@ class Endpoint:
         """Say that it is the key, the account or the region; None if it is the request."""
         host, status = self.host, error.status_code
         if status == 401 or (status in (400, 403) and _names_key(words)):
+            if not self.key.get_secret_value():
+                return AccessRefused(f"{host} wants an API key, and none is set.{says}")
             return AccessRefused(f"{host} does not accept the key. Check it in the settings.{says}")
         if _is_about_money(error, words):
             return AccessRefused(

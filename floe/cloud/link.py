@@ -57,6 +57,8 @@ class CloudState:
 
 _OFF: Final = CloudState("off", "The cloud is switched off; this device answers alone.")
 _NOT_YET: Final = CloudState("starting", "The cloud is not connected yet.")
+NOT_TESTED: Final = "It has not been tested yet."
+"""Ends the sentence of a cloud in use of which no test has come to its end."""
 _STARTING: Final = CloudState("starting", "The cloud is starting; this device answers alone.")
 
 
@@ -425,7 +427,7 @@ class CloudLink:
         if choice.base_url == STAND_IN:
             words = f"The stand-in cloud on this device takes part: {client.model}."
         elif self._tested_at is None:
-            words = f"The cloud takes part: {client.model}. It has not been tested yet."
+            words = f"The cloud takes part: {client.model}. {NOT_TESTED}"
         else:
             words = (
                 f"The cloud takes part: {client.model}. Tested {format_time_ago(self._tested_at)}."

@@ -61,7 +61,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStage:
-    """Stage of a trainer beside its steps: `done` of `count`."""
+    """Stage of a trainer beside its steps: `done` of `count`; 0: nothing that can be counted."""
 
     sentence: str
     done: int

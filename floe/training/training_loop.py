@@ -37,13 +37,17 @@ _MAX_GRADIENT_NORM: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LoopStep:
-    """One step of the optimiser. Losses in nats per token; None: not looked at in this step."""
+    """One step of the optimiser. Losses in nats per token; None: not looked at in this step.
+
+    `last`: no other follows, be it that all are done or that they gain nothing any more.
+    """
 
     step: int
     steps: int
     train_loss: float
     held_out_loss: float | None
     epoch_ended: bool
+    last: bool
     seconds_left: float
 
 
@@ -133,7 +137,7 @@ class TrainingLoop:
         resumed = time.perf_counter()
         done = 0
         complete = True
-        while self._step < self.steps and self._epochs_without_improvement < PATIENCE:
+        while not self._is_over:
             if stopped():
                 complete = False
                 break
@@ -151,11 +155,16 @@ class TrainingLoop:
                     train_loss=loss,
                     held_out_loss=held_out,
                     epoch_ended=self._step in self._ends,
+                    last=self._is_over,
                     seconds_left=pace * (self.steps - self._step),
                 )
             )
         self._seconds = time.perf_counter() - began
         return self._result(complete, held_out_rows)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._step >= self.steps or self._epochs_without_improvement >= PATIENCE
 
     def answer_losses(self, examples: Sequence[Example], scale: float) -> list[AnswerLoss]:
         """Loss of each learned passage, with the best parameters at `scale`; 0: the base alone.

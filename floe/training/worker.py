@@ -67,6 +67,8 @@ from floe.training.trial.request import TrialRequest
 from floe.training.trial.trial import TrialResult
 from floe.training.trial.trial_run import TrialRun, questions_of
 
+_JUDGED: Final = TrainingStage("The steps are done; what was learnt is being measured", 0, 0)
+
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Cause of a failed run, for a program; "" if it did not fail."""
 
@@ -302,11 +304,13 @@ class WorkerRun:
 
             def report(step: LoopStep) -> None:
                 record = dataclasses.asdict(step)
-                ended = record.pop("epoch_ended")
+                ended, last = record.pop("epoch_ended"), record.pop("last")
                 progress.write(json.dumps({**record, "at": time.time()}) + "\n")
                 progress.flush()
                 if ended or time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
                     self._checkpoint(loop, identity)
+                if last:
+                    self._run_folder.tell_stage(_JUDGED)
                 on_step(step)
 
             trained = loop.run(report, self._stopped)
@@ -378,7 +382,7 @@ class WorkerRun:
         gc.collect()  # the base and the loop refer to each other
         release_freed_memory()
         result = trial.try_out(self.folder / "adapter.gguf", taught=found.taught)
-        self._run_folder.tell_stage(None)
+        self._run_folder.tell_stage(_JUDGED)
         trial.close()
         if result is None:
             return TrialOutcome(complete=False)

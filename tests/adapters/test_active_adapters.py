@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from floe.adapters import active_adapters
 from floe.adapters.active_adapters import ActiveAdapters
 from floe.adapters.prompt_kinds import PromptKinds, taught_to_json
 from floe.adapters.registry import Adapters, NewAdapter, model_sha256
@@ -13,7 +14,7 @@ from floe.adapters.router import PromptSpace
 from floe.bench.decode import write_random_adapter
 from floe.llama.prompt import PromptBuilder
 from floe.llama.runtime import LlamaModel
-from floe.records import Candidate, ChatMessage, CloudToken
+from floe.records import Candidate, ChatMessage, CloudToken, Sampling
 from floe.store import Store
 
 COOKING = [
@@ -99,6 +100,14 @@ def test_an_answer_is_scored_with_what_would_answer_its_question(
     without = live.score(prompt, tokens, lambda _text: row, shared=False)
     assert len(with_mine) == len(without) == len(tokens)
     assert not np.allclose(with_mine.own_local, without.own_local)
+
+
+def test_a_short_answer_that_would_go_on_says_so(
+    live: ActiveAdapters, smollm: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(active_adapters, "_MAX_ANSWER_TOKENS", 3)
+    tokens = PromptBuilder(smollm).build([ChatMessage("user", "Tell me a story.")]).tokens
+    assert live.answer(tokens, [], Sampling(temperature=0.0)).endswith(" …")
 
 
 @pytest.fixture

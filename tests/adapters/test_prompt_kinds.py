@@ -1,6 +1,7 @@
 """What belongs to a person is told from calculations and code, with the real model's embeddings."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -288,6 +289,11 @@ def test_a_choice_says_why_in_words(kinds: PromptKinds) -> None:
     assert "closer to calculations than" in kinds.choose(CALCULATIONS[0], taught).reason
     assert "closer to other questions than" in kinds.choose(FACTS[0], taught).reason
     assert "close to what you taught it" in kinds.choose("How do I boil an egg?", taught).reason
+    # Less like it than like another kind, and still left to it: the sentence says by how much.
+    near = TaughtQuestions(taught.embeddings, 2.0)
+    reason = kinds.choose(FACTS[0], near).reason
+    assert reason.startswith("close to what you taught it: likeness ")
+    assert re.search(r", to other questions no more than \S+ above that$", reason)
 
 
 def test_nothing_asked_is_not_known_and_no_words_are_no_question(kinds: PromptKinds) -> None:

@@ -26,7 +26,7 @@ from floe.privacy.verdict import Verdict
 from floe.records import ChatMessage, Sampling, TrainPlan
 from floe.store import Store
 from floe.training.data.dataset import Dataset, Selection, build_dataset
-from floe.training.process import RunFolder, TrainingStage
+from floe.training.process import RunFolder, TrainingStage, TrainingStep
 from floe.training.run_table import TrainingRun
 from floe.training.runs import Replan, TrainingRuns
 from floe.training.trial.measures import AnswerMeasures
@@ -226,6 +226,11 @@ def test_the_trainer_is_told_how_the_chat_answers_and_where_base_answers_are_kep
     shown = run_value(runs.get(run.id), [], [])
     assert shown["sentence"] == "The new adapter answers the same questions: 3 of 24."
     assert shown["progress"] == 3 / 24
+    run.folder.tell_stage(TrainingStage("The steps are done", 0, 0))
+    last = TrainingStep(24, 24, 0.0, 1.0, None, 1.0)
+    shown = run_value(runs.get(run.id), [last], [])
+    assert (shown["sentence"], shown["left"]) == ("The steps are done.", "")
+    assert shown["progress"] is None
     app.mode("good")
     shown = run_value(ended(runs, run.id), [], [])
     assert shown["measured"] == runs.get(run.id).sentence

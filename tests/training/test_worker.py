@@ -457,8 +457,10 @@ def test_a_trial_learns_general_answers_along_and_compares_what_both_write(
     fall = result["held_out_before"] - result["held_out_after"]
     assert change["fall"] == pytest.approx(fall, rel=1e-3)
     told = "|".join(dict.fromkeys(stages))
-    assert re.search("general answers.*without the new adapter.*answers the same questions", told)
-    assert stages[-1] == ""
+    order = ("general answers", "steps are done", "without the new", "answers the same questions")
+    assert re.search(".*".join(order), told)
+    # What follows the steps, and the trial, takes time as well, and is no step that is nearly over.
+    assert stages[-1].startswith("The steps are done")
     # The page says something of it, whatever it is for a model of noise.
     taken, sentence = judge(result)
     assert taken != ("not" in sentence)

@@ -368,6 +368,7 @@ def test_dark_follows_the_system_until_the_person_chooses(page: Page, app: App) 
     page.emulate_media(color_scheme="dark")
     Person(page, app)
     expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
+    expect(page.locator("#chat")).to_have_css("color-scheme", "dark")  # so are its scrollbars
     expect(page.locator("#top")).to_have_css("color", "rgb(230, 234, 240)")
     page.get_by_label("Light or dark").click()
     expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))

@@ -115,6 +115,7 @@ def test_a_test_survives_a_reload_and_can_be_cancelled(page: Page, own: App) -> 
 
 def test_what_is_wrong_is_a_sentence_and_what_was_typed_stays(page: Page, own: App) -> None:
     panel_for(page, own, "127.0.0.1:9")
+    expect(page.locator("#use")).to_be_in_viewport(ratio=1)
     # The panel is scrolled down to the button; what it says is in sight all the same.
     page.set_viewport_size({"width": 1280, "height": 640})
     page.click("#use")
@@ -130,6 +131,11 @@ def test_what_is_wrong_is_a_sentence_and_what_was_typed_stays(page: Page, own: A
     expect(page.locator("#panel-notice p")).to_have_count(0)
     page.click("#use")
     expect(state(page)).to_contain_text("This device answers alone")
+    # However long a service's own words are, the strip keeps its height.
+    strip = page.locator("#top")
+    height = strip.evaluate("each => each.offsetHeight")
+    page.locator("#cloud .sentence").evaluate("each => (each.textContent = 'words '.repeat(99))")
+    assert strip.evaluate("each => each.offsetHeight") <= height
     back_to_the_stand_in(page)
 
 

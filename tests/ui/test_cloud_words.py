@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.credentials.keys import Keys
-from floe.cloud.link import CloudLink
+from floe.cloud.link import NOT_TESTED, CloudLink, CloudState
 from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.jobs.endpoint_test import EndpointTestView
@@ -93,7 +93,9 @@ def test_the_cloud_in_use_names_its_test_or_the_lack_of_one() -> None:
     assert words.in_use_value(CloudLink(Settings(cloud=OFF)), settings)["tested"] == ""
 
 
-def test_a_failed_test_is_told_as_long_as_that_cloud_is_in_use() -> None:
+def test_a_failed_test_is_told_as_long_as_that_cloud_is_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     settings = Settings(cloud="http://127.0.0.1:1/v1", cloud_model="m")
     link = CloudLink(settings)
     failed = EndpointProfile(model="m", findings=("Reachable.", "Nobody answers."))
@@ -101,6 +103,15 @@ def test_a_failed_test_is_told_as_long_as_that_cloud_is_in_use() -> None:
     shown = words.in_use_value(link, settings, view)
     assert shown["tested"] == "http://127.0.0.1:1/v1, m. Its last test failed."
     assert shown["findings"] == [("good", "Reachable."), ("impossible", "Nobody answers.")]
+    # The line above it, which is that of the strip, does not say the opposite.
+    ready = CloudState("ready", f"The cloud takes part: m. {NOT_TESTED}")
+    monkeypatch.setattr(CloudLink, "state", ready)
+    for said in (
+        words.in_use_value(link, settings, view)["sentence"],
+        words.cloud_sentence(link, view),
+    ):
+        assert said == "The cloud takes part: m. Its last test failed."
+    assert words.cloud_sentence(link) == ready.sentence
     other = replace(view, choice=EndpointChoice("http://127.0.0.1:2/v1", "m"))
     ended = replace(view, profile=replace(failed, findings=("The test was stopped.",)))
     for no_failure in (other, ended, replace(view, running=True), None):

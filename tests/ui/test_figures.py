@@ -53,6 +53,6 @@ def test_cost_is_in_sight_where_the_cloud_was_asked() -> None:
 
 def test_a_training_says_in_the_chat_that_it_slows_it() -> None:
     speed, *rest = live_figures(STATS, training=True)
-    assert speed["name"] == "tokens/s while it trains"
+    assert speed["name"] == "tokens/s, training"
     assert "come more slowly" in speed["hint"]
     assert rest == live_figures(STATS)[1:]

@@ -135,6 +135,8 @@ def test_one_training_survives_all_that_may_happen_and_loses_nothing(
     with sqlite3.connect(own.data_dir / "floe.db") as db:
         assert db.execute("SELECT sentence FROM federations").fetchall() == [("Stopped.",)]
     come_again(own, person, state)
+    # The figures of an answer from before the training are not said to be slowed by it.
+    expect(page.locator("#figures dt").first).to_have_text("tokens/s")
 
     # So does kill; who comes again may cancel it, and go on.
     own.leave(signal.SIGKILL)

@@ -279,10 +279,15 @@ def test_an_import_that_does_not_fit_is_a_sentence(page: Page, app: App, tmp_pat
     broken.write_text('{"messages": "none"}\n')
     person = Person(page, app)
     person.go("Personalise")
+    # Between the button and the place of the sentence lies more than the window shows.
+    page.set_viewport_size({"width": 1280, "height": 420})
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Import").click()
     chooser.value.set_files(broken)
-    expect(page.locator("#personal-notice p")).to_contain_text("chats.jsonl has messages of an")
+    said = page.locator("#personal-notice p")
+    expect(said).to_contain_text("chats.jsonl has messages of an")
+    expect(page.get_by_role("button", name="Import")).to_be_in_viewport(ratio=1)
+    expect(said).to_be_in_viewport(ratio=1)
 
 
 def test_chats_of_another_program_come_in_turn_round_and_go(

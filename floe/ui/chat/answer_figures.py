@@ -25,7 +25,7 @@ def duration(milliseconds: float | None) -> str:
 
 
 def live_figures(stats: AnswerStats | None, *, training: bool = False) -> list[FigureValue]:
-    """Return the figures above the chat; dashes at first. `training`: that slows the answers."""
+    """Return the figures above the chat; dashes at first. `training`: that slows this answer."""
     cost = ""
     if stats is None:
         values = ["—", "—", "—", "—"]
@@ -40,7 +40,7 @@ def live_figures(stats: AnswerStats | None, *, training: bool = False) -> list[F
     names = ["tokens/s", "first token", "with the cloud", "cloud requests"]
     hints = [speeds_alone(stats) if stats is not None else "", "", "", cost]
     if training:
-        names[0] = "tokens/s while it trains"
+        names[0] = "tokens/s, training"
         hints[0] = "A training is running under Personalise, so answers come more slowly."
     return [
         FigureValue(name=name, value=value, hint=hint)

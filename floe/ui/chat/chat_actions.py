@@ -35,6 +35,7 @@ from floe.ui.chat.draft_actions import keep_draft, keep_unsaved
 from floe.ui.chat.session import Session
 from floe.ui.chat.thread import Frame, ThreadRows, draw_row, thread_rows, visible
 from floe.ui.chat.weight_actions import WeightActions
+from floe.ui.cloud.cloud_words import cloud_sentence
 from floe.ui.layout import Parts
 from floe.ui.page_events import (
     AlternativeAsked,
@@ -426,7 +427,8 @@ class ChatActions:
     def refresh_cloud(self) -> Changes:
         """Show how the cloud is doing; it takes no part before the privacy check is ready."""
         state, detector = self._assistant.cloud.state, self._assistant.detector
-        sentence, usable = state.sentence, state.usable
+        sentence = cloud_sentence(self._assistant.cloud, self._application.endpoint_test.view())
+        usable = state.usable
         if usable and detector.state != "ready":
             sentence, usable = detector.sentence, False
         chosen = self._assistant.cloud.choice.base_url
@@ -552,7 +554,9 @@ class ChatActions:
                 parts.comparison: gr.skip() if calm else None,
                 parts.answer_generation: session.view_generation if turn else None,
                 parts.listing: session.listed,
-                parts.figures: live_figures(stats, training=self._application.training),
+                parts.figures: live_figures(
+                    stats, training=view is not None and self._application.training
+                ),
                 parts.about: self._about(session),
                 parts.thread: rows,
                 parts.notice: "",

@@ -5,7 +5,7 @@ from typing import Final
 from floe.cloud.credentials.choice import EndpointChoice
 from floe.cloud.credentials.keys import Keys
 from floe.cloud.credentials.presets import PRESETS, preset_by_id
-from floe.cloud.link import CloudLink
+from floe.cloud.link import NOT_TESTED, CloudLink
 from floe.cloud.probe.profile import EndpointProfile
 from floe.config import OFF, STAND_IN, Settings
 from floe.jobs.endpoint_test import EndpointTestView
@@ -36,6 +36,7 @@ _IMPOSSIBLE: Final = (
     "It leaves log-probabilities out",
     "It cannot continue an answer",
 )
+_FAILED: Final = "Its last test failed."
 _BROKEN_OFF: Final = "The test "
 """Cancelled or out of time, which says nothing against the endpoint."""
 
@@ -92,6 +93,14 @@ def duration_note(settings: Settings) -> str:
     )
 
 
+def cloud_sentence(cloud: CloudLink, last_test: EndpointTestView | None = None) -> str:
+    """Say how the cloud in use is doing; `last_test`: one of it that failed is told as well."""
+    sentence = cloud.state.sentence
+    if _failed_test(cloud.choice, last_test) is None:
+        return sentence
+    return sentence.replace(NOT_TESTED, _FAILED)
+
+
 def in_use_value(
     cloud: CloudLink, settings: Settings, last_test: EndpointTestView | None = None
 ) -> CloudInUseValue:
@@ -112,10 +121,10 @@ def in_use_value(
     findings = marked_findings(profile) if profile is not None else []
     failed = _failed_test(choice, last_test)
     if failed is not None:
-        tested = f"{endpoint_name(choice)}. Its last test failed."
+        tested = f"{endpoint_name(choice)}. {_FAILED}"
         findings = marked_findings(failed)
     return {
-        "sentence": state.sentence,
+        "sentence": cloud_sentence(cloud, last_test),
         "usable": state.usable,
         "tested": tested,
         "findings": findings,

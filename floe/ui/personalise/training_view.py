@@ -149,7 +149,8 @@ def _state(run: TrainingRun, newest: TrainingStep | None, stage: TrainingStage |
     if run.folder.stopping:
         return "It stops after the current step."
     if stage is not None:
-        return f"{stage.sentence}: {stage.done} of {stage.count}."
+        counted = f": {stage.done} of {stage.count}" if stage.count else ""
+        return f"{stage.sentence}{counted}."
     if newest is None:
         return " ".join(filter(None, [run.sentence, "The model is being read."]))
     return " ".join(filter(None, [run.sentence, f"Step {newest.step} of {newest.steps}."]))
