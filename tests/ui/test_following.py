@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import SimpleNamespace
@@ -351,6 +352,23 @@ def test_a_draft_belongs_to_the_chat_in_which_it_was_typed(tmp_path: Path) -> No
     assert drafts.text(there) == "of there"
 
 
+def test_what_is_sent_while_its_draft_is_being_kept_is_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(tmp_path)
+    here, drafts = room.session.conversation, room.actions.drafts
+    sending = threading.Thread(target=room.actions.forget_draft, args=(room.session, "whole"))
+
+    def look_up_slowly(_store: Store, _chat: int) -> None:
+        sending.start()
+        sending.join(0.3)  # it waits; once it did not, and the draft was kept after it
+
+    monkeypatch.setattr(Store, "conversation", look_up_slowly)
+    room.actions.keep_draft(room.session, told(chat=here, text="whole", number=1))
+    sending.join()
+    assert drafts.text(here) == ""
+
+
 def test_a_draft_that_rests_is_saved_and_only_then_called_so(tmp_path: Path) -> None:
     room = Room(tmp_path)
     here, part = room.session.conversation, room.actions.parts.drafts
@@ -363,7 +381,7 @@ def test_a_draft_that_rests_is_saved_and_only_then_called_so(tmp_path: Path) -> 
 
 
 def test_what_was_typed_while_the_app_was_away_comes_back_unless_it_was_sent(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = Room(tmp_path)
     here, drafts = room.session.conversation, room.actions.drafts
@@ -374,6 +392,17 @@ def test_what_was_typed_while_the_app_was_away_comes_back_unless_it_was_sent(
         return Drafts(room.store).text(chat)
 
     assert draft_of(here, "typed meanwhile") == "typed meanwhile"
+    # What the store did not take, the page does not forget.
+    unsaved = read_unsaved_draft(json.dumps({"chat": here, "text": "typed meanwhile, too"}))
+
+    def refuse(*_: object) -> None:
+        raise StoreError("The disk is full.")
+
+    with monkeypatch.context() as full:
+        full.setattr(Store, "set_setting", refuse)
+        assert not keep_unsaved(room.store, drafts, unsaved)
+    assert keep_unsaved(room.store, drafts, unsaved)
+    assert keep_unsaved(room.store, drafts, None)
     assert draft_of(None, "for a new chat") == "for a new chat"
     assert draft_of(here, "") == ""  # it was emptied meanwhile
     assert draft_of(None, "") == ""

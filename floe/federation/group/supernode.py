@@ -33,7 +33,7 @@ LOG_ROUND_DESYNC: Final = "Ignoring message"
 WAITING_STATUS: Final = "Joined the group; waiting for the next round."
 
 _POLL_SECONDS: Final = 0.5
-_SHUTDOWN_SECONDS: Final = 3.0
+SHUTDOWN_SECONDS: Final = 3.0
 
 
 class SuperNode:
@@ -73,7 +73,7 @@ class SuperNode:
         """Have it take its leave of the server: otherwise its place is held there for a minute."""
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_SHUTDOWN_SECONDS)
+            self._process.wait(SHUTDOWN_SECONDS)
 
     def wait_ready(self) -> None:
         """Wait until it can be asked for tasks, or has ended."""

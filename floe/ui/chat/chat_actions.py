@@ -102,14 +102,15 @@ class ChatActions:
         `unsaved` is what was typed into it while the app could not be reached.
         """
         kept = Preferences.load(self._store)
-        keep_unsaved(self._store, self.drafts, read_unsaved_draft(unsaved))
+        saved = keep_unsaved(self._store, self.drafts, read_unsaved_draft(unsaved))
         controls = [kept.mode, kept.weight]
         asked = read_address(address)
         shown = self._show_if_there(session, asked.id if asked else kept.conversation)
         return {
             **shown,
-            self.parts.prompt: self.drafts.text(session.conversation),
-            self.parts.drafts: SavedDraftValue(number=0),
+            # The box is empty, unless somebody has been quicker than this.
+            self.parts.prompt: self.drafts.text(session.conversation) or gr.skip(),
+            self.parts.drafts: SavedDraftValue(number=0 if saved else -1),
             **dict(zip(self.parts.controls, controls, strict=True)),
             **self.refresh_cloud(),
             **self.weight.refresh(session),
@@ -272,11 +273,12 @@ class ChatActions:
 
     def forget_draft(self, session: Session, text: str) -> None:
         """Forget the draft that was begun here: it has been sent."""
-        self.drafts.keep(session.conversation, "")
-        for chat in session.told:  # typed before the chat that it was sent in was in view
-            if self.drafts.text(chat) == text:
-                self.drafts.keep(chat, "")
-        session.sent = text
+        with session.lock:  # see `keep_draft`
+            self.drafts.keep(session.conversation, "")
+            for chat in session.told:  # typed before the chat that it was sent in was in view
+                if self.drafts.text(chat) == text:
+                    self.drafts.keep(chat, "")
+            session.sent = text
 
     def ask(
         self, session: Session, text: str, options: TurnOptions, *, with_files: bool = True

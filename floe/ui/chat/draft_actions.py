@@ -15,11 +15,12 @@ LONGEST_DRAFT: Final = 200_000
 
 def keep_draft(store: Store, drafts: Drafts, session: Session, asked: DraftAsked) -> None:
     """Keep what is being typed for the conversation in which it was, unless that is gone."""
-    # What was told late of a message that has been sent meanwhile is no draft any more.
-    late = asked.text and session.sent.startswith(asked.text)
-    if late or len(asked.text) > LONGEST_DRAFT:
-        return
-    with suppress(StoreError):
+    # At one go: what is sent while this looks for the chat would be a draft again after it.
+    with session.lock, suppress(StoreError):
+        # What was told late of a message that has been sent meanwhile is no draft any more.
+        late = asked.text and session.sent.startswith(asked.text)
+        if late or len(asked.text) > LONGEST_DRAFT:
+            return
         if asked.chat is not None:
             store.conversation(asked.chat)  # of one that is gone nothing is kept
         session.sent = ""
@@ -27,11 +28,15 @@ def keep_draft(store: Store, drafts: Drafts, session: Session, asked: DraftAsked
         drafts.keep(asked.chat, asked.text)
 
 
-def keep_unsaved(store: Store, drafts: Drafts, unsaved: UnsavedDraft | None) -> None:
-    """Keep what was typed while the app could not be reached, unless it has been sent."""
+def keep_unsaved(store: Store, drafts: Drafts, unsaved: UnsavedDraft | None) -> bool:
+    """Keep what was typed while the app could not be reached, unless it has been sent.
+
+    Returns:
+        Whether the page may forget it; else it brings it along again.
+    """
     if unsaved is None:
-        return
-    with suppress(StoreError):
+        return True
+    try:
         chat = unsaved.chat
         if chat is None:  # sent, it would be the beginning of the newest one
             newest = max(store.conversations(), key=lambda each: each.updated_at, default=None)
@@ -41,3 +46,6 @@ def keep_unsaved(store: Store, drafts: Drafts, unsaved: UnsavedDraft | None) -> 
         if not asked or asked[-1].strip() != unsaved.text.strip():
             drafts.keep(unsaved.chat, unsaved.text)
             drafts.save()
+    except StoreError:
+        return False
+    return True
