@@ -27,7 +27,7 @@ from floe.training.comparison import judge
 from floe.training.data.tokenisation import Encoder, RowsError, read_rows
 from floe.training.memory_limit import release_freed_memory, rss_mb
 from floe.training.planning.plan import workload_of
-from floe.training.process import RunFolder
+from floe.training.process import RunFolder, TrainingStage
 from floe.training.training_loop import GeneralText, LoopStep, learning_rate_share
 from floe.training.trial import base_answers
 from floe.training.worker import WorkerRun, build_training_loop, run_folder, train
@@ -440,9 +440,9 @@ def test_a_trial_learns_general_answers_along_and_compares_what_both_write(
     # A random model's answers never end; here they all do, so that there is something to replay.
     monkeypatch.setattr(base_answers, "is_good_answer", lambda answer: bool(answer.text))
     folder = write_run(tmp_path / "run", base, epochs=8, trial=TRIAL)
-    stages: list[str] = []
+    told: list[TrainingStage] = []
     monkeypatch.setattr(
-        RunFolder, "tell_stage", lambda _, stage: stages.append(stage.sentence if stage else "")
+        RunFolder, "tell_stage", lambda _, stage: told.append(stage) if stage else None
     )
     assert run_folder(folder) == 0
     result = result_of(folder)
@@ -456,9 +456,13 @@ def test_a_trial_learns_general_answers_along_and_compares_what_both_write(
     # The same figures by the other way: loss before minus loss after, in nats per token.
     fall = result["held_out_before"] - result["held_out_after"]
     assert change["fall"] == pytest.approx(fall, rel=1e-3)
-    told = "|".join(dict.fromkeys(stages))
+    stages = [stage.sentence for stage in told]
     order = ("general answers", "steps are done", "without the new", "answers the same questions")
-    assert re.search(".*".join(order), told)
+    assert re.search(".*".join(order), "|".join(dict.fromkeys(stages)))
+    # What the bar shows never goes back while the sentence is the same.
+    without = [stage for stage in told if "without the new adapter" in stage.sentence]
+    assert {stage.count for stage in without} == {2 + 16}
+    assert [stage.done for stage in without] == sorted(stage.done for stage in without)
     # What follows the steps, and the trial, takes time as well, and is no step that is nearly over.
     assert stages[-1].startswith("The steps are done")
     # The page says something of it, whatever it is for a model of noise.

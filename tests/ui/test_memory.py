@@ -26,8 +26,12 @@ def test_earlier_words_are_used_shown_and_forgotten(page: Page, app: App) -> Non
     sheet = room.get_by_role("region", name="Your earlier words")
     expect(sheet.get_by_role("status")).to_contain_text("at hand, on this device")
     sheet.get_by_role("textbox", name="Notes").fill("My clavichord is called Dulcian.")
-    sheet.get_by_role("textbox", name="Folder").fill("/there/is/no/such/folder")
-    sheet.get_by_role("button", name="Read this folder").click()
+    folder = sheet.get_by_role("textbox", name="Folder")
+    folder.fill("/there/is/no/such/folder")
+    read = sheet.get_by_role("button", name="Read this folder")
+    left = [each.evaluate("e => e.getBoundingClientRect().left") for each in (folder, read)]
+    assert left[0] == left[1]  # under what it reads, not under the notes
+    read.click()
     expect(page.locator("#privacy-notice")).to_contain_text("There is no folder")
     with app.store() as store:
         assert store.setting("memory_notes", "") == "My clavichord is called Dulcian."

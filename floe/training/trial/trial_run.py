@@ -127,12 +127,13 @@ class TrialRun:
             *[ask(each.prompt, self._system) for each in public],
         ]
         what = "The model answers some questions without the new adapter"
+        known, prompts = self._known_answers(self._system), [each.prompt for each in public]
         base = writer.write(
-            conversations[: len(own)], on_ended=self._told(what, len(own)), stopped=self._stopped
+            conversations[: len(own)],
+            on_ended=self._told(what, len(own) + len(known.missing(prompts))),
+            stopped=self._stopped,
         )
-        base += self._answer(
-            self._known_answers(self._system), [each.prompt for each in public], what
-        )
+        base += self._answer(known, prompts, what, after=len(own))
         kinds = writer.prompt_kinds() if taught is not None else None
         acts = [
             kinds is None or kinds.choose(place_question(each), taught).kind == "own"
@@ -170,16 +171,18 @@ class TrialRun:
         cache = self._request.cache if system == self._request.system else None
         return BaseAnswers(cache, self._sha256, system, self._request.sampling)
 
-    def _answer(self, known: BaseAnswers, prompts: Sequence[str], what: str) -> list[WrittenAnswer]:
-        told = self._told(what, len(known.missing(prompts)))
+    def _answer(
+        self, known: BaseAnswers, prompts: Sequence[str], what: str, after: int = 0
+    ) -> list[WrittenAnswer]:
+        told = self._told(what, after + len(known.missing(prompts)), after)
 
         def write(conversations: Sequence[Sequence[ChatMessage]]) -> list[WrittenAnswer]:
             return self._opened().write(conversations, on_ended=told, stopped=self._stopped)
 
         return known.answer(prompts, write, self._stopped)
 
-    def _told(self, what: str, count: int) -> Callable[[int], None]:
-        return lambda done: self._progress(what, done, count)
+    def _told(self, what: str, count: int, after: int = 0) -> Callable[[int], None]:
+        return lambda done: self._progress(what, after + done, count)
 
     def _opened(self) -> FreeWriter:
         if self._writer is None:

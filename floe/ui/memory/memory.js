@@ -42,9 +42,13 @@ floe.memory = (part) => {
         notes,
         "Read only with a question that they fit, so there may be many; an empty line between two. What every answer should know goes into About you above.",
       ),
-      floe.field("Folder", folder, "Text, Markdown and PDF files in it are read where they are."),
+      floe.el(
+        "div",
+        {},
+        floe.field("Folder", folder, "Text, Markdown and PDF files in it are read where they are."),
+        floe.el("div", { className: "row" }, choose),
+      ),
     ),
-    floe.el("div", { className: "row" }, choose),
     problems,
   );
   sheet.head.append(floe.press("Read again", () => trigger("read"), "", "again"));
