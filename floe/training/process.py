@@ -68,6 +68,9 @@ class TrainingStage:
     count: int
 
 
+MEASURING: Final = TrainingStage("The steps are done; what was learnt is being measured", 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Files of a run: in go rows, request, the wish to stop; out come progress, result, adapter."""

@@ -59,15 +59,13 @@ from floe.training.memory_limit import (
 )
 from floe.training.pairing import find_language_fault, find_pairing_fault
 from floe.training.planning.parity_check import ParityError
-from floe.training.process import RunFolder, TrainingStage
+from floe.training.process import MEASURING, RunFolder, TrainingStage
 from floe.training.provenance import describe_provenance
 from floe.training.training_loop import GeneralText, LoopResult, LoopStep, TrainingLoop
 from floe.training.trial.public_prompts import languages_of
 from floe.training.trial.request import TrialRequest
 from floe.training.trial.trial import TrialResult
 from floe.training.trial.trial_run import TrialRun, questions_of
-
-_JUDGED: Final = TrainingStage("The steps are done; what was learnt is being measured", 0, 0)
 
 Code = Literal["", "rows", "base", "memory", "disk", "adapter", "numbers", "bug"]
 """Cause of a failed run, for a program; "" if it did not fail."""
@@ -305,12 +303,11 @@ class WorkerRun:
             def report(step: LoopStep) -> None:
                 record = dataclasses.asdict(step)
                 ended, last = record.pop("epoch_ended"), record.pop("last")
-                progress.write(json.dumps({**record, "at": time.time()}) + "\n")
-                progress.flush()
+                print(json.dumps({**record, "at": time.time()}), file=progress, flush=True)
                 if ended or time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
                     self._checkpoint(loop, identity)
                 if last:
-                    self._run_folder.tell_stage(_JUDGED)
+                    self._run_folder.tell_stage(MEASURING)
                 on_step(step)
 
             trained = loop.run(report, self._stopped)
@@ -382,7 +379,6 @@ class WorkerRun:
         gc.collect()  # the base and the loop refer to each other
         release_freed_memory()
         result = trial.try_out(self.folder / "adapter.gguf", taught=found.taught)
-        self._run_folder.tell_stage(_JUDGED)
         trial.close()
         if result is None:
             return TrialOutcome(complete=False)

@@ -196,8 +196,8 @@ GOOGLE = [{"error": {"code": 400, "message": "API key not valid. Please pass a v
 @pytest.mark.parametrize(
     ("status", "body", "sentence", "never"),
     [
-        ("401 No", openai("Incorrect API key provided"), "does not accept the key", "x"),
-        ("400 No", GOOGLE, "does not accept the key", "x"),
+        ("401 No", openai("Incorrect API key provided"), "wants an API key", "x"),
+        ("400 No", GOOGLE, "wants an API key", "x"),
         ("403 No", REGION, "Country, region, or territory not supported", "the key"),
         ("403 No", FLAGGED, "input was flagged: violence", "the key"),
         ("403 No", PROVIDER, "Project has no access to this model", "the key."),

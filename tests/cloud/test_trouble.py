@@ -23,7 +23,7 @@ from tests.cloud.scripted import DONE, STOP, Connection, Play, ScriptedServer, e
 @pytest.mark.parametrize(
     ("play", "sentence"),
     [
-        (say(status="401 Unauthorized"), "does not accept the key"),
+        (say(status="401 Unauthorized"), "wants an API key, and none is set"),
         (say(status="403 Forbidden"), "refuses to answer (status 403)"),
         (say(b"<html>", status="404 Not Found", kind="text/html"), "no OpenAI-compatible API"),
         (say(b"<html>hello", kind="text/html"), "no OpenAI-compatible API"),
