@@ -12,9 +12,15 @@ from floe.spinning_threads import SPIN_COUNT, bound_spinning
 @pytest.mark.parametrize(
     ("given", "after"),
     [
-        ({}, {"GOMP_SPINCOUNT": SPIN_COUNT}),
-        ({"GOMP_SPINCOUNT": "5"}, {"GOMP_SPINCOUNT": "5"}),
-        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+        ({}, {"GOMP_SPINCOUNT": SPIN_COUNT, "OPENBLAS_NUM_THREADS": "1"}),
+        (
+            {"GOMP_SPINCOUNT": "5", "OPENBLAS_NUM_THREADS": "4"},
+            {"GOMP_SPINCOUNT": "5", "OPENBLAS_NUM_THREADS": "4"},
+        ),
+        (
+            {"OMP_WAIT_POLICY": "active"},
+            {"OMP_WAIT_POLICY": "active", "OPENBLAS_NUM_THREADS": "1"},
+        ),
     ],
 )
 def test_what_the_person_has_set_stays(given: dict[str, str], after: dict[str, str]) -> None:
