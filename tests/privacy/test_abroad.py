@@ -2,7 +2,7 @@
 
 import pytest
 
-from floe.privacy.detection.abroad import of_world, without_words
+from floe.privacy.detection.abroad import without_words
 from floe.privacy.detection.analysis import Analysis
 from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.names import find_names
@@ -107,9 +107,3 @@ def test_a_first_name_stays_one_though_it_is_a_noun() -> None:
     text = "Ist Rose schon da?"
     names = find_names(text)
     assert without_words(text, names) == names != []
-
-
-def test_who_made_something_of_the_speakers_is_no_question_of_the_world() -> None:
-    text = "Wer schrieb meiner Tochter Jana Wiesner?"
-    names = find_names(text)
-    assert of_world(text, names) == names != []

@@ -13,15 +13,11 @@ def analysis() -> Analysis:
 @pytest.mark.parametrize(
     "text",
     [
-        "Which school do the Abernathy kids go to?",
         "Who did Verena Stadler leave the flat to?",
-        "Why did the Petrovs on the third floor get a divorce?",
         "cancel dinner with the Andersons, little Pip has chickenpox",
         "Reword for HR: 'Gunther said to Marisol that she only got the job because of her looks.'",
-        "Write an obituary: Agnes 'Nessie' McPhail, 88, mother of Fergus, Isla and the late Rory.",
         "Between us: Pip's getting the sack on Friday. How do I act normal around Pip?",
         "J.T. and M.W. had an argument at lunch, and M.W. cried. I'm their manager.",
-        "Give three reasons to fire Dominic Vale.",
         "can you help me apologise to mags and col, i forgot their wedding anniversary",
         "my gran's called ivy and she fell, can you write to the ward sister",
     ],

@@ -3,10 +3,10 @@
 import pytest
 
 from floe.privacy.detection.decisive import hard_signs
-from floe.privacy.detection.genres import genre_of, is_program
 from floe.privacy.detection.names import find_names
 from floe.privacy.detection.normalise import normalise
 from floe.privacy.detection.papers import is_paper_of_somebody
+from floe.privacy.detection.programs import is_program
 from floe.privacy.detection.statements import is_written_to
 from floe.privacy.detector import Detector
 
@@ -80,20 +80,6 @@ _LONG = " The committee met in the old hall and went through the accounts of the
 )
 def test_a_word_deep_in_a_text_does_not_make_it_a_paper(text: str, expected: bool) -> None:
     assert is_paper_of_somebody(text, find_names(text)) is expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "A long script of Ilmari Kettu from the show losing his hat",
-        "Assume the role of a judge and speak to Ilmari Kettu",
-        "Write an article by a fictitious author called Ilma Kettu",
-        "Schreibe eine kurze Geschichte über Ilmari Kettu",
-        "Напиши смешную историю про Ильмари",
-    ],
-)
-def test_a_story_is_one_in_any_words(text: str) -> None:
-    assert genre_of(text, find_names(text)) == "fiction"
 
 
 def test_source_code_is_a_program_and_data_is_none() -> None:

@@ -2,9 +2,6 @@
 
 import pytest
 
-from floe.privacy.detection.genres import genre_of
-from floe.privacy.detection.names import find_names
-from floe.privacy.detection.normalise import normalise
 from floe.privacy.detector import Detector
 
 GENRES = {
@@ -38,18 +35,9 @@ GENRES = {
 
 
 @pytest.mark.parametrize(
-    ("genre", "text"), [(genre, text) for genre, texts in GENRES.items() for text in texts]
-)
-def test_a_text_that_tells_of_nobodys_life_is_told_by_its_form(genre: str, text: str) -> None:
-    plain = normalise(text).text
-    assert genre_of(plain, find_names(plain)) == genre
-
-
-@pytest.mark.parametrize(
     "text",
     [
         *(text for genre, texts in GENRES.items() if genre for text in texts),
-        "Call us at 650-636-4884 or visit our website for a quote. What is it?",
         "Solve 144x^2 + 25x^2 = 169x^2 for x",
         "We meet in April and May. Which month is warmer in Rome?",
         "Write a Jira ticket for a broken link",

@@ -233,7 +233,6 @@ def test_a_language_that_no_list_knows_stays_here_and_the_person_is_asked(
     verdict = detector.examine(text)
     assert verdict.private
     assert verdict.unsure
-    assert not detector.examine(f"Which language is this, and what does it say? {text}").private
     assert not detector.examine("cargo build --release; rustc fmt clippy tokio serde").private
 
 

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe.privacy.detection import ties, world
-from floe.privacy.detection.names import Name
 from floe.privacy.detector import Detector
 from floe.privacy.places import Places
 from floe.privacy.verdict import Span, _joined, without_overlap
@@ -42,8 +40,9 @@ def calls(text):
     return count
 
 analysis = Analysis([])
-print(json.dumps([[analysis.examine(line * 100) and calls(line * 100), calls(line * 50)]
-                  for line in json.loads(sys.argv[1])]))
+told = "My wife has cancer. "  # all that is done with a private text
+print(json.dumps([[analysis.examine(told + line * 100) and calls(told + line * 100),
+                   calls(told + line * 50)] for line in json.loads(sys.argv[1])]))
 """
 """In a process of its own: beside threads that want their turn, CPython 3.11 may stand still for
 ever at the first call that is noted."""
@@ -54,41 +53,6 @@ def test_twice_the_names_are_twice_the_calls() -> None:
     counted = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     for line, (long, short) in zip(PAGES, counted, strict=True):
         assert 1000 < long < 2.3 * short, line
-
-
-def test_a_text_is_searched_once_for_all_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    searched = 0
-    real = world._speaks_of_nobody
-
-    def counted(text: str) -> bool:
-        nonlocal searched
-        searched += 1
-        return real(text)
-
-    monkeypatch.setattr(world, "_speaks_of_nobody", counted)
-    line = "Anna Weber wrote books. "
-    text = line * 40
-    names = [Name(at, at + len("Anna Weber"), "full") for at in range(0, len(text), len(line))]
-    assert not any(world.is_history(text, name) for name in names)
-    assert searched == 1
-    ties._is_of_works.cache_clear()
-    for name in names:
-        ties.has_tie(f"tell {text}", name.start + 5, name.end + 5)
-    assert ties._is_of_works.cache_info().misses <= 1
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Anna Weber wrote a novel in 1902.", True),
-        ("In 1902 the novel came out that Anna Weber wrote for children.", True),
-        ("Anna Weber wrote a letter.", False),
-        ("Anna Weber wrote The Long Winter.", True),
-    ],
-)
-def test_a_work_may_stand_on_either_side(text: str, expected: bool) -> None:
-    at = text.index("Anna")
-    assert world.is_history(text, Name(at, at + len("Anna Weber"), "full")) is expected
 
 
 @given(st.lists(_place), _place)

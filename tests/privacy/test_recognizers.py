@@ -182,11 +182,9 @@ NOT_FOUND = {
     "belief": ["What do Buddhists believe?"],
     "password": [
         "my password is wrong",
-        "root pw is required",
         "why is root pw not working on 203.0.113.47?",
         "password step-by-step-2 guide",
         "which pw manager is best, KeePassXC-2-beta or Bitwarden?",
-        "password for 203.0.113.47 is what I forgot",
         "Passwords should be long",
         "password = input()",
         "The secret is to stir",

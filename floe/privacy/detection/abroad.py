@@ -115,25 +115,6 @@ _KIN_NAMED: Final = regex.compile(
 """Names right after kin, in a text that tells what befell them."""
 
 
-_OF_SELF_ABROAD: Final = regex.compile(
-    r"\W*(?:(?:ich|wir|je|nous|yo|soy|estoy|tengo|io|sono|ho|eu|sou|estou|tenho|ik|jestem|mam|jag|я|мне|у меня|ben|bende|أنا|عندي|मैं|मुझे)\b|j'\p{L}|我|私|俺|僕|나는|저는|제가|내가)",
-    regex.I,
-)
-"""How a text in another language than English opens that tells of the speaker."""
-_LEARNS: Final = regex.compile(
-    r"\W*(?:我(?:很|也|一直)?(?:想|要|想要|打算)(?:去)?(?:学|练习|了解|知道)(?!.*我)|(?:私は|僕は|俺は)?[^。！？!?\n]{0,15}(?:学び|習い|勉強し|知り)たい|(?:나는|저는)?[^.!?\n]{0,15}배우고 싶)",
-    regex.S,
-)
-
-
-def tells_of_self(text: str) -> bool:
-    """Return whether a text that is not English opens with its speaker.
-
-    Whoever only wants to learn something asks of the world.
-    """
-    return _OF_SELF_ABROAD.match(text) is not None and _LEARNS.match(text) is None
-
-
 def told_of_kin(text: str) -> Iterator[Sign]:
     """Yield what is told of the speaker's own people in Chinese, Japanese and Korean."""
     told = [*_KIN_TOLD.finditer(text, timeout=_TIMEOUT)]
@@ -162,13 +143,6 @@ def without_words(text: str, names: Sequence[Name]) -> list[Name]:
             or (german and _is_german_noun(text, name, somebody=somebody))
         )
     ]
-
-
-def of_world(text: str, names: Sequence[Name]) -> list[Name]:
-    """Return names as public where a question of general knowledge has them, not in English."""
-    if not names or not asks_of_world(text):
-        return [*names]
-    return [Name(name.start, name.end, "public") for name in names]
 
 
 def asks_of_world(text: str) -> bool:

@@ -12,28 +12,29 @@ import regex
 
 from floe.privacy.detection.abroad import (
     asks_of_world,
-    of_world,
-    tells_of_self,
     told_of_kin,
     without_words,
 )
 from floe.privacy.detection.addresses import ADDRESSES
-from floe.privacy.detection.affairs import told_by_name
 from floe.privacy.detection.classifier import KINDS, Stretch, classify, leans
-from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.decisive import hard_signs
+from floe.privacy.detection.encoder import Floats, encoder, is_latin, named_at, named_words
 from floe.privacy.detection.examples import is_example
-from floe.privacy.detection.frames import asks_after_somebody, frame_of, is_met, recognise
-from floe.privacy.detection.genres import Genre, genre_of, is_program
 from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
-from floe.privacy.detection.likely_names import find_likely_names, without_kin
+from floe.privacy.detection.likely_names import (
+    find_likely_names,
+    is_of_firm,
+    stands_as_place,
+    without_kin,
+)
 from floe.privacy.detection.long_runs import without_long_runs
 from floe.privacy.detection.names import Name, find_names, lexicon
 from floe.privacy.detection.normalise import NormalisedText, normalise
+from floe.privacy.detection.on_file import asks_after_somebody
 from floe.privacy.detection.own_words import OWN, OwnWords
 from floe.privacy.detection.papers import is_paper_of_somebody
-from floe.privacy.detection.placed_names import find_placed, speaks_of_own, tells_of_somebody
+from floe.privacy.detection.programs import is_program
 from floe.privacy.detection.replies import (
     KEEP,
     MATTERS,
@@ -44,8 +45,6 @@ from floe.privacy.detection.replies import (
 )
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.statements import (
-    asks,
-    asks_yes_or_no,
     bodily,
     deals_with_somebody,
     introduced,
@@ -58,14 +57,6 @@ from floe.privacy.detection.statements import (
     with_ties,
 )
 from floe.privacy.detection.surroundings import find_surroundings
-from floe.privacy.detection.vocabulary import listed
-from floe.privacy.detection.world import (
-    SMALL_WORDS,
-    is_exercise,
-    is_history,
-    is_impersonal,
-    names_matter,
-)
 from floe.privacy.places import Places
 from floe.privacy.verdict import (
     UNREAD,
@@ -77,43 +68,26 @@ from floe.privacy.verdict import (
 )
 from floe.records import ChatMessage
 
-KEEP_TOLD: Final = 0.90
-"""Probability from which what is asked of the world, or of nobody, is private (others: `KEEP`)."""
-KEEP_REPORT: Final = 0.95
-"""The same for what newspapers print: all of it has been told to all, firms' affairs as well."""
-UNSURE: Final = 0.45
-"""Probability from which it may be: it stays, and the person is asked."""
-UNSURE_NAMELESS: Final = 0.50
-"""The same for an English text that names nobody and tells nothing of the speaker's life, as most
-is learnt about those."""
-UNSURE_NAMED: Final = 0.20
-"""The same for a stretch that names a person: whom it names, no list of words can tell."""
-UNSURE_SELF: Final = 0.34
-"""The same for a text that opens with the speaker: "I am", "my"."""
-UNSURE_SELF_ABROAD: Final = 0.30
+UNSURE_READ: Final = 0.35
+"""Probability from which a text that the encoder can read may be private: the person is asked."""
+TOLD: Final = 0.018
+"""The same where somebody is told of by name. Of what is nobody's most has less than 0.01."""
+TOLD_ABROAD: Final = 0.008
 """The same in another language than English, of which less was learnt."""
-WEIGHTY: Final = 1.3
-"""Logits that some word of a matter adds at least, where a text is private below `KEEP`: that of
-one's phone, the red wine and the carpet is only the sum of many frames that fit many matters."""
-UNSURE_STRANGE: Final = 0.38
-"""The same for a brief text with a word that may be a name, and for each stretch of a long text."""
-UNSURE_MATTER: Final = 0.34
-"""The same for an English text of the speaker's in which a word of a private matter stands."""
-_BRIEF: Final = 120
-_LONG: Final = 600
+ASKED_AFTER: Final = 0.007
+"""The same where it is asked for what is on somebody's file, or is a paper or list of some."""
+UNSURE: Final = 0.50
+"""Probability of the linear model from which a text that the encoder cannot read may be private."""
+UNSURE_NAMED: Final = 0.20
+"""The same for a text that names a person: whom it names, no list of words can tell."""
+NAMED: Final = 0.2
+"""Probability from which a word is masked as a name, if anything is. Of 2,300 harmless prompts 25
+have such a word."""
+NEVER_NAMED: Final = 0.03
+"""Probability below which a word is no name, whatever stands around it."""
 _ENGLISH: Final = regex.compile(
     r"\b(?:the|a|an|to|i|i'm|im|my|is|of|and|for|it|do|how|what|with|you)\b", regex.I
 )
-_LIVED: Final = regex.compile(
-    r"\b(?:i|we) (?:was|were|had|got|did|have been|lost|failed)\b|\b(?:i'm|im|i've|ive|my|mine)\b",
-    regex.I,
-)
-"""What befell the speaker, in English."""
-_OF_SELF: Final = regex.compile(
-    r"\W*(?:(?:i|we) (?:am|are|have|was|were|had|got|did|work|live|earn|take|lost|failed)|i'm|im|i've|ive|my|our)\b",
-    regex.I,
-)
-"""How an English text opens that tells of the speaker."""
 _LEANS: Final = 0.6
 _NAME: Final = "name"
 _PASSWORD: Final = "password"  # noqa: S105 (a kind)
@@ -121,23 +95,6 @@ _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
 _FEW: Final = 3
-_CAPITAL: Final = regex.compile(r"(?<=[\p{Ll},] )\p{Lu}\p{Ll}{2,}")
-"""A word with a capital in the middle of a sentence."""
-_CODE_LIKE: Final = regex.compile(r"\d{3}|\d[ .:/-]?\d[ .:/-]?\d|\d\p{L}|\p{L}\d|[@#]\w|\w[_!$]\w")
-_SMALL_WORDS: Final = SMALL_WORDS | listed("first_person")
-_ASKS_THE_WORLD: Final = regex.compile(
-    r"\W*(?:(?:who|which \w+) (?:sings|sang|sung|said|wrote|plays|played|is|was|were|did|won|founded|invented|directed|voices)"
-    r"|(?:in|on|at|for|from|to|by|with|of) (?:which|what) \w+"
-    r"|what (?:was|were|is) the (?:\w+ ){0,2}(?:name|date|address|nationality|title|capital) of"
-    r"|(?:when|where) (?:did|does|do|was|were|is|are))(?! (?:my|we|our)\b)(?!.*\b(?:my|our) \w)",
-    regex.I,
-)
-"""How questions of general knowledge open; titles of songs in them speak in the first person."""
-_WORLDLY: Final = regex.compile(
-    r"\W*(?:(?:what|which) \p{Ll}+ \p{Ll}+|who \p{Ll}+|how (?:many|much|old|tall|long|far)|once|in|on|[^.!?]*\b(?:at|in|for|to|of|from|by) (?:what|which) \p{Ll}+(?=\?\s*\Z))(?!\p{L})(?!.*\b(?:i|i'm|me|my|we|our|us|you|your)\b)",
-    regex.I | regex.S,
-)
-"""How others open that are of no one whom the person knows."""
 _LETTER: Final = regex.compile(r"\p{L}")
 _READ_LETTER: Final = regex.compile(
     r"[[\p{Latin}\p{Cyrillic}\p{Arabic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー々]&&\p{L}]",
@@ -154,8 +111,6 @@ _KNOWN: Final = 0.45
 """Share of words on lists (English and fourteen languages) below which a language is unknown: of
 harmless English prompts none had less than 0.6, of Finnish, Hungarian, Czech, Vietnamese,
 Romanian sentences few more than 0.43."""
-_QUIZ: Final = 0.12
-"""Probability below which a statement that leads up to a question is taken from a quiz."""
 _ANSWER_KINDS: Final = frozenset(
     {
         "password",
@@ -191,128 +146,64 @@ class Analysis:
         Raises TimeoutError if a rule is too slow on this text.
         """
         plain = without_long_runs(normalise(text))
-        found_names = without_words(plain.text, find_names(plain.text))
-        names = of_world(plain.text, recognise(plain.text, with_ties(plain.text, found_names)))
-        signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
-        signs += [*professed(plain.text), *bodily(plain.text), *told_of_kin(plain.text)]
+        written = find_names(plain.text)
+        names = without_words(plain.text, written)
+        names = with_ties(plain.text, names)
+        unread = "" if asks_of_world(plain.text) else _unread(plain.text)
+        readings = None
+        if is_latin(plain.text) and not unread:
+            readings = encoder().read(plain.text, written)
+        named = None if readings is None else named_at(plain.text, readings)
         stretches = [
             stretch
-            for stretch in classify(plain.text, names)
+            for stretch in classify(plain.text, names, readings)
             if not _is_code(plain.text, stretch, names)
         ]
+        signs = [*self._own(plain), *hard_signs(plain.text), *introduced(plain.text, names)]
+        signs += [*professed(plain.text), *bodily(plain.text), *told_of_kin(plain.text)]
         asked = [*asked_for(plain.text, names, before)]
-        declined = bool(before) and declines(plain.text)
         harmless = not asked and (
-            declined or is_thanks(plain.text) or answers_harmless_question(plain.text, before)
+            (bool(before) and declines(plain.text))
+            or is_thanks(plain.text)
+            or answers_harmless_question(plain.text, before)
         )
-        genre = frame_of(plain.text, names, genre_of(plain.text, names))
-        signs += told_by_name(plain.text, names, genre)
-        score = 0.0 if harmless else _score(stretches, genre)
-        least, enough, certain = _thresholds(plain.text, names, stretches, genre)
+        likely = max([stretch.private for stretch in stretches], default=0.0)
+        score = 0.0 if harmless else likely
+        enough = UNSURE_READ if readings is not None else _enough(names)
         soft = [
             sign
             for stretch in stretches
-            if _shifted(stretch.private, self.leniency.shift) >= least
+            if _shifted(stretch.private, self.leniency.shift) >= enough
             for sign in _soft_signs(plain.text, stretch, names)
         ]
         together = private_together(plain.text, before, alone=score) if before else False
         unexplained = not soft
-        soft = [
-            sign
-            for sign in soft
-            if plain.text[sign.start : sign.end].lower() not in self.leniency.harmless
-        ]
+        soft = [sign for sign in soft if self._counts(plain.text, sign)]
         # Words that were called harmless free a text; that no single word speaks for it does not.
         score = _shifted(score, self.leniency.shift) if soft or unexplained else 0.0
-        sure = bool(signs or asked) or together or score >= certain
-        unknown = [
-            name
-            for name in names
-            if plain.text[name.start : name.end].lower() not in self.leniency.harmless
-        ]
-        told = self._tells(plain.text, stretches, unknown, genre, harmless=harmless)
-        unread = "" if asks_of_world(plain.text) else _unread(plain.text)
+        sure = bool(signs or asked) or together or (score >= KEEP and not unread)
+        unknown = [name for name in names if self._counts(plain.text, name)]
+        told = not harmless and _tells(plain.text, unknown, named, likely)
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
-        if private and any(sign.kind in MATTERS or sign.kind == _NAME for sign in found):
-            found += treated(plain.text)
         if private:
-            found += _names_beside(names, found)
-            if any(sign.kind not in MATTERS for sign in found):
-                found += find_surroundings(plain.text, found)
-        found = without_kin(plain.text, found)
+            found = _completed(plain.text, names, found)
         if private and unread and not found:
             found = [Sign(0, len(plain.text), unread, UNSURE)]
         if private and not found:
             found = [Sign(0, len(plain.text), "private", score)] if plain.text.strip() else []
-        marked = [*_spans(plain, found, decides=private)]
-        if not private:
-            marked = [*_spans(plain, _names_beside(names, ()), decides=False)]
-        spans = without_overlap(marked)
-        masked = [sign for sign in found if sign.kind not in MATTERS]
-        if private:
-            of_own = find_likely_names(plain.text, masked)
-        else:
-            of_own = iter(() if harmless else _of_own(plain.text, names, genre))
-        likely = [*_spans(plain, of_own, decides=False)]
+        marked = found if private else _names_beside(names, ())
+        spans = without_overlap([*_spans(plain, marked, decides=private)])
+        masked = [sign for sign in found if sign.kind not in MATTERS] if private else []
+        people = [] if harmless else _people(plain.text, named, masked, private=private)
+        likely_names = tuple(_spans(plain, people, decides=False))
         lean = leans(plain.text, names) >= _LEANS if before else False
-        return Verdict(private, spans, unsure=unsure, leans=lean, likely=tuple(likely))
+        return Verdict(private, spans, unsure=unsure, leans=lean, likely=likely_names)
 
-    def _tells(
-        self,
-        text: str,
-        stretches: Sequence[Stretch],
-        names: Sequence[Name],
-        genre: Genre,
-        *,
-        harmless: bool,
-    ) -> bool:
-        """Return whether a text tells of a person by name, or is a paper or a list of some."""
-        likely = max([stretch.private for stretch in stretches], default=0.0)
-        # What books say of somebody is no news of theirs.
-        names = [name for name in names if not is_history(text, name)]
-        if not harmless:
-            told = genre in ("", "passage") and names_somebody(text, names)
-            if told and asks(text) and not asks_yes_or_no(text):
-                told = likely >= _QUIZ
-            if told or self._may_tell(text, stretches, names, genre):
-                return True
-            if not genre and (deals_with_somebody(text, names) or asks_after_somebody(text, names)):
-                return True
-        return genre != "exercise" and (
-            is_written_to(text, names)
-            or lists_people(text, names)
-            or is_paper_of_somebody(text, names)
-        )
-
-    def _may_tell(
-        self, text: str, stretches: Sequence[Stretch], names: Sequence[Name], genre: Genre
-    ) -> bool:
-        """Return whether a stretch that names a person may be of somebody's life after all."""
-        said = text[slice(*core(text))]
-        if _asks_the_world(said, text, names) or genre in (
-            *("sum", "fiction", "report", "exercise", "work"),
-        ):
-            return False
-        brief = len(said) < _BRIEF
-        of_world = len(text) >= _LONG or _WORLDLY.match(said)
-        enough = UNSURE_STRANGE if of_world else UNSURE_NAMED
-        if is_exercise(text, names):
-            enough = UNSURE
-        strange = UNSURE_STRANGE
-        if genre in ("passage", "look-up"):
-            enough = strange = KEEP
-        if genre == "look-up" and any(name.form == "full" for name in names):
-            enough = UNSURE  # Somebody by first and last name who is not known to all.
-        for stretch in stretches:
-            likely = _shifted(stretch.private, self.leniency.shift)
-            forms = {n.form for n in names if stretch.start <= n.start < stretch.end}
-            if likely >= enough and not forms.isdisjoint(("full", "given")):
-                return True
-            if likely >= strange and brief and "unknown" in forms:
-                return True
-        return False
+    def _counts(self, text: str, place: Sign | Name) -> bool:
+        """Return whether the person has not called the words of a place harmless."""
+        return text[place.start : place.end].lower() not in self.leniency.harmless
 
     def examine_answer(self, text: str) -> Verdict:
         """Judge what a model wrote: hard identifiers and own words decide, full names are marked."""
@@ -344,68 +235,67 @@ class Analysis:
         return [Sign(start, end, OWN, 1.0) for start, end in self._own_words.find(plain.text)]
 
 
-def _score(stretches: Sequence[Stretch], genre: Genre) -> float:
-    """Return the probability of the most private stretch; in fiction those named are nobody's."""
-    if genre == "sum":
-        return 0.0
-    if genre in ("fiction", "exercise", "work"):
-        return max([stretch.beyond_names for stretch in stretches], default=0.0)
-    return max([stretch.private for stretch in stretches], default=0.0)
+def _tells(text: str, names: Sequence[Name], named: Floats | None, likely: float) -> bool:
+    """Return whether a text tells or asks of a person by name, or is a paper or a list of some.
 
-
-def _thresholds(
-    text: str, names: Sequence[Name], stretches: Sequence[Stretch], genre: Genre
-) -> tuple[float, float, float]:
-    """Return the probabilities from which words are shown, a text may be private, and is so."""
-    said = text[slice(*core(text))]
-    of_self = _OF_SELF.match(said) is not None
-    least = UNSURE_SELF if of_self else _least(said)
-    impersonal = is_impersonal(text, names)
-    certain = KEEP_TOLD if genre == "look-up" or impersonal else KEEP
-    if genre == "report":
-        certain = KEEP_REPORT
-    if impersonal or _asks_the_world(said, text, names) or genre not in ("", "sum"):
-        return least, certain, certain
-    if _ENGLISH.search(text) is None or any(
-        name.form in ("full", "given", "small") for name in names
+    likely: the probability that it is private at all.
+    """
+    if named is not None and likely < ASKED_AFTER:
+        return False
+    if (
+        asks_after_somebody(text, names)
+        or is_written_to(text, names)
+        or lists_people(text, names)
+        or is_paper_of_somebody(text, names)
     ):
-        return least, least, certain
-    lived = of_self or _LIVED.search(text) is not None
-    if lived and len(said) < _LONG and names_matter(said):
-        return min(least, UNSURE_MATTER), UNSURE_MATTER, certain
-    if not _is_weighty(text, stretches, names):
-        return least, UNSURE_NAMELESS, certain
-    return least, least if lived else UNSURE_NAMELESS, certain
-
-
-def _asks_the_world(said: str, text: str, names: Sequence[Name]) -> bool:
-    """Return whether a text asks for what books tell, of nobody whom the speaker meets."""
-    if _ASKS_THE_WORLD.match(said) is None:
-        return False
-    return not any(is_met(text, name) for name in names if name.form != "public")
-
-
-def _is_weighty(text: str, stretches: Sequence[Stretch], names: Sequence[Name]) -> bool:
-    """Return whether some word speaks for a matter, or a name may; frames alone are of all matters."""
-    if any(name.form != "public" for name in names) or names_matter(text):
         return True
-    if _CODE_LIKE.search(text):
-        return True  # It may be somebody's number, of a kind that no rule knows.
-    known = lexicon()
-    strange = (found[0].lower() for found in _CAPITAL.finditer(text))
-    if any(word not in known.ordinary and word not in known.entities for word in strange):
-        return True
-    most = max(stretches, key=lambda stretch: stretch.private, default=None)
-    if most is None:
-        return False
-    kind = 1 + int(most.probabilities[1:].argmax())
-    share = most.shares[:, kind] - most.shares[:, 0]
-    content = [
-        float(share[i])
-        for i, (word, _, _) in enumerate(most.tokens)
-        if len(word) > _FEW - 1 and word.isalpha() and word not in _SMALL_WORDS
+    if named is not None:
+        if likely < (TOLD if _ENGLISH.search(text) else TOLD_ABROAD):
+            return False
+        names = [n for n in names if named[n.start : n.end].max() >= NEVER_NAMED]
+    return names_somebody(text, names) or deals_with_somebody(text, names)
+
+
+def _people(
+    text: str, named: Floats | None, masked: Sequence[Sign], *, private: bool
+) -> list[Sign]:
+    """Return who else a text names: of a private one by all signs, of another by the encoder alone.
+
+    Under pseudonyms they are masked, as a placeholder costs little; nothing else follows from it.
+    """
+    if named is None:
+        return [*find_likely_names(text, masked)] if private else []
+    if not private:
+        return [Sign(*place, _NAME, _FAINT) for place in named_words(text, named, NAMED)]
+    english = _ENGLISH.search(text) is not None
+    likely = [
+        sign
+        for sign in find_likely_names(text, masked)
+        if not english or named[sign.start : sign.end].max() >= NEVER_NAMED
     ]
-    return max(content, default=0.0) >= WEIGHTY
+    known = Places((sign.start, sign.end) for sign in (*masked, *likely) if sign.kind == _NAME)
+    likely += [
+        Sign(*place, _NAME, _FAINT)
+        for place in named_words(text, named, NAMED)
+        if not (known.touch(*place) or _is_place(text, *place) or is_of_firm(text, *place))
+    ]
+    return sorted(likely, key=lambda sign: sign.start)
+
+
+def _is_place(text: str, start: int, end: int) -> bool:
+    """Return whether some words stand where a place does and are on no list of first names."""
+    return stands_as_place(text, start) and text[start:end].lower() not in lexicon().given
+
+
+def _completed(text: str, names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
+    """Return what was found in a private text, with all that is to be masked beside it."""
+    found = [*found]
+    if any(sign.kind in MATTERS or sign.kind == _NAME for sign in found):
+        found += treated(text)
+    found += _names_beside(names, found)
+    if any(sign.kind not in MATTERS for sign in found):
+        found += find_surroundings(text, found)
+    return without_kin(text, found)
 
 
 def _is_code(text: str, stretch: Stretch, names: Sequence[Name]) -> bool:
@@ -479,24 +369,6 @@ def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int,
         yield start, end
 
 
-def _of_own(text: str, names: Sequence[Name], genre: Genre) -> Iterator[Sign]:
-    """Yield who is named where a text that is not private places somebody in the speaker's life.
-
-    Under pseudonyms they are masked, as a placeholder costs little; nothing else follows from it.
-    """
-    if genre not in ("", "look-up") or len(text) >= _LONG or is_exercise(text, names):
-        return
-    named = _names_beside(names, ())
-    places = [(sign.start, sign.end) for sign in named]
-    if not speaks_of_own(text):
-        return
-    kept = without_kin(text, named)
-    likely = [*find_likely_names(text, kept)]
-    hasty = any(text[sign.start].islower() for sign in likely)
-    if hasty or tells_of_somebody(text) or find_placed(text, places):
-        yield from sorted([*kept, *likely], key=lambda sign: sign.start)
-
-
 def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
     """In a private text every person that it names, but the public ones."""
     named = Places((sign.start, sign.end) for sign in found if sign.kind == _NAME)
@@ -508,10 +380,9 @@ def _names_beside(names: Sequence[Name], found: Sequence[Sign]) -> list[Sign]:
     ]
 
 
-def _least(text: str) -> float:
-    """Return the probability from which a text may be private that does not open as English does."""
-    abroad = tells_of_self(text) and not _ENGLISH.search(text)
-    return UNSURE_SELF_ABROAD if abroad else UNSURE
+def _enough(names: Sequence[Name]) -> float:
+    """Return the probability from which a text that the encoder cannot read may be private."""
+    return UNSURE_NAMED if any(name.form in ("full", "given") for name in names) else UNSURE
 
 
 def _shifted(probability: float, shift: float) -> float:

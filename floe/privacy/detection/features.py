@@ -20,6 +20,9 @@ from floe.privacy.detection.vocabulary import listed
 BITS: Final = 17
 """Features are hashed into 2^BITS places."""
 
+Token = tuple[str, int, int]
+"""A word in small letters, and where it starts and ends."""
+
 WINDOW: Final = 220
 """Characters; a longer text is read in stretches of about this length."""
 
@@ -33,20 +36,20 @@ _KIN: Final = listed("kin")
 _ASKS: Final = listed("asks")
 
 
-def windows(text: str) -> list[tuple[int, int]]:
-    """Stretches that are judged each by itself: the text if it is short, its sentences in packs.
+def windows(text: str, size: int = WINDOW) -> list[tuple[int, int]]:
+    """Stretches of `size` characters at most: the text if it is short, its sentences in packs.
 
-    Two sentences that follow each other are together in one of them.
+    Each is judged by itself. Two sentences that follow each other are together in one of them.
     """
-    if len(text) <= WINDOW:
+    if len(text) <= size:
         return [core(text)]
     cuts = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
     pieces: list[tuple[int, int]] = []
     for start, end in pairwise(cuts):
         at = start
-        while end - at > WINDOW:
-            cut = text.rfind(" ", at + WINDOW // 2, at + WINDOW)
-            cut = cut if cut > 0 else at + WINDOW
+        while end - at > size:
+            cut = text.rfind(" ", at + size // 2, at + size)
+            cut = cut if cut > 0 else at + size
             pieces.append((at, cut))
             at = cut
         if end > at:
@@ -54,23 +57,23 @@ def windows(text: str) -> list[tuple[int, int]]:
     packed: list[tuple[int, int]] = []
     first = 0
     for last in range(len(pieces)):
-        if pieces[last][1] - pieces[first][0] > WINDOW:
+        if pieces[last][1] - pieces[first][0] > size:
             packed.append((pieces[first][0], pieces[last - 1][1]))
-            first = last if pieces[last][1] - pieces[last - 1][0] > WINDOW else last - 1
+            first = last if pieces[last][1] - pieces[last - 1][0] > size else last - 1
     packed.append((pieces[first][0], pieces[-1][1]))
     return packed
 
 
 def tokens_of(
     text: str, names: Sequence[Name], start: int, end: int, *, whole: bool = True
-) -> list[tuple[str, int, int]]:
+) -> list[Token]:
     """Words of a stretch in small letters with their places; a name is one token.
 
     whole: the stretch is all of the text. A name in the middle of a long text is another sign than
     one in a short message.
     """
     mark = "" if whole else "_long"
-    found: list[tuple[str, int, int]] = []
+    found: list[Token] = []
     at = start
     for name in names:
         if name.end <= start or name.start >= end:
@@ -81,7 +84,7 @@ def tokens_of(
     return [*found, *_plain(text, at, end)]
 
 
-def _plain(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+def _plain(text: str, start: int, end: int) -> Iterator[Token]:
     for match in _TOKEN.finditer(text, start, max(start, end)):
         word = match[0].lower()
         if len(word) > 6 and set(word) <= _HEX:
@@ -91,7 +94,7 @@ def _plain(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
         yield word.replace("'", ""), *match.span()
 
 
-def features(tokens: Sequence[tuple[str, int, int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def features(tokens: Sequence[Token]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Hashed features and, for each, the index of the token that it began with."""
     words = [word for word, _, _ in tokens]
     hashes: list[int] = []

@@ -308,7 +308,7 @@ def _is_never(text: str, word: _Word) -> bool:
 def _is_inside(text: str, word: _Word) -> bool:
     """Return whether a word with a capital in the middle of a sentence may be a name."""
     day = _DAY_BEFORE.search(text[max(0, word.start - 5) : word.start])
-    if day or is_month(text, word.start, word.end) or _is_of_firm(text, word):
+    if day or is_month(text, word.start, word.end) or is_of_firm(text, word.start, word.end):
         return False
     known = lexicon()
     before = text[max(0, word.start - _MOST) : word.start]
@@ -365,18 +365,16 @@ def _is_followed_as_person(text: str, word: _Word) -> bool:
     return any(each.match(text, word.end) for each in (_ACTS, _OWNS, _CALLED_OUT))
 
 
-def _is_of_firm(text: str, word: _Word) -> bool:
-    """Return whether a word stands in a run of capitals that is a firm, a school or a street."""
-    after = regex.match(
-        r"(?:\s(?:of\s|and\s|&\s)?\p{Lu}[\p{L}'-]+)+", text[word.end : word.end + _MOST]
-    )
+def is_of_firm(text: str, start: int, end: int) -> bool:
+    """Return whether words stand in a run of capitals that is a firm, a school or a street."""
+    after = regex.match(r"(?:\s(?:of\s|and\s|&\s)?\p{Lu}[\p{L}'-]+)+", text[end : end + _MOST])
     before = regex.search(
         r"(?:\p{Lu}[\p{L}'-]+\s(?:of\s|and\s|&\s)?)+\Z",
-        text[max(0, word.start - _MOST) : word.start],
+        text[max(0, start - _MOST) : start],
     )
     if before is None and after is None:
         return False  # "What do I say to Lane?"
-    run = f"{before[0] if before else ''} {after[0] if after else ''} {word.word}"
+    run = f"{before[0] if before else ''} {after[0] if after else ''} {text[start:end]}"
     return not ORGANISED.isdisjoint(run.lower().split())
 
 
@@ -431,6 +429,11 @@ def _is_small_one(text: str, word: _Word) -> bool:
         return True
     dealt = (_DEALT.search(before) is not None and ends) or _OWNS.match(text, word.end) is not None
     return strange and _hasty(text) and (acts or dealt)
+
+
+def stands_as_place(text: str, start: int) -> bool:
+    """Return whether what starts there is where somebody goes or lives: "moved to Rennes"."""
+    return _PLACE.search(text[max(0, start - _MOST) : start]) is not None
 
 
 def _ends(text: str, word: _Word) -> bool:

@@ -1,13 +1,17 @@
 """What practices, firms, landlords, schools and offices keep of a person, and no book tells.
 
 Fines, debts, wages, custody, wards and the like in the languages of western Europe. Knows words
-alone, neither names nor the classifier.
+and names, not the classifier.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import regex
+
+from floe.privacy.detection.fame import is_famous
+from floe.privacy.detection.names import Name
+from floe.privacy.places import Places
 
 _TIMEOUT: Final = 1.0
 _ENGLISH: Final = (
@@ -41,9 +45,42 @@ _ON_FILE: Final = regex.compile(
     rf"\b(?:{_ENGLISH}|{_GERMAN}|{_FRENCH}|{_SPANISH}|{_DUTCH}|{_NORDIC}|{_ITALIAN}|{_PORTUGUESE}|{_MOVED})(?!\w)",
     regex.I,
 )
+_PRIVATELY: Final = regex.compile(
+    r"'s (?:(?:new|first|last|home|private) )?(?:baby|babies|(?:phone |mobile |cell )?number|home address|address|salary|wages|diagnosis|biopsy|test results|drinking|password|pin|divorce|affair|bruises|rent|sick leave|criminal record|medication|surgery|pregnancy|ex|school|shift|performance)\b"
+    r"|\s(?:live|work|park|hang out|go to school|get out of (?:prison|jail|hospital|rehab)|get off work|come out of (?:prison|jail|hospital|rehab))\b(?=[^.!\n]{0,20}\?)"
+)
+"""What is asked of those whom one knows, right after their name."""
+_LIVES: Final = regex.compile(
+    r"(?:wo (?:wohnt|lebt|arbeitet)|où (?:habite|vit|travaille)|dónde (?:vive|trabaja)|waar (?:woont|werkt)|hvor (?:bor|arbejder)|var (?:bor|jobbar)|dove (?:abita|vive|lavora)|onde (?:mora|vive|trabalha)|gdzie (?:mieszka|pracuje))\s\Z",
+    regex.I,
+)
+"""Before a name: where somebody is to be found, in other languages than English."""
+_BESIDE: Final = 80
+"""Characters between a person and what is kept of them, at most."""
+_SAMPLE: Final = regex.compile(r"\b(?:example|sample|dummy|template|fake|made-up)\b", regex.I)
+_NOW: Final = regex.compile(r"\b(?:where|when|which \p{Ll}+) (?:do|does|will|is|can) \Z", regex.I)
 
 
-def find_on_file(text: str) -> Iterator[tuple[int, int]]:
+def _find_on_file(text: str) -> Iterator[tuple[int, int]]:
     """Yield where a text speaks of what is on somebody's file; raises TimeoutError."""
     for found in _ON_FILE.finditer(text, timeout=_TIMEOUT):
         yield found.span()
+
+
+def asks_after_somebody(text: str, names: Sequence[Name]) -> bool:
+    """Return whether something private is asked of a person who is not public, by name."""
+    found_on_file = [] if _SAMPLE.search(text) else _find_on_file(text)
+    on_file = Places((start - _BESIDE, end + _BESIDE) for start, end in found_on_file)
+    for name in names:
+        if name.form not in ("full", "given") or is_famous(text[name.start : name.end]):
+            continue
+        if on_file.touch(name.start, name.end):
+            return True
+        if name.form == "full" and _LIVES.search(text[max(0, name.start - 30) : name.start]):
+            return True
+        found = _PRIVATELY.match(text, name.end)
+        if found is None:
+            continue
+        if found[0].startswith("'s") or _NOW.search(text[max(0, name.start - 30) : name.start]):
+            return True
+    return False

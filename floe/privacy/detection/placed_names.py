@@ -23,7 +23,7 @@ from floe.privacy.detection.likely_words import (
 )
 from floe.privacy.detection.names import lexicon
 from floe.privacy.detection.vocabulary import listed
-from floe.privacy.detection.world import ENGLISH, ME, names_matter
+from floe.privacy.detection.world import names_matter
 from floe.privacy.places import Places
 
 _TIMEOUT: Final = 1.0
@@ -105,21 +105,6 @@ _NO_SPEAKERS_TEXT: Final = """
     email message prompt agenda minutes present cover location time tone edit update
 """
 _NO_SPEAKERS: Final = frozenset(_NO_SPEAKERS_TEXT.split())
-_SPEAKER_SELF: Final = regex.compile(
-    r"(?<![\w'])(?:[Ii]|[Ii]'?(?:m|ve|d|ll)|[Mm]y|me|mine|myself|[Ww]e|[Ww]e're|[Oo]ur|ours|us)(?![\w'])"
-)
-_OF_WORKS: Final = regex.compile(
-    r"\b(?:novel|films?|movies?|season \w+|episodes?|characters?|d&d|dungeons|biograph\w+|songs?|lyrics|essay|textbook|thesis|fiction|short story|screenplay|sonnet|shakespeare)\b",
-    regex.I,
-)
-_SHOULD_I: Final = regex.compile(r"\bshould (?:i|we)\b", regex.I)
-_MY_KIN: Final = regex.compile(
-    rf"\b(?:my|our)\s(?:[\p{{L}}-]+\s)?(?:{KIN_WORD})(?!\p{{L}})", regex.I
-)
-_BARE_KIN: Final = regex.compile(
-    r"(?:\A|[.!?,;:\n\"]\s{0,3}|\b(?:and|but|that|because|cos|if|is|so)\s)(?:mum|mom|mummy|dad|daddy|nan|gran|granny|grandma|grandpa|grandad|sis|bro|hubby)\b",
-    regex.I,
-)
 _STATE: Final = regex.compile(
     r"\s?(?:owes?|owed|paid|hasn't|has|is|was|did|never|always|late|absent|sick|ill|off|out|fired|discharged|quit|left|pregnant|refuses|won't|still|back|needs?|wants?|in (?:hospital|rehab)|suspended|divorc\w+|overdue)\b",
     regex.I,
@@ -165,26 +150,6 @@ def find_placed(text: str, names: Sequence[tuple[int, int]]) -> set[tuple[int, i
     found.update(_in_column(text, [*names, *found]))
     found.update(_speakers(text))
     return {(start, end) for start, end in found if not _is_left(text[start:end])}
-
-
-def speaks_of_own(text: str) -> bool:
-    """Return whether the speaker is in a text, more than as who asks, or "mum" as one says it."""
-    plain = ME.sub(" ", text)
-    if _OF_WORKS.search(text):
-        return False
-    if _SHOULD_I.search(text) or _BARE_KIN.search(text):
-        return True
-    if ENGLISH.search(text):
-        return _SPEAKER_SELF.search(plain) is not None
-    words = {word.lower() for word in regex.findall(r"\p{L}+", plain)}
-    return not words.isdisjoint(FIRST)
-
-
-def tells_of_somebody(text: str) -> bool:
-    """Return whether the speaker and somebody of theirs are in a text: "he", "she", "my wife"."""
-    return speaks_of_own(text) and (
-        _HE_OR_SHE.search(text) is not None or _MY_KIN.search(text) is not None
-    )
 
 
 def is_heading(text: str, start: int, end: int) -> bool:

@@ -10,6 +10,7 @@ import regex
 
 from floe.privacy.detection.classifier import KINDS, asked_kind, classify
 from floe.privacy.detection.decisive import hard_signs
+from floe.privacy.detection.encoder import encoder, is_latin
 from floe.privacy.detection.features import WINDOW
 from floe.privacy.detection.names import Name, find_names
 from floe.privacy.detection.normalise import normalise
@@ -146,7 +147,10 @@ def private_together(text: str, before: Sequence[ChatMessage], *, alone: float) 
     said = normalise(_last(before, "user")).text
     if not said or len(said) + len(text) > WINDOW or alone < _SHARE:
         return False
-    both = f"{said}\n{text}"
-    joined = max(stretch.private for stretch in classify(both, find_names(both)))
-    former = max(stretch.private for stretch in classify(said, find_names(said)))
-    return joined >= KEEP > former
+    return _likely(f"{said}\n{text}") >= KEEP > _likely(said)
+
+
+def _likely(text: str) -> float:
+    names = find_names(text)
+    readings = encoder().read(text, names) if is_latin(text) else None
+    return max(stretch.private for stretch in classify(text, names, readings))

@@ -78,10 +78,6 @@ _NAME_COLUMN: Final = regex.compile(
     regex.I | regex.M,
 )
 _SENTENCE_END: Final = regex.compile(r"[.!?。！？](?=\s|\Z)|\n")
-_YES_OR_NO: Final = regex.compile(
-    r"\W*(?:am|are|can|could|did|does?|had|has|have|is|shall|should|was|were|will|won't|would)(?:n't)?\b",
-    regex.I,
-)
 _QUESTION_WORDS: Final = listed("question_words")
 _TASKS: Final = listed("tasks") | {"draw"}
 _TITLES: Final = listed("titles")
@@ -301,15 +297,6 @@ def is_thanks(text: str) -> bool:
 def asks(text: str) -> bool:
     """Return whether a text ends with a question mark, thanks after it aside."""
     return text[: core(text)[1]].rstrip().endswith(("?", "？"))
-
-
-def asks_yes_or_no(text: str) -> bool:
-    """Return whether the last question of a text, of several sentences, asks for a yes or no.
-
-    A quiz leads up to what has to be named; "Is that fair?" after a person's deeds is no quiz.
-    """
-    sentences = [part for part in _SENTENCE_END.split(text.rstrip()) if part and part.strip()]
-    return len(sentences) > 1 and _YES_OR_NO.match(sentences[-1]) is not None
 
 
 def introduced(text: str, names: Sequence[Name]) -> Iterator[Sign]:

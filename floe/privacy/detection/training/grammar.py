@@ -174,9 +174,9 @@ def read_lines(path: Path) -> list[Line]:
 
 
 class Generator:
-    """Draws texts; `slots` maps a slot to its values."""
+    """Draws texts; `slots` maps a slot to its values; `wrap` is how a person's name is written."""
 
-    def __init__(self, folder: Path, dice: random.Random) -> None:
+    def __init__(self, folder: Path, dice: random.Random, wrap: str = "{}") -> None:
         self._dice = dice
         self.slots: dict[str, Sequence[str]] = {}
         name = ""
@@ -200,9 +200,9 @@ class Generator:
         )
         self._famous = sorted(name.rstrip("*") for name in public_names())
         self._made: Mapping[str, Callable[[str], str]] = {
-            "given": self._a_given,
-            "full": self._a_full,
-            "last": self._a_last,
+            "given": lambda language: wrap.format(self._a_given(language)),
+            "full": lambda language: wrap.format(self._a_full(language)),
+            "last": lambda language: wrap.format(self._a_last(language)),
             "title": lambda _l: self._dice.choice(
                 ["Mr.", "Mrs.", "Ms", "Dr.", "Prof.", "Mr", "Miss"]
             ),

@@ -36,6 +36,7 @@ from floe.privacy.detection.training.grammar import Generator, read_lines
 ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = ROOT / "data" / "privacy"
 WEIGHTS: Final = Path(__file__).parents[1] / "weights.npz"
+ENCODER: Final = WEIGHTS.with_name("encoder.npz")
 _SOURCES: Final = (
     *("cases.py", "classifier.py", "courtesy.py", "features.py", "names.py", "normalise.py"),
     "vocabulary.py",
@@ -45,7 +46,7 @@ _SOURCES: Final = (
 """All that decides what a text looks like to the classifier, from the folder of the weights."""
 _ALIKE: Final = 0.999
 """Share of weights that must be the same, as machines round differently."""
-_SEED: Final = 20
+SEED: Final = 20
 _PRIVATE: Final = (
     *("private_en.txt", "private_terse_en.txt", "private_names_en.txt", "idctx_en.txt"),
     *("private_documents_en.txt", "private_pasted_en.txt", "private_people_en.txt"),
@@ -70,7 +71,7 @@ _GAP: Final = re.compile(
     re.IGNORECASE,
 )
 """Where a quiz leaves something to be found."""
-_REPEATS: Final = 16
+REPEATS: Final = 16
 _POLITE: Final = 0.2
 """Share of English texts with a greeting or thanks around them."""
 _MOST_PUBLIC: Final = 36_000
@@ -82,13 +83,16 @@ _WRITTEN: Final = 2.0
 _STRENGTH: Final = 2.5
 """Inverse of the weight of the L2 penalty."""
 Labelled = tuple[str, str]
-_PART: Final = "\x03"
+PART: Final = "\x03"
 """Before a text that is a part of a longer one."""
 
 
-def texts(dice: random.Random, *, repeats: int) -> list[Labelled]:
-    """Texts with their kinds out of all grammars; `repeats` for each production."""
-    made = Generator(FOLDER, dice)
+def texts(dice: random.Random, *, repeats: int, wrap: str = "{}") -> list[Labelled]:
+    """Texts with their kinds out of all grammars; `repeats` for each production.
+
+    wrap: how names that are put into them are written, `{}` for the name.
+    """
+    made = Generator(FOLDER, dice, wrap)
     found: list[Labelled] = []
     harmless: list[str] = []
     for name in [*_PRIVATE, *_HARMLESS]:
@@ -121,26 +125,26 @@ def _mixed(
         dice.shuffle(pair)
         mixed.append((". ".join(pair), kind))
     for text, kind in dice.sample(list(found), len(found) // 6):
-        mixed.append((_PART + text, kind))
+        mixed.append((PART + text, kind))
     return mixed
 
 
 def _stretches(text: str, kind: str) -> list[Labelled]:
     """Return the stretches in which a text is read; of a private one those that name somebody."""
-    plain = normalise(text.lstrip(_PART)).text
+    plain = normalise(text.lstrip(PART)).text
     cuts = windows(plain)
     if len(cuts) == 1:
         return [(text, kind)]
     names = find_names(plain)
     return [
-        (_PART + plain[start:end], kind)
+        (PART + plain[start:end], kind)
         for start, end in cuts
         if kind == "-"
         or any(start <= each.start < end and each.form in ("full", "given") for each in names)
     ]
 
 
-def _tells_of_somebody(text: str) -> bool:
+def tells_of_somebody(text: str) -> bool:
     """Return whether a quiz says of a person by full name what anybody may say of somebody.
 
     Without a gap to be filled, nothing sets such a statement apart from one about a neighbour.
@@ -156,8 +160,8 @@ def matrix(items: Sequence[str]) -> csr_matrix[Any]:
     starts = [0]
     values: list[NDArray[np.float32]] = []
     for item in items:
-        whole = not item.startswith(_PART)
-        text = normalise(item.lstrip(_PART)).text
+        whole = not item.startswith(PART)
+        text = normalise(item.lstrip(PART)).text
         start, end = core(text) if whole else (0, len(text))
         hashes, _ = features(tokens_of(text, find_names(text), start, end, whole=whole))
         indices.append(hashes)
@@ -171,9 +175,14 @@ def matrix(items: Sequence[str]) -> csr_matrix[Any]:
 
 def written() -> list[Labelled]:
     """Messages that were written one by one, in the stretches in which they are read."""
-    lines = (FOLDER / "written.jsonl").read_text("utf-8").splitlines()
+    names = ("written.jsonl", "marked.jsonl")
+    lines = [line for name in names for line in (FOLDER / name).read_text("utf-8").splitlines()]
     found = [json.loads(line) for line in lines]
-    return [part for each in found for part in _stretches(each["text"], each["kind"])]
+    return [
+        part
+        for each in found
+        for part in _stretches(re.sub("[⟦⟧]", "", each["text"]), each["kind"])
+    ]
 
 
 def fit(
@@ -243,11 +252,23 @@ def asking(dice: random.Random) -> list[Labelled]:
     return items
 
 
+def texts_digest() -> str:
+    """Return the SHA-256 of all texts that are learnt from."""
+    digest = hashlib.sha256()
+    for path in _texts():
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _texts() -> list[Path]:
+    return [path for path in sorted(FOLDER.iterdir()) if path.suffix in (".txt", ".gz", ".jsonl")]
+
+
 def inputs_digest() -> str:
     """Return the SHA-256 of all files that weights are made from, comments and docstrings aside."""
     digest = hashlib.sha256()
-    texts = [path for path in sorted(FOLDER.iterdir()) if path.suffix in (".txt", ".gz", ".jsonl")]
-    for path in [*texts, *((WEIGHTS.parent / name).resolve() for name in _SOURCES)]:
+    for path in [*_texts(), *((WEIGHTS.parent / name).resolve() for name in _SOURCES)]:
         content = path.read_bytes()
         digest.update(path.name.encode())
         digest.update(_code(content) if path.suffix == ".py" else content)
@@ -298,6 +319,9 @@ def main() -> int:
     if given.check:
         with np.load(WEIGHTS) as shipped:
             found = differences(weights, dict(shipped))
+        with np.load(ENCODER) as shipped:
+            if str(shipped["inputs"]) != texts_digest():
+                found.append("The encoder was trained on other texts: `make encoder`.")
         print(*found or ["The shipped weights are those of data/privacy."], sep="\n")
         return int(bool(found))
     np.savez_compressed(given.out, **weights)  # type: ignore[arg-type]
@@ -308,18 +332,18 @@ def main() -> int:
 def train() -> dict[str, NDArray[Any]]:
     """Return the weights of the three models, and the digest of what they were made from."""
     digest = inputs_digest()  # before the texts are read: they may change while this runs
-    dice = random.Random(_SEED)  # noqa: S311 (texts, no secrets)
-    items = texts(dice, repeats=_REPEATS)
+    dice = random.Random(SEED)  # noqa: S311 (texts, no secrets)
+    items = texts(dice, repeats=REPEATS)
     made = Generator(FOLDER, dice)
     public: list[str] = []
     for source, text in json.loads(gzip.decompress((FOLDER / "public.json.gz").read_bytes())):
         plain = normalise(text).text
-        if source == "opentriviaqa" and _tells_of_somebody(plain):
+        if source == "opentriviaqa" and tells_of_somebody(plain):
             continue
         if len(plain) < _SHORT and plain.isascii() and dice.random() < _POLITE / 2:
             plain = made.polite(plain)
         cuts = windows(plain)
-        part = _PART if len(cuts) > 1 else ""
+        part = PART if len(cuts) > 1 else ""
         public += [part + plain[a:b] for a, b in (cuts if len(cuts) < 4 else dice.sample(cuts, 3))]
     dice.shuffle(public)
     public = public[:_MOST_PUBLIC]
@@ -329,8 +353,8 @@ def train() -> dict[str, NDArray[Any]]:
     print(len(items), Counter(kind for _, kind in items), file=sys.stderr)
     private = fit(items, KINDS, _STRENGTH, written())
     weights = {f"private_{name}": value for name, value in private.items()}
-    short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(_PART)]
-    lean = leaning(dice, short, [text for text in public if not text.startswith(_PART)])
+    short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(PART)]
+    lean = leaning(dice, short, [text for text in public if not text.startswith(PART)])
     weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
     weights |= {f"asking_{name}": value for name, value in fit(asking(dice), ASKED, 30.0).items()}
     weights["inputs"] = np.array(digest)

@@ -1,0 +1,340 @@
+"""Train the encoder: `python encoder.py MATERIAL.npz MODEL_FOLDER OUT.npz`.
+
+MATERIAL is what `material.py` writes, MODEL_FOLDER holds `model.safetensors` and `vocab.txt` of
+all-MiniLM-L6-v2. Teachers of six layers are trained first, each from another seed; the shipped
+model has the first four layers and learns from the labels and from what the teachers say (Hinton
+et al. 2015, arXiv 1503.02531). Some minutes on a graphics card, most of a day on two cores; the
+weights differ in their last bits from machine to machine. Needs torch and nothing of Floe, so that
+it can run on another machine than the rest.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+KINDS: Final = 13
+FORMS: Final = 7
+CASES: Final = 4
+PUBLIC: Final = 6
+"""The form of a name that the world knows: it may be learnt by heart."""
+POSITIONS: Final = 192
+HEADS: Final = 12
+WIDTH: Final = 384
+TEACHERS: Final = 3
+TEACHER_LAYERS: Final = 6
+LAYERS: Final = 4
+BATCH: Final = 256
+SHARES: Final = (0.34, 0.24, 0.10, 0.20, 0.12)
+"""Of a batch, for each of `material.SOURCES`."""
+_MASK: Final = "[MASK]"
+_UNKNOWN: Final = -100
+_SECOND_LABEL: Final = 0.5
+"""Weight of the names beside the kinds."""
+_DECAY: Final = 0.05
+_DROPOUT: Final = 0.1
+_AVERAGED: Final = 0.998
+"""How much of the averaged weights stays at each step (Polyak & Juditsky 1992)."""
+_SMALL: Final = 1e-12
+
+
+class EncoderLayer(nn.Module):
+    """One layer of BERT (Devlin et al. 2018, arXiv 1810.04805)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+        self.o = nn.Linear(WIDTH, WIDTH)
+        self.n1 = nn.LayerNorm(WIDTH, eps=_SMALL)
+        self.u = nn.Linear(WIDTH, 4 * WIDTH)
+        self.d = nn.Linear(4 * WIDTH, WIDTH)
+        self.n2 = nn.LayerNorm(WIDTH, eps=_SMALL)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Apply it to vectors (texts, pieces, width)."""
+        texts, pieces, _ = x.shape
+        split = self.qkv(x).view(texts, pieces, 3, HEADS, WIDTH // HEADS)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        rate = _DROPOUT if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=rate
+        )
+        out = self.o(mixed.transpose(1, 2).reshape(texts, pieces, WIDTH))
+        x = self.n1(x + functional.dropout(out, rate))
+        hidden = self.d(functional.gelu(self.u(x), approximate="tanh"))
+        normed: Tensor = self.n2(x + functional.dropout(hidden, rate))
+        return normed
+
+
+class TrainedEncoder(nn.Module):
+    """The first layers of a MiniLM, with what lists and writing say of each piece added to it."""
+
+    def __init__(self, base: Mapping[str, Tensor], layers: int) -> None:
+        super().__init__()
+        self.word = nn.Embedding(*base["word.weight"].shape)
+        self.pos = nn.Parameter(base["pos"].clone())
+        self.form = nn.Embedding(FORMS, WIDTH)
+        self.case = nn.Embedding(CASES, WIDTH)
+        self.n0 = nn.LayerNorm(WIDTH, eps=_SMALL)
+        self.layers = nn.ModuleList(EncoderLayer() for _ in range(layers))
+        self.head = nn.Linear(2 * WIDTH, KINDS)
+        self.tok = nn.Linear(WIDTH, 2)
+        for each in (self.form, self.case):
+            nn.init.zeros_(each.weight)
+        for last in (self.head, self.tok):
+            nn.init.normal_(last.weight, std=0.02)
+        self.load_state_dict(
+            {name: base[name] for name in self.state_dict() if name in base}, strict=False
+        )
+
+    def forward(
+        self, ids: Tensor, form: Tensor, case: Tensor, inside: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits of kinds (texts, kinds) and of names (texts, pieces, 2)."""
+        rate = _DROPOUT if self.training else 0.0
+        x = self.word(ids) + self.pos[: ids.shape[1]] + self.form(form) + self.case(case)
+        x = functional.dropout(self.n0(x), rate)
+        for layer in self.layers:
+            x = layer(x, inside[:, None, None, :])
+        weights = inside.unsqueeze(-1)
+        mean = (x * weights).sum(1) / weights.sum(1)
+        most = x.masked_fill(~weights, -1e4).amax(1)
+        pooled = functional.dropout(torch.cat([mean, most], 1), rate)
+        return self.head(pooled), self.tok(x)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one model is trained."""
+
+    layers: int
+    steps: int
+    rate: float
+    seed: int
+
+
+class Batches:
+    """Rows of the material on the device."""
+
+    def __init__(self, data: Mapping[str, NDArray[Any]], device: str) -> None:
+        self.starts: NDArray[np.int64] = data["starts"].astype(np.int64)
+        self.lengths = np.diff(self.starts)
+        self.source = data["source"]
+        self.pools = [np.flatnonzero(self.source == i) for i in range(len(SHARES))]
+        self.device = device
+        self.ids, self.form, self.case, self.named, self.kind = (
+            torch.tensor(data[name].astype(np.int64)).to(device)
+            for name in ("ids", "form", "case", "named", "kind")
+        )
+
+    def draw(self, dice: np.random.Generator, batches: int) -> list[NDArray[np.int64]]:
+        """Rows of some batches, in each those of like length."""
+        shares = np.array(SHARES) * [len(pool) > 0 for pool in self.pools]
+        counts = dice.multinomial(BATCH * batches, shares / shares.sum())
+        drawn = [dice.choice(pool, n) for pool, n in zip(self.pools, counts, strict=True) if n]
+        rows = np.concatenate(drawn)
+        rows = rows[np.argsort(self.lengths[rows])]
+        return [rows[i * BATCH : (i + 1) * BATCH] for i in dice.permutation(batches)]
+
+    def rows(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
+        """Ids, forms, cases, what is inside, labels of pieces and kinds of some rows."""
+        most = min(int(self.lengths[rows].max()), POSITIONS)
+        first = torch.tensor(self.starts[rows]).to(self.device)
+        length = torch.tensor(np.minimum(self.lengths[rows], most)).to(self.device)
+        steps = torch.arange(most, device=self.device)[None]
+        inside = steps < length[:, None]
+        at = (first[:, None] + steps).clamp(max=len(self.ids) - 1)
+        zero = torch.zeros_like(at)
+        ids, form, case = (
+            torch.where(inside, each[at], zero) for each in (self.ids, self.form, self.case)
+        )
+        named = torch.where(inside, self.named[at], torch.full_like(at, _UNKNOWN))
+        return ids, form, case, inside, named, self.kind[torch.tensor(rows).to(self.device)]
+
+
+def blurred(
+    parts: tuple[Tensor, ...], pieces: int, mask: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return a batch in which names, lists and capitals are missing here and there."""
+    ids, form, case, inside, named, _ = parts
+
+    def chance(shape: Sequence[int]) -> Tensor:
+        return torch.rand(shape, device=ids.device)
+
+    rows = (len(ids), 1)
+    persons = ((form > 0) & (form != PUBLIC)) | (named == 1)
+    other = torch.randint(1000, pieces, ids.shape, device=ids.device)
+    ids = torch.where(persons & (chance(rows) < 0.15) & (chance(ids.shape) < 0.8), other, ids)
+    ids = torch.where((chance(ids.shape) > 0.96) & inside, torch.full_like(ids, mask), ids)
+    form = torch.where(chance(rows) < 0.2, torch.zeros_like(form), form)
+    small = (chance(rows) < 0.15) & (case != CASES - 1)
+    return ids, form, torch.where(small, torch.zeros_like(case), case), inside
+
+
+def train(
+    plan: Plan,
+    base: Mapping[str, Tensor],
+    data: Batches,
+    mask: int,
+    teachers: Sequence[TrainedEncoder],
+) -> TrainedEncoder:
+    """Return a trained model, the average of its last steps."""
+    torch.manual_seed(plan.seed)
+    dice = np.random.default_rng(plan.seed)
+    device = data.device
+    model = TrainedEncoder(base, plan.layers).to(device).train()
+    averaged = {name: value.clone() for name, value in model.state_dict().items()}
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": _DECAY},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=plan.rate,
+        betas=(0.9, 0.98),
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(1.0, step / (0.06 * plan.steps)) * max(0.02, 1 - step / plan.steps),
+    )
+    waiting: list[NDArray[np.int64]] = []
+    for step in range(plan.steps):
+        waiting = waiting or data.draw(dice, 4)
+        parts = data.rows(waiting.pop())
+        seen = blurred(parts, len(base["word.weight"]), mask)
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            kinds, names = model(*seen)
+        loss = _loss(kinds.float(), names.float(), parts)
+        if teachers:
+            loss = 0.5 * loss + _unlike(kinds.float(), names.float(), seen, teachers, device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            kept = min(_AVERAGED, (step + 1) / (step + 20))
+            for name, value in model.state_dict().items():
+                averaged[name].lerp_(value, 1 - kept)
+        if step % 500 == 0:
+            print(plan, step, round(float(loss.detach()), 3), file=sys.stderr, flush=True)
+    model.load_state_dict(averaged)
+    return model.eval()
+
+
+def _loss(kinds: Tensor, names: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
+    *_, named, kind = parts
+    loss = functional.cross_entropy(kinds, kind, label_smoothing=0.02)
+    if bool((named >= 0).any()):
+        loss = loss + _SECOND_LABEL * functional.cross_entropy(
+            names.view(-1, 2), named.view(-1), ignore_index=_UNKNOWN
+        )
+    return loss
+
+
+def _unlike(
+    kinds: Tensor,
+    names: Tensor,
+    seen: tuple[Tensor, ...],
+    teachers: Sequence[TrainedEncoder],
+    device: str,
+) -> Tensor:
+    """Return how far a model is from its teachers: Kullback-Leibler divergence in nats."""
+    inside = seen[3]
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        said = [teacher(*seen) for teacher in teachers]
+    of_kinds = torch.stack([functional.softmax(k.float(), -1) for k, _ in said]).mean(0)
+    of_names = torch.stack([functional.softmax(n.float(), -1) for _, n in said]).mean(0)
+    far = functional.kl_div(functional.log_softmax(kinds, -1), of_kinds, reduction="batchmean")
+    pieces = functional.kl_div(
+        functional.log_softmax(names, -1)[inside], of_names[inside], reduction="batchmean"
+    )
+    return far + pieces
+
+
+def read_base(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
+    """Return the word pieces of a MiniLM and its weights under the names of `TrainedEncoder`."""
+    lines = (folder / "vocab.txt").read_text("utf-8").rstrip("\n").split("\n")
+    kept = [i for i, line in enumerate(lines) if not line.startswith("[unused")]
+    found = {
+        name: torch.tensor(value).float()
+        for name, value in load_file(folder / "model.safetensors").items()
+        if value.dtype.kind == "f"
+    }
+    table = "embeddings"
+    base = {
+        "word.weight": found[f"{table}.word_embeddings.weight"][kept],
+        "pos": found[f"{table}.position_embeddings.weight"][:POSITIONS]
+        + found[f"{table}.token_type_embeddings.weight"][0],
+    }
+    for part in ("weight", "bias"):
+        base[f"n0.{part}"] = found[f"{table}.LayerNorm.{part}"]
+        for i in range(TEACHER_LAYERS):
+            old, new = f"encoder.layer.{i}.", f"layers.{i}."
+            base[f"{new}qkv.{part}"] = torch.cat(
+                [found[f"{old}attention.self.{x}.{part}"] for x in ("query", "key", "value")]
+            )
+            for name, its in (
+                ("o", "attention.output.dense"),
+                ("n1", "attention.output.LayerNorm"),
+                ("u", "intermediate.dense"),
+                ("d", "output.dense"),
+                ("n2", "output.LayerNorm"),
+            ):
+                base[f"{new}{name}.{part}"] = found[f"{old}{its}.{part}"]
+    return [lines[i] for i in kept], base
+
+
+def packed(model: TrainedEncoder, pieces: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return weights as the gate reads them: large matrices as int8 with a scale for each row."""
+    made: dict[str, NDArray[Any]] = {
+        "pieces": np.frombuffer("\n".join(pieces).encode(), np.uint8),
+    }
+    for key, value in model.state_dict().items():
+        array = value.float().cpu().numpy()
+        name = "word" if key == "word.weight" else key
+        if array.ndim > 1 and min(array.shape) >= WIDTH:
+            scale = np.abs(array).max(1, keepdims=True) / 127 + 1e-9
+            made[name] = np.round(array / scale).astype(np.int8)
+            made[f"{name}_scale"] = scale.astype(np.float32)
+        else:
+            made[name] = array.astype(np.float16)
+    return made
+
+
+def main() -> int:
+    """Train the teachers and the model, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("material", type=Path)
+    parser.add_argument("base", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, nargs=2, default=(1500, 3000))
+    given = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    pieces, base = read_base(given.base)
+    mask = pieces.index(_MASK)
+    with np.load(given.material) as loaded:
+        data = Batches(dict(loaded), device)
+        digest = loaded["inputs"]
+    teachers = [
+        train(Plan(TEACHER_LAYERS, given.steps[0], 1e-4, seed), base, data, mask, ())
+        for seed in range(TEACHERS)
+    ]
+    model = train(Plan(LAYERS, given.steps[1], 1.5e-4, TEACHERS), base, data, mask, teachers)
+    np.savez_compressed(given.out, **packed(model, pieces), inputs=digest)  # type: ignore[arg-type]
+    print(given.out.stat().st_size, "bytes", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The encoder computes what torch computes, and tells one's life from the world."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from floe.privacy.detection import encoder as shipped
+from floe.privacy.detection.encoder import (
+    STRETCH_OF_LONG,
+    encoder,
+    forms_at,
+    is_latin,
+    named_at,
+    named_words,
+)
+from floe.privacy.detection.names import Name, find_names
+from floe.privacy.detection.training.encoder import WIDTH, EncoderLayer
+from floe.privacy.detection.training.material import parse
+from floe.privacy.detector import Detector
+
+
+def test_a_layer_gives_what_torch_gives() -> None:
+    torch.manual_seed(1)
+    layer = EncoderLayer().eval()
+    weights = {f"l.{name}": value.detach().numpy() for name, value in layer.state_dict().items()}
+    x = torch.randn(1, 7, WIDTH)
+    with torch.no_grad():
+        expected = layer(x, torch.ones(1, 1, 1, 7, dtype=torch.bool))[0].numpy()
+    found = shipped._applied(shipped._layer(weights, "l."), x[0].numpy())
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_rows_kept_as_whole_numbers_are_scaled_one_by_one() -> None:
+    data: dict[str, np.ndarray[Any, Any]] = {
+        "m.weight": np.array([[127, -127], [64, 0]], np.int8),
+        "m.weight_scale": np.array([[0.01], [0.5]], np.float32),
+        "m.bias": np.array([1, 2], np.float16),
+    }
+    matrix, bias = shipped._matrix(data, "m")
+    np.testing.assert_allclose(matrix, [[1.27, 32.0], [-1.27, 0.0]], rtol=1e-6)
+    assert bias.tolist() == [1, 2]
+
+
+def test_a_long_text_is_read_to_its_end() -> None:
+    harmless = "Porto lies on the Douro and is known for its wine. " * 12
+    text = f"{harmless}My wife has cancer and we have told nobody. {harmless}"
+    readings = encoder().read(text, [])
+    assert readings[0].start == 0
+    assert readings[-1].end == len(text.rstrip()) or readings[-1].end == len(text)
+    assert max(each.end - each.start for each in readings) <= STRETCH_OF_LONG
+    assert readings[0].logits.argmax() == 0
+    assert any(each.logits.argmax() > 0 for each in readings)
+
+
+def test_words_side_by_side_are_one_name() -> None:
+    text = "tell jo-anne K. Tull and bo"
+    chances = np.zeros(len(text), np.float32)
+    chances[5:20] = 0.9
+    chances[25:27] = 0.3
+    assert [text[a:b] for a, b in named_words(text, chances, 0.5)] == ["jo-anne K. Tull"]
+    assert [text[a:b] for a, b in named_words(text, chances, 0.2)][1:] == ["bo"]
+
+
+def test_whom_a_text_names_is_told_from_what_is_a_word() -> None:
+    said = "heather from work said that roman stole it"
+    found = named_at(said, encoder().read(said, find_names(said)))
+    assert {said[a:b] for a, b in named_words(said, found, 0.2)} == {"heather", "roman"}
+    past = "roman roads and the prince of wales, for a history essay"
+    assert not named_words(past, named_at(past, encoder().read(past, [])), 0.2)
+
+
+def test_lists_are_looked_up_for_each_character() -> None:
+    forms = forms_at("Ada and Bo", [Name(0, 3, "given"), Name(8, 10, "unknown")])
+    assert [shipped.FORMS[i] for i in forms[[0, 2, 3, 8, 9]]] == [
+        *("given", "given", "", "unknown", "unknown")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("what does привет mean", False), ("how do I say Grüße in Danish", True), ("123", True)],
+)
+def test_a_word_of_another_script_makes_a_text_another(text: str, expected: bool) -> None:
+    assert is_latin(text) is expected
+
+
+def test_marks_are_taken_out_and_kept_as_places() -> None:
+    assert parse("tell ⟦Jo⟧ and ⟦K. T.⟧!") == ("tell Jo and K. T.!", [(5, 7), (12, 17)])
+    assert parse("\x0eJo\x0f") == ("Jo", [(0, 2)])
+    assert parse("tell ⟦Jo")[1] is None
+    assert parse("tell Jo⟧")[1] is None
+
+
+@pytest.mark.parametrize(
+    ("private", "harmless"),
+    [
+        (
+            "Marek went to the doctor again about his back, the MRI is on Thursday",
+            'correct the grammar: "Marek have been to the doctor yesterday because of his back"',
+        ),
+        (
+            "ross said another girls name while we were in bed",
+            "which episode is it where ross says rachel at the altar",
+        ),
+        (
+            "been clean 40 days today, don't know who to tell",
+            "how long does it take to get the smell of smoke out of a car",
+        ),
+        (
+            "What was Bettina Krol's last HbA1c?",
+            "What was the cause of Mozart's death?",
+        ),
+        (
+            "Dragan aus dem dritten Stock hatte wieder einen Schlaganfall",
+            "Was sind die Anzeichen eines Schlaganfalls?",
+        ),
+    ],
+)
+def test_the_sense_decides_and_not_the_words(
+    detector: Detector, private: str, harmless: str
+) -> None:
+    assert detector.examine(private).private
+    assert not detector.examine(harmless).private
