@@ -70,6 +70,9 @@ from floe.records import ChatMessage
 
 UNSURE_READ: Final = 0.35
 """Probability from which a text that the encoder can read may be private: the person is asked."""
+SURE_READ: Final = 0.95
+"""Probability from which such a text is private for sure. Of what is kept for nothing two thirds
+have less, of what is private one in seven."""
 TOLD: Final = 0.018
 """The same where somebody is told of by name. Of what is nobody's most has less than 0.01."""
 TOLD_ABROAD: Final = 0.008
@@ -181,7 +184,8 @@ class Analysis:
         soft = [sign for sign in soft if self._counts(plain.text, sign)]
         # Words that were called harmless free a text; that no single word speaks for it does not.
         score = _shifted(score, self.leniency.shift) if soft or unexplained else 0.0
-        sure = bool(signs or asked) or together or (score >= KEEP and not unread)
+        certain = SURE_READ if readings is not None else KEEP
+        sure = bool(signs or asked) or together or (score >= certain and not unread)
         unknown = [name for name in names if self._counts(plain.text, name)]
         told = not harmless and _tells(plain.text, unknown, named, likely)
         unsure = not sure and (score >= enough or told or bool(unread))

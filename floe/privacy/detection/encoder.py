@@ -38,7 +38,7 @@ _JOINS: Final = (" ", "-", ".", ". ")
 _FOREIGN: Final = 8
 """Of as many letters one may be of another script, as a word in a question about a language is."""
 _HEADS: Final = 12
-_SMALL: Final = 1e-12
+_SMALL: Final = np.float32(1e-12)
 _SLOPE: Final = np.float32((2 / np.pi) ** 0.5)
 
 
@@ -200,21 +200,34 @@ def _applied(layer: _Layer, x: Floats) -> Floats:
     query, key, value = (
         (x @ layer.qkv[0] + layer.qkv[1]).reshape(pieces, 3, _HEADS, size).transpose(1, 2, 0, 3)
     )
-    scores = query @ key.transpose(0, 2, 1) / np.float32(size**0.5)
-    scores = np.exp(scores - scores.max(-1, keepdims=True))
+    scores = query @ key.transpose(0, 2, 1)
+    scores *= np.float32(size**-0.5)
+    scores -= scores.max(-1, keepdims=True)
+    np.exp(scores, out=scores)
     scores /= scores.sum(-1, keepdims=True)
     mixed: Floats = (scores @ value).transpose(1, 0, 2).reshape(pieces, width)
     x = _normed(x + mixed @ layer.out[0] + layer.out[1], layer.norms[0])
     hidden: Floats = x @ layer.up[0] + layer.up[1]
-    # GELU by tanh (Hendrycks & Gimpel 2016, arXiv 1606.08415), as in training.
-    hidden *= 0.5 + 0.5 * np.tanh(_SLOPE * (hidden + 0.044715 * hidden * hidden * hidden))
+    # GELU by tanh (Hendrycks & Gimpel 2016, arXiv 1606.08415), as in training; in place, as new
+    # arrays of this size cost as much as what is computed.
+    bent = hidden * hidden
+    bent *= 0.044715
+    bent += 1.0
+    bent *= hidden
+    bent *= _SLOPE
+    np.tanh(bent, out=bent)
+    bent += 1.0
+    hidden *= bent
+    hidden *= 0.5
     return _normed(x + hidden @ layer.down[0] + layer.down[1], layer.norms[1])
 
 
 def _normed(x: Floats, norm: tuple[Floats, Floats]) -> Floats:
     x = x - x.mean(-1, keepdims=True)
-    spread = np.sqrt((x * x).mean(-1, keepdims=True) + _SMALL)
-    return np.asarray(x / spread * norm[0] + norm[1], np.float32)
+    x /= np.sqrt(np.einsum("ij,ij->i", x, x)[:, None] / np.float32(x.shape[1]) + _SMALL)
+    x *= norm[0]
+    x += norm[1]
+    return x
 
 
 def _layer(data: Mapping[str, NDArray[Any]], at: str) -> _Layer:
