@@ -188,6 +188,12 @@ class Analysis:
         sure = bool(signs or asked) or together or (score >= certain and not unread)
         unknown = [name for name in names if self._counts(plain.text, name)]
         told = not harmless and _tells(plain.text, unknown, named, likely)
+        told = told or (
+            named is not None
+            and not harmless
+            and len(unknown) == len(names)
+            and _both_doubt(plain.text, names, likely)
+        )
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
@@ -258,6 +264,16 @@ def _tells(text: str, names: Sequence[Name], named: Floats | None, likely: float
             return False
         names = [n for n in names if named[n.start : n.end].max() >= NEVER_NAMED]
     return names_somebody(text, names) or deals_with_somebody(text, names)
+
+
+def _both_doubt(text: str, names: Sequence[Name], likely: float) -> bool:
+    """Return whether the linear model takes for private what the encoder does not rule out.
+
+    Asked in other languages than English alone, of which the encoder has learnt less.
+    """
+    if likely < TOLD or _ENGLISH.search(text) or asks_of_world(text):
+        return False
+    return max(each.private for each in classify(text, names)) >= UNSURE
 
 
 def _people(
