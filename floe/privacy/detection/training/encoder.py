@@ -318,7 +318,7 @@ def main() -> int:
     parser.add_argument("material", type=Path)
     parser.add_argument("base", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, nargs=2, default=(1500, 3000))
+    parser.add_argument("--steps", type=int, nargs=2, default=(1400, 2600))
     given = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     pieces, base = read_base(given.base)
