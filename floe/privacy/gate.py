@@ -299,7 +299,9 @@ class _Look:
             )
         self._keep(question, kinds_of(verdict))
         if not verdict.private or self._may_mask(verdict):
-            self._study(path[:-1], [*kept, *memory])
+            # The same question, asked before: it says no more than this one, which is looked at.
+            asked = question.content.strip()
+            self._study(path[:-1], [t for t in (*kept, *memory) if t.strip() != asked])
         found = self._found(question.content, verdict)
         self._learn(question.content, verdict)
         shown_spans = tuple((each.start, each.end, each.kind) for each in found)

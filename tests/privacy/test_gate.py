@@ -8,6 +8,7 @@ import pytest
 from floe.fusion.follower import Follower
 from floe.privacy import choices
 from floe.privacy.choices import Policy
+from floe.privacy.detector import Detector
 from floe.privacy.gate import CHOSEN, KEPT, WISH, Gate, Passage
 from floe.privacy.guard import Guard
 from floe.privacy.pseudonyms import EXPLANATION, Pseudonyms
@@ -465,3 +466,14 @@ def test_values_are_known_after_the_guard_has_met_them(chat: Chat) -> None:
     guard, _, _ = guard_of(chat)
     assert guard.outgoing("Ask Anna Weber, ") is None
     assert Pseudonyms(chat.store, chat.id).lexicon.find("weber")
+
+
+def test_a_question_that_memory_finds_again_says_no_more_than_before(
+    tmp_path: Path, detector: Detector
+) -> None:
+    asked = "Write a limerick about a baker called Doris"
+    chat = Chat(Store(tmp_path / "floe.db"))
+    chat.gate = Gate(chat.store, detector)
+    assert chat.ask(asked, memory=[asked]).route.kind == "fused"
+    told = "Doris from the bakery has left her husband"
+    assert chat.ask(asked, memory=[asked, told]).route.kind == "local"
