@@ -8,6 +8,8 @@ import torch
 
 from floe.privacy.detection import encoder as shipped
 from floe.privacy.detection.encoder import (
+    MOST_PIECES,
+    STRETCH,
     STRETCH_OF_LONG,
     encoder,
     forms_at,
@@ -52,6 +54,15 @@ def test_a_long_text_is_read_to_its_end() -> None:
     assert max(each.end - each.start for each in readings) <= STRETCH_OF_LONG
     assert readings[0].logits.argmax() == 0
     assert any(each.logits.argmax() > 0 for each in readings)
+
+
+def test_nothing_stays_unread_behind_many_symbols(detector: Detector) -> None:
+    text = "=*" * 120 + " my wife has cancer and nobody knows"
+    readings = encoder().read(text, [])
+    assert len(text) < STRETCH < len(text) + 200
+    assert readings[-1].places[-1] == (len(text) - len("knows"), len(text))
+    assert all(len(each.places) <= MOST_PIECES for each in readings)
+    assert detector.examine(text).private
 
 
 def test_words_side_by_side_are_one_name() -> None:

@@ -187,12 +187,13 @@ class Analysis:
         certain = SURE_READ if readings is not None else KEEP
         sure = bool(signs or asked) or together or (score >= certain and not unread)
         unknown = [name for name in names if self._counts(plain.text, name)]
-        told = not harmless and _tells(plain.text, unknown, named, likely)
-        told = told or (
-            named is not None
-            and not harmless
-            and len(unknown) == len(names)
-            and _both_doubt(plain.text, names, likely)
+        told = not (sure or harmless) and (
+            _tells(plain.text, unknown, named, likely)
+            or (
+                named is not None
+                and len(unknown) == len(names)
+                and _both_doubt(plain.text, names, likely)
+            )
         )
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure

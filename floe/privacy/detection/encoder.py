@@ -6,7 +6,7 @@ as one text takes some ten milliseconds and no library of tensors has to be load
 rules nor what is done about a verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
@@ -30,7 +30,7 @@ STRETCH_OF_LONG: Final = 260
 """Characters of the stretches in which a longer one is read: of 96 private messages among three
 harmless ones 79 are found so, 73 in stretches of the length above."""
 MOST_PIECES: Final = 192
-"""A stretch of more word pieces is cut off, as one of symbols alone would be."""
+"""A stretch of more word pieces, as one of symbols alone would be, is read in two."""
 _LETTER: Final = regex.compile(r"\p{L}")
 _LATIN: Final = regex.compile(r"\p{Latin}")
 _WORD: Final = regex.compile(r"[\p{L}\p{M}]+")
@@ -90,11 +90,18 @@ class TextEncoder:
         """Read all stretches of a normalised text."""
         forms = forms_at(text, names)
         size = STRETCH if len(text) <= STRETCH else STRETCH_OF_LONG
-        return [self._read(text, forms, *cut) for cut in windows(text, size)]
+        return [each for cut in windows(text, size) for each in self._read(text, forms, *cut)]
 
-    def _read(self, text: str, forms: NDArray[np.int8], start: int, end: int) -> EncodedStretch:
+    def _read(
+        self, text: str, forms: NDArray[np.int8], start: int, end: int
+    ) -> Iterator[EncodedStretch]:
         made = self._tokenizer.encode(text[start:end])
         ids = np.array(made.ids)
+        if len(ids) > MOST_PIECES:  # symbols alone, say; nothing may stay unread behind them
+            middle = start + made.offsets[len(ids) // 2][0]
+            yield from self._read(text, forms, start, middle)
+            yield from self._read(text, forms, middle, end)
+            return
         places = [(a + start, b + start) for a, b in made.offsets]
         x = self._word[ids] * self._scale[ids] + self._position[: len(ids)]
         x += self._form[[int(forms[a:b].max(initial=0)) for a, b in places]]
@@ -108,7 +115,7 @@ class TextEncoder:
         named = 1.0 / (1.0 + np.exp(likely[:, 0] - likely[:, 1]))
         logits = pooled @ self._head[0] + self._head[1]
         # The first and the last piece are marks of the model's own.
-        return EncodedStretch(start, end, logits, places[1:-1], named[1:-1].astype(np.float32))
+        yield EncodedStretch(start, end, logits, places[1:-1], named[1:-1].astype(np.float32))
 
 
 def is_latin(text: str) -> bool:
@@ -164,7 +171,6 @@ def word_pieces(pieces: Sequence[str]) -> Tokenizer:
         single="[CLS] $A [SEP]",
         special_tokens=[(mark, pieces.index(mark)) for mark in ("[CLS]", "[SEP]")],
     )
-    made.enable_truncation(MOST_PIECES)
     return made
 
 
