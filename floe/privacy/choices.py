@@ -22,12 +22,12 @@ Treatment = Literal["keep", "pseudonym", "allow"]
 GROUPS: Final[Mapping[str, frozenset[str]]] = {
     "names": frozenset({"name", "organisation"}),
     "contact": frozenset(
-        {"phone", "e-mail", "handle", "address", "postcode", "IP address", "birth date"}
+        {"phone", "e-mail", "handle", "address", "postcode", "IP address", "birth date", "date"}
     ),
     "numbers": frozenset(
         {
             *("card number", "bank account", "social security number", "licence number"),
-            *("licence plate", "passport number", "identity number", "account number"),
+            *("licence plate", "passport number", "identity number", "account number", "number"),
         }
     ),
     "special matters": frozenset(

@@ -533,7 +533,7 @@ class _Look:
             return masks
         places = Places((each.start, each.end) for each in masks)
         likely = (Found(s.start, s.end, s.kind) for s in verdict.likely)
-        more = [e for e in likely if self._masks(e.kind) and not places.touch(e.start, e.end)]
+        more = [e for e in likely if self._masks(e.kind) and not places.cover(e.start, e.end)]
         self._known.learn(text, more)
         return sorted([*masks, *more])
 

@@ -4,7 +4,7 @@ A person pastes pages, and on a page of names each find held against each other 
 Knows neither what the places are nor whose text it is.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 
@@ -21,3 +21,8 @@ class Places:
         """Return whether one of them shares a character with start to end."""
         before = bisect_left(self._starts, end)
         return before > 0 and self._reached[before - 1] > start
+
+    def cover(self, start: int, end: int) -> bool:
+        """Return whether one of them has all of start to end."""
+        before = bisect_right(self._starts, start)
+        return before > 0 and self._reached[before - 1] >= end

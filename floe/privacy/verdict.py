@@ -26,6 +26,8 @@ IMPORTANCE = (
     "postcode",
     "IP address",
     "birth date",
+    "number",
+    "date",
     "organisation",
     "health",
     "belief",
@@ -46,6 +48,9 @@ _RANK = {kind: rank for rank, kind in enumerate(IMPORTANCE)}
 
 ORGANISATION = "organisation"
 """The kind of a firm, a school or a place in a text that is private by something else."""
+
+NUMBER = "number"
+"""The kind of digits, or of digits and letters, that may lead to somebody."""
 
 UNREAD = "in a script that the check reads badly"
 """The kind of a text in a script that nothing was trained on."""
@@ -75,8 +80,8 @@ class Verdict:
     """Whether a text is private; spans are sorted and do not overlap.
 
     unsure: it is private only perhaps, and the person may say otherwise. leans: it cannot be
-    understood without the messages before it. likely: what else may be a name, to be masked where
-    the text leaves under pseudonyms; nothing else follows from it.
+    understood without the messages before it. likely: what else may be a name or lead
+    to somebody, to be masked where the text leaves under pseudonyms; nothing else follows from it.
     """
 
     private: bool

@@ -1,16 +1,18 @@
 """The encoder computes what torch computes, and tells one's life from the world."""
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from floe.privacy.detection import encoder as shipped
 from floe.privacy.detection.encoder import (
+    FORMS,
     MOST_PIECES,
     STRETCH,
     STRETCH_OF_LONG,
+    TextEncoder,
     encoder,
     forms_at,
     is_latin,
@@ -18,31 +20,35 @@ from floe.privacy.detection.encoder import (
     named_words,
 )
 from floe.privacy.detection.names import Name, find_names
-from floe.privacy.detection.training.encoder import WIDTH, EncoderLayer
+from floe.privacy.detection.training.encoder import POSITIONS, WIDTH, TrainedEncoder, write
 from floe.privacy.detection.training.material import parse
 from floe.privacy.detector import Detector
 
 
-def test_a_layer_gives_what_torch_gives() -> None:
+def test_what_is_written_computes_what_torch_computes(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    layer = EncoderLayer().eval()
-    weights = {f"l.{name}": value.detach().numpy() for name, value in layer.state_dict().items()}
-    x = torch.randn(1, 7, WIDTH)
+    pieces = ["[CLS]", "[SEP]", "[UNK]", "[MASK]", "tell", "jo", "##anna", "now"]
+    base = {"word.weight": torch.randn(len(pieces), WIDTH), "pos": torch.randn(POSITIONS, WIDTH)}
+    model = TrainedEncoder(base, layers=2).eval()
+    nn.init.normal_(model.head.weight)
+    nn.init.normal_(model.tok.weight, std=0.3)
+    nn.init.normal_(model.form.weight)
+    nn.init.normal_(model.case.weight)
+    write(model, pieces, "of these texts", tmp_path / "encoder.onnx")
+    written = TextEncoder((tmp_path / "encoder.onnx").read_bytes())
+    text = "tell Joanna"
+    [reading] = written.read(text, [Name(5, 11, "given")])
+    given = FORMS.index("given")
+    ids, form, case = torch.tensor(
+        [[[0, 4, 5, 6, 1]], [[0, 0, given, given, 0]], [[0, 0, 1, 1, 0]]]
+    )
     with torch.no_grad():
-        expected = layer(x, torch.ones(1, 1, 1, 7, dtype=torch.bool))[0].numpy()
-    found = shipped._applied(shipped._layer(weights, "l."), x[0].numpy())
-    np.testing.assert_allclose(found, expected, atol=2e-5)
-
-
-def test_rows_kept_as_whole_numbers_are_scaled_one_by_one() -> None:
-    data: dict[str, np.ndarray[Any, Any]] = {
-        "m.weight": np.array([[127, -127], [64, 0]], np.int8),
-        "m.weight_scale": np.array([[0.01], [0.5]], np.float32),
-        "m.bias": np.array([1, 2], np.float16),
-    }
-    matrix, bias = shipped._matrix(data, "m")
-    np.testing.assert_allclose(matrix, [[1.27, 32.0], [-1.27, 0.0]], rtol=1e-6)
-    assert bias.tolist() == [1, 2]
+        kinds, names = model(ids, form, case, torch.ones_like(ids, dtype=torch.bool))
+    assert reading.places == [(0, 4), (5, 7), (7, 11)]
+    assert written.inputs == "of these texts"
+    # Eight bits: of logits of some ten a hundredth or two.
+    np.testing.assert_allclose(reading.logits, kinds[0], atol=0.01 * float(kinds.abs().max()) + 0.1)
+    np.testing.assert_allclose(reading.named, names[0, 1:-1].softmax(-1)[:, 1], atol=0.05)
 
 
 def test_a_long_text_is_read_to_its_end() -> None:
@@ -74,6 +80,16 @@ def test_words_side_by_side_are_one_name() -> None:
     assert [text[a:b] for a, b in named_words(text, chances, 0.2)][1:] == ["bo"]
 
 
+def test_beside_a_name_less_is_enough_for_another() -> None:
+    text = "ocean Pettersson and summer"
+    chances = np.zeros(len(text), np.float32)
+    chances[6:16] = 0.9
+    chances[:5] = chances[21:] = 0.1
+    assert [text[a:b] for a, b in named_words(text, chances, 0.2)] == ["Pettersson"]
+    found = named_words(text, chances, 0.2, beside=0.05)
+    assert [text[a:b] for a, b in found] == ["ocean Pettersson"]
+
+
 def test_whom_a_text_names_is_told_from_what_is_a_word() -> None:
     said = "heather from work said that roman stole it"
     found = named_at(said, encoder().read(said, find_names(said)))
@@ -84,7 +100,7 @@ def test_whom_a_text_names_is_told_from_what_is_a_word() -> None:
 
 def test_lists_are_looked_up_for_each_character() -> None:
     forms = forms_at("Ada and Bo", [Name(0, 3, "given"), Name(8, 10, "unknown")])
-    assert [shipped.FORMS[i] for i in forms[[0, 2, 3, 8, 9]]] == [
+    assert [FORMS[i] for i in forms[[0, 2, 3, 8, 9]]] == [
         *("given", "given", "", "unknown", "unknown")
     ]
 

@@ -22,7 +22,7 @@ def _watch(event, args):
     if event in _WANTED:
         told = [arg for arg in args if isinstance(arg, (str, tuple))]
         os.write(_file, f"{event} {told}\\n".encode())
-    elif event == "open" and "encoder.npz" in str(args[0]):
+    elif event == "open" and "encoder.onnx" in str(args[0]):
         os.write(_file, b"detector\\n")
 sys.addaudithook(_watch)
 """

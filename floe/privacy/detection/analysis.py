@@ -22,6 +22,7 @@ from floe.privacy.detection.encoder import Floats, encoder, is_latin, named_at, 
 from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.german import is_german, is_noun
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
+from floe.privacy.detection.leftovers import find_leftovers
 from floe.privacy.detection.likely_names import (
     find_likely_names,
     is_of_firm,
@@ -68,24 +69,29 @@ from floe.privacy.verdict import (
 )
 from floe.records import ChatMessage
 
-UNSURE_READ: Final = 0.35
+UNSURE_READ: Final = 0.45
 """Probability from which a text that the encoder can read may be private: the person is asked."""
 SURE_READ: Final = 0.95
 """Probability from which such a text is private for sure. Of what is kept for nothing two thirds
 have less, of what is private one in seven."""
-TOLD: Final = 0.018
+TOLD: Final = 0.016
 """The same where somebody is told of by name. Of what is nobody's most has less than 0.01."""
-TOLD_ABROAD: Final = 0.008
+TOLD_ABROAD: Final = 0.014
 """The same in another language than English, of which less was learnt."""
-ASKED_AFTER: Final = 0.007
+ASKED_AFTER: Final = 0.0122
 """The same where it is asked for what is on somebody's file, or is a paper or list of some."""
-UNSURE: Final = 0.50
-"""Probability of the linear model from which a text that the encoder cannot read may be private."""
+UNSURE: Final = 0.35
+"""Probability of the linear model from which a text that the encoder cannot read may be private: at
+0.5 a third of what is private in other scripts would go."""
 UNSURE_NAMED: Final = 0.20
 """The same for a text that names a person: whom it names, no list of words can tell."""
+DOUBTED: Final = 0.50
+"""Probability of the linear model from which it may doubt the encoder."""
 NAMED: Final = 0.2
 """Probability from which a word is masked as a name, if anything is. Of 2,300 harmless prompts 25
 have such a word."""
+BESIDE_NAMED: Final = 0.05
+"""The same for a word beside one that is masked: a first name that is a word, a second surname."""
 NEVER_NAMED: Final = 0.03
 """Probability below which a word is no name, whatever stands around it."""
 _ENGLISH: Final = regex.compile(
@@ -98,6 +104,7 @@ _WORDS_SHOWN: Final = 3
 _FAINT: Final = 0.3
 _NAMED: Final = 0.6
 _FEW: Final = 3
+_SHORTEST_PIN: Final = 4
 _LETTER: Final = regex.compile(r"\p{L}")
 _READ_LETTER: Final = regex.compile(
     r"[[\p{Latin}\p{Cyrillic}\p{Arabic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー々]&&\p{L}]",
@@ -201,16 +208,18 @@ class Analysis:
         if private:
             found = _completed(plain.text, names, found)
         if private and unread and not found:
-            found = [Sign(0, len(plain.text), unread, UNSURE)]
+            found = [Sign(0, len(plain.text), unread, DOUBTED)]
         if private and not found:
             found = [Sign(0, len(plain.text), "private", score)] if plain.text.strip() else []
         marked = found if private else _names_beside(names, ())
         spans = without_overlap([*_spans(plain, marked, decides=private)])
         masked = [sign for sign in found if sign.kind not in MATTERS] if private else []
         people = [] if harmless else _people(plain.text, named, masked, private=private)
-        likely_names = tuple(_spans(plain, people, decides=False))
+        if private:
+            people += find_leftovers(plain.text, [*masked, *people])
+        more = tuple(sorted(_spans(plain, people, decides=False), key=lambda span: span.start))
         lean = leans(plain.text, names) >= _LEANS if before else False
-        return Verdict(private, spans, unsure=unsure, leans=lean, likely=likely_names)
+        return Verdict(private, spans, unsure=unsure, leans=lean, likely=more)
 
     def _counts(self, text: str, place: Sign | Name) -> bool:
         """Return whether the person has not called the words of a place harmless."""
@@ -274,7 +283,7 @@ def _both_doubt(text: str, names: Sequence[Name], likely: float) -> bool:
     """
     if likely < TOLD or _ENGLISH.search(text) or asks_of_world(text):
         return False
-    return max(each.private for each in classify(text, names)) >= UNSURE
+    return max(each.private for each in classify(text, names)) >= DOUBTED
 
 
 def _people(
@@ -297,7 +306,7 @@ def _people(
     known = Places((sign.start, sign.end) for sign in (*masked, *likely) if sign.kind == _NAME)
     likely += [
         Sign(*place, _NAME, _FAINT)
-        for place in named_words(text, named, NAMED)
+        for place in named_words(text, named, NAMED, BESIDE_NAMED)
         if not (known.touch(*place) or _is_place(text, *place) or is_of_firm(text, *place))
     ]
     return sorted(likely, key=lambda sign: sign.start)
@@ -363,15 +372,17 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
         places = stretch.words_for(kind)
         if kind == _PASSWORD:
             # What opens a door is no word of the language; "login is" needs no placeholder.
-            places = [at for at in places if _may_open(text[slice(*at)])] or places
+            places = [at for at in places if _may_open(text[slice(*at)])]
+            if not places and len(kinds) == 1:
+                yield Sign(stretch.start, stretch.end, "private", min(_FAINT, stretch.private))
         for start, end in _joined(text, places[:_WORDS_SHOWN]):
             # Less than any identifier: where both stand, it is the name that has to be masked.
             yield Sign(start, end, kind, min(_FAINT, stretch.private))
 
 
 def _may_open(word: str) -> bool:
-    """Return whether a word may be a secret: it has a digit, or no list has it."""
-    return any(map(str.isdigit, word)) or word.lower() not in lexicon().ordinary
+    """Return whether a word may be a secret: it has a digit, and is no short number as times are."""
+    return any(map(str.isdigit, word)) and (not word.isdigit() or len(word) >= _SHORTEST_PIN)
 
 
 def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -1,18 +1,19 @@
 """What a text is about and whom it names, read by a small transformer.
 
-The first four layers of all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; Apache-2.0), trained
-further on the texts of `data/privacy`; `training/encoder.py` makes the weights. Computed in numpy,
-as one text takes some ten milliseconds and no library of tensors has to be loaded. Knows neither
-rules nor what is done about a verdict.
+all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; Apache-2.0), trained further on the texts of
+`data/privacy`; `training/encoder.py` makes `encoder.onnx`. Its matrices are whole numbers of eight
+bits, with which ONNX Runtime computes faster than with floating points. Knows neither rules nor
+what is done about a verdict.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
-from typing import Any, Final
+from importlib.resources import files
+from typing import Final
 
 import numpy as np
+import onnxruntime
 import regex
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -37,9 +38,9 @@ _WORD: Final = regex.compile(r"[\p{L}\p{M}]+")
 _JOINS: Final = (" ", "-", ".", ". ")
 _FOREIGN: Final = 8
 """Of as many letters one may be of another script, as a word in a question about a language is."""
-_HEADS: Final = 12
-_SMALL: Final = np.float32(1e-12)
-_SLOPE: Final = np.float32((2 / np.pi) ** 0.5)
+PIECES: Final = "pieces"
+INPUTS: Final = "inputs"
+"""What is kept beside the weights: word pieces, one a line; the digest of what they learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +58,27 @@ class EncodedStretch:
     named: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """Matrices of one layer, inputs times outputs; each with its bias."""
-
-    qkv: tuple[Floats, Floats]
-    out: tuple[Floats, Floats]
-    up: tuple[Floats, Floats]
-    down: tuple[Floats, Floats]
-    norms: tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
-
-
 class TextEncoder:
     """Weights and word pieces; thread-safe, as nothing in it changes.
 
-    word: int8, pieces times 384, with a scale for each piece.
+    model: the bytes of an ONNX file.
+
+    Attributes:
+        inputs: the digest of what it was trained on.
     """
 
-    def __init__(self, data: Mapping[str, NDArray[Any]]) -> None:
-        self._word, self._scale = data["word"], data["word_scale"]
-        self._position, self._form, self._case = (
-            data[name].astype(np.float32) for name in ("pos", "form.weight", "case.weight")
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        # A message takes a few milliseconds: threads would wait for one another longer than that.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        onnxruntime.disable_telemetry_events()  # of builds for Windows
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
         )
-        self._norm = _pair(data, "n0")
-        self._head, self._tokens = _matrix(data, "head"), _matrix(data, "tok")
-        count = 1 + max(int(name.split(".")[1]) for name in data if name.startswith("layers."))
-        self._layers = [_layer(data, f"layers.{i}.") for i in range(count)]
-        pieces = bytes(data["pieces"]).decode().split("\n")
-        self._tokenizer = word_pieces(pieces)
+        kept = self._session.get_modelmeta().custom_metadata_map
+        self.inputs = kept[INPUTS]
+        self._tokenizer = word_pieces(kept[PIECES].split("\n"))
 
     def read(self, text: str, names: Sequence[Name]) -> list[EncodedStretch]:
         """Read all stretches of a normalised text."""
@@ -103,19 +97,16 @@ class TextEncoder:
             yield from self._read(text, forms, middle, end)
             return
         places = [(a + start, b + start) for a, b in made.offsets]
-        x = self._word[ids] * self._scale[ids] + self._position[: len(ids)]
-        x += self._form[[int(forms[a:b].max(initial=0)) for a, b in places]]
-        x += self._case[[case_of(text, *at) for at in places]]
-        x = _normed(x, self._norm)
-        for layer in self._layers:
-            x = _applied(layer, x)
-        pooled = np.concatenate([x.mean(0), x.max(0)])
-        matrix, bias = self._tokens
-        likely = x @ matrix + bias
-        named = 1.0 / (1.0 + np.exp(likely[:, 0] - likely[:, 1]))
-        logits = pooled @ self._head[0] + self._head[1]
+        logits, named = self._session.run(
+            None,
+            {
+                "ids": ids[None],
+                "form": np.array([[int(forms[a:b].max(initial=0)) for a, b in places]]),
+                "case": np.array([[case_of(text, *at) for at in places]]),
+            },
+        )
         # The first and the last piece are marks of the model's own.
-        yield EncodedStretch(start, end, logits, places[1:-1], named[1:-1].astype(np.float32))
+        yield EncodedStretch(start, end, logits[0], places[1:-1], named[0, 1:-1])
 
 
 def is_latin(text: str) -> bool:
@@ -133,31 +124,33 @@ def named_at(text: str, readings: Sequence[EncodedStretch]) -> Floats:
     return chances
 
 
-def named_words(text: str, chances: Floats, least: float) -> list[tuple[int, int]]:
+def named_words(
+    text: str, chances: Floats, least: float, beside: float = 1.1
+) -> list[tuple[int, int]]:
     """Return the words that are names with a probability of at least `least`.
 
     chances: one for each character. Words between which only a blank, a dot or a hyphen is are one
-    name.
+    name; beside: what suffices for a word of which a neighbour is a name.
     """
-    found: list[tuple[int, int]] = []
+    runs: list[list[tuple[int, int]]] = []
     for word in _WORD.finditer(text):
-        if chances[word.start() : word.end()].max() < least:
+        if chances[word.start() : word.end()].max() < min(least, beside):
             continue
-        if found and text[found[-1][1] : word.start()] in _JOINS:
-            found[-1] = (found[-1][0], word.end())
+        if runs and text[runs[-1][-1][1] : word.start()] in _JOINS:
+            runs[-1].append(word.span())
         else:
-            found.append(word.span())
-    return found
+            runs.append([word.span()])
+    return [
+        (run[0][0], run[-1][1])
+        for run in runs
+        if any(chances[start:end].max() >= least for start, end in run)
+    ]
 
 
 @cache
 def encoder() -> TextEncoder:
     """Return the trained model."""
-    with (
-        as_file(files("floe.privacy.detection").joinpath("encoder.npz")) as path,
-        np.load(path) as data,
-    ):
-        return TextEncoder(data)
+    return TextEncoder(files("floe.privacy.detection").joinpath("encoder.onnx").read_bytes())
 
 
 def word_pieces(pieces: Sequence[str]) -> Tokenizer:
@@ -197,62 +190,3 @@ def case_of(text: str, start: int, end: int) -> int:
     if word.isupper() and len(word) > 1:
         return 2
     return int(word[0].isupper())
-
-
-def _applied(layer: _Layer, x: Floats) -> Floats:
-    """Apply one layer of BERT to the vectors of the pieces, one a row (Devlin et al. 2018)."""
-    pieces, width = x.shape
-    size = width // _HEADS
-    query, key, value = (
-        (x @ layer.qkv[0] + layer.qkv[1]).reshape(pieces, 3, _HEADS, size).transpose(1, 2, 0, 3)
-    )
-    scores = query @ key.transpose(0, 2, 1)
-    scores *= np.float32(size**-0.5)
-    scores -= scores.max(-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(-1, keepdims=True)
-    mixed: Floats = (scores @ value).transpose(1, 0, 2).reshape(pieces, width)
-    x = _normed(x + mixed @ layer.out[0] + layer.out[1], layer.norms[0])
-    hidden: Floats = x @ layer.up[0] + layer.up[1]
-    # GELU by tanh (Hendrycks & Gimpel 2016, arXiv 1606.08415), as in training; in place, as new
-    # arrays of this size cost as much as what is computed.
-    bent = hidden * hidden
-    bent *= 0.044715
-    bent += 1.0
-    bent *= hidden
-    bent *= _SLOPE
-    np.tanh(bent, out=bent)
-    bent += 1.0
-    hidden *= bent
-    hidden *= 0.5
-    return _normed(x + hidden @ layer.down[0] + layer.down[1], layer.norms[1])
-
-
-def _normed(x: Floats, norm: tuple[Floats, Floats]) -> Floats:
-    x = x - x.mean(-1, keepdims=True)
-    x /= np.sqrt(np.einsum("ij,ij->i", x, x)[:, None] / np.float32(x.shape[1]) + _SMALL)
-    x *= norm[0]
-    x += norm[1]
-    return x
-
-
-def _layer(data: Mapping[str, NDArray[Any]], at: str) -> _Layer:
-    return _Layer(
-        qkv=_matrix(data, at + "qkv"),
-        out=_matrix(data, at + "o"),
-        up=_matrix(data, at + "u"),
-        down=_matrix(data, at + "d"),
-        norms=(_pair(data, at + "n1"), _pair(data, at + "n2")),
-    )
-
-
-def _matrix(data: Mapping[str, NDArray[Any]], name: str) -> tuple[Floats, Floats]:
-    """Return a matrix, inputs times outputs, and its bias."""
-    weight = data[f"{name}.weight"].astype(np.float32)
-    if f"{name}.weight_scale" in data:
-        weight *= data[f"{name}.weight_scale"]
-    return np.ascontiguousarray(weight.T), data[f"{name}.bias"].astype(np.float32)
-
-
-def _pair(data: Mapping[str, NDArray[Any]], name: str) -> tuple[Floats, Floats]:
-    return data[f"{name}.weight"].astype(np.float32), data[f"{name}.bias"].astype(np.float32)

@@ -14,7 +14,7 @@ PACKAGES: Final = (
     *("orjson", "charset-normalizer", "httpx", "huggingface_hub", "truststore", "tenacity"),
     *("filelock", "tqdm", "sqlite-utils", "pydantic", "pydantic-settings", "platformdirs"),
     *("safetensors", "pypdf", "phonenumbers", "python-stdnum", "detect-secrets", "regex"),
-    "tokenizers",
+    *("tokenizers", "onnxruntime"),
     *("cryptography", "scipy"),
     *("torch", "transformers", "peft", "accelerate", "threadpoolctl", "flwr"),
     *("dp-accounting", "scikit-learn"),

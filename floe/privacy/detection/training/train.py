@@ -28,6 +28,7 @@ from sklearn.linear_model import LogisticRegression
 
 from floe.privacy.detection.classifier import ASKED, KINDS
 from floe.privacy.detection.courtesy import core
+from floe.privacy.detection.encoder import encoder
 from floe.privacy.detection.features import BITS, features, tokens_of, windows
 from floe.privacy.detection.names import find_names
 from floe.privacy.detection.normalise import normalise
@@ -36,7 +37,6 @@ from floe.privacy.detection.training.grammar import Generator, read_lines
 ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = ROOT / "data" / "privacy"
 WEIGHTS: Final = Path(__file__).parents[1] / "weights.npz"
-ENCODER: Final = WEIGHTS.with_name("encoder.npz")
 _SOURCES: Final = (
     *("cases.py", "classifier.py", "courtesy.py", "features.py", "names.py", "normalise.py"),
     "vocabulary.py",
@@ -319,9 +319,8 @@ def main() -> int:
     if given.check:
         with np.load(WEIGHTS) as shipped:
             found = differences(weights, dict(shipped))
-        with np.load(ENCODER) as shipped:
-            if str(shipped["inputs"]) != texts_digest():
-                found.append("The encoder was trained on other texts: `make encoder`.")
+        if encoder().inputs != texts_digest():
+            found.append("The encoder was trained on other texts: `make encoder`.")
         print(*found or ["The shipped weights are those of data/privacy."], sep="\n")
         return int(bool(found))
     np.savez_compressed(given.out, **weights)  # type: ignore[arg-type]
