@@ -46,12 +46,13 @@ def place_question(chat: Sequence[ChatMessage | Message]) -> str:
     """
     asked = [each.content for each in chat if each.role == "user"] or [""]
     begin = len(asked) - 1
-    while begin and _goes_on(asked[begin]):
+    while begin and goes_on(asked[begin]):
         begin -= 1
     return " ".join([*(text[:_LONGEST] for text in asked[begin:-1]), asked[-1]])
 
 
-def _goes_on(question: str) -> bool:
+def goes_on(question: str) -> bool:
+    """Return whether a question points back, or hardly says what it is about."""
     words = _WORD.findall(question.casefold())
     points = not _POINTING.isdisjoint(words) or not _BEGINNING.isdisjoint(words[:1])
     return len(content_words(question)) <= (_MOST_POINTING if points else _MOST_SHORT)

@@ -59,6 +59,11 @@ UNTOLD: Final = (
     "No model was asked, as only you can have told this. “Answer again” has the model answer."
 )
 
+ANOTHER_SUBJECT: Final = (
+    "The model on this device did not read the earlier messages of this chat, as this one seems to "
+    "be about something else."
+)
+
 
 def weight_with_memory(weight: float, memory: Sequence[MemoryPassage]) -> float:
     """Return the local weight of an answer for which the local model has read these passages."""
@@ -177,6 +182,8 @@ class AnswerDecoder:
                 f"The conversation has outgrown the model's context: its oldest {prompt.dropped} "
                 "messages were left out of this answer."
             )
+        if prompt.unread and len(prompt.read) <= _FIRST_ANSWER:
+            turn.notice(ANOTHER_SUBJECT)
         if passage.route.kind == "cloud":
             status, text = self._cloud_alone(turn, passage, options)
             if status is not None:

@@ -1,5 +1,6 @@
 """Build what the local model reads: the system prompt, the conversation, words of memory."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,10 +9,11 @@ from typing import Final, NamedTuple
 from floe.adapters.prompt_kinds import PromptKinds
 from floe.chat.attachments import AttachedFile, attach_files
 from floe.chat.chat_settings import load_chat_settings
+from floe.chat.earlier_subjects import EarlierSubjects
 from floe.chat.own_texts import OwnText, OwnTexts
 from floe.chat.prompt_presets import fill_variables
 from floe.chat.turn import TurnOptions
-from floe.errors import PromptError
+from floe.errors import ModelError, PromptError
 from floe.llama.prompt import Prompt, PromptBuilder
 from floe.llama.runtime import LlamaModel
 from floe.llama.sentence_embedder import PROMPT_NAME
@@ -31,6 +33,10 @@ from floe.records import Attachment, ChatMessage, Message
 from floe.store import Store
 from floe.training.data.learning_choices import LearningChoices
 
+logger = logging.getLogger(__name__)
+
+_FIRST_FOLLOWING: Final = 3
+"""Turns of a chat with a question that another stands before."""
 _TURN_TOKENS: Final = 16
 """Tokens that a template may write around a question and its answer."""
 
@@ -69,6 +75,8 @@ class TurnPrompts:
         self._store = store
         self._memory = memory
         self._own_texts = OwnTexts(store, memory, kinds, system_prompt)
+        scorer = getattr(model, "scorer", None)
+        self._subjects = EarlierSubjects(self.builder, scorer, system_prompt) if scorer else None
 
     def build(self, path: Sequence[Message], partial: str = "") -> Prompt:
         """Build what the local model reads; PromptError if the last message does not fit.
@@ -184,13 +192,15 @@ class TurnPrompts:
         """
         if not wanted or options.mode == "cloud":
             return PersonalPrompt(prompt)
+        if path[-1].stored:
+            prompt = self._on_one_subject(prompt, partial)
         kept_out = LearningChoices.load(self._store).except_chats
         conversation_id = path[-1].conversation_id if path[-1].stored else None
         recalled = self._memory.recall(
             prompt.question,
             conversation_id,
             kept_out,
-            [each.id for each in path[: prompt.dropped] if each.stored],
+            [each.id for each in path[: prompt.dropped + prompt.unread] if each.stored],
         )
         size = self._model.context_size
         room = size - size // 4 - len(prompt.tokens)
@@ -201,16 +211,32 @@ class TurnPrompts:
             return PersonalPrompt(prompt, tuple(nearest), instead)
         texts = self._fitting_texts(path, conversation_id, room)
         room -= sum(map(self._cost, texts))
-        fitting = fitting_passages(recalled.passages, room, self.count)
+        fit = [each for each in recalled.passages if each.id not in recalled.unfit]
+        fitting = fitting_passages(fit, room, self.count)
         read = (*fitting, *(each.passage for each in texts))
         if not read:
             return PersonalPrompt(prompt)
-        *before, last = prompt.kept
+        *before, last = prompt.read
         if fitting:
             last = ChatMessage(last.role, question_with_memory(last.content, fitting))
         pairs = [(each.question, each.answer) for each in texts]
         told = chat_with_examples([*before, last], pairs)
         return PersonalPrompt(replace(prompt, tokens=self.builder.render(told, partial)), read)
+
+    def _on_one_subject(self, prompt: Prompt, partial: str) -> Prompt:
+        """Leave out earlier turns on another subject, where the model is too small for both."""
+        turns = [each for each in prompt.kept if each.role != "system"]
+        if self._subjects is None or len(turns) < _FIRST_FOLLOWING:
+            return prompt
+        try:
+            unread = self._subjects.begin(turns)
+        except ModelError as error:
+            logger.warning("a question cannot be compared with its chat: %s", error)
+            return prompt
+        if not unread:
+            return prompt
+        prompt = replace(prompt, unread=unread)
+        return replace(prompt, tokens=self.builder.render(prompt.read, partial))
 
     def _instead(
         self,

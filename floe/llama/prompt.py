@@ -54,11 +54,22 @@ _KEPT_CUTS = 16
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Tokens to evaluate; `dropped` counts the oldest messages that did not fit."""
+    """Tokens to evaluate.
+
+    `dropped` counts the oldest messages that did not fit; `unread` those behind them that are kept
+    and that this device's model does not read.
+    """
 
     tokens: list[int]
     kept: tuple[ChatMessage, ...]
     dropped: int
+    unread: int = 0
+
+    @property
+    def read(self) -> tuple[ChatMessage, ...]:
+        """The messages that tokens are made of."""
+        system = tuple(each for each in self.kept[:1] if each.role == "system")
+        return (*system, *self.kept[len(system) + self.unread :])
 
     @property
     def question(self) -> str:
@@ -102,6 +113,7 @@ class PromptBuilder:
             stays.
 
     Attributes:
+        count: counts the tokens of a text; of the last ones it knows.
         note: what a person must know of the model's manner of answering, or empty.
         stops: texts at which an answer ends, of a model that has no token for that.
 
@@ -115,7 +127,7 @@ class PromptBuilder:
         self._context_size = model.context_size
         self._bos_text = self._vocabulary.bos_text
         self._specials = [text for text in self._vocabulary.control_texts.values() if text]
-        self._count = lru_cache(maxsize=_KEPT_COUNTS)(self._count_tokens)
+        self.count = lru_cache(maxsize=_KEPT_COUNTS)(self._count_tokens)
         self._cuts: deque[_Cut] = deque(maxlen=_KEPT_CUTS)
         template = model.metadata.get("tokenizer.chat_template")
         self.note = "" if template is not None else _BASE_NOTE
@@ -191,7 +203,7 @@ class PromptBuilder:
         """Return the tokens to which a conversation is cut: what is read in about a second."""
         speed = self._reader.prompt_speed if self._reader is not None else None
         quick = room // 3 if speed is None else min(int(_CUT_SECONDS * speed), room // 2)
-        told = sum(self._count(message.content) for message in system)
+        told = sum(self.count(message.content) for message in system)
         return min(max(quick, _LEAST_KEPT) + told, 2 * room // 3)
 
     def _place_of_known_cut(
@@ -216,7 +228,7 @@ class PromptBuilder:
             return None
         if self._reader is not None:
             unread = self._reader.count_unread(rendered[place])
-            if unread > 2 * kept + self._count(turns[-1].content):
+            if unread > 2 * kept + self.count(turns[-1].content):
                 return None
         self._keep_cut(cut)
         return place
@@ -277,7 +289,7 @@ class PromptBuilder:
         sizes: list[int] = []
         end, size = len(turns), 0
         for place in reversed(places):
-            size += sum(self._count(_without_thought(each).content) for each in turns[place:end])
+            size += sum(self.count(_without_thought(each).content) for each in turns[place:end])
             end = place
             sizes.append(size)
             if size > 2 * room:

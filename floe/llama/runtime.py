@@ -32,6 +32,7 @@ from floe.llama.metadata import read_metadata
 from floe.llama.native_log import forward_log
 from floe.llama.prompt_cache import LEAST_TOKENS, PromptCache, common_length, restore_prompt
 from floe.llama.sentence_embedder import SentenceEmbedder
+from floe.llama.text_scorer import TextScorer
 from floe.llama.threads import choose_threads
 from floe.llama.vocabulary import Vocabulary
 from floe.store import encryption
@@ -131,6 +132,7 @@ class LlamaModel:
         self._context: Any = None
         self._embedder: Any = None
         self.sentences: SentenceEmbedder | None = None
+        self.scorer: TextScorer | None = None
         self.threads, reason = choose_threads(threads)
         self.threads_reason = threads_reason or reason
         self.options: tuple[ChosenOption, ...] = (
@@ -178,6 +180,8 @@ class LlamaModel:
         self._adapters: list[Adapter] = []
         if lib.llama_model_n_embd(self._model) >= _LEAST_STATE:
             self.sentences = SentenceEmbedder(self._model, self.vocabulary)
+        else:
+            self.scorer = TextScorer(self._model, self.threads)
         self._in_use: Sequence[tuple[Adapter, float]] = ()
         # One size without adapters and one with, because their matrices have other kernels.
         self._batch_invariant: dict[bool, int] = {}
@@ -187,6 +191,9 @@ class LlamaModel:
         if self.sentences is not None:
             self.sentences.close()
             self.sentences = None
+        if self.scorer is not None:
+            self.scorer.close()
+            self.scorer = None
         if self._embedder is not None:
             lib.llama_free(self._embedder)
             self._embedder = None

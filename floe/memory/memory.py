@@ -15,7 +15,7 @@ from floe.memory import answer_marks, files, index, memory_choices
 from floe.memory.passages import MemoryPassage
 from floe.memory.personal_questions import asks_what_is_so
 from floe.memory.question_forms import asks_for_told_fact
-from floe.memory.question_match import can_answer, names_what_is_asked
+from floe.memory.question_match import can_answer, has_to_do_with, names_what_is_asked
 from floe.memory.search import find_passages
 from floe.memory.told_facts import (
     SentenceSpace,
@@ -52,11 +52,13 @@ class Recalled:
     """Passages found for a question, the best first.
 
     `untold`: the question asks for what only the person can have told, and none of the passages
-    plainly tells it; where there are some, they are the nearest to it.
+    plainly tells it; where there are some, they are the nearest to it. `unfit`: ids of those that
+    are not what is asked for, so that no model should read them.
     """
 
     passages: list[MemoryPassage]
     untold: bool = False
+    unfit: frozenset[int] = frozenset()
 
 
 class Memory:
@@ -117,20 +119,26 @@ class Memory:
             without=without,
         )
         if not asks_for_told_fact(question):
-            return Recalled(found)
+            near = (each for each in found if has_to_do_with(question, each.read))
+            return Recalled([*near])
         recalled = self._with_facts(question, found, conversation_id, without)
+        # A model would take a fact about another of the kind for the one.
+        unfit = frozenset(
+            each.id
+            for each in recalled.passages
+            if is_told_fact(each) and not self._may_be_read(question, each.read)
+        )
         if complete and recalled.untold and asks_what_is_so(question):
             named = sorted(
                 recalled.passages, key=lambda each: not names_what_is_asked(question, each.read)
             )
-            return Recalled(named, untold=True)
-        # A model would take a fact about another of the kind for the one.
-        read = [
-            each
-            for each in recalled.passages
-            if not is_told_fact(each) or can_answer(question, each.read)
-        ]
-        return Recalled(read)
+            return Recalled(named, untold=True, unfit=unfit)
+        return Recalled([each for each in recalled.passages if each.id not in unfit])
+
+    def _may_be_read(self, question: str, fact: str) -> bool:
+        """Return whether a fact can answer; found by words alone it has to name what is theirs."""
+        near = self._sentences is not None or has_to_do_with(question, fact)
+        return near and can_answer(question, fact)
 
     def _with_facts(
         self,

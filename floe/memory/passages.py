@@ -57,8 +57,10 @@ _OPENS_WITH_ANSWER: Final = re.compile(
 )
 """A thing that stands alone before the sentence begins."""
 _REQUEST: Final = re.compile(
-    r"\W*(?:please\s+|now\s+)?(?:write(?!\s+down)|tell|give|explain|translate|list|describe|show"
-    r"|summari[sz]e|rewrite|shorten|suggest|name|recommend|compare|calculate|convert)\b",
+    r"\W*(?:(?:please|now|ok(?:ay)?|so|and|then)\b\W*)*(?:write(?!\s+down)|tell|give|explain|translate"
+    r"|list|describe|show|summari[sz]e|rewrite|rephrase|reword|shorten|simplify|suggest|name"
+    r"|recommend|compare|calculate|convert|make|add|plan|create|draft|generate|compose|outline"
+    r"|correct|proofread|improve|continue|go\s+on|define|help|another)\b(?!['\u2019:,])",
     re.IGNORECASE,
 )
 _LONGEST_STATEMENT: Final = 160

@@ -7,6 +7,7 @@ born?" is not answered by "My father was born in Zadar." Knows strings alone.
 import re
 from typing import Final
 
+from floe.memory.answer_type import has_what_is_asked
 from floe.memory.search import covers
 from floe.privacy.content_words import content_words
 
@@ -16,6 +17,7 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 """What is called one's own, or is one of its kind: "my brother", "the bathroom"."""
+_THE: Final = re.compile(r"\bthe\s+", re.IGNORECASE)
 _IN_LAW: Final = re.compile(r"\b(\w+)[- ]in[- ]law(s?)\b", re.IGNORECASE)
 """A brother-in-law is no brother."""
 _PASSED_OVER: Final = frozenset(
@@ -124,16 +126,29 @@ def names_what_is_asked(question: str, fact: str) -> bool:
     return all(covers(words, each) for each in _named(_joined(question)))
 
 
-def can_answer(question: str, fact: str) -> bool:
-    """Return whether a fact is not about another of the kind, and has a number where one is due.
+def has_to_do_with(question: str, passage: str) -> bool:
+    """Return whether a passage names something of what a question calls one's own, if anything.
 
-    "My father was born in Zadar." cannot answer "When was my mother born?".
+    "My landlord raised the rent." has nothing to do with "How do I ask my boss for a raise?".
+    """
+    asked = _THE.sub(" ", _joined(question))
+    words = frozenset(content_words(_joined(passage)))
+    named = _named(asked)
+    return not named or any(covers(words, each) for each in named)
+
+
+def can_answer(question: str, fact: str) -> bool:
+    """Return whether a fact is about no other of the kind, and has what is asked for.
+
+    "My father was born in Zadar." cannot answer "When was my mother born?"; nor can "My mother was
+    born in Zadar.", which has no time.
     """
     asked, told = _joined(question), _joined(fact)
     return (
         not _is_of_another_kind(asked, frozenset(content_words(told)))
         and not _is_of_somebody_else(asked, told)
         and all(has.search(told) for asks, has in _HAS_TO_HAVE if asks.search(asked))
+        and has_what_is_asked(question, fact)
     )
 
 

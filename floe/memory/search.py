@@ -28,7 +28,7 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from floe.memory.kept_out import LATER_VERSION, is_kept_out
-from floe.memory.passages import MemoryPassage
+from floe.memory.passages import MemoryPassage, is_request, split_sentences
 from floe.memory.question_forms import asks_about_self
 from floe.privacy.content_words import content_words
 from floe.store import Store
@@ -329,6 +329,8 @@ def _scored(
         train,
         private,
     ) in found.items():
+        if kind == "chat" and all(map(is_request, split_sentences(text))):
+            continue
         own = about_self and bool(first_person)
         wanted = _COVER_OWN if own else _COVER_SELF if about_self else _COVER
         if covered[one] < total * wanted:
@@ -354,7 +356,9 @@ def _stem(word: str) -> str:
 def _kin(word: str) -> frozenset[str]:
     """Return related words of a word in any form: of "travelling" those of "travel"."""
     stem = _stem(word)
-    for form in (word, stem, stem + "e", stem[:-1]):
+    # A letter less only where an ending was cut off: a liver is nothing to live with.
+    shorter = (stem + "e", stem[:-1]) if stem != word else ()
+    for form in (word, stem, *shorter):
         if form in _KIN_OF:
             return _KIN_OF[form]
     return frozenset()

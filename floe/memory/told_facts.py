@@ -193,7 +193,7 @@ def nearest_facts(
     asked = _unit(space.embed(question) - questions)
     facts = []
     for row in kept:
-        if is_request(row[3]):
+        if row[1] == "chat" and is_request(row[3]):
             continue
         vectors = np.frombuffer(row[6], "<f2").reshape(-1, asked.size)
         likeness = _unit(vectors - statements) @ asked

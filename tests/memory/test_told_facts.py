@@ -32,7 +32,7 @@ ABOUT: dict[str, Sequence[float]] = {
     CLUB: (1, 0),
     GYM: (1, -1),
     "Where does our book club meet?": (1, 0),
-    "Where is our book club?": (1, 0),
+    "Was our book club lively?": (1, 0),
     ASKED: (0.9, 0.1),
     "Who stands in for me at work?": (0.1, 0.9),
 }
@@ -70,7 +70,7 @@ def test_a_fact_without_a_word_of_the_question_is_found(store: Store, memory: Me
 
 
 def test_words_of_the_question_bring_a_fact_nearer(store: Store, memory: Memory) -> None:
-    other = "Our rubbish is collected in Leeds."
+    other = "Our rubbish is collected in May."
     tell(store, other, WORK)
     assert recalled(memory, ASKED) == [other]
 
@@ -78,7 +78,7 @@ def test_words_of_the_question_bring_a_fact_nearer(store: Store, memory: Memory)
 def test_a_request_tells_nothing(store: Store, memory: Memory) -> None:
     tell(store, "Write a poem on rubbish that is collected.", RUBBISH)
     assert recalled(memory, ASKED) == [RUBBISH]
-    tell(store, "Write to my sister about the rubbish that is collected.")
+    tell(store, "Write to my sister about the rubbish that is collected on Thursdays.")
     assert len(recalled(memory, ASKED)) > 1
 
 
@@ -258,7 +258,7 @@ def test_the_sentence_that_has_the_rest_of_the_question_is_read_too(
     assert (
         memory.recall("Where does our book club meet?", None).passages[0].read == f"{CLUB} {rest}"
     )
-    assert memory.recall("Where is our book club?", None).passages[0].read == CLUB
+    assert memory.recall("Was our book club lively?", None).passages[0].read == CLUB
 
 
 def test_facts_that_may_not_be_used_are_not_compared(store: Store, memory: Memory) -> None:
