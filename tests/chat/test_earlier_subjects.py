@@ -27,11 +27,9 @@ SYSTEM = "You are a helpful assistant."
 
 
 def _turns(*pairs: tuple[str, str], asked: str) -> list[ChatMessage]:
-    turns = [
-        ChatMessage(role, text)
-        for pair in pairs
-        for role, text in zip(("user", "assistant"), pair, strict=True)
-    ]
+    turns: list[ChatMessage] = []
+    for question, answer in pairs:
+        turns += [ChatMessage("user", question), ChatMessage("assistant", answer)]
     return [*turns, ChatMessage("user", asked)]
 
 
