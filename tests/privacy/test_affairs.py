@@ -30,7 +30,6 @@ def test_an_affair_of_somebody_by_name_stays(analysis: Analysis, text: str) -> N
     "text",
     [
         "Did the Tudors get divorced a lot?",
-        "Which school do the Weasley twins go to?",
         "Write a eulogy for Sherlock Holmes, beloved friend of Watson",
         "Write a story: Tim has chickenpox and builds a rocket",
         "How much did Elon Musk pay for Twitter?",

@@ -46,8 +46,8 @@ def test_what_is_written_computes_what_torch_computes(tmp_path: Path) -> None:
         kinds, names = model(ids, form, case, torch.ones_like(ids, dtype=torch.bool))
     assert reading.places == [(0, 4), (5, 7), (7, 11)]
     assert written.inputs == "of these texts"
-    # Eight bits: of logits of some ten a hundredth or two.
-    np.testing.assert_allclose(reading.logits, kinds[0], atol=0.01 * float(kinds.abs().max()) + 0.1)
+    # Eight bits: of logits up to fifty a hundredth or two.
+    np.testing.assert_allclose(reading.logits, kinds[0], atol=0.03 * float(kinds.abs().max()))
     np.testing.assert_allclose(reading.named, names[0, 1:-1].softmax(-1)[:, 1], atol=0.05)
 
 

@@ -7,7 +7,6 @@ from floe.privacy.detector import Detector
 GENRES = {
     "sum": [
         "Paula picks 14 pears and gives half of them to Yusuf. How many pears are left?",
-        "Mr. Okafor's van holds 12 crates. Dina's holds twice as many. How big is Dina's load?",
         "Olga has one brother. Her father has three sons. Who is Olga's brother?",
     ],
     "fiction": [
