@@ -29,6 +29,7 @@ _LOG: Final = "trainer.log"
 _HELD_OUT: Final = "held_out.json"
 _MARKS: Final = "marks"
 _STAGE: Final = "stage.json"
+_STEPPING: Final = "stepping"
 _LOW_DISK_BYTES: Final = 4 * 10**6
 """Bytes; a checkpoint needs more."""
 _ENVIRONMENT: Final = {
@@ -164,8 +165,19 @@ class RunFolder:
         """True once it was asked to end."""
         return self._stop.exists()
 
+    def tell_stepping(self) -> None:
+        """Note that this process has made a step; a full disk costs no training."""
+        with suppress(OSError):
+            (self.path / _STEPPING).touch()
+
+    @property
+    def stepping(self) -> bool:
+        """True once the process has made a step; before that it has nothing to lose."""
+        return (self.path / _STEPPING).exists()
+
     def clear(self) -> None:
         """Forget how the last process ended, so that another may go on."""
+        (self.path / _STEPPING).unlink(missing_ok=True)
         self._stop.unlink(missing_ok=True)
         self._result.unlink(missing_ok=True)
         self.tell_stage(None)
@@ -317,6 +329,11 @@ class TrainerProcess:
             pass
         _forget_ended_children()
         return False
+
+    def terminate(self) -> None:
+        """Tell the system to end it: it has nothing to put in order."""
+        with suppress(psutil.Error):
+            self._process.terminate()
 
     def kill(self) -> None:
         """End it at once."""

@@ -41,8 +41,11 @@ Replan = Callable[[TrainPlan, float], TrainPlan | None]
 
 _POLL_SECONDS: Final = 0.3
 _RETRY_SECONDS: Final = 1.5
+_GRACE_SECONDS: Final = 1.0
+"""Time in which a trainer has to stop in order before its first step: it can keep nothing yet, and
+while it imports torch or reads the model it hears of nothing."""
 _PATIENCE_SECONDS: Final = 30.0
-"""Time in which a trainer has to stop in order."""
+"""Time in which a trainer has to stop in order that has made a step."""
 _LATEST: Final = 50
 _INTERRUPTED: Final = (
     "The training was ended from outside, perhaps because the memory of this device ran out. "
@@ -238,6 +241,8 @@ class TrainingRuns:
     def cancel(self, run_id: int) -> None:
         """Ask it to stop after the step it is at; what it has learnt so far is kept to go on.
 
+        One that has made no step yet is ended soon, whatever it is at.
+
         Raises:
             TrainingError: there is no such run, or the wish cannot be written.
         """
@@ -308,8 +313,11 @@ class TrainingRuns:
                     return
                 if run.folder.stopping:
                     asked_at = asked_at or time.monotonic()
-                    if time.monotonic() - asked_at > _PATIENCE_SECONDS:
+                    waited = time.monotonic() - asked_at
+                    if waited > _PATIENCE_SECONDS:
                         process.kill()
+                    elif waited > _GRACE_SECONDS and not run.folder.stepping:
+                        process.terminate()
             except FloeError as error:
                 # A full disk or a busy database: tried again as long as the app lives.
                 logger.warning("training run %d: %s", run_id, error)

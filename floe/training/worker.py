@@ -304,6 +304,7 @@ class WorkerRun:
                 record = dataclasses.asdict(step)
                 ended, last = record.pop("epoch_ended"), record.pop("last")
                 print(json.dumps({**record, "at": time.time()}), file=progress, flush=True)
+                self._run_folder.tell_stepping()
                 if ended or time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
                     self._checkpoint(loop, identity)
                 if last:
@@ -590,8 +591,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     folder = parser.parse_args().folder
     encryption.receive_key(encryption.data_folder_of(folder), sys.stdin.buffer)
-    # The chat comes first.
-    os.nice(_NICENESS)
+    os.nice(_NICENESS)  # the chat comes first
     keep_freed_memory()
     return run_folder(folder)
 

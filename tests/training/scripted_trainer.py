@@ -1,7 +1,8 @@
 """A trainer that trains nothing: it speaks the run folder's language as `mode` beside it says.
 
 Modes: `good`, `worse`, `slow` (until told to stop), `deaf` (will not stop), `held` (waits
-for another mode), `memory` (fails unless the plan is a smaller one), `disk`.
+for another mode), `reading` (makes no step and will not stop), `memory` (fails
+unless the plan is a smaller one), `disk`.
 """
 
 import json
@@ -17,6 +18,9 @@ def main() -> None:
     while mode == "held":
         time.sleep(0.05)
         mode = (Path(__file__).parent / "mode").read_text().strip()
+    if mode == "reading":
+        (folder / "begun").touch()
+        time.sleep(120)
     if mode == "memory" and not request.get("smaller"):
         finish(folder, "failed", code="memory", sentence="It needs more memory.")
         return
@@ -26,6 +30,7 @@ def main() -> None:
     while step < 3 or endless:
         step += 1
         report(folder, step)
+        (folder / "stepping").touch()
         checkpoint.mkdir(exist_ok=True)
         # As the real one does: a kill in mid-write leaves the state before.
         (checkpoint / "state.pt.part").write_text(str(step))

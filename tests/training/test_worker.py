@@ -93,9 +93,11 @@ def test_stopped_and_resumed_is_the_same_as_uninterrupted(tmp_path: Path, base: 
     (halves / "stop").touch()
     assert run_folder(halves) == 0
     assert result_of(halves)["status"] == "cancelled"
+    assert not RunFolder(halves).stepping  # the app may end it at any time
     (halves / "stop").unlink()
 
     def stop_later(step: LoopStep) -> None:
+        assert RunFolder(halves).stepping
         if step.step == 5:
             (halves / "stop").touch()
 

@@ -22,6 +22,8 @@ from floe.units import format_bytes, format_duration, format_gigabytes
 NOTHING: Final = NoRunValue(status="")
 """Before the first run."""
 
+_STOPPING: Final = "It stops after the current step."
+_CANCELLING: Final = "It is being cancelled."
 _POINTS: Final = 300
 """Points of a curve: more cannot be told apart on a screen."""
 
@@ -147,7 +149,7 @@ def _state(run: TrainingRun, newest: TrainingStep | None, stage: TrainingStage |
     if not run.active:
         return run.sentence
     if run.folder.stopping:
-        return "It stops after the current step."
+        return _STOPPING if run.folder.stepping else _CANCELLING
     if stage is not None:
         counted = f": {stage.done} of {stage.count}" if stage.count else ""
         return f"{stage.sentence}{counted}."
