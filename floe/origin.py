@@ -14,7 +14,7 @@ import idna
 
 from floe.errors import CloudError
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LONGEST: Final = 2048
 _ADDRESS: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://"
@@ -44,7 +44,7 @@ class Origin:
     def authority(self) -> str:
         """Host, and the port unless it is the usual one: how sentences name a server."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def on_loopback(self) -> bool:
@@ -83,10 +83,10 @@ def parse_address(text: str) -> Address:
             ways. The text is not repeated, since it may hold a secret.
     """
     found = _ADDRESS.fullmatch(text) if len(text) <= _LONGEST else None
-    if found is None or found["scheme"].lower() not in _DEFAULT_PORTS:
+    if found is None or found["scheme"].lower() not in DEFAULT_PORTS:
         raise CloudError(_invalid_reason(text))
     scheme = found["scheme"].lower()
-    port = int(found["port"]) if found["port"] else _DEFAULT_PORTS[scheme]
+    port = int(found["port"]) if found["port"] else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
         raise CloudError("The cloud's address has a port that does not exist: 1 to 65535 do.")
     return Address(Origin(scheme, _normalise_host(found["host"]), port), found["path"] or "")

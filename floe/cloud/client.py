@@ -293,7 +293,7 @@ class CloudClient:
                         self._count_test,
                         self._log_request,
                     ],
-                    "response": [bound_response],
+                    "response": [self._note_answer, bound_response],
                 },
             )
         except (ValueError, OSError, httpx2.InvalidURL) as error:
@@ -303,6 +303,9 @@ class CloudClient:
                 f"({type(error).__name__}). Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and "
                 "SSL_CERT_FILE."
             ) from None
+
+    async def _note_answer(self, _response: httpx2.Response) -> None:
+        self._endpoint.has_answered = True
 
     async def _strip_identifying_headers(self, request: httpx2.Request) -> None:
         """Leave in a request what the endpoint must know, and nothing for anybody else."""

@@ -19,10 +19,11 @@ from floe.cloud.probe.profile import FITS_NO_CONTEXT, is_about_routing
 from floe.cloud.protocol.bounds import CompressedError, TooLongError
 from floe.cloud.told_wait import told_wait
 from floe.errors import CloudError, StoreError
-from floe.origin import Address, origin_of, parse_address
+from floe.origin import DEFAULT_PORTS, Address, origin_of, parse_address
 from floe.redaction import Redactor
 
 _LONGEST_REFUSAL: Final = 2000
+_LONGEST_PLACE: Final = 200
 _NO_API: Final = (
     "answers, but there is no OpenAI-compatible API at this address. Check it; it usually ends "
     "in /v1."
@@ -59,6 +60,14 @@ _NOTHING_HERE: Final = re.compile(
     re.IGNORECASE,
 )
 """Words of a server that knows no such path."""
+_WANTS_TLS: Final = re.compile(
+    r"HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL|requires TLS", re.IGNORECASE
+)
+"""Of nginx, Go, Apache and Tomcat, asked by http where https is spoken."""
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+"""OpenSSL's reasons where the server's first bytes are not of TLS, but mostly of HTTP."""
+_BROKEN: Final = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+_LONGEST_CHAIN: Final = 10
 
 
 class RateLimited(CloudError):
@@ -111,6 +120,7 @@ class Endpoint:
         key: may be empty.
         host: how sentences name the server.
         redactor: what foreign text goes through before it is kept; knows the key.
+        has_answered: an HTTP response has come from it, so that its scheme is right.
     """
 
     def __init__(self, base_url: str, key: SecretStr) -> None:
@@ -125,6 +135,7 @@ class Endpoint:
         if self.key.get_secret_value() and not self.address.origin.keeps_secrets:
             raise CloudError(IN_CLEAR)
         self.redactor = Redactor([self.key.get_secret_value()])
+        self.has_answered = False
 
     def explain(self, error: Exception, model: str) -> CloudError:
         """Say in a sentence what went wrong.
@@ -163,12 +174,13 @@ class Endpoint:
     def _explain_status(self, error: openai.APIStatusError, model: str) -> CloudError:
         if error.response.is_redirect:
             return NotServed(self._explain_redirect(error.response.headers.get("location", "")))
+        if error.status_code == 400 and _WANTS_TLS.search(str(error.body)):
+            return NotServed(f"{self.host} speaks https, not http: {self._advise('https', True)}")
         status, host, words = error.status_code, self.host, self._server_message(error)
         says = f" It says: {words}" if words else ""
-        if (access := self._explain_access(error, words, says)) is not None:
-            return access
-        if status in (404, 405):
-            return self._explain_missing(error, model, words)
+        access = self._explain_access(error, words, says)
+        if access is not None or status in (404, 405):
+            return access or self._explain_missing(error, model, words)
         if status == 429:
             wait = _wait_of(error)
             after = f" in {wait:.0f} seconds" if wait is not None else " later"
@@ -228,7 +240,7 @@ class Endpoint:
         if origin_of(address) is not None:
             for path in _PATHS:
                 address = address.removesuffix(path)
-            place = self.redactor.redact(address, 200)
+            place = self.redactor.redact(address, _LONGEST_PLACE)
         return (
             f"{self.host} sends requests on to {place}. Floe does not follow, since the key and "
             "the conversation would go there: type the final address."
@@ -247,10 +259,44 @@ class Endpoint:
                 "HTTPS_PROXY and ALL_PROXY."
             )
         if isinstance(cause, httpx2.ConnectError | ssl.SSLError):
+            return self._explain_no_connection(cause)
+        broke_off = f"The connection to {self.host} broke off."
+        if self.address.origin.scheme == "http" and not self.has_answered:
+            return CloudError(f"{broke_off} If this server speaks https, {self._advise('https')}")
+        return CloudError(broke_off)
+
+    def _explain_no_connection(self, error: BaseException) -> CloudError:
+        """Tell a server that cannot be reached from one that can, but by the other scheme."""
+        causes = _chain(error)
+        reasons = [str(each.reason) for each in causes if isinstance(each, ssl.SSLError)]
+        if any(reason in _NO_TLS for reason in reasons):
+            return CloudError(f"{self.host} speaks http, not https: {self._advise('http', True)}")
+        if self.address.origin.scheme == "https" and any(isinstance(e, _BROKEN) for e in causes):
             return CloudError(
-                f"{self.host} cannot be reached. Check the address and the network connection."
+                f"{self.host} broke off before the connection was encrypted, as https needs it. "
+                f"If this server speaks http, {self._advise('http')}"
             )
-        return CloudError(f"The connection to {self.host} broke off.")
+        return CloudError(
+            f"{self.host} cannot be reached. Check the address and the network connection."
+        )
+
+    def _advise(self, scheme: str, same_port: bool = False) -> str:
+        """Say how the address is typed with the other scheme, and what http costs.
+
+        `same_port`: it was this very port that spoke it; else the usual one is for the usual one.
+        """
+        before = self.address.origin
+        usual = before.port == DEFAULT_PORTS[before.scheme] and not same_port
+        origin = replace(
+            before, scheme=scheme, port=DEFAULT_PORTS[scheme] if usual else before.port
+        )
+        address = self.redactor.redact(str(replace(self.address, origin=origin)), _LONGEST_PLACE)
+        words = f"type {address} as its address."
+        if origin.keeps_secrets:
+            return words
+        return (
+            f"{words} Then whoever is on the network can read what is sent, and Floe sends no key."
+        )
 
     def refusal_of(self, error: Exception) -> str:
         """Return the server's words on a request refused for its form; empty for other errors.
@@ -287,6 +333,16 @@ def _without_request_path(address: Address) -> Address:
     for ending in _PATHS:
         path = path.removesuffix(ending)
     return replace(address, path=path)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and what it came from, which httpx and anyio wrap several times."""
+    chain: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and len(chain) < _LONGEST_CHAIN:
+        chain.append(following)
+        following = following.__cause__ or following.__context__
+    return chain
 
 
 def _message_in(body: object, depth: int = 0) -> str:
