@@ -183,6 +183,14 @@ class AnswerStats:
         """Share of tokens the cloud took part in, in [0, 1]."""
         return self.cloud_tokens / self.tokens if self.tokens else 0.0
 
+    @property
+    def cloud_percent(self) -> str:
+        """The share in whole percent: "100%" only if it took part in all, "0%" only if in none."""
+        percent = round(100 * self.cloud_share)
+        if 0 < self.cloud_tokens < self.tokens:
+            percent = min(max(percent, 1), 99)
+        return f"{percent}%"
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:

@@ -81,7 +81,7 @@ class Follower:
         self._opened_at = float("-inf")
         self._answered = False
         self._latency = 0.0
-        self._late = False
+        self._late = self._told_late = False
         self._skipped = False
         self._backoff = backoff or LateBackoff()
         self._backoff.begin(monotonic())
@@ -122,6 +122,10 @@ class Follower:
         self._cursor.advance(piece)
         if self._got is not None:
             self._backoff.wrote(used=self._got)
+            if self._late and not self._got and not self._told_late:
+                # Only now: a row that the projection did without is no token of this device alone.
+                self._told_late = True
+                self._notify("The cloud was late; this device went on alone.")
             self._got = None
 
     def next_distribution(
@@ -224,7 +228,7 @@ class Follower:
                 self._latency = monotonic() - self._opened_at
                 if self._skipped and self._latency <= self._deadline:
                     self._backoff.came_quickly()
-            self._late = False
+            self._late = self._told_late = False
             self._retry_delay = _FIRST_RETRY
             self._cursor.add(rows)
         if ended and self._stream.error is not None and self._cursor.row is None:
@@ -286,7 +290,5 @@ class Follower:
         self.absence = "late"
 
     def _miss(self) -> None:
-        if not self._late:
-            self._late = True
-            self._notify("The cloud was late; this device went on alone.")
+        self._late = True
         self.absence = "late"

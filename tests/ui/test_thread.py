@@ -2,12 +2,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnView
 from floe.chat.turn_routes import BESIDE_OTHERS
 from floe.errors import StoreError
 from floe.privacy.gate import CHOSEN
 from floe.records import AnswerStats, Attachment, Message, Route
+from floe.ui.chat.answer_figures import live_figures, summary
 from floe.ui.chat.markdown import render_message
 from floe.ui.chat.thread import WINDOW, chip, draw_rows, thread_page, thread_rows
 
@@ -140,3 +143,15 @@ def test_rows_of_a_branch_that_was_deleted_are_none() -> None:
 def test_a_message_is_rendered_once() -> None:
     text = "the same **text**"
     assert render_message(text) is render_message(text)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "tokens", "shown"),
+    [(0, 300, "0%"), (1, 300, "1%"), (150, 300, "50%"), (299, 300, "99%"), (300, 300, "100%")],
+)
+def test_all_with_the_cloud_is_said_only_of_an_answer_without_a_late_token(
+    cloud: int, tokens: int, shown: str
+) -> None:
+    stats = AnswerStats(tokens=tokens, seconds=10.0, cloud_tokens=cloud)
+    assert f" · {shown} with the cloud" in summary(stats)
+    assert live_figures(stats)[2]["value"] == shown

@@ -33,7 +33,7 @@ def live_figures(stats: AnswerStats | None, *, training: bool = False) -> list[F
         values = [
             f"{stats.tokens_per_second:.1f}" if stats.tokens else "—",
             duration(stats.first_token_ms),
-            f"{stats.cloud_share:.0%}" if stats.tokens else "—",
+            stats.cloud_percent if stats.tokens else "—",
             str(stats.cloud_requests),
         ]
         cost = cloud_tokens(stats)
@@ -87,6 +87,6 @@ def summary(stats: AnswerStats | None) -> str:
     speed = f"{stats.tokens_per_second:.1f} per second"
     if alone := speeds_alone(stats):
         speed += f" ({alone})"
-    share = f"{stats.cloud_share:.0%} with the cloud"
+    share = f"{stats.cloud_percent} with the cloud"
     why = [stats.adapters, stats.weighed]
     return " · ".join(filter(None, [tokens, speed, share, cloud_tokens(stats), *why]))
