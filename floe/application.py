@@ -43,6 +43,7 @@ from floe.privacy.choices import own_words
 from floe.privacy.detector import Detector
 from floe.store import Store
 from floe.store.backup import BackupSchedule
+from floe.store.imports import drop_unfinished_imports
 from floe.training.runs import TrainingRuns
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ class Application:
             store = Store(settings.database)
             opened.callback(store.close)
             store.recover()
+            drop_unfinished_imports(store)
             stand_in = chosen_stand_in(settings, free_memory())
             settings = settings.model_copy(update={"stand_in_model": stand_in.name})
             cloud = CloudLink(

@@ -1,5 +1,7 @@
 """Import of an adapter that others made: checked against the model in use, copied, listed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +17,8 @@ from floe.adapters.registry import (
     NewAdapter,
     model_sha256,
 )
+from floe.disk_errors import describe_os_error
+from floe.errors import TrainingError
 from floe.llama.gguf_checks import check_adapter
 from floe.models.model_origin import find_model_origin, names_of_model
 from floe.store import Store
@@ -43,13 +47,13 @@ def import_adapter(
 
     Raises:
         ModelError: it cannot be read, does not fit, or could not act as it was meant to.
-        TrainingError: `base` cannot be read, or the copy cannot be kept.
+        TrainingError: `base` cannot be read, or the copy cannot be kept; nothing of it is left.
     """
     architecture = read_architecture(base)
     foreign = read_foreign_adapter(path.expanduser(), architecture)
     sha256 = model_sha256(store, base)
     origin = find_model_origin(base, sha256)
-    with TemporaryDirectory(dir=temporary_parent(store.path.parent)) as made:
+    with _no_room(), TemporaryDirectory(dir=temporary_parent(store.path.parent)) as made:
         folder = Path(made)
         base_name = foreign.base_name or origin.base_repo or base.stem
         write_peft(folder / PEFT, foreign.factors, alpha=foreign.alpha, base_name=base_name)
@@ -79,3 +83,14 @@ def import_adapter(
             f"{origin.title}, but on another model of the same shape it would only confuse."
         )
     return ImportedAdapter(adapter, sentence)
+
+
+@contextmanager
+def _no_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"The adapter cannot be copied into the data folder ({describe_os_error(error)}). Make "
+            "room and try again."
+        ) from error

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from floe.adapters.architecture import Architecture, read_architecture
 from floe.adapters.export import permute, rank_of, read_gguf
 from floe.adapters.lora_defaults import GGUF_NAMES
+from floe.disk_errors import describe_os_error
 from floe.errors import ModelError, TrainingError
 from floe.llama.dequantise import dequantise_into
 from floe.store import encryption
@@ -53,7 +54,8 @@ def write_merged_model(
             _write(part, reader, architecture.kind, changes, adapter_name)
     except OSError as error:
         raise TrainingError(
-            f"{path} cannot be written ({error.strerror}). Make room, or choose another folder."
+            f"{path} cannot be written ({describe_os_error(error)}). Make room, or choose another "
+            "folder."
         ) from error
 
 

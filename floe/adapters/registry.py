@@ -20,6 +20,7 @@ from sqlite_utils import Database
 
 from floe.adapters.lora_defaults import PEFT_CONFIG
 from floe.adapters.model_card import name_base, peft_extras
+from floe.disk_errors import describe_os_error
 from floe.errors import StoreError, TrainingError
 from floe.models.download import ignore_progress, sha256_of
 from floe.privacy.training_marks import (
@@ -361,8 +362,8 @@ def _copy(source: Path, target: Path, marks: frozenset[bytes]) -> None:
     except OSError as error:
         shutil.rmtree(target, ignore_errors=True)
         raise TrainingError(
-            f"The adapter cannot be kept in {target.parent} ({error.strerror or error}). Make "
-            "room and try again; what was learnt is still there."
+            f"The adapter cannot be kept in {target.parent} ({describe_os_error(error)}). "
+            "Make room and try again; what was learnt is still there."
         ) from error
 
 
@@ -390,5 +391,6 @@ def _whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise TrainingError(
-            f"{path} cannot be written ({error.strerror}). Make room, or choose another folder."
+            f"{path} cannot be written ({describe_os_error(error)}). Make room, or choose another "
+            "folder."
         ) from error

@@ -1,14 +1,14 @@
 """A file of chats into the store, whichever program wrote it.
 
 What cannot be read is left out and told; the rest comes in, with titles, dates and where it came
-from, as one import that can be undone. A full disk, or being cancelled, leaves the store as it was.
+from, as one import that can be undone. Being cancelled leaves the store as it was; so does a full
+disk, once there is room to take out again what was added.
 """
 
 import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -26,7 +26,7 @@ from floe.chats.imported import (
 from floe.chats.reading import Element, ReadProgress, open_members, read_elements
 from floe.chats.registry import BETWEEN_PEOPLE, KNOWN, LABELS, recognise
 from floe.chats.tables import read_table, recognises_table
-from floe.errors import DataError, FloeError
+from floe.errors import DataError, StoreError
 from floe.store import Store
 from floe.store.imports import NewChat, add_chats, begin_import, delete_import, finish_import
 from floe.store.text import one_line
@@ -189,6 +189,18 @@ class ImportCancelledError(DataError):
     """The person wanted it no longer."""
 
 
+class HalfImportError(StoreError):
+    """The store cannot be written, not even to take out again what was added of an import."""
+
+    def __init__(self, import_id: int, cause: StoreError) -> None:
+        super().__init__(
+            f"{cause} What is half in is taken out once there is room, at the next start at the "
+            "latest.",
+            cause.failure,
+        )
+        self.import_id = import_id
+
+
 def import_file(
     store: Store,
     path: Path,
@@ -211,6 +223,7 @@ def import_file(
     Raises:
         DataError: it cannot be read, is too large, or holds no chat that is known.
         StoreError: the store cannot be written; it is as it was.
+        HalfImportError: nor could what had been added be taken out again.
     """
     name = name or path.name
     try:
@@ -255,9 +268,12 @@ def import_stream(
         sentence = _sentence(source, len(made))
         details = {"format": kind, "answers": answers, "can_swap": kind in BETWEEN_PEOPLE}
         finish_import(store, import_id, LABELS[kind], sentence, details)
-    except BaseException:
-        with suppress(FloeError):
+    except BaseException as error:
+        try:
             delete_import(store, import_id)
+        except StoreError as left:
+            if isinstance(error, StoreError):
+                raise HalfImportError(import_id, error) from left
         raise
     return ImportReport(
         import_id,

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from floe.chats.imported import MAX_MESSAGES
 from floe.chats.importing import import_file
 from floe.chats.reading import MAX_FILE_BYTES, MAX_LINE_BYTES, parse_json
+from floe.disk_errors import describe_os_error
 from floe.errors import DataError
 from floe.records import ChatMessage, Role
 from floe.store import Store, encryption
@@ -166,5 +167,6 @@ def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
         encryption.write_bytes(path, text.encode())
     except OSError as error:
         raise DataError(
-            f"{path} cannot be written ({error.strerror}). Make room, or choose another folder."
+            f"{path} cannot be written ({describe_os_error(error)}). Make room, or choose another "
+            "folder."
         ) from error

@@ -13,6 +13,7 @@ from typing import Final
 
 from floe import __version__
 from floe.cli.terminal import shown_plainly, write_foreign
+from floe.disk_errors import DISK_FULL, is_disk_full
 from floe.errors import FloeError
 
 Command = Callable[[Sequence[str]], int]
@@ -78,13 +79,17 @@ def _run(arguments: Sequence[str] | None) -> int:
         return command([name, *words] if module in _WITH_NAME else words)
     except FloeError as error:
         write_foreign(sys.stderr, f"{error}\n")
-        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # `floe models list | head`: nobody reads on, and Python would complain while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        sys.stderr.write(f"{DISK_FULL}\n")
+    return 1
 
 
 def help_text() -> str:

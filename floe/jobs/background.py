@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from floe.disk_errors import DISK_FULL, is_disk_full
 from floe.errors import FloeError
 
 logger = logging.getLogger(__name__)
@@ -89,8 +90,12 @@ class BackgroundJob:
         except FloeError as error:
             logger.warning("%s ended early: %s", self._name, error)
             self._problem = str(error)
-        except Exception:
-            logger.exception("%s failed", self._name)
-            self._problem = BROKEN
+        except Exception as error:
+            if is_disk_full(error):
+                logger.warning("%s found the disk full: %s", self._name, error)
+                self._problem = DISK_FULL
+            else:
+                logger.exception("%s failed", self._name)
+                self._problem = BROKEN
         finally:
             ended(self._problem)

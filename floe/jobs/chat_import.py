@@ -3,13 +3,18 @@
 import io
 from typing import Final
 
-from floe.chats.importing import ImportCancelledError, import_stream
-from floe.errors import DataError
+from floe.chats.importing import HalfImportError, ImportCancelledError, import_stream
+from floe.errors import DataError, StoreError
 from floe.jobs.background import BackgroundJob
 from floe.store import Store
+from floe.store.imports import delete_import
 from floe.store.text import one_line
 
 _LONGEST_NAME: Final = 100
+_RETRY_SECONDS: Final = 1.0
+_NOTHING_ADDED: Final = (
+    "The disk was full, so nothing of {name} was added. Make room for it and import it again."
+)
 _BUSY: Final = "Another file is still being read. Wait until it is in."
 
 
@@ -21,6 +26,7 @@ class ChatImportJob:
         self._job = BackgroundJob("chat import")
         self._name = ""
         self._done = 0.0
+        self._full = False
         self._problem = ""
 
     @property
@@ -33,6 +39,11 @@ class ChatImportJob:
         """Progress, for a person; empty if nothing goes on."""
         if not self.running:
             return ""
+        if self._full:
+            return (
+                f"The disk is full, so {self._name} cannot be added. Make some room: what was half "
+                "in is then taken out."
+            )
         return f"Reading {self._name}: {self._done:.0%}."
 
     def start(self, name: str, content: bytes) -> None:
@@ -44,6 +55,7 @@ class ChatImportJob:
         if self.running:
             raise DataError(_BUSY)
         self._name, self._done, self._problem = one_line(name)[:_LONGEST_NAME], 0.0, ""
+        self._full = False
         self._job.start(lambda: self._work(name, content), self._end)
 
     def take_problem(self) -> str:
@@ -70,6 +82,20 @@ class ChatImportJob:
             )
         except ImportCancelledError:
             return  # the application ends, and nobody is there to be told
+        except HalfImportError as error:
+            self._full = True
+            self._take_out(error.import_id)
+            raise DataError(_NOTHING_ADDED.format(name=self._name)) from error
+
+    def _take_out(self, import_id: int) -> None:
+        """Undo the import as soon as there is room; the next start does it otherwise."""
+        while not self._job.cancelled.wait(_RETRY_SECONDS):
+            try:
+                delete_import(self._store, import_id)
+            except StoreError as error:
+                if error.failure != "deleted":
+                    continue
+            return
 
     def _show(self, done: int, total: int) -> None:
         self._done = done / max(total, 1)

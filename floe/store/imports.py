@@ -6,6 +6,7 @@ A batch of chats is one transaction. Knows nothing of formats.
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +115,18 @@ def delete_import(store: Store, import_id: int) -> None:
         db.execute("INSERT INTO message_search(message_search) VALUES ('optimize')")
         db.execute("INSERT INTO title_search(title_search) VALUES ('optimize')")
     store.checkpoint()
+
+
+def drop_unfinished_imports(store: Store) -> None:
+    """Remove, at start, imports that a crash or a full disk left half in.
+
+    Where there still is no room they wait for the next start.
+    """
+    with store.reading() as db:
+        ids = [row[0] for row in db.execute("SELECT id FROM imports WHERE source = ''").fetchall()]
+    with suppress(StoreError):
+        for import_id in ids:
+            delete_import(store, import_id)
 
 
 def list_imports(store: Store) -> list[KeptImport]:

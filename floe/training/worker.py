@@ -35,6 +35,7 @@ from floe.adapters.architecture import Architecture
 from floe.adapters.export import read_peft, write_gguf, write_peft
 from floe.adapters.lora_factors import Factors
 from floe.adapters.prompt_kinds import TaughtQuestions, taught_to_json
+from floe.disk_errors import is_disk_full
 from floe.errors import FloeError, ModelError
 from floe.llama.free_memory import free_memory
 from floe.models.download import ignore_progress, sha256_of
@@ -519,9 +520,7 @@ def _sentence(result: WorkerResult) -> str:
 
 def _ran_out_of_memory(error: BaseException) -> bool:
     """Tell whether memory ran out, in the words of Python, C++, torch and oneDNN."""
-    if isinstance(error, MemoryError) or (
-        isinstance(error, OSError) and error.errno == errno.ENOMEM
-    ):
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return True
     words = str(error)
     if any(said in words for said in ("allocate memory", "bad_alloc", "out of memory")):
@@ -532,7 +531,7 @@ def _ran_out_of_memory(error: BaseException) -> bool:
 
 def _classify_failure(error: BaseException) -> tuple[Code, str]:
     """Return a code and a sentence for the error that ended a run."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_disk_full(error):
         return "disk", "The disk is full. Free some space and go on from where it stopped."
     codes: list[tuple[type[BaseException], Code]] = [
         (MemoryLimit, "memory"),

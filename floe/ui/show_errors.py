@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import gradio as gr
 
+from floe.disk_errors import DISK_FULL, is_disk_full
 from floe.errors import FloeError
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,10 @@ def show_errors(
             return action(self, *args, **kwargs)
         except FloeError as error:
             return {self.parts.notice: str(error)}
-        except Exception:
+        except Exception as error:
+            if is_disk_full(error):
+                logger.warning("%s found the disk full: %s", action.__name__, error)
+                return {self.parts.notice: DISK_FULL}
             logger.exception("%s failed", action.__name__)
             raise
 

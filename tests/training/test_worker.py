@@ -1,5 +1,6 @@
 """The trainer's process and its folder, on hand-sized models that llama.cpp can serve."""
 
+import errno
 import json
 import os
 import re
@@ -107,6 +108,32 @@ def test_stopped_and_resumed_is_the_same_as_uninterrupted(tmp_path: Path, base: 
     assert run_folder(halves) == 0
     assert result_of(halves)["best_step"] == result_of(whole)["best_step"]
     assert same(read_peft(halves / "adapter")[0], read_peft(whole / "adapter")[0])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError("4608 requested and 4088 written"),  # numpy, in the midst of an array
+    ],
+)
+def test_an_adapter_that_finds_no_room_is_said_to_and_is_written_later(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    folder = write_run(tmp_path / "run", base, epochs=1)
+
+    def full(*_args: object, **_options: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("floe.training.worker.write_gguf", full)
+        assert run_folder(folder) == 1
+    result = result_of(folder)
+    assert (result["status"], result["code"]) == ("failed", "disk")
+    assert result["sentence"].startswith("The disk is full.")
+    assert not (folder / "adapter.gguf").exists()
+    assert run_folder(folder) == 0
+    assert result_of(folder)["status"] == "complete"
 
 
 def test_killed_in_the_middle_it_goes_on_from_the_checkpoint(tmp_path: Path, base: Path) -> None:

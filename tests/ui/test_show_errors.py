@@ -1,5 +1,7 @@
 """Replies that overtake each other: which of them knows more is told by their numbers."""
 
+import errno
+import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,10 +10,12 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from floe.disk_errors import DISK_FULL
+from floe.jobs.background import BackgroundJob
 from floe.privacy import choices
 from floe.store import Store
 from floe.ui.privacy.privacy_actions import PrivacyActions
-from floe.ui.show_errors import Changes, numbered
+from floe.ui.show_errors import Changes, numbered, show_errors
 
 
 def press(name: str, value: str) -> gr.EventData:
@@ -68,3 +72,30 @@ def test_only_what_our_scripts_draw_is_numbered_and_what_is_numbered_stays_so() 
     assert shown["part"]["sequence"] > shown["more"]["sequence"] > 0
     assert (shown["notice"], shown["form"], shown["other"]) == ("", moved, skipped)
     assert read()["part"]["sequence"] > shown["part"]["sequence"]
+
+
+class Writing:
+    """Handlers of a press that writes a file."""
+
+    def __init__(self, error: OSError) -> None:
+        self.parts: Any = SimpleNamespace(notice="notice")
+        self._error = error
+
+    @show_errors
+    def save(self) -> Changes:
+        raise self._error
+
+
+def test_a_full_disk_is_told_wherever_it_is_found() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+    assert Writing(full).save() == {"notice": DISK_FULL}
+    with pytest.raises(PermissionError):
+        Writing(PermissionError(errno.EACCES, "Permission denied")).save()
+    job = BackgroundJob("writing")
+
+    def write() -> None:
+        raise full
+
+    job.start(write)
+    assert job.wait(60)
+    assert job.problem == DISK_FULL
