@@ -6,6 +6,7 @@ survives a kill -9. Knows nothing of models, clouds or the page.
 
 import json
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -39,6 +40,18 @@ _CONVERSATION = (
     " c.pinned, c.archived, c.folder"
     " FROM conversations c LEFT JOIN imports i ON i.id = c.import_id"
 )
+
+_LISTED = f"""
+    SELECT * FROM ({_CONVERSATION}) WHERE id IN (
+        SELECT id FROM (
+            SELECT c.id, c.pinned OR c.folder != '' AS kept, row_number() OVER (
+                PARTITION BY c.pinned, c.folder != '', c.archived ORDER BY
+                coalesce(c.updated_at <= i.imported_at, 0), c.updated_at DESC, c.id DESC
+            ) AS place
+            FROM conversations c LEFT JOIN imports i ON i.id = c.import_id)
+        WHERE kept OR place <= ?)
+    ORDER BY pinned DESC, untouched, updated_at DESC, id DESC
+"""  # noqa: S608 (constants only)
 
 _MESSAGES = """
     SELECT m.id, m.conversation_id, m.parent_id, m.role, m.content, m.created_at, m.status,
@@ -151,6 +164,21 @@ class Store(DatabaseFile):
                 [limit],
             )
             return [conversation_of(row) for row in rows]
+
+    def listed_conversations(self, length: int) -> tuple[list[Conversation], int, int]:
+        """List conversations in the same order, not more than can be drawn.
+
+        All that are pinned or in a folder, and `length` each of the others and of the archive.
+
+        Returns:
+            These; how many more there are; a number that changes with the list of those.
+        """
+        with self.reading() as db:
+            rows = db.execute(_LISTED, [length]).fetchall()
+            (count,) = db.execute("SELECT count(*) FROM conversations").fetchone()
+            more = count - len(rows)
+            titles = db.execute("SELECT id, title FROM conversations").fetchall() if more else []
+        return [conversation_of(row) for row in rows], more, zlib.crc32(repr(titles).encode())
 
     def conversation(self, conversation_id: int) -> Conversation:
         """One row of the list."""

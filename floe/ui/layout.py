@@ -74,7 +74,7 @@ class Parts:
 
 
 def lay_out(
-    search: Callable[[str], Any],
+    listed: list[Callable[..., Any]],
     tokens: Callable[[list[int]], Any],
     text: Callable[[int], str],
     window: Callable[[list[int]], Any],
@@ -87,7 +87,7 @@ def lay_out(
     """Build everything inside the current `gr.Blocks`.
 
     Args:
-        search: gives the browser the places where words occur.
+        listed: give the browser the chats where words occur, and more of the list.
         tokens: gives it rows of tokens.
         text: gives it a message word for word, to copy or to edit.
         window: gives it rows of a conversation.
@@ -103,7 +103,7 @@ def lay_out(
         with gr.Column(elem_id="drawer", min_width=0):
             views = js_component("views", "go")
             listing = js_component(
-                "conversations", "new", "open", "rename", "delete", "mark", "move", server=[search]
+                "conversations", "new", "open", "rename", "delete", "mark", "move", server=listed
             )
             save = js_component("save")
             noticed = js_component("noticed", "follow")

@@ -18,7 +18,7 @@ from floe.kept_records import RowId
 from floe.training.data.learning_choices import chosen_dataset
 from floe.ui.chat.chat_actions import ChatActions
 from floe.ui.chat.compare_actions import CompareActions
-from floe.ui.chat.conversations import find
+from floe.ui.chat.conversations import conversation_list, find
 from floe.ui.chat.deletion_actions import DeletionActions
 from floe.ui.chat.listing_actions import ListingActions
 from floe.ui.chat.session import Session
@@ -30,8 +30,14 @@ from floe.ui.federate.federate_actions import FederateActions
 from floe.ui.layout import Parts, lay_out
 from floe.ui.memory.memory_actions import MemoryActions, memory_uses
 from floe.ui.models.models_actions import ModelsActions
-from floe.ui.page_events import ShortText, ThreadAsked, TokensAsked, answer_page
-from floe.ui.page_values import LearningAnswerValue, MemoryUseValue, SearchHitValue, TokenPage
+from floe.ui.page_events import ListLength, ShortText, ThreadAsked, TokensAsked, answer_page
+from floe.ui.page_values import (
+    ConversationListValue,
+    LearningAnswerValue,
+    MemoryUseValue,
+    SearchValue,
+    TokenPage,
+)
 from floe.ui.personalise.learning_view import rows_of
 from floe.ui.personalise.personal_actions import PersonalActions
 from floe.ui.privacy.privacy_actions import PrivacyActions
@@ -63,9 +69,13 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     """Lay out everything a person sees, ready to be given to a `PageServer`."""
     assistant, settings = application.assistant, application.settings
 
-    @answer_page(ShortText, list[SearchHitValue]())
-    def search(words: str) -> list[SearchHitValue]:
+    @answer_page(ShortText, SearchValue(hits=[], more=False))
+    def search(words: str) -> SearchValue:
         return find(assistant, words)
+
+    @answer_page(ListLength, ConversationListValue(open=None, rows=[], more=0, version=0))
+    def chats(length: int) -> ConversationListValue:
+        return conversation_list(assistant, None, length)
 
     @answer_page(TokensAsked, TokenPage(rows=[], live=False))
     def tokens(request: list[int]) -> TokenPage:
@@ -94,7 +104,15 @@ def build_page(application: Application, maintenance: Maintenance) -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title="Floe", analytics_enabled=False, fill_height=True) as page:
         parts = lay_out(
-            search, tokens, text, window, settings.deadline_ms, assistant.sent, rows, memory, key
+            [search, chats],
+            tokens,
+            text,
+            window,
+            settings.deadline_ms,
+            assistant.sent,
+            rows,
+            memory,
+            key,
         )
         session, chat = gr.State(Session()), ChatActions(application, parts)
         loaded = _wire(page, parts, session, chat)

@@ -46,7 +46,10 @@ DRAWN_PARTS: Final[dict[str, DrawnPart]] = {
             "mark": events.MarkAsked,
             "move": events.MoveAsked,
         },
-        {"search": (events.ShortText, list[values.SearchHitValue])},
+        {
+            "search": (events.ShortText, values.SearchValue),
+            "chats": (events.ListLength, values.ConversationListValue),
+        },
     ),
     "undo": DrawnPart(values.UndoValue, {"undo": events.ItemAsked}),
     "cloud": DrawnPart(values.CloudValue),

@@ -33,6 +33,8 @@ def _whole(text: Any) -> Any:
 
 
 LongText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=_MAX_TEXT)]
+ListLength: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
+"""How much of a list is drawn."""
 ShortText: TypeAlias = Annotated[str, BeforeValidator(_whole), Field(max_length=1000)]
 Use: TypeAlias = Literal["train", "federate"]
 

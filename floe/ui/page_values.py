@@ -156,10 +156,15 @@ class ConversationValue(TypedDict):
 
 
 class ConversationListValue(TypedDict):
-    """All conversations, and the one in view."""
+    """The newest conversations, and the one in view; `more`: so many older ones are not in it.
+
+    `version` is another number once one of those has changed.
+    """
 
     open: int | None
     rows: list[ConversationValue]
+    more: int
+    version: int
 
 
 class SearchHitValue(TypedDict):
@@ -169,6 +174,13 @@ class SearchHitValue(TypedDict):
     messages: list[int]
     title: str
     snippet: str
+
+
+class SearchValue(TypedDict):
+    """The best of the chats that were found; `more`: there are others."""
+
+    hits: list[SearchHitValue]
+    more: bool
 
 
 class UndoValue(TypedDict):

@@ -50,6 +50,12 @@ interface MoveAsked {
   folder: string;
 }
 
+/** The best of the chats that were found; `more`: there are others. */
+interface SearchValue {
+  hits: SearchHitValue[];
+  more: boolean;
+}
+
 /** A chat where searched words occur: in these messages, the best first, or the title alone. */
 interface SearchHitValue {
   id: number;
@@ -58,10 +64,12 @@ interface SearchHitValue {
   snippet: string;
 }
 
-/** All conversations, and the one in view. */
+/** The newest conversations, and the one in view; `more`: so many older ones are not in it. */
 interface ConversationListValue {
   open: number | null;
   rows: ConversationValue[];
+  more: number;
+  version: number;
 }
 
 /** A line of the conversation list; `when` is the heading that it stands under. */
@@ -876,7 +884,8 @@ interface DrawnParts {
       move: MoveAsked;
     },
     {
-      search(asked: string): Promise<SearchHitValue[] | undefined>;
+      search(asked: string): Promise<SearchValue | undefined>;
+      chats(asked: number): Promise<ConversationListValue | undefined>;
     }
   >;
   undo: Part<

@@ -227,6 +227,88 @@ test("an example asked side by side, once its chat is in view, is not what stand
   assert.deepEqual([name, asked.text, asked.by, asked.typed], ["ask", "Why?", "mode", false]);
 });
 
+test("of many chats the older ones are a press away, and stay in the list", async () => {
+  const all = Array.from({ length: 2600 }, (_, i) => ({
+    id: i + 1,
+    title: `Chat ${i + 1}`,
+    when: "Earlier",
+    pinned: false,
+    archived: false,
+    folder: "",
+  }));
+  const asked = [];
+  const listed = (length) => ({
+    open: null,
+    rows: all.slice(0, length),
+    more: Math.max(0, all.length - length),
+  });
+  const chats = async (length) => {
+    asked.push(length);
+    return listed(length);
+  };
+  const part = { ...partOf(window, { chats }), element: place() };
+  floe.conversations(part);
+  part.send(listed(200));
+  const titles = () => Array.from(part.element.querySelectorAll("li"), (li) => li.textContent);
+  const more = () => part.element.querySelector(".more-chats");
+  assert.equal(titles().length, 200);
+  assert.match(part.element.textContent, /Not in the list: 2,400 more/);
+  for (const count of [1200, 2200, 2600]) {
+    more().click();
+    await settled();
+    assert.equal(titles().length, count);
+  }
+  assert.equal(more(), null);
+  assert.equal(window.document.activeElement.textContent, "Chat 2201"); // the first that came
+  assert.deepEqual(asked, [1200, 2200, 3200]);
+  all.splice(2598, 1); // Chat 2599 has been deleted
+  part.send(listed(200));
+  await settled();
+  assert.deepEqual(titles().slice(-2), ["Chat 2598", "Chat 2600"]);
+});
+
+test("a title that is being typed outlives a list that changes meanwhile", () => {
+  const part = { ...partOf(window), element: place() };
+  floe.conversations(part);
+  const row = { id: 1, title: "one", when: "Today", pinned: false, archived: false, folder: "" };
+  part.send({ open: 1, rows: [row], more: 0 });
+  part.element.querySelector(".more").click();
+  part.element.querySelector('[aria-label="Rename “one”"]').click();
+  const input = part.element.querySelector('[aria-label="New title"]');
+  input.value = "My ti";
+  part.send({ open: 1, rows: [{ ...row, id: 2, title: "two" }, row], more: 0 });
+  assert.equal(part.element.querySelector('[aria-label="New title"]'), input);
+  input.value = "My title";
+  input.onkeydown({ key: "Enter", isComposing: false });
+  assert.equal(JSON.stringify(part.triggered), '[["rename",{"id":1,"title":"My title"}]]');
+  assert.equal(part.element.querySelectorAll("li").length, 2); // what came meanwhile is drawn now
+});
+
+test("where more is found than is shown, the list says so", async () => {
+  const hits = Array.from({ length: 40 }, (_, id) => ({
+    id,
+    messages: [],
+    title: "x",
+    snippet: "",
+  }));
+  let value = { hits, more: true };
+  const part = { ...partOf(window, { search: async () => value }), element: place() };
+  floe.conversations(part);
+  part.send({ open: null, rows: [], more: 0 });
+  const box = part.element.querySelector("input");
+  const find = async () => {
+    box.value = "x";
+    box.oninput();
+    await settled();
+    return part.element.querySelector("nav").textContent;
+  };
+  assert.match(await find(), /The 40 best are shown\./);
+  value = { hits, more: false };
+  assert.doesNotMatch(await find(), /best are shown/);
+  value = { hits: [], more: false };
+  assert.match(await find(), /Nothing found\./);
+});
+
 test("a title that reads from right to left is cut off at its end", () => {
   const part = { ...partOf(window), element: place() };
   floe.conversations(part);

@@ -11,7 +11,30 @@ const SCRIPTS = [
   "chat/links.js",
   "chat/message.js",
 ];
-const { window, floe } = openPage(...SCRIPTS, "personalise/chart.js");
+const { window, floe } = openPage(...SCRIPTS, "personalise/chart.js", "personalise/personal.js");
+
+test("of many chats to learn from the first are drawn, so that the plan is in reach", () => {
+  const part = partOf(window);
+  floe.learning(part);
+  const chats = Array.from({ length: 3000 }, (_, i) => ({
+    id: i + 1,
+    title: `Chat ${i + 1}`,
+    chosen: true,
+    facts: "",
+  }));
+  const value = { consent: true, sentence: "", with_private: false, private: "", without: [] };
+  part.send({ ...value, chats, imports: [], examples: [] });
+  const lines = () => part.element.querySelectorAll(".chats > li").length;
+  assert.equal(lines(), 30);
+  const all = Array.from(part.element.querySelectorAll("button"), (each) => each).find(
+    (each) => each.textContent === "Show all 3,000 chats",
+  );
+  all.click();
+  assert.equal(lines(), 3000);
+  assert.equal(all.hidden, true);
+  part.send({ ...value, chats: chats.slice(1), imports: [], examples: [] });
+  assert.equal(lines(), 2999); // what was asked for stays
+});
 
 const words = (nodes) =>
   Array.from(nodes, (each) =>

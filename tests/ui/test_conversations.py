@@ -9,6 +9,7 @@ from floe.chat.assistant import Assistant
 from floe.chat.preferences import Preferences
 from floe.records import Conversation
 from floe.store import Store
+from floe.store.imports import NewChat, add_chats, begin_import, finish_import
 from floe.ui.chat.conversations import age, conversation_list, find
 
 NOON = time.mktime((2026, 3, 10, 12, 0, 0, 0, 0, -1))
@@ -43,7 +44,9 @@ def test_the_list_names_what_is_open_and_what_is_running(tmp_path: Path) -> None
             (second.id, "New chat", False),
             (first.id, "Rivers", True),
         ]
-        (hit,) = find(assistant, "river")
+        found = find(assistant, "river")
+        (hit,) = found["hits"]
+        assert not found["more"]
         assert (hit["id"], hit["messages"], hit["title"]) == (first.id, [], "Rivers")
         store.mark_conversations([first.id], pinned=True)
         listed = conversation_list(assistant, None)["rows"]
@@ -51,6 +54,38 @@ def test_the_list_names_what_is_open_and_what_is_running(tmp_path: Path) -> None
             (first.id, "Pinned"),
             (second.id, "Today"),
         ]
+
+
+def test_of_many_chats_the_newest_are_listed_and_the_others_counted(tmp_path: Path) -> None:
+    with Store(tmp_path / "floe.db") as store:
+        ids = [store.create_conversation(f"Chat {number}").id for number in range(450)]
+        imported = begin_import(store, "old.json")
+        add_chats(store, imported, [NewChat("Imported", 1.0, 2.0, [("user", "Hm?", 1.0, True)])])
+        finish_import(store, imported, "ChatGPT", "1 chat.", {})
+        store.mark_conversations(ids[0:1], pinned=True)
+        store.move_conversations(ids[1:2], "Old ones")
+        store.mark_conversations(ids[2:4], archived=True)
+        assistant = cast(Assistant, SimpleNamespace(store=store, running=lambda _: None))
+        value = conversation_list(assistant, None)
+        # Whatever has a place of its own is there, however old it is.
+        assert [row["id"] for row in value["rows"]] == [
+            ids[0],
+            *ids[449:249:-1],
+            *ids[3:0:-1],
+        ]
+        assert value["more"] == 450 + 1 - 204
+        # A page that shows more of them is to hear of a change there.
+        store.rename_conversation(ids[10], "An old one")
+        renamed = conversation_list(assistant, None)
+        assert renamed["rows"] == value["rows"]
+        assert renamed["version"] != value["version"]
+        whole = conversation_list(assistant, None, 10_000)
+        assert [row["id"] for row in whole["rows"]] == [
+            each.id for each in store.conversations(10_000)
+        ]
+        assert (whole["more"], len(whole["rows"])) == (0, 451)
+        found = find(assistant, "chat")
+        assert (len(found["hits"]), found["more"]) == (40, True)
 
 
 def test_preferences_survive_and_ignore_what_they_do_not_know(tmp_path: Path) -> None:

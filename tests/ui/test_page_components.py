@@ -28,6 +28,10 @@ def text(message_id: int) -> str:
     return ""
 
 
+def chats(length: int) -> dict[str, Any]:
+    return {}
+
+
 def window(request: list[int]) -> dict[str, Any]:
     return {}
 
@@ -47,7 +51,9 @@ def key(_: str) -> str:
 def drawn_parts() -> list[tuple[str, list[str], list[str]]]:
     """Name, events and functions of all drawn parts of the page, as it is laid out."""
     with gr.Blocks(analytics_enabled=False) as page:
-        lay_out(search, tokens, text, window, 300.0, cast(SentLog, None), rows, memory, key)
+        lay_out(
+            [search, chats], tokens, text, window, 300.0, cast(SentLog, None), rows, memory, key
+        )
     found = []
     for block in page.blocks.values():
         on_load = _ON_LOAD.fullmatch(getattr(block, "js_on_load", None) or "")

@@ -1,9 +1,13 @@
 // The conversation list: search, new, open; rename, pin, archive and delete, one or several.
 "use strict";
 
+/** How many more chats are drawn at once. */
+const MORE_CHATS = 1000;
+
 floe.conversations = ({ element, props, trigger, server, watch }) => {
   /**
-   * `opened`: the row whose actions are shown; `places`: which place of a found chat was shown last.
+   * `opened`: the row whose actions are shown; `places`: which place of a found chat was shown
+   * last; `length`: so much of the list was asked for, 0: what comes by itself is enough.
    *
    * @type {{
    *   renaming: number | null,
@@ -11,9 +15,10 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
    *   opened: number | null,
    *   selected: Set<number> | null,
    *   archive: boolean,
-   *   hits: SearchHitValue[] | null,
+   *   found: SearchValue | null,
    *   places: Map<number, number>,
    *   query: string,
+   *   length: number,
    * }}
    */
   const state = {
@@ -22,10 +27,14 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     opened: null,
     selected: null,
     archive: false,
-    hits: null,
+    found: null,
     places: new Map(),
     query: "",
+    length: 0,
   };
+  /** As much of the list as was asked for, if that is more than comes by itself. @type {ConversationListValue | null} */
+  let longer = null;
+  const rowsNow = () => (longer ?? props.value)?.rows ?? [];
   const list = floe.el("nav", { "aria-label": "Conversations" });
   const search = floe.el("input", {
     type: "search",
@@ -70,9 +79,9 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
   const find = async (fresh = true) => {
     state.query = search.value.trim();
     const number = ++asked;
-    const hits = state.query ? await server.search(state.query) : null;
+    const found = state.query ? await server.search(state.query) : null;
     if (number !== asked) return; // an older answer must not replace a newer one
-    state.hits = hits ?? null;
+    state.found = found ?? null;
     if (fresh) state.places.clear();
     draw();
   };
@@ -82,6 +91,29 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     event.stopPropagation();
     search.value = "";
     find();
+  };
+
+  let lengthened = 0;
+  const lengthen = async () => {
+    const number = ++lengthened;
+    const value = await server.chats(state.length);
+    if (number === lengthened) longer = value?.rows.length ? value : null;
+  };
+
+  /** What follows the chats that are drawn: those that are older. */
+  const moreChats = (/** @type {number} */ count) => {
+    const button = floe.press(`Show ${Math.min(count, MORE_CHATS)} more`, async () => {
+      button.disabled = true;
+      const before = list.querySelectorAll("li").length;
+      state.length = rowsNow().length + MORE_CHATS;
+      await lengthen();
+      draw();
+      const next = list.querySelectorAll("li")[before]?.querySelector("button, input");
+      if (next instanceof HTMLElement) next.focus({ preventScroll: true });
+    });
+    button.classList.add("more-chats");
+    const said = `Not in the list: ${count.toLocaleString("en")} more. The search finds them, too.`;
+    return [floe.el("p", { className: "empty" }, said), button];
   };
 
   const open = (/** @type {PlaceAsked} */ row) => {
@@ -137,8 +169,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     });
     input.setAttribute("list", options.id);
     input.setAttribute("aria-label", "Folder");
-    const rows = props.value?.rows ?? [];
-    input.value = rows.find(({ id }) => id === ids[0])?.folder ?? "";
+    input.value = rowsNow().find(({ id }) => id === ids[0])?.folder ?? "";
     const done = (/** @type {string | null} */ folder) => {
       state.moving = null;
       if (folder !== null) {
@@ -230,20 +261,33 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     return floe.el("li", {}, label);
   };
 
+  /** Rows as they were drawn last, by chat: of thousands only those that changed are made anew. @type {Map<number, { key: string, item: HTMLElement }>} */
+  const drawnRows = new Map();
+
   const row = (/** @type {ConversationValue} */ each) => {
     if (state.renaming === each.id) return renameRow(each);
     if (!state.selected && state.moving?.[0] === each.id) {
       return floe.el("li", {}, folderField(state.moving));
     }
     if (state.selected) return choiceRow(each);
+    const here = each.id === props.value?.open;
+    const opened = state.opened === each.id;
+    const key = JSON.stringify([each, here, opened]);
+    const drawn = drawnRows.get(each.id);
+    if (drawn?.key === key) return drawn.item;
+    const item = newRow(each, here, opened);
+    drawnRows.set(each.id, { key, item });
+    return item;
+  };
+
+  /** @type {(each: ConversationValue, here: boolean, opened: boolean) => HTMLElement} */
+  const newRow = (each, here, opened) => {
     const title = floe.el("button", { type: "button", className: "title", title: each.title });
     title.dir = "auto"; // else what is cut off is the beginning
     title.append(each.title);
     if (each.running) title.append(floe.el("i", { className: "writing", title: "Still writing" }));
     title.onclick = () => open({ id: each.id });
-    const here = each.id === props.value?.open;
     if (here) title.setAttribute("aria-current", "page");
-    const opened = state.opened === each.id;
     const more = floe.button("more", `More about “${each.title}”`, () => {
       state.opened = opened ? null : each.id;
       draw();
@@ -270,7 +314,7 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
     choose.textContent = state.selected ? "Done" : "Select chats";
     choose.setAttribute("aria-pressed", String(Boolean(state.selected)));
     chosen.hidden = !state.selected;
-    const rows = (props.value?.rows ?? []).filter(({ id }) => ids.includes(id));
+    const rows = rowsNow().filter(({ id }) => ids.includes(id));
     /** @type {(text: string, icon: string, act: () => void) => HTMLButtonElement} */
     const press = (text, icon, act) => {
       const button = floe.press(
@@ -368,13 +412,19 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
 
   const draw = () => {
     drawChosen();
-    if (state.hits) {
-      const none = floe.el("p", { className: "empty", role: "status" }, "Nothing found.");
-      list.replaceChildren(state.hits.length ? floe.el("ul", {}, ...state.hits.map(hit)) : none);
+    if (state.found) {
+      const { hits, more } = state.found;
+      const said = hits.length
+        ? `The ${hits.length} best are shown. More words find fewer.`
+        : "Nothing found.";
+      const note = floe.el("p", { className: "empty", role: "status" }, said);
+      const shown = hits.length ? [floe.el("ul", {}, ...hits.map(hit))] : [];
+      list.replaceChildren(...shown, ...(more || !hits.length ? [note] : []));
       return;
     }
-    const all = props.value?.rows ?? [];
-    if (state.selected && !state.hits) {
+    const all = rowsNow();
+    if (drawnRows.size > 2 * all.length) drawnRows.clear();
+    if (state.selected) {
       for (const id of state.selected) {
         if (!all.some((each) => each.id === id)) state.selected.delete(id);
       }
@@ -412,14 +462,19 @@ floe.conversations = ({ element, props, trigger, server, watch }) => {
       drawn.push(toggle);
       if (state.archive) drawn.push(floe.el("ul", {}, ...archived.map(row)));
     }
+    const more = (longer ?? props.value)?.more ?? 0;
+    if (more) drawn.push(...moreChats(more));
     if (!drawn.length) drawn.push(floe.el("p", { className: "empty" }, "No chats yet."));
     list.replaceChildren(...drawn);
   };
 
   // What was found is found anew, because the list has changed: a chat may be gone.
-  watch("value", () => {
+  watch("value", async () => {
     if (props.value) forgetFolders();
-    if (state.hits && !state.selected) find(false);
+    if (state.length) await lengthen();
+    // What is typed there would be lost; all is drawn once it is done.
+    if (state.renaming !== null || state.moving) return;
+    if (state.found && !state.selected) find(false);
     else draw();
   });
   draw();

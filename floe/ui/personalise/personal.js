@@ -20,6 +20,8 @@ floe.consentCard = (question, note, answer) => {
 
 /** Bytes: what fits into one event with room for base64. */
 const MOST_IMPORTED = 45e6;
+/** Chats to learn from that are drawn before somebody wants to see all: the plan is below them. */
+const FIRST_CHATS = 30;
 
 floe.learning = (part) => {
   const { element, trigger, server } = part;
@@ -33,6 +35,15 @@ floe.learning = (part) => {
   );
   const sentence = floe.el("p", { role: "status" });
   const list = floe.el("ul", { className: "plain-list chats" });
+  /** @type {LearningChatValue[]} */
+  let chats = [];
+  let all = false;
+  const rest = floe.press("", () => {
+    all = true;
+    drawChats();
+    const next = list.children[FIRST_CHATS]?.querySelector("input");
+    next?.focus({ preventScroll: true });
+  });
   const privately = floe.toggle("Learn from private ones, too", (on) =>
     trigger("privately", { on }),
   );
@@ -82,6 +93,7 @@ floe.learning = (part) => {
     sentence,
     privateOnes,
     list,
+    rest,
     imports,
     examples,
   );
@@ -186,6 +198,12 @@ floe.learning = (part) => {
     return floe.el("li", { className: chat.chosen ? "" : "out" }, use, details);
   };
 
+  const drawChats = () => {
+    list.replaceChildren(...(all ? chats : chats.slice(0, FIRST_CHATS)).map(chatLine));
+    rest.hidden = all || chats.length <= FIRST_CHATS;
+    rest.textContent = `Show all ${chats.length.toLocaleString("en")} chats`;
+  };
+
   floe.onChange(part, (value) => {
     card.hidden = value.consent !== null;
     allowed.hidden = value.consent === null;
@@ -196,7 +214,8 @@ floe.learning = (part) => {
     privateNote.hidden = !value.private;
     privateOnes.hidden = !value.chats.length;
     save.disabled = !value.chats.length;
-    list.replaceChildren(...value.chats.map(chatLine));
+    chats = value.chats;
+    drawChats();
     imports.replaceChildren(...value.imports.map(importLine));
     examples.hidden = !value.examples.length;
     people.replaceChildren(...value.examples.map(personLine));
