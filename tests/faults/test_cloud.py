@@ -9,22 +9,16 @@ import json
 import logging
 import resource
 import socket
-import socketserver
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
-import openai
 import pytest
 from pydantic import SecretStr
 
 from floe.chat.assistant import Assistant
 from floe.chat.turn import TurnOptions, TurnView
-from floe.cloud.endpoint import Endpoint
 from floe.cloud.link import CloudLink
 from floe.cloud.probe.profile import EndpointProfile
 from floe.config import Settings
@@ -446,94 +440,6 @@ def test_no_tls_where_it_is_expected(make: Make) -> None:
         assert said + ALONE in view.notices
         assert view.text.strip()
         assert KEY.encode() not in b"".join(server.requests)
-
-
-PLAIN = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
-WANTS_TLS = {
-    "nginx": (
-        b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n<html><center>The plain HTTP "
-        b"request was sent to HTTPS port</center></html>"
-    ),
-    "go": b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
-    "apache": (
-        b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\nReason: You're speaking plain "
-        b"HTTP to an SSL-enabled server port.<br />"
-    ),
-}
-
-
-@contextmanager
-def says_first(words: bytes) -> Iterator[int]:
-    """A server that reads a little, says these bytes, and hangs up: the port it is on."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.recv(65536)
-            self.request.sendall(words)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.05])
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
-
-
-def test_http_spoken_where_https_was_typed_is_said_with_the_address_to_type(make: Make) -> None:
-    with says_first(PLAIN) as port:
-        assistant = make(f"https://127.0.0.1:{port}/v1")
-        said = (
-            f"127.0.0.1:{port} speaks http, not https: type http://127.0.0.1:{port}/v1 as its "
-            "address."
-        )
-        assert assistant.cloud.state.sentence == said + ALONE
-        view = ask(assistant)
-        assert said + ALONE in view.notices
-        assert view.text.strip()
-
-
-@pytest.mark.parametrize("server", WANTS_TLS)
-def test_https_spoken_where_http_was_typed_is_said_with_the_address_to_type(
-    make: Make, server: str
-) -> None:
-    with says_first(WANTS_TLS[server]) as port:
-        assistant = make(f"http://127.0.0.1:{port}/v1")
-        said = (
-            f"127.0.0.1:{port} speaks https, not http: type https://127.0.0.1:{port}/v1 as its "
-            "address."
-        )
-        assert assistant.cloud.state.sentence == said + ALONE
-        view = ask(assistant)
-        assert said + ALONE in view.notices
-        assert view.text.strip()
-
-
-def test_tls_that_only_hangs_up_on_http_is_asked_about(make: Make, tmp_path: Path) -> None:
-    with FaultServer(certificate=certificate(tmp_path, "127.0.0.1")) as server:
-        assistant = make(server.url.replace("https:", "http:"))
-        said = assistant.cloud.state.sentence.removesuffix(ALONE)
-        assert said.endswith(f"If this server speaks https, type {server.url} as its address.")
-        assert said + ALONE in ask(assistant).notices
-
-
-def test_a_server_that_has_answered_is_not_said_to_speak_something_else(make: Make) -> None:
-    with FaultServer(faults.hang_up) as server:
-        view = ask(make(server.url))
-        assert any("broke off." in notice for notice in view.notices)
-        assert not any("https" in notice for notice in view.notices)
-
-
-def test_going_back_to_http_says_what_it_costs() -> None:
-    endpoint = Endpoint("https://models.example.org/v1", SecretStr(""))
-    cause = httpx2.ConnectError("")
-    cause.__cause__ = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
-    cause.__cause__.reason = "WRONG_VERSION_NUMBER"
-    error = openai.APIConnectionError(request=httpx2.Request("GET", "https://models.example.org"))
-    error.__cause__ = cause
-    assert str(endpoint.explain(error, "")) == (
-        "models.example.org speaks http, not https: type http://models.example.org:443/v1 as its "
-        "address. Then whoever is on the network can read what is sent, and Floe sends no key."
-    )
 
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
