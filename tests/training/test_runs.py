@@ -443,7 +443,7 @@ def test_an_adapter_that_could_not_be_kept_is_kept_at_the_second_try(
         patch.setattr("floe.adapters.registry.shutil.copytree", full)
         run = ended(runs, app.start(runs).id)
     assert run.status == "failed"
-    assert "No space left" in run.sentence
+    assert "the disk is full" in run.sentence
     assert app.adapters.all() == []
     runs.resume(run.id)
     assert runs.get(run.id).status == "complete"
