@@ -97,7 +97,7 @@ FOUND = {
         "my therapist says I should journal more",
         "My son has ADHD, how do I help him?",
         "Is it normal that my blood pressure is 150/95?",
-        "I'm pregnant and nobody knows",
+        "I'm diabetic and nobody knows",
         "Ich habe Krebs",
         "mein Hausarzt ist im Urlaub",
     ],
