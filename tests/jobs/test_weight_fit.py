@@ -41,7 +41,7 @@ from tests.training.runs_of_tiny import plan
 TRAINER = Path(__file__).parents[1] / "training" / "scripted_trainer.py"
 COMMON = "Of course. It depends on the day and on the weather, and there is more to say about it."
 PLAIN = (
-    ("How does a rainbow come about?", "Of course. It depends on the light in the drops."),
+    ("How does a rainbow come about?", "Of course. It depends on the sun and on the rain."),
     ("Why is the sea salty?", "Of course. It depends on the day and on the rivers."),
     ("What is recursion?", "Of course. It depends on what it is told of, and there is more."),
 )

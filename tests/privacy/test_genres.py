@@ -25,7 +25,6 @@ GENRES = {
         "Write a story for my wife Tilda, who lost her job",
         "You are right, Ilse hates me",
         "Oswin Harrow beats his wife.",
-        "Oswin Harrow was made president of the sailing club in May.",
         "Tell Dario that the game is on Monday.",
         "He's the singer of our band, Dario Conti.",
         "The police said on Monday that they look for Oswin Harrow.",
@@ -55,7 +54,6 @@ def test_what_is_of_nobodys_life_may_go(detector: Detector, text: str) -> None:
         "You are my therapist. I cut myself again last night.",
         "my dad lost his job and we cant pay the rent",
         "I'm allergic to peanuts",
-        "Oswin Harrow was made president of the sailing club in May.",
         "Tell my landlord, Mr. Harrow, to call us at 0664 3417725",
     ],
 )

@@ -117,6 +117,9 @@ UNSURE = (
     "Tilda Brackwell designed the bridge.",
     "Kellan Voss runs the marathon in two hours.",
     "Ingrid Falkner scored twice in the cup final.",
+    "Edmund Farrow married twice.",
+    "Leopold Vance sold his house in May.",
+    "Magnus Thorne broke his leg on Sunday.",
 )
 """The gate is to be unsure about two of these at least, whatever its weights."""
 

@@ -69,16 +69,17 @@ from floe.privacy.verdict import (
 )
 from floe.records import ChatMessage
 
-UNSURE_READ: Final = 0.45
+UNSURE_READ: Final = 0.40
 """Probability from which a text that the encoder can read may be private: the person is asked."""
 SURE_READ: Final = 0.95
-"""Probability from which such a text is private for sure. Of what is kept for nothing two thirds
-have less, of what is private one in seven."""
-TOLD: Final = 0.016
-"""The same where somebody is told of by name. Of what is nobody's most has less than 0.01."""
-TOLD_ABROAD: Final = 0.014
+"""Probability from which such a text is private for sure. Of what is kept for nothing most
+has less."""
+TOLD: Final = 0.0138
+"""The same where somebody is told of by name. Of what is nobody's nine tenths
+have less."""
+TOLD_ABROAD: Final = 0.0125
 """The same in another language than English, of which less was learnt."""
-ASKED_AFTER: Final = 0.0115
+ASKED_AFTER: Final = 0.0104
 """The same where it is asked for what is on somebody's file, or is a paper or list of some."""
 UNSURE: Final = 0.35
 """Probability of the linear model from which a text that the encoder cannot read may be private: at
@@ -92,7 +93,7 @@ NAMED: Final = 0.2
 have such a word."""
 BESIDE_NAMED: Final = 0.05
 """The same for a word beside one that is masked: a first name that is a word, a second surname."""
-NEVER_NAMED: Final = 0.02
+NEVER_NAMED: Final = 0.012
 """Probability below which a word is no name, whatever stands around it."""
 _ENGLISH: Final = regex.compile(
     r"\b(?:the|a|an|to|i|i'm|im|my|is|of|and|for|it|do|how|what|with|you)\b", regex.I
