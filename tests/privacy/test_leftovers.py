@@ -95,6 +95,7 @@ def test_all_of_a_name_is_masked(text: str, names: tuple[str, ...], expected: st
         ("5 Mill Lane, Ashwater until noon", ("5 Mill Lane",), "<address>, <address> until noon"),
         ("The Old Forge, 5 Mill Lane", ("5 Mill Lane",), "<address>"),
         ("Flat 6, 5 Mill Lane", ("5 Mill Lane",), "<address>"),
+        ("5 Mill Lane, Porto, 3 lessons", ("5 Mill Lane",), "<address>, <address>, 3 lessons"),
         ("5 Mill Lane, 2nd floor", ("5 Mill Lane",), "<address>, <address>"),
         ("he sleeps at Camp 7, Street 43", (), "he sleeps at <address>"),
         ("resident Odos Evripidou 31, Chios", (), "resident <address>"),

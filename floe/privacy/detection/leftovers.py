@@ -97,7 +97,8 @@ _PARTS_BEFORE: Final = compiled(
     rf"(?<! [\w'] ) (?P<x> {_PLACE} (?: , [ ] {_PLACE} ){{0,2}} ) ,? [ \n] \Z", cased=True
 )
 _PARTS_AFTER: Final = compiled(
-    rf"(?: [ ]? , [ ]? | \n | [ ] (?: in [ ] )? | [ ]? \( ) (?P<x> {_PLACE} (?: ,[ ]? {_PLACE} ){{0,2}} ) (?! \w )",
+    rf"(?: [ ]? , [ ]? | \n | [ ] (?: in [ ] )? | [ ]? \( ) (?P<x> {_PLACE} (?: ,[ ]? {_PLACE} ){{0,2}} ) (?! \w )"
+    r" (?: (?<! \d ) | (?! [ ] \p{Ll} ) )",  # "3 lessons" is no part of it
     cased=True,
 )
 _LONGEST_PART: Final = 60
