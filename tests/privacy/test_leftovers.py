@@ -104,3 +104,9 @@ def test_all_of_a_name_is_masked(text: str, names: tuple[str, ...], expected: st
 )  # fmt: skip
 def test_all_of_a_home_is_masked(text: str, homes: tuple[str, ...], expected: str) -> None:
     assert masked(text, homes=homes) == expected
+
+
+@pytest.mark.parametrize("part", ["a1#", "#a", "Aa Bb, ", "12 34-56 ", "a_b1-", "a1#!x "])
+def test_a_long_row_of_symbols_is_read_within_the_time_of_a_rule(part: str) -> None:
+    """A pattern that begins anew at each place would need longer than `rules` lets it."""
+    list(find_leftovers(part * (40_000 // len(part)), []))

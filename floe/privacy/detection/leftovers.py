@@ -48,7 +48,7 @@ _LABELLED: Final = compiled(
     (?: \b (?: n[or] | n[°ºo] | num(?:ber)? | nummer | número | numéro | ref(?:erence)? | id | codes? | pin | member(?:ship)? | case | file | policy | claim
       | account | acc?t | a/c | konto | badge | booking | inmate | invoice | order | kenteken | plate | reg | passport | licen[cs]e | ending \s in | ends \s in
       | letzte[n]? | (?: is | was ) \s still | still ) \b \.? [ ]? [:=#]? [ ]? | \# | \*{2,} )
-    (?P<x> (?= [^\s,;]* \d [^\s,;]* \d ) (?! (?: 19 | 20 ) \d\d \b ) [\p{L}\d] [\p{L}\d/-]{1,} ) (?! \w | [.,:]\d )
+    (?P<x> (?= [^\s,;]{0,24} \d [^\s,;]{0,24} \d ) (?! (?: 19 | 20 ) \d\d \b ) [\p{L}\d] [\p{L}\d/-]{1,} ) (?! \w | [.,:]\d )
     """
 )
 _ZERO: Final = compiled(r"(?<! [\w.,:/-] ) 0\d{3,} (?! [\w%] | [.,:]\d )")
@@ -60,7 +60,7 @@ _PLATE: Final = compiled(
     cased=True,
 )
 _SECRET: Final = compiled(
-    r"(?<! \S ) (?= \S* \p{L} ) (?= \S* \d ) (?! \S* :// ) [^\s#!$^&*~]+ [#!$^&*~] [^\s]+ (?<! [.,;:!?)] )"
+    r"(?<! \S ) (?= \S{4,64} (?! \S ) ) (?= \S* \p{L} ) (?= \S* \d ) (?! \S* :// ) [^\s#!$^&*~]+ [#!$^&*~] \S+ (?<! [.,;:!?)] )"
 )
 _DATE: Final = compiled(
     r"""
