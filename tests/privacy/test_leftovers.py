@@ -82,6 +82,7 @@ def test_amounts_times_and_terms_stay(text: str) -> None:
         ),
         ("Dear Mrs Osei, thanks", ("Osei",), "Dear Mrs <name>, thanks"),
         ("call Inmaculada (Inma) now", ("Inmaculada",), "call <name> (<name>) now"),
+        ("Rota: Tue Osei, Wed Priya", ("Priya",), "Rota: Tue Osei, Wed <name>"),
         ("Yesterday Osei came", ("Osei",), "Yesterday <name> came"),
     ],
 )

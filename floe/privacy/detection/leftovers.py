@@ -84,7 +84,8 @@ _STREET_ALONE: Final = compiled(
 )
 _HOME: Final = ("address", "postcode")
 _NAME: Final = "name"
-_TITLES: Final = listed("titles") | listed("never_names")
+_DAYS: Final = frozenset(["mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun"])
+_TITLES: Final = listed("titles") | listed("never_names") | _DAYS
 _CAPITAL_BEFORE: Final = compiled(
     r"(?<! [\w'’] ) (?P<x> \p{Lu}[\p{L}\p{M}'’-]+ ) [ ] \Z", cased=True
 )
