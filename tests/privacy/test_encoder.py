@@ -20,21 +20,39 @@ from floe.privacy.detection.encoder import (
     named_words,
 )
 from floe.privacy.detection.names import Name, find_names
-from floe.privacy.detection.training.encoder import POSITIONS, WIDTH, TrainedEncoder, write
+from floe.privacy.detection.training.encoder import (
+    BATCH,
+    POSITIONS,
+    WIDTH,
+    Batches,
+    TrainedEncoder,
+    write,
+)
 from floe.privacy.detection.training.material import parse
+from floe.privacy.detection.training.recover import recovered
 from floe.privacy.detector import Detector
 
+PIECES = ["[CLS]", "[SEP]", "[UNK]", "[MASK]", "tell", "jo", "##anna", "now"]
 
-def test_what_is_written_computes_what_torch_computes(tmp_path: Path) -> None:
+
+def _model() -> TrainedEncoder:
     torch.manual_seed(1)
-    pieces = ["[CLS]", "[SEP]", "[UNK]", "[MASK]", "tell", "jo", "##anna", "now"]
-    base = {"word.weight": torch.randn(len(pieces), WIDTH), "pos": torch.randn(POSITIONS, WIDTH)}
+    base = {"word.weight": torch.randn(len(PIECES), WIDTH), "pos": torch.randn(POSITIONS, WIDTH)}
     model = TrainedEncoder(base, layers=2).eval()
+    nn.init.normal_(model.word.weight)
     nn.init.normal_(model.head.weight)
     nn.init.normal_(model.tok.weight, std=0.3)
     nn.init.normal_(model.form.weight)
     nn.init.normal_(model.case.weight)
-    write(model, pieces, "of these texts", tmp_path / "encoder.onnx")
+    for each in model.parameters():
+        if each.ndim == 1:  # what is alike would be written once
+            nn.init.normal_(each, mean=0.5, std=0.1)
+    return model
+
+
+def test_what_is_written_computes_what_torch_computes(tmp_path: Path) -> None:
+    model = _model()
+    write(model, PIECES, "of these texts", tmp_path / "encoder.onnx")
     written = TextEncoder((tmp_path / "encoder.onnx").read_bytes())
     text = "tell Joanna"
     [reading] = written.read(text, [Name(5, 11, "given")])
@@ -49,6 +67,33 @@ def test_what_is_written_computes_what_torch_computes(tmp_path: Path) -> None:
     # Eight bits: of logits up to fifty a hundredth or two.
     np.testing.assert_allclose(reading.logits, kinds[0], atol=0.03 * float(kinds.abs().max()))
     np.testing.assert_allclose(reading.named, names[0, 1:-1].softmax(-1)[:, 1], atol=0.05)
+
+
+def test_written_weights_can_be_trained_on(tmp_path: Path) -> None:
+    model = _model()
+    write(model, PIECES, "of these texts", tmp_path / "encoder.onnx")
+    found = recovered(tmp_path / "encoder.onnx")
+    kept = model.state_dict()
+    assert found.keys() == kept.keys()
+    for name, value in kept.items():
+        step = float(value.abs().max()) / 127
+        torch.testing.assert_close(found[name], value, atol=1.01 * step, rtol=0.0)
+
+
+def test_what_is_learnt_is_drawn_more_rarely() -> None:
+    texts = 200
+    rows = {
+        **dict.fromkeys(("ids", "form", "case", "named"), np.zeros(texts, np.int64)),
+        "kind": np.zeros(texts, np.int64),
+        "starts": np.arange(texts + 1),
+        "source": np.zeros(texts, np.int64),
+    }
+    batches = Batches(rows, "cpu")
+    batches.losses[: texts // 2] = 0.0
+    drawn = np.concatenate(batches.draw(np.random.default_rng(1), 40))
+    # 0.12 against 0.6: of six one.
+    assert len(drawn) == 40 * BATCH
+    assert np.mean(drawn < texts // 2) == pytest.approx(1 / 6, abs=0.02)
 
 
 def test_a_long_text_is_read_to_its_end() -> None:

@@ -25,6 +25,8 @@ from floe.privacy.detector import Detector
         "I put 272g of flour into it",
         "each first place vote is worth 10 points",
         "Omaha 600\nTulsa 400\nReno 500\n",
+        "ich habe mich gefreut das sie gekommen sind und hoffe auf ein baldiges wiedersehen",
+        "file numbers of a court such as 12 C 345/20 or 4 StR 17/19",
         "Which is the fastest: Toyota Supra, Mitsubishi 3000GT, Mazda RX-7?",
     ],
 )
@@ -151,7 +153,6 @@ def test_everyday_tasks_go_though_they_name_people(detector: Detector, text: str
         ("since the pill my sex drive is gone", True),
         ("i fantasise about my best friend", True),
         ("I keep fantasizing about her", True),
-        ("I fantasise about my retirement", False),
         ("What does the prostate do?", False),
         ("Why do men have nipples?", False),
     ],

@@ -13,7 +13,6 @@ from floe.privacy.detector import Detector
     "text",
     [
         "Translate: Peter and Anna walk to school",
-        'Change to reported speech: Ravi said, "My brother lives in Pune."',
         "Traduis en anglais : Pierre et Camille habitent à Lyon.",
         "Which sentence is correct? a) Tom and I went home. b) Tom and me went home.",
         'How do you say "Good morning, Mr. Tanaka" in Japanese?',
@@ -174,7 +173,6 @@ def test_what_is_on_somebodys_file_stays(detector: Detector, text: str) -> None:
         "const users = ['Maria', 'Pavel', 'Ingrid']; map to upper case",
         "sed command to replace John with Jane in all files",
         "Be my dungeon master. My ranger is called Thessaly and she has just entered the crypt.",
-        "Let's role play a hotel check-in: I'm Mr. Novak, you're at the desk",
         "Draw a family tree as text: Matthias and Hanna had three children, Karl, Lotte and Emil.",
         "Parse: Lord Ashcombe sold the horses to Miss Trent.",
         "Schreib eine Fabel über einen Fuchs namens Ferdinand",

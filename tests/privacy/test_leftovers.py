@@ -46,6 +46,14 @@ def masked(text: str, *names: str, homes: tuple[str, ...] = ()) -> str:
         ("born on March 3, 1984", "born on <date>"),
         ("exp 09/27", "exp <number>"),
         ("login xX_duck7_Xx", "login <handle>"),
+        ("max's login is mxtorres and", "max's login is <handle> and"),
+        ("DB_USER=pkovacs;", "DB_USER=<handle>;"),
+        ("the login is required", "the login is required"),
+        ("alarm 4093, locker 17", "alarm <number>, locker 17"),
+        ("at her nans (8 cobbler st), in the rain", "at her nans (<address>), in the rain"),
+        ("Tous l'appellent JB. Mon idée", "Tous l'appellent <name>. Mon idée"),
+        ("everyone calls him Tubs and", "everyone calls him <name> and"),
+        ("she calls me every day", "she calls me every day"),
     ],
 )
 def test_numbers_and_codes_are_masked(text: str, expected: str) -> None:
@@ -83,6 +91,8 @@ def test_amounts_times_and_terms_stay(text: str) -> None:
         ("Dear Mrs Osei, thanks", ("Osei",), "Dear Mrs <name>, thanks"),
         ("call Inmaculada (Inma) now", ("Inmaculada",), "call <name> (<name>) now"),
         ("Rota: Tue Osei, Wed Priya", ("Priya",), "Rota: Tue Osei, Wed <name>"),
+        ("who is gulnara bekova", ("bekova",), "who is <name>"),
+        ("what did bekova say", ("bekova",), "what did <name> say"),
         ("Yesterday Osei came", ("Osei",), "Yesterday <name> came"),
     ],
 )

@@ -101,7 +101,7 @@ def test_a_likely_name_makes_no_text_private(analysis: Analysis) -> None:
 def test_beside_a_person_a_mailbox_is_masked_that_is_nobodys_elsewhere(analysis: Analysis) -> None:
     text = "My boss Rob King fired me, cc to j.lane@firm.example"
     assert "j.lane@firm.example" in shown_names(analysis, text)
-    assert not analysis.examine("Does j.lane@firm.example look valid?").private
+    assert not analysis.examine("Why does my regex not match j.lane@firm.example?").private
 
 
 @pytest.fixture(scope="module")

@@ -105,11 +105,14 @@ def _named_like_a_house(match: regex.Match[str]) -> bool:
     return last[1][0].isupper() or not lexicon().ordinary.issuperset(map(str.lower, words))
 
 
+_FILE_NUMBER = re.compile(r"/\d{2,4}\b")
 _SENTENCE_INSIDE = re.compile(r"[^\W\d_]{3,}\.\s|\b[A-Z]\.[A-Z]\.|\b(?:19|20)\d\d\Z")
 
 
 def _between_numbers(match: regex.Match[str]) -> bool:
-    """Like a street, within one sentence, and neither a law report nor an event of a year."""
+    """Like a street, within one sentence, and no law report, file of a court or event of a year."""
+    if _FILE_NUMBER.match(match.string, match.end()):
+        return False
     return _named_like_a_street(match) and not _SENTENCE_INSIDE.search(match["x"])
 
 

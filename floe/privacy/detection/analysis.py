@@ -69,24 +69,24 @@ from floe.privacy.verdict import (
 )
 from floe.records import ChatMessage
 
-UNSURE_READ: Final = 0.40
+UNSURE_READ: Final = 0.50
 """Probability from which a text that the encoder can read may be private: the person is asked."""
 SURE_READ: Final = 0.95
 """Probability from which such a text is private for sure. Of what is kept for nothing most
 has less."""
-TOLD: Final = 0.0138
+TOLD: Final = 0.0145
 """The same where somebody is told of by name. Of what is nobody's nine tenths
 have less."""
 TOLD_ABROAD: Final = 0.0125
 """The same in another language than English, of which less was learnt."""
-ASKED_AFTER: Final = 0.0104
+ASKED_AFTER: Final = 0.0119
 """The same where it is asked for what is on somebody's file, or is a paper or list of some."""
 UNSURE: Final = 0.35
 """Probability of the linear model from which a text that the encoder cannot read may be private: at
 0.5 a third of what is private in other scripts would go."""
 UNSURE_NAMED: Final = 0.20
 """The same for a text that names a person: whom it names, no list of words can tell."""
-DOUBTED: Final = 0.50
+DOUBTED: Final = 0.70
 """Probability of the linear model from which it may doubt the encoder."""
 NAMED: Final = 0.2
 """Probability from which a word is masked as a name, if anything is. Of 2,300 harmless prompts 25
@@ -95,6 +95,8 @@ BESIDE_NAMED: Final = 0.05
 """The same for a word beside one that is masked: a first name that is a word, a second surname."""
 NEVER_NAMED: Final = 0.012
 """Probability below which a word is no name, whatever stands around it."""
+NEVER_TOLD: Final = 0.003
+"""The same where somebody is told of by name: of persons whom nobody knows some have little more."""
 _ENGLISH: Final = regex.compile(
     r"\b(?:the|a|an|to|i|i'm|im|my|is|of|and|for|it|do|how|what|with|you)\b", regex.I
 )
@@ -107,6 +109,7 @@ _NAMED: Final = 0.6
 _FEW: Final = 3
 _SHORTEST_PIN: Final = 4
 _LETTER: Final = regex.compile(r"\p{L}")
+_WORD: Final = regex.compile(r"\p{L}[\p{L}\p{M}]+")
 _READ_LETTER: Final = regex.compile(
     r"[[\p{Latin}\p{Cyrillic}\p{Arabic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー々]&&\p{L}]",
     regex.V1,
@@ -273,7 +276,7 @@ def _tells(text: str, names: Sequence[Name], named: Floats | None, likely: float
     if named is not None:
         if likely < (TOLD if _ENGLISH.search(text) else TOLD_ABROAD):
             return False
-        names = [n for n in names if named[n.start : n.end].max() >= NEVER_NAMED]
+        names = [n for n in names if named[n.start : n.end].max() >= NEVER_TOLD]
     return names_somebody(text, names) or deals_with_somebody(text, names)
 
 
@@ -283,6 +286,8 @@ def _both_doubt(text: str, names: Sequence[Name], likely: float) -> bool:
     Asked in other languages than English alone, of which the encoder has learnt less.
     """
     if likely < TOLD or _ENGLISH.search(text) or asks_of_world(text):
+        return False
+    if len(_WORD.findall(text)) < _FEW:  # of which language is "3... 2... 1... lift-off!"?
         return False
     return max(each.private for each in classify(text, names)) >= DOUBTED
 

@@ -455,7 +455,10 @@ _RESTORED: Final = compiled(
     r" | (?: pass | seed | secret ) \s? phrase | (?: secret | recovery | 12 | 24 | twelve | twenty[ -]four ) \s words )\b"
 )
 _FUNCTION_WORD: Final = regex.compile(
-    r"\b(?:the|and|for|with|that|this|are|was|you|your|not|but|have|has|from|they|what|how|can|will|when|where|who|which|into|its|his|her|our|were|had|all|than|then|them|there|their|about|would|could|should|does|did|been|being|also|only|just|very|much|many|some|any|each|these|those|because)\b"
+    r"\b(?:the|and|for|with|that|this|are|was|you|your|not|but|have|has|from|they|what|how|can|will|when|where|who|which|into|its|his|her|our|were|had|all|than|then|them|there|their|about|would|could|should|does|did|been|being|also|only|just|very|much|many|some|any|each|these|those|because"
+    r"|ich|und|das|die|der|den|mich|mir|sie|wir|ist|ein|eine|nicht|auf|mit|von|für|les|des|une|est|que|pour|avec|pas|dans|qui|nous|vous"
+    r"|los|las|una|con|por|para|del|como|che|non|per|sono|della|het|een|niet|voor|met|van|dat|att|och|det|som|inte|jag"
+    r"|nie|się|jest|ale|bir|için|çok|não|uma|jsem|které)\b"
 )
 
 

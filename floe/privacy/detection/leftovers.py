@@ -46,7 +46,7 @@ _BARE: Final = compiled(r"(?<! [\w.,:/-] ) \d{5,} (?! [\w%] | [.,:]\d )")
 _LABELLED: Final = compiled(
     r"""
     (?: \b (?: n[or] | n[°ºo] | num(?:ber)? | nummer | número | numéro | ref(?:erence)? | id | codes? | pin | member(?:ship)? | case | file | policy | claim
-      | account | acc?t | a/c | konto | badge | booking | inmate | invoice | order | kenteken | plate | reg | passport | licen[cs]e | ending \s in | ends \s in
+      | alarm | door | gate | keypad | safe | account | acc?t | a/c | konto | badge | booking | inmate | invoice | order | kenteken | plate | reg | passport | licen[cs]e | ending \s in | ends \s in
       | letzte[n]? | (?: is | was ) \s still | still ) \b \.? [ ]? [:=#]? [ ]? | \# | \*{2,} )
     (?P<x> (?= [^\s,;]{0,24} \d [^\s,;]{0,24} \d ) (?! (?: 19 | 20 ) \d\d \b ) [\p{L}\d] [\p{L}\d/-]{1,} ) (?! \w | [.,:]\d )
     """
@@ -82,6 +82,13 @@ _STREET_ALONE: Final = compiled(
     r"(?<! \w ) (?: \p{Lu}[\p{L}'’-]+ [ ] ){1,2} (?: Road | Rd | Street | Lane | Avenue | Ave | Drive | Close | Crescent | Terrace | Gardens | Cottages? | Grove | Mews | Row ) \b",
     cased=True,
 )
+_SMALL_STREET: Final = compiled(
+    r"(?<! [\w.,:/-] ) \d{1,4} \p{L}? [ ] (?: \p{L}[\p{L}'’]+ [ ] ){1,3} (?: street | st | road | rd | avenue | ave | lane | ln | close | crescent | terrace | drive | gardens | grove | mews ) \b (?! [ ] (?: of | to ) \b )"
+)
+_CALLED: Final = compiled(
+    r"(?: \b (?: calls? | called ) [ ] (?: him | her | them | me ) | \b l['’]appelle (?: nt | [ ] t-on )? | \b (?: nenn(?:en|t) | rufen ) [ ] (?: ihn | sie | mich ) | \b (?: lo | la | le ) [ ] (?: llaman | chiamano )"
+    r" | \b goes [ ] by | \b known [ ] as | \b a\.?k\.?a\.? | \b nicknamed? (?: [ ] is )? ) [ ] [\"'“‘]? (?P<x> (?-i: \p{Lu} (?: [\p{L}\p{M}'’-] | \.(?=\p{L}) )* (?: [ ] \p{Lu}[\p{L}\p{M}'’-]+ )? ) ) (?! \w )"
+)
 _HOME: Final = ("address", "postcode")
 _NAME: Final = "name"
 _DAYS: Final = frozenset(["mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun"])
@@ -89,6 +96,7 @@ _TITLES: Final = listed("titles") | listed("never_names") | _DAYS
 _CAPITAL_BEFORE: Final = compiled(
     r"(?<! [\w'’] ) (?P<x> \p{Lu}[\p{L}\p{M}'’-]+ ) [ ] \Z", cased=True
 )
+_SMALL_BEFORE: Final = compiled(r"(?<! [\w'’@.-] ) (?P<x> \p{Ll}{3,} ) [ ] \Z", cased=True)
 _CAPITAL_AFTER: Final = compiled(r"[ ] (?P<x> \p{Lu}[\p{L}\p{M}-]+ ) (?! \w )", cased=True)
 _ALIAS: Final = compiled(r"[ ] [(\"“'] (?P<x> \p{Lu}[\p{L}\p{M}-]+ ) [)\"”']", cased=True)
 _OPENS: Final = regex.compile(r"(?:\A|[.!?:;\n\"(•*>-]\s*)\Z")
@@ -119,6 +127,9 @@ _BY_NUMBERS: Final = compiled(
 _HANDLE: Final = compiled(
     r"(?: \b (?: log[ -]?in | user (?: name | id )? | handle | nick (?: name )? | seller | gamertag | insta (?:gram)? | snap (?:chat)? | discord | skype | telegram | facebook | fb | tiktok | reddit ) \b [ ]? (?: is [ ] | [:=] [ ]? )?"
     r" @? | < ) (?P<x> (?= [\p{L}\d.-]* [\d_] ) [\p{L}\d][\p{L}\d._-]{2,} ) (?! \w )"
+)
+_LOGIN: Final = compiled(
+    r"(?<! \p{L} ) (?: log[ -]?in | user (?: [ ]? (?: name | id ) )? | handle | nick (?: name )? | gamertag ) (?: [ ] is [ ] | [ ]? [:=] [ ]? ) [\"'“]? (?P<x> \p{L}[\p{L}\p{M}.-]{2,} )"
 )
 _EXPIRY: Final = compiled(
     r"\b (?: exp\w* | valid [ ] (?: until | thru | to ) | cvc | cvv ) \b \.? [ ]? [:=]? [ ]? (?P<x> \d\d [ ]? / [ ]? \d\d (?: \d\d )? | \d{3,4} ) \b"
@@ -175,6 +186,10 @@ def _with_neighbours(text: str, start: int, end: int) -> tuple[int, int]:
         if word in _TITLES or (opens and word in known.ordinary and word not in known.given):
             break
         start = before.start()
+    # "who is gulnara obi": in small letters a word on no list is rather a part of the name.
+    if text[start].islower():
+        first = _SMALL_BEFORE.search(text, max(0, start - _LONGEST_WORD), start)
+        start = first.start("x") if first and first["x"] not in known.ordinary else start
     while after := _CAPITAL_AFTER.match(text, end, end + _LONGEST_WORD):
         if after["x"].lower() in known.ordinary or after["x"].lower() in _TITLES:
             break
@@ -255,6 +270,16 @@ def _is_plate(match: regex.Match[str]) -> bool:
     return not (_NO_PLATE.match(match[0]) or _YEARS.search(match[0])) and _digits(match[0]) > 1
 
 
+def _is_login(match: regex.Match[str]) -> bool:
+    """Return whether it is no word: "login: required", "user is new"."""
+    return match["x"].lower() not in lexicon().ordinary
+
+
+def _is_nickname(match: regex.Match[str]) -> bool:
+    """Return whether it is what people call somebody, and no word that opens a sentence."""
+    return match["x"].lower() not in _TITLES
+
+
 def _has_number(match: regex.Match[str]) -> bool:
     """Return whether it is a house and no country: somebody who lives in France tells little."""
     return _digits(match["x"]) > 0
@@ -277,8 +302,11 @@ _EVERYWHERE: Final = RuleSet(
         Rule(NUMBER, _EXPIRY, _SCORE),
         Rule("password", _SECRET, _SCORE),
         Rule("handle", _HANDLE, _SCORE),
+        Rule("handle", _LOGIN, _SCORE, _is_login),
         Rule("address", _LIVES_AT, _SCORE, _has_number),
         Rule("address", _BY_NUMBERS, _SCORE),
+        Rule("address", _SMALL_STREET, _SCORE),
+        Rule(_NAME, _CALLED, _SCORE, _is_nickname),
         Rule("date", _DATE, _SCORE, _is_old),
     ]
 )

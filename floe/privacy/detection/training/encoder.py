@@ -3,7 +3,8 @@
 MATERIAL is what `material.py` writes, MODEL_FOLDER holds `model.safetensors` and `vocab.txt` of
 all-MiniLM-L6-v2. Some minutes on a graphics card, some hours on two cores; the weights differ in
 their last bits from machine to machine. `--checkpoint` is written every hundred steps and gone on
-from if it is there: after new texts a few hundred more steps are enough. Needs torch and ONNX and
+from if it is there: after new texts a few hundred more steps are enough. Where it is lost,
+`recover.py` makes one of the shipped weights. Needs torch and ONNX and
 nothing of Floe, so that it can run on another machine than the rest.
 """
 
@@ -30,8 +31,12 @@ HEADS: Final = 12
 WIDTH: Final = 384
 LAYERS: Final = 6
 BATCH: Final = 128
-SHARES: Final = (0.34, 0.24, 0.10, 0.20, 0.12)
+SHARES: Final = (0.26, 0.22, 0.10, 0.26, 0.16)
 """Of a batch, for each of `material.SOURCES`."""
+EASY: Final = (0.12, 0.12, 0.3, 0.3, 0.3)
+"""Of each, how often at least a text is drawn beside one that is not learnt yet, as 1."""
+_NOT_SEEN: Final = 0.6
+"""Loss of a text that was not drawn yet."""
 _MASK: Final = "[MASK]"
 _UNKNOWN: Final = -100
 _SECOND_LABEL: Final = 0.5
@@ -116,6 +121,7 @@ class Batches:
         self.lengths = np.diff(self.starts)
         self.source = data["source"]
         self.pools = [np.flatnonzero(self.source == i) for i in range(len(SHARES))]
+        self.losses: NDArray[np.float32] = np.full(len(self.lengths), _NOT_SEEN, np.float32)
         self.device = device
         self.ids, self.form, self.case, self.named, self.kind = (
             torch.tensor(data[name].astype(np.int64)).to(device)
@@ -123,10 +129,14 @@ class Batches:
         )
 
     def draw(self, dice: np.random.Generator, batches: int) -> list[NDArray[np.int64]]:
-        """Rows of some batches, in each those of like length."""
+        """Rows of some batches, in each those of like length; those learnt already more rarely."""
         shares = np.array(SHARES) * [len(pool) > 0 for pool in self.pools]
         counts = dice.multinomial(BATCH * batches, shares / shares.sum())
-        drawn = [dice.choice(pool, n) for pool, n in zip(self.pools, counts, strict=True) if n]
+        drawn = []
+        for pool, easy, n in zip(self.pools, EASY, counts, strict=True):
+            if n:
+                chances = self.losses[pool].clip(easy, 1.0).astype(np.float64)
+                drawn.append(dice.choice(pool, n, p=chances / chances.sum()))
         rows = np.concatenate(drawn)
         rows = rows[np.argsort(self.lengths[rows])]
         return [rows[i * BATCH : (i + 1) * BATCH] for i in dice.permutation(batches)]
@@ -193,11 +203,13 @@ def train(
     waiting: list[NDArray[np.int64]] = []
     for step in range(1, steps + 1):
         waiting = waiting or data.draw(dice, 4)
-        parts = data.rows(waiting.pop())
+        rows = waiting.pop()
+        parts = data.rows(rows)
         seen = blurred(parts, len(base["word.weight"]), mask)
         with torch.autocast(device, torch.bfloat16):
             kinds, names = model(*seen)
-        loss = _loss(kinds.float(), names.float(), parts)
+        loss, each = _loss(kinds.float(), names.float(), parts)
+        data.losses[rows] = each.detach().cpu().numpy()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -215,14 +227,16 @@ def train(
     return model.eval()
 
 
-def _loss(kinds: Tensor, names: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
+def _loss(kinds: Tensor, names: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """Return the loss of a batch, and that of each text's kind."""
     *_, named, kind = parts
-    loss = functional.cross_entropy(kinds, kind, label_smoothing=0.02)
+    each = functional.cross_entropy(kinds, kind, label_smoothing=0.02, reduction="none")
+    loss = each.mean()
     if bool((named >= 0).any()):
         loss = loss + _SECOND_LABEL * functional.cross_entropy(
             names.view(-1, 2), named.view(-1), ignore_index=_UNKNOWN
         )
-    return loss
+    return loss, each
 
 
 def read_base(folder: Path) -> tuple[list[str], dict[str, Tensor]]:
