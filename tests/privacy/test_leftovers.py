@@ -52,6 +52,8 @@ def masked(text: str, *names: str, homes: tuple[str, ...] = ()) -> str:
         ("alarm 4093, locker 17", "alarm <number>, locker 17"),
         ("at her nans (8 cobbler st), in the rain", "at her nans (<address>), in the rain"),
         ("Tous l'appellent JB. Mon idée", "Tous l'appellent <name>. Mon idée"),
+        ("on Holt Street 14 from 2019 to 2023", "on <address> from 2019 to 2023"),
+        ("at 5 Park Row, since 3 March 2018", "at <address>, since <date>"),
         ("everyone calls him Tubs and", "everyone calls him <name> and"),
         ("she calls me every day", "she calls me every day"),
     ],

@@ -67,7 +67,7 @@ _DATE: Final = compiled(
     (?<! [\w.,/-] ) (?:
       \d{1,2} [./-] [ ]? \d{1,2} [./-] [ ]? (?P<year> (?: 19 | 20 ) \d\d )
       | (?P<year> (?: 19 | 20 ) \d\d ) [./-] \d{1,2} [./-] \d{1,2}
-      | \d{1,2} (?: st | nd | rd | th | \. )? [ ] (?: of [ ] | de [ ] )? \p{L}{3,10} \.? ,? [ ] (?: de [ ] )? (?P<year> (?: 19 | 20 ) \d\d )
+      | \d{1,2} (?: st | nd | rd | th | \. )? [ ] (?: of [ ] | de [ ] )? (?! (?: from | since | until | till | bis | von | seit | desde | hasta | depuis | jusqu | dal | tot | sinds | and | und ) \b ) \p{L}{3,10} \.? ,? [ ] (?: de [ ] )? (?P<year> (?: 19 | 20 ) \d\d )
       | \p{Lu}\p{Ll}{2,9} \.? [ ] \d{1,2} (?: st | nd | rd | th )? ,? [ ] (?P<year> (?: 19 | 20 ) \d\d )
     ) (?! [\w/-] )
     """
@@ -77,6 +77,12 @@ _FLOOR: Final = compiled(
     (?<! \w ) (?: (?: flat | unit | room | apt | apartment | suite | wohnung | zimmer | piso ) \.? [ ] \#? (?: \d+ \w? | \p{L} ) \b
     | \d{1,2} (?: st | nd | rd | th | º | ª | \. )? [ ]? (?: floor | fl | esq | dto | og | stock | [eé]tage | planta | piso ) \b \.? )
     """
+)
+_STREET_WORD: Final = r"(?: Road | Rd | Street | St | Lane | Avenue | Ave | Drive | Close | Crescent | Terrace | Gardens | Grove | Mews | Row | Way | Rise )"
+_STREET_NUMBERED: Final = compiled(
+    rf"(?<! [\w.,:/-] ) (?: \d{{1,4}} \p{{Ll}}? [ ] (?: \p{{Lu}}[\p{{L}}'’-]+ [ ] ){{1,3}} {_STREET_WORD} \b"
+    rf" | (?: \p{{Lu}}[\p{{L}}'’-]+ [ ] ){{1,2}} {_STREET_WORD} [ ] \d{{1,4}} \p{{Ll}}? \b )",
+    cased=True,
 )
 _STREET_ALONE: Final = compiled(
     r"(?<! \w ) (?: \p{Lu}[\p{L}'’-]+ [ ] ){1,2} (?: Road | Rd | Street | Lane | Avenue | Ave | Drive | Close | Crescent | Terrace | Gardens | Cottages? | Grove | Mews | Row ) \b",
@@ -305,6 +311,7 @@ _EVERYWHERE: Final = RuleSet(
         Rule("handle", _LOGIN, _SCORE, _is_login),
         Rule("address", _LIVES_AT, _SCORE, _has_number),
         Rule("address", _BY_NUMBERS, _SCORE),
+        Rule("address", _STREET_NUMBERED, _SCORE),
         Rule("address", _SMALL_STREET, _SCORE),
         Rule(_NAME, _CALLED, _SCORE, _is_nickname),
         Rule("date", _DATE, _SCORE, _is_old),
