@@ -42,6 +42,7 @@ def masked(text: str, *names: str, homes: tuple[str, ...] = ()) -> str:
         ("personnel no 118377", "personnel no <number>"),
         ("Bond lodgement 5530917-002", "Bond lodgement <number>"),
         ("mail pascale.roy@nordmetrix.example", "mail <e-mail>"),
+        ('"Amin, Bo",1990-02-17,41200', '"Amin, Bo",<date>,41200'),
         ("MS;08.03.1984;x", "MS;<date>;x"),
         ("born on March 3, 1984", "born on <date>"),
         ("exp 09/27", "exp <number>"),

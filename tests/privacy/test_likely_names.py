@@ -136,3 +136,9 @@ def test_without_pseudonyms_a_likely_name_is_not_remembered(
     with store.reading() as db:
         kept = [value for (value,) in db.execute("SELECT value FROM pseudonyms")]
     assert "Perran" not in kept
+
+
+def test_an_illness_keeps_the_name_that_it_has(analysis: Analysis) -> None:
+    text = "Dad has Lewy body dementia and Bell's palsy, his name is Harold. Mum has Down syndrome."
+    assert shown_names(analysis, text) == {"Harold"}
+    assert "Bell" in shown_names(analysis, "Mr Bell has the palsy, tell my brother Finn")

@@ -26,6 +26,7 @@ from floe.privacy.detection.leftovers import find_leftovers
 from floe.privacy.detection.likely_names import (
     find_likely_names,
     is_of_firm,
+    names_illness,
     stands_as_place,
     without_kin,
 )
@@ -75,7 +76,7 @@ SURE_READ: Final = 0.95
 """Probability from which such a text is private for sure. Of what is kept for nothing most
 has less."""
 TOLD: Final = 0.0145
-"""The same where somebody is told of by name. Of what is nobody's nine tenths
+"""The same where somebody is told of by name. Of what is nobody's five sixths
 have less."""
 TOLD_ABROAD: Final = 0.0125
 """The same in another language than English, of which less was learnt."""
@@ -315,7 +316,7 @@ def _people(
         for place in named_words(text, named, NAMED, BESIDE_NAMED)
         if not (known.touch(*place) or _is_place(text, *place) or is_of_firm(text, *place))
     ]
-    return sorted(likely, key=lambda sign: sign.start)
+    return _without_illnesses(text, sorted(likely, key=lambda sign: sign.start))
 
 
 def _is_place(text: str, start: int, end: int) -> bool:
@@ -331,7 +332,12 @@ def _completed(text: str, names: Sequence[Name], found: Sequence[Sign]) -> list[
     found += _names_beside(names, found)
     if any(sign.kind not in MATTERS for sign in found):
         found += find_surroundings(text, found)
-    return without_kin(text, found)
+    return _without_illnesses(text, without_kin(text, found))
+
+
+def _without_illnesses(text: str, signs: Sequence[Sign]) -> list[Sign]:
+    """Return signs less the names of those after whom an illness is called."""
+    return [s for s in signs if s.kind != _NAME or not names_illness(text, s.start, s.end)]
 
 
 def _is_code(text: str, stretch: Stretch, names: Sequence[Name]) -> bool:

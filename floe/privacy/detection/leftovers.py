@@ -64,7 +64,7 @@ _SECRET: Final = compiled(
 )
 _DATE: Final = compiled(
     r"""
-    (?<! [\w.,/-] ) (?:
+    (?<! [\w./-] | \d[,] ) (?:
       \d{1,2} [./-] [ ]? \d{1,2} [./-] [ ]? (?P<year> (?: 19 | 20 ) \d\d )
       | (?P<year> (?: 19 | 20 ) \d\d ) [./-] \d{1,2} [./-] \d{1,2}
       | \d{1,2} (?: st | nd | rd | th | \. )? [ ] (?: of [ ] | de [ ] )? (?! (?: from | since | until | till | bis | von | seit | desde | hasta | depuis | jusqu | dal | tot | sinds | and | und ) \b ) \p{L}{3,10} \.? ,? [ ] (?: de [ ] )? (?P<year> (?: 19 | 20 ) \d\d )

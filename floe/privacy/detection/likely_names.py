@@ -47,7 +47,10 @@ _ELIDED: Final = regex.compile(r"(?:[dlmnstjc]|qu|dell|nell|all|un)'(?=\p{Lu})",
 _PART: Final = regex.compile(r"\p{L}[\p{L}\p{M}'-]+")
 _EPONYMS: Final = listed("eponyms")
 _OF_ILL: Final = regex.compile(
-    r"'s(?!\s\p{Ll}|\w)|'s(?=\s(?:and|but|or|so|since|for|is|has|was)\b)|(?:'s)?\s(?:disease|syndrome|dementia)\b"
+    r"'s(?!\s\p{Ll}|\w)|'s(?=\s(?:and|but|or|so|since|for|is|has|was)\b)|(?:'s)?\s(?:disease|syndrome|dementia|palsy|lymphoma|sarcoma)\b"
+)
+_ILLNESS_NAMED: Final = regex.compile(
+    r"[ -](?:body\sdementia|bodies|syndrome|disease|lymphoma|sarcoma|palsy|dementia|chorea|thyroiditis|contracture)\b"
 )
 _ROMANCE: Final = regex.compile(
     r"\b(?:le|la|les|est|et|du|des|que|qui|el|los|y|do|da|é|il|che)\b", regex.I
@@ -236,6 +239,15 @@ def without_kin(text: str, signs: Sequence[Sign]) -> list[Sign]:
         if not _is_word(text, start, end):
             kept.append(Sign(start, end, sign.kind, sign.score))
     return kept
+
+
+def names_illness(text: str, start: int, end: int) -> bool:
+    """Return whether a name is an illness's: "Lewy body dementia", "Bell's palsy"."""
+    word = text[start:end].lower()
+    end -= 2 if word.endswith("'s") else 0
+    if _ILLNESS_NAMED.match(text, end):
+        return True
+    return word.removesuffix("'s") in _EPONYMS and _OF_ILL.match(text, end) is not None
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
