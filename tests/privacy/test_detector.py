@@ -75,7 +75,6 @@ LET_GO = [
     "How do I deploy a FastAPI app with Terraform and Kubernetes?",
     "What makes a good password?",
     "Could I change the payment due date of my credit card?",
-    "Ich möchte einen Apfelkuchen backen, hast du ein Rezept?",
     "Welche Sehenswürdigkeiten gibt es in Wien?",
     "What's the weather usually like in Lisbon in May?",
     "Thanks, that's perfect",

@@ -70,7 +70,7 @@ from floe.privacy.verdict import (
 )
 from floe.records import ChatMessage
 
-UNSURE_READ: Final = 0.50
+UNSURE_READ: Final = 0.40
 """Probability from which a text that the encoder can read may be private: the person is asked."""
 SURE_READ: Final = 0.95
 """Probability from which such a text is private for sure. Of what is kept for nothing most
