@@ -74,6 +74,8 @@ def test_numbers_and_codes_are_masked(text: str, expected: str) -> None:
         "type 2, COVID-19, B12, ISO27001, MP3, the 1990s, 100mg, 1080p",
         "on 5 Feb, 19 March and 12/05",
         "I am 34, she is 61, room 12",
+        "3 doors down the road, 5 miles along the close",
+        "he called me Monday, they called her Sir",
     ],
 )
 def test_amounts_times_and_terms_stay(text: str) -> None:

@@ -89,7 +89,9 @@ _STREET_ALONE: Final = compiled(
     cased=True,
 )
 _SMALL_STREET: Final = compiled(
-    r"(?<! [\w.,:/-] ) \d{1,4} \p{L}? [ ] (?: \p{L}[\p{L}'’]+ [ ] ){1,3} (?: street | st | road | rd | avenue | ave | lane | ln | close | crescent | terrace | drive | gardens | grove | mews ) \b (?! [ ] (?: of | to ) \b )"
+    r"(?<! [\w.,:/-] ) \d{1,4} \p{L}? [ ]"
+    r" (?: (?! (?: the | an | my | our | your | his | her | their | this | that | of | down | up | on | in | to | from | at | for | and | or | by | with | per | along | off ) \b ) \p{L}[\p{L}'’]+ [ ] ){1,3}"
+    r" (?: street | st | road | rd | avenue | ave | lane | ln | close | crescent | terrace | drive | gardens | grove | mews ) \b (?! [ ] (?: of | to ) \b )"
 )
 _CALLED: Final = compiled(
     r"(?: \b (?: calls? | called ) [ ] (?: him | her | them | me ) | \b l['’]appelle (?: nt | [ ] t-on )? | \b (?: nenn(?:en|t) | rufen ) [ ] (?: ihn | sie | mich ) | \b (?: lo | la | le ) [ ] (?: llaman | chiamano )"
