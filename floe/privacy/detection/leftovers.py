@@ -78,20 +78,20 @@ _FLOOR: Final = compiled(
     | \d{1,2} (?: st | nd | rd | th | º | ª | \. )? [ ]? (?: floor | fl | esq | dto | og | stock | [eé]tage | planta | piso ) \b \.? )
     """
 )
-_STREET_WORD: Final = r"(?: Road | Rd | Street | St | Lane | Avenue | Ave | Drive | Close | Crescent | Terrace | Gardens | Grove | Mews | Row | Way | Rise )"
+_STREET: Final = "Road | Rd | Street | Lane | Avenue | Ave | Drive | Close | Crescent | Terrace | Gardens | Grove | Mews"
 _STREET_NUMBERED: Final = compiled(
-    rf"(?<! [\w.,:/-] ) (?: \d{{1,4}} \p{{Ll}}? [ ] (?: \p{{Lu}}[\p{{L}}'’-]+ [ ] ){{1,3}} {_STREET_WORD} \b"
-    rf" | (?: \p{{Lu}}[\p{{L}}'’-]+ [ ] ){{1,2}} {_STREET_WORD} [ ] \d{{1,4}} \p{{Ll}}? \b )",
+    rf"(?<! [\w.,:/-] ) (?: \d{{1,4}} \p{{Ll}}? [ ] (?: \p{{Lu}}[\p{{L}}'’-]+ [ ] ){{1,3}} (?: {_STREET} | St | Row | Way | Rise ) \b"
+    rf" | (?: \p{{Lu}}[\p{{L}}'’-]+ [ ] ){{1,2}} (?: {_STREET} | St | Row | Way | Rise ) [ ] \d{{1,4}} \p{{Ll}}? \b )",
     cased=True,
 )
 _STREET_ALONE: Final = compiled(
-    r"(?<! \w ) (?: \p{Lu}[\p{L}'’-]+ [ ] ){1,2} (?: Road | Rd | Street | Lane | Avenue | Ave | Drive | Close | Crescent | Terrace | Gardens | Cottages? | Grove | Mews | Row ) \b",
+    rf"(?<! \w ) (?: \p{{Lu}}[\p{{L}}'’-]+ [ ] ){{1,2}} (?: {_STREET} | Cottages? | Row ) \b",
     cased=True,
 )
 _SMALL_STREET: Final = compiled(
     r"(?<! [\w.,:/-] ) \d{1,4} \p{L}? [ ]"
     r" (?: (?! (?: the | an | my | our | your | his | her | their | this | that | of | down | up | on | in | to | from | at | for | and | or | by | with | per | along | off ) \b ) \p{L}[\p{L}'’]+ [ ] ){1,3}"
-    r" (?: street | st | road | rd | avenue | ave | lane | ln | close | crescent | terrace | drive | gardens | grove | mews ) \b (?! [ ] (?: of | to ) \b )"
+    rf" (?: {_STREET} | st | ln ) \b (?! [ ] (?: of | to ) \b )"
 )
 _CALLED: Final = compiled(
     r"(?: \b (?: calls? | called ) [ ] (?: him | her | them | me ) | \b l['’]appelle (?: nt | [ ] t-on )? | \b (?: nenn(?:en|t) | rufen ) [ ] (?: ihn | sie | mich ) | \b (?: lo | la | le ) [ ] (?: llaman | chiamano )"

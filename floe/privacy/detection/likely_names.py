@@ -46,11 +46,13 @@ _ELIDED: Final = regex.compile(r"(?:[dlmnstjc]|qu|dell|nell|all|un)'(?=\p{Lu})",
 """What French and Italian write before a vowel: "d'Olive"."""
 _PART: Final = regex.compile(r"\p{L}[\p{L}\p{M}'-]+")
 _EPONYMS: Final = listed("eponyms")
+_ILLNESS: Final = r"(?:disease|syndrome|dementia|palsy|lymphoma|sarcoma)"
 _OF_ILL: Final = regex.compile(
-    r"'s(?!\s\p{Ll}|\w)|'s(?=\s(?:and|but|or|so|since|for|is|has|was)\b)|(?:'s)?\s(?:disease|syndrome|dementia|palsy|lymphoma|sarcoma)\b"
+    r"'s(?!\s\p{Ll}|\w)|'s(?=\s(?:and|but|or|so|since|for|is|has|was)\b)"
+    rf"|(?:'s)?\s{_ILLNESS}\b"
 )
 _ILLNESS_NAMED: Final = regex.compile(
-    r"[ -](?:body\sdementia|bodies|syndrome|disease|lymphoma|sarcoma|palsy|dementia|chorea|thyroiditis|contracture)\b"
+    rf"[ -](?:{_ILLNESS}|body\sdementia|bodies|chorea|thyroiditis|contracture)\b"
 )
 _ROMANCE: Final = regex.compile(
     r"\b(?:le|la|les|est|et|du|des|que|qui|el|los|y|do|da|é|il|che)\b", regex.I
