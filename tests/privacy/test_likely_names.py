@@ -142,3 +142,11 @@ def test_an_illness_keeps_the_name_that_it_has(analysis: Analysis) -> None:
     text = "Dad has Lewy body dementia and Bell's palsy, his name is Harold. Mum has Down syndrome."
     assert shown_names(analysis, text) == {"Harold"}
     assert "Bell" in shown_names(analysis, "Mr Bell has the palsy, tell my brother Finn")
+
+
+def test_words_of_the_language_are_nobodys_name(analysis: Analysis) -> None:
+    text = "dm from @lena.kovac_22 says my bf cheated, how do i answer her"
+    verdict = analysis.examine(text)
+    named = {text[s.start : s.end] for s in (*verdict.spans, *verdict.likely) if s.kind == "name"}
+    assert verdict.private
+    assert not named & {"from", "answer her"}

@@ -382,9 +382,11 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
             if inside:
                 continue
         places = stretch.words_for(kind)
-        if kind == _PASSWORD:
-            # What opens a door is no word of the language; "login is" needs no placeholder.
-            places = [at for at in places if _may_open(text[slice(*at)])]
+        if kind in (_PASSWORD, _NAME):
+            # What opens a door or is somebody's is no word of the language: "login is" and "from"
+            # need no placeholder.
+            fits = _may_open if kind == _PASSWORD else _may_be_called
+            places = [at for at in places if fits(text[slice(*at)])]
             if not places and len(kinds) == 1:
                 yield Sign(stretch.start, stretch.end, "private", min(_FAINT, stretch.private))
         for start, end in _joined(text, places[:_WORDS_SHOWN]):
@@ -395,6 +397,11 @@ def _soft_signs(text: str, stretch: Stretch, names: Sequence[Name]) -> Iterator[
 def _may_open(word: str) -> bool:
     """Return whether a word may be a secret: it has a digit, and is no short number as times are."""
     return any(map(str.isdigit, word)) and (not word.isdigit() or len(word) >= _SHORTEST_PIN)
+
+
+def _may_be_called(word: str) -> bool:
+    """Return whether a word that no list has as a name may be one: it is no word of the language."""
+    return word.lower() not in lexicon().ordinary
 
 
 def _joined(text: str, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
