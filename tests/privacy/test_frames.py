@@ -2,9 +2,9 @@
 
 import pytest
 
-from floe.privacy.detection.fame import is_famous
+from floe.privacy.detection.fame import is_famous, is_known_at
 from floe.privacy.detection.names import find_names
-from floe.privacy.detection.statements import with_ties
+from floe.privacy.detection.statements import sets_task_later, with_ties
 from floe.privacy.detection.training.fame import famous
 from floe.privacy.detector import Detector
 
@@ -74,6 +74,36 @@ def test_the_world_famous_are_known_with_and_without_accents(name: str) -> None:
 
 def test_a_first_name_alone_makes_nobody_famous() -> None:
     assert not any(is_famous(name) for name in ("David", "Sarah", "Karim Haddad"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "known"),
+    [
+        ("Please tell me the history of Walt Disney.", "Walt", True),
+        ("What did Alfredo Hitchcock film?", "Alfredo Hitchcock", True),
+        ("Judith Butler's book", "Judith Butler", True),
+        ("Eleanor Rigby died in the church.", "Eleanor Rigby", True),
+        ("Walt came by.", "Walt", False),
+        ("Judith Kessler's book", "Judith Kessler", False),
+    ],
+)
+def test_who_is_known_is_seen_in_the_text(text: str, name: str, *, known: bool) -> None:
+    start = text.index(name)
+    assert is_known_at(text, start, start + len(name)) is known
+
+
+@pytest.mark.parametrize(
+    ("text", "sets"),
+    [
+        ("Here are two scales. Now compare them.", True),
+        ("My book group meets soon and I'd like five discussion questions", True),
+        ("Parse: the cat sat", True),
+        ("I can write well, she said.", False),
+        ("The name of the rose", False),
+    ],
+)
+def test_a_task_is_found_wherever_it_stands(text: str, *, sets: bool) -> None:
+    assert sets_task_later(text) is sets
 
 
 def test_a_last_name_is_enough_only_for_those_whom_all_the_world_knows() -> None:

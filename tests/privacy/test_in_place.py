@@ -206,7 +206,7 @@ def test_a_name_that_is_called_not_private_is_forgotten_but_where_it_stood_befor
 
 
 @pytest.mark.parametrize(
-    "text", ["η μητέρα μου έχει καρκίνο", "לאמא שלי יש סרטן", "แม่ของฉันเป็นมะเร็ง"]
+    "text", ["დედაჩემს კიბო აქვს და არავინ იცის", "அம்மாவுக்கு புற்றுநோய்", "แม่ของฉันเป็นมะเร็ง"]
 )
 def test_a_script_that_is_read_badly_stays_here_and_the_person_is_asked(
     detector: Detector, text: str

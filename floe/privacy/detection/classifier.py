@@ -2,8 +2,10 @@
 
 As the encoder reads it, or, where a text is in another script or a language that was never learnt,
 by a linear model over hashed features; the words that speak most for a matter are always those of
-the linear model, whose logits are sums over words. Its weights are in `weights.npz`, made by
-`floe.privacy.detection.training.train`. Knows neither rules nor what is done about a verdict.
+the linear model, whose logits are sums over words. It has one table for Latin letters and one for
+all other scripts, as the many English texts would drown the few others. Its weights are in
+`weights.npz`, made by `floe.privacy.detection.training.train`. Knows neither rules nor what is done
+about a verdict.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from importlib.resources import as_file, files
 from typing import Final
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
 from floe.privacy.detection.courtesy import core
@@ -37,6 +40,7 @@ KINDS: Final = (
 )
 """Classes of the model; the first: nobody's secret."""
 
+_LATIN_LETTER: Final = regex.compile(r"\p{Latin}")
 _NAME: Final = KINDS.index("name")
 _PASSWORD: Final = KINDS.index("password")
 
@@ -117,7 +121,7 @@ class Stretch:
 
 @cache
 def weights(model: str) -> Weights:
-    """Return the trained model "private", "leaning" or "asking"."""
+    """Return the trained model "private", "scripts", "leaning" or "asking"."""
     with (
         as_file(files("floe.privacy.detection").joinpath("weights.npz")) as path,
         np.load(path) as data,
@@ -133,6 +137,13 @@ def classify(
     if readings is None:
         return [_stretch(text, names, start, end, whole=len(cuts) == 1) for start, end in cuts]
     return [_read(text, names, readings, start, end, whole=len(cuts) == 1) for start, end in cuts]
+
+
+def model_of(tokens: Sequence[Token]) -> str:
+    """Return which model reads some words: "private", or "scripts" if most are not in Latin letters."""
+    words = [word for word, _, _ in tokens if word[0].isalpha()]
+    latin = sum(_LATIN_LETTER.match(word) is not None for word in words)
+    return "scripts" if 2 * latin < len(words) else "private"
 
 
 def _read(
@@ -188,7 +199,7 @@ def _shares(tokens: Sequence[Token]) -> NDArray[np.float32]:
     hashes, owners = features(tokens)
     shares = np.zeros((len(tokens), len(KINDS)), np.float32)
     if len(hashes):
-        model = weights("private")
+        model = weights(model_of(tokens))
         np.add.at(shares, owners, model.table[hashes].astype(np.float32) * model.scale)
         shares /= np.sqrt(np.float32(len(hashes)))
     return shares
@@ -205,7 +216,7 @@ def _stretch(text: str, names: Sequence[Name], start: int, end: int, *, whole: b
         nothing = np.zeros(len(KINDS), np.float32)
         nothing[0] = 1.0
         return Stretch(start, end, nothing, tokens)
-    chance = _softmax(_shares(tokens).sum(0) + weights("private").bias)
+    chance = _softmax(_shares(tokens).sum(0) + weights(model_of(tokens)).bias)
     if not any(word[0] == "\x02" and not word.startswith("\x02public") for word, _, _ in tokens):
         chance[0] += chance[_NAME]
         chance[_NAME] = 0.0

@@ -30,6 +30,8 @@ _TOKEN: Final = regex.compile(
     r"\x02\w+|(?<!\w)(?=[0-9a-f-]*\d)(?=[0-9-]*[a-f])[0-9a-f]{4,}(?:-[0-9a-f]{4,})*(?!\w)|[\p{Han}々]|[\p{Hiragana}]+|[\p{Katakana}ー]+|\p{Hangul}+|\p{L}[\p{L}\p{M}]*(?:'\p{L}+)?|\d+(?:[.,]\d+)*|[?!:;@#$€£%&=/{}()<>*_\"]"
 )
 _HEX: Final = frozenset("0123456789abcdef-")
+_HANGUL: Final = regex.compile(r"\p{Hangul}")
+"""A syllable of two or three letters, so that two of them are what four letters are elsewhere."""
 _SENTENCE: Final = regex.compile(r"(?<=[.!?。！？…])(?:\s+|(?<=[。！？]))|\n+")
 _FIRST: Final = listed("first_person")
 _KIN: Final = listed("kin")
@@ -114,7 +116,7 @@ def features(tokens: Sequence[Token]) -> tuple[NDArray[np.int32], NDArray[np.int
             add(f"{word} _ {words[i + 2]}", i)
         if word[0] != "\x02" and word[0] != "#":
             edged = f"^{word}$"
-            for n in (3, 4, 5):
+            for n in (2, 3, 4, 5) if _HANGUL.match(word) else (3, 4, 5):
                 if len(edged) < n:
                     break
                 for k in range(len(edged) - n + 1):

@@ -86,6 +86,12 @@ _POSSESSIVES: Final = frozenset(
 )
 _KIN: Final = listed("kin")
 _ROLE_WORDS: Final = listed("role_words")
+_SETS_LATER: Final = regex.compile(
+    r"(?:\A|[.!?:;,)\n]\s*)(?:(?:now|then|please|pls|and|can you|could you|help me|i want you to|i need you to)\s)*"
+    r"(?:compare|create|define|describe|design|draft|explain|find|generate|give (?:me|us|two|three|four|five)|identify|list|make (?:me|us|an?)|name|query|rewrite|show|suggest|summari[sz]e|tell|translate|write|parse|conjugate|diagram|punctuate|underline|spell)[\s:]"
+    r"|\b(?:i'd like|i want|i need|looking for)\s(?:(?:an?|some|the|two|three|four|five|ten|\d+)\s)?(?:\p{L}+\s){0,2}(?:questions|ideas|examples|lines|words|points|paragraphs?|poem|story|list|table|summary|version)\b",
+    regex.I,
+)
 _FROM_TEXT: Final = regex.compile(
     r"\W*(?:from|in|for|of|based on|according to)\s(?:the|this|these|those)\s(?:following\s)?(?:text|passage|paragraph|sentences?|article|list|table|data|facts|story|dialogue)\b",
     regex.I,
@@ -105,7 +111,7 @@ _COURTESY: Final = regex.compile(
 )
 _TELLS_OF_WORKS: Final = regex.compile(
     r"\b(?:story|poem|novel|character|sentence|summar\w+|translate|sentiment|classif\w+|headline|paragraph"
-    r"|function|code|json|how many|how much|question|passage|context)\b",
+    r"|function|code|json|weather|how many|how much|question|passage|context)\b",
     regex.I,
 )
 _QUIZ_GAP: Final = regex.compile(
@@ -179,7 +185,7 @@ _GERMAN: Final = regex.compile(
     r"\b(?:ich|mit|und|nicht|hab|hat|habe|gestern|heute|mein\w*|schon|der|die|das|ist)\b"
 )
 _WITH_INITIAL: Final = regex.compile(
-    r"(?<![\w@/.#-])(?P<first>\p{Lu}[\p{Ll}\p{M}'-]{2,})\s\p{Lu}\.\s(?P<last>\p{Lu}[\p{L}\p{M}'-]{2,})(?![\w@/])"
+    r"(?<![\w@/.#-])(?P<first>\p{Lu}[\p{Ll}\p{M}'-]{2,})[ \u00a0]\p{Lu}\.[ \u00a0](?P<last>\p{Lu}[\p{L}\p{M}'-]{2,})(?![\w@/])"
     r"|(?<![\w@/.#-])(?P<first>\p{Ll}{3,})\s(?!i\b)\p{Ll}\.?\s(?P<last>\p{Ll}{3,})(?![\w@/])"
 )
 """A name with an initial in its middle, whatever lists say of its words: "Valida M. Ibragimov"; in
@@ -361,6 +367,11 @@ def _is_told(text: str, name: Name, *, careless: bool) -> bool:
         return False
     end = _SENTENCE_END.search(text, name.end)
     return end is None or end[0] not in "?？"
+
+
+def sets_task_later(text: str) -> bool:
+    """Whether a text says anywhere what is to be done: write, compare, list."""
+    return _SETS_LATER.search(text, timeout=1.0) is not None
 
 
 def sets_task(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Train the classifier: `python -m floe.privacy.detection.training.train [--check]`.
 
 Reads the grammars in `data/privacy` (own writing), messages written one by one
-(`data/privacy/written.jsonl`, own writing as well) and harmless prompts of public sets with an open
+(`written.jsonl`, `marked.jsonl`, `scripts.jsonl` there, own writing as well) and harmless prompts of public sets with an open
 licence (`data/privacy/public.json.gz`, a list of [source, text]); nothing else. Writes
 `weights.npz`, with a digest of all that it was made from. Never reads what is used to measure.
 
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from floe.privacy.detection.classifier import ASKED, KINDS
+from floe.privacy.detection.classifier import ASKED, KINDS, model_of
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.encoder import encoder
-from floe.privacy.detection.features import BITS, features, tokens_of, windows
+from floe.privacy.detection.features import BITS, Token, features, tokens_of, windows
 from floe.privacy.detection.names import find_names
 from floe.privacy.detection.normalise import normalise
 from floe.privacy.detection.training.grammar import Generator, read_lines
@@ -80,8 +80,14 @@ _SHORT: Final = 160
 """Characters; a longer prompt is as it is, without politeness put around it."""
 _WRITTEN: Final = 2.0
 """Weight of a message that was written by itself: no grammar has its like."""
+_WRITTEN_SCRIPTS: Final = 10.0
+"""The same in other scripts than Latin, where the grammars have less."""
 _STRENGTH: Final = 2.5
 """Inverse of the weight of the L2 penalty."""
+_STRENGTH_SCRIPTS: Final = 3.0
+"""The same in other scripts, where most texts count for ten."""
+_SCRIPTS: Final = "scripts.jsonl"
+"""Messages in other scripts than Latin, for the linear model alone: the encoder cannot read them."""
 Labelled = tuple[str, str]
 PART: Final = "\x03"
 """Before a text that is a part of a longer one."""
@@ -160,10 +166,7 @@ def matrix(items: Sequence[str]) -> csr_matrix[Any]:
     starts = [0]
     values: list[NDArray[np.float32]] = []
     for item in items:
-        whole = not item.startswith(PART)
-        text = normalise(item.lstrip(PART)).text
-        start, end = core(text) if whole else (0, len(text))
-        hashes, _ = features(tokens_of(text, find_names(text), start, end, whole=whole))
+        hashes, _ = features(_tokens(item))
         indices.append(hashes)
         values.append(np.full(len(hashes), 1 / np.sqrt(max(1, len(hashes))), np.float32))
         starts.append(starts[-1] + len(hashes))
@@ -175,7 +178,7 @@ def matrix(items: Sequence[str]) -> csr_matrix[Any]:
 
 def written() -> list[Labelled]:
     """Messages that were written one by one, in the stretches in which they are read."""
-    names = ("written.jsonl", "marked.jsonl")
+    names = ("written.jsonl", "marked.jsonl", _SCRIPTS)
     lines = [line for name in names for line in (FOLDER / name).read_text("utf-8").splitlines()]
     found = [json.loads(line) for line in lines]
     return [
@@ -185,21 +188,35 @@ def written() -> list[Labelled]:
     ]
 
 
+def _of_model(model: str, items: Sequence[Labelled]) -> list[Labelled]:
+    """Return the texts that a model reads."""
+    return [item for item in items if model_of(_tokens(item[0])) == model]
+
+
+def _tokens(item: str) -> Sequence[Token]:
+    """Return the words of a text, or of a part of a longer one."""
+    whole = not item.startswith(PART)
+    text = normalise(item.lstrip(PART)).text
+    start, end = core(text) if whole else (0, len(text))
+    return tokens_of(text, find_names(text), start, end, whole=whole)
+
+
 def fit(
     items: Sequence[Labelled],
     classes: Sequence[str],
     strength: float,
     heavy: Sequence[Labelled] = (),
+    often: float = _WRITTEN,
 ) -> dict[str, NDArray[Any]]:
     """Weights of a softmax over classes, as int8 with a scale for each class.
 
-    heavy: items that count `_WRITTEN` times.
+    heavy: items that count `often` times.
     """
     together = [*items, *heavy]
     labels = [classes.index(kind) for _, kind in together]
-    often = [1.0] * len(items) + [_WRITTEN] * len(heavy)
+    counts = [1.0] * len(items) + [often] * len(heavy)
     model = LogisticRegression(C=strength, max_iter=60, tol=1e-3)
-    model.fit(matrix([text for text, _ in together]), labels, often)
+    model.fit(matrix([text for text, _ in together]), labels, counts)
     coefficients, intercept = model.coef_, model.intercept_
     if len(classes) == 2:
         coefficients = np.stack([-coefficients[0] / 2, coefficients[0] / 2])
@@ -253,9 +270,9 @@ def asking(dice: random.Random) -> list[Labelled]:
 
 
 def texts_digest() -> str:
-    """Return the SHA-256 of all texts that are learnt from."""
+    """Return the SHA-256 of all texts that the encoder learns from."""
     digest = hashlib.sha256()
-    for path in _texts():
+    for path in [path for path in _texts() if path.name != _SCRIPTS]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -310,7 +327,7 @@ def differences(made: Mapping[str, NDArray[Any]], shipped: Mapping[str, NDArray[
 
 
 def main() -> int:
-    """Train the three models and write them, or hold them against those that are there."""
+    """Train the four models and write them, or hold them against those that are there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--check", action="store_true", help="compare with the shipped weights")
@@ -329,7 +346,7 @@ def main() -> int:
 
 
 def train() -> dict[str, NDArray[Any]]:
-    """Return the weights of the three models, and the digest of what they were made from."""
+    """Return the weights of the four models, and the digest of what they were made from."""
     digest = inputs_digest()  # before the texts are read: they may change while this runs
     dice = random.Random(SEED)  # noqa: S311 (texts, no secrets)
     items = texts(dice, repeats=REPEATS)
@@ -350,8 +367,14 @@ def train() -> dict[str, NDArray[Any]]:
     items = sorted({part for item in items for part in _stretches(*item)})
     dice.shuffle(items)
     print(len(items), Counter(kind for _, kind in items), file=sys.stderr)
-    private = fit(items, KINDS, _STRENGTH, written())
-    weights = {f"private_{name}": value for name, value in private.items()}
+    weights: dict[str, NDArray[Any]] = {}
+    for model, strength, often in (
+        ("private", _STRENGTH, _WRITTEN),
+        ("scripts", _STRENGTH_SCRIPTS, _WRITTEN_SCRIPTS),
+    ):
+        read = [_of_model(model, each) for each in (items, written())]
+        made_of = fit(read[0], KINDS, strength, read[1], often)
+        weights |= {f"{model}_{name}": value for name, value in made_of.items()}
     short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(PART)]
     lean = leaning(dice, short, [text for text in public if not text.startswith(PART)])
     weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
