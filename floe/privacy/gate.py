@@ -28,6 +28,7 @@ from floe.privacy.kept_words import KeptWords
 from floe.privacy.lexicon import NAME, Found, bare, is_title
 from floe.privacy.places import Places
 from floe.privacy.pseudonyms import Pseudonyms, explained
+from floe.privacy.scripts import may_hide_names
 from floe.privacy.training_marks import NO_MARKS, TrainingMarks
 from floe.privacy.turns import cut_into_turns, is_own, judge, repeats
 from floe.privacy.verdict import ORGANISATION, Verdict
@@ -538,7 +539,9 @@ class _Look:
         return sorted([*masks, *more])
 
     def _masked(self, text: str, found: Sequence[Found]) -> str | None:
-        """`text` with pseudonyms; None if something private shows through all the same."""
+        """`text` with pseudonyms; None if something private shows through, or a name might."""
+        if may_hide_names(text):
+            return None
         for _ in range(2):
             masked = self._known.mask(text, found, links=True)
             verdict = self._examiner.examine(masked)

@@ -2,11 +2,17 @@
 
 # ruff: noqa: RUF001 (letters that look like Latin ones)
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from floe.privacy.detection.classifier import model_of
 from floe.privacy.detection.features import features, tokens_of
 from floe.privacy.detector import Detector
+from floe.privacy.scripts import may_hide_names
 
 
 @pytest.mark.parametrize(
@@ -65,3 +71,35 @@ def test_two_syllables_of_hangul_are_a_feature_and_two_letters_are_none() -> Non
 
     # Of four letters and the edges around them: four, three and two runs of 3, 4 and 5; five of 2.
     assert count("우울증약") - count("abcd") == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "hides"),
+    [
+        ("إلى مريم", True),
+        ("לנועם יש חום", True),
+        ("प्रिया के लिए", True),
+        ("сергей опять пьёт", True),
+        ("Сергей опять пьёт", False),
+        ("sin α + cos β = γ", False),
+        ("我同事王芳病了", False),
+        ("Ask María", False),
+    ],
+)
+def test_where_a_name_would_not_be_found(text: str, *, hides: bool) -> None:
+    assert may_hide_names(text) is hides
+
+
+def test_under_pseudonyms_what_may_hide_a_name_stays(tmp_path: Path) -> None:
+    texts = [
+        "לנועם יש דיכאון, הטלפון שלו 0541234567",
+        "сергей болен раком, а оксана пьёт",
+        "У Лены Ковалёвой рак, как её поддержать?",
+    ]
+    path = tmp_path / "lines.jsonl"
+    path.write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
+    command = [sys.executable, "-m", "floe.privacy", str(path), "--policy", "pseudonyms"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240)
+    hebrew, hasty, russian = (json.loads(line)["sent"] for line in done.stdout.splitlines())
+    assert (hebrew, hasty) == ([], [])
+    assert russian[-1]["content"] == "У PERSON_1 рак, как её поддержать?"
