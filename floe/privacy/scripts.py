@@ -1,23 +1,22 @@
-"""Scripts in which names cannot be found as they are written. Knows letters alone."""
+"""Scripts in which placeholders hide too little. Knows letters alone."""
 
 from typing import Final
 
 import regex
 
+_OTHER: Final = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
 _UNCASED: Final = regex.compile(
     r"[\p{Lo}--[\p{Latin}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー]]", regex.V1
 )
-_CASED: Final = regex.compile(r"[\p{Cyrillic}\p{Greek}]")
-_FEW: Final = 8
-"""Letters that may stand in a formula."""
+_FEW: Final = 4
+"""Letters that are more than a formula, or than a name in an English sentence."""
 
 
 def may_hide_names(text: str) -> bool:
-    """Return whether names may stand in a text that nothing would find.
+    """Return whether names may stand in a text that are not found, or words be taken for names.
 
-    In scripts without capitals (Arabic, Hebrew, Devanagari and others; Chinese, Japanese and Korean
-    names are found by where they stand), and in Cyrillic or Greek letters of which none is one.
+    In any script but Latin: of 24 private messages in five of them one code was left, and in nine a
+    word was masked that is no name, so that a matter left with nobody hidden. One letter is enough
+    where nothing tells a name (Arabic, Hebrew, Devanagari and other scripts without capitals).
     """
-    cased = _CASED.findall(text)
-    hasty = len(cased) >= _FEW and not any(map(str.isupper, cased))
-    return hasty or _UNCASED.search(text) is not None
+    return len(_OTHER.findall(text)) >= _FEW or _UNCASED.search(text) is not None
