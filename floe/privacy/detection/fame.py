@@ -17,6 +17,8 @@ import regex
 FILE: Final = Path(__file__).with_name("famous.txt.gz")
 KNOWN: Final = Path(__file__).with_name("known_people.txt")
 _GENITIVE: Final = regex.compile(r"'s?\Z")
+_ENDING: Final = regex.compile(r"['’]\p{Ll}{1,4}\Z")
+"""As Turkish sets apart what it puts behind a name: "Yaşar Kemal'in"."""
 _NEXT: Final = regex.compile(r" \p{Lu}[\p{L}\p{M}-]+")
 
 
@@ -48,7 +50,7 @@ def is_known_at(text: str, start: int, end: int) -> bool:
     """
     name = text[start:end]
     after = _NEXT.match(text, end)
-    names = [name, name + after[0]] if after else [name]
+    names = [name, _ENDING.sub("", name), *([name + after[0]] if after else [])]
     return any(
         is_famous(each) or folded(_GENITIVE.sub("", each)) in _known() for each in names
     ) or is_famous(name.split()[-1])
