@@ -49,8 +49,8 @@ _STREET_BEFORE = (
     r" | улица | ул\. | проспект | пр\. | бульвар | λεωφ[όο]ρος | οδ[όο]ς"
     r" | jalan | jl\. | viale"
     r" | vicolo | piazza | piazzale | corso | strada | calea | bulevardul | bulevar | trg | straat"
-    r" | rruga | bul\. | utca | via | place | avenue | av\. | plaza | c/ | largo | cours"
-    r" | route | square (?! \s (?: root | in ) \b ) )"
+    r" | rruga | bul\. | utca | via | place | avenue | av\. | plaza | c/ | largo | (?<! \b (?: je | tu ) \s ) cours"
+    r" | route (?= \s (?: d[eu] | des | nationale | départementale ) \b | \s d' ) | square (?! \s (?: root | in ) \b ) )"
 )
 # Endings of a word, or words of their own, that mean a street; the number follows.
 _ENDING = (

@@ -19,6 +19,7 @@ from floe.privacy.detection.names import find_names
 from floe.privacy.detection.numbers import NUMBERS
 from floe.privacy.detection.rules import Sign
 from floe.privacy.detection.secrets import Secrets
+from floe.privacy.detection.spelled_codes import find_spelled_codes
 
 _TOLL_FREE: Final = regex.compile(
     r"\+?1?(?:800|888|877|866|855|844|833)\d{7}|0?0?800\d{4,9}|\+?\d{2}800\d{5,8}"
@@ -82,6 +83,7 @@ def _with_town(text: str, sign: Sign) -> Sign:
 def _all_signs(text: str) -> Iterator[Sign]:
     yield from find_identifiers(text)
     yield from find_codes(text)
+    yield from find_spelled_codes(text)
     yield from find_labelled(text)
     yield from CONTACT.find(text)
     yield from ADDRESSES.find(text)

@@ -40,7 +40,10 @@ _PUBLIC_STREETS: Final = regex.compile(
     regex.I,
 )
 _EXAMPLE_STREETS: Final = regex.compile(
-    r"(?:1|12|123|1234|12345|100|456|789) (?:main|any|example|sample|fake|first|elm|oak)\b", regex.I
+    r"(?:1|12|123|1234|12345|100|456|789) (?:main|any|example|sample|fake|first|elm|oak)\b"
+    r"|muster(?:stra(?:ß|ss)e|str\.|weg|allee)|(?:ul\. |ulica )?przykładowa|rue de l'exemple|calle (?:falsa|ejemplo)"
+    r"|via (?:esempio|dell'esempio)|voorbeeldstraat|exempelgatan|rua (?:exemplo|do exemplo)|mintautca|minta utca",
+    regex.I,
 )
 
 

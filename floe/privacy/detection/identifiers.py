@@ -246,6 +246,13 @@ _DATE: Final = compiled(
 )
 _PAIRS: Final = regex.compile(r"\d{1,2}(?:[ -]\d{1,2}){2}")
 _WORDS_ONLY: Final = regex.compile(r"[\p{L} .'-]+")
+_ALSO_WORDS: Final = frozenset({"ein", "nie", "kto", "placa", "nip", "karty"})
+"""What is short for a number in one language and a word in another: "ein Buch", "kto", "nie"."""
+_LONG: Final = 6
+"""Digits of a number that is somebody's also behind such a word."""
+_SMALL_WORDS: Final = regex.compile(r"(?:\p{Ll}{1,5} )+")
+"""Before a number, where it may be a word of the sentence: "w 1975", "zum 40sten"."""
+_FEW_DIGITS: Final = 4
 BUILD_WORD: Final = compiled(
     r"(?: [a-z]{1,4}-?\d{1,2} | \d{1,3}(?:st|nd|rd|th|x|k|d|kg|cm|mm|px|gb|mb|fps|hz|mp) | covid-?19 | h\d{3,4}p? | \d{3,4}p | utf-?8 | sha-?\d+ | base\d+ | v\d+ | q[1-4] (?:[ ]\d{4})? )"
 )
@@ -254,7 +261,10 @@ BUILD_WORD: Final = compiled(
 def _contextual(text: str) -> Iterator[Sign]:
     for context in (*_CONTEXTS, _WALLET):
         for word in context.words.finditer(text, timeout=1.0):
-            behind = context.value.search(text, word.end(), word.end() + context.before + 12)
+            values = context.value.finditer(text, word.end(), word.end() + context.before + 12)
+            behind = next((each for each in values if _digits(each["x"])), None)
+            if behind and word[0] in _ALSO_WORDS and _digits(behind["x"]) < _LONG:
+                continue
             if (
                 behind
                 and behind.start("x") - word.end() <= context.before
@@ -263,7 +273,8 @@ def _contextual(text: str) -> Iterator[Sign]:
                 yield sign_of(behind, "x", context.kind, 0.92)
                 continue
             lead = max(0, word.start() - context.after - 24)
-            ahead = list(context.value.finditer(text, lead, word.start()))
+            values = context.value.finditer(text, lead, word.start())
+            ahead = [each for each in values if _digits(each["x"])]
             if (
                 ahead
                 and word.start() - ahead[-1].end("x") <= context.after
@@ -288,12 +299,21 @@ def counts(
         return False
     if _is_sequence(value):
         return False
+    small = _SMALL_WORDS.match(value)
+    rest = value[small.end() :] if small else value
+    if small and (_digits(rest) < _FEW_DIGITS or _DATE.fullmatch(rest)):
+        return False
     if word_end is not None:
         between = text[word_end : match.start("x")]
         return not regex.search(r"[?!;]\s|\.\s+\p{Lu}|\n\s*\n", between)
     return not regex.search(
         r"[.?!;]\s|\n", text[match.end("x") : match.end("x") + 30].split(" ", 1)[0]
     )
+
+
+def _digits(value: str) -> int:
+    """Return how many digits a value has."""
+    return sum(map(str.isdigit, value))
 
 
 def _is_sequence(value: str) -> bool:
@@ -466,13 +486,13 @@ _PHRASE: Final = compiled(
     r"\b (?: pass \s? phrase | seed \s phrase | mnemonic | passwortsatz | phrase \s secr[èe]te | frase \s (?: secreta | segreta ) )"
     r" \s* (?: : | = | \b is \b | \b ist \b | \b es \b | \b est \b ) \s* [\"']? (?P<x> (?-i: \p{Ll}{2,} (?: [ -] \p{Ll}{2,} ){2,23} ) ) (?= [\"']? \s* (?: [.,;\n] | \Z ) )"
 )
-_SPOKEN_DIGIT: Final = (
+SPOKEN_DIGIT: Final = (
     r"(?: zero | oh | one | two | three | four | five | six | seven | eight | nine | (?: double | triple ) \s \w+"
     r" | null | eins | zwei | zwo | drei | vier | fünf | sechs | sieben | acht | neun"
     r" | zéro | un | deux | trois | quatre | cinq | sept | huit | neuf"
     r" | cero | uno | dos | tres | cuatro | cinco | seis | siete | ocho | nueve )"
 )
-_SPOKEN: Final = compiled(rf"\b {_SPOKEN_DIGIT} (?: [ ,.-]{{1,2}} {_SPOKEN_DIGIT} ){{6,20}} \b")
+_SPOKEN: Final = compiled(rf"\b {SPOKEN_DIGIT} (?: [ ,.-]{{1,2}} {SPOKEN_DIGIT} ){{6,20}} \b")
 _COUNTED: Final = regex.compile(
     r"(?:one|eins|un|uno)\W+(?:two|zwei|deux|dos)\W+(?:three|drei|trois|tres)\W+(?:four|vier|quatre|cuatro)",
     regex.I,
