@@ -13,7 +13,7 @@ from floe.privacy.detector import Detector
     "text",
     [
         "Translate: Peter and Anna walk to school",
-        "Traduis en anglais : Pierre et Camille habitent à Lyon.",
+        "Traduis en anglais : Pierre et Camille vont à l'école.",
         "Which sentence is correct? a) Tom and I went home. b) Tom and me went home.",
         'How do you say "Good morning, Mr. Tanaka" in Japanese?',
         "Legal exercise: Alfred sells his car to Bella but Charlie had already paid. Who owns it?",

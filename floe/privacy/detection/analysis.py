@@ -6,7 +6,7 @@ threshold for sure, above a lower one perhaps. Knows nothing of threads, routes 
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import regex
 
@@ -18,10 +18,19 @@ from floe.privacy.detection.abroad import (
 from floe.privacy.detection.addresses import ADDRESSES
 from floe.privacy.detection.classifier import KINDS, Stretch, classify, leans
 from floe.privacy.detection.decisive import hard_signs
-from floe.privacy.detection.encoder import Floats, encoder, is_latin, named_at, named_words
+from floe.privacy.detection.encoder import (
+    EncodedStretch,
+    Floats,
+    encoder,
+    is_latin,
+    named_at,
+    named_words,
+)
 from floe.privacy.detection.examples import is_example
 from floe.privacy.detection.fame import is_known_at
 from floe.privacy.detection.german import is_german, is_noun
+from floe.privacy.detection.glossed_reading import chances_in_gloss, read_glossed
+from floe.privacy.detection.glossing import Glossed, gloss, language_of, without_known_words
 from floe.privacy.detection.identifiers import full_name_mails, is_counting
 from floe.privacy.detection.leftovers import find_leftovers
 from floe.privacy.detection.likely_names import (
@@ -74,6 +83,9 @@ from floe.records import ChatMessage
 
 UNSURE_READ: Final = 0.40
 """Probability from which a text that the encoder can read may be private: the person is asked."""
+UNSURE_GLOSSED: Final = 0.45
+"""The same of a text in another language, read word by word in English: of 8,350 messages, each read
+by models that had not learnt it, 0.92 of the private ones and 0.08 of the others have more."""
 SURE_READ: Final = 0.95
 """Probability from which such a text is private for sure. Of what is kept for nothing most
 has less."""
@@ -161,14 +173,10 @@ class Analysis:
         Raises TimeoutError if a rule is too slow on this text.
         """
         plain = without_long_runs(normalise(text))
-        written = find_names(plain.text)
-        names = without_words(plain.text, written)
-        names = with_ties(plain.text, names)
-        unread = "" if asks_of_world(plain.text) else _unread(plain.text)
-        readings = None
-        if is_latin(plain.text) and not unread:
-            readings = encoder().read(plain.text, written)
-        named = None if readings is None else named_at(plain.text, readings)
+        names, glossed, readings, unread = _read(plain.text)
+        named = None
+        if readings is not None and is_latin(plain.text):  # it knows names in no other script
+            named = named_at(plain.text, readings)
         stretches = [
             stretch
             for stretch in classify(plain.text, names, readings)
@@ -184,7 +192,7 @@ class Analysis:
         )
         likely = max([stretch.private for stretch in stretches], default=0.0)
         score = 0.0 if harmless else likely
-        enough = UNSURE_READ if readings is not None else UNSURE
+        enough = UNSURE if readings is None else UNSURE_GLOSSED if glossed else UNSURE_READ
         soft = [
             sign
             for stretch in stretches
@@ -199,14 +207,9 @@ class Analysis:
         certain = SURE_READ if readings is not None else KEEP
         sure = bool(signs or asked) or together or (score >= certain and not unread)
         unknown = [name for name in names if self._counts(plain.text, name)]
-        told = not (sure or harmless) and (
-            _tells(plain.text, unknown, named, likely)
-            or (
-                named is not None
-                and len(unknown) == len(names)
-                and _both_doubt(plain.text, names, likely)
-            )
-        )
+        told = not (sure or harmless) and _tells(plain.text, unknown, named, likely, glossed)
+        if not (told or sure or harmless or glossed) and len(unknown) == len(names):
+            told = named is not None and _both_doubt(plain.text, names, likely)
         unsure = not sure and (score >= enough or told or bool(unread))
         private = sure or unsure
         found = [*signs, *asked, *(soft if private else ())]
@@ -260,20 +263,55 @@ class Analysis:
         return [Sign(start, end, OWN, 1.0) for start, end in self._own_words.find(plain.text)]
 
 
-def _tells(text: str, names: Sequence[Name], named: Floats | None, likely: float) -> bool:
+class _Reading(NamedTuple):
+    """Who is named in a text, and how it is read; neither glossed nor readings: by linear models.
+
+    glossed: its English words, if it is in another language. unread: what it is if nothing can
+    read it.
+    """
+
+    names: Sequence[Name]
+    glossed: Glossed | None = None
+    readings: Sequence[EncodedStretch] | None = None
+    unread: str = ""
+
+
+def _read(text: str) -> _Reading:
+    written = find_names(text)
+    names = with_ties(text, without_words(text, written))
+    if language := language_of(text):
+        names = without_known_words(text, names, language)
+        written = without_known_words(text, written, language)
+        glossed = gloss(text, written, language)
+        return _Reading(names, glossed, read_glossed(glossed, text, written))
+    if not asks_of_world(text) and (unread := _unread(text)):
+        return _Reading(names, unread=unread)
+    if is_latin(text):
+        return _Reading(names, readings=encoder().read(text, written))
+    return _Reading(names)
+
+
+def _tells(
+    text: str,
+    names: Sequence[Name],
+    named: Floats | None,
+    likely: float,
+    glossed: Glossed | None,
+) -> bool:
     """Return whether a text tells or asks of a person by name, or is a paper or a list of some.
 
-    likely: the probability that it is private at all.
+    likely: the probability that it is private at all. glossed: the text in English words, if it is
+    in another language.
     """
     if named is not None and likely < TOLD:
         return False
-    if (
-        asks_after_somebody(text, names)
-        or is_written_to(text, names)
-        or lists_people(text, names)
-        or is_paper_of_somebody(text, names)
-    ):
+    if _asks_or_lists(text, names):
         return True
+    if glossed is not None:
+        text, names = glossed.text, glossed.moved(names)
+        named = None if named is None else chances_in_gloss(glossed, named)
+        if _asks_or_lists(text, names):
+            return True
     if named is not None:
         # Who has little of a private person stays only if nothing is to be done with them.
         least = NEVER_TOLD_BESIDE_TASK if sets_task_later(text) else NEVER_TOLD
@@ -284,6 +322,15 @@ def _tells(text: str, names: Sequence[Name], named: Floats | None, likely: float
             and not is_known_at(text, name.start, name.end)
         ]
     return names_somebody(text, names) or deals_with_somebody(text, names)
+
+
+def _asks_or_lists(text: str, names: Sequence[Name]) -> bool:
+    return (
+        asks_after_somebody(text, names)
+        or is_written_to(text, names)
+        or lists_people(text, names)
+        or is_paper_of_somebody(text, names)
+    )
 
 
 def _both_doubt(text: str, names: Sequence[Name], likely: float) -> bool:

@@ -40,6 +40,8 @@ KINDS: Final = (
 )
 """Classes of the model; the first: nobody's secret."""
 
+SCRIPTS: Final = "scripts"
+"""The model of texts in other scripts than Latin."""
 _LATIN_LETTER: Final = regex.compile(r"\p{Latin}")
 _NAME: Final = KINDS.index("name")
 _PASSWORD: Final = KINDS.index("password")
@@ -121,7 +123,7 @@ class Stretch:
 
 @cache
 def weights(model: str) -> Weights:
-    """Return the trained model "private", "scripts", "leaning" or "asking"."""
+    """Return the trained model "private", "scripts", "glossed", "leaning" or "asking"."""
     with (
         as_file(files("floe.privacy.detection").joinpath("weights.npz")) as path,
         np.load(path) as data,
@@ -143,7 +145,7 @@ def model_of(tokens: Sequence[Token]) -> str:
     """Return which model reads some words: "private", or "scripts" if most are not in Latin letters."""
     words = [word for word, _, _ in tokens if word[0].isalpha()]
     latin = sum(_LATIN_LETTER.match(word) is not None for word in words)
-    return "scripts" if 2 * latin < len(words) else "private"
+    return SCRIPTS if 2 * latin < len(words) else "private"
 
 
 def _read(
@@ -180,6 +182,11 @@ def asked_kind(question: str) -> str:
     chance = _softmax(_logits(weights("asking"), hashes))
     best = 1 + int(chance[1:].argmax())
     return ASKED[best] if chance[best] > _ASKED else "-"
+
+
+def linear_logits(model: str, tokens: Sequence[Token]) -> NDArray[np.float32]:
+    """Return the logits of a linear model for some words, one for each of `KINDS`."""
+    return _logits(weights(model), features(tokens)[0])
 
 
 def _logits(model: Weights, hashes: NDArray[np.int32]) -> NDArray[np.float32]:

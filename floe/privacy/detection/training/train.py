@@ -1,7 +1,7 @@
 """Train the classifier: `python -m floe.privacy.detection.training.train [--check]`.
 
 Reads the grammars in `data/privacy` (own writing), messages written one by one
-(`written.jsonl`, `marked.jsonl`, `scripts.jsonl` there, own writing as well) and harmless prompts of public sets with an open
+(`written.jsonl`, `marked.jsonl`, `scripts.jsonl`, `languages.jsonl` there, own writing as well) and harmless prompts of public sets with an open
 licence (`data/privacy/public.json.gz`, a list of [source, text]); nothing else. Writes
 `weights.npz`, with a digest of all that it was made from. Never reads what is used to measure.
 
@@ -17,7 +17,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from floe.privacy.detection.classifier import ASKED, KINDS, model_of
 from floe.privacy.detection.courtesy import core
 from floe.privacy.detection.encoder import encoder
 from floe.privacy.detection.features import BITS, Token, features, tokens_of, windows
+from floe.privacy.detection.glossing import gloss, language_of, without_known_words
 from floe.privacy.detection.names import find_names
 from floe.privacy.detection.normalise import normalise
 from floe.privacy.detection.training.grammar import Generator, read_lines
@@ -37,9 +38,10 @@ from floe.privacy.detection.training.grammar import Generator, read_lines
 ROOT: Final = Path(__file__).parents[4]
 FOLDER: Final = ROOT / "data" / "privacy"
 WEIGHTS: Final = Path(__file__).parents[1] / "weights.npz"
+GLOSSES: Final = WEIGHTS.with_name("glosses")
 _SOURCES: Final = (
     *("cases.py", "classifier.py", "courtesy.py", "features.py", "names.py", "normalise.py"),
-    "vocabulary.py",
+    *("glossing.py", "vocabulary.py"),
     *("lexicon.txt.gz", "well_known.txt", "words.toml", "../lexicon.py"),
     *("training/grammar.py", "training/train.py"),
 )
@@ -86,9 +88,14 @@ _STRENGTH: Final = 2.5
 """Inverse of the weight of the L2 penalty."""
 _STRENGTH_SCRIPTS: Final = 3.0
 """The same in other scripts, where most texts count for ten."""
+_STRENGTH_GLOSSED: Final = 6.0
+"""The same for texts in other languages word by word in English, all of them written one by one."""
 _SCRIPTS: Final = "scripts.jsonl"
 """Messages in other scripts than Latin, for the linear model alone: the encoder cannot read them."""
+_LANGUAGES: Final = "languages.jsonl"
+"""Messages in other languages in Latin letters, for the linear model of glosses alone."""
 Labelled = tuple[str, str]
+Words = Callable[[str], Sequence[Token]]
 PART: Final = "\x03"
 """Before a text that is a part of a longer one."""
 
@@ -160,13 +167,13 @@ def tells_of_somebody(text: str) -> bool:
     return any(name.form in ("full", "given") for name in find_names(text))
 
 
-def matrix(items: Sequence[str]) -> csr_matrix[Any]:
-    """Features of texts, one row each, of length 1."""
+def matrix(items: Sequence[str], words: Words | None = None) -> csr_matrix[Any]:
+    """Features of texts, one row each, of length 1; words: what makes the words of a text."""
     indices: list[NDArray[np.int32]] = []
     starts = [0]
     values: list[NDArray[np.float32]] = []
     for item in items:
-        hashes, _ = features(_tokens(item))
+        hashes, _ = features((words or _tokens)(item))
         indices.append(hashes)
         values.append(np.full(len(hashes), 1 / np.sqrt(max(1, len(hashes))), np.float32))
         starts.append(starts[-1] + len(hashes))
@@ -176,9 +183,12 @@ def matrix(items: Sequence[str]) -> csr_matrix[Any]:
     return made
 
 
-def written() -> list[Labelled]:
-    """Messages that were written one by one, in the stretches in which they are read."""
-    names = ("written.jsonl", "marked.jsonl", _SCRIPTS)
+def written(*more: str) -> list[Labelled]:
+    """Messages that were written one by one, in the stretches in which they are read.
+
+    more: files beside the two of which all models learn.
+    """
+    names = ("written.jsonl", "marked.jsonl", *more)
     lines = [line for name in names for line in (FOLDER / name).read_text("utf-8").splitlines()]
     found = [json.loads(line) for line in lines]
     return [
@@ -201,22 +211,36 @@ def _tokens(item: str) -> Sequence[Token]:
     return tokens_of(text, find_names(text), start, end, whole=whole)
 
 
+def _glossed_tokens(item: str) -> Sequence[Token]:
+    """Return the words of a text in another language in English; none of one in English."""
+    whole = not item.startswith(PART)
+    text = normalise(item.lstrip(PART)).text
+    language = language_of(text)
+    if not language:
+        return ()
+    names = without_known_words(text, find_names(text), language)
+    glossed = gloss(text, names, language)
+    start, end = core(glossed.text) if whole else (0, len(glossed.text))
+    return tokens_of(glossed.text, glossed.names, start, end, whole=whole)
+
+
 def fit(
     items: Sequence[Labelled],
     classes: Sequence[str],
     strength: float,
     heavy: Sequence[Labelled] = (),
     often: float = _WRITTEN,
+    words: Words | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Weights of a softmax over classes, as int8 with a scale for each class.
 
-    heavy: items that count `often` times.
+    heavy: items that count `often` times. words: what makes the words of a text.
     """
     together = [*items, *heavy]
     labels = [classes.index(kind) for _, kind in together]
     counts = [1.0] * len(items) + [often] * len(heavy)
     model = LogisticRegression(C=strength, max_iter=60, tol=1e-3)
-    model.fit(matrix([text for text, _ in together]), labels, counts)
+    model.fit(matrix([text for text, _ in together], words), labels, counts)
     coefficients, intercept = model.coef_, model.intercept_
     if len(classes) == 2:
         coefficients = np.stack([-coefficients[0] / 2, coefficients[0] / 2])
@@ -272,7 +296,7 @@ def asking(dice: random.Random) -> list[Labelled]:
 def texts_digest() -> str:
     """Return the SHA-256 of all texts that the encoder learns from."""
     digest = hashlib.sha256()
-    for path in [path for path in _texts() if path.name != _SCRIPTS]:
+    for path in [path for path in _texts() if path.name not in (_SCRIPTS, _LANGUAGES)]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -285,7 +309,8 @@ def _texts() -> list[Path]:
 def inputs_digest() -> str:
     """Return the SHA-256 of all files that weights are made from, comments and docstrings aside."""
     digest = hashlib.sha256()
-    for path in [*_texts(), *((WEIGHTS.parent / name).resolve() for name in _SOURCES)]:
+    sources = [(WEIGHTS.parent / name).resolve() for name in _SOURCES]
+    for path in [*_texts(), *sources, *sorted(GLOSSES.glob("*.txt"))]:
         content = path.read_bytes()
         digest.update(path.name.encode())
         digest.update(_code(content) if path.suffix == ".py" else content)
@@ -327,7 +352,7 @@ def differences(made: Mapping[str, NDArray[Any]], shipped: Mapping[str, NDArray[
 
 
 def main() -> int:
-    """Train the four models and write them, or hold them against those that are there."""
+    """Train the five models and write them, or hold them against those that are there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--check", action="store_true", help="compare with the shipped weights")
@@ -346,7 +371,7 @@ def main() -> int:
 
 
 def train() -> dict[str, NDArray[Any]]:
-    """Return the weights of the four models, and the digest of what they were made from."""
+    """Return the weights of the five models, and the digest of what they were made from."""
     digest = inputs_digest()  # before the texts are read: they may change while this runs
     dice = random.Random(SEED)  # noqa: S311 (texts, no secrets)
     items = texts(dice, repeats=REPEATS)
@@ -372,9 +397,12 @@ def train() -> dict[str, NDArray[Any]]:
         ("private", _STRENGTH, _WRITTEN),
         ("scripts", _STRENGTH_SCRIPTS, _WRITTEN_SCRIPTS),
     ):
-        read = [_of_model(model, each) for each in (items, written())]
+        read = [_of_model(model, each) for each in (items, written(_SCRIPTS))]
         made_of = fit(read[0], KINDS, strength, read[1], often)
         weights |= {f"{model}_{name}": value for name, value in made_of.items()}
+    abroad = [item for item in written(_LANGUAGES, _SCRIPTS) if _glossed_tokens(item[0])]
+    made_of = fit(abroad, KINDS, _STRENGTH_GLOSSED, words=_glossed_tokens)
+    weights |= {f"glossed_{name}": value for name, value in made_of.items()}
     short = [each for each in items if len(each[0]) < 200 and not each[0].startswith(PART)]
     lean = leaning(dice, short, [text for text in public if not text.startswith(PART)])
     weights |= {f"leaning_{name}": value for name, value in fit(lean, ("-", "lean"), 30.0).items()}
