@@ -4,7 +4,8 @@ from typing import Final
 
 import regex
 
-from floe.privacy.detection.glossing import language_of
+from floe.privacy.detection.glossing import languages_in
+from floe.privacy.detection.normalise import normalise
 
 _OTHER: Final = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
 _UNCASED: Final = regex.compile(
@@ -27,5 +28,5 @@ def may_hide_names(text: str) -> bool:
     return (
         len(_OTHER.findall(text)) >= _FEW
         or _UNCASED.search(text) is not None
-        or language_of(text) in _NAMES_ARE_WORDS
+        or bool(languages_in(normalise(text).text) & _NAMES_ARE_WORDS)
     )

@@ -4,6 +4,7 @@
 
 import re
 from importlib.resources import files
+from itertools import pairwise
 
 import pytest
 
@@ -16,6 +17,7 @@ from floe.privacy.detection.glossing import (
     without_known_words,
 )
 from floe.privacy.detection.names import Name, find_names
+from floe.privacy.detection.spelled_codes import find_spelled_codes
 from floe.privacy.detector import Detector
 from floe.privacy.scripts import may_hide_names
 
@@ -48,6 +50,12 @@ def english(text: str) -> str:
         ("ماذا أطبخ لأولادي اليوم", "ar"),
         ("मैं आज रात क्या बनाऊँ", "hi"),
         ("남편 생일 선물 추천해줘", "ko"),
+        ("母の日のプレゼントを考えて", "ja"),
+        ("帮我写一首关于秋天的诗", "zh"),
+        ("my wife has cancer अब मैं क्या करूँ", ""),
+        ("on", ""),
+        ("download update", ""),
+        ("buntis ako at walang nakakaalam", ""),
         ("What should I cook for my husband tonight?", ""),
         ("linkin park members", ""),
         ("If x + y = z and x * y = z, then what is x - y?", ""),
@@ -72,6 +80,11 @@ def test_the_language_of_a_text_is_known(text: str, language: str) -> None:
         ("ich suche eine Geburtstagstorte", "birthday"),  # a compound
         ("tôi bị trầm cảm", "depression"),  # two syllables
         ("남편이 병원에 있어요", "husband"),  # with its ending
+        ("l'hôpital est loin", "hospital"),
+        ("mijn baby's zijn ziek", "baby"),
+        ("旦那が浮気してる", "husband but is cheating"),
+        ("Kannst du das bitte für mich übersetzen? I didn't tell my wife", "I didn't tell my wife"),
+        ("Kannst du das übersetzen: 남편이 바람을 피워요", "husband"),
     ],
 )
 def test_words_are_put_into_english(text: str, word: str) -> None:
@@ -86,6 +99,13 @@ def test_names_stay_and_words_that_look_like_names_do_not() -> None:
     text = "la mia mamma adora la Pizza"
     names = [Name(13, 18, "small"), Name(22, 27, "unknown")]
     assert without_known_words(text, names, "it") == []
+    text = "Was verdient Herr Schneider?"
+    names = [Name(18, 27, "unknown")]
+    assert without_known_words(text, names, "de") == names
+    text = "Porovnej Karla Čapka"
+    assert without_known_words(text, [Name(0, 20, "full")], "cs") == [Name(9, 20, "full")]
+    text = "Kdo byl Karel Čapek"
+    assert without_known_words(text, [Name(8, 19, "full")], "cs") == [Name(8, 19, "public")]
     text = "chiedi a Rosa"
     assert without_known_words(text, [Name(9, 13, "given")], "it") == [Name(9, 13, "given")]
 
@@ -150,6 +170,11 @@ def test_an_everyday_prompt_in_another_language_may_leave(detector: Detector, te
         "남편이 바람을 피워요",
         "¿Dónde vive Lucía Quintana?",
         "combien gagne Maryse Delcourt ?",
+        "Was verdient Herr Schneider?",
+        "Wo wohnt Paula Jung?",
+        "La signora Bianchi ha un tumore",
+        "Kannst du mir diesen Text auf Englisch besser formulieren? my dad's in jail",
+        "Übersetze ins Deutsche: 남편이 바람을 피워요",
     ],
 )
 def test_somebodys_own_matter_in_another_language_stays(detector: Detector, text: str) -> None:
@@ -158,8 +183,54 @@ def test_somebodys_own_matter_in_another_language_stays(detector: Detector, text
     assert not any("reads badly" in kind for kind in verdict.kinds)
 
 
+def test_a_script_that_nothing_reads_stays_behind_a_task_in_a_known_language(
+    detector: Detector,
+) -> None:
+    verdict = detector.examine("Traduis en français : ภรรยาของผมเป็นมะเร็งและลูกๆยังไม่รู้")
+    assert verdict.private
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "ß", "😀", "'", "l'", "ñ\u0303", "де", "い", "...", "- -"]
+)
+@pytest.mark.parametrize("language", languages())
+def test_any_text_can_be_put_into_english(text: str, language: str) -> None:
+    glossed = gloss(text, find_names(text), language)
+    assert glossed.original(0, len(glossed.text) + 1)[1] <= len(text)
+    assert all(place.original_end <= len(text) for place in glossed.places)
+
+
+def test_a_long_text_is_read_in_stretches_with_the_places_of_the_original() -> None:
+    text = "Gestern war ich mit meinem Hund im Wald und habe Pilze gesammelt. " * 20
+    glossed = gloss(text, (), "de")
+    readings = read_glossed(glossed, text, ())
+    assert len(readings) > 1
+    assert readings[0].start == 0
+    assert all(a.start < b.start <= a.end for a, b in pairwise(readings))
+    assert readings[-1].end >= len(text) - 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The code for our front door is three, then nine twice, then zero.", True),
+        ("pw for my laptop is capital M, a, r, m, o, t, then 4 4. too weak, why", True),
+        ("my pin is one nine four two", True),
+        ("The four letters of the genetic code are A, T, G, and C. Why?", False),
+        ("What does the Morse code: dot dash dot mean?", False),
+        ("The cheat code is A, B, A, C, Up", False),
+        ("Which combination is right: a, b, c or d", False),
+    ],
+)
+def test_codes_that_are_said_aloud(text: str, said: bool) -> None:
+    assert bool([*find_spelled_codes(text)]) == said
+
+
 def test_vietnamese_stays_whole_under_pseudonyms_as_its_names_are_words() -> None:
     assert may_hide_names("chị Lan bị trầm cảm và không ai biết")
+    assert may_hide_names(
+        "Fix the grammar please. " * 20 + "\nchị Lan bị trầm cảm và không ai biết"
+    )
     assert not may_hide_names("meine Schwester Anna hat Krebs")
 
 
@@ -172,5 +243,7 @@ def test_a_dictionary_is_in_order_and_in_small_english_words(language: str) -> N
     words = [word for word, _ in entries]
     assert words == sorted(set(words))
     assert len(glosses(language).words) == len(words) > 3_000
-    strange = [meaning for _, meaning in entries if len(re.split(r"\s", meaning)) > 6]
-    assert not strange
+    assert not [meaning for _, meaning in entries if len(re.split(r"\s", meaning)) > 6]
+    common = glosses("en").words
+    plain = [word for _, meaning in entries for word in meaning.split() if word.isalpha()]
+    assert sum(word in common for word in plain) > 0.7 * len(plain)

@@ -56,6 +56,13 @@ def is_known_at(text: str, start: int, end: int) -> bool:
     ) or is_famous(name.split()[-1])
 
 
+def is_known_in_full(name: str) -> bool:
+    """Return whether a name of several words is, as a whole, that of somebody whom the world knows."""
+    names = [folded(each) for each in (name, _ENDING.sub("", name), _GENITIVE.sub("", name))]
+    whole, _ = _famous()
+    return any(" " in each and (each in whole or each in _known()) for each in names)
+
+
 def folded(name: str) -> str:
     """Return a name in small letters without accents and points."""
     bare = "".join(c for c in unicodedata.normalize("NFD", name.lower()) if c not in ".\"'’")

@@ -1,6 +1,6 @@
 """What opens a door, said aloud: "three, then nine twice, then zero", "capital M, a, r, m, o, t".
 
-Words for digits or single letters, three or more, behind a word for a code. Knows no other code.
+Words for digits or single letters, three or more, behind a word for a code. Finds no other codes.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,10 @@ _PART: Final = (
 _CAPITAL: Final = r"(?: (?: an? \s )? (?: capital | upper \s? case | lower \s? case | small ) \s )?"
 _BETWEEN: Final = r"(?: [ ]? , [ ]? | [ ] ) (?: (?: and \s )? then \s | and \s )? (?: an? \s )?"
 _SAID: Final = compiled(
-    r"(?<! \b (?: area | country | dial(?:l?ing)? | zip | post(?:al)? | dress | colou?r | status | error ) \s )"
-    r" \b (?: codes? | pins? | pass \s? (?: code | word | phrase )s? | pw | pwd | combination | combo )"
+    r"\b (?: pins? | pass \s? (?: code | word | phrase )s? | pw | pwd"
+    r"   | (?: my | our | his | her | their | the ) \s (?: [\w'-]+ \s ){0,2} (?: code | combination | combo )"
+    r"     \s (?: for | to | of | on | at ) \s (?: my | our | his | her | their | the )"
+    r"   | (?: door | gate | alarm | safe | lock | locker | phone | house | garage | entry | building | flat ) \s (?: code | combination ) )"
     r" \b [^.?!\n]{0,40}? (?: \b (?: is | are ) | [:=] ) \s"
     rf" (?P<x> {_CAPITAL} {_PART} (?: {_BETWEEN} {_CAPITAL} {_PART} ){{2,20}} ) (?! \w )"
 )

@@ -41,7 +41,8 @@ WEIGHTS: Final = Path(__file__).parents[1] / "weights.npz"
 GLOSSES: Final = WEIGHTS.with_name("glosses")
 _SOURCES: Final = (
     *("cases.py", "classifier.py", "courtesy.py", "features.py", "names.py", "normalise.py"),
-    *("glossing.py", "vocabulary.py"),
+    *("glossing.py", "fame.py", "famous.txt.gz", "known_people.txt", "../places.py"),
+    "vocabulary.py",
     *("lexicon.txt.gz", "well_known.txt", "words.toml", "../lexicon.py"),
     *("training/grammar.py", "training/train.py"),
 )
