@@ -226,6 +226,19 @@ def test_codes_that_are_said_aloud(text: str, said: bool) -> None:
     assert bool([*find_spelled_codes(text)]) == said
 
 
+@pytest.mark.parametrize(
+    ("answer", "private"),
+    [
+        ("Write it so: Max Mustermann, Musterstraße 1, 12345 Musterstadt.", False),
+        ("Erika lives at Lindenstraße 14, 50674 Köln.", True),
+    ],
+)
+def test_the_street_of_a_specimen_is_nobodys_in_an_answer(
+    detector: Detector, answer: str, private: bool
+) -> None:
+    assert detector.examine_answer(answer).private == private
+
+
 def test_vietnamese_stays_whole_under_pseudonyms_as_its_names_are_words() -> None:
     assert may_hide_names("chị Lan bị trầm cảm và không ai biết")
     assert may_hide_names(

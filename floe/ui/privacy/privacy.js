@@ -54,7 +54,7 @@ floe.privacyRules = (part) => {
       floe.el(
         "p",
         {},
-        "The check reads English best, and fifteen other languages. Text in Greek, Hebrew, Hindi, Thai and other scripts, and languages such as Finnish or Vietnamese, it reads badly: such a message stays here, and you are asked. It can miss a few words in a language that it does not know.",
+        "The check reads English best, and 23 other languages word by word, from German and Spanish to Turkish, Russian, Arabic, Hindi, Korean and Chinese. Finnish, Thai and others it reads badly: such a message stays here, and you are asked. It can miss a few words in a language that it does not know.",
       ),
     ),
     floe.sheet(
